@@ -1,0 +1,1 @@
+//! Settings: arguments, environment and the configuration file, as typed values.

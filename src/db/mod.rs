@@ -1,0 +1,2 @@
+//! PostgreSQL: pools, layout, errors, cancelling, paging; one file per subject. Every SQL statement
+//! of the product lives below this module.

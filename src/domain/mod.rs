@@ -1,0 +1,6 @@
+//! What the data means, as pure values and functions: no IO, no async, no clock.
+
+pub mod event;
+pub mod id;
+pub mod order;
+pub mod search;

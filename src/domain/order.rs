@@ -1,0 +1,76 @@
+//! An order as its events and its row describe it.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::id::{BookId, BuyerId, LineId, OrderId};
+
+/// `orders.status`. Anything but the three known numbers is kept, never guessed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    New,
+    Cancelled,
+    Completed,
+    /// A number (from the row) that no version of the service is known to write.
+    Other(i16),
+}
+
+impl Status {
+    /// The status behind `orders.status`.
+    #[must_use]
+    pub const fn from_number(number: i16) -> Self {
+        match number {
+            0 => Self::New,
+            1 => Self::Cancelled,
+            2 => Self::Completed,
+            other => Self::Other(other),
+        }
+    }
+
+    /// What `orders.status` holds for it.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::New => 0,
+            Self::Cancelled => 1,
+            Self::Completed => 2,
+            Self::Other(other) => other,
+        }
+    }
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub id: LineId,
+    pub book: BookId,
+    pub quantity: i64,
+    pub price: Decimal,
+}
+
+/// A buyer as an event or the row names them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Buyer {
+    pub name: Option<String>,
+    pub street: Option<String>,
+    pub city: Option<String>,
+    pub province: Option<String>,
+}
+
+/// An order at one moment, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub id: OrderId,
+    pub status: Status,
+    pub note: Option<String>,
+    pub buyer_id: Option<BuyerId>,
+    pub buyer: Option<Buyer>,
+    pub lines: Vec<Line>,
+    /// As the source states it; equals the sum of the lines unless the source is wrong.
+    pub total: Decimal,
+    pub is_deleted: bool,
+    pub created_at: Option<DateTime<Utc>>,
+    pub last_modified_at: Option<DateTime<Utc>>,
+    /// From the cancelling event; no row carries it.
+    pub cancel_reason: Option<String>,
+}

@@ -1,0 +1,14 @@
+//! Orderscope: a terminal operations console for event-sourced orders on PostgreSQL.
+//!
+//! Arrows go down only: `cli` and `tui` stand on `workers`, `demo` and `ops`; those stand on
+//! `relay`, `db` and `embedded`; everything stands on `domain`, which is pure.
+//! `ARCHITECTURE.md` has the map, `tests/tidy.rs` keeps it true.
+
+pub mod cli;
+pub mod config;
+pub mod db;
+pub mod demo;
+pub mod domain;
+pub mod embedded;
+pub mod ops;
+pub mod tui;

@@ -1,0 +1,3 @@
+//! The binary: parse arguments, install hooks, build the runtime, hand over.
+
+fn main() {}
