@@ -1,0 +1,4 @@
+//! Everything that needs a server, a database or a terminal: one binary, so that it links once.
+
+mod smoke;
+mod support;

@@ -1,0 +1,3 @@
+//! Private servers and databases for the tests. Nothing here relies on a server already running.
+
+pub mod postgres;

@@ -1,0 +1,144 @@
+//! A private PostgreSQL per test run and major version; a fresh database per test.
+//!
+//! The server is the child of a small shell that ends it when its standard input closes, which
+//! happens however the test process ends: nothing is left behind, even after SIGKILL.
+
+use std::{
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+
+/// A running private server. Lives as long as the test process.
+pub struct Server {
+    socket_dir: PathBuf,
+    /// Closing its standard input stops the server.
+    _keeper: Child,
+}
+
+/// PostgreSQL 18, the reference.
+pub fn pg18() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(&binaries(18)))
+}
+
+/// The oldest supported version.
+pub fn pg15() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::start(&binaries(15)))
+}
+
+impl Server {
+    /// Connection options for one of its databases.
+    pub fn options(&self, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.socket_dir)
+            .port(5432)
+            .username("postgres")
+            .database(database)
+            .disable_statement_logging()
+    }
+
+    /// A new empty database (nothing in it but what `initdb` made).
+    pub async fn empty(&self) -> PgConnectOptions {
+        self.create("template0").await
+    }
+
+    /// A copy of database `template`.
+    pub async fn create(&self, template: &str) -> PgConnectOptions {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut admin = self.admin().await;
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+        // CREATE DATABASE cannot bind names; both come from this file.
+        admin.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
+        self.options(&name)
+    }
+
+    /// The socket answers a moment before the server takes sessions.
+    async fn admin(&self) -> PgConnection {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            match PgConnection::connect_with(&self.options("postgres")).await {
+                Ok(conn) => return conn,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn start(bin: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap().keep();
+        let data = root.join("data");
+        let as_root = rustix::process::geteuid().is_root();
+        let owner = as_root.then(server_user);
+        if let Some((uid, gid)) = owner {
+            std::os::unix::fs::chown(&root, Some(uid), Some(gid)).unwrap();
+        }
+        let command = |program: &Path| {
+            let mut command = Command::new(program);
+            if let Some((uid, gid)) = owner {
+                command.uid(uid).gid(gid);
+            }
+            command.current_dir(&root).env_remove("DATABASE_URL");
+            command
+        };
+        let made = command(&bin.join("initdb"))
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N", "-D"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let script = r#"
+            "$1"/postgres -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+              -c synchronous_commit=off -c shared_buffers=256MB -c max_connections=300 \
+              -c max_prepared_transactions=0 -c log_min_messages=fatal -c autovacuum=on \
+              -c timezone=UTC -c wal_level=minimal -c max_wal_senders=0 >"$3"/log 2>&1 </dev/null &
+            server=$!
+            cat >/dev/null
+            kill -QUIT $server; wait $server; rm -rf "$3"
+        "#;
+        let keeper = command(Path::new("sh"))
+            .args(["-c", script, "sh"])
+            .args([bin, &data, &root])
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let server = Self { socket_dir: root, _keeper: keeper };
+        let end = Instant::now() + Duration::from_secs(60);
+        while std::os::unix::net::UnixStream::connect(server.socket_dir.join(".s.PGSQL.5432"))
+            .is_err()
+        {
+            assert!(Instant::now() < end, "the private PostgreSQL did not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+}
+
+fn server_user() -> (u32, u32) {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| {
+            let line = passwd.lines().find(|l| l.starts_with(&format!("{name}:")))?;
+            let mut fields = line.split(':').skip(2).map(|f| f.parse().unwrap());
+            Some((fields.next()?, fields.next()?))
+        })
+        .expect("a user that may run PostgreSQL")
+}
+
+/// Where the server programs of one major version are.
+fn binaries(major: u32) -> PathBuf {
+    let named = std::env::var_os(format!("ORDERSCOPE_TEST_PG{major}")).map(PathBuf::from);
+    let debian = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
+    named.unwrap_or(debian)
+}
