@@ -1,2 +1,5 @@
 //! PostgreSQL: pools, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
+
+pub mod expressions;
+pub mod migrate;

@@ -1,3 +1,4 @@
 //! Private servers and databases for the tests. Nothing here relies on a server already running.
 
+pub mod catalog;
 pub mod postgres;

@@ -14,7 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use orderscope::db::migrate::migrate;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::OnceCell;
 
 /// A running private server. Lives as long as the test process.
 pub struct Server {
@@ -33,6 +35,21 @@ pub fn pg18() -> &'static Server {
 pub fn pg15() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(&binaries(15)))
+}
+
+/// A new database on PostgreSQL 18 with the schema of `orderscope migrate` and no rows.
+pub async fn managed() -> PgConnectOptions {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let template = TEMPLATE
+        .get_or_init(|| async {
+            let options = pg18().empty().await;
+            let mut conn = PgConnection::connect_with(&options).await.unwrap();
+            migrate(&mut conn).await.unwrap();
+            conn.close().await.unwrap();
+            options.get_database().unwrap().to_owned()
+        })
+        .await;
+    pg18().create(template).await
 }
 
 impl Server {

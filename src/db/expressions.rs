@@ -1,0 +1,40 @@
+//! Expressions that a managed database has indexes on, for the queries that want to use them. They are
+//! valid on every layout; without the index they only cost more. Their twins are in
+//! `migrations/managed/0003_search.sql`, and a test asks the planner whether they still match.
+
+/// `mt_events`: the order named in the body, as `uuid`; null for a body that names none.
+pub const EVENT_ORDER: &str = "(substring(coalesce(data -> 'Order' ->> 'Id', data -> 'order' ->> 'id') \
+     FROM '^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$')::uuid)";
+
+/// `mt_events`: the correlation id backwards. Compare with `LIKE` and the reversed tail plus `%`.
+/// A whole id needs no expression: `correlation_id = $1`.
+pub const EVENT_CORRELATION_TAIL: &str = "reverse(left(correlation_id, 64))";
+
+/// `outbox_message`: the order named in the body, as `uuid`; null for a body that names none.
+pub const MESSAGE_ORDER: &str = r#"(substring(left(body, 1000000) FROM '(?i)"orderid"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')::uuid)"#;
+
+/// `mt_doc_deadletterevent`: the sequence number of the event that failed, as text.
+pub const LETTER_SEQUENCE: &str =
+    "left(coalesce(data ->> 'EventSequence', data ->> 'eventSequence'), 20)";
+
+/// `mt_doc_ordersummaryview`: the total as `numeric`; null where the document has no sensible number.
+pub const SUMMARY_TOTAL: &str = "(CASE WHEN jsonb_typeof(data -> 'TotalPrice') = 'number' \
+     AND length(data ->> 'TotalPrice') <= 40 THEN (data -> 'TotalPrice')::numeric END)";
+
+/// `orders` and `buyers`: the id's digits backwards. Compare with `LIKE` and the reversed tail plus `%`.
+pub const ID_TAIL: &str = "reverse(replace(id::text, '-', ''))";
+
+/// `orders`: the words of the note. Match with `@@` and `plainto_tsquery('simple', $1)`.
+pub const NOTE_WORDS: &str = "to_tsvector('simple'::regconfig, note)";
+
+/// `orders`: the note without case, indexed for `LIKE '%…%'` where `pg_trgm` is installed.
+pub const NOTE_TEXT: &str = "lower(note)";
+
+/// `buyers`: the name without case: a beginning is always fast, a part of it where `pg_trgm` is installed.
+pub const BUYER_NAME: &str = "lower(name)";
+
+/// `buyers`: the city without case.
+pub const BUYER_CITY: &str = "lower(address_city)";
+
+/// `buyers`: the province without case.
+pub const BUYER_PROVINCE: &str = "lower(address_province)";

@@ -1,0 +1,279 @@
+//! The schema: what kind of database this is, and bringing a managed one to the state this program knows.
+//!
+//! Two sets with a table each, both in schema `orderscope`: `managed` is applied only to databases that are
+//! ours, `console` (the program's own records) also to attached ones; so neither can number the other's
+//! steps. Everything happens in one transaction: a migration either is there as a whole or is not.
+
+use sqlx::{
+    Connection, PgConnection, Row,
+    migrate::{MigrateError, Migrator},
+};
+
+/// Key of the advisory lock that only one migrating process holds ("orderscp" in ASCII).
+const LOCK: i64 = 0x6f72_6465_7273_6370;
+/// How long one process waits for another that is migrating.
+const PATIENCE: &str = "60s";
+const OLDEST: i32 = 15;
+
+const MANAGED_TABLE: &str = "orderscope.managed_migrations";
+const CONSOLE_TABLE: &str = "orderscope.console_migrations";
+
+/// The document's tables, in the order in which they can be emptied.
+pub const TABLES: [&str; 12] = [
+    "__EFMigrationsHistory",
+    "outbox_message",
+    "outbox_state",
+    "inbox_state",
+    "mt_doc_deadletterevent",
+    "mt_doc_ordersummaryview",
+    "mt_event_progression",
+    "mt_events",
+    "mt_streams",
+    "order_items",
+    "orders",
+    "buyers",
+];
+
+/// Why a database was not migrated, in words an operator can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "this database belongs to a running service ({evidence}), so Orderscope does not touch its schema. \
+         To look at it, open it without migrating; to have a database of your own, name an empty one"
+    )]
+    BelongsToService { evidence: String },
+    #[error(
+        "this database was handed over to the service ({when}); Orderscope no longer changes its schema. \
+         It can still be opened"
+    )]
+    HandedOver { when: String },
+    #[error(
+        "the schema is newer (step {found}) than this Orderscope knows (step {known}): \
+         use the newer program, or another database"
+    )]
+    Newer { found: i64, known: i64 },
+    #[error(
+        "step {step} of the schema is not the one this Orderscope would have made: the database was made by \
+         an unreleased or altered program. Make a new one, or use the program that made it"
+    )]
+    Altered { step: i64 },
+    #[error("PostgreSQL {found} is too old: version {OLDEST} or newer is needed")]
+    ServerTooOld { found: i32 },
+    #[error(
+        "the database stores text as {found}, which cannot hold every name: create one with ENCODING 'UTF8'"
+    )]
+    Encoding { found: String },
+    #[error(
+        "another process has been migrating this database for {PATIENCE}; try again when it is done"
+    )]
+    Busy,
+    #[error("step {step} of the schema failed, nothing was changed: {source}")]
+    Step { step: i64, source: sqlx::Error },
+    #[error("the database could not be examined or migrated, nothing was changed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What a database is to Orderscope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// None of the document's tables: may be made managed.
+    Empty,
+    /// Made by Orderscope.
+    Managed { pending: usize },
+    /// Recorded as attached: it belongs to a service, and schema `orderscope` is there.
+    Attached { since: String },
+    /// Tables of the document that Orderscope did not make, or signs that a service uses them.
+    Service { evidence: String },
+}
+
+/// What `migrate` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// The database was empty before.
+    pub created: bool,
+    /// Names of the steps that were applied now, in order.
+    pub applied: Vec<String>,
+}
+
+/// Makes an empty database managed, or brings a managed one up to date; changes nothing when it is.
+///
+/// Waits up to a minute for another process that is doing the same. Refuses a database that belongs to a
+/// service, one that is newer than this program, and servers before PostgreSQL 15.
+pub async fn migrate(conn: &mut PgConnection) -> Result<Migrated, Error> {
+    let mut tx = conn.begin().await?;
+    prepare(&mut tx).await?;
+    let standing = standing(&mut tx).await?;
+    match &standing {
+        Standing::Empty | Standing::Managed { .. } => {}
+        Standing::Attached { since } => return Err(Error::HandedOver { when: since.clone() }),
+        Standing::Service { evidence } => {
+            return Err(Error::BelongsToService { evidence: evidence.clone() });
+        }
+    }
+    let mut applied = run(&console(), &mut tx).await?;
+    applied.extend(run(&managed(), &mut tx).await?);
+    if standing == Standing::Empty {
+        sqlx::query("INSERT INTO orderscope.database (kind, created_by) VALUES ('managed', $1)")
+            .bind(env!("CARGO_PKG_VERSION"))
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(Migrated { created: standing == Standing::Empty, applied })
+}
+
+/// What this database is. Reads only.
+pub async fn standing(conn: &mut PgConnection) -> Result<Standing, Error> {
+    let found = sqlx::query(
+        "SELECT current_setting('server_version_num')::int / 10000 AS server,
+                pg_encoding_to_char(encoding) AS encoding,
+                to_regclass('orderscope.database') IS NOT NULL AS recorded
+         FROM pg_database WHERE datname = current_database()",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let server: i32 = found.try_get("server")?;
+    if server < OLDEST {
+        return Err(Error::ServerTooOld { found: server });
+    }
+    let evidence = evidence(conn).await?;
+    let record = if found.try_get("recorded")? {
+        sqlx::query("SELECT kind, changed_at::date::text AS since FROM orderscope.database")
+            .fetch_optional(&mut *conn)
+            .await?
+    } else {
+        None
+    };
+    let Some(record) = record else {
+        let encoding: String = found.try_get("encoding")?;
+        return match evidence.or(tables(conn).await?) {
+            Some(evidence) => Ok(Standing::Service { evidence }),
+            None if encoding != "UTF8" => Err(Error::Encoding { found: encoding }),
+            None => Ok(Standing::Empty),
+        };
+    };
+    let kind: String = record.try_get("kind")?;
+    match evidence {
+        Some(evidence) => Ok(Standing::Service { evidence }),
+        None if kind == "managed" => {
+            let pending = pending(conn, &console(), CONSOLE_TABLE).await?
+                + pending(conn, &managed(), MANAGED_TABLE).await?;
+            Ok(Standing::Managed { pending })
+        }
+        None => Ok(Standing::Attached { since: record.try_get("since")? }),
+    }
+}
+
+/// Signs that Marten or Entity Framework works here, whoever made the tables.
+async fn evidence(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+    let signs = sqlx::query(
+        r#"SELECT (SELECT string_agg(DISTINCT proname, ', ' ORDER BY proname) FROM pg_proc
+                   WHERE pronamespace = to_regnamespace('public') AND proname IN
+                   ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
+                  AS functions,
+                  EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.mt_events')
+                          AND relkind = 'p') AS partitioned,
+                  to_regclass('public."__EFMigrationsHistory"') IS NOT NULL AS history"#,
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if let Some(functions) = signs.try_get::<Option<String>, _>("functions")? {
+        return Ok(Some(format!("Marten's functions are there: {functions}")));
+    }
+    if signs.try_get("partitioned")? {
+        return Ok(Some("mt_events is partitioned, as Marten makes it".to_owned()));
+    }
+    if signs.try_get("history")? {
+        let rows = r#"SELECT EXISTS (SELECT FROM public."__EFMigrationsHistory")"#;
+        if sqlx::query_scalar::<_, bool>(rows).fetch_one(conn).await? {
+            return Ok(Some("__EFMigrationsHistory lists its migrations".to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Tables of the document in a database that has no record of ours.
+async fn tables(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+    let names: Option<String> = sqlx::query_scalar(
+        "SELECT string_agg(tablename, ', ' ORDER BY tablename) FROM pg_tables
+         WHERE schemaname = 'public' AND tablename = ANY($1)",
+    )
+    .bind(TABLES.as_slice())
+    .fetch_one(conn)
+    .await?;
+    Ok(names.map(|names| format!("tables that Orderscope did not make: {names}")))
+}
+
+/// Takes the lock and settings that end with the transaction: whatever this connection was opened for,
+/// building an index may take as long as it takes, and names mean those in `public`.
+async fn prepare(tx: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query(
+        "SELECT set_config('search_path', 'public', true), set_config('lock_timeout', $1, true),
+                set_config('statement_timeout', '0', true),
+                set_config('idle_in_transaction_session_timeout', '0', true)",
+    )
+    .bind(PATIENCE)
+    .execute(&mut *tx)
+    .await?;
+    let locked = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(tx).await;
+    match locked {
+        // 55P03 is lock_not_available: lock_timeout ran out.
+        Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some("55P03") => Err(Error::Busy),
+        other => Ok(other.map(drop)?),
+    }
+}
+
+async fn run(set: &Migrator, tx: &mut PgConnection) -> Result<Vec<String>, Error> {
+    let before = applied(tx, &set.table_name).await?;
+    set.run_direct(None, tx, false).await.map_err(|error| match error {
+        MigrateError::VersionMissing(found) => Error::Newer { found, known: newest(set) },
+        MigrateError::VersionMismatch(step) => Error::Altered { step },
+        MigrateError::ExecuteMigration(source, step) => Error::Step { step, source },
+        MigrateError::Execute(source) => Error::Database(source),
+        other => Error::Database(other.into()),
+    })?;
+    let new = set.iter().filter(|step| !before.contains(&step.version));
+    Ok(new.map(|step| step.description.to_string()).collect())
+}
+
+/// Steps of a set that the database lacks.
+async fn pending(conn: &mut PgConnection, set: &Migrator, table: &str) -> Result<usize, Error> {
+    let applied = applied(conn, table).await?;
+    if let Some(&found) = applied.iter().find(|&&step| !set.version_exists(step)) {
+        return Err(Error::Newer { found, known: newest(set) });
+    }
+    Ok(set.iter().count() - applied.len())
+}
+
+async fn applied(conn: &mut PgConnection, table: &str) -> Result<Vec<i64>, Error> {
+    let known: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(table)
+        .fetch_one(&mut *conn)
+        .await?;
+    if !known {
+        return Ok(Vec::new());
+    }
+    // The name is one of the two constants above.
+    let list = sqlx::AssertSqlSafe(format!("SELECT version FROM {table} ORDER BY version"));
+    Ok(sqlx::query_scalar(list).fetch_all(conn).await?)
+}
+
+fn newest(set: &Migrator) -> i64 {
+    set.iter().map(|step| step.version).max().unwrap_or_default()
+}
+
+fn managed() -> Migrator {
+    ours(sqlx::migrate!("migrations/managed"), MANAGED_TABLE)
+}
+
+fn console() -> Migrator {
+    ours(sqlx::migrate!("migrations/console"), CONSOLE_TABLE)
+}
+
+/// sqlx's own lock outlives a failed run; ours ends with the transaction.
+fn ours(mut set: Migrator, table: &'static str) -> Migrator {
+    set.set_locking(false);
+    set.dangerous_set_table_name(table);
+    set.create_schema("orderscope");
+    set
+}
