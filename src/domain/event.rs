@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::id::{EventId, SeqId, StreamId, Version};
+use super::{
+    id::{EventId, SeqId, StreamId, Version},
+    order::Order,
+};
 
 /// A row of `mt_events`, columns that some layouts lack being `None`.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,4 +29,60 @@ pub struct RecordedEvent {
     pub body: Value,
     /// `bdata` is filled (Marten 9 binary bodies): `body` is only a placeholder.
     pub binary: bool,
+}
+
+impl RecordedEvent {
+    /// Whether the stored time is the value frozen into the document's column default: the moment its
+    /// table was created, which says nothing about the event.
+    #[must_use]
+    pub fn has_frozen_time(&self) -> bool {
+        // '2025-09-28 17:03:19.743016+00' in microseconds.
+        self.at.timestamp_micros() == 1_759_078_999_743_016
+    }
+}
+
+/// What a stored event means for an order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OrderEvent {
+    Placed(Order),
+    Completed(Order),
+    Cancelled(Order, Option<String>),
+    /// An alias that no rule here knows; shown raw.
+    Unknown,
+    /// A known alias whose body cannot be understood, and why.
+    Unreadable(String),
+}
+
+/// Marten's aliases of the three events.
+pub const PLACED: &str = "order_placed_event";
+pub const COMPLETED: &str = "order_completed_event";
+pub const CANCELLED: &str = "order_cancelled_event";
+
+/// The alias as people read it: `order_placed_event` is `OrderPlaced`.
+#[must_use]
+pub fn title(kind: &str) -> String {
+    let words = kind.strip_suffix("_event").unwrap_or(kind).split('_');
+    let capital = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+    };
+    words.map(capital).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_read_well() {
+        assert_eq!(title(PLACED), "OrderPlaced");
+        assert_eq!(title("tombstone"), "Tombstone");
+        assert_eq!(title(""), "");
+    }
+
+    #[test]
+    fn the_frozen_default_is_known() {
+        let frozen: DateTime<Utc> = "2025-09-28T17:03:19.743016Z".parse().unwrap();
+        assert_eq!(frozen.timestamp_micros(), 1_759_078_999_743_016);
+    }
 }

@@ -1,6 +1,19 @@
 //! What the data means, as pure values and functions: no IO, no async, no clock.
 
+pub mod age;
+pub mod body;
+pub mod clock;
+pub mod compare;
+pub mod diff;
 pub mod event;
+pub mod fold;
 pub mod id;
+pub mod moment;
 pub mod order;
+pub mod order_ref;
+pub mod outbox;
+pub mod report;
 pub mod search;
+pub mod text;
+pub mod timeline;
+pub mod zone;
