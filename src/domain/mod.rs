@@ -2,5 +2,8 @@
 
 pub mod event;
 pub mod id;
+pub mod moment;
 pub mod order;
+pub mod order_ref;
 pub mod search;
+pub mod zone;
