@@ -2,5 +2,11 @@
 
 pub mod event;
 pub mod id;
+pub mod mask;
+pub mod moment;
 pub mod order;
+pub mod order_ref;
 pub mod search;
+pub mod sheet;
+pub mod text;
+pub mod zone;

@@ -1,4 +1,6 @@
 //! The query language of the order search: text in, a list of tests out, errors with their place.
+//!
+//! Terms stand side by side and must all hold: `status:new buyer:"le t" -has:note age:>24h`.
 
 use std::ops::Range;
 
@@ -7,6 +9,22 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::order::Status;
+
+mod complete;
+mod describe;
+mod field;
+mod number;
+mod parse;
+mod range;
+mod time;
+mod token;
+mod words;
+
+pub use complete::{Completion, complete};
+pub use describe::describe;
+pub use field::{FIELDS, Field, FieldHelp};
+pub use parse::parse;
+pub use words::{STATUSES, TRAITS};
 
 /// A parsed query. All terms must hold (AND).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,4 +98,26 @@ pub enum Trait {
     Drift,
     Deleted,
     Note,
+}
+
+/// Why a query cannot be run, and which bytes of it are to blame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}{}", hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
+pub struct SearchError {
+    /// Always within the text and on character boundaries.
+    pub at: Range<usize>,
+    pub what: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl SearchError {
+    fn new(at: Range<usize>, what: impl Into<String>) -> Self {
+        Self { at, what: what.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
 }
