@@ -9,20 +9,18 @@ use super::{
 use crate::domain::id::BuyerId;
 
 /// Buyers whose name has this part (compared without case), at most `limit`, in no order. Needs the
-/// trigram index, or the one on beginnings with `from_start`.
+/// trigram index to be fast.
 pub async fn by_name(
     conn: &mut PgConnection,
     layout: &Layout,
     part: &str,
-    from_start: bool,
     limit: i64,
 ) -> Result<Vec<BuyerId>, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT id FROM {} b WHERE {BUYER_NAME} LIKE ",
         layout.from(Table::Buyers)
     ));
-    let pattern = escaped(part);
-    sql.push_bind(if from_start { format!("{pattern}%") } else { format!("%{pattern}%") });
+    sql.push_bind(format!("%{}%", escaped(part)));
     sql.push(" LIMIT ").push_bind(limit);
     Ok(sql.build_query_scalar().fetch_all(conn).await?)
 }

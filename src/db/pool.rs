@@ -216,12 +216,12 @@ impl Pool {
 
 /// One statement batch, so one round trip: PgBouncer refuses the same as start-up `options`.
 ///
-/// `pg_catalog` comes first so that nothing in `public` can stand in for a built-in function.
+/// Searches differ too much for plans made without knowing what is looked for. `pg_catalog` comes first so that nothing in `public` can stand in for a built-in function.
 fn set_up(limits: &Limits) -> String {
     format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; SET default_transaction_read_only = on; \
-         SET search_path = pg_catalog, public, pg_temp; SET TimeZone = 'UTC'; SET jit = off; \
+         SET search_path = pg_catalog, public, pg_temp; SET TimeZone = 'UTC'; SET jit = off; SET plan_cache_mode = force_custom_plan; \
          SELECT pg_backend_pid()",
         limits.statement.as_millis(),
         limits.lock.as_millis(),
