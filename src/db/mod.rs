@@ -1,5 +1,24 @@
-//! PostgreSQL: pools, layout, errors, cancelling, paging; one file per subject. Every SQL statement
+//! PostgreSQL: sessions, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
 
+pub mod buyers;
+pub mod events;
 pub mod expressions;
+pub mod letters;
+pub mod messages;
 pub mod migrate;
+pub mod orders;
+pub mod search;
+pub mod streams;
+pub mod summaries;
+
+mod cancel;
+mod error;
+mod layout;
+mod pool;
+mod sql;
+
+pub use cancel::cancellable;
+pub use error::Error;
+pub use layout::{Index, Kind, Layout, Missing, Table};
+pub use pool::{Db, Limits, Pool, Session};

@@ -1,1 +1,4 @@
-//! (being built)
+//! Use cases: what an operator does, each a function over a session and what is known of the database.
+
+pub mod history;
+pub mod search;

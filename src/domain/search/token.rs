@@ -166,7 +166,10 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn cut(text: &str) -> Vec<(bool, Option<String>, String, bool)> {
+    /// Negated, field, text, quoted.
+    type Cut = (bool, Option<String>, String, bool);
+
+    fn cut(text: &str) -> Vec<Cut> {
         tokens(text)
             .unwrap()
             .into_iter()
@@ -174,14 +177,10 @@ mod tests {
             .collect()
     }
 
-    fn one(text: &str) -> (bool, Option<String>, String, bool) {
+    fn one(text: &str) -> Cut {
         let mut all = cut(text);
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
-    }
-
-    fn field(name: &str) -> Option<String> {
-        Some(name.to_owned())
     }
 
     #[test]
@@ -189,11 +188,14 @@ mod tests {
         assert_eq!(one("tanaka"), (false, None, "tanaka".to_owned(), false));
         assert_eq!(one("\"le t\""), (false, None, "le t".to_owned(), true));
         assert_eq!(one("“le t”"), (false, None, "le t".to_owned(), true));
-        assert_eq!(one("-status:new"), (true, field("status"), "new".to_owned(), false));
-        assert_eq!(one("!note:\"a \\\" b\""), (true, field("note"), "a \" b".to_owned(), true));
+        assert_eq!(one("-status:new"), (true, Some("status".to_owned()), "new".to_owned(), false));
+        assert_eq!(
+            one("!note:\"a \\\" b\""),
+            (true, Some("note".to_owned()), "a \" b".to_owned(), true)
+        );
         assert_eq!(one("16:30"), (false, None, "16:30".to_owned(), false));
         assert_eq!(one("6\""), (false, None, "6\"".to_owned(), false));
-        assert_eq!(one("placed:"), (false, field("placed"), String::new(), false));
+        assert_eq!(one("placed:"), (false, Some("placed".to_owned()), String::new(), false));
         let range = one("placed:\"2026-11-22 16:30\"..\"2026-11-23 17:00\"");
         assert_eq!(range.2, "2026-11-22 16:30..2026-11-23 17:00");
         assert_eq!(cut("a  b").len(), 2);

@@ -1,0 +1,64 @@
+//! Buyers: who they are by name or by the end of an id.
+
+use sqlx::{PgConnection, Postgres, QueryBuilder};
+
+use super::{
+    Error, Layout, Table,
+    expressions::{BUYER_NAME, ID_TAIL},
+};
+use crate::domain::id::BuyerId;
+
+/// Buyers whose name has this part (compared without case), at most `limit`, in no order. Needs the
+/// trigram index to be fast.
+pub async fn by_name(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    part: &str,
+    limit: i64,
+) -> Result<Vec<BuyerId>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id FROM {} b WHERE {BUYER_NAME} LIKE ",
+        layout.from(Table::Buyers)
+    ));
+    sql.push_bind(format!("%{}%", escaped(part)));
+    sql.push(" LIMIT ").push_bind(limit);
+    Ok(sql.build_query_scalar().fetch_all(conn).await?)
+}
+
+/// Buyers whose id ends so, at most `limit`, newest first. `tail` is lower-case hexadecimal digits.
+pub async fn by_tail(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    tail: &str,
+    limit: i64,
+) -> Result<Vec<BuyerId>, Error> {
+    let reversed: String = tail.chars().rev().collect();
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id FROM {} b WHERE {ID_TAIL} LIKE ",
+        layout.from(Table::Buyers)
+    ));
+    sql.push_bind(format!("{reversed}%")).push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    Ok(sql.build_query_scalar().fetch_all(conn).await?)
+}
+
+/// Lower-cased, with what `LIKE` would take for a wildcard made literal.
+pub(super) fn escaped(part: &str) -> String {
+    let mut pattern = String::with_capacity(part.len());
+    for c in part.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_letters() {
+        assert_eq!(escaped("50%_Le\\"), "50\\%\\_le\\\\");
+    }
+}

@@ -1,0 +1,70 @@
+//! Stopping a question for real. Dropping an sqlx future leaves the server running the statement, so
+//! a cancel has to reach the server.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::{Db, Error, Pool};
+
+/// How long a cancelled statement may take to end before its session is given up.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl Db {
+    /// Asks something on a read-only session named `orderscope/<who>`, until it is answered or `stop`
+    /// fires. See [`cancellable`].
+    pub async fn read<T>(
+        &self,
+        who: &str,
+        stop: &CancellationToken,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        cancellable(&self.read, &self.control, who, stop, work).await
+    }
+}
+
+/// Runs `work` on a session of its own until it ends or `stop` fires.
+///
+/// A cancel names a server process, not a statement, and may land late; the session is closed after
+/// one so that it can never hit whoever would use the session next.
+pub async fn cancellable<T>(
+    pool: &Pool,
+    control: &Pool,
+    who: &str,
+    stop: &CancellationToken,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut session = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Err(Error::Cancelled),
+        session = pool.session(who) => session?,
+    };
+    let backend = session.backend();
+    let (answer, stopped) = {
+        let mut work = std::pin::pin!(work(&mut session));
+        tokio::select! {
+            answer = &mut work => (answer, false),
+            () = stop.cancelled() => {
+                // Reached or not: the session is closed below, and the statement timeout holds.
+                let _ = cancel(control, backend).await;
+                let late = tokio::time::timeout(GRACE, work).await;
+                (late.unwrap_or(Err(Error::Cancelled)), true)
+            }
+        }
+    };
+    if stopped {
+        return answer.map_err(|_| Error::Cancelled);
+    }
+    if !matches!(answer, Err(Error::Lost(_))) {
+        session.finish();
+    }
+    answer.map_err(|error| error.within(pool.statement_limit()))
+}
+
+async fn cancel(control: &Pool, backend: i32) -> Result<(), Error> {
+    let mut session = control.session("cancel").await?;
+    sqlx::query("SELECT pg_cancel_backend($1)").bind(backend).execute(&mut *session).await?;
+    session.finish();
+    Ok(())
+}

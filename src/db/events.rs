@@ -1,0 +1,178 @@
+//! Events as stored: those of one order, wherever their streams are.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
+
+use super::{Error, Index, Layout, Table, expressions, sql::moment};
+use crate::domain::{
+    event::RecordedEvent,
+    id::{EventId, OrderId, SeqId, StreamId, Version},
+};
+
+#[derive(FromRow)]
+struct EventRow {
+    seq_id: SeqId,
+    id: EventId,
+    stream_id: Option<StreamId>,
+    version: Version,
+    kind: String,
+    at: DateTime<Utc>,
+    mt_dotnet_type: Option<String>,
+    correlation_id: Option<String>,
+    causation_id: Option<String>,
+    headers: Option<Json<Value>>,
+    is_archived: bool,
+    data: Json<Value>,
+    is_binary: bool,
+}
+
+impl From<EventRow> for RecordedEvent {
+    fn from(row: EventRow) -> Self {
+        Self {
+            seq: row.seq_id,
+            id: row.id,
+            stream: row.stream_id,
+            version: row.version,
+            kind: row.kind,
+            at: row.at,
+            dotnet_type: row.mt_dotnet_type,
+            correlation_id: row.correlation_id,
+            causation_id: row.causation_id,
+            // Marten writes the JSON value null where there are no headers.
+            headers: row.headers.map(|Json(headers)| headers).filter(|headers| !headers.is_null()),
+            archived: row.is_archived,
+            body: row.data.0,
+            binary: row.is_binary,
+        }
+    }
+}
+
+fn columns() -> String {
+    format!(
+        "seq_id, id, stream_id, version, type AS kind, {} AS at, mt_dotnet_type, correlation_id, \
+         causation_id, headers, is_archived, data, bdata IS NOT NULL AS is_binary",
+        moment("\"timestamp\""),
+    )
+}
+
+/// Part of the event store, by sequence number; both ends count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeqRange {
+    pub from: SeqId,
+    pub to: SeqId,
+}
+
+/// Which events belong to an order, as far as this layout can find them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Every event: both look-ups have an index.
+    Whole,
+    /// Only events numbered within the range (no index for one of the look-ups).
+    Within(SeqRange),
+}
+
+/// The order's history: events of its own stream and events of other streams whose body names it, without
+/// duplicates, by sequence number; the first `limit` of them, archived ones included.
+pub async fn of_order(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    reach: Reach,
+    limit: i64,
+) -> Result<Vec<RecordedEvent>, Error> {
+    let columns = columns();
+    let from = layout.from(Table::Events);
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    match reach {
+        Reach::Whole => {
+            sql.push(format!("(SELECT {columns} FROM {from} e WHERE stream_id = ")).push_bind(id);
+            sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
+            sql.push(format!(") UNION ALL (SELECT {columns} FROM {from} e WHERE "));
+            sql.push(expressions::EVENT_ORDER).push(" = ").push_bind(id);
+            sql.push(" AND stream_id IS DISTINCT FROM ").push_bind(id);
+            sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit).push(")");
+        }
+        Reach::Within(SeqRange { from: first, to: last }) => {
+            sql.push(format!("SELECT {columns} FROM {from} e WHERE seq_id BETWEEN "));
+            sql.push_bind(first).push(" AND ").push_bind(last);
+            sql.push(" AND (stream_id = ").push_bind(id).push(" OR ");
+            sql.push(expressions::EVENT_ORDER).push(" = ").push_bind(id).push(")");
+        }
+    }
+    sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().map(RecordedEvent::from).collect())
+}
+
+/// The events of the order's own stream alone; needs the index on streams.
+pub async fn of_stream(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    limit: i64,
+) -> Result<Vec<RecordedEvent>, Error> {
+    let from = layout.from(Table::Events);
+    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {} FROM {from} e", columns()));
+    sql.push(" WHERE stream_id = ").push_bind(id);
+    sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().map(RecordedEvent::from).collect())
+}
+
+/// Whether both ways from an order to its events are indexed, or the table is small.
+pub fn reaches_all(layout: &Layout) -> bool {
+    layout.is_small(Table::Events)
+        || (layout.has(Index::EventStream) && layout.has(Index::EventBody))
+}
+
+/// How long before and after an order's creation its events are looked for without an index.
+pub const WINDOW: TimeDelta = TimeDelta::days(30);
+
+/// The sequence numbers of the events stored within [`WINDOW`] around `at`, found by bisection over the
+/// primary key in one statement: sequence numbers follow the stored time closely, if not exactly.
+pub async fn around(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    at: DateTime<Utc>,
+) -> Result<Option<SeqRange>, Error> {
+    let from = layout.from(Table::Events);
+    // The wanted number is always within [low, high]; every step halves the distance.
+    let bisect = |name: &str, sought: &str| {
+        format!(
+            "{name}(low, high) AS (SELECT low, high + 1 FROM ends UNION ALL \
+             SELECT CASE WHEN m.at < {sought} THEN least(m.seq_id + 1, b.high) ELSE b.low END, \
+                    CASE WHEN m.at < {sought} THEN b.high ELSE b.middle END \
+             FROM (SELECT low, high, (low + high) / 2 AS middle FROM {name} WHERE low < high) b \
+             CROSS JOIN LATERAL (SELECT e.seq_id, e.\"timestamp\" AS at FROM {from} e \
+                 WHERE e.seq_id >= b.middle ORDER BY e.seq_id LIMIT 1) m)"
+        )
+    };
+    let mut sql = QueryBuilder::<Postgres>::new("WITH RECURSIVE sought AS (SELECT ");
+    sql.push_bind(at - WINDOW).push("::timestamptz AS first, ");
+    sql.push_bind(at + WINDOW).push("::timestamptz AS last), ends AS (SELECT ");
+    sql.push(format!(
+        "(SELECT seq_id FROM {from} e ORDER BY seq_id LIMIT 1) AS low, \
+         (SELECT seq_id FROM {from} e ORDER BY seq_id DESC LIMIT 1) AS high), "
+    ));
+    sql.push(bisect("a", "(SELECT first FROM sought)")).push(", ");
+    sql.push(bisect("z", "(SELECT last FROM sought)"));
+    sql.push(" SELECT (SELECT max(low) FROM a), (SELECT max(low) FROM z)");
+    let (first, last): (Option<SeqId>, Option<SeqId>) =
+        sql.build_query_as().fetch_one(conn).await?;
+    Ok(first.zip(last).map(|(from, to)| SeqRange { from, to }))
+}
+
+/// The newest sequence number, none in an empty store.
+pub async fn newest(conn: &mut PgConnection, layout: &Layout) -> Result<Option<SeqId>, Error> {
+    let from = layout.from(Table::Events);
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT seq_id FROM {from} e ORDER BY seq_id DESC LIMIT 1"
+    ));
+    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
+}
+
+/// How long a look-up without an index may take before what it found is all that is shown.
+pub const PATIENCE: Duration = Duration::from_secs(2);

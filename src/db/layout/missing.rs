@@ -1,0 +1,161 @@
+//! What a database lacks, and what that costs, in an operator's words.
+
+use super::{Index, Layout, Table};
+
+/// Something that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// `no index on mt_events(stream_id)`
+    pub what: String,
+    /// `a timeline reads the whole event table, bounded by 2 s`
+    pub cost: &'static str,
+}
+
+const INDEXES: [(Index, Table, &str, &str); 17] = [
+    (
+        Index::OrdersByPlaced,
+        Table::Orders,
+        "orders(created_at, id)",
+        "lists are sorted by the clock in the order's id instead",
+    ),
+    (
+        Index::OrdersByBuyer,
+        Table::Orders,
+        "orders(buyer_id)",
+        "a buyer's orders are looked for in the newest orders only",
+    ),
+    (
+        Index::LinesByOrder,
+        Table::OrderItems,
+        "order_items(order_id)",
+        "items and totals are not shown in lists",
+    ),
+    (
+        Index::LinesByBook,
+        Table::OrderItems,
+        "order_items(book_id, order_id)",
+        "book: looks through the newest orders, for at most 2 s",
+    ),
+    (
+        Index::OrderTail,
+        Table::Orders,
+        "the ends of orders.id",
+        "an id tail is looked for newest first, for at most 2 s",
+    ),
+    (
+        Index::BuyerTail,
+        Table::Buyers,
+        "the ends of buyers.id",
+        "buyer: with a tail reads all buyers, for at most 2 s",
+    ),
+    (
+        Index::BuyerNames,
+        Table::Buyers,
+        "parts of buyers.name",
+        "a buyer's name is looked for newest order first, for at most 2 s",
+    ),
+    (
+        Index::NoteWords,
+        Table::Orders,
+        "the words of orders.note",
+        "notes are searched newest first, for at most 2 s",
+    ),
+    (
+        Index::EventStream,
+        Table::Events,
+        "mt_events(stream_id)",
+        "a timeline searches the events of 30 days around the order, for at most 2 s",
+    ),
+    (
+        Index::EventBody,
+        Table::Events,
+        "the order named in mt_events.data",
+        "events in other streams are looked for within 30 days of the order, for at most 2 s",
+    ),
+    (
+        Index::EventCorrelation,
+        Table::Events,
+        "mt_events(correlation_id)",
+        "corr: searches the newest events only",
+    ),
+    (
+        Index::EventId,
+        Table::Events,
+        "mt_events(id)",
+        "an event is looked for by its id in the newest events only",
+    ),
+    (
+        Index::MessageBody,
+        Table::OutboxMessages,
+        "the order named in outbox_message.body",
+        "an order's messages are looked for in the newest messages only",
+    ),
+    (
+        Index::MessageConversation,
+        Table::OutboxMessages,
+        "outbox_message(conversation_id)",
+        "conversations are looked for in the newest messages only",
+    ),
+    (
+        Index::MessageId,
+        Table::OutboxMessages,
+        "outbox_message(message_id)",
+        "a message is looked for by its id in the newest messages only",
+    ),
+    (
+        Index::SummaryTotal,
+        Table::Summaries,
+        "totals of mt_doc_ordersummaryview",
+        "total: adds up order lines newest first, for at most 2 s",
+    ),
+    (
+        Index::LetterEvent,
+        Table::Letters,
+        "the events of mt_doc_deadletterevent",
+        "dead letters are looked through whole, the newest of them only",
+    ),
+];
+
+const WITHOUT: [(Table, &str); 11] = [
+    (Table::Orders, "there is nothing to search; is this the database of the Ordering Service?"),
+    (Table::OrderItems, "items, totals and books are unknown"),
+    (Table::Buyers, "buyers are shown by their id only"),
+    (Table::Events, "there are no timelines"),
+    (Table::Streams, "snapshots and archived streams are unknown"),
+    (Table::Summaries, "the summary view is not compared"),
+    (Table::Letters, "dead letters are unknown"),
+    (Table::Progression, "projection positions are unknown"),
+    (Table::OutboxMessages, "undelivered messages are unknown"),
+    (Table::OutboxStates, "pending messages cannot be told from delivered ones"),
+    (Table::InboxStates, "pending replies of consumers cannot be told from delivered ones"),
+];
+
+impl Layout {
+    /// What is missing and what it costs, the gravest first. Indexes on small tables are not missed.
+    pub fn missing(&self) -> Vec<Missing> {
+        let mut list = Vec::new();
+        for (table, cost) in WITHOUT {
+            let what = match self.tables.get(&table) {
+                None => format!("no table {}", table.name()),
+                Some(shape) if !shape.readable || !self.usage => {
+                    format!("no right to read {}", table.name())
+                }
+                Some(shape) => {
+                    let needed = shape.missing.iter().filter(|(_, needed)| *needed);
+                    let names: Vec<_> = needed.map(|(name, _)| *name).collect();
+                    if names.is_empty() {
+                        continue;
+                    }
+                    format!("no column {} in {}", names.join(", "), table.name())
+                }
+            };
+            list.push(Missing { what, cost });
+        }
+        for (index, table, what, cost) in INDEXES {
+            if self.reads(table) && !self.has_or_small(index, table) {
+                list.push(Missing { what: format!("no index on {what}"), cost });
+            }
+        }
+        list
+    }
+}

@@ -1,0 +1,145 @@
+//! What a database has: whose it is, which tables, columns and indexes exist and how they are spelt.
+//! Probed, never assumed.
+
+mod index;
+mod missing;
+mod names;
+mod probe;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use index::Index;
+pub use missing::Missing;
+pub use names::Table;
+pub(super) use probe::probe;
+
+/// Whose database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Orderscope made the service's tables and may change them.
+    Managed,
+    /// The tables belong to a running service: look, do not touch.
+    Attached,
+    /// Recorded as managed, but Marten's functions or partitions have appeared: a service runs here now,
+    /// so it is treated as attached.
+    TakenOver,
+}
+
+/// What the probe found.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    server: i32,
+    kind: Kind,
+    console: bool,
+    marten: bool,
+    trigrams: bool,
+    usage: bool,
+    tables: BTreeMap<Table, Shape>,
+    /// What to write after `FROM`, for every table there could be.
+    sources: BTreeMap<Table, String>,
+    indexes: BTreeSet<Index>,
+}
+
+/// How one table looks.
+#[derive(Debug, Clone)]
+struct Shape {
+    /// What to write after `FROM` so that it has the document's column names.
+    source: String,
+    partitioned: bool,
+    readable: bool,
+    /// The planner's estimate; none before the first `ANALYZE`.
+    rows: Option<i64>,
+    /// Size in pages, exact at the time of the probe.
+    pages: i64,
+    /// Columns that are not there; whether the program cannot do without.
+    missing: Vec<(&'static str, bool)>,
+    /// Name and type of every column there is.
+    columns: Vec<(String, String)>,
+}
+
+/// A table of this size is read whole faster than an index could be missed.
+const SMALL_PAGES: i64 = 1_000;
+
+impl Layout {
+    /// Whose database it is.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether the service's tables are ours to change.
+    pub const fn is_managed(&self) -> bool {
+        matches!(self.kind, Kind::Managed)
+    }
+
+    /// Whether schema `orderscope` exists.
+    pub const fn has_console_schema(&self) -> bool {
+        self.console
+    }
+
+    /// Whether Marten's functions exist: a service has run here.
+    pub const fn has_marten_functions(&self) -> bool {
+        self.marten
+    }
+
+    /// The server's major version.
+    pub const fn major_version(&self) -> i32 {
+        self.server / 10_000
+    }
+
+    /// Whether `pg_trgm` is installed.
+    pub const fn has_trigrams(&self) -> bool {
+        self.trigrams
+    }
+
+    /// Whether the table exists, may be read and has every column that is needed.
+    pub fn reads(&self, table: Table) -> bool {
+        self.tables.get(&table).is_some_and(|shape| {
+            self.usage && shape.readable && !shape.missing.iter().any(|(_, needed)| *needed)
+        })
+    }
+
+    /// Whether an optional column exists.
+    pub fn has_column(&self, table: Table, column: &str) -> bool {
+        self.tables
+            .get(&table)
+            .is_some_and(|shape| shape.columns.iter().any(|(name, _)| names::same(column, name)))
+    }
+
+    /// A column's type as PostgreSQL prints it (`bigint`).
+    pub fn column_type(&self, table: Table, column: &str) -> Option<&str> {
+        let shape = self.tables.get(&table)?;
+        let found = shape.columns.iter().find(|(name, _)| names::same(column, name))?;
+        Some(&found.1)
+    }
+
+    /// Whether an index makes this fast.
+    pub fn has(&self, index: Index) -> bool {
+        self.indexes.contains(&index)
+    }
+
+    /// Whether an index makes this fast, or the table was so small when probed that none is needed.
+    pub fn has_or_small(&self, index: Index, table: Table) -> bool {
+        self.has(index) || self.is_small(table)
+    }
+
+    /// Whether the whole table can be read within a few milliseconds.
+    pub fn is_small(&self, table: Table) -> bool {
+        self.tables.get(&table).is_some_and(|shape| shape.pages <= SMALL_PAGES)
+    }
+
+    /// Whether the table is partitioned.
+    pub fn is_partitioned(&self, table: Table) -> bool {
+        self.tables.get(&table).is_some_and(|shape| shape.partitioned)
+    }
+
+    /// The planner's estimate of the number of rows, none before the first `ANALYZE`.
+    pub fn estimated_rows(&self, table: Table) -> Option<i64> {
+        self.tables.get(&table)?.rows
+    }
+
+    /// What to write after `FROM` to get the table with the document's column names; a relation without
+    /// rows where the table is not there or may not be read.
+    pub(super) fn from(&self, table: Table) -> &str {
+        self.sources.get(&table).map_or("(SELECT WHERE false)", String::as_str)
+    }
+}

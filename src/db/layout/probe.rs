@@ -1,0 +1,111 @@
+//! Asking a database what it has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use sqlx::{PgConnection, Row};
+
+use super::{
+    Index, Kind, Layout, Shape,
+    names::{Column, Table, same},
+};
+use crate::db::Error;
+
+#[derive(Deserialize)]
+struct Found {
+    name: String,
+    partitioned: bool,
+    readable: bool,
+    rows: Option<i64>,
+    pages: i64,
+    columns: Option<Vec<(String, String)>>,
+    indexes: Option<Vec<String>>,
+}
+
+/// Asks, in one round trip.
+pub async fn probe(conn: &mut PgConnection) -> Result<Layout, Error> {
+    let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(conn).await?;
+    let tables: String = row.try_get("tables")?;
+    let found: Vec<Found> = serde_json::from_str(&tables)
+        .map_err(|why| Error::row("pg_class", "relname", "the probe", &why.to_string()))?;
+    let recorded: Option<String> = row.try_get("kind")?;
+    let marten: bool = row.try_get("marten")?;
+    let partitioned = found.iter().any(|table| table.partitioned);
+    let kind = match recorded.as_deref() {
+        Some("managed") if marten || partitioned => Kind::TakenOver,
+        Some("managed") => Kind::Managed,
+        _ => Kind::Attached,
+    };
+    let mut layout = Layout {
+        server: row.try_get("server")?,
+        kind,
+        console: row.try_get("console")?,
+        marten,
+        trigrams: row.try_get("trigrams")?,
+        tables: BTreeMap::new(),
+        indexes: BTreeSet::new(),
+        usage: row.try_get("usage")?,
+        sources: BTreeMap::new(),
+    };
+    for table in found {
+        let Some(known) = Table::of(&table.name) else { continue };
+        for definition in table.indexes.iter().flatten() {
+            layout.indexes.extend(Index::served(known, definition));
+        }
+        layout.tables.insert(known, shape(known, table));
+    }
+    for table in Table::ALL {
+        let source = match layout.tables.get(&table) {
+            Some(shape) if layout.reads(table) => shape.source.clone(),
+            _ => empty(table),
+        };
+        layout.sources.insert(table, source);
+    }
+    Ok(layout)
+}
+
+/// The planner pulls a subquery that only renames up into the query around it, so that indexes are
+/// used as if it were not there.
+fn shape(table: Table, found: Found) -> Shape {
+    let columns = found.columns.unwrap_or_default();
+    let mut missing = Vec::new();
+    let mut list = Vec::new();
+    let mut plain = found.name == table.name();
+    for column in table.columns() {
+        match columns.iter().find(|(name, _)| same(column.name, name)) {
+            Some((name, _)) => {
+                plain &= name == column.name;
+                list.push(format!("\"{name}\" AS \"{}\"", column.name));
+            }
+            None => {
+                plain = false;
+                list.push(absent(column));
+                missing.push((column.name, column.needed));
+            }
+        }
+    }
+    let source = if plain {
+        format!("public.{}", table.name())
+    } else {
+        format!("(SELECT {} FROM public.\"{}\")", list.join(", "), found.name)
+    };
+    Shape {
+        source,
+        partitioned: found.partitioned,
+        readable: found.readable,
+        rows: found.rows,
+        pages: found.pages,
+        missing,
+        columns,
+    }
+}
+
+fn absent(column: &Column) -> String {
+    format!("NULL::{} AS \"{}\"", column.kind, column.name)
+}
+
+/// What to read instead of a table that is not there or may not be read: no rows, the right columns.
+fn empty(table: Table) -> String {
+    let list: Vec<_> = table.columns().iter().map(absent).collect();
+    format!("(SELECT {} WHERE false)", list.join(", "))
+}

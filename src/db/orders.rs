@@ -1,0 +1,149 @@
+//! Orders with their buyer and lines, one at a time. Lists are the search's.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::{Error, Layout, Table, sql::moment};
+use crate::domain::{
+    id::{BookId, BuyerId, LineId, OrderId},
+    order::{Buyer, Line, Order, Status},
+};
+
+/// The most lines of one order that are read.
+const MOST_LINES: i64 = 10_000;
+
+#[derive(FromRow)]
+struct OrderRow {
+    id: OrderId,
+    status: i16,
+    note: Option<String>,
+    buyer_id: BuyerId,
+    is_deleted: bool,
+    created_at: DateTime<Utc>,
+    last_modified_at: Option<DateTime<Utc>>,
+    known_buyer: bool,
+    name: Option<String>,
+    address_street: Option<String>,
+    address_city: Option<String>,
+    address_province: Option<String>,
+}
+
+#[derive(FromRow)]
+struct LineRow {
+    id: LineId,
+    book_id: BookId,
+    quantity: i32,
+    price: String,
+}
+
+/// The order as its rows have it now: `orders`, `buyers`, `order_items` (two statements). Its total is the
+/// sum of its lines.
+pub async fn by_id(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+) -> Result<Option<Order>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT o.id, o.status, o.note, o.buyer_id, o.is_deleted, {} AS created_at, \
+         {} AS last_modified_at, b.id IS NOT NULL AS known_buyer, b.name, b.address_street, \
+         b.address_city, b.address_province \
+         FROM {} o LEFT JOIN {} b ON b.id = o.buyer_id WHERE o.id = ",
+        moment("o.created_at"),
+        moment("o.last_modified_at"),
+        layout.from(Table::Orders),
+        layout.from(Table::Buyers),
+    ));
+    sql.push_bind(id).push(" LIMIT 1");
+    let Some(row): Option<OrderRow> = sql.build_query_as().fetch_optional(&mut *conn).await? else {
+        return Ok(None);
+    };
+    let lines = lines(conn, layout, id).await?;
+    Ok(Some(row.with(lines)))
+}
+
+/// The lines of an order in the order they were placed (by id).
+pub async fn lines(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+) -> Result<Vec<Line>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT i.id, i.book_id, i.quantity, i.price::text AS price FROM {} i WHERE i.order_id = ",
+        layout.from(Table::OrderItems),
+    ));
+    sql.push_bind(id).push(" ORDER BY i.id LIMIT ").push_bind(MOST_LINES);
+    let rows: Vec<LineRow> = sql.build_query_as().fetch_all(conn).await?;
+    rows.into_iter().map(LineRow::line).collect()
+}
+
+/// Orders whose id ends so, newest first by the id's clock, at most `limit`. `tail` is lower-case
+/// hexadecimal digits. Without the index on tails it reads orders until the statement's time is over.
+pub async fn by_tail(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    tail: &str,
+    limit: i64,
+) -> Result<Vec<OrderId>, Error> {
+    let reversed: String = tail.chars().rev().collect();
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id FROM {} o WHERE {} LIKE ",
+        layout.from(Table::Orders),
+        super::expressions::ID_TAIL,
+    ));
+    sql.push_bind(format!("{reversed}%")).push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    Ok(sql.build_query_scalar().fetch_all(conn).await?)
+}
+
+/// Whether the order exists, and when its row says it was made.
+pub async fn created_at(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: Uuid,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT {} FROM {} o WHERE o.id = ",
+        moment("o.created_at"),
+        layout.from(Table::Orders),
+    ));
+    sql.push_bind(id).push(" LIMIT 1");
+    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
+}
+
+impl OrderRow {
+    fn with(self, lines: Vec<Line>) -> Order {
+        let total = lines
+            .iter()
+            .map(|line| line.price.saturating_mul(Decimal::from(line.quantity)))
+            .fold(Decimal::ZERO, Decimal::saturating_add);
+        Order {
+            id: self.id,
+            status: Status::from_number(self.status),
+            note: self.note,
+            buyer_id: Some(self.buyer_id),
+            buyer: self.known_buyer.then_some(Buyer {
+                name: self.name,
+                street: self.address_street,
+                city: self.address_city,
+                province: self.address_province,
+            }),
+            lines,
+            total,
+            is_deleted: self.is_deleted,
+            created_at: Some(self.created_at),
+            last_modified_at: self.last_modified_at,
+            cancel_reason: None,
+        }
+    }
+}
+
+impl LineRow {
+    fn line(self) -> Result<Line, Error> {
+        let price = self.price.parse().map_err(|_| {
+            let why = format!("{} is no amount of money", self.price);
+            Error::row("order_items", "price", &self.id.to_string(), &why)
+        })?;
+        Ok(Line { id: self.id, book: self.book_id, quantity: i64::from(self.quantity), price })
+    }
+}

@@ -1,0 +1,283 @@
+//! Sessions with the database: few, opened when first needed, set up to be good guests.
+//!
+//! Not sqlx's own pool: that one hides a refused connection and a failing set-up until its time
+//! runs out, and does not know a session's backend, which cancelling needs. This one says at once what is
+//! wrong, never gives out a session whose last statement was abandoned, and costs no extra round trips.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row,
+    postgres::{PgConnectOptions, PgRow},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::{Error, Layout};
+
+/// The limits of every session. All of them are configuration.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The longest any statement may take. 2 s is what an attached database can bear: a running statement
+    /// holds back every projection while a gap is open.
+    pub statement: Duration,
+    /// The longest wait for another's lock.
+    pub lock: Duration,
+    /// The longest a transaction of ours may do nothing.
+    pub idle_in_transaction: Duration,
+    /// The longest wait for the server to take a new session.
+    pub connect: Duration,
+    /// The longest wait for one of our own sessions to become free.
+    pub acquire: Duration,
+    /// Sessions for reading at the same time.
+    pub readers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            statement: Duration::from_secs(2),
+            lock: Duration::from_millis(500),
+            idle_in_transaction: Duration::from_secs(5),
+            connect: Duration::from_secs(5),
+            acquire: Duration::from_secs(5),
+            readers: 4,
+        }
+    }
+}
+
+/// A database as Orderscope sees it: its sessions and what is known of its layout. Cheap to clone;
+/// making one does nothing yet.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pub(super) read: Pool,
+    pub(super) control: Pool,
+    layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
+}
+
+impl Db {
+    /// A database at an address. Nothing is opened before the first question.
+    pub fn new(options: &PgConnectOptions, limits: &Limits) -> Self {
+        Self {
+            read: Pool::new(options, limits, limits.readers),
+            control: Pool::new(options, limits, 1),
+            layout: Arc::default(),
+        }
+    }
+
+    /// What the database has, asked once and remembered; see [`Db::probe_again`].
+    pub async fn layout(&self) -> Result<Arc<Layout>, Error> {
+        if let Some(layout) = &*self.layout.read().await {
+            return Ok(Arc::clone(layout));
+        }
+        let mut known = self.layout.write().await;
+        if let Some(layout) = &*known {
+            return Ok(Arc::clone(layout));
+        }
+        let mut session = self.read.session("probe").await?;
+        let layout = Arc::new(super::layout::probe(&mut session).await?);
+        session.finish();
+        *known = Some(Arc::clone(&layout));
+        Ok(layout)
+    }
+
+    /// Forgets the layout: an index was made, a migration ran, another server answers.
+    pub async fn probe_again(&self) -> Result<Arc<Layout>, Error> {
+        *self.layout.write().await = None;
+        self.layout().await
+    }
+
+    /// `host:port/database`, without user or password, for messages.
+    pub fn place(&self) -> &str {
+        &self.read.0.place
+    }
+
+    /// Ends all idle sessions in an orderly way. Later questions open new ones.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.control.close().await;
+    }
+}
+
+/// Read-only sessions, at most a fixed number.
+#[derive(Debug, Clone)]
+pub struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: PgConnectOptions,
+    limits: Limits,
+    size: usize,
+    place: String,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    conn: PgConnection,
+    backend: i32,
+    who: String,
+    since: Instant,
+}
+
+/// An idle session older than this is asked whether it still lives before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+impl Pool {
+    fn new(options: &PgConnectOptions, limits: &Limits, size: usize) -> Self {
+        // extra_float_digits is refused by PgBouncer, and we read no floats.
+        let options = options.clone().extra_float_digits(None).disable_statement_logging();
+        Self(Arc::new(Inner {
+            place: place(&options),
+            options,
+            limits: limits.clone(),
+            size,
+            permits: Arc::new(Semaphore::new(size)),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// A session that shows itself to the server as `orderscope/<who>`: a free one, or a new one.
+    ///
+    /// Hand it back with [`Session::finish`]; one that is dropped otherwise is closed, because it may
+    /// still be in the middle of an answer.
+    pub async fn session(&self, who: &str) -> Result<Session, Error> {
+        let permit = self.permit().await?;
+        while let Some(mut idle) = self.take_idle() {
+            if idle.since.elapsed() > TRUSTED_IDLE && idle.conn.ping().await.is_err() {
+                continue;
+            }
+            if idle.who != who {
+                let rename = format!("SET application_name = {}", quoted(&shown(who)));
+                if sqlx::raw_sql(AssertSqlSafe(rename)).execute(&mut idle.conn).await.is_err() {
+                    continue;
+                }
+                who.clone_into(&mut idle.who);
+            }
+            return Ok(Session { pool: self.clone(), idle, _permit: permit });
+        }
+        let idle = self.open(who).await?;
+        Ok(Session { pool: self.clone(), idle, _permit: permit })
+    }
+
+    /// The longest a statement may run here.
+    pub fn statement_limit(&self) -> Duration {
+        self.0.limits.statement
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let permits = Arc::clone(&self.0.permits);
+        match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => return Ok(permit),
+            Err(TryAcquireError::Closed) => return Err(Error::Cancelled),
+            Err(TryAcquireError::NoPermits) => {}
+        }
+        match tokio::time::timeout(self.0.limits.acquire, permits.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Error::Cancelled),
+            Err(_) => Err(Error::Exhausted(self.0.size)),
+        }
+    }
+
+    fn take_idle(&self) -> Option<Idle> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    async fn open(&self, who: &str) -> Result<Idle, Error> {
+        let Inner { options, limits, place, .. } = &*self.0;
+        let options = options.clone().application_name(&shown(who));
+        let opening = async {
+            let mut conn = options.connect().await?;
+            let rows: Vec<PgRow> =
+                sqlx::raw_sql(AssertSqlSafe(set_up(limits))).fetch_all(&mut conn).await?;
+            let backend = rows.last().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+            Ok(Idle { conn, backend, who: who.to_owned(), since: Instant::now() })
+        };
+        match tokio::time::timeout(limits.connect, opening).await {
+            Ok(opened) => opened.map_err(|error| Error::connecting(error, place)),
+            Err(_) => Err(Error::Unreachable {
+                place: place.clone(),
+                why: format!("no answer within {} s", limits.connect.as_secs_f32()),
+            }),
+        }
+    }
+
+    async fn close(&self) {
+        while let Some(idle) = self.take_idle() {
+            // The server notices a closed socket as well; the orderly way only spares its log.
+            let _ = idle.conn.close().await;
+        }
+    }
+}
+
+/// One statement batch, so one round trip: PgBouncer refuses the same as start-up `options`.
+///
+/// Searches differ too much for plans made without knowing what is looked for. `pg_catalog` comes first so that nothing in `public` can stand in for a built-in function.
+fn set_up(limits: &Limits) -> String {
+    format!(
+        "SET statement_timeout = {}; SET lock_timeout = {}; \
+         SET idle_in_transaction_session_timeout = {}; SET default_transaction_read_only = on; \
+         SET search_path = pg_catalog, public, pg_temp; SET TimeZone = 'UTC'; SET jit = off; SET plan_cache_mode = force_custom_plan; \
+         SELECT pg_backend_pid()",
+        limits.statement.as_millis(),
+        limits.lock.as_millis(),
+        limits.idle_in_transaction.as_millis(),
+    )
+}
+
+fn shown(who: &str) -> String {
+    format!("orderscope/{who}")
+}
+
+fn quoted(text: &str) -> String {
+    let plain: String = text.chars().filter(|c| !c.is_control() && *c != '\\').collect();
+    format!("'{}'", plain.replace('\'', "''"))
+}
+
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(socket) => format!("{}/{database}", socket.display()),
+        None => format!("{}:{}/{database}", options.get_host(), options.get_port()),
+    }
+}
+
+/// A session in use. Dropping it closes it; [`Session::finish`] keeps it for the next question.
+#[derive(Debug)]
+pub struct Session {
+    pool: Pool,
+    idle: Idle,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Session {
+    /// The server process behind it, by which it can be cancelled.
+    pub fn backend(&self) -> i32 {
+        self.idle.backend
+    }
+
+    /// Hands the session back. Only after a complete answer, be it an error of the server.
+    pub fn finish(self) {
+        let Self { pool, mut idle, _permit } = self;
+        idle.since = Instant::now();
+        pool.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
+    }
+}
+
+impl Deref for Session {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.idle.conn
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.idle.conn
+    }
+}

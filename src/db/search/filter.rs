@@ -1,0 +1,193 @@
+//! What one order must be like, as a condition on its row.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use sqlx::{Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use crate::{
+    db::{
+        Layout, Table,
+        buyers::escaped,
+        expressions::{BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL},
+    },
+    domain::search::Span,
+};
+
+/// A condition on an order. Look-ups are done: words may still have to be compared, ids are known.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// One of these orders.
+    Orders(Vec<Uuid>),
+    OrderTail(String),
+    /// Of one of these buyers.
+    Buyers(Vec<Uuid>),
+    /// Of a buyer whose id ends so.
+    BuyerTail(String),
+    /// Of a buyer with this part in the name.
+    BuyerName(String),
+    City(String),
+    Province(String),
+    /// With one of these books.
+    Books(Vec<Uuid>),
+    /// With a book whose id ends so.
+    BookTail(String),
+    /// With these words, in this order, in the note.
+    Note(String),
+    Status(i16),
+    Placed(Span<DateTime<Utc>>),
+    Modified(Span<DateTime<Utc>>),
+    Total(Span<Decimal>),
+    Items(Span<i64>),
+    Deleted,
+    HasNote,
+    /// The summary document says something else than the rows.
+    Drift,
+    Any(Vec<Filter>),
+    Not(Box<Filter>),
+}
+
+impl Filter {
+    /// Appends the condition on the order row `o`. Never null where it matters: `NOT` takes unknown for no.
+    pub(super) fn push(&self, sql: &mut QueryBuilder<Postgres>, layout: &Layout) {
+        match self {
+            Self::Orders(ids) => {
+                sql.push("o.id = ANY(").push_bind(ids.clone()).push(")");
+            }
+            Self::OrderTail(tail) => {
+                sql.push(format!("{ID_TAIL} LIKE ")).push_bind(reversed(tail));
+            }
+            Self::Buyers(ids) => {
+                sql.push("o.buyer_id = ANY(").push_bind(ids.clone()).push(")");
+            }
+            Self::BuyerTail(tail) => of_buyer(sql, layout, ID_TAIL, " LIKE ", reversed(tail)),
+            Self::BuyerName(part) => {
+                of_buyer(sql, layout, BUYER_NAME, " LIKE ", format!("%{}%", escaped(part)));
+            }
+            Self::City(city) => of_buyer(sql, layout, BUYER_CITY, " = ", city.to_lowercase()),
+            Self::Province(name) => {
+                of_buyer(sql, layout, BUYER_PROVINCE, " = ", name.to_lowercase());
+            }
+            Self::Books(ids) => {
+                let lines = layout.from(Table::OrderItems);
+                sql.push(format!(
+                    "EXISTS (SELECT FROM {lines} i WHERE i.order_id = o.id AND i.book_id = ANY("
+                ));
+                sql.push_bind(ids.clone()).push("))");
+            }
+            Self::BookTail(tail) => {
+                let lines = layout.from(Table::OrderItems);
+                sql.push(format!(
+                    "EXISTS (SELECT FROM {lines} i WHERE i.order_id = o.id \
+                     AND reverse(replace(i.book_id::text, '-', '')) LIKE "
+                ));
+                sql.push_bind(reversed(tail)).push(")");
+            }
+            Self::Note(words) => {
+                sql.push(format!("o.note IS NOT NULL AND {NOTE_WORDS} @@ "));
+                sql.push("phraseto_tsquery('simple', ").push_bind(words.clone()).push(")");
+            }
+            Self::Status(status) => {
+                sql.push("o.status = ").push_bind(*status);
+            }
+            Self::Placed(span) => between(sql, "o.created_at", span),
+            Self::Modified(span) => between(sql, "o.last_modified_at", span),
+            Self::Total(span) => {
+                between(sql, &of_lines(layout, "coalesce(sum(i.price * i.quantity), 0)"), span);
+            }
+            Self::Items(span) => between(sql, &of_lines(layout, "count(*)"), span),
+            Self::Deleted => {
+                sql.push("o.is_deleted");
+            }
+            Self::HasNote => {
+                sql.push("o.note <> ''");
+            }
+            Self::Drift => {
+                sql.push(drift(layout));
+            }
+            Self::Any(filters) => {
+                for (nth, filter) in filters.iter().enumerate() {
+                    sql.push(if nth == 0 { "((" } else { ") OR (" });
+                    filter.push(sql, layout);
+                }
+                sql.push(if filters.is_empty() { "false" } else { "))" });
+            }
+            Self::Not(filter) => {
+                sql.push("((");
+                filter.push(sql, layout);
+                sql.push(") IS NOT TRUE)");
+            }
+        }
+    }
+}
+
+/// Appends ` AND (…)` for each filter.
+pub(super) fn push_all<'a>(
+    sql: &mut QueryBuilder<Postgres>,
+    layout: &Layout,
+    filters: impl IntoIterator<Item = &'a Filter>,
+) {
+    for filter in filters {
+        sql.push(" AND (");
+        filter.push(sql, layout);
+        sql.push(")");
+    }
+}
+
+/// A tail of an id as the pattern for an id written backwards.
+pub(super) fn reversed(tail: &str) -> String {
+    tail.chars().rev().chain(['%']).collect()
+}
+
+/// Appends the tests of both ends of a span.
+pub(super) fn between<T>(sql: &mut QueryBuilder<Postgres>, value: &str, span: &Span<T>)
+where
+    T: Clone + for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres> + Send + 'static,
+{
+    match (&span.from, &span.to) {
+        (Some(from), Some(to)) => {
+            sql.push(value).push(" BETWEEN ").push_bind(from.clone());
+            sql.push(" AND ").push_bind(to.clone());
+        }
+        (Some(from), None) => {
+            sql.push(value).push(" >= ").push_bind(from.clone());
+        }
+        (None, Some(to)) => {
+            sql.push(value).push(" <= ").push_bind(to.clone());
+        }
+        (None, None) => {
+            sql.push("true");
+        }
+    }
+}
+
+fn of_buyer(
+    sql: &mut QueryBuilder<Postgres>,
+    layout: &Layout,
+    expression: &str,
+    operator: &str,
+    value: String,
+) {
+    let buyers = layout.from(Table::Buyers);
+    sql.push(format!(
+        "EXISTS (SELECT FROM {buyers} b WHERE b.id = o.buyer_id AND {expression}{operator}"
+    ));
+    sql.push_bind(value).push(")");
+}
+
+fn of_lines(layout: &Layout, aggregate: &str) -> String {
+    let lines = layout.from(Table::OrderItems);
+    format!("(SELECT {aggregate} FROM {lines} i WHERE i.order_id = o.id)")
+}
+
+/// The same comparison as `rows::OrderLine::drifts`, for finding orders by it.
+fn drift(layout: &Layout) -> String {
+    let summaries = layout.from(Table::Summaries);
+    let total = of_lines(layout, "coalesce(sum(i.price * i.quantity), 0)");
+    format!(
+        "EXISTS (SELECT FROM {summaries} s WHERE s.id = o.id AND ( \
+         lower(coalesce(data ->> 'Status', data ->> 'status')) IS DISTINCT FROM \
+         CASE o.status WHEN 0 THEN 'new' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'completed' END \
+         OR {SUMMARY_TOTAL} IS DISTINCT FROM {total}))"
+    )
+}

@@ -1,0 +1,304 @@
+//! Look-ups on the small side of a question: from messages, events, letters and buyers to orders.
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+use sqlx::{PgConnection, Postgres, QueryBuilder, types::Json};
+use uuid::Uuid;
+
+use super::filter::{between, reversed};
+use crate::{
+    db::{
+        Error, Index, Layout, Table,
+        buyers::escaped,
+        expressions::{
+            BUYER_CITY, BUYER_PROVINCE, EVENT_CORRELATION_TAIL, EVENT_ORDER, LETTER_SEQUENCE,
+            MESSAGE_ORDER, NOTE_WORDS, SUMMARY_TOTAL,
+        },
+        messages::MOST_WITHOUT_INDEX,
+    },
+    domain::search::Span,
+};
+
+/// The most orders that a look-up names; a question that means more is cut, and says so.
+pub const MOST_FOUND: i64 = 10_000;
+/// How many of the newest events are looked through where no index helps.
+pub const NEWEST_EVENTS: i64 = 50_000;
+/// How many different books are gone through for the end of a book's id.
+pub const BOOKS_LOOKED_AT: i64 = 20_000;
+
+/// Ids that a look-up found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    pub ids: Vec<Uuid>,
+    /// There are more than the look-up takes.
+    pub cut: bool,
+}
+
+async fn fetch(
+    conn: &mut PgConnection,
+    mut sql: QueryBuilder<Postgres>,
+    most: i64,
+) -> Result<Found, Error> {
+    let ids: Vec<Option<Uuid>> = sql.build_query_scalar().fetch_all(conn).await?;
+    let cut = i64::try_from(ids.len()).unwrap_or(i64::MAX) >= most;
+    let mut ids: Vec<Uuid> = ids.into_iter().flatten().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(Found { ids, cut })
+}
+
+/// The events to look through: all of them with the index, else the newest.
+fn events(layout: &Layout, index: Index) -> String {
+    let from = layout.from(Table::Events);
+    if layout.has_or_small(index, Table::Events) {
+        return from.to_owned();
+    }
+    format!(
+        "(SELECT id, stream_id, correlation_id, data FROM {from} x ORDER BY seq_id DESC \
+         LIMIT {NEWEST_EVENTS})"
+    )
+}
+
+/// The messages to look through, likewise.
+fn messages(layout: &Layout, index: Index) -> String {
+    let from = layout.from(Table::OutboxMessages);
+    if layout.has_or_small(index, Table::OutboxMessages) {
+        return from.to_owned();
+    }
+    format!(
+        "(SELECT message_id, conversation_id, correlation_id, body FROM {from} x \
+         ORDER BY sequence_number DESC LIMIT {MOST_WITHOUT_INDEX})"
+    )
+}
+
+/// Orders that the events' bodies name, and the streams they are in, which may be orders.
+fn push_orders_of_events(sql: &mut QueryBuilder<Postgres>, from: &str) {
+    sql.push(format!(
+        "SELECT unnest(ARRAY[body_order, stream_id]) FROM (SELECT {EVENT_ORDER} AS body_order, \
+         stream_id FROM {from} e WHERE "
+    ));
+}
+
+/// What a full id is the key of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct KeyOf {
+    pub order: bool,
+    pub buyer: bool,
+    /// Never where no index has the books.
+    pub book: bool,
+}
+
+/// What a full id is the key of, in one statement.
+pub async fn key_of(conn: &mut PgConnection, layout: &Layout, id: Uuid) -> Result<KeyOf, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT EXISTS (SELECT FROM {} o WHERE o.id = ",
+        layout.from(Table::Orders)
+    ));
+    sql.push_bind(id);
+    sql.push(format!(
+        ") AS \"order\", EXISTS (SELECT FROM {} b WHERE b.id = ",
+        layout.from(Table::Buyers)
+    ));
+    sql.push_bind(id).push(") AS buyer, ");
+    if layout.has_or_small(Index::LinesByBook, Table::OrderItems) {
+        sql.push(format!(
+            "EXISTS (SELECT FROM {} i WHERE i.book_id = ",
+            layout.from(Table::OrderItems)
+        ));
+        sql.push_bind(id).push(") AS book");
+    } else {
+        sql.push("false AS book");
+    }
+    Ok(sql.build_query_as().fetch_one(conn).await?)
+}
+
+/// Orders behind an id of any kind that is not an order's, a buyer's or a book's: a message, an event, a
+/// stream, a correlation or conversation.
+pub async fn by_any_id(conn: &mut PgConnection, layout: &Layout, id: Uuid) -> Result<Found, Error> {
+    let mut sql = QueryBuilder::new("(");
+    push_orders_of_events(&mut sql, &events(layout, Index::EventId));
+    sql.push("id = ").push_bind(id).push(" LIMIT 10) v) UNION (");
+    push_orders_of_events(&mut sql, &events(layout, Index::EventStream));
+    sql.push("stream_id = ").push_bind(id).push(" LIMIT 100) v) UNION (");
+    push_orders_of_events(&mut sql, &events(layout, Index::EventCorrelation));
+    // Written with dashes by some, as 32 digits (a trace id) by others.
+    sql.push("correlation_id = ANY(").push_bind(vec![id.to_string(), id.simple().to_string()]);
+    sql.push(") LIMIT ").push_bind(MOST_FOUND).push(") v)");
+    for (index, column) in [
+        (Index::MessageId, "message_id"),
+        (Index::MessageConversation, "conversation_id"),
+        (Index::MessageCorrelation, "correlation_id"),
+    ] {
+        let from = messages(layout, index);
+        sql.push(format!(" UNION (SELECT {MESSAGE_ORDER} FROM {from} m WHERE {column} = "));
+        sql.push_bind(id).push(" LIMIT ").push_bind(MOST_FOUND).push(")");
+    }
+    sql.push(" LIMIT ").push_bind(MOST_FOUND);
+    fetch(conn, sql, MOST_FOUND).await
+}
+
+/// Orders by the correlation id of an event, or the conversation or correlation of a message; whole, or
+/// the end of one.
+pub async fn by_correlation(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    text: &str,
+) -> Result<Found, Error> {
+    let digits = text.replace('-', "").to_lowercase();
+    let whole = Uuid::try_parse(&digits).ok();
+    let mut sql = QueryBuilder::new("(");
+    push_orders_of_events(&mut sql, &events(layout, Index::EventCorrelation));
+    let mut spellings = vec![text.to_owned(), text.to_lowercase(), digits.clone()];
+    spellings.extend(whole.map(|id| id.to_string()));
+    sql.push("correlation_id = ANY(").push_bind(spellings);
+    sql.push(") LIMIT ").push_bind(MOST_FOUND).push(") v)");
+    if let Some(id) = whole {
+        for (index, column) in [
+            (Index::MessageConversation, "conversation_id"),
+            (Index::MessageCorrelation, "correlation_id"),
+        ] {
+            let from = messages(layout, index);
+            sql.push(format!(" UNION (SELECT {MESSAGE_ORDER} FROM {from} m WHERE {column} = "));
+            sql.push_bind(id).push(" LIMIT ").push_bind(MOST_FOUND).push(")");
+        }
+    } else {
+        sql.push(" UNION (");
+        push_orders_of_events(&mut sql, &events(layout, Index::EventCorrelationTail));
+        sql.push("correlation_id IS NOT NULL AND ").push(EVENT_CORRELATION_TAIL).push(" LIKE ");
+        sql.push_bind(reversed(&escaped(text)));
+        sql.push(" LIMIT ").push_bind(MOST_FOUND).push(") v)");
+        // No index has the ends of these ids: the newest messages only.
+        let from = layout.from(Table::OutboxMessages);
+        sql.push(format!(
+            " UNION (SELECT {MESSAGE_ORDER} FROM (SELECT body, conversation_id, correlation_id \
+             FROM {from} x ORDER BY sequence_number DESC LIMIT {MOST_WITHOUT_INDEX}) m \
+             WHERE reverse(replace(conversation_id::text, '-', '')) LIKE "
+        ));
+        sql.push_bind(reversed(&digits));
+        sql.push(" OR reverse(replace(correlation_id::text, '-', '')) LIKE ");
+        sql.push_bind(reversed(&digits)).push(" LIMIT ").push_bind(MOST_FOUND).push(")");
+    }
+    sql.push(" LIMIT ").push_bind(MOST_FOUND);
+    fetch(conn, sql, MOST_FOUND).await
+}
+
+/// Orders with a pending message, from the newest pending messages.
+pub async fn with_undelivered(conn: &mut PgConnection, layout: &Layout) -> Result<Found, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT {MESSAGE_ORDER} FROM (SELECT m.body FROM ({}) p JOIN {} m USING (sequence_number)) b",
+        pending(layout, MOST_FOUND),
+        layout.from(Table::OutboxMessages),
+    ));
+    sql.push(" LIMIT ").push_bind(MOST_FOUND);
+    fetch(conn, sql, MOST_FOUND).await
+}
+
+/// SQL for the sequence numbers of the newest `most` pending messages, driven by the open outboxes and
+/// inbox rows. The rule is `messages::DELIVERY`'s.
+pub(super) fn pending(layout: &Layout, most: i64) -> String {
+    let messages = layout.from(Table::OutboxMessages);
+    format!(
+        "SELECT m.sequence_number FROM {} o JOIN {messages} m ON m.outbox_id = o.outbox_id \
+         AND m.sequence_number > coalesce(o.last_sequence_number, 0) WHERE o.delivered IS NULL \
+         UNION ALL SELECT m.sequence_number FROM {messages} m JOIN {} i \
+         ON i.message_id = m.inbox_message_id AND i.consumer_id = m.inbox_consumer_id \
+         AND m.sequence_number > coalesce(i.last_sequence_number, 0) \
+         WHERE i.delivered IS NULL AND m.outbox_id IS NULL \
+         ORDER BY sequence_number DESC LIMIT {most}",
+        layout.from(Table::OutboxStates),
+        layout.from(Table::InboxStates),
+    )
+}
+
+/// Orders with a dead letter on one of their events, from the newest letters.
+pub async fn with_letters(conn: &mut PgConnection, layout: &Layout) -> Result<Found, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(lettered(layout, MOST_FOUND));
+    sql.push(" LIMIT ").push_bind(2 * MOST_FOUND);
+    fetch(conn, sql, 2 * MOST_FOUND).await
+}
+
+/// SQL for the orders behind the newest `most` letters.
+pub(super) fn lettered(layout: &Layout, most: i64) -> String {
+    format!(
+        "SELECT unnest(ARRAY[body_order, stream_id]) FROM (SELECT {EVENT_ORDER} AS body_order, stream_id \
+         FROM (SELECT e.data, e.stream_id FROM (SELECT {LETTER_SEQUENCE} AS seq FROM {} l \
+         ORDER BY id DESC LIMIT {most}) l JOIN LATERAL (SELECT data, stream_id FROM {} e \
+         WHERE e.seq_id = CASE WHEN l.seq ~ '^[0-9]{{1,18}}$' THEN l.seq::bigint END LIMIT 2) e \
+         ON true) f) v",
+        layout.from(Table::Letters),
+        layout.from(Table::Events),
+    )
+}
+
+/// Buyers who live there, at most `limit`; compared without case.
+pub async fn buyers_at(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    is_province: bool,
+    place: &str,
+    limit: i64,
+) -> Result<Found, Error> {
+    let expression = if is_province { BUYER_PROVINCE } else { BUYER_CITY };
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id FROM {} b WHERE {expression} = ",
+        layout.from(Table::Buyers)
+    ));
+    sql.push_bind(place.to_lowercase()).push(" LIMIT ").push_bind(limit);
+    fetch(conn, sql, limit).await
+}
+
+/// Books whose id ends so: a walk from one book to the next along the index on books.
+pub async fn books_by_tail(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    tail: &str,
+) -> Result<Found, Error> {
+    let lines = layout.from(Table::OrderItems);
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "WITH RECURSIVE b AS ((SELECT book_id FROM {lines} i ORDER BY book_id LIMIT 1) \
+         UNION ALL SELECT n.book_id FROM b CROSS JOIN LATERAL (SELECT i.book_id FROM {lines} i \
+         WHERE i.book_id > b.book_id ORDER BY i.book_id LIMIT 1) n) \
+         SELECT book_id FROM (SELECT book_id FROM b LIMIT {BOOKS_LOOKED_AT}) x \
+         WHERE reverse(replace(book_id::text, '-', '')) LIKE "
+    ));
+    sql.push_bind(reversed(tail)).push(" LIMIT ").push_bind(MOST_FOUND);
+    fetch(conn, sql, MOST_FOUND).await
+}
+
+/// How many orders the planner expects to have these words in the note.
+pub async fn estimate_note(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    words: &str,
+) -> Result<i64, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "EXPLAIN (FORMAT JSON) SELECT FROM {} o WHERE {NOTE_WORDS} @@ phraseto_tsquery('simple', ",
+        layout.from(Table::Orders)
+    ));
+    sql.push_bind(words.to_owned()).push(")");
+    estimate(conn, sql).await
+}
+
+/// How many summaries the planner expects to have such a total.
+pub async fn estimate_total(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    span: &Span<Decimal>,
+) -> Result<i64, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "EXPLAIN (FORMAT JSON) SELECT FROM {} s WHERE ",
+        layout.from(Table::Summaries)
+    ));
+    between(&mut sql, SUMMARY_TOTAL, span);
+    estimate(conn, sql).await
+}
+
+/// The rows that the planner expects of an `EXPLAIN (FORMAT JSON)`.
+pub(super) async fn estimate(
+    conn: &mut PgConnection,
+    mut sql: QueryBuilder<Postgres>,
+) -> Result<i64, Error> {
+    let Json(plan): Json<Value> = sql.build_query_scalar().fetch_one(conn).await?;
+    // Numbers are kept as written; the planner writes whole ones.
+    Ok(plan.pointer("/0/Plan/Plan Rows").and_then(Value::as_i64).unwrap_or(0))
+}

@@ -1,0 +1,223 @@
+//! What a page shows of its orders: one statement for all of them, flags included.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
+
+use super::{
+    Cursor,
+    lookup::{lettered, pending},
+};
+use crate::{
+    db::{
+        Error, Index, Layout, Table,
+        expressions::{EVENT_ORDER, LETTER_SEQUENCE, MESSAGE_ORDER},
+        messages::{DELIVERY, parents},
+        sql::moment,
+    },
+    domain::{
+        id::{BuyerId, OrderId},
+        order::Status,
+    },
+};
+
+/// How many pending messages, and how many letters, are looked through for flags without an index.
+const MOST_FOR_FLAGS: i64 = 1_000;
+
+/// An order in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderLine {
+    pub id: OrderId,
+    pub placed: DateTime<Utc>,
+    pub buyer: BuyerId,
+    pub buyer_name: Option<String>,
+    pub status: Status,
+    /// Number of lines.
+    pub items: i64,
+    /// Sum of the lines; none for prices that are no sensible amounts.
+    pub total: Option<Decimal>,
+    pub has_note: bool,
+    /// `U`: a message of this order is not recorded as delivered. None: not looked for.
+    pub undelivered: Option<bool>,
+    /// `x`: a projection failed on one of its events. None: not looked for.
+    pub letter: Option<bool>,
+    /// `o`: New for more than 24 hours, by the server's clock.
+    pub stale: bool,
+    /// `s`: soft-deleted.
+    pub deleted: bool,
+    /// `D`: its summary document says something else than the rows. None: there is no document.
+    pub drift: Option<bool>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: OrderId,
+    created_at: DateTime<Utc>,
+    buyer_id: BuyerId,
+    name: Option<String>,
+    status: i16,
+    items: i64,
+    total: Option<String>,
+    has_note: bool,
+    undelivered: Option<bool>,
+    letter: Option<bool>,
+    stale: bool,
+    is_deleted: bool,
+    summarised: bool,
+    view_status: Option<String>,
+    view_total: Option<String>,
+}
+
+/// The orders at these places, in the same order; without those that vanished meanwhile.
+pub async fn rows(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    hits: &[Cursor],
+) -> Result<Vec<OrderLine>, Error> {
+    let mut sql = statement(layout, hits);
+    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().map(OrderLine::from).collect())
+}
+
+pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgres> {
+    let ids: Vec<OrderId> = hits.iter().map(|hit| hit.id).collect();
+    let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT o.id, {} AS created_at, o.buyer_id, b.name, o.status, \
+         coalesce(l.items, 0) AS items, coalesce(l.total, 0)::text AS total, \
+         coalesce(o.note <> '', false) AS has_note, {} AS undelivered, {} AS letter, \
+         o.status = 0 AND o.created_at < now() - interval '24 hours' AS stale, o.is_deleted, \
+         s.id IS NOT NULL AS summarised, \
+         coalesce(s.data ->> 'Status', s.data ->> 'status') AS view_status, \
+         coalesce(s.data ->> 'TotalPrice', s.data ->> 'totalPrice') AS view_total \
+         FROM unnest(",
+        moment("o.created_at"),
+        undelivered(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
+        letter(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
+    ));
+    sql.push_bind(ids);
+    sql.push(format!(
+        "::uuid[]) WITH ORDINALITY AS u(id, nth) \
+         CROSS JOIN LATERAL (SELECT id, status, note, buyer_id, is_deleted, created_at FROM {} o \
+           WHERE o.id = u.id LIMIT 1) o \
+         LEFT JOIN LATERAL (SELECT id, name FROM {} b WHERE b.id = o.buyer_id LIMIT 1) b ON true \
+         LEFT JOIN LATERAL (SELECT count(*) AS items, sum(price * quantity) AS total FROM {} i \
+           WHERE i.order_id = u.id) l ON true \
+         LEFT JOIN LATERAL (SELECT id, data FROM {} s WHERE s.id = u.id LIMIT 1) s ON true \
+         ORDER BY u.nth LIMIT ",
+        layout.from(Table::Orders),
+        layout.from(Table::Buyers),
+        layout.from(Table::OrderItems),
+        layout.from(Table::Summaries),
+    ));
+    sql.push_bind(count);
+    sql
+}
+
+/// Whether order `u.id` has a pending message: exact with the index, else among the newest pending ones.
+fn undelivered(layout: &Layout) -> Option<String> {
+    if !layout.reads(Table::OutboxMessages) || !layout.reads(Table::OutboxStates) {
+        return None;
+    }
+    let messages = layout.from(Table::OutboxMessages);
+    if layout.has(Index::MessageBody) {
+        return Some(format!(
+            "EXISTS (SELECT FROM (SELECT sequence_number, outbox_id, inbox_message_id, inbox_consumer_id \
+             FROM {messages} x WHERE {MESSAGE_ORDER} = u.id) m {} WHERE {DELIVERY} = 0)",
+            parents(layout)
+        ));
+    }
+    Some(format!(
+        "coalesce(u.id = ANY(ARRAY(SELECT {MESSAGE_ORDER} FROM (SELECT m.body FROM ({}) p \
+         JOIN {messages} m USING (sequence_number)) w)), false)",
+        pending(layout, MOST_FOR_FLAGS)
+    ))
+}
+
+/// Whether order `u.id` has a dead letter: from its events with all indexes, else from the newest letters.
+fn letter(layout: &Layout) -> Option<String> {
+    if !layout.reads(Table::Letters) || !layout.reads(Table::Events) {
+        return None;
+    }
+    let (letters, events) = (layout.from(Table::Letters), layout.from(Table::Events));
+    let indexed = [Index::LetterEvent, Index::EventStream, Index::EventBody];
+    if indexed.into_iter().all(|index| layout.has(index)) {
+        return Some(format!(
+            "EXISTS (SELECT FROM (SELECT seq_id FROM {events} e WHERE stream_id = u.id \
+             UNION ALL SELECT seq_id FROM {events} e WHERE {EVENT_ORDER} = u.id) e \
+             WHERE EXISTS (SELECT FROM {letters} l WHERE {LETTER_SEQUENCE} = e.seq_id::text))"
+        ));
+    }
+    Some(format!("coalesce(u.id = ANY(ARRAY({})), false)", lettered(layout, MOST_FOR_FLAGS)))
+}
+
+/// What the flags of a page leave out on this database, in an operator's words.
+pub fn flags_unknown(layout: &Layout) -> Vec<String> {
+    let mut notes = Vec::new();
+    if undelivered(layout).is_none() {
+        notes.push("flag U not looked for: the outbox cannot be read".to_owned());
+    } else if !layout.has(Index::MessageBody) && !layout.is_small(Table::OutboxMessages) {
+        notes.push(format!("flag U from the newest {MOST_FOR_FLAGS} pending messages"));
+    }
+    if letter(layout).is_none() {
+        notes.push("flag x not looked for: dead letters or events cannot be read".to_owned());
+    } else if !layout.has(Index::LetterEvent) && !layout.is_small(Table::Letters) {
+        notes.push(format!("flag x from the newest {MOST_FOR_FLAGS} dead letters"));
+    }
+    if !layout.reads(Table::Summaries) {
+        notes.push("flag D not looked for: there is no summary view to compare with".to_owned());
+    }
+    notes
+}
+
+impl From<Row> for OrderLine {
+    fn from(row: Row) -> Self {
+        let status = Status::from_number(row.status);
+        let total: Option<Decimal> = row.total.and_then(|total| total.parse().ok());
+        let drift = row.summarised.then(|| {
+            let view_total: Option<Decimal> = row.view_total.and_then(|total| total.parse().ok());
+            !is_status(status, row.view_status.as_deref()) || view_total != total
+        });
+        Self {
+            id: row.id,
+            placed: row.created_at,
+            buyer: row.buyer_id,
+            buyer_name: row.name,
+            status,
+            items: row.items,
+            total,
+            has_note: row.has_note,
+            undelivered: row.undelivered,
+            letter: row.letter,
+            stale: row.stale,
+            deleted: row.is_deleted,
+            drift,
+        }
+    }
+}
+
+/// Whether a document's status is this one; enumerations are written by name, in some stores by number.
+fn is_status(status: Status, written: Option<&str>) -> bool {
+    let name = match status {
+        Status::New => "new",
+        Status::Cancelled => "cancelled",
+        Status::Completed => "completed",
+        Status::Other(_) => return false,
+    };
+    written.is_some_and(|written| {
+        written.eq_ignore_ascii_case(name) || written == status.number().to_string()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_known_by_name_or_number() {
+        assert!(is_status(Status::Cancelled, Some("Cancelled")));
+        assert!(is_status(Status::Cancelled, Some("1")));
+        assert!(!is_status(Status::Cancelled, Some("New")));
+        assert!(!is_status(Status::New, None));
+    }
+}

@@ -1,0 +1,69 @@
+//! The order summary documents and how far their projection has come.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
+
+use super::{Error, Layout, Table, sql::moment};
+use crate::domain::id::{OrderId, SeqId};
+
+/// A summary document as stored; what it means is the domain's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryDocument {
+    /// `{"Id", "Status", "TotalPrice"}`, of whatever shape it is.
+    pub data: Value,
+    /// The `seq_id` of the last event applied, where the asynchronous daemon wrote it.
+    pub version: Option<i64>,
+    pub last_modified: Option<DateTime<Utc>>,
+}
+
+/// How far projecting has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// `OrderSummaryView:All`; none where the projection is inline or never finished a batch.
+    pub summary: Option<SeqId>,
+    /// `HighWaterMark`: below it no number is awaited any more.
+    pub high_water: Option<SeqId>,
+    /// The newest event there is.
+    pub head: Option<SeqId>,
+}
+
+#[derive(FromRow)]
+struct Found {
+    found: bool,
+    data: Option<Json<Value>>,
+    version: Option<i64>,
+    last_modified: Option<DateTime<Utc>>,
+    summary: Option<SeqId>,
+    high_water: Option<SeqId>,
+    head: Option<SeqId>,
+}
+
+/// The order's document and the position of its projection, in one statement.
+pub async fn of_order(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+) -> Result<(Option<SummaryDocument>, Position), Error> {
+    let progress = layout.from(Table::Progression);
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT s.id IS NOT NULL AS found, s.data, s.mt_version::bigint AS version, \
+         {} AS last_modified, \
+         (SELECT last_seq_id FROM {progress} p WHERE name = 'OrderSummaryView:All' LIMIT 1) AS summary, \
+         (SELECT last_seq_id FROM {progress} p WHERE name = 'HighWaterMark' LIMIT 1) AS high_water, \
+         (SELECT seq_id FROM {} e ORDER BY seq_id DESC LIMIT 1) AS head \
+         FROM (SELECT 1) one LEFT JOIN {} s ON s.id = ",
+        moment("s.mt_last_modified"),
+        layout.from(Table::Events),
+        layout.from(Table::Summaries),
+    ));
+    sql.push_bind(id).push(" LIMIT 1");
+    let row: Found = sql.build_query_as().fetch_one(conn).await?;
+    let position = Position { summary: row.summary, high_water: row.high_water, head: row.head };
+    let document = row.data.filter(|_| row.found).map(|Json(data)| SummaryDocument {
+        data,
+        version: row.version,
+        last_modified: row.last_modified,
+    });
+    Ok((document, position))
+}

@@ -1,0 +1,113 @@
+//! Personal data behind a mask, the way it is shown until someone reveals it.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::text::clean;
+
+/// Stands for any personal text, whatever its length: the length would tell something too.
+pub const MASK: &str = "********";
+
+/// Keys of event, message and document bodies that hold personal data, in lower case.
+const PERSONAL_KEYS: &[&str] = &[
+    "name",
+    "fullname",
+    "buyername",
+    "street",
+    "city",
+    "province",
+    "address",
+    "fulladdress",
+    "email",
+    "note",
+    "reason",
+    "cancelreason",
+    "phone",
+];
+
+/// The mask, or nothing where there is nothing to hide.
+#[must_use]
+pub const fn mask(text: &str) -> &'static str {
+    if text.is_empty() { "" } else { MASK }
+}
+
+/// `L*** T.` for `Le Thi`: enough to tell two rows apart, too little to name a person.
+#[must_use]
+pub fn mask_name(name: &str) -> String {
+    let initial = |word: &str| clean(word).chars().next().unwrap_or('*');
+    let mut words = name.split_whitespace();
+    match (words.next(), words.next_back()) {
+        (None, _) => mask(name).to_owned(),
+        (Some(only), None) => format!("{}***", initial(only)),
+        (Some(first), Some(last)) => format!("{}*** {}.", initial(first), initial(last)),
+    }
+}
+
+/// The text itself when revealed, else its mask; always clean.
+#[must_use]
+pub fn veil(text: &str, revealed: bool) -> Cow<'_, str> {
+    if revealed { clean(text) } else { Cow::Borrowed(mask(text)) }
+}
+
+/// Masks every text and number under a personal key of a body, however deep. Ids stay.
+pub fn mask_json(body: &mut Value) {
+    mask_under(body, false);
+}
+
+fn mask_under(value: &mut Value, personal: bool) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let named = PERSONAL_KEYS.iter().any(|known| key.eq_ignore_ascii_case(known));
+                let id = key.eq_ignore_ascii_case("id");
+                mask_under(value, named || (personal && !id));
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| mask_under(value, personal)),
+        Value::String(text) if personal => mask(text).clone_into(text),
+        Value::Number(_) if personal => *value = Value::from(MASK),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names() {
+        assert_eq!(mask_name("Le Thi"), "L*** T.");
+        assert_eq!(mask_name("Nguyen Van An"), "N*** A.");
+        assert_eq!(mask_name("Cher"), "C***");
+        assert_eq!(mask_name(" "), MASK);
+        assert_eq!(mask_name(""), "");
+        assert_eq!(mask_name("\u{202E}evil \u{1b}x"), "\\*** ␛.");
+    }
+
+    #[test]
+    fn texts_show_neither_words_nor_length() {
+        assert_eq!(mask("leave at the door"), mask("x"));
+        assert_eq!(mask(""), "");
+        assert_eq!(veil("a\u{1b}", true), "a␛");
+        assert_eq!(veil("a\u{1b}", false), MASK);
+    }
+
+    #[test]
+    fn bodies() {
+        let mut body = json!({"Order": {"Id": "1", "Note": "door", "Status": "New",
+            "Buyer": {"Id": "2", "Name": "Le Thi", "Address": {"Street": "8 Book Lane", "City": null}}},
+            "email": "a@b", "Address": [{"Line": "x"}],
+            "items": [{"fullName": "x", "Quantity": 2}]});
+        mask_json(&mut body);
+        assert_eq!(
+            body,
+            json!({"Order": {"Id": "1", "Note": MASK, "Status": "New",
+                "Buyer": {"Id": "2", "Name": MASK, "Address": {"Street": MASK, "City": null}}},
+                "email": MASK, "Address": [{"Line": MASK}],
+                "items": [{"fullName": MASK, "Quantity": 2}]})
+        );
+    }
+}
