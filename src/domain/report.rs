@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
-use super::text;
+use super::{sheet, text};
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,8 @@ impl Cell {
 
     fn csv(&self) -> String {
         match self {
-            Self::Text(value) => text::csv_cell(value).into_owned(),
+            Self::Text(value) => sheet::csv_cell(value).into_owned(),
+            Self::Number(number) => sheet::csv_number(number).into_owned(),
             _ => self.shown(),
         }
     }

@@ -80,6 +80,14 @@ pub fn cut(text: &str, width: usize) -> String {
     shown
 }
 
+/// Cut or padded to exactly `width` columns.
+#[must_use]
+pub fn fit(text: &str, width: usize) -> String {
+    let mut shown = cut(text, width);
+    shown.extend(std::iter::repeat_n(' ', width.saturating_sub(shown.width())));
+    shown
+}
+
 fn picture(control: char) -> char {
     char::from_u32(0x2400 + u32::from(control)).unwrap_or('␀')
 }

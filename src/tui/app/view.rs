@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{App, Modal, Msg, help, palette};
 use crate::{
-    domain::{text, when},
+    domain::{age, text},
     tui::{
         screens::ScreenId,
         shared::Link,
@@ -105,7 +105,7 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     spans.push(Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }));
     let seen = app.screens.seen_at(app.current);
     let age = seen.map(|at| shared.now.instant.saturating_duration_since(at));
-    let age = age.map_or_else(String::new, |age| format!(" ({} ago)", when::age(age)));
+    let age = age.map_or_else(String::new, |age| format!(" ({} ago)", age::age(age)));
     let frozen = if shared.frozen { " FROZEN" } else { "" };
     let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
     let right = if narrow {

@@ -1,15 +1,19 @@
 //! Carries out effects: background requests in lanes, with cancelling that reaches PostgreSQL.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::tui::services::Services;
-use crate::tui::{
-    app::{Msg, Request},
-    effect::Lane,
-    screens,
+use crate::{
+    db::{self, Layout},
+    tui::{
+        app::{Msg, Request},
+        effect::Lane,
+        screens,
+        services::Services,
+    },
 };
 
 /// What a request may use while it runs.
@@ -18,6 +22,25 @@ pub struct Cx {
     pub services: Arc<Services>,
     /// Fires when the answer is no longer wanted.
     pub stop: CancellationToken,
+}
+
+impl Cx {
+    /// Runs a read on a session of its own, stopped in PostgreSQL when the answer is no longer wanted.
+    pub async fn read<T>(
+        &self,
+        who: &str,
+        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
+        self.services.read(who, &self.stop, work).await
+    }
+
+    /// Waits a little; less when the answer is no longer wanted.
+    pub async fn pause(&self, length: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(length) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
 }
 
 /// Spawns requests and sends their answers to the loop.

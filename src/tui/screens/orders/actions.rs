@@ -25,7 +25,6 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         | Common::NextPane
         | Common::PreviousPane
         | Common::Explain
-        | Common::Sort
         | Common::Zoom
         | Common::Escape
         | Common::CopyLink
@@ -35,6 +34,7 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         Common::Left | Common::Right => match state.pane {
             Pane::List | Pane::Preview => Err(""),
         },
+        Common::Sort => Err("the list is always newest first; G goes to the oldest"),
         Common::NextView | Common::PreviousView => Err("Orders has one view"),
         Common::NextMatch | Common::PreviousMatch => {
             Err("every row here matches; n and N work in raw JSON")

@@ -10,9 +10,9 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, Row, State};
+use super::{Count, Msg, Pane, Row, State, is_fault};
 use crate::{
-    domain::{order::Status, text, when},
+    domain::{age, mask, order::Status, text},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -64,12 +64,33 @@ pub(super) fn view(
 
 fn shown_of(state: &State) -> String {
     match &state.count.value {
-        Some(count) => count.to_string(),
+        Some(count) => counted(count),
         None if state.rows.after.is_none() && state.rows.before.is_none() => {
             state.len().to_string()
         }
         None => format!("{}+", state.len()),
     }
+}
+
+/// `143`, `more than 10,000`, `~2,555,000`.
+pub(super) fn counted(count: &Count) -> String {
+    match count {
+        Count::Exact(rows) => thousands(*rows),
+        Count::MoreThan(rows) => format!("more than {}", thousands(*rows)),
+        Count::About(rows) => format!("~{}", thousands(*rows)),
+    }
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 fn header(roomy: bool) -> &'static str {
@@ -96,38 +117,48 @@ fn row_line(
     };
     let local = shared.zone.local(row.placed);
     let (status, style) = status(row, theme);
-    let total = text::cut(&row.total.to_string(), 10);
+    let total = row.total.map_or_else(|| "?".to_owned(), |total| text::cut(&total.to_string(), 10));
     let mut spans = vec![
         Span::styled(mark, theme.marked),
         Span::styled(format!("{} ", row.id.short()), theme.accent),
     ];
     if roomy {
         let name = row.buyer_name.as_deref().unwrap_or("?");
-        let name = if shared.masked { text::mask_name(name) } else { text::clean(name).into_owned() };
+        let name = if shared.masked { mask::mask_name(name) } else { text::clean(name).into_owned() };
         spans.push(Span::raw(format!(" {} ", local.format("%Y-%m-%d %H:%M:%S"))));
-        spans.push(Span::raw(padded(&name, 11)));
-        spans.push(Span::styled(padded(status, 10), style));
+        spans.push(Span::raw(text::fit(&name, 11)));
+        spans.push(Span::styled(text::fit(status, 10), style));
         spans.push(Span::raw(format!(" {:>5} {total:>10}  ", row.items)));
     } else {
         spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M"))));
-        spans.push(Span::styled(padded(status, 10), style));
+        spans.push(Span::styled(text::fit(status, 10), style));
         spans.push(Span::raw(format!(" {total:>9}  ")));
     }
-    let flags = row.flags.marks(shared.kept.bookmarks.contains(&row.id));
-    spans.push(Span::styled(flags, if row.flags.is_fault() { theme.danger } else { theme.muted }));
+    let style = if is_fault(row) { theme.danger } else { theme.muted };
+    spans.push(Span::styled(flags(row, shared.kept.bookmarks.contains(&row.id)), style));
     Line::from(spans)
 }
 
-/// Pads or cuts to columns, not characters.
-fn padded(value: &str, width: usize) -> String {
-    let cut = text::cut(value, width.saturating_sub(1));
-    let used = unicode_width::UnicodeWidthStr::width(cut.as_str());
-    format!("{cut}{}", " ".repeat(width.saturating_sub(used)))
+/// One letter a fact; `.` when there is nothing to say, `?` when a fact was not looked for.
+fn flags(row: &Row, bookmarked: bool) -> String {
+    let facts = [
+        ('U', row.undelivered == Some(true)),
+        ('x', row.letter == Some(true)),
+        ('D', row.drift == Some(true)),
+        ('o', row.stale),
+        ('s', row.deleted),
+        ('*', bookmarked),
+    ];
+    let mut out: String = facts.iter().filter(|(_, holds)| *holds).map(|(mark, _)| *mark).collect();
+    if row.undelivered.is_none() || row.letter.is_none() {
+        out.push('?');
+    }
+    if out.is_empty() { ".".to_owned() } else { out }
 }
 
 fn status(row: &Row, theme: &Theme) -> (&'static str, Style) {
     match row.status {
-        _ if row.flags.deleted => ("Deleted", theme.muted),
+        _ if row.deleted => ("Deleted", theme.muted),
         Status::New => ("New", theme.info),
         Status::Completed => ("Completed", theme.ok),
         Status::Cancelled => ("Cancelled", theme.warn),
@@ -161,7 +192,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
     if let Some(error) = &state.asked.error {
         let age = state.asked.seen_at.map_or_else(
             || "nothing read yet".to_owned(),
-            |at| format!("rows are {} old", when::age(shared.now.instant.saturating_duration_since(at))),
+            |at| format!("rows are {} old", age::age(shared.now.instant.saturating_duration_since(at))),
         );
         out.push(Line::styled(text::cut(&format!("Not refreshed ({age}): {error}"), width), theme.danger));
     }
@@ -169,14 +200,13 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
         out.push(Line::styled(text::cut(&state.proposals.join("  "), width), theme.key));
     }
     if let Some(answer) = &state.asked.value {
-        let notes = answer.coverage.iter().flat_map(|coverage| coverage.notes.iter());
-        out.extend(notes.map(|note| Line::styled(text::cut(note, width), theme.warn)));
+        out.extend(answer.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)));
     }
     let marks = state.marks.len();
     let marked = if marks > 0 { format!("{marks} marked   ") } else { String::new() };
     out.push(Line::styled(
         text::cut(
-            &format!("{marked}sort {}   U undelivered  x letter  D drift  o old New  s deleted", state.sort),
+            &format!("{marked}U undelivered  x letter  D drift  o old New  s deleted   i explains"),
             width,
         ),
         theme.muted,

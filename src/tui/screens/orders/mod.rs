@@ -28,8 +28,8 @@ use crate::{
         search::{Query, SearchError},
     },
     ops::{
-        history::History,
-        search::{Count, Coverage, Key, Row, Sort},
+        known::Known,
+        search::{Access, Count, Cursor as Key, OrderLine as Row, Start},
     },
     tui::{
         effect::Lane,
@@ -62,21 +62,13 @@ pub enum Pane {
     Preview,
 }
 
-/// Where in the answer a page lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
-    Top,
-    Bottom,
-    Before(Key),
-    After(Key),
-}
-
 /// What a search answered, beyond its rows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Answer {
-    pub coverage: Option<Coverage>,
-    /// The text that the rows on screen answer.
-    pub text: String,
+    /// What was not searched and why, which clock the list goes by.
+    pub coverage: Vec<String>,
+    pub access: Access,
+    pub millis: u64,
 }
 
 /// Everything the screen knows.
@@ -90,14 +82,13 @@ pub struct State {
     proposals: Vec<String>,
     query: Query,
     asked: Remote<Answer, db::Error>,
-    asked_from: Option<From>,
+    asked_from: Option<Start>,
     rows: Window<Row, Key>,
     count: Remote<Count, db::Error>,
-    sort: Sort,
     faults_only: bool,
     cursor: Cursor,
     marks: BTreeSet<OrderId>,
-    preview: Remote<Arc<History>, db::Error>,
+    preview: Remote<Option<Arc<Known>>, db::Error>,
     preview_of: Option<OrderId>,
     preview_offset: usize,
     pane: Pane,
@@ -118,19 +109,29 @@ pub enum Msg {
     Clicked(usize),
     Clear,
     SearchClicked,
-    Found(Ticket, Result<(Window<Row, Key>, Coverage), db::Error>),
+    Found(Ticket, Result<(Window<Row, Key>, Answer), db::Error>),
     Counted(Ticket, Result<Count, db::Error>),
-    Previewed(Ticket, Result<Arc<History>, db::Error>),
+    Previewed(Ticket, Result<Option<Arc<Known>>, db::Error>),
     Exported(Result<String, String>),
 }
 
 /// What can be asked for here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    Search { ticket: Ticket, query: Query, sort: Sort, from: From, typed: bool },
+    Search { ticket: Ticket, query: Query, from: Start, typed: bool },
     Count { ticket: Ticket, query: Query },
     Preview { ticket: Ticket, order: OrderId },
     Export { rows: Vec<Row>, masked: bool },
+}
+
+/// Whether the row has something wrong with it.
+fn is_fault(row: &Row) -> bool {
+    [row.undelivered, row.letter, row.drift].contains(&Some(true)) || row.stale
+}
+
+/// Where a row stands in the list.
+const fn key(row: &Row) -> Key {
+    Key { placed: row.placed, id: row.id }
 }
 
 impl State {
@@ -142,7 +143,7 @@ impl State {
 
     /// Rows as listed: all, or those with a fault.
     fn visible_rows(&self) -> impl Iterator<Item = &Row> {
-        self.rows.rows.iter().filter(|row| !self.faults_only || row.flags.is_fault())
+        self.rows.rows.iter().filter(|row| !self.faults_only || is_fault(row))
     }
 
     fn len(&self) -> usize {

@@ -1,10 +1,8 @@
 //! How the search answers messages. No IO and no clock.
 
-use std::sync::Arc;
-
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{COUNT, Common, From, Msg, PAGE, PREVIEW, Pane, Request, SEARCH, State};
+use super::{COUNT, Common, Msg, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
 use crate::{
     domain::{
         search,
@@ -34,7 +32,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         Msg::Scrolled(_, by) => {
             state.preview_offset = state.preview_offset.saturating_add_signed(by);
         }
-        Msg::Woken => return vec![ask(state, From::Top, false, shared)],
+        Msg::Woken => return vec![ask(state, Start::Newest, false, shared)],
         Msg::Opened(query) => {
             if state.asked.value.is_some() && query == state.field.text() {
                 return vec![];
@@ -53,10 +51,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             return edited(state, shared);
         }
         Msg::Found(ticket, result) => {
-            let found = result.map(|(page, coverage)| {
-                (page, super::Answer { coverage: Some(coverage), text: state.field.text().to_owned() })
-            });
-            return settled(state, ticket, found, shared);
+            return settled(state, ticket, result, shared);
         }
         Msg::Counted(ticket, result) => {
             state.count.settle(ticket, result, shared.now.instant);
@@ -137,11 +132,6 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
         Common::Bookmark => {
             state.selected().map(|row| Effect::Keep(Keep::Bookmark(row.id))).into_iter().collect()
         }
-        Common::Sort => {
-            state.sort = state.sort.next();
-            let told = format!("sorted by {}", state.sort);
-            vec![ask(state, From::Top, false, shared), Effect::Tell(told)]
-        }
         Common::Faults => {
             state.faults_only = !state.faults_only;
             let mut effects = moved(state, Step::First, shared);
@@ -149,7 +139,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             effects.push(Effect::Tell(told.to_owned()));
             effects
         }
-        Common::Refresh => vec![ask(state, From::Top, false, shared)],
+        Common::Refresh => vec![ask(state, Start::Newest, false, shared)],
         Common::Explain => {
             state.explaining = !state.explaining;
             vec![]
@@ -160,6 +150,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
         }
         Common::Left
         | Common::Right
+        | Common::Sort
         | Common::NextView
         | Common::PreviousView
         | Common::NextMatch
@@ -215,13 +206,13 @@ fn complete(state: &mut State, shared: &Shared) -> Effects {
         }
         [only] => {
             let mut text = state.field.text().to_owned();
-            text.replace_range(only.at.clone(), &only.text);
+            text.replace_range(only.replace.clone(), &only.with);
             state.field.set(&text);
             state.proposals.clear();
             edited(state, shared)
         }
         many => {
-            state.proposals = many.iter().map(|completion| completion.text.clone()).collect();
+            state.proposals = many.iter().map(|completion| completion.with.clone()).collect();
             vec![]
         }
     }
@@ -234,7 +225,7 @@ fn edited(state: &mut State, shared: &Shared) -> Effects {
         Ok(query) => {
             state.error = None;
             state.query = query;
-            vec![ask(state, From::Top, state.typing, shared)]
+            vec![ask(state, Start::Newest, state.typing, shared)]
         }
         Err(error) => {
             state.error = Some(error);
@@ -243,11 +234,11 @@ fn edited(state: &mut State, shared: &Shared) -> Effects {
     }
 }
 
-fn ask(state: &mut State, from: From, typed: bool, shared: &Shared) -> Effect<Request> {
+fn ask(state: &mut State, from: Start, typed: bool, shared: &Shared) -> Effect<Request> {
     let ticket = state.asked.begin(shared.now.instant);
-    state.asked_from = Some(from.clone());
-    let (query, sort) = (state.query.clone(), state.sort);
-    Effect::Run(SEARCH, Request::Search { ticket, query, sort, from, typed })
+    state.asked_from = Some(from);
+    let query = state.query.clone();
+    Effect::Run(SEARCH, Request::Search { ticket, query, from, typed })
 }
 
 type Found = (super::Window<super::Row, super::Key>, super::Answer);
@@ -267,22 +258,22 @@ fn settled(
     }
     let (Some(page), Some(from)) = (page, state.asked_from.take()) else { return vec![] };
     let chosen = state.selected().map(|row| row.id);
-    let same_text = matches!(from, From::Before(_) | From::After(_));
+    let same_text = matches!(from, Start::NewerThan(_) | Start::OlderThan(_));
     match from {
-        From::Top | From::Bottom => {
-            let at_end = from == From::Bottom;
+        Start::Newest | Start::Oldest => {
+            let at_end = from == Start::Oldest;
             let keep = chosen.and_then(|id| page.rows.iter().position(|row| row.id == id));
             state.rows = page;
             let last = state.len().saturating_sub(1);
             state.cursor.index = if at_end { last } else { keep.unwrap_or(0) };
         }
-        From::After(_) => {
-            let gone = state.rows.append(page, super::Row::key);
+        Start::OlderThan(_) => {
+            let gone = state.rows.append(page, super::key);
             state.cursor.index = state.cursor.index.saturating_sub(gone);
             state.cursor.offset = state.cursor.offset.saturating_sub(gone);
         }
-        From::Before(_) => {
-            let came = state.rows.prepend(page, super::Row::key);
+        Start::NewerThan(_) => {
+            let came = state.rows.prepend(page, super::key);
             state.cursor.index += came;
             state.cursor.offset += came;
         }
@@ -306,10 +297,10 @@ fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
     // The ends of a long answer are pages of their own.
     match step {
         Step::Last if state.rows.after.is_some() => {
-            return vec![ask(state, From::Bottom, false, shared)];
+            return vec![ask(state, Start::Oldest, false, shared)];
         }
         Step::First if state.rows.before.is_some() => {
-            return vec![ask(state, From::Top, false, shared)];
+            return vec![ask(state, Start::Newest, false, shared)];
         }
         _ => state.cursor.step(step, len),
     }
@@ -318,8 +309,8 @@ fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
         let near_end = state.cursor.index + PAGE / 2 >= len;
         let near_start = state.cursor.index < PAGE / 2;
         let from = match (&state.rows.after, &state.rows.before) {
-            (Some(after), _) if near_end => Some(From::After(after.clone())),
-            (_, Some(before)) if near_start => Some(From::Before(before.clone())),
+            (Some(after), _) if near_end => Some(Start::OlderThan(*after)),
+            (_, Some(before)) if near_start => Some(Start::NewerThan(*before)),
             _ => None,
         };
         effects.extend(from.map(|from| ask(state, from, false, shared)));
@@ -358,9 +349,4 @@ fn copy(state: &State) -> Effects {
     let what = if ids.len() == 1 { "order id".to_owned() } else { format!("{} order ids", ids.len()) };
     let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     vec![Effect::Copy { text, what }]
-}
-
-/// The history shown in the preview, if it is the one of the row under the cursor.
-pub(super) fn previewed(state: &State) -> Option<&Arc<super::History>> {
-    state.preview.value.as_ref()
 }

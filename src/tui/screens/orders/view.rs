@@ -10,9 +10,9 @@ use ratatui::{
     widgets::{Paragraph, Wrap},
 };
 
-use super::{Msg, Pane, State, list, preview};
+use super::{Access, Msg, Pane, State, list, preview};
 use crate::{
-    domain::{text, when},
+    domain::{age, text},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -96,20 +96,22 @@ fn status(state: &State, shared: &Shared) -> String {
     if let Some(since) = state.asked.loading_since() {
         let waited = shared.now.instant.saturating_duration_since(since);
         if waited.as_millis() >= 300 {
-            return format!("searching {}", when::age(waited));
+            return format!("searching {}", age::age(waited));
         }
     }
-    let Some(coverage) = state.asked.value.as_ref().and_then(|answer| answer.coverage.as_ref()) else {
-        return String::new();
-    };
+    let Some(answer) = &state.asked.value else { return String::new() };
     let rows = match &state.count.value {
-        Some(count) => count.to_string(),
+        Some(count) => list::counted(count),
         None if state.rows.before.is_none() && state.rows.after.is_none() => {
             state.rows.rows.len().to_string()
         }
         None => "many".to_owned(),
     };
-    format!("{rows} rows, {}", coverage.cost())
+    let how = match answer.access {
+        Access::Index => "index",
+        Access::NewestFirst => "newest first",
+    };
+    format!("{rows} rows, {how}, {} ms", answer.millis)
 }
 
 fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
