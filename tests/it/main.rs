@@ -1,4 +1,5 @@
 //! Everything that needs a server, a database or a terminal: one binary, so that it links once.
 
+mod embedded;
 mod smoke;
 mod support;
