@@ -25,7 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const CONSOLE_ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["app", "effect", "route", "screens", "services", "shared", "term", "ui"]),
     ("app", &["effect", "route", "screens", "shared", "ui"]),
-    ("screens", &["effect", "route", "runtime", "shared", "ui"]),
+    ("screens", &["effect", "route", "runtime", "shared", "ui", "words"]),
+    ("words", &["shared", "ui"]),
     ("services", &["app", "route", "shared"]),
     ("shared", &["route"]),
     ("effect", &["route", "shared"]),

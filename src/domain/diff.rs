@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     body::{self, status_name},
+    mask,
     order::{Line, Order},
 };
 
@@ -129,6 +130,24 @@ fn walk(path: &str, a: &Value, b: &Value, ops: &mut Vec<Value>) {
         match left.get(key) {
             Some(old) => walk(&below(key), old, value, ops),
             None => ops.push(json!({"op": "add", "path": below(key), "value": value})),
+        }
+    }
+}
+
+/// Covers personal values in a patch: those under a personal key, and those whose path ends in one.
+pub fn mask_patch(patch: &mut Value) {
+    for op in patch.as_array_mut().into_iter().flatten() {
+        let path = op["path"].as_str().unwrap_or_default();
+        let key = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut wrapped = json!({ key.clone(): op["value"].take() });
+        mask::mask_json(&mut wrapped);
+        let value = wrapped[&key].take();
+        if op["op"] == "remove" {
+            if let Some(op) = op.as_object_mut() {
+                op.remove("value");
+            }
+        } else {
+            op["value"] = value;
         }
     }
 }

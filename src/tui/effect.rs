@@ -26,6 +26,8 @@ pub enum Effect<R> {
     Warn(String),
     /// Go to another place in the console.
     Open(Route),
+    /// Back to the place before this one.
+    Back,
     /// Remember something between sessions.
     Keep(Keep),
 }
@@ -40,6 +42,7 @@ impl<R> Effect<R> {
             Self::Tell(text) => Effect::Tell(text),
             Self::Warn(text) => Effect::Warn(text),
             Self::Open(route) => Effect::Open(route),
+            Self::Back => Effect::Back,
             Self::Keep(keep) => Effect::Keep(keep),
         }
     }

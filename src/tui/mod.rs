@@ -10,3 +10,4 @@ pub mod services;
 pub mod shared;
 pub mod term;
 pub mod ui;
+pub mod words;

@@ -95,6 +95,8 @@ fn settle(app: &mut App, effects: Vec<Effect<screens::Request>>) -> Vec<Effect<R
             Effect::Tell(text) => app.tell(text, false),
             Effect::Warn(text) => app.tell(text, true),
             Effect::Open(route) => out.extend(go(app, &route, true)),
+            Effect::Back if app.trail_at == 0 => out.extend(show(app, ScreenId::Orders)),
+            Effect::Back => out.extend(follow_trail(app, -1)),
             Effect::Keep(keep) => out.extend(kept(app, keep)),
             other => out.push(other.map(Request::Screen)),
         }

@@ -115,7 +115,11 @@ impl Console {
                     self.last_copy = Some(told);
                 }
                 // The root carries these out itself before they get here.
-                Effect::Tell(_) | Effect::Warn(_) | Effect::Open(_) | Effect::Keep(_) => {}
+                Effect::Tell(_)
+                | Effect::Warn(_)
+                | Effect::Open(_)
+                | Effect::Back
+                | Effect::Keep(_) => {}
             }
         }
         if let Some(told) = self.last_copy.take() {

@@ -3,13 +3,11 @@
 use ratatui::{
     Frame,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
 };
 
 use super::{Msg, Pane, State};
 use crate::{
-    db::messages::{Delivery, Message},
     domain::{
         age, clock,
         compare::Agreement,
@@ -21,6 +19,7 @@ use crate::{
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
+        words,
     },
 };
 
@@ -70,9 +69,9 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
         Line::raw(format!("v{:<4}{title} {at}", point.version.0))
     }));
     out.extend(history.messages.iter().rev().take(4).rev().map(|message| {
-        let (words, style) = delivery(message, shared, theme);
+        let (words, style) = words::delivery(message, shared, theme);
         Line::from(vec![
-            Span::raw(format!("↳ {} ", text::fit(short_kind(&message.kind), 22))),
+            Span::raw(format!("↳ {} ", text::fit(words::contract(&message.kind), 22))),
             Span::styled(words, style),
         ])
     }));
@@ -108,7 +107,7 @@ fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
         crate::domain::body::status_name(status).to_uppercase()
     });
     let line = |label: &str, says: String, agreement: &Agreement| {
-        let (words, style) = agreement_words(agreement, theme);
+        let (words, style) = words::agreement(agreement, theme);
         Line::from(vec![
             Span::styled(format!("{label:<8}"), theme.muted),
             Span::raw(format!("{says:<13} ")),
@@ -127,20 +126,6 @@ fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
         out.push(Line::styled(format!("they part at v{version}"), theme.danger));
     }
     out
-}
-
-/// An agreement in a few words.
-pub(super) fn agreement_words(agreement: &Agreement, theme: &Theme) -> (String, Style) {
-    match agreement {
-        Agreement::Same => ("= events".to_owned(), theme.ok),
-        Agreement::Differs { field, says, events } => {
-            (format!("≠ events: {field} {says}, not {events}"), theme.danger)
-        }
-        Agreement::Missing => ("nothing to compare: one is missing".to_owned(), theme.danger),
-        Agreement::NotExpected(why) => (format!("none ({why})"), theme.muted),
-        Agreement::Behind => ("behind: the projection is not there yet".to_owned(), theme.warn),
-        Agreement::Unknown(why) => (format!("cannot tell: {}", text::clean(why)), theme.warn),
-    }
 }
 
 fn contents(order: &Order, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
@@ -172,21 +157,4 @@ fn contents(order: &Order, shared: &Shared, theme: &Theme, width: usize) -> Vec<
         out.push(Line::styled("soft-deleted (a flag of the row; no event says so)", theme.warn));
     }
     out
-}
-
-/// The contract's own name: `urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent` is
-/// `UserCheckedOut`.
-fn short_kind(urn: &str) -> &str {
-    let name = urn.rsplit(':').next().unwrap_or(urn);
-    name.strip_suffix("IntegrationEvent").unwrap_or(name)
-}
-
-fn delivery(message: &Message, shared: &Shared, theme: &Theme) -> (String, Style) {
-    match message.delivery {
-        Delivery::Pending => {
-            (format!("PENDING {}", age::since(message.published, shared.now.utc)), theme.danger)
-        }
-        Delivery::Delivered => ("delivered".to_owned(), theme.ok),
-        Delivery::Orphan => ("ORPHAN".to_owned(), theme.danger),
-    }
 }
