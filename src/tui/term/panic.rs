@@ -13,7 +13,6 @@ use super::leave;
 pub fn install() -> color_eyre::Result<()> {
     let (report, errors) = color_eyre::config::HookBuilder::default()
         .display_env_section(false)
-        .display_location_section(cfg!(debug_assertions))
         .into_hooks();
     errors.install()?;
     let owner = thread::current().id();
