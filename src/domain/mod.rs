@@ -1,6 +1,7 @@
 //! What the data means, as pure values and functions: no IO, no async, no clock.
 
 pub mod body;
+pub mod compare;
 pub mod diff;
 pub mod event;
 pub mod fold;

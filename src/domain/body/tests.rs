@@ -3,12 +3,7 @@ use serde_json::json;
 
 use super::super::{body, order_json};
 use super::*;
-use crate::domain::{
-    event::NewEvent,
-    fold,
-    order::{Order, Status},
-    samples,
-};
+use crate::domain::{event::NewEvent, fold, order::Order, samples};
 
 /// As Marten 9 stored it for the real service.
 const SERVICE_PLACED: &str = r#"{"Order": {"Id": "01a20479-7690-78f4-b82f-bbb744b73fb4", "Note": "poison 0", "Buyer": null,

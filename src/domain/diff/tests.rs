@@ -2,7 +2,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::samples::{self, any_order, line, order};
+use crate::domain::{
+    order::Buyer,
+    samples::{self, any_order, line, order},
+};
 
 /// Lines in the order of their ids, and a buyer of whom nothing is known left out.
 fn plain(order: Option<Order>) -> Option<Order> {
