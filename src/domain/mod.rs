@@ -3,6 +3,7 @@
 pub mod age;
 pub mod body;
 pub mod compare;
+pub mod decide;
 pub mod diff;
 pub mod event;
 pub mod fold;
