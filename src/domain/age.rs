@@ -1,75 +1,145 @@
-//! How long ago, as people say it.
+//! Ages and lengths of time in words.
 
-use std::time::Duration;
+use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// `0.8s`, `42s`, `28m`, `4h 22m`, `9d 2h`, `1y 10mo`: two units at most.
-#[must_use]
-pub fn age(length: Duration) -> String {
-    let seconds = length.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    match seconds {
-        0..10 => format!("{:.1}s", length.as_secs_f64()),
-        10..60 => format!("{seconds}s"),
-        60..3_600 => format!("{minutes}m"),
-        3_600..86_400 => with(hours, "h", minutes % 60, "m"),
-        86_400..5_184_000 => with(days, "d", hours % 24, "h"),
-        5_184_000..31_536_000 => format!("{}mo", days / 30),
-        _ => with(days / 365, "y", days % 365 / 30, "mo"),
+/// How long ago something was. Never negative: a time that lies ahead is a clock that differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    Ago(TimeDelta),
+    /// The other clock is ahead of ours by so much.
+    Ahead(TimeDelta),
+}
+
+impl Age {
+    /// The age of `then`.
+    #[must_use]
+    pub fn of(then: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let age = now.signed_duration_since(then);
+        if age < TimeDelta::zero() { Self::Ahead(-age) } else { Self::Ago(age) }
+    }
+
+    /// The age as a length of time; zero when the other clock is ahead.
+    #[must_use]
+    pub fn length(self) -> TimeDelta {
+        match self {
+            Self::Ago(age) => age,
+            Self::Ahead(_) => TimeDelta::zero(),
+        }
+    }
+
+    /// Whether the clocks differ visibly: the other is more than a second ahead.
+    #[must_use]
+    pub fn is_skewed(self) -> bool {
+        matches!(self, Self::Ahead(by) if by > TimeDelta::seconds(1))
     }
 }
 
-fn with(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
-    if small == 0 {
-        format!("{large}{large_unit}")
-    } else {
-        format!("{large}{large_unit} {small}{small_unit}")
+impl fmt::Display for Age {
+    /// `4h 22m`, or `0s (clock ahead 3s)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ahead(by) if self.is_skewed() => {
+                f.pad(&format!("0s (clock ahead {})", brief(*by)))
+            }
+            age => f.pad(&length(age.length())),
+        }
     }
 }
 
-/// The time from `then` to `now`. Never negative: a clock ahead of ours is named as such.
+/// Two units at most: `0.8s`, `42s`, `6m 02s`, `4h 22m`, `9d 02h`, `1y 10mo`. Without its sign.
 #[must_use]
-pub fn since(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match (now - then).to_std() {
-        Ok(length) => age(length),
-        Err(_) => format!("{} ahead of this clock", age((then - now).to_std().unwrap_or_default())),
+pub fn length(span: TimeDelta) -> String {
+    let span = span.abs();
+    let (days, hours) = (span.num_days(), span.num_hours() % 24);
+    let (minutes, seconds) = (span.num_minutes() % 60, span.num_seconds() % 60);
+    if days >= 365 {
+        return format!("{}y {}mo", days / 365, days % 365 / 31);
     }
+    if days > 0 {
+        return format!("{days}d {hours:02}h");
+    }
+    if hours > 0 {
+        return format!("{hours}h {minutes:02}m");
+    }
+    if minutes > 0 {
+        return format!("{minutes}m {seconds:02}s");
+    }
+    let tenths = span.num_milliseconds() / 100 % 10;
+    if seconds < 10 && tenths > 0 {
+        return format!("{seconds}.{tenths}s");
+    }
+    if seconds == 0 && span.num_milliseconds() > 0 {
+        return format!("{}ms", span.num_milliseconds());
+    }
+    format!("{seconds}s")
 }
 
-/// The step from one event to the next: `+28m`, `-3s` (times are not monotonic), `0`.
+/// The greatest unit alone: `28m`, `4h`, `3d`.
 #[must_use]
-pub fn step(delta: TimeDelta) -> String {
-    let length = delta.abs().to_std().unwrap_or_default();
-    match (length.as_millis(), delta < TimeDelta::zero()) {
-        (0, _) => "0".to_owned(),
-        (ms @ 1..1_000, false) => format!("+{ms}ms"),
-        (ms @ 1..1_000, true) => format!("-{ms}ms"),
-        (_, false) => format!("+{}", age(length)),
-        (_, true) => format!("-{}", age(length)),
-    }
+pub fn brief(span: TimeDelta) -> String {
+    let span = span.abs();
+    let units = [
+        (span.num_days() / 365, "y"),
+        (span.num_days(), "d"),
+        (span.num_hours(), "h"),
+        (span.num_minutes(), "m"),
+    ];
+    let (count, unit) =
+        units.into_iter().find(|(count, _)| *count > 0).unwrap_or((span.num_seconds(), "s"));
+    format!("{count}{unit}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::samples::at;
 
-    #[test]
-    fn two_units_at_most() {
-        let said = |seconds| age(Duration::from_secs(seconds));
-        assert_eq!(age(Duration::from_millis(840)), "0.8s");
-        assert_eq!(
-            [said(42), said(1_700), said(15_720), said(3_600), said(784_800), said(58_000_000)],
-            ["42s", "28m", "4h 22m", "1h", "9d 2h", "1y 10mo"]
-        );
+    fn ms(milliseconds: i64) -> TimeDelta {
+        TimeDelta::milliseconds(milliseconds)
     }
 
     #[test]
-    fn a_clock_ahead_is_named() {
-        let now: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().unwrap();
-        assert_eq!(since(now + TimeDelta::seconds(30), now), "30s ahead of this clock");
-        assert_eq!(since(now - TimeDelta::hours(2), now), "2h");
-        assert_eq!(step(TimeDelta::milliseconds(-12)), "-12ms");
-        assert_eq!(step(TimeDelta::minutes(28)), "+28m");
+    fn two_units_at_most() {
+        for (milliseconds, words) in [
+            (0, "0s"),
+            (22, "22ms"),
+            (800, "0.8s"),
+            (2_000, "2s"),
+            (2_450, "2.4s"),
+            (42_900, "42s"),
+            (362_000, "6m 02s"),
+            (1_707_000, "28m 27s"),
+            (15_720_000, "4h 22m"),
+            (784_800_000, "9d 02h"),
+            (58_000_000_000, "1y 9mo"),
+            (31_535_999_999, "364d 23h"),
+        ] {
+            assert_eq!(length(ms(milliseconds)), words);
+        }
+        assert_eq!(length(ms(-800)), "0.8s");
+    }
+
+    #[test]
+    fn one_unit() {
+        assert_eq!(brief(ms(1_707_000)), "28m");
+        assert_eq!(brief(ms(15_720_000)), "4h");
+        assert_eq!(brief(ms(784_800_000)), "9d");
+        assert_eq!(brief(ms(300)), "0s");
+    }
+
+    #[test]
+    fn an_age_is_never_negative() {
+        let now = at("2026-11-22T14:02:11Z");
+        let age = Age::of(now + TimeDelta::seconds(3), now);
+        assert!(age.is_skewed());
+        assert_eq!(
+            (age.length(), age.to_string()),
+            (TimeDelta::zero(), "0s (clock ahead 3s)".to_owned())
+        );
+        let near = Age::of(now + ms(400), now);
+        assert_eq!((near.is_skewed(), near.to_string()), (false, "0s".to_owned()));
+        assert_eq!(Age::of(now - TimeDelta::hours(4), now).to_string(), "4h 00m");
     }
 }

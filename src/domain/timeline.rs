@@ -1,252 +1,242 @@
-//! An order's history as a line to travel on: every event with the state after it.
+//! An order's history with the state after each event: travelling to any version or time.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use chrono::{DateTime, Utc};
 
-use super::{
-    body,
-    diff::{self, Change},
-    event::RecordedEvent,
-    fold::{State, fold},
-    id::{OrderId, Version},
-};
+use super::body::meaning;
+use super::diff::{Change, diff};
+use super::event::{OrderEvent, RecordedEvent};
+use super::fold::State;
+use super::id::{OrderId, SeqId, Version};
+use super::order::Status;
+use super::snapshot::{Snapshot, Unfit};
 
-/// A stream's snapshot: the order as it was after `version` events of its own stream.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Snapshot {
-    pub version: Version,
-    pub body: Value,
+/// The constant that the document's schema has as default of `mt_events.timestamp`, in
+/// microseconds: the moment when somebody created the table, not when anything happened.
+const FROZEN: i64 = 1_759_078_999_743_016;
+
+/// `2025-09-28 17:03:19.743016+00`.
+#[must_use]
+pub fn frozen_default() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(FROZEN).unwrap_or_default()
 }
 
-/// One event with the state after it. Its version is its place in the history, from 1.
+/// One event of the history and what it led to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Point {
+pub struct Step {
+    /// Position in the history, from 1.
     pub version: Version,
     pub event: RecordedEvent,
+    pub meaning: OrderEvent,
+    /// After the event.
     pub state: State,
-    /// Time since the event before; negative when the stored times run backwards.
-    pub since_previous: TimeDelta,
+    /// The stored time; for a frozen one the body's, else that of the event before.
+    pub when: DateTime<Utc>,
+    /// The stored time is the column's frozen default and says nothing.
+    pub frozen: bool,
+    /// It is stamped earlier than an event before it.
+    pub runs_back: bool,
+    /// It came although the order was already cancelled or completed.
+    pub after_end: Option<Status>,
 }
 
-/// The ordered history of one order.
+/// A history in order of `seq_id`, without duplicates.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
-    pub order: OrderId,
-    points: Vec<Point>,
+    order: OrderId,
+    /// What the steps start from: nothing at version 0, or a snapshot.
+    base: Snapshot,
+    steps: Vec<Step>,
+}
+
+/// Where travelling to a time has led.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtTime<'a> {
+    /// 0 before the first event.
+    pub version: Version,
+    pub state: &'a State,
+    /// Events that count as past because a later one is stamped before the time, though they
+    /// themselves are stamped after it: clocks disagreed.
+    pub stamped_later: Vec<Version>,
 }
 
 impl Timeline {
-    /// Folds the whole history. Events may come in any order and twice; they are put in the order of
-    /// `seq_id`, which alone is the order of writing, and each is taken once.
+    /// Folds a whole history. `events` may come in any order and twice.
     #[must_use]
-    pub fn new(order: OrderId, mut events: Vec<RecordedEvent>) -> Self {
-        events.sort_by_key(|event| (event.seq, event.archived));
-        events.dedup_by_key(|event| event.seq);
-        let mut state = State::default();
-        let mut previous: Option<DateTime<Utc>> = None;
-        let points = (1..).zip(events).map(|(number, event)| {
-            let version = Version(number);
-            state = fold(std::mem::take(&mut state), &event, version);
-            let since_previous = previous.map_or(TimeDelta::zero(), |at| event.at - at);
-            previous = Some(event.at);
-            Point { version, event, state: state.clone(), since_previous }
-        });
-        Self { order, points: points.collect() }
+    pub fn new(order: OrderId, events: Vec<RecordedEvent>) -> Self {
+        Self::from_base(
+            order,
+            Snapshot { version: Version(0), state: State::default() },
+            events,
+            None,
+        )
     }
 
-    /// Every event, oldest first.
+    /// The same on a database whose column has another frozen default than the document's.
     #[must_use]
-    pub fn points(&self) -> &[Point] {
-        &self.points
-    }
-
-    /// The version after the last event; 0 for an empty history.
-    #[must_use]
-    pub fn last(&self) -> Version {
-        self.points.last().map_or(Version(0), |point| point.version)
-    }
-
-    /// The event of that version.
-    #[must_use]
-    pub fn point(&self, version: Version) -> Option<&Point> {
-        let index = usize::try_from(version.0.checked_sub(1)?).ok()?;
-        self.points.get(index)
-    }
-
-    /// The state after that version; before the first event there is none.
-    #[must_use]
-    pub fn at_version(&self, version: Version) -> State {
-        let version = version.min(self.last());
-        self.point(version).map(|point| point.state.clone()).unwrap_or_default()
-    }
-
-    /// The version in force at a moment: the newest event, in order of writing, whose stored time is
-    /// not after it. Stored times may run backwards; an event counts only when no later-written one is
-    /// needed to have happened before it, so what was written first is taken first.
-    #[must_use]
-    pub fn version_at(&self, at: DateTime<Utc>) -> Version {
-        let found = self.points.iter().take_while(|point| self.effective(point) <= at).last();
-        found.map_or(Version(0), |point| point.version)
-    }
-
-    /// When an event took effect for time travel: its stored time, but never before the one it follows.
-    fn effective(&self, point: &Point) -> DateTime<Utc> {
-        let index = usize::try_from(point.version.0).unwrap_or(0);
-        let before = self.points[..index].iter();
-        // The frozen default is no time at all: such an event takes effect with the one before it.
-        let times = before.filter(|point| !point.event.has_frozen_time()).map(|point| point.event.at);
-        times.max().unwrap_or(point.event.at)
-    }
-
-    /// What differs between the states after two versions.
-    #[must_use]
-    pub fn diff(&self, a: Version, b: Version) -> Vec<Change> {
-        diff::between(self.at_version(a).order.as_ref(), self.at_version(b).order.as_ref())
-    }
-
-    /// What-if: the history without one event.
-    #[must_use]
-    pub fn without(&self, version: Version) -> State {
-        let kept = self.points.iter().filter(|point| point.version != version);
-        kept.fold(State::default(), |state, point| fold(state, &point.event, point.version))
-    }
-
-    /// The newest state, folded from a snapshot instead of from the start: the same, only cheaper.
-    ///
-    /// # Errors
-    /// When the snapshot cannot be read; fold from the start then.
-    pub fn from_snapshot(
+    pub fn with_frozen_default(
         order: OrderId,
-        snapshot: &Snapshot,
-        mut events: Vec<RecordedEvent>,
-    ) -> Result<State, String> {
-        events.sort_by_key(|event| event.seq);
-        let start = State { order: Some(body::order(&snapshot.body)?), uncertain: None };
-        let known = start.order.as_ref().map(|order| order.id);
-        if known != Some(order) {
-            return Err("the snapshot is of another order".to_owned());
+        events: Vec<RecordedEvent>,
+        frozen: DateTime<Utc>,
+    ) -> Self {
+        let nothing = Snapshot { version: Version(0), state: State::default() };
+        Self::from_base(order, nothing, events, Some(frozen))
+    }
+
+    /// Goes on from a snapshot with the events after it. Only where the order has one stream of
+    /// its own: there its versions are the positions in the history.
+    pub fn resume(
+        order: OrderId,
+        snapshot: Snapshot,
+        events: Vec<RecordedEvent>,
+    ) -> Result<Self, Unfit> {
+        let foreign = snapshot.state.order().is_some_and(|known| known.id != order)
+            || events.iter().any(|event| event.stream.is_none_or(|stream| stream.0 != order.0));
+        if foreign {
+            return Err(Unfit("not all of the history is in the order's own stream".to_owned()));
         }
-        let later = (1..).zip(events).filter(|(number, _)| *number > snapshot.version.0);
-        Ok(later.fold(start, |state, (number, event)| fold(state, &event, Version(number))))
+        let timeline = Self::from_base(order, snapshot, events, None);
+        match timeline.steps.iter().find(|step| step.event.version != step.version) {
+            Some(step) => Err(Unfit(format!("version {} does not follow it", step.event.version))),
+            None => Ok(timeline),
+        }
+    }
+
+    fn from_base(
+        order: OrderId,
+        base: Snapshot,
+        mut events: Vec<RecordedEvent>,
+        frozen: Option<DateTime<Utc>>,
+    ) -> Self {
+        events.sort_by_key(|event| event.seq);
+        events.dedup_by_key(|event| event.seq);
+        let mut steps: Vec<Step> = Vec::with_capacity(events.len());
+        let mut latest: Option<DateTime<Utc>> = None;
+        for (version, event) in (base.version.0 + 1..).map(Version).zip(events) {
+            let before = steps.last();
+            let known = before.map_or(&base.state, |step| &step.state);
+            let meaning = meaning(&event);
+            let state = known.after(version, order, &meaning);
+            let ended = known.order().map(|order| order.status).filter(|s| *s != Status::New);
+            let frozen = event.at == frozen_default() || Some(event.at) == frozen;
+            let when = if frozen {
+                let told = meaning.told().and_then(|told| told.occurred_at);
+                told.or(before.map(|step| step.when)).unwrap_or(event.at)
+            } else {
+                event.at
+            };
+            let runs_back = latest.is_some_and(|latest| when < latest);
+            latest = latest.max(Some(when));
+            let after_end = meaning.kind().and(ended);
+            steps.push(Step { version, event, meaning, state, when, frozen, runs_back, after_end });
+        }
+        Self { order, base, steps }
+    }
+
+    #[must_use]
+    pub const fn order_id(&self) -> OrderId {
+        self.order
+    }
+
+    /// The events, oldest first; after a snapshot only those that follow it.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The version before the first step: 0, or the snapshot's.
+    #[must_use]
+    pub const fn base_version(&self) -> Version {
+        self.base.version
+    }
+
+    /// The version of the last event.
+    #[must_use]
+    pub fn last_version(&self) -> Version {
+        self.steps.last().map_or(self.base.version, |step| step.version)
+    }
+
+    /// The state after the last event.
+    #[must_use]
+    pub fn latest(&self) -> &State {
+        self.steps.last().map_or(&self.base.state, |step| &step.state)
+    }
+
+    /// The event at that version.
+    #[must_use]
+    pub fn step(&self, version: Version) -> Option<&Step> {
+        let place = version.0.checked_sub(self.base.version.0)?.checked_sub(1)?;
+        self.steps.get(usize::try_from(place).ok()?)
+    }
+
+    /// The state after that version; `None` where there is no such version, or it lies before
+    /// the snapshot.
+    #[must_use]
+    pub fn at_version(&self, version: Version) -> Option<&State> {
+        if version == self.base.version {
+            return Some(&self.base.state);
+        }
+        self.step(version).map(|step| &step.state)
+    }
+
+    /// The state at a time: after the last event, in order of `seq_id`, stamped no later.
+    ///
+    /// Stored times may run back. What came before that last event has then happened too, whatever
+    /// its own stamp says; such events are listed. An event whose stamp is the frozen default
+    /// counts at the time its body gives, or at that of the event before it. `None` where the time
+    /// lies before the first event after a snapshot.
+    #[must_use]
+    pub fn at_time(&self, time: DateTime<Utc>) -> Option<AtTime<'_>> {
+        let last = self.steps.iter().rposition(|step| step.when <= time);
+        let past = match last {
+            Some(last) => self.steps.get(..=last)?,
+            None if self.base.version.0 > 0 => return None,
+            None => &[],
+        };
+        let stamped_later =
+            past.iter().filter(|step| step.when > time).map(|s| s.version).collect();
+        let (version, state) = past
+            .last()
+            .map_or((self.base.version, &self.base.state), |step| (step.version, &step.state));
+        Some(AtTime { version, state, stamped_later })
+    }
+
+    /// The position of the last event numbered no higher: where a projection at `seq` stands.
+    #[must_use]
+    pub fn version_at_seq(&self, seq: SeqId) -> Version {
+        let past = self.steps.partition_point(|step| step.event.seq <= seq);
+        past.checked_sub(1)
+            .and_then(|last| self.steps.get(last))
+            .map_or(self.base.version, |step| step.version)
+    }
+
+    /// Every field at both versions, from the one to the other.
+    #[must_use]
+    pub fn diff(&self, from: Version, to: Version) -> Option<Vec<Change>> {
+        Some(diff(self.at_version(from)?.order(), self.at_version(to)?.order()))
+    }
+
+    /// What the whole history would have come to without one of its events.
+    #[must_use]
+    pub fn without(&self, skipped: Version) -> Option<State> {
+        self.step(skipped)?;
+        let before = self.at_version(Version(skipped.0 - 1))?;
+        let mut state = before.clone();
+        for step in self.steps.iter().filter(|step| step.version > skipped) {
+            state = state.after(step.version, self.order, &step.meaning);
+        }
+        Some(state)
+    }
+
+    /// How a stored snapshot differs from what the events come to at its version: only fields
+    /// that differ; empty when it is right. `None` where the version is not in this history.
+    #[must_use]
+    pub fn check(&self, snapshot: &Snapshot) -> Option<Vec<Change>> {
+        let state = self.at_version(snapshot.version)?;
+        let mut changes = diff(state.order(), snapshot.state.order());
+        changes.retain(|change| !change.is_same());
+        Some(changes)
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::domain::{
-        body::tests::any_order,
-        event::{CANCELLED, COMPLETED, PLACED},
-        id::{EventId, SeqId, StreamId},
-        order::{Order, Status},
-    };
-
-    pub(crate) fn event(seq: i64, kind: &str, order: &Order, minutes: i64) -> RecordedEvent {
-        let start: DateTime<Utc> = "2026-11-22T09:00:00Z".parse().unwrap();
-        let at = start + TimeDelta::minutes(minutes);
-        let reason = (kind == CANCELLED).then_some("changed my mind");
-        RecordedEvent {
-            seq: SeqId(seq),
-            id: EventId(Uuid::from_u128(seq.unsigned_abs().into())),
-            stream: Some(StreamId(order.id.0)),
-            version: Version(seq),
-            kind: kind.to_owned(),
-            at,
-            dotnet_type: None,
-            correlation_id: None,
-            causation_id: None,
-            headers: None,
-            archived: false,
-            body: body::write(order, at, reason),
-            binary: false,
-        }
-    }
-
-    fn history() -> impl Strategy<Value = (Order, Vec<RecordedEvent>)> {
-        let kinds = prop::sample::select(vec![PLACED, COMPLETED, CANCELLED, "order_reopened_event"]);
-        (any_order(), prop::collection::vec((kinds, -5_i64..50), 0..12)).prop_map(
-            |(order, steps)| {
-                let made = (1..).zip(steps);
-                let events = made.map(|(seq, (kind, minutes))| event(seq * 3, kind, &order, minutes));
-                (order.clone(), events.collect())
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn order_and_repetition_of_arrival_do_not_matter((order, events) in history()) {
-            let straight = Timeline::new(order.id, events.clone());
-            let mut mixed = [events.clone(), events].concat();
-            mixed.reverse();
-            prop_assert_eq!(Timeline::new(order.id, mixed), straight);
-        }
-
-        #[test]
-        fn a_snapshot_changes_nothing((order, events) in history(), at in 0_usize..12) {
-            let line = Timeline::new(order.id, events.clone());
-            let version = Version(i64::try_from(at.min(events.len())).unwrap());
-            let state = line.at_version(version);
-            // The service snapshots what it understood; reasons are no part of its order.
-            if let (Some(mut known), None) = (state.order, line.at_version(line.last()).uncertain) {
-                known.cancel_reason = None;
-                let snapshot = Snapshot { version, body: body::write_order(&known) };
-                let mut folded = Timeline::from_snapshot(order.id, &snapshot, events).unwrap();
-                let mut full = line.at_version(line.last());
-                for state in [&mut folded, &mut full] {
-                    state.order.as_mut().unwrap().cancel_reason = None;
-                }
-                prop_assert_eq!(folded, full);
-            }
-        }
-
-        #[test]
-        fn time_travel_never_goes_back_with_time((order, events) in history(), a in -10_i64..60, b in -10_i64..60) {
-            let line = Timeline::new(order.id, events);
-            let start: DateTime<Utc> = "2026-11-22T09:00:00Z".parse().unwrap();
-            let at = |minutes| line.version_at(start + TimeDelta::minutes(minutes));
-            prop_assert!(at(a.min(b)) <= at(a.max(b)));
-            prop_assert_eq!(at(i64::from(u16::MAX)), line.last());
-            prop_assert_eq!(at(-100), Version(0));
-        }
-
-        #[test]
-        fn leaving_out_nothing_changes_nothing((order, events) in history()) {
-            let line = Timeline::new(order.id, events);
-            prop_assert_eq!(line.without(Version(99)), line.at_version(line.last()));
-        }
-    }
-
-    #[test]
-    fn travels_and_tells_doubt() {
-        let order = Order {
-            id: OrderId(Uuid::max()),
-            status: Status::New,
-            note: None,
-            buyer_id: None,
-            buyer: None,
-            lines: vec![],
-            total: "61.40".parse().unwrap(),
-            is_deleted: false,
-            created_at: None,
-            last_modified_at: None,
-            cancel_reason: None,
-        };
-        let events = vec![
-            event(1, PLACED, &order, 0),
-            event(5, "order_reopened_event", &order, 10),
-            event(9, CANCELLED, &order, 40),
-        ];
-        let line = Timeline::new(order.id, events);
-        let last = line.at_version(line.last());
-        assert_eq!(last.order.as_ref().unwrap().status, Status::Cancelled);
-        assert_eq!(last.order.unwrap().cancel_reason.as_deref(), Some("changed my mind"));
-        assert_eq!(last.uncertain.unwrap().version, Version(2));
-        assert_eq!(line.at_version(Version(1)).uncertain, None);
-        assert_eq!(line.without(Version(3)).order.unwrap().status, Status::New);
-        assert_eq!(line.points()[2].since_previous, TimeDelta::minutes(30));
-    }
-}
+mod tests;
