@@ -1,7 +1,5 @@
 //! Events as stored: those of one order, wherever their streams are.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
@@ -65,46 +63,44 @@ pub struct SeqRange {
     pub to: SeqId,
 }
 
-/// Which events belong to an order, as far as this layout can find them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Every event: both look-ups have an index.
-    Whole,
-    /// Only events numbered within the range (no index for one of the look-ups).
-    Within(SeqRange),
-}
-
 /// The order's history: events of its own stream and events of other streams whose body names it, without
 /// duplicates, by sequence number; the first `limit` of them, archived ones included.
+///
+/// What no index leads to is looked for within `range` only; see [`finds_stream`] and [`finds_bodies`].
 pub async fn of_order(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,
-    reach: Reach,
+    range: Option<SeqRange>,
     limit: i64,
 ) -> Result<Vec<RecordedEvent>, Error> {
     let columns = columns();
     let from = layout.from(Table::Events);
+    let (own, named) = (finds_stream(layout), finds_bodies(layout));
     let mut sql = QueryBuilder::<Postgres>::new("");
-    match reach {
-        Reach::Whole => {
-            sql.push(format!("(SELECT {columns} FROM {from} e WHERE stream_id = ")).push_bind(id);
-            sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
-            sql.push(format!(") UNION ALL (SELECT {columns} FROM {from} e WHERE "));
-            sql.push(expressions::EVENT_ORDER).push(" = ").push_bind(id);
-            sql.push(" AND stream_id IS DISTINCT FROM ").push_bind(id);
-            sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit).push(")");
-        }
-        Reach::Within(SeqRange { from: first, to: last }) => {
-            sql.push(format!("SELECT {columns} FROM {from} e WHERE seq_id BETWEEN "));
-            sql.push_bind(first).push(" AND ").push_bind(last);
-            sql.push(" AND (stream_id = ").push_bind(id).push(" OR ");
-            sql.push(expressions::EVENT_ORDER).push(" = ").push_bind(id).push(")");
-        }
+    if own || named {
+        sql.push(format!("(SELECT {columns} FROM {from} e WHERE stream_id = ")).push_bind(id);
+        push_range(&mut sql, range.filter(|_| !own));
+        sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
+        sql.push(format!(") UNION ALL (SELECT {columns} FROM {from} e WHERE "));
+        sql.push(expressions::EVENT_ORDER).push(" = ").push_bind(id);
+        sql.push(" AND stream_id IS DISTINCT FROM ").push_bind(id);
+        push_range(&mut sql, range.filter(|_| !named));
+        sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit).push(")");
+    } else {
+        sql.push(format!("SELECT {columns} FROM {from} e WHERE (stream_id = ")).push_bind(id);
+        sql.push(" OR ").push(expressions::EVENT_ORDER).push(" = ").push_bind(id).push(")");
+        push_range(&mut sql, range);
     }
     sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
     Ok(rows.into_iter().map(RecordedEvent::from).collect())
+}
+
+fn push_range(sql: &mut QueryBuilder<Postgres>, range: Option<SeqRange>) {
+    if let Some(SeqRange { from, to }) = range {
+        sql.push(" AND seq_id BETWEEN ").push_bind(from).push(" AND ").push_bind(to);
+    }
 }
 
 /// The events of the order's own stream alone; needs the index on streams.
@@ -122,10 +118,14 @@ pub async fn of_stream(
     Ok(rows.into_iter().map(RecordedEvent::from).collect())
 }
 
-/// Whether both ways from an order to its events are indexed, or the table is small.
-pub fn reaches_all(layout: &Layout) -> bool {
-    layout.is_small(Table::Events)
-        || (layout.has(Index::EventStream) && layout.has(Index::EventBody))
+/// Whether the events of a stream are found wherever they are.
+pub fn finds_stream(layout: &Layout) -> bool {
+    layout.has_or_small(Index::EventStream, Table::Events)
+}
+
+/// Whether the events whose body names an order are found wherever they are.
+pub fn finds_bodies(layout: &Layout) -> bool {
+    layout.has_or_small(Index::EventBody, Table::Events)
 }
 
 /// How long before and after an order's creation its events are looked for without an index.
@@ -173,6 +173,3 @@ pub async fn newest(conn: &mut PgConnection, layout: &Layout) -> Result<Option<S
     ));
     Ok(sql.build_query_scalar().fetch_optional(conn).await?)
 }
-
-/// How long a look-up without an index may take before what it found is all that is shown.
-pub const PATIENCE: Duration = Duration::from_secs(2);

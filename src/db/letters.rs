@@ -22,33 +22,31 @@ pub struct Letter {
 /// The most letters that are read where no index leads to an event's.
 pub const MOST_WITHOUT_INDEX: i64 = 2_000;
 
-/// The letters of these events, newest first; and whether some may have been left out, because there is
-/// no index and there are more letters than are read through.
+/// Whether all letters of an event are found, or only among the newest [`MOST_WITHOUT_INDEX`].
+pub fn finds_all(layout: &Layout) -> bool {
+    layout.has_or_small(Index::LetterEvent, Table::Letters)
+}
+
+/// The letters of these events, newest first, at most `limit`.
 pub async fn of_events(
     conn: &mut PgConnection,
     layout: &Layout,
     events: &[SeqId],
     limit: i64,
-) -> Result<(Vec<Letter>, bool), Error> {
+) -> Result<Vec<Letter>, Error> {
     let from = layout.from(Table::Letters);
     let wanted: Vec<String> = events.iter().map(ToString::to_string).collect();
-    let indexed = layout.has(Index::LetterEvent);
-    let mut sql = QueryBuilder::<Postgres>::new("SELECT id, data, ");
-    if indexed {
-        sql.push(format!("false FROM {from} l WHERE {LETTER_SEQUENCE} = ANY("));
-        sql.push_bind(wanted);
+    let letters = if finds_all(layout) {
+        from.to_owned()
     } else {
-        sql.push(format!(
-            "(SELECT count(*) FROM (SELECT FROM {from} c LIMIT {MOST_WITHOUT_INDEX} + 1) n) > \
-             {MOST_WITHOUT_INDEX} FROM (SELECT id, data FROM {from} r ORDER BY id DESC \
-             LIMIT {MOST_WITHOUT_INDEX}) l WHERE {LETTER_SEQUENCE} = ANY("
-        ));
-        sql.push_bind(wanted);
-    }
-    sql.push(") ORDER BY id DESC LIMIT ").push_bind(limit);
-    let rows: Vec<(Uuid, Json<Value>, bool)> = sql.build_query_as().fetch_all(conn).await?;
-    let cut = rows.first().is_some_and(|(_, _, cut)| *cut);
-    Ok((rows.into_iter().filter_map(|(id, data, _)| letter(id, &data)).collect(), cut))
+        format!("(SELECT id, data FROM {from} x ORDER BY id DESC LIMIT {MOST_WITHOUT_INDEX})")
+    };
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id, data FROM {letters} l WHERE {LETTER_SEQUENCE} = ANY("
+    ));
+    sql.push_bind(wanted).push(") ORDER BY id DESC LIMIT ").push_bind(limit);
+    let rows: Vec<(Uuid, Json<Value>)> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().filter_map(|(id, data)| letter(id, &data)).collect())
 }
 
 /// Keys are looked up without case: a store may be configured to write camelCase.

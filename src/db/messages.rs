@@ -86,11 +86,12 @@ pub(super) fn parents(layout: &Layout) -> String {
     )
 }
 
-/// Whether all of an order's messages can be found, or only among the newest [`MOST_WITHOUT_INDEX`].
-pub fn reaches_all(layout: &Layout) -> bool {
-    [Index::MessageBody, Index::MessageConversation, Index::MessageCorrelation]
+/// Whether all of an order's messages are found, or only among the newest [`MOST_WITHOUT_INDEX`].
+pub fn finds_all(layout: &Layout) -> bool {
+    let indexed = [Index::MessageBody, Index::MessageConversation, Index::MessageCorrelation]
         .into_iter()
-        .all(|index| layout.has(index))
+        .all(|index| layout.has(index));
+    indexed || layout.is_small(Table::OutboxMessages)
 }
 
 /// The messages whose body names the order, and those of the same conversation or correlation, by
@@ -102,7 +103,7 @@ pub async fn of_order(
     limit: i64,
 ) -> Result<Vec<Message>, Error> {
     let from = layout.from(Table::OutboxMessages);
-    let pool = if reaches_all(layout) {
+    let pool = if finds_all(layout) {
         from.to_owned()
     } else {
         format!(

@@ -1,1 +1,197 @@
-//! (being built)
+//! Everything the database knows of one order: its rows, its events wherever they are, its summary, its
+//! messages and dead letters, and what could not be looked at.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    db::{
+        Error, Layout, Table, events,
+        letters::{self, Letter},
+        messages::{self, Message},
+        orders,
+        streams::{self, Stream},
+        summaries::{self, Position, SummaryDocument},
+    },
+    domain::{
+        event::RecordedEvent,
+        id::{OrderId, SeqId},
+        order::Order,
+        search::IdMatch,
+    },
+};
+
+/// The most events of one order that are read.
+pub const MOST_EVENTS: usize = 5_000;
+/// The most messages, and the most letters.
+const MOST_OTHERS: i64 = 1_000;
+/// The most orders that the end of an id is taken to mean.
+pub const MOST_ALIKE: i64 = 20;
+
+/// An order and everything around it, read within a few milliseconds but not at one instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    pub id: OrderId,
+    /// As its rows have it now.
+    pub row: Option<Order>,
+    /// By sequence number, from all streams.
+    pub events: Vec<RecordedEvent>,
+    /// There are more than [`MOST_EVENTS`]; these are the oldest.
+    pub cut: bool,
+    /// Its own stream, with the snapshot if there is one.
+    pub stream: Option<Stream>,
+    pub summary: Option<SummaryDocument>,
+    pub position: Position,
+    pub messages: Vec<Message>,
+    pub letters: Vec<Letter>,
+    /// What was not searched and why; a line each.
+    pub coverage: Vec<String>,
+}
+
+/// Reads the history of an order; none if neither row nor stream nor event knows it.
+pub async fn history(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+) -> Result<Option<History>, Error> {
+    let mut coverage = Vec::new();
+    let row = orders::by_id(conn, layout, id).await?;
+    let placed = row.as_ref().and_then(|row| row.created_at);
+    let mut events = events_of(conn, layout, id, placed, &mut coverage).await?;
+    let cut = events.len() > MOST_EVENTS;
+    if cut {
+        events.truncate(MOST_EVENTS);
+        coverage.push(format!("only the first {MOST_EVENTS} events are shown"));
+    }
+    let stream = streams::of_order(conn, layout, id).await?;
+    if row.is_none() && events.is_empty() && stream.is_none() {
+        return Ok(None);
+    }
+    let (summary, position) = summaries::of_order(conn, layout, id).await?;
+    let messages = messages_of(conn, layout, id, &mut coverage).await?;
+    let letters = letters_of(conn, layout, &events, &mut coverage).await?;
+    for table in [Table::Events, Table::Summaries, Table::OutboxMessages, Table::Letters] {
+        if !layout.reads(table) {
+            coverage.push(format!("{} cannot be read", table.name()));
+        }
+    }
+    let known =
+        History { id, row, events, cut, stream, summary, position, messages, letters, coverage };
+    Ok(Some(known))
+}
+
+/// The orders that a whole id or the end of one means, newest first, at most [`MOST_ALIKE`]. An order without
+/// a row counts if it has a stream.
+pub async fn resolve(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    wanted: &IdMatch,
+) -> Result<Vec<OrderId>, Error> {
+    match wanted {
+        IdMatch::Full(id) => {
+            let id = OrderId(*id);
+            let known = orders::created_at(conn, layout, id.0).await?.is_some()
+                || streams::of_order(conn, layout, id).await?.is_some();
+            Ok(known.then_some(id).into_iter().collect())
+        }
+        IdMatch::Tail(tail) => orders::by_tail(conn, layout, tail, MOST_ALIKE).await,
+    }
+}
+
+async fn events_of(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    placed: Option<DateTime<Utc>>,
+    coverage: &mut Vec<String>,
+) -> Result<Vec<RecordedEvent>, Error> {
+    let limit = i64::try_from(MOST_EVENTS).unwrap_or(i64::MAX - 1) + 1;
+    if events::finds_stream(layout) && events::finds_bodies(layout) {
+        return events::of_order(conn, layout, id, None, limit).await;
+    }
+    let missing = if events::finds_stream(layout) {
+        "events in other streams: no index on the order in mt_events.data"
+    } else {
+        "events: no index on mt_events(stream_id)"
+    };
+    let Some(placed) = placed.or_else(|| made_at(id)) else {
+        coverage.push(format!("{missing}, and no time to look around; not searched"));
+        return own_stream(conn, layout, id, limit).await;
+    };
+    let searched = async |conn: &mut PgConnection| {
+        let range = events::around(conn, layout, placed).await?;
+        events::of_order(conn, layout, id, range, limit).await
+    };
+    match searched(conn).await {
+        Err(Error::TimedOut(_)) => {
+            coverage.push(format!("{missing}; the search within 30 days of placing took too long"));
+            own_stream(conn, layout, id, limit).await
+        }
+        found => {
+            coverage.push(format!("{missing}; searched within 30 days of placing only"));
+            found
+        }
+    }
+}
+
+async fn own_stream(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    limit: i64,
+) -> Result<Vec<RecordedEvent>, Error> {
+    if events::finds_stream(layout) {
+        return events::of_stream(conn, layout, id, limit).await;
+    }
+    Ok(Vec::new())
+}
+
+/// The clock in a version 7 id.
+fn made_at(id: OrderId) -> Option<DateTime<Utc>> {
+    let (seconds, nanos) = id.0.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+}
+
+async fn messages_of(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    coverage: &mut Vec<String>,
+) -> Result<Vec<Message>, Error> {
+    match messages::of_order(conn, layout, id, MOST_OTHERS).await {
+        Err(Error::TimedOut(_)) => {
+            coverage
+                .push("messages: no index on the order in their bodies; took too long".to_owned());
+            Ok(Vec::new())
+        }
+        found => {
+            if !messages::finds_all(layout) {
+                coverage.push(format!(
+                    "messages: among the newest {} only, for want of an index",
+                    messages::MOST_WITHOUT_INDEX
+                ));
+            }
+            found
+        }
+    }
+}
+
+async fn letters_of(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    events: &[RecordedEvent],
+    coverage: &mut Vec<String>,
+) -> Result<Vec<Letter>, Error> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<SeqId> = events.iter().map(|event| event.seq).collect();
+    let letters = letters::of_events(conn, layout, &numbers, MOST_OTHERS).await?;
+    if !letters::finds_all(layout) {
+        coverage.push(format!(
+            "dead letters: among the newest {} only, for want of an index",
+            letters::MOST_WITHOUT_INDEX
+        ));
+    }
+    Ok(letters)
+}
