@@ -1,5 +1,7 @@
 //! An order as its events and its row describe it.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -35,6 +37,27 @@ impl Status {
             Self::Cancelled => 1,
             Self::Completed => 2,
             Self::Other(other) => other,
+        }
+    }
+
+    /// The name in event bodies and documents; none for a number we do not know.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::New => Some("New"),
+            Self::Cancelled => Some("Cancelled"),
+            Self::Completed => Some("Completed"),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    /// `New`, or `status 7` for a number we do not know.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.pad(name),
+            None => f.pad(&format!("status {}", self.number())),
         }
     }
 }

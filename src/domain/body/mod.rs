@@ -1,0 +1,9 @@
+//! Event bodies: reading whatever is there, writing the one shape we write.
+
+mod json;
+mod read;
+mod write;
+
+pub(in crate::domain) use read::image;
+pub use read::{meaning, order_named};
+pub use write::{body, order_json};

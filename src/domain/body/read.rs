@@ -1,0 +1,182 @@
+//! Reads an event body of any of the shapes met in the field.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::json;
+use crate::domain::{
+    event::{EventKind, OrderEvent, OrderImage, RecordedEvent, Said, Told},
+    id::{BookId, BuyerId, LineId, OrderId},
+    order::{Buyer, Line},
+};
+
+/// What a stored event means. Never fails: what is not understood is a value too.
+#[must_use]
+pub fn meaning(event: &RecordedEvent) -> OrderEvent {
+    let Some(kind) = EventKind::of(&event.kind, event.dotnet_type.as_deref()) else {
+        return OrderEvent::Unknown(event.kind.clone());
+    };
+    if event.binary {
+        let why = "the body is in the binary column, which only the service can read".to_owned();
+        return OrderEvent::Unreadable { kind, why };
+    }
+    let (order, body) = match order_of(&event.body) {
+        Ok(found) => found,
+        Err(why) => return OrderEvent::Unreadable { kind, why: why.to_owned() },
+    };
+    let mut doubts = Vec::new();
+    let image = match image(order, &mut doubts) {
+        Ok(image) => image,
+        Err(why) => return OrderEvent::Unreadable { kind, why: why.to_owned() },
+    };
+    if let Some(status) = image.status.filter(|status| *status != kind.status()) {
+        doubts.push(format!("{} carries an order that is {status}", kind.title()));
+    }
+    let occurred_at = match read_time(body, "DateOccurred", &mut doubts) {
+        Said::Value(at) => Some(at),
+        Said::Null | Said::Nothing => None,
+    };
+    let reason = json::get(body, "Reason").and_then(json::text).filter(|text| !text.is_empty());
+    let told = Told { order: image, occurred_at, doubts };
+    match kind {
+        EventKind::Placed => OrderEvent::Placed(told),
+        EventKind::Completed => OrderEvent::Completed(told),
+        EventKind::Cancelled => OrderEvent::Cancelled { told, reason },
+    }
+}
+
+/// The order a body names (`Order.Id`), whatever the type of its event.
+#[must_use]
+pub fn order_named(body: &Value) -> Option<OrderId> {
+    let (order, _) = order_of(body).ok()?;
+    json::get(order, "Id").and_then(json::uuid).map(OrderId)
+}
+
+type Object = Map<String, Value>;
+
+fn order_of(body: &Value) -> Result<(&Object, &Object), &'static str> {
+    let body = body.as_object().ok_or("the body is not an object")?;
+    let order = json::get(body, "Order").ok_or("the body has no Order")?;
+    let order = order.as_object().ok_or("the body's Order is not an object")?;
+    Ok((order, body))
+}
+
+/// Reads an `Order` object. What cannot be read is left out and named in `doubts`; without an id
+/// there is nothing to hold on to.
+pub(in crate::domain) fn image(
+    order: &Object,
+    doubts: &mut Vec<String>,
+) -> Result<OrderImage, &'static str> {
+    let id = json::get(order, "Id").and_then(json::uuid).ok_or("its Order has no readable Id")?;
+    let buyer = json::get(order, "Buyer").and_then(Value::as_object);
+    let buyer_id = read(order, "BuyerId", "an id", json::uuid, doubts)
+        .or_else(|| buyer.and_then(|buyer| json::get(buyer, "Id")).and_then(json::uuid))
+        .filter(|id| !id.is_nil());
+    Ok(OrderImage {
+        id: OrderId(id),
+        status: read(order, "Status", "a status", json::status, doubts),
+        note: said(order, "Note", "a text", json::text, doubts),
+        buyer_id: buyer_id.map(BuyerId),
+        buyer: buyer.map(read_buyer),
+        lines: read_lines(order, doubts),
+        total: read(order, "TotalPrice", "a number", json::decimal, doubts),
+        is_deleted: read(order, "IsDeleted", "true or false", json::flag, doubts),
+        created_at: read_time(order, "CreatedAt", doubts),
+        last_modified_at: read_time(order, "LastModifiedAt", doubts),
+    })
+}
+
+fn said<T>(
+    object: &Object,
+    key: &str,
+    kind: &str,
+    read: fn(&Value) -> Option<T>,
+    doubts: &mut Vec<String>,
+) -> Said<T> {
+    match json::get(object, key) {
+        None => Said::Nothing,
+        Some(Value::Null) => Said::Null,
+        Some(value) => read(value).map_or_else(
+            || {
+                doubts.push(format!("{key} is not {kind}"));
+                Said::Nothing
+            },
+            Said::Value,
+        ),
+    }
+}
+
+fn read<T>(
+    object: &Object,
+    key: &str,
+    kind: &str,
+    read: fn(&Value) -> Option<T>,
+    doubts: &mut Vec<String>,
+) -> Option<T> {
+    match said(object, key, kind, read, doubts) {
+        Said::Value(value) => Some(value),
+        Said::Null | Said::Nothing => None,
+    }
+}
+
+fn read_time(object: &Object, key: &str, doubts: &mut Vec<String>) -> Said<DateTime<Utc>> {
+    match said(object, key, "a time", json::time, doubts) {
+        Said::Value(at) => at,
+        Said::Null => Said::Null,
+        Said::Nothing => Said::Nothing,
+    }
+}
+
+fn read_buyer(buyer: &Object) -> Buyer {
+    let text = |object: &Object, key| json::get(object, key).and_then(json::text);
+    let address = json::get(buyer, "Address").and_then(Value::as_object);
+    let part = |key| address.and_then(|address| text(address, key));
+    Buyer {
+        name: text(buyer, "Name"),
+        street: part("Street"),
+        city: part("City"),
+        province: part("Province"),
+    }
+}
+
+fn read_lines(order: &Object, doubts: &mut Vec<String>) -> Option<Vec<Line>> {
+    let lines = match json::get(order, "OrderItems")? {
+        Value::Array(lines) => lines,
+        Value::Null => return None,
+        _ => {
+            doubts.push("OrderItems is not a list".to_owned());
+            return None;
+        }
+    };
+    let mut read: Vec<Line> = Vec::with_capacity(lines.len());
+    for (place, line) in lines.iter().enumerate() {
+        match read_line(line) {
+            Ok(line) if read.iter().any(|known| known.id == line.id) => {
+                doubts.push(format!("OrderItems[{place}] has the id of an earlier one"));
+            }
+            Ok(line) => read.push(line),
+            Err(why) => doubts.push(format!("OrderItems[{place}]{why}")),
+        }
+    }
+    Some(read)
+}
+
+/// The item's `Order` (null, the order again, or absent) is not looked at.
+fn read_line(line: &Value) -> Result<Line, &'static str> {
+    let line = line.as_object().ok_or(" is not an object")?;
+    let id = |key| json::get(line, key).and_then(json::uuid);
+    let id_of = |key, why| -> Result<Uuid, &'static str> { id(key).ok_or(why) };
+    Ok(Line {
+        id: LineId(id_of("Id", ".Id is not an id")?),
+        book: BookId(id_of("BookId", ".BookId is not an id")?),
+        quantity: json::get(line, "Quantity")
+            .and_then(json::whole)
+            .ok_or(".Quantity is not a whole number")?,
+        price: json::get(line, "Price").and_then(json::decimal).ok_or(".Price is not a number")?,
+    })
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
