@@ -1,6 +1,8 @@
 //! Expressions that a managed database has indexes on, for the queries that want to use them. They are
 //! valid on every layout; without the index they only cost more. Their twins are in
 //! `migrations/managed/0003_search.sql`, and a test asks the planner whether they still match.
+//!
+//! Columns are named without their table: use them where only one table has a `data`, `body` or `id`.
 
 /// `mt_events`: the order named in the body, as `uuid`; null for a body that names none.
 pub const EVENT_ORDER: &str = "(substring(coalesce(data -> 'Order' ->> 'Id', data -> 'order' ->> 'id') \

@@ -1,7 +1,9 @@
 //! PostgreSQL: sessions, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
 
+pub mod bulk;
 pub mod buyers;
+pub mod demo;
 pub mod events;
 pub mod expressions;
 pub mod letters;

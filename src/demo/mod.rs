@@ -1,1 +1,22 @@
-//! (being built)
+//! Demo data: years of believable orders with planted trouble, the same for the same arguments.
+//!
+//! `Options` → `plan` (days, troubles) → `history` (orders and events in time) → `tables` (rows as text) →
+//! `load` (into a managed database). Nothing here reads a clock or a generator's default seed.
+
+pub mod calendar;
+pub mod catalogue;
+mod history;
+mod load;
+mod moment;
+mod notes;
+mod options;
+mod order;
+mod people;
+mod plan;
+mod random;
+mod tables;
+mod troubles;
+
+pub use load::{Error, Loaded, Progress, Stage, load, loaded};
+pub use options::{Invalid, Options};
+pub use troubles::{Trouble, troubles};

@@ -1,5 +1,6 @@
 //! Everything that needs a server, a database or a terminal: one binary, so that it links once.
 
+mod demo;
 mod schema;
 mod smoke;
 mod support;

@@ -37,8 +37,8 @@ async fn refusal(conn: &mut PgConnection) -> String {
 }
 
 /// Names in the lines of `catalog` that only one of two databases has.
-fn only<'a>(these: &'a BTreeSet<String>, those: &'a BTreeSet<String>) -> Vec<&'a str> {
-    these.difference(those).map(String::as_str).collect()
+fn only<'a>(left: &'a BTreeSet<String>, right: &'a BTreeSet<String>) -> Vec<&'a str> {
+    left.difference(right).map(String::as_str).collect()
 }
 
 #[tokio::test]

@@ -4,19 +4,23 @@
 //! happens however the test process ends: nothing is left behind, even after SIGKILL.
 
 use std::{
+    collections::BTreeMap,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use orderscope::db::migrate::migrate;
+use orderscope::{
+    db::migrate::migrate,
+    demo::{Options, load},
+};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 /// A running private server. Lives as long as the test process.
 pub struct Server {
@@ -52,6 +56,30 @@ pub async fn managed() -> PgConnectOptions {
     pg18().create(template).await
 }
 
+/// A new database on PostgreSQL 18 with this many demo orders of the two years before 2026-11-22, seed 1.
+/// Every number of orders is loaded once per run.
+pub async fn demo(orders: u64) -> PgConnectOptions {
+    static TEMPLATES: Mutex<BTreeMap<u64, Arc<OnceCell<String>>>> =
+        Mutex::const_new(BTreeMap::new());
+    let cell = Arc::clone(TEMPLATES.lock().await.entry(orders).or_default());
+    let template = cell
+        .get_or_init(|| async {
+            let options = managed().await;
+            let mut conn = PgConnection::connect_with(&options).await.unwrap();
+            load(&mut conn, demo_options(orders), false, |_| ()).await.unwrap();
+            conn.close().await.unwrap();
+            options.get_database().unwrap().to_owned()
+        })
+        .await;
+    pg18().create(template).await
+}
+
+/// What `demo` loads.
+pub fn demo_options(orders: u64) -> Options {
+    let until = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+    Options { orders, seed: 1, years: 2, until }
+}
+
 impl Server {
     /// Connection options for one of its databases.
     pub fn options(&self, database: &str) -> PgConnectOptions {
@@ -81,7 +109,7 @@ impl Server {
 
     /// The socket answers a moment before the server takes sessions.
     async fn admin(&self) -> PgConnection {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             match PgConnection::connect_with(&self.options("postgres")).await {
                 Ok(conn) => return conn,
@@ -130,7 +158,7 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { socket_dir: root, _keeper: keeper };
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while std::os::unix::net::UnixStream::connect(server.socket_dir.join(".s.PGSQL.5432"))
             .is_err()
         {

@@ -1,0 +1,154 @@
+//! Filling the document's tables of a managed database at once: emptied, without indexes and constraints
+//! while rows come in, and with all of them again at the end. Everything happens in the caller's
+//! transaction, so that a load that fails leaves what was there before.
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::migrate::TABLES;
+
+/// Definitions of what was taken away, to be made again as they were.
+#[derive(Debug)]
+pub struct Aside {
+    statements: Vec<(String, String)>,
+}
+
+impl Aside {
+    /// How many indexes and constraints there are to make.
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+}
+
+/// Settings for one large transaction, which end with it.
+pub async fn prepare(tx: &mut PgConnection, memory_mb: u32) -> sqlx::Result<()> {
+    sqlx::query(
+        "SELECT set_config('search_path', 'public', true), set_config('lock_timeout', '10s', true),
+                set_config('statement_timeout', '0', true),
+                set_config('idle_in_transaction_session_timeout', '0', true),
+                set_config('maintenance_work_mem', $1, true), set_config('work_mem', $1, true),
+                set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO', true)",
+    )
+    .bind(format!("{memory_mb}MB"))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Whether any of the document's tables has a row.
+pub async fn occupied(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM public.orders) OR EXISTS (SELECT FROM public.buyers)
+             OR EXISTS (SELECT FROM public.mt_streams) OR EXISTS (SELECT FROM public.mt_events)
+             OR EXISTS (SELECT FROM public.outbox_message) OR EXISTS (SELECT FROM public.outbox_state)
+             OR EXISTS (SELECT FROM public.inbox_state)
+             OR EXISTS (SELECT FROM public.mt_doc_ordersummaryview)
+             OR EXISTS (SELECT FROM public.mt_doc_deadletterevent)",
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Empties the document's tables and takes their indexes and constraints away.
+pub async fn set_aside(tx: &mut PgConnection) -> sqlx::Result<Aside> {
+    let names = filled().map(|name| format!("public.{name}")).collect::<Vec<_>>().join(", ");
+    sqlx::query(AssertSqlSafe(format!("TRUNCATE {names}"))).execute(&mut *tx).await?;
+    let found = sqlx::query(
+        "SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname,
+                       pg_get_constraintdef(oid)) AS make,
+                format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS take,
+                conname::text AS name, contype = 'f' AS refers
+         FROM pg_constraint
+         WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text = ANY($1)
+           AND contype IN ('p', 'u', 'f', 'x')
+         UNION ALL
+         SELECT pg_get_indexdef(indexrelid), format('DROP INDEX %s', indexrelid::regclass),
+                relname::text, false
+         FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+         WHERE relnamespace = 'public'::regnamespace AND indrelid::regclass::text = ANY($1)
+           AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid
+                                                      AND contype IN ('p', 'u', 'x'))
+         ORDER BY refers DESC, make",
+    )
+    .bind(filled().collect::<Vec<_>>())
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut statements = Vec::new();
+    for row in &found {
+        // Both come from the catalog, quoted by the server.
+        let take: String = row.try_get("take")?;
+        sqlx::query(AssertSqlSafe(take)).execute(&mut *tx).await?;
+        statements.push((row.try_get("name")?, row.try_get("make")?));
+    }
+    // References last: they need the keys they refer to.
+    statements.reverse();
+    Ok(Aside { statements })
+}
+
+/// Makes everything again. `done` is told how many are made and the name of the next.
+pub async fn restore(
+    tx: &mut PgConnection,
+    aside: Aside,
+    mut done: impl FnMut(usize, &str),
+) -> sqlx::Result<()> {
+    for (count, (name, make)) in aside.statements.into_iter().enumerate() {
+        done(count, &name);
+        sqlx::query(AssertSqlSafe(make)).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Adds rows in the text format of `COPY`. The table must have been emptied in this transaction: its rows
+/// are written as old ones, so that nobody has to visit them again.
+pub async fn copy(
+    tx: &mut PgConnection,
+    table: &str,
+    columns: &str,
+    rows: &[u8],
+) -> sqlx::Result<u64> {
+    let statement = format!("COPY public.{table} ({columns}) FROM STDIN (FREEZE)");
+    let mut copy = tx.copy_in_raw(&statement).await?;
+    if let Err(error) = copy.send(rows).await {
+        // The server's own answer says more than the broken pipe.
+        return Err(copy.abort("could not be sent").await.err().unwrap_or(error));
+    }
+    copy.finish().await
+}
+
+/// Where the three sequences go on.
+#[derive(Debug, Clone, Copy)]
+pub struct Sequences {
+    pub last_event: i64,
+    pub last_message: i64,
+    pub last_command: i64,
+}
+
+/// Sets the sequences past the loaded rows.
+pub async fn set_sequences(tx: &mut PgConnection, last: Sequences) -> sqlx::Result<()> {
+    sqlx::query(
+        "SELECT setval('public.mt_events_sequence', $1),
+                setval(pg_get_serial_sequence('public.outbox_message', 'sequence_number'), $2),
+                setval(pg_get_serial_sequence('public.inbox_state', 'id'), $3)",
+    )
+    .bind(last.last_event)
+    .bind(last.last_message)
+    .bind(last.last_command)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Tells the planner about the new rows.
+pub async fn analyze(tx: &mut PgConnection) -> sqlx::Result<()> {
+    let names = filled().map(|name| format!("public.{name}")).collect::<Vec<_>>().join(", ");
+    sqlx::query(AssertSqlSafe(format!("ANALYZE {names}"))).execute(tx).await?;
+    Ok(())
+}
+
+/// Every table of the document but the list of the service's migrations, which is not ours to fill.
+fn filled() -> impl Iterator<Item = &'static str> {
+    TABLES.into_iter().filter(|name| *name != "__EFMigrationsHistory")
+}

@@ -1,0 +1,164 @@
+//! Moments in microseconds since 1970 UTC, as PostgreSQL counts them, their text, and ids that carry them.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use super::random::Random;
+
+pub const MILLI: i64 = 1_000;
+pub const SECOND: i64 = 1_000_000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    /// Midnight at which a day begins.
+    pub fn start_of(date: NaiveDate) -> Self {
+        Self(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros())
+    }
+
+    /// This moment and some microseconds.
+    pub const fn plus(self, micros: i64) -> Self {
+        Self(self.0 + micros)
+    }
+
+    /// The same moment as others name it.
+    pub fn utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
+
+    /// `2026-11-22T18:16:40.11599Z`, as System.Text.Json writes it: no zeros at the end.
+    pub fn push_json(self, out: &mut String) {
+        self.push_seconds(out, 'T');
+        let mut micros = self.0.rem_euclid(SECOND);
+        if micros > 0 {
+            let mut digits = 6;
+            while micros % 10 == 0 {
+                micros /= 10;
+                digits -= 1;
+            }
+            out.push('.');
+            push_padded(out, micros, digits);
+        }
+        out.push('Z');
+    }
+
+    /// `2026-11-22 18:16:40.115990+00`, as PostgreSQL reads it.
+    pub fn push_sql(self, out: &mut String) {
+        self.push_seconds(out, ' ');
+        out.push('.');
+        push_padded(out, self.0.rem_euclid(SECOND), 6);
+        out.push_str("+00");
+    }
+
+    fn push_seconds(self, out: &mut String, between: char) {
+        let (year, month, day) = civil(self.0.div_euclid(DAY));
+        push_padded(out, year, 4);
+        out.push('-');
+        push_padded(out, month, 2);
+        out.push('-');
+        push_padded(out, day, 2);
+        out.push(between);
+        let rest = self.0.rem_euclid(DAY);
+        push_padded(out, rest / HOUR, 2);
+        out.push(':');
+        push_padded(out, rest / MINUTE % 60, 2);
+        out.push(':');
+        push_padded(out, rest / SECOND % 60, 2);
+    }
+
+    /// A version 7 id whose clock is this moment, down to a quarter of a microsecond as in PostgreSQL 18.
+    pub fn v7(self, random: &mut Random) -> Uuid {
+        let millis = u64::try_from(self.0 / MILLI).unwrap_or_default();
+        let fraction = u64::try_from(self.0 % MILLI).unwrap_or_default() * 4096 / 1000;
+        let high = (millis << 16) | 0x7000 | fraction;
+        Uuid::from_u64_pair(high, (random.any() >> 2) | (1 << 63))
+    }
+
+    /// An id as .NET's `NewId` makes it: the ticks since year 1 behind the process's own bytes.
+    /// Layout: `NewId.cs` of MassTransit, checked against captured ids.
+    pub fn new_id(self, process: u16, serial: u16) -> Uuid {
+        const TICKS_TO_1970: i64 = 621_355_968_000_000_000;
+        let ticks = (TICKS_TO_1970 + self.0 * 10).to_be_bytes();
+        let mut bytes = [0, 0, 0, 0, 0xee, 0x9d, 0x1e, 0xbc, 0, 0, 0, 0, 0, 0, 0, 0];
+        bytes[..2].copy_from_slice(&process.to_le_bytes());
+        bytes[2..4].copy_from_slice(&serial.to_be_bytes());
+        bytes[8..10].copy_from_slice(&ticks[6..]);
+        bytes[10..].copy_from_slice(&ticks[..6]);
+        Uuid::from_bytes(bytes)
+    }
+}
+
+/// `number` with zeros before it up to `width` digits.
+pub fn push_padded(out: &mut String, number: i64, width: u32) {
+    for place in (0..width).rev() {
+        let digit = number / 10_i64.pow(place) % 10;
+        out.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
+    }
+}
+
+/// Year, month and day of the Gregorian calendar (Howard Hinnant's `civil_from_days`, days since 1970).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::random::Subject;
+
+    fn moment(text: &str) -> Moment {
+        Moment(text.parse::<DateTime<Utc>>().unwrap().timestamp_micros())
+    }
+
+    #[test]
+    fn text_is_what_chrono_writes() {
+        for days in (0..40_000).step_by(13) {
+            let moment = Moment(days * DAY + days * 977_131);
+            let mut text = String::new();
+            moment.push_sql(&mut text);
+            assert_eq!(text, moment.utc().format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
+        }
+        for (given, json) in [
+            ("2026-11-22T18:16:40.11599Z", "2026-11-22T18:16:40.11599Z"),
+            ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
+            ("2000-12-31T23:59:59.000001Z", "2000-12-31T23:59:59.000001Z"),
+        ] {
+            let mut text = String::new();
+            moment(given).push_json(&mut text);
+            assert_eq!(text, json);
+        }
+    }
+
+    #[test]
+    fn ids_carry_their_moment() {
+        let at = moment("2026-11-22T18:16:40.115990Z");
+        let id = at.v7(&mut Random::new(1, Subject::Order, 1));
+        assert_eq!(id.get_version_num(), 7);
+        assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
+        let clock = id.get_timestamp().unwrap().to_unix();
+        assert_eq!(clock, (at.0.unsigned_abs() / 1_000_000, 115_000_000));
+    }
+
+    #[test]
+    fn new_ids_decode_to_their_moment() {
+        // Of a captured outbox row whose sent_time is 2026-11-22 18:17:08.59683+00.
+        let captured = "e21c0000-ee9d-1ebc-7bb5-08df48c4d21f";
+        let made = moment("2026-11-22T18:17:08.596830Z").new_id(7394, 0).to_string();
+        assert_eq!(made[..20], captured[..20]);
+        assert_eq!(made[24..], captured[24..]);
+    }
+}

@@ -1,0 +1,287 @@
+//! Integration messages and commands, as MassTransit keeps them: bus outboxes, and inbox rows with the
+//! messages that a consumed command caused.
+
+use uuid::Uuid;
+
+use super::{
+    copy::{Piece, Table, Tables, push_money, push_number},
+    event::Stamp,
+    json,
+};
+use crate::demo::{
+    history::{Counts, Event, Open, Step},
+    moment::{HOUR, MILLI, Moment, SECOND},
+    order::Fate,
+    plan::Plan,
+    random::{Random, Subject},
+    troubles::Kind,
+};
+
+/// The service's process id, part of every `NewId`.
+const PROCESS: u16 = 7394;
+/// The MD5 names of the consumers of queues `basket-checkout-complete` and `basket-checkout-failed`.
+const COMPLETING: Uuid = Uuid::from_u128(0xe2f7_c838_07b9_51f1_e07e_cae2_7e7c_dc6e);
+const DELETING: Uuid = Uuid::from_u128(0xdeb4_619c_3d34_3097_4508_494e_afea_8364);
+const BUS: &str =
+    "rabbitmq://rabbitmq/ordering_BookWormOrdering_bus_heqyyy8quwxmak5obdxwttgt8a?temporary=true";
+const QUEUE: &str = "rabbitmq://rabbitmq/basket-checkout-complete";
+/// MassTransit cannot parse it: every attempt fails.
+const NOWHERE: &str = "rabbitmq://rabbitmq/bad exchange?type=nonsense";
+
+/// A message about an order.
+struct Message<'a> {
+    number: u64,
+    contract: &'a str,
+    id: Uuid,
+    conversation: Uuid,
+    sent: Moment,
+    source: &'a str,
+    /// The bus outbox, or the command that caused it.
+    outbox: Option<Uuid>,
+    command: Option<Uuid>,
+    destination: Option<String>,
+}
+
+/// Publishes what the service tells others about an event, and remembers the command if one caused it.
+pub fn publish<S: FnMut(Piece)>(
+    tables: &mut Tables<S>,
+    plan: &Plan,
+    counts: &mut Counts,
+    open: &Open,
+    step: Step,
+    stamp: &Stamp,
+) {
+    let contract = match step.event {
+        Event::Placed => "UserCheckedOutIntegrationEvent",
+        Event::Completed => "OrderStatusChangedToCompleteIntegrationEvent",
+        Event::Cancelled => "OrderStatusChangedToCancelIntegrationEvent",
+        Event::Unknown(_) | Event::Deleted => return,
+    };
+    counts.last_message += 1;
+    let number = counts.last_message;
+    let order = &open.order;
+    let by_message = matches!(order.fate, Fate::Completed { by_message: true, .. });
+    let commanded = by_message && step.event == Event::Completed;
+    let half = commanded && order.trouble == Some(Kind::HalfDelivered);
+    let mut random = Random::new(stamp.seed, Subject::Message, number);
+    let sent = stamp.occurred.plus(random.between(MILLI, 9 * MILLI));
+    let serial = low(number);
+    let command = commanded.then(|| step.at.plus(-20 * MILLI).new_id(PROCESS + 77, serial));
+    let outbox = (!commanded).then(|| sent.plus(-5).new_id(PROCESS, serial));
+    let delivered = sent.plus(random.between(40 * MILLI, 1200 * MILLI));
+    let waits = half || (!commanded && step.at >= plan.stalled_at);
+    if let Some(command) = command {
+        counts.last_command += 1;
+        if half || plan.command_kept(delivered) {
+            let extra = u64::from(random.permille(12));
+            inbox(
+                tables,
+                &Received {
+                    row: counts.last_command,
+                    id: command,
+                    consumer: COMPLETING,
+                    at: step.at.plus(-random.between(4 * MILLI, 60 * MILLI)),
+                    // Three passes, one for the message, and one for every delivery again.
+                    passes: if half { 1 } else { 4 + extra },
+                    consumed: Some(stamp.occurred.plus(11 * MILLI)),
+                    delivered: (!half).then_some(delivered),
+                    cursor: (!half).then_some(number),
+                },
+            );
+        }
+    }
+    if !waits && !plan.message_kept(delivered) {
+        return;
+    }
+    if let Some(outbox) = outbox {
+        // A head that fails is tried about every two milliseconds: the last pass was just now.
+        let tried = match (waits, order.trouble) {
+            (true, Some(Kind::StalledHead)) => plan.end.plus(-3 * MILLI).new_id(PROCESS, 1),
+            (true, _) => Uuid::nil(),
+            (false, _) => delivered.plus(-15 * MILLI).new_id(PROCESS, serial),
+        };
+        tables.row(Table::OutboxStates, |row| {
+            row.id(outbox).id(tried).at(Some(sent));
+            if waits {
+                row.null().null();
+            } else {
+                row.at(Some(delivered)).number(number);
+            }
+        });
+    }
+    let message = Message {
+        number,
+        contract,
+        id: sent.new_id(PROCESS, serial),
+        // One conversation from placing to completing: the payment service answers in the same.
+        conversation: order.created.new_id(PROCESS, low(order.index)),
+        sent,
+        source: if commanded { QUEUE } else { BUS },
+        outbox,
+        command,
+        destination: match order.trouble {
+            Some(Kind::StalledHead) => Some(NOWHERE.to_owned()),
+            Some(Kind::NoDestination) => None,
+            _ => Some(format!("rabbitmq://rabbitmq/BookWorm.Contracts:{contract}")),
+        },
+    };
+    write(tables, &message, open, stamp, &mut random);
+}
+
+fn write<S: FnMut(Piece)>(
+    tables: &mut Tables<S>,
+    message: &Message<'_>,
+    open: &Open,
+    stamp: &Stamp,
+    random: &mut Random,
+) {
+    let contract = message.contract;
+    let body = envelope(message, open, stamp, random);
+    let headers = format!("{{\n  \"MT-Activity-Id\": \"{}\"\n}}", stamp.traceparent());
+    let properties = format!("{{\n  \"RMQ-Exchange\": \"BookWorm.Contracts:{contract}\"\n}}");
+    let kinds = format!(
+        "urn:message:BookWorm.Contracts:{contract};urn:message:BookWorm.Contracts:IntegrationEvent"
+    );
+    tables.row(Table::OutboxMessages, |row| {
+        row.number(message.number).at(Some(message.sent)).text(&headers).text(&properties);
+        match message.command {
+            Some(command) => row.id(command).id(COMPLETING),
+            None => row.null().null(),
+        };
+        match message.outbox {
+            Some(outbox) => row.id(outbox),
+            None => row.null(),
+        };
+        row.id(message.id).plain("application/vnd.masstransit+json").plain(&kinds).text(&body);
+        row.id(message.conversation).plain(message.source);
+        row.optional(message.destination.as_deref());
+    });
+}
+
+/// The body: indented, camelCase, nulls written, money as text, as captured from MassTransit 8.5.
+fn envelope(message: &Message<'_>, open: &Open, stamp: &Stamp, random: &mut Random) -> String {
+    let mut out = String::with_capacity(1700);
+    let mut total = String::new();
+    push_money(&mut total, open.order.total());
+    let contract = message.contract;
+    out.push_str("{\n  \"messageId\": ");
+    json::push_uuid(&mut out, message.id);
+    out.push_str(",\n  \"requestId\": null,\n  \"correlationId\": null,\n  \"conversationId\": ");
+    json::push_uuid(&mut out, message.conversation);
+    out.push_str(",\n  \"initiatorId\": null,\n  \"sourceAddress\": ");
+    json::push_text(&mut out, message.source);
+    out.push_str(",\n  \"destinationAddress\": ");
+    json::push_optional(&mut out, message.destination.as_deref());
+    out.push_str(
+        ",\n  \"responseAddress\": null,\n  \"faultAddress\": null,\n  \"messageType\": [\n    ",
+    );
+    json::push_text(&mut out, &format!("urn:message:BookWorm.Contracts:{contract}"));
+    out.push_str(",\n    \"urn:message:BookWorm.Contracts:IntegrationEvent\"\n  ],\n  \"message\": {\n    \"orderId\": ");
+    json::push_uuid(&mut out, open.order.id);
+    out.push_str(",\n    \"basketId\": ");
+    json::push_uuid(&mut out, open.buyer);
+    out.push_str(",\n    \"fullName\": ");
+    json::push_text(&mut out, &open.person.name);
+    // The tables hold no e-mail address.
+    out.push_str(",\n    \"email\": null,\n    \"totalMoney\": ");
+    json::push_text(&mut out, &total);
+    out.push_str(",\n    \"id\": ");
+    json::push_uuid(&mut out, stamp.occurred.v7(random));
+    out.push_str(",\n    \"creationDate\": ");
+    json::push_moment(&mut out, Some(stamp.occurred));
+    out.push_str("\n  },\n  \"expirationTime\": null,\n  \"sentTime\": ");
+    json::push_moment(&mut out, Some(message.sent));
+    out.push_str(
+        ",\n  \"headers\": {},\n  \"host\": {\n    \"machineName\": \"ordering\",\n    \
+         \"processName\": \"BookWorm.Ordering\",\n    \"processId\": ",
+    );
+    push_number(&mut out, u64::from(PROCESS));
+    out.push_str(
+        ",\n    \"assembly\": \"BookWorm.Ordering\",\n    \"assemblyVersion\": \"1.0.0.0\",\n    \
+         \"frameworkVersion\": \"10.0.12\",\n    \"massTransitVersion\": \"8.5.12.0\",\n    \
+         \"operatingSystemVersion\": \"Unix 6.18.44.669\"\n  }\n}",
+    );
+    out
+}
+
+/// A row of the inbox.
+struct Received {
+    row: u64,
+    id: Uuid,
+    consumer: Uuid,
+    at: Moment,
+    /// `receive_count`: committed passes, not deliveries.
+    passes: u64,
+    consumed: Option<Moment>,
+    delivered: Option<Moment>,
+    cursor: Option<u64>,
+}
+
+fn inbox<S: FnMut(Piece)>(tables: &mut Tables<S>, received: &Received) {
+    // The lock's embedded time is that of the last pass.
+    let locked = received.delivered.or(received.consumed).unwrap_or(received.at);
+    tables.row(Table::InboxStates, |row| {
+        row.number(received.row).id(received.id).id(received.consumer);
+        row.id(locked.plus(-2 * MILLI).new_id(PROCESS, low(received.row)));
+        row.at(Some(received.at)).number(received.passes);
+        row.at(received.consumed).at(received.delivered);
+        match received.cursor {
+            Some(number) => row.number(number),
+            None => row.null(),
+        };
+    });
+}
+
+/// The command that deleted an order: its handler publishes nothing.
+pub fn deleting<S: FnMut(Piece)>(
+    tables: &mut Tables<S>,
+    plan: &Plan,
+    counts: &mut Counts,
+    open: &Open,
+    stamp: &Stamp,
+) {
+    counts.last_command += 1;
+    let Some(at) = open.order.deleted else { return };
+    let delivered = stamp.at.plus(30 * MILLI);
+    if plan.command_kept(delivered) {
+        inbox(
+            tables,
+            &Received {
+                row: counts.last_command,
+                id: at.plus(-40 * MILLI).new_id(PROCESS + 77, low(counts.last_command)),
+                consumer: DELETING,
+                at: at.plus(-25 * MILLI),
+                passes: 3,
+                consumed: Some(stamp.at),
+                delivered: Some(delivered),
+                cursor: None,
+            },
+        );
+    }
+}
+
+/// Two commands whose handler throws on every attempt.
+pub fn failing<S: FnMut(Piece)>(tables: &mut Tables<S>, plan: &Plan, counts: &mut Counts) {
+    for hours in [26, 3] {
+        counts.last_command += 1;
+        let at = plan.end.plus(-hours * HOUR - 17 * SECOND);
+        inbox(
+            tables,
+            &Received {
+                row: counts.last_command,
+                id: at.plus(-SECOND).new_id(PROCESS + 77, low(counts.last_command)),
+                consumer: DELETING,
+                at,
+                passes: 0,
+                consumed: None,
+                delivered: None,
+                cursor: None,
+            },
+        );
+    }
+}
+
+/// The low sixteen bits.
+fn low(number: u64) -> u16 {
+    u16::try_from(number & 0xffff).unwrap_or_default()
+}

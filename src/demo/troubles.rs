@@ -1,0 +1,204 @@
+//! The planted trouble: what it is, on which order, and how to find it.
+
+use crate::domain::id::OrderId;
+
+use super::{Invalid, Options, plan::Plan};
+
+/// Something wrong in the demo data, on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Short and stable: `foreign-streams`.
+    pub name: &'static str,
+    /// What is wrong, in a sentence.
+    pub what: &'static str,
+    /// The order it concerns; none if it concerns many.
+    pub order: Option<OrderId>,
+    /// What to type into the search, or where else to look.
+    pub look: String,
+}
+
+/// Trouble that sits on one order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    SourcesDisagree,
+    CancelledAfterCompletion,
+    ForeignStreams,
+    UnknownEvent,
+    UnreadableTotal,
+    UnreadableItems,
+    LongStream,
+    Deleted,
+    HostileNote,
+    CamelCase,
+    FrozenTimestamp,
+    LetterElsewhere,
+    HalfDelivered,
+    StalledHead,
+    NoDestination,
+}
+
+impl Kind {
+    /// The kinds that lie among finished orders, from the newest back.
+    pub const SCATTERED: [Self; 13] = [
+        Self::HalfDelivered,
+        Self::SourcesDisagree,
+        Self::CancelledAfterCompletion,
+        Self::ForeignStreams,
+        Self::UnknownEvent,
+        Self::UnreadableTotal,
+        Self::UnreadableItems,
+        Self::Deleted,
+        Self::HostileNote,
+        Self::CamelCase,
+        Self::FrozenTimestamp,
+        Self::LetterElsewhere,
+        Self::LongStream,
+    ];
+
+    fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::SourcesDisagree => (
+                "sources-disagree",
+                "the events say completed, the row says cancelled, the summary says new with another total",
+            ),
+            Self::CancelledAfterCompletion => (
+                "cancelled-after-completion",
+                "a cancelling event follows the completing one, which no rule allows",
+            ),
+            Self::ForeignStreams => (
+                "foreign-streams",
+                "every event has a stream of its own, as the .NET service writes them: only the bodies name the order",
+            ),
+            Self::UnknownEvent => (
+                "unknown-event",
+                "an event of a type that this program does not know stands between placing and completing",
+            ),
+            Self::UnreadableTotal => (
+                "unreadable-total",
+                "the completing event has its total as text with a comma: skipped, lettered twice, the summary stayed new",
+            ),
+            Self::UnreadableItems => (
+                "unreadable-items",
+                "the placing event has a text where its lines should be: lettered without a time, with a full exception name",
+            ),
+            Self::LongStream => (
+                "long-stream",
+                "500 versions, 498 of them of types the fold does not know, and a snapshot at version 480",
+            ),
+            Self::Deleted => ("deleted", "completed, then deleted: the row knows, no event tells"),
+            Self::HostileNote => (
+                "hostile-note",
+                "escape sequences, overrides of direction, invisible characters, line ends and a formula in the note",
+            ),
+            Self::CamelCase => {
+                ("camel-case", "event bodies in camelCase, from a service configured so")
+            }
+            Self::FrozenTimestamp => (
+                "frozen-timestamp",
+                "the completing event got the column's frozen default instead of its time",
+            ),
+            Self::LetterElsewhere => (
+                "letter-elsewhere",
+                "healthy here, but another projection could not deliver its completing event",
+            ),
+            Self::HalfDelivered => (
+                "half-delivered",
+                "the command that completed it was consumed, the message it caused was never sent",
+            ),
+            Self::StalledHead => (
+                "stalled-head",
+                "its message goes to an address that cannot be parsed: tried again and again, and everything younger waits",
+            ),
+            Self::NoDestination => (
+                "no-destination",
+                "its waiting message has no destination: the delivery service would skip and then delete it",
+            ),
+        }
+    }
+}
+
+/// All planted trouble of the demo data that these options make.
+pub fn troubles(options: &Options) -> Result<Vec<Trouble>, Invalid> {
+    options.check()?;
+    let plan = Plan::new(*options);
+    let mut list: Vec<Trouble> = plan
+        .planted()
+        .map(|(index, kind)| {
+            let (name, what) = kind.text();
+            let order = OrderId(plan.order(index, plan.calendar.moment(index)).id);
+            let digits = order.0.simple().to_string();
+            Trouble { name, what, order: Some(order), look: digits[24..].to_owned() }
+        })
+        .collect();
+    list.reverse();
+    list.extend(
+        [
+            ("backlog", "messages wait behind the head of the outbox", "has:undelivered"),
+            (
+                "letter-gone",
+                "a dead letter whose event is not there: it can only be discarded",
+                "dead letters of OrderSummaryView",
+            ),
+            (
+                "gap-below",
+                "three event numbers were burnt and long passed by the projections",
+                "the largest missing number below HighWaterMark",
+            ),
+            (
+                "gap-above",
+                "three event numbers were burnt after HighWaterMark: it stands still, the newest orders are not projected",
+                "the numbers after HighWaterMark",
+            ),
+            (
+                "failing-consumer",
+                "two commands whose handler always throws: received, never consumed",
+                "inbox rows without consumed",
+            ),
+        ]
+        .map(|(name, what, look)| Trouble { name, what, order: None, look: look.to_owned() }),
+    );
+    Ok(list)
+}
+
+/// At most 500 characters, as the column allows, and as unpleasant as that permits.
+pub fn hostile_note() -> String {
+    let mut note = String::from(
+        "=HYPERLINK(\"http://example.invalid\",\"refund\")\n\u{1b}[2J\u{1b}[31mSYSTEM OK\u{1b}[0m\
+         \u{1b}]0;owned\u{7}\u{1b}]52;c;cm0gLXJm\u{7}\r\n\u{202e}dellecnac\u{202c} \u{200b}\u{200d}\u{feff}\
+         tab\there \\ back\\slash \"quoted\" \u{9b}31m \u{85} e\u{301}\u{301}\u{301}\u{301} \
+         👩‍👩‍👧‍👦 ﷽ ",
+    );
+    let left = 500 - note.chars().count();
+    note.extend(std::iter::repeat_n('W', left));
+    note
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono::NaiveDate;
+
+    use super::*;
+
+    #[test]
+    fn every_trouble_has_its_own_order_and_name() {
+        for orders in [100, 777, 20_000, 2_555_000] {
+            let until = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+            let list = troubles(&Options { orders, seed: 5, years: 3, until }).unwrap();
+            let names: BTreeSet<_> = list.iter().map(|trouble| trouble.name).collect();
+            assert_eq!(names.len(), list.len());
+            assert_eq!(list.len(), Kind::SCATTERED.len() + 2 + 5);
+            let orders: BTreeSet<_> = list.iter().filter_map(|trouble| trouble.order).collect();
+            assert_eq!(orders.len(), Kind::SCATTERED.len() + 2);
+        }
+        let none = Options { orders: 5, ..Options::until(NaiveDate::MIN) };
+        assert_eq!(troubles(&none), Err(Invalid::Orders(5)));
+    }
+
+    #[test]
+    fn the_hostile_note_fits() {
+        assert_eq!(hostile_note().chars().count(), 500);
+        assert!(!hostile_note().contains('\0'));
+    }
+}
