@@ -83,18 +83,30 @@ pub async fn of_order(
         push_range(&mut sql, range.filter(|_| !own));
         sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
         sql.push(format!(") UNION ALL (SELECT {columns} FROM {from} e WHERE "));
-        sql.push(expressions::EVENT_ORDER).push(" = ").push_bind(id);
+        push_body(&mut sql, layout, id);
         sql.push(" AND stream_id IS DISTINCT FROM ").push_bind(id);
         push_range(&mut sql, range.filter(|_| !named));
         sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit).push(")");
     } else {
         sql.push(format!("SELECT {columns} FROM {from} e WHERE (stream_id = ")).push_bind(id);
-        sql.push(" OR ").push(expressions::EVENT_ORDER).push(" = ").push_bind(id).push(")");
+        sql.push(" OR ");
+        push_body(&mut sql, layout, id);
+        sql.push(")");
         push_range(&mut sql, range);
     }
     sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
     Ok(rows.into_iter().map(RecordedEvent::from).collect())
+}
+
+/// Appends the test that the body names the order: what the index has, or what is cheaper without one.
+fn push_body(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
+    if layout.has(Index::EventBody) {
+        sql.push(expressions::EVENT_ORDER).push(" = ").push_bind(id);
+    } else {
+        sql.push("lower(coalesce(data -> 'Order' ->> 'Id', data -> 'order' ->> 'id')) = ");
+        sql.push_bind(id.to_string());
+    }
 }
 
 fn push_range(sql: &mut QueryBuilder<Postgres>, range: Option<SeqRange>) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
-use super::{Filter, Place, Source, lookup::estimate, page};
+use super::{Filter, Place, Source, Window, lookup::estimate, page};
 use crate::db::{Error, Layout, Table, sql::within};
 
 /// A number of orders.
@@ -13,8 +13,25 @@ pub enum Count {
     Exact(i64),
     /// Counting stopped there.
     MoreThan(i64),
+    /// So many were found when the time for counting was over.
+    AtLeast(i64),
     /// The planner's estimate: counting took too long.
     About(i64),
+}
+
+/// Counts at most `cap` orders among the first `window` candidates, for as long as a statement may take.
+pub async fn count_window(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    source: &Source,
+    filters: &[Filter],
+    place: &Place,
+    window: Window,
+    cap: i64,
+) -> Result<i64, Error> {
+    let sources = std::slice::from_ref(source);
+    let mut sql = wrapped("SELECT count(*) FROM (", layout, sources, filters, place, window, cap);
+    Ok(sql.build_query_scalar().fetch_one(conn).await?)
 }
 
 /// Counts at most `cap` orders, for at most `budget`; an estimate where that was not enough.
@@ -28,11 +45,13 @@ pub async fn count(
     budget: Duration,
 ) -> Result<Count, Error> {
     if sources == [Source::Newest] && filters.is_empty() && place.is_everything() {
-        if let Some(rows) = layout.estimated_rows(Table::Orders).filter(|rows| *rows > cap) {
+        let rows = layout.estimated_rows(Table::Orders).filter(|rows| *rows > cap);
+        if let Some(rows) = rows {
             return Ok(Count::About(rows));
         }
     }
-    let mut sql = wrapped("SELECT count(*) FROM (", layout, sources, filters, place, cap + 1);
+    let all = Window(i64::MAX);
+    let mut sql = wrapped("SELECT count(*) FROM (", layout, sources, filters, place, all, cap + 1);
     let counted = within(conn, budget, async |conn| {
         Ok(sql.build_query_scalar::<i64>().fetch_one(conn).await?)
     });
@@ -40,9 +59,8 @@ pub async fn count(
         Ok(rows) if rows > cap => Ok(Count::MoreThan(cap)),
         Ok(rows) => Ok(Count::Exact(rows)),
         Err(Error::TimedOut(_)) => {
-            let all = i64::MAX;
             let explain = "EXPLAIN (FORMAT JSON) SELECT FROM (";
-            let sql = wrapped(explain, layout, sources, filters, place, all);
+            let sql = wrapped(explain, layout, sources, filters, place, all, i64::MAX);
             Ok(Count::About(estimate(conn, sql).await?))
         }
         Err(error) => Err(error),
@@ -55,10 +73,11 @@ fn wrapped(
     sources: &[Source],
     filters: &[Filter],
     place: &Place,
+    window: Window,
     limit: i64,
 ) -> QueryBuilder<Postgres> {
     let mut sql = QueryBuilder::new(before);
-    page::push(&mut sql, layout, sources, filters, place, page::Window(i64::MAX), limit);
+    page::push(&mut sql, layout, sources, filters, place, window, limit);
     sql.push(") c");
     sql
 }

@@ -69,19 +69,12 @@ impl Filter {
                 of_buyer(sql, layout, BUYER_PROVINCE, " = ", name.to_lowercase());
             }
             Self::Books(ids) => {
-                let lines = layout.from(Table::OrderItems);
-                sql.push(format!(
-                    "EXISTS (SELECT FROM {lines} i WHERE i.order_id = o.id AND i.book_id = ANY("
-                ));
-                sql.push_bind(ids.clone()).push("))");
+                sql.push(one_line(layout, "i.book_id = ANY("));
+                sql.push_bind(ids.clone()).push(") LIMIT 1)");
             }
             Self::BookTail(tail) => {
-                let lines = layout.from(Table::OrderItems);
-                sql.push(format!(
-                    "EXISTS (SELECT FROM {lines} i WHERE i.order_id = o.id \
-                     AND reverse(replace(i.book_id::text, '-', '')) LIKE "
-                ));
-                sql.push_bind(reversed(tail)).push(")");
+                sql.push(one_line(layout, "reverse(replace(i.book_id::text, '-', '')) LIKE "));
+                sql.push_bind(reversed(tail)).push(" LIMIT 1)");
             }
             Self::Note(words) => {
                 sql.push(format!("o.note IS NOT NULL AND {NOTE_WORDS} @@ "));
@@ -161,6 +154,9 @@ where
     }
 }
 
+// The look-ups below are scalar subqueries, not EXISTS: the planner would make joins or hashed subplans of
+// those, and read a whole table to fill one page.
+
 fn of_buyer(
     sql: &mut QueryBuilder<Postgres>,
     layout: &Layout,
@@ -169,10 +165,14 @@ fn of_buyer(
     value: String,
 ) {
     let buyers = layout.from(Table::Buyers);
-    sql.push(format!(
-        "EXISTS (SELECT FROM {buyers} b WHERE b.id = o.buyer_id AND {expression}{operator}"
-    ));
-    sql.push_bind(value).push(")");
+    sql.push(format!("(SELECT {expression}{operator}")).push_bind(value);
+    sql.push(format!(" FROM {buyers} b WHERE b.id = o.buyer_id LIMIT 1)"));
+}
+
+/// The beginning of a test that a line of the order passes the condition.
+fn one_line(layout: &Layout, condition: &str) -> String {
+    let lines = layout.from(Table::OrderItems);
+    format!("(SELECT true FROM {lines} i WHERE i.order_id = o.id AND {condition}")
 }
 
 fn of_lines(layout: &Layout, aggregate: &str) -> String {
@@ -185,9 +185,9 @@ fn drift(layout: &Layout) -> String {
     let summaries = layout.from(Table::Summaries);
     let total = of_lines(layout, "coalesce(sum(i.price * i.quantity), 0)");
     format!(
-        "EXISTS (SELECT FROM {summaries} s WHERE s.id = o.id AND ( \
-         lower(coalesce(data ->> 'Status', data ->> 'status')) IS DISTINCT FROM \
+        "(SELECT lower(coalesce(data ->> 'Status', data ->> 'status')) IS DISTINCT FROM \
          CASE o.status WHEN 0 THEN 'new' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'completed' END \
-         OR {SUMMARY_TOTAL} IS DISTINCT FROM {total}))"
+         OR {SUMMARY_TOTAL} IS DISTINCT FROM {total} \
+         FROM {summaries} s WHERE s.id = o.id LIMIT 1)"
     )
 }

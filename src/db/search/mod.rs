@@ -10,11 +10,12 @@ mod source;
 
 use chrono::{DateTime, Utc};
 
-pub use count::{Count, count};
+pub use count::{Count, count, count_window};
 pub use filter::Filter;
 pub use lookup::{
-    BOOKS_LOOKED_AT, Found, KeyOf, MOST_FOUND, NEWEST_EVENTS, books_by_tail, buyers_at, by_any_id,
-    by_correlation, estimate_note, estimate_total, key_of, with_letters, with_undelivered,
+    BOOKS_LOOKED_AT, Found, KeyOf, MOST_FOUND, NEWEST_EVENTS, NEWEST_TAILS, books_by_tail,
+    buyers_at, by_any_id, by_correlation, estimate_name, estimate_note, estimate_total, key_of,
+    with_letters, with_undelivered,
 };
 pub use page::{Window, hits, window_end};
 pub use rows::{OrderLine, flags_unknown, rows};

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
 use super::{
     Cursor,
-    lookup::{lettered, pending},
+    lookup::{lettered, message_order, pending},
 };
 use crate::{
     db::{
@@ -128,8 +128,9 @@ fn undelivered(layout: &Layout) -> Option<String> {
         ));
     }
     Some(format!(
-        "coalesce(u.id = ANY(ARRAY(SELECT {MESSAGE_ORDER} FROM (SELECT m.body FROM ({}) p \
+        "coalesce(u.id = ANY(ARRAY(SELECT {} FROM (SELECT m.body FROM ({}) p \
          JOIN {messages} m USING (sequence_number)) w)), false)",
+        message_order(),
         pending(layout, MOST_FOR_FLAGS)
     ))
 }

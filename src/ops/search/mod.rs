@@ -2,6 +2,7 @@
 
 mod plan;
 mod resolve;
+mod walk;
 
 use std::{
     fmt,
@@ -13,11 +14,10 @@ use sqlx::PgConnection;
 pub use crate::db::search::{Count, Cursor, OrderBy, OrderLine, Start};
 pub use plan::{Plan, plan};
 
+use walk::{Walk, walk};
+
 use crate::{
-    db::{
-        Error, Layout,
-        search::{self, Source, Window},
-    },
+    db::{Error, Layout, search},
     domain::search::Query,
 };
 
@@ -25,12 +25,6 @@ use crate::{
 pub const COUNT_CAP: i64 = 10_000;
 /// Counting takes no longer.
 const COUNT_BUDGET: Duration = Duration::from_millis(250);
-
-/// How many orders are looked at first where a filter has no index; four times as many each further time.
-const FIRST_WINDOW: i64 = 2_000;
-const GROWTH: i64 = 4;
-/// How long a search without an index goes on before it shows what it has.
-const BUDGET: Duration = Duration::from_millis(1_500);
 
 /// How the orders were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -152,92 +146,10 @@ pub async fn count_of(
     }
     let place = plan.place(Start::Newest);
     let (sources, filters) = (&plan.sources, &plan.filters);
+    if let ([source], Access::NewestFirst) = (sources.as_slice(), plan.access()) {
+        return walk::count(conn, layout, plan, source, COUNT_CAP, COUNT_BUDGET).await;
+    }
     search::count(conn, layout, sources, filters, &place, COUNT_CAP, COUNT_BUDGET).await
-}
-
-/// What was read: hits in the direction of reading, one more than the page if there are more.
-struct Walk {
-    hits: Vec<Cursor>,
-    /// Nothing lies beyond, or the page is full.
-    ended: bool,
-    /// Where the reading stopped early.
-    gone_on: Option<Cursor>,
-}
-
-/// More candidates than any small source has.
-const UNLIMITED: Window = Window(1_000_000);
-/// Candidates of each of several sources, of which one may be long.
-const MIXED: Window = Window(50_000);
-
-async fn walk(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    plan: &Plan,
-    start: Start,
-    limit: usize,
-) -> Result<Walk, Error> {
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-    let place = plan.place(start);
-    let (sources, filters) = (plan.sources.as_slice(), plan.filters.as_slice());
-    let long = sources.iter().find(|source| source.is_long() && !filters.is_empty());
-    match (sources, long) {
-        ([], _) => Ok(Walk { hits: Vec::new(), ended: true, gone_on: None }),
-        (_, None) => {
-            let hits =
-                search::hits(conn, layout, sources, filters, &place, UNLIMITED, wanted).await?;
-            Ok(Walk { hits, ended: true, gone_on: None })
-        }
-        ([source], Some(_)) => walk_windows(conn, layout, plan, source, start, wanted).await,
-        (_, Some(long)) => {
-            let hits = search::hits(conn, layout, sources, filters, &place, MIXED, wanted).await?;
-            let full = i64::try_from(hits.len()).is_ok_and(|found| found >= wanted);
-            let ended =
-                full || search::window_end(conn, layout, long, &place, MIXED).await?.is_none();
-            Ok(Walk { hits, ended, gone_on: None })
-        }
-    }
-}
-
-/// Reads a long list window by window until the page is full, the list ends, or time is up.
-async fn walk_windows(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    plan: &Plan,
-    source: &Source,
-    start: Start,
-    wanted: i64,
-) -> Result<Walk, Error> {
-    let began = Instant::now();
-    let sources = std::slice::from_ref(source);
-    let mut place = plan.place(start);
-    let mut window = FIRST_WINDOW;
-    let mut walk = Walk { hits: Vec::new(), ended: false, gone_on: None };
-    loop {
-        let asked = Instant::now();
-        let missing = wanted - i64::try_from(walk.hits.len()).unwrap_or(wanted);
-        let size = Window(window);
-        match search::hits(conn, layout, sources, &plan.filters, &place, size, missing).await {
-            Ok(found) => walk.hits.extend(found),
-            // What was found before is worth showing.
-            Err(Error::TimedOut(_)) => return Ok(walk),
-            Err(error) => return Err(error),
-        }
-        if i64::try_from(walk.hits.len()).is_ok_and(|found| found >= wanted) {
-            return Ok(Walk { ended: true, ..walk });
-        }
-        let Some(end) = search::window_end(conn, layout, source, &place, size).await? else {
-            return Ok(Walk { ended: true, gone_on: None, ..walk });
-        };
-        walk.gone_on = Some(end);
-        place.start = start.going_on(end);
-        // The next window takes about as much longer as it is larger: only as large as time is left for.
-        let left = BUDGET.saturating_sub(began.elapsed()).as_millis();
-        let room = left / asked.elapsed().as_millis().max(1);
-        if room == 0 {
-            return Ok(walk);
-        }
-        window *= i64::try_from(room).unwrap_or(GROWTH).min(GROWTH);
-    }
 }
 
 fn millis(began: Instant) -> u64 {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::{
     db::{
         Error, Index, Layout, Table, buyers,
+        messages::MOST_WITHOUT_INDEX,
         search::{self, Filter, Found, Source},
     },
     domain::search::{IdMatch, Test, Trait},
@@ -24,6 +25,8 @@ pub(super) struct Resolved {
 const LISTED_BUYERS: usize = 1_000;
 /// More buyers than this are not even looked up: names so common are found newest first.
 const KNOWN_BUYERS: i64 = 2_000;
+/// More buyers than this (as the planner estimates them) are not worth fetching to find out.
+const COMMON_NAMES: i64 = 3 * KNOWN_BUYERS;
 /// More books than this, of which the end of an id was given, are not listed book by book.
 const LISTED_BOOKS: usize = 20;
 /// More matches than this (as the planner estimates them) are found sooner newest first.
@@ -195,6 +198,9 @@ impl Look<'_> {
         if !indexed && !self.layout.is_small(Table::Buyers) {
             return Ok(Resolved::test(filter()));
         }
+        if indexed && search::estimate_name(self.conn, self.layout, part).await? > COMMON_NAMES {
+            return Ok(Resolved::test(filter()));
+        }
         let ids = buyers::by_name(self.conn, self.layout, part, KNOWN_BUYERS + 1).await?;
         Ok(self.known(ids.into_iter().map(|id| id.0).collect(), filter))
     }
@@ -257,7 +263,10 @@ impl Look<'_> {
         } else {
             self.say_events(&[Index::EventCorrelationTail]);
             if !self.layout.is_small(Table::OutboxMessages) {
-                self.say("ends of conversation ids: among the newest 20,000 messages only");
+                self.coverage.push(format!(
+                    "ends of conversation ids: among the newest {} messages only",
+                    search::NEWEST_TAILS
+                ));
             }
         }
         self.say_cut(&found, "orders of this correlation");
@@ -313,7 +322,9 @@ impl Look<'_> {
         if !self.layout.reads(table) {
             self.say_unread(table);
         } else if needed.iter().any(|index| !self.layout.has_or_small(*index, table)) {
-            self.say("messages: the newest 20,000 only, for want of an index");
+            self.coverage.push(format!(
+                "messages: the newest {MOST_WITHOUT_INDEX} only, for want of an index"
+            ));
         }
     }
 }

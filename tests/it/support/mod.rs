@@ -1,4 +1,5 @@
 //! Private servers and databases for the tests. Nothing here relies on a server already running.
 
 pub mod catalog;
+pub mod fixture;
 pub mod postgres;
