@@ -138,7 +138,8 @@ async fn prepare(
 /// # Errors
 /// When the server cannot be reached.
 pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
-    let options = options.clone().application_name("orderscope/prepare").disable_statement_logging();
+    let options =
+        options.clone().application_name("orderscope/prepare").disable_statement_logging();
     options.connect().await.map_err(|error| Error::Database(error.into()))
 }
 

@@ -152,7 +152,8 @@ fn screens_do_not_know_each_other() {
 
 #[test]
 fn the_domain_is_pure() {
-    let banned = ["tokio", "std::fs", "std::env", "Utc::now", "Instant::now", "SystemTime::now", "async fn"];
+    let banned =
+        ["tokio", "std::fs", "std::env", "Utc::now", "Instant::now", "SystemTime::now", "async fn"];
     for path in rust_files(&root().join("src/domain")) {
         let text = shipped(&path);
         for word in banned {

@@ -78,9 +78,7 @@ pub enum Verb {
     #[command(subcommand)]
     Demo(Demo),
     /// Print shell completions
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
     /// Print the man page (roff)
     Man,
 }

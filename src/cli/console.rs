@@ -44,8 +44,9 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
     let theme = global.theme.as_ref().or(settings.file.theme.as_ref());
     let theme = theme.map(|name| {
         let known = Theme::ALL.map(|theme| theme.name).join(", ");
-        Theme::named(name)
-            .ok_or_else(|| Failure::usage(format!("there is no theme {name:?}; choose one of {known}")))
+        Theme::named(name).ok_or_else(|| {
+            Failure::usage(format!("there is no theme {name:?}; choose one of {known}"))
+        })
     });
     let keys = Keys::new(settings.keys.clone());
     let problems = keys.problems(&app::bindings(&keys));

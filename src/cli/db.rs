@@ -24,7 +24,11 @@ pub(super) async fn run(verb: Db) -> Outcome {
         }
         Db::Stop { force } => {
             let stopped = embedded::stop(&config, force, &report).await?;
-            writeln!(out, "{}", if stopped.was_running { "stopped" } else { "it was not running" })?;
+            writeln!(
+                out,
+                "{}",
+                if stopped.was_running { "stopped" } else { "it was not running" }
+            )?;
         }
         Db::Status { output } => return status(&config, Form::from(output.output)).await,
         Db::Reset { yes } => {
@@ -42,10 +46,17 @@ pub(super) async fn run(verb: Db) -> Outcome {
         Db::Upgrade => {
             let upgraded = embedded::upgrade(&config, &prepare, &report).await?;
             if upgraded.from == upgraded.to {
-                writeln!(out, "it is PostgreSQL {} already; nothing newer was found", upgraded.from)?;
+                writeln!(
+                    out,
+                    "it is PostgreSQL {} already; nothing newer was found",
+                    upgraded.from
+                )?;
             } else {
                 let embedded::Upgraded { from, to, tables, rows, .. } = &upgraded;
-                writeln!(out, "moved from PostgreSQL {from} to {to}: {tables} tables, {rows} rows")?;
+                writeln!(
+                    out,
+                    "moved from PostgreSQL {from} to {to}: {tables} tables, {rows} rows"
+                )?;
             }
             if !upgraded.roles.is_empty() {
                 let roles = upgraded.roles.join(", ");
@@ -63,7 +74,9 @@ fn prepare(conn: &mut sqlx::PgConnection) -> embedded::Prepared<'_> {
 /// The word must be typed; a script says `--yes`.
 fn confirmed(config: &Config) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("db reset removes everything in the private database; say --yes"));
+        return Err(Failure::usage(
+            "db reset removes everything in the private database; say --yes",
+        ));
     }
     let mut err = std::io::stderr();
     let home = config.home.display();

@@ -2,7 +2,11 @@
 
 use std::io::Write;
 
-use super::{Failure, Outcome, args::{Demo, Global}, exit, open};
+use super::{
+    Failure, Outcome,
+    args::{Demo, Global},
+    exit, open,
+};
 use crate::{
     config::Settings,
     demo,
@@ -42,7 +46,10 @@ async fn load(
     let loaded = done.map_err(Failure::from)?;
     open::tell("ready".to_owned());
     let demo::Loaded { orders, lines, buyers, events, .. } = loaded;
-    writeln!(std::io::stdout(), "{orders} orders, {lines} lines, {buyers} buyers, {events} events")?;
+    writeln!(
+        std::io::stdout(),
+        "{orders} orders, {lines} lines, {buyers} buyers, {events} events"
+    )?;
     Ok(exit::FOUND)
 }
 

@@ -125,7 +125,12 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,
         Some(Verb::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "orderscope", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "orderscope",
+                &mut std::io::stdout(),
+            );
             Ok(exit::FOUND)
         }
         Some(Verb::Man) => man(),

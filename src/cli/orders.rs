@@ -4,14 +4,14 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::{Failure, Outcome, args::{Global, Orders}, exit, open};
+use super::{
+    Failure, Outcome,
+    args::{Global, Orders},
+    exit, open,
+};
 use crate::{
     config::Settings,
-    domain::{
-        report::Form,
-        search as language,
-        zone::Clock,
-    },
+    domain::{report::Form, search as language, zone::Clock},
     ops::{
         report,
         search::{self, Count, Start},
@@ -45,11 +45,15 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
         notes.push(format!("there are more; --limit shows more than {limit}"));
     }
     if let Some(count) = counted {
-        notes.insert(0, match count {
-            Count::Exact(rows) => format!("{rows} match"),
-            Count::MoreThan(rows) => format!("more than {rows} match"),
-            Count::About(rows) => format!("about {rows} match (estimated)"),
-        });
+        notes.insert(
+            0,
+            match count {
+                Count::Exact(rows) => format!("{rows} match"),
+                Count::MoreThan(rows) => format!("more than {rows} match"),
+                Count::AtLeast(rows) => format!("at least {rows} match"),
+                Count::About(rows) => format!("about {rows} match (estimated)"),
+            },
+        );
     }
     // What is not part of the answer goes beside it, so that pipes stay clean.
     let mut err = std::io::stderr().lock();
@@ -72,9 +76,5 @@ fn marked(text: &str, error: &language::SearchError) -> Failure {
     let before = text.get(..error.at.start).unwrap_or_default().chars().count();
     let wrong = text.get(error.at.clone()).unwrap_or_default().chars().count().max(1);
     let shown = crate::domain::text::clean(text);
-    Failure::usage(format!(
-        "{error}\n  {shown}\n  {}{}",
-        " ".repeat(before),
-        "^".repeat(wrong)
-    ))
+    Failure::usage(format!("{error}\n  {shown}\n  {}{}", " ".repeat(before), "^".repeat(wrong)))
 }

@@ -59,7 +59,9 @@ pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
     }
     match &settings.file.default {
         Some(name) => named(name, settings),
-        None => Ok(Context { name: "local".to_owned(), production: false, target: Target::Embedded }),
+        None => {
+            Ok(Context { name: "local".to_owned(), production: false, target: Target::Embedded })
+        }
     }
 }
 
@@ -79,7 +81,12 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
         None => Err(Error::NoContext {
             name: name.to_owned(),
             path: settings.path.display().to_string(),
-            known: contexts.keys().map(String::as_str).chain(["local"]).collect::<Vec<_>>().join(", "),
+            known: contexts
+                .keys()
+                .map(String::as_str)
+                .chain(["local"])
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
     }
 }
@@ -100,7 +107,8 @@ fn has_password(url: &str) -> bool {
 
 /// The URL with any password covered, for messages.
 fn without_password(url: &str) -> String {
-    let (base, query) = url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
+    let (base, query) =
+        url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
     let mut out = match base.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) =

@@ -17,7 +17,9 @@ use crate::domain::zone::Zone;
 /// What is wrong with the settings; always names the place and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("cannot read {path}: {why}; correct its permissions, or name another file with --config")]
+    #[error(
+        "cannot read {path}: {why}; correct its permissions, or name another file with --config"
+    )]
     Unreadable { path: String, why: String },
     #[error("{path}: {why}")]
     Malformed { path: String, why: String },

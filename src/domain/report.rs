@@ -59,8 +59,9 @@ impl Cell {
         match self {
             Self::Text(value) => Value::String(value.clone()),
             // A number that JSON cannot hold stays a text rather than losing digits.
-            Self::Number(number) => serde_json::from_str(number)
-                .unwrap_or_else(|_| Value::String(number.clone())),
+            Self::Number(number) => {
+                serde_json::from_str(number).unwrap_or_else(|_| Value::String(number.clone()))
+            }
             Self::Flag(flag) => Value::Bool(*flag),
             Self::None => Value::Null,
         }
@@ -93,7 +94,9 @@ impl Table {
 
     fn object(&self, row: &[Cell]) -> Value {
         let pairs = self.columns.iter().zip(row);
-        Value::Object(pairs.map(|(name, cell)| ((*name).to_owned(), cell.json())).collect::<Map<_, _>>())
+        Value::Object(
+            pairs.map(|(name, cell)| ((*name).to_owned(), cell.json())).collect::<Map<_, _>>(),
+        )
     }
 
     fn print_csv(&self, out: &mut impl Write) -> io::Result<()> {
@@ -134,7 +137,8 @@ impl Table {
             for (column, cell) in cells.iter().enumerate() {
                 let cell = text::cut(cell, widths[column]);
                 let gap = " ".repeat(widths[column].saturating_sub(cell.width()));
-                let (before, after) = if right[column] { (gap.as_str(), "") } else { ("", gap.as_str()) };
+                let (before, after) =
+                    if right[column] { (gap.as_str(), "") } else { ("", gap.as_str()) };
                 text.push_str(&format!("{before}{cell}{after}  "));
             }
             writeln!(out, "{}", text.trim_end())

@@ -2,10 +2,11 @@
 
 use super::history::History;
 use crate::domain::{
-    body,
-    compare::{Comparison, Sources, Summary, compare},
+    compare::{Comparison, Projection, Sources, Summary, compare},
     id::Version,
-    timeline::{Snapshot, Timeline},
+    order::Status,
+    snapshot::Snapshot,
+    timeline::Timeline,
 };
 
 /// A history with everything that follows from it.
@@ -13,18 +14,20 @@ use crate::domain::{
 pub struct Known {
     pub history: History,
     pub timeline: Timeline,
+    pub summary: Option<Summary>,
     pub comparison: Comparison,
     pub snapshot: SnapshotCheck,
 }
 
-/// Whether folding from the stream's snapshot gives the same as folding everything.
+/// Whether the stream's snapshot says what its events come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotCheck {
     /// There is none (it is taken every so many versions).
     None,
-    Agrees { version: Version },
-    Differs { version: Version },
-    Unreadable { version: Version, why: String },
+    Agrees(Version),
+    /// The fields that differ.
+    Differs(Version, Vec<String>),
+    Unfit(Version, String),
 }
 
 impl Known {
@@ -32,47 +35,61 @@ impl Known {
     #[must_use]
     pub fn new(history: History) -> Self {
         let timeline = Timeline::new(history.id, history.events.clone());
-        let view = history.summary.as_ref().map(|document| Summary {
-            status: body::field(&document.data, "Status").and_then(body::status_of),
-            total: body::decimal(&document.data, "TotalPrice").ok().flatten(),
-            version: document.version.unwrap_or(0),
-        });
+        let summary = history
+            .summary
+            .as_ref()
+            .map(|document| Summary::read(&document.data, document.version));
+        // Without a progression row at all the view is written in the event's own transaction.
+        let projection = match (history.position.summary, history.position.high_water) {
+            (None, None) => Projection::Inline,
+            (position, _) => Projection::Async { position },
+        };
         let sources = Sources {
             timeline: &timeline,
             row: history.row.as_ref(),
-            view: view.as_ref(),
-            position: history.position.summary,
-            partial: history.cut || history.coverage.iter().any(|note| note.starts_with("events")),
+            summary: summary.as_ref(),
+            projection,
+            history_complete: !history.cut
+                && !history.coverage.iter().any(|note| note.starts_with("events")),
         };
         let comparison = compare(&sources);
         let snapshot = check_snapshot(&history, &timeline);
-        Self { history, timeline, comparison, snapshot }
+        Self { history, timeline, summary, comparison, snapshot }
+    }
+
+    /// What the events come to.
+    #[must_use]
+    pub fn events_status(&self) -> Option<Status> {
+        self.timeline.latest().order().map(|order| order.status)
+    }
+
+    /// What the row says.
+    #[must_use]
+    pub fn row_status(&self) -> Option<Status> {
+        self.history.row.as_ref().map(|row| row.status)
+    }
+
+    /// What the summary view says.
+    #[must_use]
+    pub fn view_status(&self) -> Option<Status> {
+        self.summary.as_ref().and_then(|summary| summary.status)
     }
 }
 
 fn check_snapshot(history: &History, timeline: &Timeline) -> SnapshotCheck {
     let stream = history.stream.as_ref();
-    let found = stream.and_then(|stream| stream.snapshot.clone());
-    let Some(found) = found else { return SnapshotCheck::None };
-    let (body, version) = (found.state, Version(i64::from(found.version)));
-    // A snapshot counts its own stream's versions; events from elsewhere are not in it.
-    let own = |event: &&crate::domain::event::RecordedEvent| {
-        event.stream.is_some_and(|stream| stream.0 == history.id.0)
-    };
-    let events: Vec<_> = history.events.iter().filter(own).cloned().collect();
-    if events.len() != history.events.len() {
+    let Some(stored) = stream.and_then(|stream| stream.snapshot.as_ref()) else {
         return SnapshotCheck::None;
-    }
-    let status = |order: &crate::domain::order::Order| (order.status, order.total.normalize());
-    match Timeline::from_snapshot(history.id, &Snapshot { version, body }, events) {
-        Err(why) => SnapshotCheck::Unreadable { version, why },
-        Ok(folded) => {
-            let full = timeline.at_version(timeline.last());
-            if folded.order.as_ref().map(status) == full.order.as_ref().map(status) {
-                SnapshotCheck::Agrees { version }
-            } else {
-                SnapshotCheck::Differs { version }
-            }
+    };
+    let version = Version(i64::from(stored.version));
+    let checked = Snapshot::read(version, &stored.state).map(|snapshot| timeline.check(&snapshot));
+    match checked {
+        Err(unfit) => SnapshotCheck::Unfit(version, unfit.to_string()),
+        Ok(None) => SnapshotCheck::Unfit(version, "its version is not in this history".to_owned()),
+        Ok(Some(changes)) if changes.is_empty() => SnapshotCheck::Agrees(version),
+        Ok(Some(changes)) => {
+            let fields = changes.iter().map(|change| change.field.to_string());
+            SnapshotCheck::Differs(version, fields.collect())
         }
     }
 }

@@ -17,7 +17,9 @@ pub enum Route {
 
 /// Why a text is no link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a link of the form ops://CONTEXT/order/ID@VERSION?diff=A:B or ops://CONTEXT/orders?q=QUERY")]
+#[error(
+    "not a link of the form ops://CONTEXT/order/ID@VERSION?diff=A:B or ops://CONTEXT/orders?q=QUERY"
+)]
 pub struct NoLink;
 
 impl Route {

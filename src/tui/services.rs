@@ -86,9 +86,11 @@ impl Services {
         let rows = table.rows.len();
         let told = format!("{rows} rows to {}/{base}.csv, .json and .md", dir.display());
         let written = tokio::task::spawn_blocking(move || {
-            for (ending, form) in [("csv", Form::Csv), ("json", Form::Json), ("md", Form::Markdown)] {
+            for (ending, form) in [("csv", Form::Csv), ("json", Form::Json), ("md", Form::Markdown)]
+            {
                 let path = dir.join(format!("{base}.{ending}"));
-                let failed = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+                let failed =
+                    |error: std::io::Error| format!("cannot write {}: {error}", path.display());
                 // Never over an older export.
                 let mut file = std::fs::File::create_new(&path).map_err(failed)?;
                 table.print(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
 use crate::domain::zone::Zone;
+use chrono::{DateTime, Utc};
 
 use super::route::Route;
 use crate::domain::id::OrderId;

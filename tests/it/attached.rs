@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use orderscope::{
-    db::{Db, Index, Kind, Layout, Limits, Table, messages::Delivery},
+    db::{Db, Index, Kind, Layout, Limits, Table},
+    domain::outbox::Delivery,
     domain::{
         id::OrderId,
         order::Status,

@@ -41,7 +41,11 @@ async fn first() {
         let other = embedded::join(&home.config, &silent).await.unwrap();
         println!("attach {:?}", t.elapsed());
         let mut conn = PgConnection::connect_with(lease.options()).await.unwrap();
-        let x: String = sqlx::query_scalar("select version()||upper('ấ')||current_setting('server_encoding')").fetch_one(&mut conn).await.unwrap();
+        let x: String =
+            sqlx::query_scalar("select version()||upper('ấ')||current_setting('server_encoding')")
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
         println!("{x}");
         let s = embedded::status(&home.config).await.unwrap();
         println!("{s:?}");

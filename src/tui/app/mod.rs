@@ -64,7 +64,11 @@ enum Modal {
     Help(help::State),
     Palette(Box<palette::State>),
     /// A long text to read: gaps of the database, an error in full.
-    Text { title: String, lines: Vec<String>, offset: usize },
+    Text {
+        title: String,
+        lines: Vec<String>,
+        offset: usize,
+    },
 }
 
 #[derive(Debug)]

@@ -85,8 +85,8 @@ pub(super) fn view(app: &App, state: &State, theme: &Theme, frame: &mut Frame, a
     let area = area.centered(Constraint::Max(92), Constraint::Max(height));
     frame.render_widget(Clear, area);
     let inner = pane(frame, area, theme, "Command", "Enter runs, Esc closes", true);
-    let [input, body] =
-        inner.layout(&ratatui::layout::Layout::vertical([Constraint::Length(2), Constraint::Fill(1)]));
+    let [input, body] = inner
+        .layout(&ratatui::layout::Layout::vertical([Constraint::Length(2), Constraint::Fill(1)]));
     let line = Rect { height: 1, x: input.x + 2, width: input.width.saturating_sub(2), ..input };
     frame.render_widget(Span::styled(":", theme.key), Rect { width: 1, height: 1, ..input });
     state.field.draw(frame, line, theme.text, Some(theme.cursor));
@@ -95,7 +95,8 @@ pub(super) fn view(app: &App, state: &State, theme: &Theme, frame: &mut Frame, a
         frame.render_widget(Line::styled(error.clone(), theme.danger), below);
     }
     let shown = state.cursor.visible(usize::from(body.height), entries.len());
-    for (row, (index, entry)) in (0..body.height).zip(entries.iter().enumerate().skip(shown.start)) {
+    for (row, (index, entry)) in (0..body.height).zip(entries.iter().enumerate().skip(shown.start))
+    {
         let place = Rect { y: body.y + row, height: 1, ..body };
         frame.render_widget(entry_line(entry, theme, index == state.cursor.index), place);
     }

@@ -1,6 +1,6 @@
 //! The root update: the only place where the console's own state changes. No IO and no clock.
 
-use super::{App, Msg, Modal, Request, help, palette};
+use super::{App, Modal, Msg, Request, help, palette};
 use crate::tui::{
     effect::{Effect, Lane},
     route::Route,
@@ -54,7 +54,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
         }
         Msg::View(key) => match app.shared.kept.views.get(&key).cloned() {
             Some(route) => return go(app, &route, true),
-            None => app.tell(format!("nothing is saved under F{key}; :save {key} keeps this place"), false),
+            None => app.tell(
+                format!("nothing is saved under F{key}; :save {key} keeps this place"),
+                false,
+            ),
         },
         Msg::Keep(keep) => return kept(app, keep),
         Msg::Linked(link) => app.shared.link = link,
@@ -198,5 +201,6 @@ fn gaps(app: &mut App) {
         Some(place) => place.gaps.clone(),
         None => vec!["Not connected yet.".to_owned()],
     };
-    app.modal = Some(Modal::Text { title: "What this database lacks".to_owned(), lines, offset: 0 });
+    app.modal =
+        Some(Modal::Text { title: "What this database lacks".to_owned(), lines, offset: 0 });
 }

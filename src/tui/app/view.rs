@@ -14,11 +14,12 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{App, Modal, Msg, help, palette};
 use crate::{
-    domain::{age, text},
+    domain::text,
     tui::{
         screens::ScreenId,
         shared::Link,
         ui::{action::shown, hits::Hits, pane::key_hints, theme::Theme},
+        words,
     },
 };
 
@@ -40,9 +41,7 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
         area.layout(&Layout::vertical([Length(1), Length(1), Fill(1), Length(1), Length(1)]));
     frame.render_widget(header(app, theme, head.width), head);
     let mut hits = draw_tabs(app, theme, frame, tabs);
-    hits.above(
-        app.screens.view(app.current, &app.shared, theme, frame, body).map(Msg::Screen),
-    );
+    hits.above(app.screens.view(app.current, &app.shared, theme, frame, body).map(Msg::Screen));
     frame.render_widget(trail_line(app, theme, trail.width), trail);
     frame.render_widget(footer(app, theme, foot.width), foot);
     if let Some(modal) = &app.modal {
@@ -79,7 +78,8 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
 fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let shared = &app.shared;
     let narrow = width < NARROW;
-    let mut spans = vec![Span::styled(if narrow { " OPS " } else { " ORDERSCOPE  " }, theme.header)];
+    let mut spans =
+        vec![Span::styled(if narrow { " OPS " } else { " ORDERSCOPE  " }, theme.header)];
     match &shared.link {
         Link::Up(place) => {
             let name = format!("[{}]", place.context.to_uppercase());
@@ -104,8 +104,7 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     spans.push(Span::styled(lock, theme.ok));
     spans.push(Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }));
     let seen = app.screens.seen_at(app.current);
-    let age = seen.map(|at| shared.now.instant.saturating_duration_since(at));
-    let age = age.map_or_else(String::new, |age| format!(" ({} ago)", age::age(age)));
+    let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
     let frozen = if shared.frozen { " FROZEN" } else { "" };
     let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
     let right = if narrow {
@@ -122,7 +121,8 @@ fn draw_tabs(app: &App, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Ms
     for &id in ScreenId::ALL {
         let spec = id.spec();
         let text = format!(" {} {} ", spec.number, spec.title);
-        let width = u16::try_from(text.width()).unwrap_or(u16::MAX).min(area.right() - x.min(area.right()));
+        let width =
+            u16::try_from(text.width()).unwrap_or(u16::MAX).min(area.right() - x.min(area.right()));
         let place = Rect { x, width, height: 1, ..area };
         let style = if app.current == id { theme.cursor } else { theme.muted };
         frame.render_widget(Span::styled(text, style), place);
@@ -152,7 +152,10 @@ fn gaps_note(app: &App) -> String {
 }
 
 fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
-    let left = vec![Span::styled(format!(" {}", app.screens.crumb(app.current, &app.shared)), theme.muted)];
+    let left = vec![Span::styled(
+        format!(" {}", app.screens.crumb(app.current, &app.shared)),
+        theme.muted,
+    )];
     let pending: String = app.pressed.iter().map(|_| "·").collect();
     let right = match &app.note {
         Some(note) => {

@@ -131,7 +131,10 @@ impl Console {
     /// OSC 52: works over SSH; the terminal may refuse it without saying so, hence the visible note.
     fn copy(&mut self, text: &str, what: &str) -> Result<String, String> {
         if text.len() > COPY_LIMIT {
-            return Err(format!("{what} is too long to copy ({} bytes); export it with e", text.len()));
+            return Err(format!(
+                "{what} is too long to copy ({} bytes); export it with e",
+                text.len()
+            ));
         }
         let sequence = CopyToClipboard::to_clipboard_from(text);
         let sent = if self.tmux {
@@ -159,7 +162,11 @@ impl Console {
             self.mouse = self.app.mouse;
             let out = self.terminal.backend_mut();
             // A terminal without a mouse ignores both.
-            let _ = if self.mouse { execute!(out, EnableMouseCapture) } else { execute!(out, DisableMouseCapture) };
+            let _ = if self.mouse {
+                execute!(out, EnableMouseCapture)
+            } else {
+                execute!(out, DisableMouseCapture)
+            };
         }
     }
 }

@@ -71,7 +71,8 @@ impl Runner {
         tokio::spawn(async move {
             if let Err(error) = task.await {
                 tracing::error!(%error, request = what, "a request crashed");
-                let told = "an internal error stopped a request; the log has the details".to_owned();
+                let told =
+                    "an internal error stopped a request; the log has the details".to_owned();
                 let _ = inbox.send(Msg::Failed(told)).await;
             }
         });

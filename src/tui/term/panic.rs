@@ -11,9 +11,8 @@ use super::leave;
 /// # Errors
 /// When hooks were installed before.
 pub fn install() -> color_eyre::Result<()> {
-    let (report, errors) = color_eyre::config::HookBuilder::default()
-        .display_env_section(false)
-        .into_hooks();
+    let (report, errors) =
+        color_eyre::config::HookBuilder::default().display_env_section(false).into_hooks();
     errors.install()?;
     let owner = thread::current().id();
     panic::set_hook(Box::new(move |info| {

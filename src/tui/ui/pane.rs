@@ -51,7 +51,10 @@ pub fn labelled(
     value: String,
     style: Style,
 ) -> Line<'static> {
-    Line::from(vec![Span::styled(format!("{label:<width$}"), theme.muted), Span::styled(value, style)])
+    Line::from(vec![
+        Span::styled(format!("{label:<width$}"), theme.muted),
+        Span::styled(value, style),
+    ])
 }
 
 /// Draws keys and titles in order until the room is used up.

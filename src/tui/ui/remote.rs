@@ -20,7 +20,14 @@ pub struct Remote<T, E> {
 
 impl<T, E> Default for Remote<T, E> {
     fn default() -> Self {
-        Self { value: None, error: None, seen_at: None, failed_at: None, latest: Ticket(0), asked: None }
+        Self {
+            value: None,
+            error: None,
+            seen_at: None,
+            failed_at: None,
+            latest: Ticket(0),
+            asked: None,
+        }
     }
 }
 

@@ -94,7 +94,10 @@ impl Theme {
         danger: PLAIN.fg(Color::Rgb(240, 120, 120)).add_modifier(BOLD),
         info: PLAIN.fg(Color::Rgb(130, 170, 240)),
         accent: PLAIN.fg(Color::Rgb(180, 160, 240)),
-        production: PLAIN.fg(Color::Rgb(20, 26, 36)).bg(Color::Rgb(240, 120, 120)).add_modifier(BOLD),
+        production: PLAIN
+            .fg(Color::Rgb(20, 26, 36))
+            .bg(Color::Rgb(240, 120, 120))
+            .add_modifier(BOLD),
         marked: PLAIN.fg(Color::Rgb(230, 150, 220)).add_modifier(BOLD),
     };
 

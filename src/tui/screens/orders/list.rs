@@ -12,10 +12,11 @@ use ratatui::{
 
 use super::{Count, Msg, Pane, Row, State, is_fault};
 use crate::{
-    domain::{age, mask, order::Status, text},
+    domain::{mask, order::Status, text},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
+        words,
     },
 };
 
@@ -77,6 +78,7 @@ pub(super) fn counted(count: &Count) -> String {
     match count {
         Count::Exact(rows) => thousands(*rows),
         Count::MoreThan(rows) => format!("more than {}", thousands(*rows)),
+        Count::AtLeast(rows) => format!("{}+", thousands(*rows)),
         Count::About(rows) => format!("~{}", thousands(*rows)),
     }
 }
@@ -95,9 +97,9 @@ fn thousands(number: i64) -> String {
 
 fn header(roomy: bool) -> &'static str {
     if roomy {
-        "   id    placed              buyer      status     items      total  flags"
+        "  id     placed            buyer      status    items     total  flags"
     } else {
-        "   id    placed        status         total  flags"
+        "  id     placed         status        total  flags"
     }
 }
 
@@ -125,10 +127,10 @@ fn row_line(
     if roomy {
         let name = row.buyer_name.as_deref().unwrap_or("?");
         let name = if shared.masked { mask::mask_name(name) } else { text::clean(name).into_owned() };
-        spans.push(Span::raw(format!(" {} ", local.format("%Y-%m-%d %H:%M:%S"))));
+        spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M:%S"))));
         spans.push(Span::raw(text::fit(&name, 11)));
         spans.push(Span::styled(text::fit(status, 10), style));
-        spans.push(Span::raw(format!(" {:>5} {total:>10}  ", row.items)));
+        spans.push(Span::raw(format!(" {:>3} {total:>9}  ", row.items)));
     } else {
         spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M"))));
         spans.push(Span::styled(text::fit(status, 10), style));
@@ -192,7 +194,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
     if let Some(error) = &state.asked.error {
         let age = state.asked.seen_at.map_or_else(
             || "nothing read yet".to_owned(),
-            |at| format!("rows are {} old", age::age(shared.now.instant.saturating_duration_since(at))),
+            |at| format!("rows are {} old", words::since(at, shared)),
         );
         out.push(Line::styled(text::cut(&format!("Not refreshed ({age}): {error}"), width), theme.danger));
     }

@@ -9,9 +9,9 @@ use ratatui::{
 use super::{Msg, Pane, State};
 use crate::{
     domain::{
-        age, clock,
+        age,
         compare::Agreement,
-        event, mask,
+        id_clock, mask,
         order::{Order, Status},
         text,
     },
@@ -52,7 +52,7 @@ pub(super) fn view(
 fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let history = &known.history;
     let order = history.row.clone().or_else(|| {
-        known.timeline.at_version(known.timeline.last()).order
+        known.timeline.latest().order().cloned()
     });
     let mut out = vec![Line::styled(history.id.to_string(), theme.accent)];
     out.push(clocks(known, theme));
@@ -63,10 +63,11 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
         out.extend(contents(order, shared, theme, width));
         out.push(Line::default());
     }
-    out.extend(known.timeline.points().iter().rev().take(6).rev().map(|point| {
-        let at = shared.zone.local(point.event.at).format("%m-%d %H:%M:%S");
-        let title = text::fit(&event::title(&point.event.kind), 20);
-        Line::raw(format!("v{:<4}{title} {at}", point.version.0))
+    let steps = known.timeline.steps();
+    out.extend(steps.iter().skip(steps.len().saturating_sub(6)).map(|step| {
+        let at = shared.zone.local(step.event.at).format("%m-%d %H:%M:%S");
+        let title = text::fit(step.meaning.title(), 20);
+        Line::raw(format!("v{:<4}{title} {at}", step.version.0))
     }));
     out.extend(history.messages.iter().rev().take(4).rev().map(|message| {
         let (words, style) = words::delivery(message, shared, theme);
@@ -87,7 +88,7 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
 /// Whether the id's clock and the row's say the same.
 fn clocks(known: &Known, theme: &Theme) -> Line<'static> {
     let row = known.history.row.as_ref().and_then(|row| row.created_at);
-    let (Some(id), Some(row)) = (clock::of_v7(known.history.id.0), row) else {
+    let (Some(id), Some(row)) = (id_clock::uuid7_time(known.history.id.0), row) else {
         return Line::styled("id carries no clock", theme.muted);
     };
     let apart = (row - id).abs();
@@ -95,17 +96,17 @@ fn clocks(known: &Known, theme: &Theme) -> Line<'static> {
     if apart < chrono::TimeDelta::seconds(2) {
         Line::styled(format!("id clock {shown} = created_at"), theme.muted)
     } else {
-        let apart = age::age(apart.to_std().unwrap_or_default());
+        let apart = age::length(apart);
         Line::styled(format!("id clock {shown}, created_at is {apart} off"), theme.warn)
     }
 }
 
 fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
     let found = &known.comparison;
-    let version = known.timeline.last();
-    let name = |status: Option<Status>| status.map_or("-".to_owned(), |status| {
-        crate::domain::body::status_name(status).to_uppercase()
-    });
+    let version = known.timeline.last_version();
+    let name = |status: Option<Status>| {
+        status.map_or("-".to_owned(), |status| status.to_string().to_uppercase())
+    };
     let line = |label: &str, says: String, agreement: &Agreement| {
         let (words, style) = words::agreement(agreement, theme);
         Line::from(vec![
@@ -117,12 +118,12 @@ fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
     let mut out = vec![
         Line::from(vec![
             Span::styled("events  ", theme.muted),
-            Span::raw(format!("v{version} {}", name(found.events))),
+            Span::raw(format!("v{version} {}", name(known.events_status()))),
         ]),
-        line("row", name(found.row), &found.row_agrees),
-        line("view", name(found.view), &found.view_agrees),
+        line("row", name(known.row_status()), &found.row),
+        line("view", name(known.view_status()), &found.summary),
     ];
-    if let Some(version) = found.parts_at {
+    if let Some(version) = found.parting.as_ref().and_then(|parting| parting.version) {
         out.push(Line::styled(format!("they part at v{version}"), theme.danger));
     }
     out

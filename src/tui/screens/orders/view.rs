@@ -12,10 +12,11 @@ use ratatui::{
 
 use super::{Access, Msg, Pane, State, list, preview};
 use crate::{
-    domain::{age, text},
+    domain::text,
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
+        words,
     },
 };
 
@@ -96,7 +97,7 @@ fn status(state: &State, shared: &Shared) -> String {
     if let Some(since) = state.asked.loading_since() {
         let waited = shared.now.instant.saturating_duration_since(since);
         if waited.as_millis() >= 300 {
-            return format!("searching {}", age::age(waited));
+            return format!("searching {}", words::length(waited));
         }
     }
     let Some(answer) = &state.asked.value else { return String::new() };

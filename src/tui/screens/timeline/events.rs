@@ -9,10 +9,10 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, Point, State};
+use super::{Msg, Pane, Point, State, Version};
 use crate::{
     db::messages::Message,
-    domain::{age, event, text},
+    domain::{age, text},
     ops::known::Known,
     tui::{
         shared::Shared,
@@ -31,7 +31,7 @@ pub(super) fn view(
     hits: &mut Hits<Msg>,
 ) {
     let focused = state.pane == Pane::Events && state.prompt.is_none();
-    let (events, messages) = (known.timeline.points().len(), known.history.messages.len());
+    let (events, messages) = (known.timeline.steps().len(), known.history.messages.len());
     let title = if area.width < 60 && messages > 0 {
         format!("Events {events}, messages {messages}")
     } else {
@@ -83,7 +83,7 @@ impl Row<'_> {
 }
 
 fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
-    let points = known.timeline.points();
+    let points = known.timeline.steps();
     let mut out: Vec<_> =
         points.iter().enumerate().map(|(index, point)| Row::Event(index, point)).collect();
     if points.is_empty() {
@@ -109,9 +109,9 @@ fn event_line(
     theme: &Theme,
 ) -> Line<'static> {
     let event = &point.event;
-    let is_cursor = point.version == state.version() && state.cursor.index < known.timeline.points().len();
+    let is_cursor = point.version == state.version() && state.cursor.index < known.timeline.steps().len();
     let local = shared.zone.local(event.at).format("%m-%d %H:%M:%S");
-    let frozen = if event.has_frozen_time() { "~" } else { " " };
+    let frozen = if point.frozen { "~" } else { " " };
     let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version);
     let lettered = known.history.letters.iter().any(|letter| letter.event == event.seq);
     let other = event.stream.is_some_and(|stream| stream.0 != known.history.id.0);
@@ -120,15 +120,17 @@ fn event_line(
         Some((_, b)) if b == point.version => "B",
         _ => " ",
     };
+    let before = point.version.0.checked_sub(1).and_then(|v| known.timeline.step(Version(v)));
+    let step = since(before, point);
     let mark = if is_cursor { ">" } else { " " };
     let style = if doubt { theme.warn } else { theme.text };
     let mut spans = vec![
         Span::styled(format!("{mark}{pin}"), theme.key),
         Span::styled(format!("{:<4} ", point.version.0), theme.accent),
         Span::styled(format!("{:<8} ", event.seq.0), theme.muted),
-        Span::styled(text::fit(&event::title(&event.kind), 16), style),
+        Span::styled(text::fit(point.meaning.title(), 16), style),
         Span::styled(format!(" {local}{frozen}"), theme.text),
-        Span::styled(text::fit(&age::step(point.since_previous), 8), theme.muted),
+        Span::styled(text::fit(&step, 8), theme.muted),
     ];
     if doubt {
         spans.push(Span::styled("? ", theme.warn));
@@ -148,6 +150,19 @@ fn event_line(
         spans.push(Span::styled(format!("…{}", text::clean(&end)), theme.muted));
     }
     Line::from(spans)
+}
+
+/// The time since the event before: `+28m`, `-3s` where stored times run backwards, `0` at first.
+fn since(before: Option<&Point>, point: &Point) -> String {
+    let Some(before) = before else { return "0".to_owned() };
+    let delta = point.event.at - before.event.at;
+    let sign = if delta < chrono::TimeDelta::zero() { '-' } else { '+' };
+    let length = if delta.abs() < chrono::TimeDelta::seconds(1) {
+        format!("{}ms", delta.num_milliseconds().abs())
+    } else {
+        age::brief(delta)
+    };
+    format!("{sign}{length}")
 }
 
 fn message_line(message: &Message, shared: &Shared, theme: &Theme, width: u16) -> Line<'static> {

@@ -30,7 +30,7 @@ use crate::{
     db::messages::Message,
     domain::{
         id::{OrderId, Version},
-        timeline::Point,
+        timeline::Step as Point,
     },
     ops::known::Known,
     tui::{
@@ -160,19 +160,19 @@ impl State {
     }
 
     fn last(&self) -> Version {
-        self.known().map_or(Version(0), |known| known.timeline.last())
+        self.known().map_or(Version(0), |known| known.timeline.last_version())
     }
 
     /// Events and, unless that lane is off, messages.
     fn len(&self) -> usize {
         let Some(known) = self.known() else { return 0 };
         let messages = if self.lanes { 0 } else { known.history.messages.len() };
-        known.timeline.points().len() + messages
+        known.timeline.steps().len() + messages
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
         let known = self.known()?;
-        let points = known.timeline.points();
+        let points = known.timeline.steps();
         match points.get(self.cursor.index) {
             Some(point) => Some(Entry::Event(point)),
             None => {

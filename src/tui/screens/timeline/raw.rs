@@ -52,7 +52,7 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
     let none = "-".to_owned();
     let maybe = |value: &Option<String>| value.clone().unwrap_or_else(|| none.clone());
     let at = event.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let frozen = if event.has_frozen_time() { "  (the column's frozen default)" } else { "" };
+    let frozen = if point.frozen { "  (the column's frozen default)" } else { "" };
     let mut out = vec![
         column(theme, "seq_id", &event.seq.to_string()),
         column(theme, "id", &event.id.to_string()),

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Prompt, State};
 use crate::{
-    domain::{age, event, id::Version, timeline::Point},
+    domain::{age::Age, id::Version, text, timeline::Step as Point},
     ops::known::Known,
     tui::{
         shared::Shared,
@@ -104,7 +104,7 @@ fn columns(points: &[Point], now: chrono::DateTime<chrono::Utc>, width: usize) -
 
 fn axis(state: &State, known: &Known, shared: &Shared, theme: &Theme, width: u16) -> Line<'static> {
     let width = usize::from(width);
-    let points = known.timeline.points();
+    let points = known.timeline.steps();
     let at = columns(points, shared.now.utc, width);
     let cursor = state.version();
     let (a, b) = state.pair();
@@ -144,18 +144,18 @@ fn axis(state: &State, known: &Known, shared: &Shared, theme: &Theme, width: u16
 }
 
 fn label(state: &State, known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
-    let Some(point) = known.timeline.point(state.version()) else {
+    let Some(point) = known.timeline.step(state.version()) else {
         return Line::styled("no events", theme.muted);
     };
     let local = shared.zone.local(point.event.at).format("%Y-%m-%d %H:%M:%S");
-    let ago = age::since(point.event.at, shared.now.utc);
-    let title = event::title(&point.event.kind);
+    let ago = Age::of(point.event.at, shared.now.utc);
+    let title = point.meaning.title();
     let mut spans = vec![
         Span::styled(format!("v{} ", point.version), theme.key),
-        Span::styled(crate::domain::text::cut(&title, 28), theme.title),
+        Span::styled(text::cut(title, 28), theme.title),
         Span::styled(format!("  {local} {}  {ago} ago", shared.zone), theme.text),
     ];
-    if point.event.has_frozen_time() {
+    if point.frozen {
         spans.push(Span::styled("  (the column's frozen default, not its time)", theme.warn));
     }
     if let Some((a, b)) = state.pins {
@@ -170,36 +170,29 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        fold,
-        id::{EventId, SeqId},
         event::RecordedEvent,
+        id::{EventId, OrderId, SeqId},
+        timeline::Timeline,
     };
 
-    fn points(minutes: &[i64]) -> Vec<Point> {
+    fn line(minutes: &[i64]) -> Timeline {
         let start: chrono::DateTime<chrono::Utc> = "2026-11-22T09:00:00Z".parse().unwrap();
-        (1..)
-            .zip(minutes)
-            .map(|(number, &minutes)| Point {
-                version: Version(number),
-                event: RecordedEvent {
-                    seq: SeqId(number),
-                    id: EventId(uuid::Uuid::nil()),
-                    stream: None,
-                    version: Version(number),
-                    kind: String::new(),
-                    at: start + chrono::TimeDelta::minutes(minutes),
-                    dotnet_type: None,
-                    correlation_id: None,
-                    causation_id: None,
-                    headers: None,
-                    archived: false,
-                    body: serde_json::Value::Null,
-                    binary: false,
-                },
-                state: fold::State::default(),
-                since_previous: chrono::TimeDelta::zero(),
-            })
-            .collect()
+        let event = |(number, &minutes): (i64, &i64)| RecordedEvent {
+            seq: SeqId(number),
+            id: EventId(uuid::Uuid::nil()),
+            stream: None,
+            version: Version(number),
+            kind: String::new(),
+            at: start + chrono::TimeDelta::minutes(minutes),
+            dotnet_type: None,
+            correlation_id: None,
+            causation_id: None,
+            headers: None,
+            archived: false,
+            body: serde_json::Value::Null,
+            binary: false,
+        };
+        Timeline::new(OrderId(uuid::Uuid::nil()), (1..).zip(minutes).map(event).collect())
     }
 
     proptest! {
@@ -207,8 +200,9 @@ mod tests {
         fn events_stay_on_the_line_and_in_order(
             minutes in prop::collection::vec(-99_999_i64..9_999_999, 0..80), width in 0_usize..150,
         ) {
-            let points = points(&minutes);
-            let at = columns(&points, chrono::DateTime::UNIX_EPOCH, width);
+            let line = line(&minutes);
+            let points = line.steps();
+            let at = columns(points, chrono::DateTime::UNIX_EPOCH, width);
             prop_assert!(at.iter().all(|column| *column < width));
             prop_assert!(at.windows(2).all(|pair| pair[0] <= pair[1]));
             if width > 0 {

@@ -9,7 +9,7 @@ use ratatui::{
 use super::{Detail, Msg, Pane, Show, State, Version};
 use crate::{
     domain::{
-        diff::{self, Change, Kind},
+        diff::{self, Change, Datum, Kind},
         mask, text,
     },
     ops::known::{Known, SnapshotCheck},
@@ -19,6 +19,9 @@ use crate::{
         words,
     },
 };
+
+/// Columns for a field's name.
+const FIELD: usize = 15;
 
 pub(super) fn view(
     state: &State,
@@ -65,12 +68,12 @@ fn changes(state: &State, known: &Known) -> Vec<Change> {
     match (state.show, state.skipping) {
         (Show::Diff, _) => {
             let (a, b) = state.pair();
-            line.diff(a, b)
+            line.diff(a, b).unwrap_or_default()
         }
-        (Show::State, false) => line.diff(Version((at.0 - 1).max(0)), at),
+        (Show::State, false) => line.diff(Version((at.0 - 1).max(0)), at).unwrap_or_default(),
         (Show::State, true) => {
-            let (with, without) = (line.at_version(line.last()), line.without(at));
-            diff::between(with.order.as_ref(), without.order.as_ref())
+            let without = line.without(at);
+            diff::diff(line.latest().order(), without.as_ref().and_then(|state| state.order()))
         }
     }
 }
@@ -82,7 +85,7 @@ fn fields(
     theme: &Theme,
     width: u16,
 ) -> Vec<Line<'static>> {
-    let column = usize::from(width.saturating_sub(26) / 2).max(8);
+    let column = usize::from(width.saturating_sub(27) / 2).max(8);
     let (left, right) = match (state.show, state.skipping) {
         (Show::Diff, _) => {
             let (a, b) = state.pair();
@@ -92,19 +95,19 @@ fn fields(
         (Show::State, true) => ("now".to_owned(), "without it".to_owned()),
     };
     let mut out = vec![Line::styled(
-        format!("{}{}{}", text::fit("field", 14), text::fit(&left, column), text::fit(&right, column)),
+        format!("{}{}{}", text::fit("field", FIELD), text::fit(&left, column), text::fit(&right, column)),
         theme.header,
     )];
     let changes = changes(state, known);
     let shown = changes.iter().filter(|change| {
-        let is_empty = change.a.is_none() && change.b.is_none();
-        !is_empty && (state.detail == Detail::All || change.kind != Kind::Same)
+        let is_empty = change.before.is_none() && change.after.is_none();
+        !is_empty && (state.detail == Detail::All || !change.is_same())
     });
     out.extend(shown.map(|change| field_line(change, shared, theme, column)));
     if out.len() == 1 {
         out.push(Line::styled("nothing differs", theme.muted));
     }
-    let doubt = known.timeline.at_version(state.version()).uncertain;
+    let doubt = known.timeline.at_version(state.version()).and_then(|state| state.uncertain.as_ref());
     if let Some(doubt) = doubt {
         let told = format!("uncertain since v{}: {}", doubt.version, doubt.why);
         out.push(Line::styled(text::cut(&told, usize::from(width)), theme.warn));
@@ -113,25 +116,25 @@ fn fields(
 }
 
 fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) -> Line<'static> {
-    let hidden = shared.masked && change.personal;
-    let value = |value: &Option<String>| match value {
+    let hidden = shared.masked && change.field.is_personal();
+    let value = |value: &Option<Datum>| match value {
         None => "-".to_owned(),
-        Some(text) if hidden => mask::mask(text).to_owned(),
-        Some(text) => text.clone(),
+        Some(datum) if hidden => mask::mask(&datum.to_string()).to_owned(),
+        Some(datum) => datum.to_string(),
     };
-    let (kind, style) = match change.kind {
+    let (kind, style) = match change.kind() {
         Kind::Same => ("", theme.muted),
         Kind::Changed => ("changed", theme.warn),
         Kind::Added => ("added", theme.ok),
         Kind::Removed => ("removed", theme.danger),
     };
     let kind = if hidden && kind.is_empty() { "masked" } else { kind };
-    let quiet = change.kind == Kind::Same;
+    let quiet = change.is_same();
     Line::from(vec![
-        Span::styled(text::fit(&change.field, 14), theme.muted),
-        Span::styled(text::fit(&value(&change.a), column.saturating_sub(1)) + " ", theme.muted),
+        Span::styled(text::fit(&change.field.to_string(), FIELD), theme.muted),
+        Span::styled(text::fit(&value(&change.before), column.saturating_sub(1)) + " ", theme.muted),
         Span::styled(
-            text::fit(&value(&change.b), column.saturating_sub(1)) + " ",
+            text::fit(&value(&change.after), column.saturating_sub(1)) + " ",
             if quiet { theme.text } else { style },
         ),
         Span::styled(kind, style),
@@ -140,56 +143,50 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
 
 /// The same moment in the other sources.
 fn others(state: &State, known: &Known, theme: &Theme) -> Vec<Line<'static>> {
-    if state.version() != known.timeline.last() || state.skipping {
+    if state.version() != known.timeline.last_version() || state.skipping {
         return vec![Line::styled("(row and view are only known as they are now: 0)", theme.muted)];
     }
     let found = &known.comparison;
     let line = |label: &str, (words, style): (String, ratatui::style::Style)| {
-        Line::from(vec![Span::styled(text::fit(label, 14), theme.muted), Span::styled(words, style)])
+        Line::from(vec![Span::styled(text::fit(label, FIELD), theme.muted), Span::styled(words, style)])
     };
     let snapshot = match &known.snapshot {
         SnapshotCheck::None => ("none".to_owned(), theme.muted),
-        SnapshotCheck::Agrees { version } => {
-            (format!("v{version}, folds to the same state"), theme.ok)
+        SnapshotCheck::Agrees(version) => (format!("v{version} = events"), theme.ok),
+        SnapshotCheck::Differs(version, fields) => {
+            (format!("v{version} ≠ events: {}", fields.join(", ")), theme.danger)
         }
-        SnapshotCheck::Differs { version } => {
-            (format!("v{version}, folds to ANOTHER state"), theme.danger)
-        }
-        SnapshotCheck::Unreadable { version, why } => {
-            (format!("v{version}, unreadable: {}", text::clean(why)), theme.warn)
+        SnapshotCheck::Unfit(version, why) => {
+            (format!("v{version}: {}", text::clean(why)), theme.warn)
         }
     };
     let version = known.history.summary.as_ref().and_then(|summary| summary.version);
     let version = version.map_or(String::new(), |version| format!(" (mt_version {version})"));
-    let (view, view_style) = words::agreement(&found.view_agrees, theme);
+    let (view, view_style) = words::agreement(&found.summary, theme);
     vec![
         Line::styled("── same moment in the other sources", theme.muted),
-        line("orders row", words::agreement(&found.row_agrees, theme)),
+        line("orders row", words::agreement(&found.row, theme)),
         line("summary view", (view + &version, view_style)),
         line("snapshot", snapshot),
     ]
 }
 
 fn patch(state: &State, known: &Known, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
+    let line = &known.timeline;
+    let order = |version: Version| line.at_version(version).and_then(|state| state.order());
+    let at = state.version();
+    let without = line.without(at);
     let (a, b) = match (state.show, state.skipping) {
         (Show::State, true) => {
-            let with = known.timeline.at_version(known.timeline.last());
-            (with.order, known.timeline.without(state.version()).order)
+            (line.latest().order(), without.as_ref().and_then(|state| state.order()))
         }
-        (Show::State, false) => {
-            let at = state.version();
-            let before = known.timeline.at_version(Version((at.0 - 1).max(0)));
-            (before.order, known.timeline.at_version(at).order)
-        }
+        (Show::State, false) => (order(Version((at.0 - 1).max(0))), order(at)),
         (Show::Diff, _) => {
             let (a, b) = state.pair();
-            (known.timeline.at_version(a).order, known.timeline.at_version(b).order)
+            (order(a), order(b))
         }
     };
-    let mut patch = diff::patch(a.as_ref(), b.as_ref());
-    if shared.masked {
-        diff::mask_patch(&mut patch);
-    }
+    let patch = diff::patch(a, b, !shared.masked);
     let text = serde_json::to_string_pretty(&patch).unwrap_or_default();
     text.lines().map(|line| Line::styled(text::clean(line).into_owned(), theme.text)).collect()
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
-        moment,
+        when::{self, When},
         zone::Clock,
     },
     tui::{
@@ -291,24 +291,20 @@ fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     vec![]
 }
 
-/// What is typed after `t`: a version (`v3`, `3`), or a time, then the version in force at its end.
+/// What is typed after `t`: a version (`v3`, `3`), or a time, then the version in force then.
 fn target(state: &State, text: &str, shared: &Shared) -> Result<Version, String> {
     let known = state.known().ok_or("nothing is read yet")?;
-    let number = text.trim().trim_start_matches(['v', 'V']);
-    if !number.is_empty() && number.len() < 5 && number.bytes().all(|b| b.is_ascii_digit()) {
-        let version = number.parse().map(Version).map_err(|_| "no such version")?;
-        if (1..=state.last().0).contains(&version.0) {
-            return Ok(version);
-        }
-        return Err(format!("versions go from 1 to {}", state.last()));
-    }
     let clock = Clock { now: shared.now.utc, zone: shared.zone };
-    let day = known.timeline.point(state.version()).map(|p| shared.zone.local(p.event.at).date());
-    let moment = moment::parse(text, &clock, day)
-        .map_err(|error| format!("{error}; write v3, or one of: {}", moment::FORMS))?;
-    match known.timeline.version_at(moment.to) {
-        Version(0) => Err("the order did not exist then; its first event came later".to_owned()),
-        version => Ok(version),
+    let day = known.timeline.step(state.version()).map(|p| shared.zone.local(p.event.at).date());
+    match when::parse(text, &clock, day).map_err(|error| error.to_string())? {
+        When::Version(version) if (1..=state.last().0).contains(&version.0) => Ok(version),
+        When::Version(_) => Err(format!("versions go from 1 to {}", state.last())),
+        When::Time(time) => match known.timeline.at_time(time).map(|found| found.version) {
+            None | Some(Version(0)) => {
+                Err("the order did not exist then; its first event came later".to_owned())
+            }
+            Some(version) => Ok(version),
+        },
     }
 }
 
@@ -316,7 +312,7 @@ fn target(state: &State, text: &str, shared: &Shared) -> Result<Version, String>
 fn find(state: &mut State, direction: isize) -> Effects {
     let Some(known) = state.known() else { return vec![] };
     let wanted = state.found.to_lowercase();
-    let points = known.timeline.points();
+    let points = known.timeline.steps();
     let matches = |index: usize| {
         points.get(index).is_some_and(|point| {
             let event = &point.event;

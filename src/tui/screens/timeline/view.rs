@@ -12,10 +12,11 @@ use ratatui::{
 
 use super::{Msg, Pane, State, events, head, raw, scrubber, state_pane};
 use crate::{
-    domain::{age, text},
+    domain::text,
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
+        words,
     },
 };
 
@@ -95,7 +96,7 @@ fn notes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<Line<
     let mut out = vec![];
     if let Some(error) = &state.known.error {
         let seen = state.known.seen_at.unwrap_or(shared.now.instant);
-        let age = age::age(shared.now.instant.saturating_duration_since(seen));
+        let age = words::since(seen, shared);
         let told = format!(" Not refreshed (what you see is {age} old): {error}");
         out.push(Line::styled(text::cut(&told, width), theme.danger));
     }
