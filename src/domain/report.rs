@@ -139,7 +139,7 @@ impl Table {
                 let gap = " ".repeat(widths[column].saturating_sub(cell.width()));
                 let (before, after) =
                     if right[column] { (gap.as_str(), "") } else { ("", gap.as_str()) };
-                text.push_str(&format!("{before}{cell}{after}  "));
+                text.extend([before, cell.as_str(), after, "  "]);
             }
             writeln!(out, "{}", text.trim_end())
         };

@@ -18,6 +18,7 @@ mod error;
 mod layout;
 mod lock;
 mod npm;
+mod packages;
 mod pidfile;
 mod server;
 mod upgrade;
