@@ -129,7 +129,7 @@ mod sessions {
         match say(&db, "SELECT 'alive'").await {
             Ok(answer) => assert_eq!(answer, "alive"),
             Err(error) => {
-                assert!(matches!(error, Error::Lost(_)) && error.is_transient(), "{error}")
+                assert!(matches!(error, Error::Lost(_)) && error.is_transient(), "{error}");
             }
         }
         assert_eq!(say(&db, "SELECT 'alive'").await.unwrap(), "alive");
@@ -961,7 +961,7 @@ mod histories {
 
         let stalled = planted(&db, "stalled-head").await;
         assert!(stalled.messages.iter().any(|message| {
-            message.delivery == orderscope::db::messages::Delivery::Pending
+            message.delivery == orderscope::domain::outbox::Delivery::Pending
                 && message.last_pass.is_some()
         }));
         assert!(stalled.position.high_water.is_some() && stalled.position.head.is_some());
