@@ -155,6 +155,9 @@ pub(super) fn explain(layout: &Layout, said: &str) -> Option<Error> {
     if said.contains("No space left on device") || free < 1 << 20 {
         return Some(Error::DiskFull { path: layout.home.clone() });
     }
+    if said.contains("could not look up effective user ID") {
+        return Some(Error::NoName { uid: layout.account.uid });
+    }
     if said.contains("Permission denied") {
         let path = layout.account.barrier(&layout.cluster)?;
         return Some(Error::OutOfReach { user: layout.account.name.clone(), path });

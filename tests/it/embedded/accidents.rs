@@ -248,7 +248,7 @@ async fn a_full_disk_is_told_and_survived() {
     let mut home = Home::new(18);
     let place = home.config.home.with_file_name("small");
     fs::create_dir(&place).unwrap();
-    let Some(disk) = Disk::mount(&place, "size=20m,mode=755") else {
+    let Some(disk) = Disk::mount(&place, "size=32k,mode=755") else {
         return full_device(home).await;
     };
     home.config.home = place.join("home");
@@ -283,7 +283,7 @@ async fn full_device(mut home: Home) {
     fs::create_dir(&bin).unwrap();
     let scripts = [
         ("postgres", "#!/bin/sh\necho 'postgres (PostgreSQL) 18.4'\n"),
-        ("initdb", "#!/bin/sh\necho PG_VERSION >/dev/full\n"),
+        ("initdb", "#!/bin/sh\ncat $0 >/dev/full\n"),
     ];
     for (name, script) in scripts {
         fs::write(bin.join(name), script).unwrap();
