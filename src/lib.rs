@@ -11,4 +11,6 @@ pub mod demo;
 pub mod domain;
 pub mod embedded;
 pub mod ops;
+pub mod session;
+pub mod telemetry;
 pub mod tui;

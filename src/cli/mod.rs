@@ -1,1 +1,158 @@
-//! (being built)
+//! Headless verbs: parse, call a use case, print a table, JSON or CSV; exit codes.
+
+pub mod args;
+mod console;
+mod db;
+mod demo;
+mod open;
+mod order;
+mod orders;
+
+use std::io::Write;
+
+use args::{Cli, Global, Output, Verb};
+use clap::CommandFactory;
+
+use crate::{
+    config::{self, Given, Settings},
+    domain::report::Form,
+};
+
+/// Exit codes, as `--help` tells them.
+pub mod exit {
+    pub const FOUND: u8 = 0;
+    pub const NOTHING: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const UNREACHABLE: u8 = 3;
+    pub const REFUSED: u8 = 4;
+    pub const PARTIAL: u8 = 5;
+}
+
+/// Why a verb could not do its work: what to tell, and the exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub message: String,
+    pub code: u8,
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: exit::USAGE }
+    }
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<crate::session::Error> for Failure {
+    fn from(error: crate::session::Error) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<crate::db::Error> for Failure {
+    fn from(error: crate::db::Error) -> Self {
+        crate::session::Error::Database(error).into()
+    }
+}
+
+impl From<crate::embedded::Error> for Failure {
+    fn from(error: crate::embedded::Error) -> Self {
+        crate::session::Error::Embedded(error).into()
+    }
+}
+
+/// A broken pipe ends a verb quietly, as every tool in a pipeline does.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { message: String::new(), code: exit::FOUND };
+        }
+        Self { message: format!("cannot write the answer: {error}"), code: exit::USAGE }
+    }
+}
+
+impl From<Output> for Form {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Table => Self::Table,
+            Output::Json => Self::Json,
+            Output::Csv => Self::Csv,
+        }
+    }
+}
+
+/// What a verb yields: its exit code.
+pub type Outcome = Result<u8, Failure>;
+
+/// Reports for errors and panics; see [`crate::tui::term::panic`].
+///
+/// # Errors
+/// When they were installed before.
+pub fn install_hooks() -> color_eyre::Result<()> {
+    crate::tui::term::panic::install()
+}
+
+/// Runs what the command line asks for; yields the exit code.
+///
+/// # Errors
+/// Only when the terminal itself fails; everything else is told on standard error.
+pub async fn run(cli: Cli) -> color_eyre::Result<u8> {
+    let outcome = match settings(&cli.global) {
+        Ok(settings) => dispatch(cli, settings).await?,
+        Err(failure) => Err(failure),
+    };
+    Ok(outcome.unwrap_or_else(|failure| {
+        if !failure.message.is_empty() {
+            // Standard error may be gone; there is nobody left to tell then.
+            let _ = writeln!(std::io::stderr(), "orderscope: {}", failure.message);
+        }
+        failure.code
+    }))
+}
+
+async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
+    let global = &cli.global;
+    Ok(match cli.verb {
+        None => return console::open(global, &settings, None).await,
+        Some(Verb::Open { link }) => return console::open(global, &settings, Some(&link)).await,
+        Some(Verb::Orders(verb)) => orders::run(verb, global, &settings).await,
+        Some(Verb::Order(verb)) => order::run(verb, global, &settings).await,
+        Some(Verb::Db(verb)) => db::run(verb).await,
+        Some(Verb::Migrate) => open::migrate(global, &settings).await,
+        Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,
+        Some(Verb::Completions { shell }) => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "orderscope",
+                &mut std::io::stdout(),
+            );
+            Ok(exit::FOUND)
+        }
+        Some(Verb::Man) => man(),
+    })
+}
+
+fn man() -> Outcome {
+    clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+    Ok(exit::FOUND)
+}
+
+fn settings(global: &Global) -> Result<Settings, Failure> {
+    let mut settings = Settings::read(global.config.clone())?;
+    if let Some(zone) = &global.zone {
+        settings.zone = config::zone(zone)?;
+    }
+    if let Some(log) = &global.log {
+        crate::telemetry::to_file(log).map_err(Failure::usage)?;
+    }
+    Ok(settings)
+}
+
+fn given(global: &Global) -> Given {
+    Given { url: global.database_url.clone(), context: global.context.clone() }
+}

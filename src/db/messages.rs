@@ -5,19 +5,10 @@ use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{Error, Index, Layout, Table, expressions::MESSAGE_ORDER, sql::moment};
-use crate::domain::id::{MessageId, OrderId, OutboxId};
-
-/// What the tables say of a message's delivery. A row that is gone is "delivered or purged", never just
-/// delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Delivery {
-    /// Not recorded as delivered; it may have been sent all the same.
-    Pending,
-    /// Recorded as delivered, still present.
-    Delivered,
-    /// Neither outbox nor inbox row: nobody will deliver it.
-    Orphan,
-}
+use crate::domain::{
+    id::{MessageId, OrderId, OutboxId},
+    outbox::Delivery,
+};
 
 /// A row of `outbox_message`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -96,6 +96,11 @@ impl Db {
         self.layout().await
     }
 
+    /// A read-only session shown to the server as `orderscope/<who>`; see [`Pool::session`].
+    pub async fn session(&self, who: &str) -> Result<Session, Error> {
+        self.read.session(who).await
+    }
+
     /// `host:port/database`, without user or password, for messages.
     pub fn place(&self) -> &str {
         &self.read.0.place

@@ -1,20 +1,27 @@
 //! What the data means, as pure values and functions: no IO, no async, no clock.
 
+pub mod age;
 pub mod body;
+pub mod compare;
+pub mod decide;
 pub mod diff;
 pub mod event;
 pub mod fold;
 pub mod id;
+pub mod id_clock;
 pub mod mask;
 pub mod moment;
 pub mod money;
 pub mod order;
 pub mod order_ref;
+pub mod outbox;
+pub mod report;
 pub mod search;
 pub mod sheet;
 pub mod snapshot;
 pub mod text;
 pub mod timeline;
+pub mod when;
 pub mod zone;
 
 #[cfg(test)]

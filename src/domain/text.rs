@@ -20,11 +20,18 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
     let mut seen = String::with_capacity(text.len() + 8);
     let mut marks = 0;
+    let mut plain = false;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         if c == '\r' && chars.peek() == Some(&'\n') {
             continue;
         }
+        // One after a letter only picks its picture, and terminals disagree on how wide that is.
+        if matches!(c, '\u{FE0E}' | '\u{FE0F}') && plain {
+            plain = false;
+            continue;
+        }
+        plain = false;
         if is_mark(c) {
             marks += 1;
             if seen.is_empty() {
@@ -50,6 +57,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
             c if is_hidden(c) || !is_printable(c) => escape(&mut seen, c),
             c => seen.push(c),
         }
+        plain = !c.is_control();
     }
     if seen == text { Cow::Borrowed(text) } else { Cow::Owned(seen) }
 }
@@ -57,8 +65,9 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 /// The cleaned text in at most `width` columns of a terminal; what does not fit becomes `…`.
 #[must_use]
 pub fn cut(text: &str, width: usize) -> String {
-    // Cleaned, a letter and its marks take a column or more, so no more than this can be shown.
-    let most = (width + 1).saturating_mul(MOST_MARKS + 1);
+    // A letter, its picture selector, its marks and the return before a line feed take a column or
+    // more, so no more than this can be shown.
+    let most = width.saturating_add(1).saturating_mul(MOST_MARKS + 3);
     let head = text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]);
     let cleaned = clean(head);
     if head.len() == text.len() && cleaned.width() <= width {
@@ -77,6 +86,14 @@ pub fn cut(text: &str, width: usize) -> String {
         shown.push_str(letter);
     }
     shown.push('…');
+    shown
+}
+
+/// Cut or padded to exactly `width` columns.
+#[must_use]
+pub fn fit(text: &str, width: usize) -> String {
+    let mut shown = cut(text, width);
+    shown.extend(std::iter::repeat_n(' ', width.saturating_sub(shown.width())));
     shown
 }
 
@@ -127,6 +144,8 @@ mod tests {
         assert_eq!(clean("\u{E000}\u{378}\u{E0041}"), "\\u{E000}\\u{378}\\u{E0041}");
         assert_eq!(clean("a\u{A0}b\u{3000}c"), "a b c");
         assert_eq!(clean("\u{7f}\u{0}"), "␡␀");
+        assert_eq!(clean("\u{3164}a\u{E0100}b\u{180B}"), "\\u{3164}a\\u{E0100}b\\u{180B}");
+        assert_eq!(clean("❤\u{FE0F}\u{FE0F} 1\u{FE0F}\u{20E3}"), "❤\\u{FE0F} 1\u{20E3}");
     }
 
     #[test]
@@ -148,6 +167,7 @@ mod tests {
     #[test]
     fn cutting_counts_columns() {
         assert_eq!(cut("orders", 6), "orders");
+        assert_eq!(cut("orders", usize::MAX), "orders");
         assert_eq!(cut("orders", 5), "orde…");
         assert_eq!(cut("orders", 1), "…");
         assert_eq!(cut("orders", 0), "");
@@ -159,10 +179,18 @@ mod tests {
     }
 
     fn harmless(c: char) -> bool {
-        let bidi = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{61C}');
-        let invisible =
-            matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{AD}');
-        !c.is_control() && !bidi && !invisible
+        let bidi = ['\u{202A}'..='\u{202E}', '\u{2066}'..='\u{2069}', '\u{200E}'..='\u{200F}'];
+        let invisible = [
+            '\u{61C}'..='\u{61C}',
+            '\u{AD}'..='\u{AD}',
+            '\u{200B}'..='\u{200D}',
+            '\u{2060}'..='\u{2064}',
+            '\u{3164}'..='\u{3164}',
+            '\u{FE00}'..='\u{FE0F}',
+            '\u{FEFF}'..='\u{FEFF}',
+            '\u{E0000}'..='\u{E0FFF}',
+        ];
+        !c.is_control() && !bidi.iter().chain(&invisible).any(|range| range.contains(&c))
     }
 
     /// Hostile characters far more often than chance would give them.

@@ -1,1 +1,13 @@
-//! (being built)
+//! The console: a loop that turns input into messages, messages into state and effects, and state
+//! into frames.
+
+pub mod app;
+pub mod effect;
+pub mod route;
+pub mod runtime;
+pub mod screens;
+pub mod services;
+pub mod shared;
+pub mod term;
+pub mod ui;
+pub mod words;

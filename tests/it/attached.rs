@@ -7,7 +7,8 @@ use std::{
 };
 
 use orderscope::{
-    db::{Db, Index, Kind, Layout, Limits, Table, messages::Delivery},
+    db::{Db, Index, Kind, Layout, Limits, Table},
+    domain::outbox::Delivery,
     domain::{
         id::OrderId,
         order::Status,

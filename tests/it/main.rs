@@ -2,6 +2,7 @@
 
 mod attached;
 mod demo;
+mod embedded;
 mod reads;
 mod schema;
 mod smoke;

@@ -29,6 +29,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Layout {
     server: i32,
+    role: String,
     kind: Kind,
     console: bool,
     marten: bool,
@@ -77,6 +78,11 @@ impl Layout {
     /// Whether Marten's functions exist: a service has run here.
     pub const fn has_marten_functions(&self) -> bool {
         self.marten
+    }
+
+    /// The role this session acts as.
+    pub fn role(&self) -> &str {
+        &self.role
     }
 
     /// The server's major version.

@@ -38,6 +38,7 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
     };
     let mut layout = Layout {
         server: row.try_get("server")?,
+        role: row.try_get("role")?,
         kind,
         console: row.try_get("console")?,
         marten,

@@ -2,6 +2,7 @@
 -- trip by the simple protocol. The catalog only: no table of the service is touched.
 SELECT
     current_setting('server_version_num')::int AS server,
+    current_user::text AS role,
     -- ts_stat runs a query given as text, so that the table need not exist for this statement to be valid.
     (SELECT string_agg(word, '') FROM ts_stat(CASE
         WHEN to_regclass('orderscope.database') IS NOT NULL

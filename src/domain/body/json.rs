@@ -63,7 +63,8 @@ pub(super) fn status(value: &Value) -> Option<Status> {
     }
 }
 
-/// A time as .NET writes it. Without a zone it is UTC; the year 1 is .NET's "never set" (null). Kept to .NET's own step of 100 ns.
+/// A time as .NET writes it, kept to .NET's own step of 100 ns. Without a zone it is UTC; the year
+/// 1 is .NET's "never set" (null).
 pub(super) fn time(value: &Value) -> Option<Said<DateTime<Utc>>> {
     let text = value.as_str()?.trim();
     let at = match DateTime::parse_from_rfc3339(text) {

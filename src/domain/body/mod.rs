@@ -4,6 +4,6 @@ mod json;
 mod read;
 mod write;
 
-pub(in crate::domain) use read::image;
+pub(in crate::domain) use read::{image, summary_fields};
 pub use read::{meaning, order_named};
-pub use write::{body, order_json};
+pub use write::{body, order_json, summary_json};

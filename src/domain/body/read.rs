@@ -1,6 +1,7 @@
 //! Reads an event body of any of the shapes met in the field.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -8,7 +9,7 @@ use super::json;
 use crate::domain::{
     event::{EventKind, OrderEvent, OrderImage, RecordedEvent, Said, Told},
     id::{BookId, BuyerId, LineId, OrderId},
-    order::{Buyer, Line},
+    order::{Buyer, Line, Status},
 };
 
 /// What a stored event means. Never fails: what is not understood is a value too.
@@ -51,6 +52,12 @@ pub fn meaning(event: &RecordedEvent) -> OrderEvent {
 pub fn order_named(body: &Value) -> Option<OrderId> {
     let (order, _) = order_of(body).ok()?;
     json::get(order, "Id").and_then(json::uuid).map(OrderId)
+}
+
+/// Status and total of an order summary document, each where it can be read.
+pub(in crate::domain) fn summary_fields(data: &Value) -> (Option<Status>, Option<Decimal>) {
+    let field = |key| data.as_object().and_then(|data| json::get(data, key));
+    (field("Status").and_then(json::status), field("TotalPrice").and_then(json::decimal))
 }
 
 type Object = Map<String, Value>;

@@ -68,6 +68,16 @@ pub fn order_json(order: &Order) -> Value {
     )
 }
 
+/// The order summary document: `{"Id", "Status", "TotalPrice"}`.
+#[must_use]
+pub fn summary_json(order: &Order) -> Value {
+    json!({
+        "Id": order.id,
+        "Status": status(order.status),
+        "TotalPrice": number(order.total),
+    })
+}
+
 fn status(status: Status) -> Value {
     match status.name() {
         Some(name) => json!(name),

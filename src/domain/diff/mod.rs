@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::id::LineId;
-use super::order::{Buyer, Line, Order, Status};
+use super::order::{Line, Order, Status};
 
 mod apply;
 mod patch;
@@ -98,6 +98,33 @@ impl fmt::Display for Kind {
 }
 
 impl Field {
+    /// Its value in an order.
+    #[must_use]
+    pub fn of(self, order: &Order) -> Option<Datum> {
+        let text = |text: &Option<String>| text.clone().map(Datum::Text);
+        let buyer = order.buyer.as_ref();
+        let line = |id: LineId| order.lines.iter().find(|line| line.id == id);
+        match self {
+            Self::Id => Some(Datum::Id(order.id.0)),
+            Self::Status => Some(Datum::Status(order.status)),
+            Self::Note => text(&order.note),
+            Self::BuyerId => order.buyer_id.map(|id| Datum::Id(id.0)),
+            Self::BuyerName => buyer.and_then(|buyer| text(&buyer.name)),
+            Self::BuyerStreet => buyer.and_then(|buyer| text(&buyer.street)),
+            Self::BuyerCity => buyer.and_then(|buyer| text(&buyer.city)),
+            Self::BuyerProvince => buyer.and_then(|buyer| text(&buyer.province)),
+            Self::Line(id) => line(id).cloned().map(Datum::Line),
+            Self::LineBook(id) => line(id).map(|line| Datum::Id(line.book.0)),
+            Self::LineQuantity(id) => line(id).map(|line| Datum::Count(line.quantity)),
+            Self::LinePrice(id) => line(id).map(|line| Datum::Amount(line.price)),
+            Self::Total => Some(Datum::Amount(order.total)),
+            Self::IsDeleted => Some(Datum::Flag(order.is_deleted)),
+            Self::CreatedAt => order.created_at.map(Datum::Time),
+            Self::LastModifiedAt => order.last_modified_at.map(Datum::Time),
+            Self::CancelReason => text(&order.cancel_reason),
+        }
+    }
+
     /// Whether its values are personal and masked until revealed.
     #[must_use]
     pub const fn is_personal(self) -> bool {
@@ -156,69 +183,55 @@ impl fmt::Display for Datum {
     }
 }
 
+/// The fields every order has, in the order in which they are told.
+const FIELDS: [Field; 13] = [
+    Field::Id,
+    Field::Status,
+    Field::CancelReason,
+    Field::Note,
+    Field::BuyerId,
+    Field::BuyerName,
+    Field::BuyerStreet,
+    Field::BuyerCity,
+    Field::BuyerProvince,
+    Field::Total,
+    Field::IsDeleted,
+    Field::CreatedAt,
+    Field::LastModifiedAt,
+];
+
 /// Every field of both states, in a fixed order; lines by their ids, wherever they stand.
 #[must_use]
 pub fn diff(before: Option<&Order>, after: Option<&Order>) -> Vec<Change> {
     if before.is_none() && after.is_none() {
         return Vec::new();
     }
-    let mut changes = Vec::new();
-    let mut field = |field: Field, read: &dyn Fn(&Order) -> Option<Datum>| {
-        changes.push(Change { field, before: before.and_then(read), after: after.and_then(read) });
+    let change = |field: Field| Change {
+        field,
+        before: before.and_then(|order| field.of(order)),
+        after: after.and_then(|order| field.of(order)),
     };
-    let text = |text: &Option<String>| text.clone().map(Datum::Text);
-    let of_buyer = |order: &Order, read: fn(&Buyer) -> &Option<String>| {
-        order.buyer.as_ref().and_then(|buyer| text(read(buyer)))
-    };
-    field(Field::Id, &|order| Some(Datum::Id(order.id.0)));
-    field(Field::Status, &|order| Some(Datum::Status(order.status)));
-    field(Field::CancelReason, &|order| text(&order.cancel_reason));
-    field(Field::Note, &|order| text(&order.note));
-    field(Field::BuyerId, &|order| order.buyer_id.map(|id| Datum::Id(id.0)));
-    field(Field::BuyerName, &|order| of_buyer(order, |buyer| &buyer.name));
-    field(Field::BuyerStreet, &|order| of_buyer(order, |buyer| &buyer.street));
-    field(Field::BuyerCity, &|order| of_buyer(order, |buyer| &buyer.city));
-    field(Field::BuyerProvince, &|order| of_buyer(order, |buyer| &buyer.province));
-    field(Field::Total, &|order| Some(Datum::Amount(order.total)));
-    field(Field::IsDeleted, &|order| Some(Datum::Flag(order.is_deleted)));
-    field(Field::CreatedAt, &|order| order.created_at.map(Datum::Time));
-    field(Field::LastModifiedAt, &|order| order.last_modified_at.map(Datum::Time));
-    lines(lines_of(before), lines_of(after), &mut changes);
+    let old = lines_of(before);
+    let new = lines_of(after);
+    let has = |lines: &[Line], id| lines.iter().any(|line| line.id == id);
+    let mut changes: Vec<Change> = FIELDS.into_iter().map(change).collect();
+    for line in old {
+        if has(new, line.id) {
+            changes.extend(
+                [Field::LineBook, Field::LineQuantity, Field::LinePrice]
+                    .map(|f| change(f(line.id))),
+            );
+        } else {
+            changes.push(change(Field::Line(line.id)));
+        }
+    }
+    let added = new.iter().filter(|line| !has(old, line.id));
+    changes.extend(added.map(|line| change(Field::Line(line.id))));
     changes
 }
 
 fn lines_of(order: Option<&Order>) -> &[Line] {
     order.map_or(&[], |order| &order.lines)
-}
-
-fn lines(before: &[Line], after: &[Line], changes: &mut Vec<Change>) {
-    let find = |lines: &'_ [Line], id| lines.iter().find(|line| line.id == id).cloned();
-    let whole = |field, before: Option<Line>, after: Option<Line>| Change {
-        field,
-        before: before.map(Datum::Line),
-        after: after.map(Datum::Line),
-    };
-    for line in before {
-        let Some(later) = find(after, line.id) else {
-            changes.push(whole(Field::Line(line.id), Some(line.clone()), None));
-            continue;
-        };
-        let mut part = |field, before, after| {
-            changes.push(Change { field, before: Some(before), after: Some(after) });
-        };
-        part(Field::LineBook(line.id), Datum::Id(line.book.0), Datum::Id(later.book.0));
-        part(
-            Field::LineQuantity(line.id),
-            Datum::Count(line.quantity),
-            Datum::Count(later.quantity),
-        );
-        part(Field::LinePrice(line.id), Datum::Amount(line.price), Datum::Amount(later.price));
-    }
-    for line in after {
-        if find(before, line.id).is_none() {
-            changes.push(whole(Field::Line(line.id), None, Some(line.clone())));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
+//! Differences by hand, and applied to any two states.
+
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::samples::{self, any_order, line, order};
+use crate::domain::{
+    order::Buyer,
+    samples::{self, any_order, line, order},
+};
 
 /// Lines in the order of their ids, and a buyer of whom nothing is known left out.
 fn plain(order: Option<Order>) -> Option<Order> {

@@ -1,0 +1,214 @@
+//! The command line, as clap reads it and as the man page and completions are made from.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A terminal operations console for event-sourced orders on PostgreSQL.
+///
+/// Without a verb it opens the full-screen console. Without a database it runs a private PostgreSQL of
+/// its own, filled with demo orders.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orderscope",
+    version,
+    after_help = EXIT_CODES,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// Told under `--help`: scripts rely on them.
+pub const EXIT_CODES: &str = "\
+Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or settings,
+3 database unreachable, 4 refused, 5 partly done.";
+
+/// What every verb and the console understand.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
+    ///
+    /// Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context,
+    /// DATABASE_URL, PG* variables, the configuration's default, the private database.
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "context")]
+    pub database_url: Option<String>,
+    /// A named database of the configuration; `local` is the private one
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo
+    #[arg(long, global = true, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// Colours of the console: ansi, dusk, paper or mono (NO_COLOR is honoured)
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Write a log of what the program does to this file (RUST_LOG sets the detail)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+}
+
+/// What can be done without the console.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Search orders
+    #[command(subcommand)]
+    Orders(Orders),
+    /// Look at one order
+    #[command(subcommand)]
+    Order(Order),
+    /// Open the console at an ops:// link
+    Open {
+        /// ops://CONTEXT/order/ID@VERSION?diff=A:B or ops://CONTEXT/orders?q=QUERY
+        link: String,
+    },
+    /// The private PostgreSQL
+    #[command(subcommand)]
+    Db(Db),
+    /// Make an empty database ready for Orderscope, or bring one of its own up to date
+    Migrate,
+    /// Demo data
+    #[command(subcommand)]
+    Demo(Demo),
+    /// Print shell completions
+    Completions { shell: clap_complete::Shell },
+    /// Print the man page (roff)
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Orders {
+    /// Find orders by any id or id tail, buyer, book, note, correlation id, or field:value
+    #[command(after_help = SEARCH_HELP)]
+    Search {
+        /// The query, as typed into the console's search box; nothing lists the newest orders
+        query: Vec<String>,
+        /// At most this many rows (1 to 10000)
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
+        /// Also count all matches (exact up to 10,000)
+        #[arg(long)]
+        count: bool,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+}
+
+/// Told under `orders search --help`.
+pub const SEARCH_HELP: &str = "\
+Examples:
+  orderscope orders search 8c41                     an id tail
+  orderscope orders search 'buyer:\"nguyen\" status:new'
+  orderscope orders search placed:16:30..18:15 total:'>100'
+  orderscope orders search has:undelivered -status:completed --output json";
+
+#[derive(Debug, Subcommand)]
+pub enum Order {
+    /// The order now, at a time or at a version, with its three sources compared
+    Show {
+        /// The order's id or the end of it
+        id: String,
+        /// State at this moment: 2h, 16:30, 2026-11-22T16:30
+        #[arg(long, value_name = "TIME", conflicts_with = "version")]
+        at: Option<String>,
+        /// State after this version
+        #[arg(long, value_name = "N")]
+        version: Option<i64>,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// Every event of the order
+    Timeline {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// What changed between two versions
+    Diff {
+        /// The order's id or the end of it
+        id: String,
+        /// The earlier version (0 is before the first event)
+        a: i64,
+        /// The later version
+        b: i64,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Db {
+    /// Start it and keep it running
+    Start,
+    /// Stop it
+    Stop {
+        /// Even while consoles use it
+        #[arg(long)]
+        force: bool,
+    },
+    /// Whether it runs, its version, size and place
+    Status {
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// Remove it with everything in it
+    Reset {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print its address for psql and other programs
+    Url,
+    /// Move it to the newest PostgreSQL found
+    Upgrade,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Demo {
+    /// Fill an empty database of Orderscope's own with believable orders
+    Load {
+        /// How many orders
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        orders: u32,
+        /// The same seed makes the same data
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Over how many years
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=30))]
+        years: u8,
+        /// The last day (default: today)
+        #[arg(long, value_name = "DATE")]
+        until: Option<NaiveDate>,
+        /// Replace the demo data that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// List the trouble planted in the demo data and how to find it
+    Troubles {
+        #[command(flatten)]
+        output: OutputArg,
+    },
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArg {
+    /// The form of the answer
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Json,
+    Csv,
+}

@@ -1,0 +1,66 @@
+//! Opening the full-screen console.
+
+use super::{Failure, Outcome, args::Global, given};
+use crate::{
+    config::{Settings, choose},
+    tui::{
+        app,
+        route::Route,
+        runtime::{self, Options},
+        services::Services,
+        term::caps::{Caps, Env},
+        ui::{action::Keys, theme::Theme},
+    },
+};
+
+/// Runs the console, at a link if one is given.
+pub(super) async fn open(
+    global: &Global,
+    settings: &Settings,
+    link: Option<&str>,
+) -> color_eyre::Result<Outcome> {
+    let options = match options(global, settings, link) {
+        Ok(options) => options,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let ended = runtime::run(options).await?;
+    Ok(ended.map_err(|ended| Failure { message: ended.message, code: ended.code }))
+}
+
+fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<Options, Failure> {
+    let mut given = given(global);
+    let mut route = Route::Orders { query: String::new() };
+    if let Some(link) = link {
+        let (context, place) =
+            Route::parse(link).map_err(|error| Failure::usage(format!("{link:?} is {error}")))?;
+        // A link names its database, unless the command line does; `database` is whatever the
+        // environment names.
+        if given.url.is_none() && given.context.is_none() && context != "database" {
+            given.context = Some(context);
+        }
+        route = place;
+    }
+    let context = choose(&given, settings)?;
+    let theme = global.theme.as_ref().or(settings.file.theme.as_ref());
+    let theme = theme.map(|name| {
+        let known = Theme::ALL.map(|theme| theme.name).join(", ");
+        Theme::named(name).ok_or_else(|| {
+            Failure::usage(format!("there is no theme {name:?}; choose one of {known}"))
+        })
+    });
+    let keys = Keys::new(settings.keys.clone());
+    let problems = keys.problems(&app::bindings(&keys));
+    if !problems.is_empty() {
+        let path = settings.path.display();
+        return Err(Failure::usage(format!("{path}, [keys]:\n  {}", problems.join("\n  "))));
+    }
+    Ok(Options {
+        services: Services::new(context, super::open::limits(settings)),
+        caps: Caps::new(&Env::read(), theme.transpose()?),
+        keys,
+        mouse: settings.file.mouse.unwrap_or(true),
+        zone: settings.zone,
+        interval: settings.interval,
+        route,
+    })
+}

@@ -1,0 +1,80 @@
+//! `orderscope demo …`
+
+use std::io::Write;
+
+use super::{
+    Failure, Outcome,
+    args::{Demo, Global},
+    exit, open,
+};
+use crate::{
+    config::Settings,
+    demo,
+    domain::report::{Cell, Form, Table},
+    session,
+};
+
+pub(super) async fn run(verb: Demo, global: &Global, settings: &Settings) -> Outcome {
+    match verb {
+        Demo::Load { orders, seed, years, until, replace } => {
+            let until = until.unwrap_or_else(|| chrono::Utc::now().date_naive());
+            let years = u32::from(years);
+            let options = demo::Options { orders: u64::from(orders), seed, years, until };
+            load(options, replace, global, settings).await
+        }
+        Demo::Troubles { output } => troubles(Form::from(output.output), global, settings).await,
+    }
+}
+
+async fn load(
+    options: demo::Options,
+    replace: bool,
+    global: &Global,
+    settings: &Settings,
+) -> Outcome {
+    let (mut conn, lease) = open::writable(global, settings).await?;
+    let done = async {
+        crate::db::migrate::migrate(&mut conn).await.map_err(session::Error::Migrate)?;
+        let told = |step| open::tell(session::progress(&step));
+        let loaded = demo::load(&mut conn, options, replace, told).await;
+        loaded.map_err(session::Error::Demo)
+    }
+    .await;
+    if let Some(lease) = lease {
+        lease.leave().await?;
+    }
+    let loaded = done.map_err(Failure::from)?;
+    open::tell("ready".to_owned());
+    let demo::Loaded { orders, lines, buyers, events, .. } = loaded;
+    writeln!(
+        std::io::stdout(),
+        "{orders} orders, {lines} lines, {buyers} buyers, {events} events"
+    )?;
+    Ok(exit::FOUND)
+}
+
+async fn troubles(form: Form, global: &Global, settings: &Settings) -> Outcome {
+    let (mut conn, lease) = open::writable(global, settings).await?;
+    let options = demo::loaded(&mut conn).await;
+    if let Some(lease) = lease {
+        lease.leave().await?;
+    }
+    let Some(options) = options.map_err(session::Error::Demo)? else {
+        return Err(Failure {
+            message: "there is no demo data here; `orderscope demo load` makes some".to_owned(),
+            code: exit::NOTHING,
+        });
+    };
+    let planted = demo::troubles(&options).map_err(|error| Failure::usage(error.to_string()))?;
+    let rows = planted.into_iter().map(|trouble| {
+        vec![
+            Cell::Text(trouble.name.to_owned()),
+            Cell::Text(trouble.what.to_owned()),
+            Cell::maybe(trouble.order.map(|order| order.to_string())),
+            Cell::Text(trouble.look),
+        ]
+    });
+    let table = Table { columns: vec!["name", "what", "order", "look"], rows: rows.collect() };
+    table.print(form, &mut std::io::stdout().lock())?;
+    Ok(exit::FOUND)
+}

@@ -1,0 +1,74 @@
+//! Opening the database for a verb, and making one ready.
+
+use std::io::{IsTerminal, Write};
+
+use super::{Failure, Outcome, args::Global, exit, given};
+use crate::{
+    config::{Context, Settings, Target, choose},
+    db::{Limits, migrate},
+    session::{self, Session},
+};
+
+/// Opens the database that is meant, telling on a terminal what takes time.
+pub(super) async fn open(global: &Global, settings: &Settings) -> Result<Session, Failure> {
+    let context = choose(&given(global), settings)?;
+    let today = chrono::Utc::now().date_naive();
+    Ok(session::open(&context, &limits(settings), today, &tell).await?)
+}
+
+/// Time limits from the configuration.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(seconds) = settings.file.statement_timeout {
+        limits.statement = std::time::Duration::from_secs(seconds.clamp(1, 600));
+    }
+    limits
+}
+
+/// Progress belongs to people, not to logs of scripts.
+pub(super) fn tell(doing: String) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        // Overwrites the line before; what cannot be shown is not needed.
+        let _ = write!(out, "\r\x1b[2K{doing} …");
+        if doing == "ready" {
+            let _ = write!(out, "\r\x1b[2K");
+        }
+        let _ = out.flush();
+    }
+}
+
+/// A session that may write, and what must be left at the end.
+pub(super) async fn writable(
+    global: &Global,
+    settings: &Settings,
+) -> Result<(sqlx::PgConnection, Option<crate::embedded::Lease>), Failure> {
+    let Context { target, .. } = choose(&given(global), settings)?;
+    let (options, lease) = match target {
+        Target::Server(options) => (*options, None),
+        Target::Embedded => {
+            let config = crate::embedded::Config::from_env();
+            let lease = crate::embedded::join(&config, &|step| tell(step.to_string())).await?;
+            (lease.options().clone(), Some(lease))
+        }
+    };
+    Ok((session::connect(&options).await?, lease))
+}
+
+/// `orderscope migrate`
+pub(super) async fn migrate(global: &Global, settings: &Settings) -> Outcome {
+    let (mut conn, lease) = writable(global, settings).await?;
+    let migrated = migrate::migrate(&mut conn).await;
+    if let Some(lease) = lease {
+        lease.leave().await?;
+    }
+    let migrated = migrated.map_err(session::Error::Migrate)?;
+    let mut out = std::io::stdout();
+    for step in &migrated.applied {
+        writeln!(out, "{step}")?;
+    }
+    if migrated.applied.is_empty() {
+        writeln!(out, "the schema is up to date")?;
+    }
+    Ok(exit::FOUND)
+}

@@ -1,0 +1,232 @@
+//! `orderscope order …`
+
+use serde_json::{Value, json};
+
+use super::{
+    Failure, Outcome,
+    args::{Global, Order as Verb, Output},
+    exit, open,
+};
+use crate::{
+    config::Settings,
+    domain::{
+        body,
+        compare::Agreement,
+        fold,
+        id::Version,
+        mask,
+        order::Order,
+        order_ref,
+        report::{Cell, Form, Table, print_json},
+        when::{self, When},
+        zone::Clock,
+    },
+    ops::{history, known::Known, report},
+    session::Session,
+};
+
+pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Outcome {
+    let id = match &verb {
+        Verb::Show { id, .. } | Verb::Timeline { id, .. } | Verb::Diff { id, .. } => id.clone(),
+    };
+    let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
+    let session = open::open(global, settings).await?;
+    let known = find(&session, &wanted, &id).await;
+    session.close().await;
+    let known = known?;
+    let partial = known.history.cut || !known.history.coverage.is_empty();
+    for note in &known.history.coverage {
+        tell(&format!("not searched: {note}"))?;
+    }
+    let code = match verb {
+        Verb::Timeline { output, .. } => {
+            report::timeline(&known)
+                .print(Form::from(output.output), &mut std::io::stdout().lock())?;
+            if known.timeline.steps().is_empty() { exit::NOTHING } else { exit::FOUND }
+        }
+        Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output)?,
+        Verb::Show { at, version, output, .. } => {
+            let version = target(&known, at.as_deref(), version, settings)?;
+            show(&known, version, output.output)?
+        }
+    };
+    Ok(if partial && code == exit::FOUND { exit::PARTIAL } else { code })
+}
+
+async fn find(
+    session: &Session,
+    wanted: &crate::domain::search::IdMatch,
+    text: &str,
+) -> Result<Known, Failure> {
+    let stop = tokio_util::sync::CancellationToken::new();
+    let layout = &session.layout;
+    let found = session
+        .db
+        .read("order", &stop, async |conn| {
+            let ids = history::resolve(conn, layout, wanted).await?;
+            match ids.as_slice() {
+                [id] => Ok(Ok(history::history(conn, layout, *id).await?)),
+                _ => Ok(Err(ids)),
+            }
+        })
+        .await?;
+    match found {
+        Ok(Some(history)) => Ok(Known::new(history)),
+        Ok(None) => Err(nothing(text)),
+        Err(ids) if ids.is_empty() => Err(nothing(text)),
+        Err(ids) => {
+            let list: Vec<_> = ids.iter().map(|id| format!("  {id}")).collect();
+            let message =
+                format!("{text:?} ends several orders; give more of the id:\n{}", list.join("\n"));
+            Err(Failure { message, code: exit::NOTHING })
+        }
+    }
+}
+
+fn nothing(text: &str) -> Failure {
+    let message = format!("no order is, or ends in, {text:?}");
+    Failure { message, code: exit::NOTHING }
+}
+
+fn target(
+    known: &Known,
+    at: Option<&str>,
+    version: Option<i64>,
+    settings: &Settings,
+) -> Result<Option<Version>, Failure> {
+    if let Some(version) = version {
+        if !(1..=known.timeline.last_version().0).contains(&version) {
+            let last = known.timeline.last_version();
+            return Err(Failure::usage(format!("versions go from 1 to {last}")));
+        }
+        return Ok(Some(Version(version)));
+    }
+    let Some(text) = at else { return Ok(None) };
+    let clock = Clock { now: chrono::Utc::now(), zone: settings.zone };
+    let gone = || Failure {
+        message: "the order did not exist then; its first event came later".to_owned(),
+        code: exit::NOTHING,
+    };
+    match when::parse(text, &clock, None) {
+        Err(error) => Err(Failure::usage(format!("--at: {error}"))),
+        Ok(When::Version(_)) => Err(Failure::usage("--at takes a time; --version takes a version")),
+        Ok(When::Time(time)) => match known.timeline.at_time(time).map(|found| found.version) {
+            None | Some(Version(0)) => Err(gone()),
+            Some(version) => Ok(Some(version)),
+        },
+    }
+}
+
+fn diff(known: &Known, a: i64, b: i64, output: Output) -> Outcome {
+    let last = known.timeline.last_version();
+    for version in [a, b] {
+        if !(0..=last.0).contains(&version) {
+            return Err(Failure::usage(format!(
+                "versions go from 0 (before the first event) to {last}"
+            )));
+        }
+    }
+    let mut changes = known.timeline.diff(Version(a), Version(b)).unwrap_or_default();
+    changes.retain(|change| !change.is_same());
+    report::diff(&changes, true).print(Form::from(output), &mut std::io::stdout().lock())?;
+    Ok(if changes.is_empty() { exit::NOTHING } else { exit::FOUND })
+}
+
+/// The state at a version, or now with the three sources compared. Drift is a finding: exit code 1.
+fn show(known: &Known, version: Option<Version>, output: Output) -> Outcome {
+    let at = version.unwrap_or(known.timeline.last_version());
+    let state = known.timeline.at_version(at).cloned().unwrap_or_default();
+    let value = value(known, &state, at, version.is_none());
+    let mut out = std::io::stdout().lock();
+    match output {
+        Output::Json => print_json(&value, &mut out)?,
+        Output::Table | Output::Csv => {
+            let rows = flat("", &value);
+            let cells = |(name, cell): (String, Cell)| vec![Cell::Text(name), cell];
+            let table = Table {
+                columns: vec!["field", "value"],
+                rows: rows.into_iter().map(cells).collect(),
+            };
+            table.print(Form::from(output), &mut out)?;
+        }
+    }
+    let drift = version.is_none() && known.comparison.is_drift();
+    Ok(if drift { exit::NOTHING } else { exit::FOUND })
+}
+
+fn value(known: &Known, state: &fold::State, at: Version, now: bool) -> Value {
+    let order = |order: &Order| {
+        let mut body = body::order_json(order);
+        mask::mask_json(&mut body);
+        body
+    };
+    let point = known.timeline.step(at);
+    let mut value = json!({
+        "id": known.history.id,
+        "version": at,
+        "at": point.map(|point| point.event.at),
+        "state": state.order().map(order),
+        "cancel_reason": state.order().and_then(|order| order.cancel_reason.as_ref()).map(|_| mask::MASK),
+        "uncertain": state.uncertain.as_ref().map(|doubt| format!("since v{}: {}", doubt.version, doubt.why)),
+    });
+    if now && let Some(object) = value.as_object_mut() {
+        let found = &known.comparison;
+        object.insert("row".to_owned(), known.history.row.as_ref().map_or(Value::Null, order));
+        object.insert(
+            "compared".to_owned(),
+            json!({
+                "events": known.events_status().map(|status| status.to_string()),
+                "row": known.row_status().map(|status| status.to_string()),
+                "view": known.view_status().map(|status| status.to_string()),
+                "row_agrees": agreement(&found.row),
+                "view_agrees": agreement(&found.summary),
+                "certain": found.certain,
+                "parts_at": found.parting.as_ref().and_then(|parting| parting.version),
+                "parting": found.parting.as_ref().map(ToString::to_string),
+            }),
+        );
+        object.insert("messages".to_owned(), json!(known.history.messages.len()));
+        object.insert("dead_letters".to_owned(), json!(known.history.letters.len()));
+    }
+    value
+}
+
+fn agreement(agreement: &Agreement) -> Value {
+    match agreement {
+        Agreement::Match => json!("same"),
+        Agreement::Behind { at, events } => json!({ "behind": { "at": at, "events": events } }),
+        Agreement::Archived => json!("archived"),
+        Agreement::Differs(differences) => {
+            let fields = differences.iter().map(|difference| difference.field.to_string());
+            json!({ "differs": fields.collect::<Vec<_>>() })
+        }
+        Agreement::Missing => json!("missing"),
+        Agreement::Alone => json!("no event found"),
+        Agreement::Absent => json!("absent"),
+        Agreement::Unknown(why) => json!({ "unknown": why }),
+    }
+}
+
+/// Nested JSON as dotted names and values.
+fn flat(prefix: &str, value: &Value) -> Vec<(String, Cell)> {
+    let below =
+        |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+    match value {
+        Value::Object(map) => {
+            map.iter().flat_map(|(key, value)| flat(&below(key), value)).collect()
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.flat_map(|(at, value)| flat(&below(&at.to_string()), value)).collect()
+        }
+        Value::Null => vec![(prefix.to_owned(), Cell::None)],
+        Value::Bool(flag) => vec![(prefix.to_owned(), Cell::Flag(*flag))],
+        Value::Number(number) => vec![(prefix.to_owned(), Cell::number(number))],
+        Value::String(text) => vec![(prefix.to_owned(), Cell::Text(text.clone()))],
+    }
+}
+
+fn tell(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    Ok(writeln!(std::io::stderr(), "{text}")?)
+}

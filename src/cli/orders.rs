@@ -1,0 +1,80 @@
+//! `orderscope orders …`
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::{
+    Failure, Outcome,
+    args::{Global, Orders},
+    exit, open,
+};
+use crate::{
+    config::Settings,
+    domain::{report::Form, search as language, zone::Clock},
+    ops::{
+        report,
+        search::{self, Count, Start},
+    },
+};
+
+pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> Outcome {
+    let Orders::Search { query, limit, count, output } = verb;
+    let text = query.join(" ");
+    let clock = Clock { now: chrono::Utc::now(), zone: settings.zone };
+    let query = language::parse(&text, &clock).map_err(|error| marked(&text, &error))?;
+    let session = open::open(global, settings).await?;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let answer = session
+        .db
+        .read("orders search", &stop, async |conn| {
+            let layout = &session.layout;
+            let page =
+                search::page(conn, layout, &query, Start::Newest, usize::from(limit)).await?;
+            let counted =
+                if count { Some(search::count(conn, layout, &query).await?) } else { None };
+            Ok((page, counted))
+        })
+        .await;
+    session.close().await;
+    let (page, counted) = answer?;
+    let form = Form::from(output.output);
+    report::orders(&page.rows, true).print(form, &mut std::io::stdout().lock())?;
+    let mut notes = page.coverage.clone();
+    if page.older.is_some() {
+        notes.push(format!("there are more; --limit shows more than {limit}"));
+    }
+    if let Some(count) = counted {
+        notes.insert(
+            0,
+            match count {
+                Count::Exact(rows) => format!("{rows} match"),
+                Count::MoreThan(rows) => format!("more than {rows} match"),
+                Count::AtLeast(rows) => format!("at least {rows} match"),
+                Count::About(rows) => format!("about {rows} match (estimated)"),
+            },
+        );
+    }
+    // What is not part of the answer goes beside it, so that pipes stay clean.
+    let mut err = std::io::stderr().lock();
+    if form == Form::Json && !notes.is_empty() {
+        writeln!(err, "{}", json!({ "notes": notes }))?;
+    } else {
+        for note in &notes {
+            writeln!(err, "{note}")?;
+        }
+    }
+    Ok(match (page.rows.is_empty(), page.complete) {
+        (_, false) => exit::PARTIAL,
+        (true, true) => exit::NOTHING,
+        (false, true) => exit::FOUND,
+    })
+}
+
+/// The query with the place that is wrong underlined.
+fn marked(text: &str, error: &language::SearchError) -> Failure {
+    let before = text.get(..error.at.start).unwrap_or_default().chars().count();
+    let wrong = text.get(error.at.clone()).unwrap_or_default().chars().count().max(1);
+    let shown = crate::domain::text::clean(text);
+    Failure::usage(format!("{error}\n  {shown}\n  {}{}", " ".repeat(before), "^".repeat(wrong)))
+}

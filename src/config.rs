@@ -1,1 +1,0 @@
-//! Settings: arguments, environment and the configuration file, as typed values.

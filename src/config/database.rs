@@ -1,0 +1,153 @@
+//! Which database is meant: argument, context, environment, configuration, else the private one.
+
+use std::env;
+
+use sqlx::postgres::PgConnectOptions;
+
+use super::{Error, Settings};
+
+/// What the command line says about the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    pub url: Option<String>,
+    pub context: Option<String>,
+}
+
+/// A database to open, and how it is called.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub name: String,
+    pub production: bool,
+    pub target: Target,
+}
+
+/// Where it is.
+#[derive(Debug, Clone)]
+pub enum Target {
+    Server(Box<PgConnectOptions>),
+    /// Orderscope's own private PostgreSQL.
+    Embedded,
+}
+
+/// libpq's variables that name a server or a database. (Those that only carry a password or a user
+/// do not by themselves mean that a database was given.)
+const NAMING: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE"];
+
+/// Chooses by precedence: `--database-url`, `--context`, `DATABASE_URL`, `PG*`, the configured default,
+/// and at last the private database.
+///
+/// # Errors
+/// When what was given cannot be used.
+pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
+    if let Some(url) = &given.url {
+        if has_password(url) {
+            return Err(Error::PasswordInArguments);
+        }
+        return server("database", false, "--database-url", url);
+    }
+    if let Some(name) = &given.context {
+        return named(name, settings);
+    }
+    if let Ok(url) = env::var("DATABASE_URL")
+        && !url.is_empty()
+    {
+        return server("database", false, "DATABASE_URL", &url);
+    }
+    if NAMING.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
+        let target = Target::Server(Box::new(PgConnectOptions::new()));
+        return Ok(Context { name: "database".to_owned(), production: false, target });
+    }
+    match &settings.file.default {
+        Some(name) => named(name, settings),
+        None => {
+            Ok(Context { name: "local".to_owned(), production: false, target: Target::Embedded })
+        }
+    }
+}
+
+fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
+    let contexts = &settings.file.contexts;
+    match contexts.get(name) {
+        Some(context) => match &context.url {
+            Some(url) => server(name, context.production, "url", url),
+            None => {
+                let target = Target::Server(Box::new(PgConnectOptions::new()));
+                Ok(Context { name: name.to_owned(), production: context.production, target })
+            }
+        },
+        None if name == "local" => {
+            Ok(Context { name: "local".to_owned(), production: false, target: Target::Embedded })
+        }
+        None => Err(Error::NoContext {
+            name: name.to_owned(),
+            path: settings.path.display().to_string(),
+            known: contexts
+                .keys()
+                .map(String::as_str)
+                .chain(["local"])
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}
+
+fn server(name: &str, production: bool, what: &'static str, url: &str) -> Result<Context, Error> {
+    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| Error::Value {
+        what,
+        value: without_password(url),
+        why: format!("{error}; it is written postgres://USER@HOST:PORT/DATABASE"),
+    })?;
+    Ok(Context { name: name.to_owned(), production, target: Target::Server(Box::new(options)) })
+}
+
+/// Whether `user:password@` or `?password=` stands in a URL.
+fn has_password(url: &str) -> bool {
+    without_password(url) != url
+}
+
+/// The URL with any password covered, for messages.
+fn without_password(url: &str) -> String {
+    let (base, query) =
+        url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
+    let mut out = match base.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) =
+                rest.split_once('/').map_or((rest, None), |(a, path)| (a, Some(path)));
+            let authority = match authority.rsplit_once('@') {
+                Some((login, host)) => match login.split_once(':') {
+                    Some((user, _)) => format!("{user}:•••@{host}"),
+                    None => authority.to_owned(),
+                },
+                None => authority.to_owned(),
+            };
+            let path = path.map_or_else(String::new, |path| format!("/{path}"));
+            format!("{scheme}://{authority}{path}")
+        }
+        None => base.to_owned(),
+    };
+    if let Some(query) = query {
+        let covered = query.split('&').map(|pair| match pair.split_once('=') {
+            Some(("password", _)) => "password=•••".to_owned(),
+            _ => pair.to_owned(),
+        });
+        out.push('?');
+        out.push_str(&covered.collect::<Vec<_>>().join("&"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_seen_and_covered() {
+        assert!(!has_password("postgres://mai@db:5432/ordering?sslmode=require"));
+        assert!(has_password("postgres://mai:s3cret@db/ordering"));
+        assert!(has_password("postgres:///ordering?host=/tmp&password=s3cret"));
+        assert_eq!(
+            without_password("postgres://mai:s3@cret@db/x?password=a&user=b"),
+            "postgres://mai:•••@db/x?password=•••&user=b"
+        );
+    }
+}

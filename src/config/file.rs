@@ -1,0 +1,78 @@
+//! The configuration file. Unknown keys are errors: a misspelt setting must not be silently ignored.
+
+use std::{collections::BTreeMap, io, path::Path};
+
+use serde::Deserialize;
+
+use super::Error;
+
+/// `config.toml` as it is written. Every key is optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The context to open when nothing else names a database.
+    pub default: Option<String>,
+    /// `ansi`, `dusk`, `paper` or `mono`.
+    pub theme: Option<String>,
+    /// `UTC`, `local`, an offset or a name such as `Asia/Tokyo`.
+    pub zone: Option<String>,
+    /// Whether the mouse is used. Default: yes.
+    pub mouse: Option<bool>,
+    /// Seconds between two refreshes, 1 to 3600. Default: 5.
+    pub interval: Option<u64>,
+    /// The longest a statement may run, in seconds. Default: 2.
+    pub statement_timeout: Option<u64>,
+    /// Keys by action name, in place of the defaults.
+    #[serde(default)]
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// Named databases.
+    #[serde(default)]
+    pub contexts: BTreeMap<String, ContextFile>,
+}
+
+/// One named database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContextFile {
+    /// A PostgreSQL connection URL; leave the password to a pass file or `PGPASSWORD`.
+    pub url: Option<String>,
+    /// Production is named and framed.
+    #[serde(default)]
+    pub production: bool,
+}
+
+/// Reads a file; one that does not exist and need not is an empty one.
+pub(super) fn read(path: &Path, must_exist: bool) -> Result<File, Error> {
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
+            return Ok(File::default());
+        }
+        Err(error) => return Err(Error::Unreadable { path: shown, why: error.to_string() }),
+    };
+    // The parser's message names line, column and key, and shows the line.
+    let why = |error: toml::de::Error| error.to_string().trim_end().to_owned();
+    toml::from_str(&text).map_err(|error| Error::Malformed { path: shown, why: why(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_told_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, "theme = \"dusk\"\nzoen = \"UTC\"\n").unwrap();
+        let error = read(&path, true).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("zoen"), "{error}");
+    }
+
+    #[test]
+    fn the_usual_file_may_be_missing_the_named_one_not() {
+        let nowhere = Path::new("/nonexistent/orderscope.toml");
+        assert_eq!(read(nowhere, false), Ok(File::default()));
+        assert!(matches!(read(nowhere, true), Err(Error::Unreadable { .. })));
+    }
+}

@@ -1,0 +1,92 @@
+//! Settings: arguments, environment and the configuration file, as typed values. The only module that
+//! reads environment variables for settings (the embedded server's own stand in `embedded::Config`).
+
+mod database;
+mod file;
+mod kept;
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+pub use self::{
+    database::{Context, Given, Target, choose},
+    file::{ContextFile, File},
+    kept::KeptFile,
+};
+use crate::domain::zone::Zone;
+
+/// What is wrong with the settings; always names the place and the next step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "cannot read {path}: {why}; correct its permissions, or name another file with --config"
+    )]
+    Unreadable { path: String, why: String },
+    #[error("{path}: {why}")]
+    Malformed { path: String, why: String },
+    #[error("{what} {value:?} cannot be used: {why}")]
+    Value { what: &'static str, value: String, why: String },
+    #[error(
+        "a password on the command line can be read by every user of this machine; put it into \
+         PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL"
+    )]
+    PasswordInArguments,
+    #[error("there is no context {name:?} in {path}; it has: {known}")]
+    NoContext { name: String, path: String, known: String },
+}
+
+/// Everything the file may say, with defaults for what it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub path: PathBuf,
+    pub file: File,
+    pub zone: Zone,
+    pub interval: Duration,
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Settings {
+    /// Reads the configuration file: the one named, which must exist, or the usual one, which may not.
+    ///
+    /// # Errors
+    /// When it cannot be read or says something that cannot be used.
+    pub fn read(named: Option<PathBuf>) -> Result<Self, Error> {
+        let must_exist = named.is_some();
+        let path = named.unwrap_or_else(default_path);
+        let file = file::read(&path, must_exist)?;
+        let zone = zone(file.zone.as_deref().unwrap_or("UTC"))?;
+        let interval = Duration::from_secs(file.interval.unwrap_or(5).clamp(1, 3_600));
+        let keys = file.keys.clone();
+        Ok(Self { path, file, zone, interval, keys })
+    }
+}
+
+/// `UTC`, `local`, an offset or a zone's name.
+///
+/// # Errors
+/// When there is no such zone.
+pub fn zone(text: &str) -> Result<Zone, Error> {
+    let text = text.trim();
+    let name = if text.eq_ignore_ascii_case("local") {
+        iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
+    } else {
+        text.to_owned()
+    };
+    name.parse().map_err(|error: crate::domain::zone::UnknownZone| Error::Value {
+        what: "the time zone",
+        value: text.to_owned(),
+        why: error.to_string(),
+    })
+}
+
+/// Where the configuration file is looked for: `$XDG_CONFIG_HOME/orderscope/config.toml`.
+#[must_use]
+pub fn default_path() -> PathBuf {
+    dirs::config_dir().unwrap_or_else(|| PathBuf::from(".")).join("orderscope/config.toml")
+}
+
+/// Where things remembered between sessions, logs and exports of lesser weight are kept.
+#[must_use]
+pub fn state_dir() -> PathBuf {
+    let dir = dirs::state_dir().or_else(dirs::data_local_dir);
+    dir.unwrap_or_else(|| PathBuf::from(".")).join("orderscope")
+}

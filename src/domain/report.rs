@@ -1,0 +1,217 @@
+//! Answers as a table for people, JSON for programs, CSV for spreadsheets, Markdown for tickets. Text
+//! from the database is made harmless in all of them; JSON escapes by itself.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
+
+use super::{sheet, text};
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Table,
+    Json,
+    Csv,
+    Markdown,
+}
+
+/// One value of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    Text(String),
+    /// Printed as it stands, in JSON as a number.
+    Number(String),
+    Flag(bool),
+    None,
+}
+
+impl Cell {
+    /// Text, or nothing.
+    pub fn maybe(text: Option<impl Into<String>>) -> Self {
+        text.map_or(Self::None, |text| Self::Text(text.into()))
+    }
+
+    /// Any number that prints itself.
+    pub fn number(number: impl std::fmt::Display) -> Self {
+        Self::Number(number.to_string())
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Text(value) => text::clean(value).into_owned(),
+            Self::Number(number) => number.clone(),
+            Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+            Self::None => String::new(),
+        }
+    }
+
+    fn csv(&self) -> String {
+        match self {
+            Self::Text(value) => sheet::csv_cell(value).into_owned(),
+            Self::Number(number) => sheet::csv_number(number).into_owned(),
+            _ => self.shown(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Text(value) => Value::String(value.clone()),
+            // A number that JSON cannot hold stays a text rather than losing digits.
+            Self::Number(number) => {
+                serde_json::from_str(number).unwrap_or_else(|_| Value::String(number.clone()))
+            }
+            Self::Flag(flag) => Value::Bool(*flag),
+            Self::None => Value::Null,
+        }
+    }
+}
+
+/// Rows under named columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    pub columns: Vec<&'static str>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// Prints all rows in the form asked for. No rows are `[]` in JSON and a header in CSV.
+    ///
+    /// # Errors
+    /// When standard output is gone or full.
+    pub fn print(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
+        match form {
+            Form::Table => self.print_table(out),
+            Form::Json => {
+                let rows: Vec<_> = self.rows.iter().map(|row| self.object(row)).collect();
+                print_json(&Value::Array(rows), out)
+            }
+            Form::Csv => self.print_csv(out),
+            Form::Markdown => self.print_markdown(out),
+        }
+    }
+
+    fn object(&self, row: &[Cell]) -> Value {
+        let pairs = self.columns.iter().zip(row);
+        Value::Object(
+            pairs.map(|(name, cell)| ((*name).to_owned(), cell.json())).collect::<Map<_, _>>(),
+        )
+    }
+
+    fn print_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(&self.columns)?;
+        for row in &self.rows {
+            writer.write_record(row.iter().map(Cell::csv))?;
+        }
+        writer.flush()
+    }
+
+    fn print_markdown(&self, out: &mut impl Write) -> io::Result<()> {
+        let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+        writeln!(out, "{}", line(self.columns.iter().map(|&name| name.to_owned()).collect()))?;
+        writeln!(out, "{}", line(self.columns.iter().map(|_| "---".to_owned()).collect()))?;
+        for row in &self.rows {
+            let cells = row.iter().map(|cell| escaped(&cell.shown()));
+            writeln!(out, "{}", line(cells.collect()))?;
+        }
+        Ok(())
+    }
+
+    fn print_table(&self, out: &mut impl Write) -> io::Result<()> {
+        let shown: Vec<Vec<String>> =
+            self.rows.iter().map(|row| row.iter().map(Cell::shown).collect()).collect();
+        let width = |column: usize| {
+            let cells = shown.iter().filter_map(|row| row.get(column));
+            let widest = cells.map(|cell| cell.width()).max().unwrap_or(0);
+            widest.max(self.columns[column].width()).min(60)
+        };
+        let widths: Vec<_> = (0..self.columns.len()).map(width).collect();
+        let is_number = |column: usize| {
+            self.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Number(_))))
+        };
+        let right: Vec<_> = (0..self.columns.len()).map(is_number).collect();
+        let mut line = |cells: &[&str]| {
+            let mut text = String::new();
+            for (column, cell) in cells.iter().enumerate() {
+                let cell = text::cut(cell, widths[column]);
+                let gap = " ".repeat(widths[column].saturating_sub(cell.width()));
+                let (before, after) =
+                    if right[column] { (gap.as_str(), "") } else { ("", gap.as_str()) };
+                text.push_str(&format!("{before}{cell}{after}  "));
+            }
+            writeln!(out, "{}", text.trim_end())
+        };
+        line(&self.columns)?;
+        for row in &shown {
+            line(&row.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+}
+
+/// Markdown and HTML must not take the text for their own.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '!' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Prints one JSON value, indented, with a final newline.
+///
+/// # Errors
+/// When standard output is gone or full.
+pub fn print_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Table {
+        Table {
+            columns: vec!["id", "total", "note"],
+            rows: vec![vec![
+                Cell::Text("…8c41".into()),
+                Cell::Number("61.40".into()),
+                Cell::Text("=HYPERLINK(\"x\")\u{1b}[2J".into()),
+            ]],
+        }
+    }
+
+    fn printed(table: &Table, form: Form) -> String {
+        let mut out = vec![];
+        table.print(form, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn hostile_text_is_harmless_in_every_form() {
+        let table = printed(&sample(), Form::Table);
+        assert!(!table.contains('\u{1b}') && table.contains("61.40"), "{table}");
+        let csv = printed(&sample(), Form::Csv);
+        assert!(csv.contains("'=HYPERLINK") && !csv.contains('\u{1b}'), "{csv}");
+        let markdown = printed(&sample(), Form::Markdown);
+        assert!(!markdown.contains('\u{1b}') && markdown.contains("| 61.40 |"), "{markdown}");
+        let json: Value = serde_json::from_str(&printed(&sample(), Form::Json)).unwrap();
+        assert_eq!(json[0]["total"].to_string(), "61.40");
+    }
+
+    #[test]
+    fn nothing_found_is_an_empty_list() {
+        let empty = Table { rows: vec![], ..sample() };
+        assert_eq!(printed(&empty, Form::Json), "[]\n");
+        assert_eq!(printed(&empty, Form::Csv), "id,total,note\n");
+    }
+}

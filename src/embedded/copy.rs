@@ -1,0 +1,205 @@
+//! Carries the rows of one server's database into another's, where the same tables exist.
+
+use futures::TryStreamExt;
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
+
+use super::{Progress, Report};
+
+/// A table as SQL writes its name.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+struct Table {
+    name: String,
+    /// Columns that are stored, that is not generated, comma-separated.
+    columns: String,
+    /// `r` for a table, `p` for one whose rows are in its partitions.
+    kind: String,
+}
+
+/// Rows carried over.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub tables: usize,
+    pub rows: u64,
+}
+
+/// Why it was given up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Obstacle {
+    #[error("{0}")]
+    Differs(String),
+    #[error("{doing}: {source}")]
+    Statement { doing: String, source: sqlx::Error },
+}
+
+fn during(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Obstacle {
+    let doing = doing.into();
+    move |source| Obstacle::Statement { doing, source }
+}
+
+const USER_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND n.nspname NOT LIKE 'pg\\_toast%' AND n.nspname NOT LIKE 'pg\\_temp%'";
+
+/// Copies every row of every table and the position of every sequence, and compares the counts.
+///
+/// Nothing is committed in `to` unless all of it agreed.
+pub(super) async fn carry(
+    from: &mut PgConnection,
+    to: &mut PgConnection,
+    report: Report<'_>,
+) -> Result<Carried, Obstacle> {
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+    from.execute(begin).await.map_err(during("reading the old database"))?;
+    to.execute("BEGIN").await.map_err(during("writing the new database"))?;
+    // Foreign keys and triggers rest: the rows have been through them once.
+    let replica = "SET LOCAL session_replication_role = replica";
+    to.execute(replica).await.map_err(during("writing the new database"))?;
+    compare(from, to).await?;
+    let tables = tables(from).await?;
+    let mut carried = Carried { tables: tables.len(), rows: 0 };
+    for (index, table) in tables.iter().enumerate() {
+        let (number, tables) = (index + 1, tables.len());
+        report(Progress::Copying { table: table.name.clone(), number, tables });
+        carried.rows += carry_table(from, to, table).await?;
+    }
+    carry_sequences(from, to).await?;
+    refresh(to).await?;
+    to.execute("COMMIT").await.map_err(during("writing the new database"))?;
+    from.execute("COMMIT").await.map_err(during("reading the old database"))?;
+    to.execute("ANALYZE").await.map_err(during("gathering statistics"))?;
+    Ok(carried)
+}
+
+/// Whatever the old database has and the new one would not get stops the upgrade.
+async fn compare(from: &mut PgConnection, to: &mut PgConnection) -> Result<(), Obstacle> {
+    let (old, new) = (shape(from).await?, shape(to).await?);
+    let missing: Vec<&str> =
+        old.iter().filter(|object| !new.contains(object)).map(String::as_str).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let shown = missing.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+    let more = missing.len().saturating_sub(5);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Err(Obstacle::Differs(format!(
+        "Orderscope's migrations do not make {shown}{more}, which the old database has: save and \
+         drop what you added to it yourself, then repeat `orderscope db upgrade`"
+    )))
+}
+
+/// One line per object that can hold or shape data.
+async fn shape(conn: &mut PgConnection) -> Result<Vec<String>, Obstacle> {
+    let query = format!(
+        "SELECT CASE c.relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view '
+                     WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table '
+                     ELSE 'table ' END || format('%I.%I', n.nspname, c.relname)
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {USER_SCHEMA}
+         UNION ALL
+         SELECT format('column %I.%I.%I', n.nspname, c.relname, a.attname)
+           FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND {USER_SCHEMA}
+         UNION ALL
+         SELECT format('type %I.%I', n.nspname, t.typname)
+           FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+          WHERE t.typtype IN ('d', 'e') AND {USER_SCHEMA}
+         UNION ALL
+         SELECT format('large object %s', oid) FROM pg_largeobject_metadata
+         ORDER BY 1"
+    );
+    sqlx::query_scalar(AssertSqlSafe(query))
+        .fetch_all(conn)
+        .await
+        .map_err(during("listing what the databases hold"))
+}
+
+async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>, Obstacle> {
+    let query = format!(
+        "SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relkind::text AS kind,
+                coalesce((SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+                            FROM pg_attribute a
+                           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                             AND a.attgenerated = ''), '') AS columns
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND {USER_SCHEMA}
+          ORDER BY c.oid"
+    );
+    sqlx::query_as(AssertSqlSafe(query))
+        .fetch_all(conn)
+        .await
+        .map_err(during("listing the tables of the old database"))
+}
+
+/// Text, not binary: it is the format PostgreSQL promises between versions.
+async fn carry_table(
+    from: &mut PgConnection,
+    to: &mut PgConnection,
+    table: &Table,
+) -> Result<u64, Obstacle> {
+    let Table { name, columns, kind } = table;
+    let copying = || during(format!("copying {name}"));
+    // Rows the migrations put there come again from the old database.
+    let empty = AssertSqlSafe(format!("DELETE FROM {name}"));
+    to.execute(empty).await.map_err(copying())?;
+    // Rows of children that are no partitions are copied with the children.
+    let only = if kind == "r" { "ONLY " } else { "" };
+    let mut rows = from
+        .copy_out_raw(&format!("COPY (SELECT {columns} FROM {only}{name}) TO STDOUT"))
+        .await
+        .map_err(copying())?;
+    let mut sink =
+        to.copy_in_raw(&format!("COPY {name} ({columns}) FROM STDIN")).await.map_err(copying())?;
+    while let Some(chunk) = rows.try_next().await.map_err(copying())? {
+        sink.send(chunk).await.map_err(copying())?;
+    }
+    drop(rows);
+    let written = sink.finish().await.map_err(copying())?;
+    let count = format!("SELECT count(*) FROM {only}{name}");
+    let (before, after) = (count_rows(from, &count).await?, count_rows(to, &count).await?);
+    if before != after || u64::try_from(after) != Ok(written) {
+        return Err(Obstacle::Differs(format!("{name} had {before} rows and has {after}")));
+    }
+    Ok(written)
+}
+
+async fn count_rows(conn: &mut PgConnection, query: &str) -> Result<i64, Obstacle> {
+    let count = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
+    count.fetch_one(conn).await.map_err(during("counting rows"))
+}
+
+async fn carry_sequences(from: &mut PgConnection, to: &mut PgConnection) -> Result<(), Obstacle> {
+    let failed = || during("setting the sequences");
+    let query = format!(
+        "SELECT format('%I.%I', n.nspname, c.relname)
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind = 'S' AND {USER_SCHEMA}"
+    );
+    let names: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&mut *from).await.map_err(failed())?;
+    for name in names {
+        let query = AssertSqlSafe(format!("SELECT last_value, is_called FROM {name}"));
+        let (last, called): (i64, bool) =
+            sqlx::query_as(query).fetch_one(&mut *from).await.map_err(failed())?;
+        let set = sqlx::query("SELECT setval($1::text::regclass, $2, $3)");
+        let set = set.bind(&name).bind(last).bind(called);
+        set.execute(&mut *to).await.map_err(failed())?;
+    }
+    Ok(())
+}
+
+/// In the order they were made, so that one built on another comes later.
+async fn refresh(conn: &mut PgConnection) -> Result<(), Obstacle> {
+    let failed = || during("refreshing materialized views");
+    let query = format!(
+        "SELECT format('%I.%I', n.nspname, c.relname)
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind = 'm' AND c.relispopulated AND {USER_SCHEMA} ORDER BY c.oid"
+    );
+    let views: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(&mut *conn).await.map_err(failed())?;
+    for view in views {
+        let refresh = AssertSqlSafe(format!("REFRESH MATERIALIZED VIEW {view}"));
+        conn.execute(refresh).await.map_err(failed())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The directories and files of one private database.
+
+use std::{
+    fs::{self, DirBuilder, Permissions},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    account::Account,
+    config::Config,
+    error::{Doing, Error},
+};
+
+/// The longest address of a Unix socket: 103 bytes on macOS, 107 on Linux. The smaller one is
+/// used everywhere.
+const ADDRESS_LIMIT: usize = 103;
+
+/// Port in the socket's name; the server listens on no network.
+pub(super) const PORT: u16 = 5432;
+
+/// Where everything of one private database is, and who runs it.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    pub home: PathBuf,
+    pub cluster: PathBuf,
+    pub sockets: PathBuf,
+    pub log: PathBuf,
+    pub account: Account,
+}
+
+impl Layout {
+    /// Reads only; nothing is made.
+    pub fn of(config: &Config) -> Result<Self, Error> {
+        let home = std::path::absolute(&config.home).doing("find", &config.home)?;
+        // A home reached through links is one home.
+        let home = home.canonicalize().unwrap_or(home);
+        let cluster = home.join("cluster");
+        let account = Account::of(&cluster)?;
+        let sockets = sockets(&home, &config.runtime, &account);
+        Ok(Self { log: home.join("postgresql.log"), home, cluster, sockets, account })
+    }
+
+    /// Makes the home. As root it belongs to root and lets only the server's group pass.
+    pub fn make_home(config: &Config) -> Result<Self, Error> {
+        let home = &config.home;
+        if !home.is_dir() {
+            if let Some(parent) = home.parent() {
+                fs::create_dir_all(parent).doing("make", parent)?;
+            }
+            match DirBuilder::new().mode(0o700).create(home) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                made => made.doing("make", home)?,
+            }
+            let account = Account::of(&home.join("cluster"))?;
+            if account.is_other() {
+                std::os::unix::fs::chown(home, None, Some(account.gid)).doing("hand over", home)?;
+                fs::set_permissions(home, Permissions::from_mode(0o710)).doing("open", home)?;
+            }
+        }
+        Self::of(config)
+    }
+
+    /// Makes the directory of the sockets, to which the server's user and root have access.
+    pub fn make_sockets(&self) -> Result<(), Error> {
+        let path = &self.sockets;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => self.account.own(path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::file("make", path, error)),
+        }
+        let meta = fs::symlink_metadata(path).doing("look at", path)?;
+        let private = meta.mode() & 0o777 == 0o700;
+        if meta.is_dir() && meta.uid() == self.account.uid && private {
+            return Ok(());
+        }
+        // Inside our own home nobody else can have put it there: root's earlier run with another
+        // server user, or a changed mode.
+        if meta.is_dir() && path.starts_with(&self.home) {
+            self.account.own(path)?;
+            return fs::set_permissions(path, Permissions::from_mode(0o700)).doing("close", path);
+        }
+        Err(Error::SocketDirectory { path: path.clone() })
+    }
+
+    /// Present as long as the server shall run without consoles.
+    pub fn keep(&self) -> PathBuf {
+        self.home.join("keep")
+    }
+
+    /// Which run of the server has given a session.
+    pub fn noted(&self) -> PathBuf {
+        self.home.join("session")
+    }
+
+    /// Held while the server's state changes.
+    pub fn change_lock(&self) -> PathBuf {
+        self.home.join("change.lock")
+    }
+
+    /// Held, shared, by everybody who uses the server.
+    pub fn users_lock(&self) -> PathBuf {
+        self.home.join("users.lock")
+    }
+
+    /// A sibling of the cluster.
+    pub fn sibling(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
+    /// The socket file of the server on `port` in directory `sockets`.
+    pub fn socket(sockets: &Path, port: u16) -> PathBuf {
+        sockets.join(format!(".s.PGSQL.{port}"))
+    }
+}
+
+/// In the home where its name is short and plain enough, else a name made from it elsewhere.
+fn sockets(home: &Path, runtime: &Path, account: &Account) -> PathBuf {
+    let near = home.join("socket");
+    let fits = Layout::socket(&near, PORT).as_os_str().len() <= ADDRESS_LIMIT;
+    // PostgreSQL reads the setting as a list with quotes.
+    let plain = near.to_str().is_some_and(|text| !text.contains([',', '"', '\'', '\\', '\n']));
+    if fits && plain {
+        return near;
+    }
+    let digest = Sha256::digest(home.as_os_str().as_bytes());
+    let hash = format!("{digest:x}");
+    runtime.join(format!("orderscope-{}-{}", account.uid, &hash[..16]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_of_a_long_or_odd_home_are_elsewhere() {
+        let config = Config { runtime: "/run".into(), ..Config::from_env() };
+        let of = |home: &str| {
+            Layout::of(&Config { home: home.into(), ..config.clone() }).unwrap().sockets
+        };
+        assert_eq!(of("/srv/here"), Path::new("/srv/here/socket"));
+        let (long, odd) = (format!("/srv/{}", "x".repeat(100)), "/srv/it's");
+        for home in [long.as_str(), odd] {
+            assert_eq!(of(home).parent(), Some(Path::new("/run")));
+            assert!(Layout::socket(&of(home), PORT).as_os_str().len() <= ADDRESS_LIMIT);
+        }
+        assert_ne!(of(&long), of(odd));
+    }
+}

@@ -1,0 +1,59 @@
+//! Locks between consoles: `flock` on files that stay. The kernel drops a lock with its process,
+//! so whatever way a console ends, none is left behind.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use super::error::{Doing, Error};
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// Waits for the lock without blocking the runtime; `waiting` is called once if it has to.
+/// Dropping the future gives up, dropping the file unlocks.
+pub(super) async fn exclusive(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<File, Error> {
+    let file = open(path)?;
+    let mut told = false;
+    while !taken(path, file.try_lock())? {
+        if !std::mem::replace(&mut told, true) {
+            waiting();
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(file)
+}
+
+/// The same, beside others who share.
+pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<File, Error> {
+    let file = open(path)?;
+    let mut told = false;
+    while !taken(path, file.try_lock_shared())? {
+        if !std::mem::replace(&mut told, true) {
+            waiting();
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(file)
+}
+
+/// The exclusive lock, if nobody has any.
+pub(super) fn try_exclusive(path: &Path) -> Result<Option<File>, Error> {
+    let file = open(path)?;
+    Ok(taken(path, file.try_lock())?.then_some(file))
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600).open(path).doing("open", path)
+}
+
+fn taken(path: &Path, result: Result<(), TryLockError>) -> Result<bool, Error> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(Error::file("lock", path, error)),
+    }
+}

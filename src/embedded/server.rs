@@ -1,0 +1,335 @@
+//! One server process: ask for it, start it, stop it.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Seek, SeekFrom},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::{process::Child, time::sleep};
+
+use super::{
+    Progress, Report,
+    binaries::Binaries,
+    cluster::{self, NAME},
+    error::{Doing, Error},
+    layout::{Layout, PORT},
+    pidfile::{self, PidFile},
+};
+
+const POLL: Duration = Duration::from_millis(10);
+/// A session that a server neither gives nor refuses in this time will not come.
+const SESSION: Duration = Duration::from_secs(10);
+/// Processes of a killed server see its death within a second or two.
+const ORPHANS: Duration = Duration::from_secs(30);
+/// How long a stop waits; a last checkpoint after heavy loading takes its time.
+const STOP: Duration = Duration::from_mins(2);
+/// The log starts anew above this size, in bytes; one old one is kept.
+const LOG_LIMIT: u64 = 4 << 20;
+
+/// A cluster and the port it answers on.
+#[derive(Debug, Clone)]
+pub(super) struct Server<'a> {
+    pub layout: &'a Layout,
+    pub cluster: PathBuf,
+    pub port: u16,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It takes sessions with these options.
+    Ready(Box<PgConnectOptions>),
+    /// It is there, but starts or stops.
+    Busy,
+    /// There is none.
+    Down,
+}
+
+impl<'a> Server<'a> {
+    /// The one consoles use.
+    pub fn of(layout: &'a Layout) -> Self {
+        Self { layout, cluster: layout.cluster.clone(), port: PORT }
+    }
+
+    /// Options for its database.
+    pub fn options(&self, sockets: &Path) -> PgConnectOptions {
+        // PG* variables speak of other servers; none may bend this connection.
+        PgConnectOptions::new_without_pgpass()
+            .socket(sockets)
+            .port(self.port)
+            .username(NAME)
+            .password("")
+            .database(NAME)
+            .ssl_mode(PgSslMode::Disable)
+            .disable_statement_logging()
+    }
+
+    /// Options for the server if one runs that has given a session before (see [`note`](Self::note)).
+    /// Two small files and a look at the process: no session, no process.
+    pub fn known(&self) -> Option<PgConnectOptions> {
+        let file = PidFile::read(&self.cluster)?;
+        let noted = fs::read_to_string(self.layout.noted()).ok()?;
+        let sockets = file.sockets.as_deref()?;
+        let ready = file.state == "ready" && Layout::socket(sockets, self.port).exists();
+        let known = ready && noted == file.identity() && file.is_running(&self.cluster);
+        known.then(|| self.options(sockets))
+    }
+
+    /// Remembers that this very server gave a session in our database.
+    pub fn note(&self) -> Result<(), Error> {
+        let (path, file) = (self.layout.noted(), PidFile::read(&self.cluster));
+        let identity = file.map(|file| file.identity()).unwrap_or_default();
+        if fs::read_to_string(&path).is_ok_and(|noted| noted == identity) {
+            return Ok(());
+        }
+        fs::write(&path, identity).doing("write", &path)
+    }
+
+    /// Opens a session to see whether there is a server; starts no process.
+    pub async fn ask(&self) -> Result<Answer, Error> {
+        let file = PidFile::read(&self.cluster);
+        // The server knows best where its socket is: another console may have another $TMPDIR.
+        let sockets = file.as_ref().and_then(|file| file.sockets.clone());
+        let options = self.options(sockets.as_deref().unwrap_or(&self.layout.sockets));
+        match self.session(&options).await {
+            Ok(conn) => {
+                self.verify(conn, &options).await?;
+                Ok(Answer::Ready(Box::new(options)))
+            }
+            Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
+                // cannot_connect_now
+                Some("57P03") => Ok(Answer::Busy),
+                // invalid_catalog_name: a start was cut before it made the database.
+                Some("3D000") => {
+                    self.create_database(&options).await?;
+                    Ok(Answer::Ready(Box::new(options)))
+                }
+                // too_many_connections: it lives; the caller's pool waits and retries.
+                Some("53300") => Ok(Answer::Ready(Box::new(options))),
+                Some("53100") => Err(Error::DiskFull { path: self.layout.home.clone() }),
+                _ => Err(self.not_answering(error.message())),
+            },
+            Err(sqlx::Error::Io(error)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Err(Error::file(
+                    "connect to",
+                    Layout::socket(&self.layout.sockets, self.port),
+                    error,
+                ))
+            }
+            Err(sqlx::Error::Io(_)) => match file {
+                Some(file) if file.is_running(&self.cluster) => Ok(Answer::Busy),
+                _ => Ok(Answer::Down),
+            },
+            Err(error) => Err(self.not_answering(&error.to_string())),
+        }
+    }
+
+    async fn session(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+        let connect = PgConnection::connect_with(options);
+        let late = || sqlx::Error::Protocol(format!("no answer in {} s", SESSION.as_secs()));
+        tokio::time::timeout(SESSION, connect).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Another server may have been started on our socket by hand.
+    async fn verify(
+        &self,
+        mut conn: PgConnection,
+        options: &PgConnectOptions,
+    ) -> Result<(), Error> {
+        let found: String = sqlx::query_scalar("SHOW data_directory")
+            .persistent(false)
+            .fetch_one(&mut conn)
+            .await
+            .map_err(|source| Error::Statement { action: "to tell its directory", source })?;
+        // Nothing to lose: the server ends its side when the socket closes.
+        let _ = conn.close().await;
+        if same(Path::new(&found), &self.cluster) {
+            return Ok(());
+        }
+        let sockets = options.get_socket().cloned().unwrap_or_default();
+        Err(Error::SocketTaken { socket: sockets, data_directory: found })
+    }
+
+    async fn create_database(&self, options: &PgConnectOptions) -> Result<(), Error> {
+        let failed = |source| Error::Statement { action: "to make the database", source };
+        let mut conn = self.session(&options.clone().database("postgres")).await.map_err(failed)?;
+        match conn.execute("CREATE DATABASE orderscope").await {
+            // duplicate_database: another console was faster.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P04") => {}
+            done => {
+                done.map_err(failed)?;
+            }
+        }
+        conn.close().await.map_err(failed)
+    }
+
+    /// Waits until the server has started or is gone.
+    pub async fn settle(&self, report: Report<'_>) -> Result<Option<PgConnectOptions>, Error> {
+        let mut waited = false;
+        let mut lost: Option<Instant> = None;
+        loop {
+            match self.ask().await? {
+                Answer::Ready(options) => return Ok(Some(*options)),
+                Answer::Down => return Ok(None),
+                Answer::Busy => {}
+            }
+            if !std::mem::replace(&mut waited, true) {
+                report(Progress::Waiting);
+            }
+            // Ready, yet without a socket: somebody cleaned the directory. It has to start anew.
+            match PidFile::read(&self.cluster) {
+                Some(file) if file.state == "ready" => {
+                    if lost.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(2) {
+                        self.stop().await?;
+                    }
+                }
+                _ => lost = None,
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Starts the server and waits until it takes sessions. The caller holds the change lock and
+    /// has found no server running.
+    pub async fn start(
+        &self,
+        binaries: &Binaries,
+        report: Report<'_>,
+    ) -> Result<PgConnectOptions, Error> {
+        report(Progress::Starting { version: binaries.version.clone() });
+        self.layout.make_sockets()?;
+        cluster::configure(self.layout, &self.cluster)?;
+        let began = Instant::now();
+        loop {
+            self.clear()?;
+            let (log, from) = self.open_log()?;
+            let mut starting = Starting { child: self.spawn(binaries, log)?, armed: true };
+            let Some(tail) = self.await_ready(&mut starting.child, from, report).await? else {
+                starting.armed = false;
+                return Ok(self.options(&self.layout.sockets));
+            };
+            starting.armed = false;
+            let orphans = tail.contains("shared memory block") && tail.contains("still in use");
+            if !orphans || began.elapsed() > ORPHANS {
+                let start = Error::Start { log: self.layout.log.clone(), tail: tail.clone() };
+                return Err(cluster::explain(self.layout, &tail).unwrap_or(start));
+            }
+            report(Progress::Recovering);
+            sleep(POLL * 20).await;
+        }
+    }
+
+    /// The end of its log if the server ended, `None` once it is ready.
+    async fn await_ready(
+        &self,
+        child: &mut Child,
+        log_from: u64,
+        report: Report<'_>,
+    ) -> Result<Option<String>, Error> {
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            let ended = child.try_wait().doing("watch the server of", &self.cluster)?;
+            if ended.is_some() {
+                return Ok(Some(self.log_since(log_from)));
+            }
+            if let Answer::Ready(_) = self.ask().await? {
+                return Ok(None);
+            }
+            if began.elapsed() > Duration::from_secs(2) && !std::mem::replace(&mut told, true) {
+                report(Progress::Recovering);
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    fn spawn(&self, binaries: &Binaries, log: File) -> Result<Child, Error> {
+        let program = binaries.dir.join("postgres");
+        let mut command = self.layout.account.command(&program);
+        command
+            .arg("-D")
+            .arg(&self.cluster)
+            .args(["-p", &self.port.to_string()])
+            .stdout(log.try_clone().doing("open", &self.layout.log)?)
+            .stderr(log)
+            // Ctrl-C in the console's terminal is not meant for it.
+            .process_group(0);
+        command.spawn().map_err(|source| cluster::not_run(&self.layout.account, &program, source))
+    }
+
+    /// Takes away what a crashed server left: nobody answered, so nobody needs it.
+    fn clear(&self) -> Result<(), Error> {
+        let socket = Layout::socket(&self.layout.sockets, self.port);
+        let lock = socket.with_file_name(format!(".s.PGSQL.{}.lock", self.port));
+        for path in [socket, lock] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::file("remove", path, error));
+                }
+                _ => {}
+            }
+        }
+        pidfile::disown(&self.cluster, &self.layout.account)
+    }
+
+    /// The log opened for appending, and its length.
+    fn open_log(&self) -> Result<(File, u64), Error> {
+        let path = &self.layout.log;
+        if fs::metadata(path).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
+            fs::rename(path, path.with_extension("log.old")).doing("rename", path)?;
+        }
+        let mut options = OpenOptions::new();
+        let log = options.append(true).create(true).mode(0o600).open(path).doing("open", path)?;
+        let length = log.metadata().doing("look at", path)?.len();
+        Ok((log, length))
+    }
+
+    /// The last lines the server wrote since the log had that length.
+    fn log_since(&self, from: u64) -> String {
+        let mut text = Vec::new();
+        if let Ok(mut log) = File::open(&self.layout.log) {
+            let _ = log.seek(SeekFrom::Start(from)).and_then(|_| log.read_to_end(&mut text));
+        }
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n")
+    }
+
+    /// Ends the server (sessions are cut, data is safe) and waits for it. Returns whether one ran.
+    pub async fn stop(&self) -> Result<bool, Error> {
+        pidfile::end(&self.cluster, STOP).await.map_err(|pid| {
+            let log = self.layout.log.clone();
+            Error::StillStopping { pid, seconds: STOP.as_secs(), log }
+        })
+    }
+
+    fn not_answering(&self, reason: &str) -> Error {
+        Error::NotAnswering { reason: reason.to_owned(), log: self.layout.log.clone() }
+    }
+}
+
+/// Ends a server whose start was given up, so that none runs that nobody waits for.
+struct Starting {
+    child: Child,
+    armed: bool,
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        // Without an id it was waited for; before that the number cannot be another's.
+        if let Some(pid) = self.child.id().filter(|_| self.armed) {
+            pidfile::interrupt(i32::try_from(pid).unwrap_or_default());
+        }
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}

@@ -1,0 +1,158 @@
+//! `orderscope db upgrade`: moves the private database to the newest PostgreSQL found.
+//!
+//! The old cluster and a new one run side by side; the migrations make the tables in the new one,
+//! the rows are copied, and only a complete copy takes the old one's place. Whenever it is cut,
+//! the next start finds one cluster that is whole (see `cluster::recover`).
+
+use std::path::PathBuf;
+
+use futures::future::BoxFuture;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+
+use super::{
+    Progress, Report,
+    admin::alone,
+    binaries::{self, Need},
+    cluster,
+    config::Config,
+    copy,
+    error::Error,
+    layout::Layout,
+    lock,
+    pidfile::{self, PidFile},
+    server::Server,
+};
+
+/// What [`Prepare`] answers.
+pub type Prepared<'c> = BoxFuture<'c, Result<(), Box<dyn std::error::Error + Send + Sync>>>;
+
+/// Brings a database to the newest schema: the migrations. Called for the old database, then for
+/// the new, empty one, so that both have the same tables.
+pub type Prepare<'p> = &'p (dyn for<'c> Fn(&'c mut PgConnection) -> Prepared<'c> + Send + Sync);
+
+/// After `db upgrade`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgraded {
+    /// Major version before.
+    pub from: u32,
+    /// Major version after; the same when there was nothing newer.
+    pub to: u32,
+    /// Tables and rows copied.
+    pub tables: usize,
+    pub rows: u64,
+    /// Roles of the old server besides ours. Roles and their grants are not copied: make them again.
+    pub roles: Vec<String>,
+}
+
+/// The ports exist only in the names of the sockets. Neither is the usual one: no console and no
+/// `psql` gets in while rows are copied.
+const OLD_PORT: u16 = 5433;
+const NEW_PORT: u16 = 5434;
+
+/// Moves the cluster to the newest major version found, fetching it if none is newer here.
+///
+/// Refuses while consoles use the database. On any error the old cluster is as it was (but
+/// migrated to the newest schema, as any start would do).
+pub async fn upgrade(
+    config: &Config,
+    prepare: Prepare<'_>,
+    report: Report<'_>,
+) -> Result<Upgraded, Error> {
+    let layout = Layout::of(config)?;
+    let absent = || Error::Absent { path: layout.home.clone() };
+    if !layout.home.is_dir() {
+        return Err(absent());
+    }
+    let waiting = || report(Progress::Waiting);
+    let _change = lock::exclusive(&layout.change_lock(), &waiting).await?;
+    let _users = alone(&layout, false)?;
+    Server::of(&layout).stop().await?;
+    cluster::recover(&layout).await?;
+    let from = cluster::major(&layout.cluster)?.ok_or_else(absent)?;
+    cluster::check(&layout)?;
+    let account = &layout.account;
+    if from == super::npm::MAJOR {
+        return Ok(Upgraded { from, to: from, tables: 0, rows: 0, roles: Vec::new() });
+    }
+    let new_binaries = binaries::find(config, account, Need::Above(from), report).await?;
+    let old_binaries = binaries::find(config, account, Need::Major(from), report).await?;
+
+    let half = cluster::make(&layout, &new_binaries, report).await?;
+    let old = Server { layout: &layout, cluster: layout.cluster.clone(), port: OLD_PORT };
+    let new = Server { layout: &layout, cluster: half.clone(), port: NEW_PORT };
+    let running = Running([old.cluster.clone(), new.cluster.clone()]);
+    let copied = async {
+        let old_options = old.start(&old_binaries, report).await?;
+        let new_options = new.start(&new_binaries, report).await?;
+        fill(&old_options, &new_options, prepare, report).await
+    };
+    let copied = copied.await;
+    let stopped = (new.stop().await, old.stop().await);
+    drop(running);
+    let (carried, roles) = match copied {
+        Ok(copied) => copied,
+        Err(error) => {
+            cluster::remove(&half).await?;
+            return Err(error);
+        }
+    };
+    stopped.0?;
+    stopped.1?;
+
+    let (ready, before) = (layout.sibling(cluster::READY), layout.sibling(cluster::OLD));
+    cluster::remove(&before).await?;
+    cluster::rename(&layout, &half, &ready)?;
+    cluster::rename(&layout, &layout.cluster, &before)?;
+    cluster::rename(&layout, &ready, &layout.cluster)?;
+    let server = Server::of(&layout);
+    if let Err(error) = server.start(&new_binaries, report).await {
+        cluster::rename(&layout, &layout.cluster, &ready)?;
+        cluster::rename(&layout, &before, &layout.cluster)?;
+        cluster::remove(&ready).await?;
+        return Err(error);
+    }
+    cluster::remove(&before).await?;
+    if !layout.keep().exists() {
+        server.stop().await?;
+    }
+    let to = new_binaries.major;
+    Ok(Upgraded { from, to, tables: carried.tables, rows: carried.rows, roles })
+}
+
+/// Ends both servers when the upgrade is given up in the middle.
+struct Running([PathBuf; 2]);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for cluster in &self.0 {
+            if let Some(file) = PidFile::read(cluster).filter(|file| file.is_running(cluster)) {
+                pidfile::interrupt(file.pid);
+            }
+        }
+    }
+}
+
+async fn fill(
+    old: &PgConnectOptions,
+    new: &PgConnectOptions,
+    prepare: Prepare<'_>,
+    report: Report<'_>,
+) -> Result<(copy::Carried, Vec<String>), Error> {
+    let failed = |source| Error::Statement { action: "a session for the upgrade", source };
+    let mut from = PgConnection::connect_with(old).await.map_err(failed)?;
+    let mut to = PgConnection::connect_with(new).await.map_err(failed)?;
+    for conn in [&mut from, &mut to] {
+        let prepared = prepare(conn).await;
+        prepared.map_err(|error| Error::Upgrade { reason: format!("its schema: {error}") })?;
+    }
+    let carried = copy::carry(&mut from, &mut to, report).await;
+    let carried = carried.map_err(|obstacle| Error::Upgrade { reason: obstacle.to_string() })?;
+    let roles = sqlx::query_scalar(
+        "SELECT rolname FROM pg_roles
+          WHERE rolname <> current_user AND rolname NOT LIKE 'pg\\_%' ORDER BY 1",
+    );
+    let roles = roles.fetch_all(&mut from).await.map_err(failed)?;
+    from.close().await.map_err(failed)?;
+    to.close().await.map_err(failed)?;
+    Ok((carried, roles))
+}

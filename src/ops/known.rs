@@ -1,0 +1,95 @@
+//! What a history means: its events folded into a timeline, its three sources compared.
+
+use super::history::History;
+use crate::domain::{
+    compare::{Comparison, Projection, Sources, Summary, compare},
+    id::Version,
+    order::Status,
+    snapshot::Snapshot,
+    timeline::Timeline,
+};
+
+/// A history with everything that follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    pub history: History,
+    pub timeline: Timeline,
+    pub summary: Option<Summary>,
+    pub comparison: Comparison,
+    pub snapshot: SnapshotCheck,
+}
+
+/// Whether the stream's snapshot says what its events come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnapshotCheck {
+    /// There is none (it is taken every so many versions).
+    None,
+    Agrees(Version),
+    /// The fields that differ.
+    Differs(Version, Vec<String>),
+    Unfit(Version, String),
+}
+
+impl Known {
+    /// Folds and compares.
+    #[must_use]
+    pub fn new(history: History) -> Self {
+        let timeline = Timeline::new(history.id, history.events.clone());
+        let summary = history
+            .summary
+            .as_ref()
+            .map(|document| Summary::read(&document.data, document.version));
+        // Without a progression row at all the view is written in the event's own transaction.
+        let projection = match (history.position.summary, history.position.high_water) {
+            (None, None) => Projection::Inline,
+            (position, _) => Projection::Async { position },
+        };
+        let sources = Sources {
+            timeline: &timeline,
+            row: history.row.as_ref(),
+            summary: summary.as_ref(),
+            projection,
+            history_complete: !history.cut
+                && !history.coverage.iter().any(|note| note.starts_with("events")),
+        };
+        let comparison = compare(&sources);
+        let snapshot = check_snapshot(&history, &timeline);
+        Self { history, timeline, summary, comparison, snapshot }
+    }
+
+    /// What the events come to.
+    #[must_use]
+    pub fn events_status(&self) -> Option<Status> {
+        self.timeline.latest().order().map(|order| order.status)
+    }
+
+    /// What the row says.
+    #[must_use]
+    pub fn row_status(&self) -> Option<Status> {
+        self.history.row.as_ref().map(|row| row.status)
+    }
+
+    /// What the summary view says.
+    #[must_use]
+    pub fn view_status(&self) -> Option<Status> {
+        self.summary.as_ref().and_then(|summary| summary.status)
+    }
+}
+
+fn check_snapshot(history: &History, timeline: &Timeline) -> SnapshotCheck {
+    let stream = history.stream.as_ref();
+    let Some(stored) = stream.and_then(|stream| stream.snapshot.as_ref()) else {
+        return SnapshotCheck::None;
+    };
+    let version = Version(i64::from(stored.version));
+    let checked = Snapshot::read(version, &stored.state).map(|snapshot| timeline.check(&snapshot));
+    match checked {
+        Err(unfit) => SnapshotCheck::Unfit(version, unfit.to_string()),
+        Ok(None) => SnapshotCheck::Unfit(version, "its version is not in this history".to_owned()),
+        Ok(Some(changes)) if changes.is_empty() => SnapshotCheck::Agrees(version),
+        Ok(Some(changes)) => {
+            let fields = changes.iter().map(|change| change.field.to_string());
+            SnapshotCheck::Differs(version, fields.collect())
+        }
+    }
+}

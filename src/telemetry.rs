@@ -1,0 +1,24 @@
+//! The log: to a file, never to the screen.
+
+use std::{fs::OpenOptions, path::Path, sync::Mutex};
+
+use tracing_subscriber::EnvFilter;
+
+/// Writes the log to a file, with the detail that `RUST_LOG` asks for (default: `info`).
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn to_file(path: &Path) -> Result<(), String> {
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|error| format!("cannot write the log {}: {error}", path.display()))?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(Mutex::new(file))
+        .try_init()
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,203 @@
+//! The root of the console: frame, tabs, modals, palette, help and notes around the current screen.
+
+mod actions;
+mod commands;
+mod help;
+mod keys;
+mod palette;
+#[cfg(test)]
+mod tests;
+mod update;
+mod view;
+
+use std::time::{Duration, Instant};
+
+pub use self::{
+    actions::{ACTIONS, bindings},
+    commands::COMMANDS,
+    update::{update, wake},
+    view::view,
+};
+use super::{
+    effect::Effect,
+    route::Route,
+    screens::{self, Common, ScreenId, Screens},
+    shared::{Keep, Kept, Link, Now, Shared},
+    ui::{
+        action::{Chord, Keys},
+        hits::Hits,
+        theme::Theme,
+    },
+};
+
+/// How long a note stays on screen.
+const NOTE_STAYS: Duration = Duration::from_secs(6);
+
+/// Root state.
+#[derive(Debug)]
+pub struct App {
+    pub shared: Shared,
+    pub screens: Screens,
+    pub current: ScreenId,
+    pub theme: Theme,
+    pub keys: Keys,
+    pub mouse: bool,
+    pub quit: bool,
+    /// Why the console cannot go on: told after the terminal is given back.
+    pub ended: Option<Ended>,
+    /// The shell is to have the terminal for a while (Ctrl+Z).
+    pub suspended: bool,
+    modal: Option<Modal>,
+    note: Option<Note>,
+    pressed: Vec<Chord>,
+    /// Where we have been; `at` is where we are.
+    trail: Vec<Route>,
+    trail_at: usize,
+    last_screen: Option<ScreenId>,
+    last_click: Option<(u16, u16, Instant)>,
+    hits: Hits<Msg>,
+}
+
+/// What lies over the screen.
+#[derive(Debug)]
+enum Modal {
+    Help(help::State),
+    Palette(Box<palette::State>),
+    /// A long text to read: gaps of the database, an error in full.
+    Text {
+        title: String,
+        lines: Vec<String>,
+        offset: usize,
+    },
+}
+
+#[derive(Debug)]
+struct Note {
+    text: String,
+    bad: bool,
+    until: Instant,
+}
+
+/// Root message: everything that can happen, in one order.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    Screen(screens::Msg),
+    Common(Common),
+    Show(ScreenId),
+    /// Go somewhere, remembering where we were.
+    Go(Route),
+    Trail(isize),
+    LastScreen,
+    Help,
+    Palette,
+    PaletteWith(&'static str),
+    Run(String),
+    Gaps,
+    Freeze,
+    Interval(Duration),
+    Zone(crate::domain::zone::Zone),
+    Theme(Theme),
+    Mouse(bool),
+    View(u8),
+    Keep(Keep),
+    Linked(Link),
+    /// The database cannot be opened at all.
+    Ended(Ended),
+    Remembered(Kept),
+    Copied(String),
+    /// Something went wrong that no screen owns; told, logged, lived with.
+    Failed(String),
+    Suspend,
+    CloseModal,
+    Quit,
+}
+
+/// Why the console ended by itself: what to tell and the exit code that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub message: String,
+    pub code: u8,
+}
+
+/// What the root can ask for beyond the screens' requests.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    Screen(screens::Request),
+    /// Find and open the database.
+    Connect,
+    /// Read what was remembered.
+    Recall,
+    /// Write what is to be remembered.
+    Save(Kept),
+}
+
+impl App {
+    /// A console that has not asked for anything yet.
+    #[must_use]
+    pub fn new(shared: Shared, theme: Theme, keys: Keys, mouse: bool) -> Self {
+        Self {
+            shared,
+            screens: Screens::default(),
+            current: ScreenId::Orders,
+            theme,
+            keys,
+            mouse,
+            quit: false,
+            ended: None,
+            suspended: false,
+            modal: None,
+            note: None,
+            pressed: vec![],
+            trail: vec![],
+            trail_at: 0,
+            last_screen: None,
+            last_click: None,
+            hits: Hits::default(),
+        }
+    }
+
+    /// What to do first: connect, recall, and go where the command line says.
+    pub fn start(&mut self, route: Route) -> Vec<Effect<Request>> {
+        let mut effects = vec![
+            Effect::Run(super::effect::Lane::Every, Request::Connect),
+            Effect::Run(super::effect::Lane::Every, Request::Recall),
+        ];
+        effects.extend(update(self, Msg::Go(route)));
+        effects
+    }
+
+    /// Takes the time before anything else happens.
+    pub fn tick(&mut self, now: Now) {
+        self.shared.now = now;
+        if self.note.as_ref().is_some_and(|note| note.until <= now.instant) {
+            self.note = None;
+        }
+    }
+
+    /// Stores what drawing learned.
+    pub fn drawn(&mut self, hits: Hits<Msg>) {
+        let fits: Vec<_> =
+            hits.heights.iter().map(|&(pane, rows)| screens::Fit { pane, rows }).collect();
+        self.hits = hits;
+        self.screens.fit(self.current, &fits);
+    }
+
+    /// When something on screen changes by itself next.
+    #[must_use]
+    pub fn wakes_at(&self) -> Option<Instant> {
+        let note = self.note.as_ref().map(|note| note.until);
+        let screen = self.screens.wakes_at(self.current, &self.shared);
+        // The age of the data stands in the header: to the second, then to the minute.
+        let age = self.screens.seen_at(self.current).map(|at| {
+            let age = self.shared.now.instant.saturating_duration_since(at).as_secs();
+            let step = if age < 60 { 1 } else { 60 };
+            at + Duration::from_secs((age / step + 1) * step)
+        });
+        [note, screen, age].into_iter().flatten().min()
+    }
+
+    fn tell(&mut self, text: impl Into<String>, bad: bool) {
+        let until = self.shared.now.instant + NOTE_STAYS;
+        self.note = Some(Note { text: text.into(), bad, until });
+    }
+}

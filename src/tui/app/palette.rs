@@ -1,0 +1,140 @@
+//! The `:` palette: every action and command by name, fuzzy, with its key and why it is disabled.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Rect},
+    text::{Line, Span},
+    widgets::Clear,
+};
+
+use super::{App, COMMANDS};
+use crate::tui::ui::{
+    action::{Info, shown},
+    field::Field,
+    list::Cursor,
+    pane::pane,
+    theme::Theme,
+};
+
+/// What is typed and chosen.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) field: Field,
+    pub(super) cursor: Cursor,
+    pub(super) error: Option<String>,
+}
+
+/// A row of the palette.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    Action(Info),
+    Command { name: &'static str, argument: &'static str, help: &'static str },
+}
+
+impl Entry {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Action(info) => info.name,
+            Self::Command { name, .. } => name,
+        }
+    }
+}
+
+/// Rows that match what is typed, best first.
+pub(super) fn entries(app: &App, typed: &str) -> Vec<Entry> {
+    let word = typed.split(' ').next().unwrap_or_default().to_lowercase();
+    let screen = app.screens.infos(app.current, &app.keys);
+    let actions = screen.into_iter().chain(app.keys.infos(super::ACTIONS, app)).map(Entry::Action);
+    let commands = COMMANDS.iter().map(|command| Entry::Command {
+        name: command.name,
+        argument: command.argument,
+        help: command.help,
+    });
+    let scored = commands.chain(actions).filter_map(|entry| {
+        let words = match &entry {
+            Entry::Action(info) => format!("{} {}", info.name, info.title),
+            Entry::Command { name, .. } => (*name).to_owned(),
+        };
+        Some((score(&words.to_lowercase(), &word)?, entry))
+    });
+    let mut scored: Vec<_> = scored.collect();
+    scored.sort_by_key(|(score, _)| *score);
+    scored.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// Smaller is better; `None` when the letters do not occur in this order.
+fn score(words: &str, typed: &str) -> Option<usize> {
+    if let Some(at) = words.find(typed) {
+        return Some(at);
+    }
+    let mut rest = words.char_indices();
+    let mut spread = 0;
+    let mut previous = 0;
+    for wanted in typed.chars() {
+        let (at, _) = rest.find(|(_, c)| *c == wanted)?;
+        spread += at - previous;
+        previous = at;
+    }
+    Some(100 + spread)
+}
+
+pub(super) fn view(app: &App, state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let entries = entries(app, state.field.text());
+    let rows = entries.len().clamp(1, 14);
+    let height = u16::try_from(rows + 4).unwrap_or(18);
+    let area = area.centered(Constraint::Max(92), Constraint::Max(height));
+    frame.render_widget(Clear, area);
+    let inner = pane(frame, area, theme, "Command", "Enter runs, Esc closes", true);
+    let [input, body] = inner
+        .layout(&ratatui::layout::Layout::vertical([Constraint::Length(2), Constraint::Fill(1)]));
+    let line = Rect { height: 1, x: input.x + 2, width: input.width.saturating_sub(2), ..input };
+    frame.render_widget(Span::styled(":", theme.key), Rect { width: 1, height: 1, ..input });
+    state.field.draw(frame, line, theme.text, Some(theme.cursor));
+    if let Some(error) = &state.error {
+        let below = Rect { y: input.y + 1, height: input.height.saturating_sub(1), ..input };
+        frame.render_widget(Line::styled(error.clone(), theme.danger), below);
+    }
+    let shown = state.cursor.visible(usize::from(body.height), entries.len());
+    for (row, (index, entry)) in (0..body.height).zip(entries.iter().enumerate().skip(shown.start))
+    {
+        let place = Rect { y: body.y + row, height: 1, ..body };
+        frame.render_widget(entry_line(entry, theme, index == state.cursor.index), place);
+    }
+    if entries.is_empty() {
+        frame.render_widget(Line::styled("nothing is called that", theme.muted), body);
+    }
+}
+
+fn entry_line(entry: &Entry, theme: &Theme, chosen: bool) -> Line<'static> {
+    let (name, keys, help, why) = match entry {
+        Entry::Action(info) => {
+            let keys: Vec<_> = info.keys.iter().map(|key| shown(key)).collect();
+            (info.name.to_owned(), keys.join(" "), info.help, info.enabled.err())
+        }
+        Entry::Command { name, argument, help } => {
+            (format!("{name} {argument}"), String::new(), *help, None)
+        }
+    };
+    let mark = if chosen { "> " } else { "  " };
+    let style = if why.is_some() { theme.muted } else { theme.text };
+    let mut spans = vec![
+        Span::styled(format!("{mark}{name:<26}"), if chosen { theme.cursor } else { style }),
+        Span::styled(format!(" {keys:<10} "), theme.key),
+        Span::styled(help.to_owned(), style),
+    ];
+    if let Some(why) = why {
+        spans.push(Span::styled(format!(" (not now: {why})"), theme.warn));
+    }
+    Line::from(spans)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::score;
+
+    #[test]
+    fn whole_words_come_before_scattered_letters() {
+        assert!(score("copy.link copy link", "copy") < score("case of pony", "copy"));
+        assert_eq!(score("refresh", "xyz"), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! The frame around every screen: header, tabs, trail, footer, and what lies over them.
+
+use ratatui::{
+    Frame,
+    layout::{
+        Constraint::{Fill, Length},
+        Layout, Rect,
+    },
+    style::Modifier,
+    text::{Line, Span},
+    widgets::{Paragraph, Wrap},
+};
+use unicode_width::UnicodeWidthStr;
+
+use super::{App, Modal, Msg, help, palette};
+use crate::{
+    domain::text,
+    tui::{
+        screens::ScreenId,
+        shared::Link,
+        ui::{action::shown, hits::Hits, pane::key_hints, theme::Theme},
+        words,
+    },
+};
+
+/// Below this a plain sentence is all that helps.
+const SMALLEST: (u16, u16) = (60, 15);
+/// Below this width the header and the tabs use their short form.
+const NARROW: u16 = 100;
+
+/// Draws everything; a pure function of the state.
+#[must_use]
+pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
+    let area = frame.area();
+    let theme = &app.theme;
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        too_small(app, frame, area);
+        return Hits::default();
+    }
+    let [head, tabs, body, trail, foot] =
+        area.layout(&Layout::vertical([Length(1), Length(1), Fill(1), Length(1), Length(1)]));
+    frame.render_widget(header(app, theme, head.width), head);
+    let mut hits = draw_tabs(app, theme, frame, tabs);
+    hits.above(app.screens.view(app.current, &app.shared, theme, frame, body).map(Msg::Screen));
+    frame.render_widget(trail_line(app, theme, trail.width), trail);
+    frame.render_widget(footer(app, theme, foot.width), foot);
+    if let Some(modal) = &app.modal {
+        dim(frame, body);
+        match modal {
+            Modal::Help(state) => {
+                let lines = help::lines(app, theme);
+                help::text(frame, body, theme, "Help", &lines, state.offset);
+            }
+            Modal::Palette(state) => palette::view(app, state, theme, frame, body),
+            Modal::Text { title, lines, offset } => {
+                let lines: Vec<_> = lines.iter().map(|line| Line::from(line.clone())).collect();
+                help::text(frame, body, theme, title, &lines, *offset);
+            }
+        }
+        hits.clear_areas();
+    }
+    hits
+}
+
+fn too_small(app: &App, frame: &mut Frame, area: Rect) {
+    let text = format!(
+        "The window is {}x{}; the console needs {}x{}. The same without a screen: {}",
+        area.width,
+        area.height,
+        SMALLEST.0,
+        SMALLEST.1,
+        app.screens.twin(app.current)
+    );
+    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
+}
+
+/// Environment, database, role, lock state, masking, zone and the age of the data, always.
+fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
+    let shared = &app.shared;
+    let narrow = width < NARROW;
+    let mut spans =
+        vec![Span::styled(if narrow { " OPS " } else { " ORDERSCOPE  " }, theme.header)];
+    match &shared.link {
+        Link::Up(place) => {
+            let name = format!("[{}]", place.context.to_uppercase());
+            let style = if place.production { theme.production } else { theme.accent };
+            spans.push(Span::styled(name, style));
+            if !narrow {
+                let kind = if place.attached { "attached " } else { "" };
+                spans.push(Span::styled(
+                    format!(" {}@{}  {kind}role={}", place.database, place.host, place.role),
+                    theme.text,
+                ));
+            }
+        }
+        Link::Connecting { doing } => spans.push(Span::styled(doing.clone(), theme.warn)),
+    }
+    let masked = match (shared.masked, narrow) {
+        (true, true) => "PII-masked",
+        (true, false) => "PII masked",
+        (false, _) => "PII SHOWN",
+    };
+    let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
+    spans.push(Span::styled(lock, theme.ok));
+    spans.push(Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }));
+    let seen = app.screens.seen_at(app.current);
+    let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
+    let frozen = if shared.frozen { " FROZEN" } else { "" };
+    let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
+    let right = if narrow {
+        format!("{} {clock}{age}{frozen} ", shared.zone)
+    } else {
+        format!("TZ {}  {clock}{age}{frozen} ", shared.zone)
+    };
+    fill(spans, Span::styled(right, theme.header), width)
+}
+
+fn draw_tabs(app: &App, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
+    let mut hits = Hits::default();
+    let mut x = area.x + 1;
+    for &id in ScreenId::ALL {
+        let spec = id.spec();
+        let text = format!(" {} {} ", spec.number, spec.title);
+        let width =
+            u16::try_from(text.width()).unwrap_or(u16::MAX).min(area.right() - x.min(area.right()));
+        let place = Rect { x, width, height: 1, ..area };
+        let style = if app.current == id { theme.cursor } else { theme.muted };
+        frame.render_widget(Span::styled(text, style), place);
+        hits.click(place, Msg::Show(id));
+        x = x.saturating_add(width + 1);
+    }
+    let note = gaps_note(app);
+    let room = area.right().saturating_sub(x);
+    let width = u16::try_from(note.width()).unwrap_or(u16::MAX);
+    if !note.is_empty() && width < room {
+        let place = Rect { x: area.right() - width - 1, width, height: 1, ..area };
+        frame.render_widget(Span::styled(note, theme.warn), place);
+        hits.click(place, Msg::Gaps);
+    }
+    hits
+}
+
+/// One line that says what is missing here; `!` tells the rest.
+fn gaps_note(app: &App) -> String {
+    match app.shared.place() {
+        Some(place) if !place.gaps.is_empty() => {
+            let kind = if place.attached { "attached, " } else { "" };
+            format!("{kind}{} limits here (!)", place.gaps.len())
+        }
+        _ => String::new(),
+    }
+}
+
+fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
+    let left = vec![Span::styled(
+        format!(" {}", app.screens.crumb(app.current, &app.shared)),
+        theme.muted,
+    )];
+    let pending: String = app.pressed.iter().map(|_| "·").collect();
+    let right = match &app.note {
+        Some(note) => {
+            let style = if note.bad { theme.danger } else { theme.info };
+            Span::styled(format!("{} ", text::cut(&note.text, usize::from(width) * 3 / 4)), style)
+        }
+        None => Span::styled(format!("{pending} "), theme.key),
+    };
+    fill(left, right, width)
+}
+
+fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
+    let own = app.screens.infos(app.current, &app.keys);
+    let global = app.keys.infos(super::ACTIONS, app);
+    let mut infos: Vec<_> = own.into_iter().chain(global).filter(|i| i.footer > 0).collect();
+    infos.retain(|info| info.enabled.is_ok());
+    infos.sort_by_key(|info| std::cmp::Reverse(info.footer));
+    let hints: Vec<_> = infos
+        .iter()
+        .filter_map(|info| Some((shown(info.keys.first()?), info.title.to_owned())))
+        .collect();
+    key_hints(theme, width, &hints)
+}
+
+/// Left and right parts with the gap between; the right part wins when there is no room for both.
+fn fill(mut left: Vec<Span<'static>>, right: Span<'static>, width: u16) -> Line<'static> {
+    let width = usize::from(width);
+    let wanted = width.saturating_sub(right.width());
+    let mut used: usize = left.iter().map(Span::width).sum();
+    while used > wanted.saturating_sub(1) && left.len() > 1 {
+        let Some(last) = left.last_mut() else { break };
+        let over = used - wanted.saturating_sub(1);
+        let keep = last.width().saturating_sub(over);
+        used -= last.width();
+        if keep < 4 {
+            left.pop();
+            continue;
+        }
+        last.content = text::cut(&last.content, keep).into();
+        used += last.width();
+        break;
+    }
+    left.push(Span::raw(" ".repeat(wanted.saturating_sub(used))));
+    left.push(right);
+    Line::from(left)
+}
+
+/// Takes the weight off what lies behind a modal.
+fn dim(frame: &mut Frame, area: Rect) {
+    let area = area.intersection(frame.area());
+    let buffer = frame.buffer_mut();
+    for position in area.positions() {
+        if let Some(cell) = buffer.cell_mut(position) {
+            cell.modifier.insert(Modifier::DIM);
+            cell.modifier.remove(Modifier::REVERSED.union(Modifier::BOLD));
+        }
+    }
+}

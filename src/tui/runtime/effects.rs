@@ -1,0 +1,106 @@
+//! Carries out effects: background requests in lanes, with cancelling that reaches PostgreSQL.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sqlx::PgConnection;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    db::{self, Layout},
+    tui::{
+        app::{Msg, Request},
+        effect::Lane,
+        screens,
+        services::Services,
+    },
+};
+
+/// What a request may use while it runs.
+#[derive(Debug, Clone)]
+pub struct Cx {
+    pub services: Arc<Services>,
+    /// Fires when the answer is no longer wanted.
+    pub stop: CancellationToken,
+}
+
+impl Cx {
+    /// Runs a read on a session of its own, stopped in PostgreSQL when the answer is no longer wanted.
+    pub async fn read<T>(
+        &self,
+        who: &str,
+        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
+        self.services.read(who, &self.stop, work).await
+    }
+
+    /// Waits a little; less when the answer is no longer wanted.
+    pub async fn pause(&self, length: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(length) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
+
+/// Spawns requests and sends their answers to the loop.
+#[derive(Debug)]
+pub(super) struct Runner {
+    services: Arc<Services>,
+    inbox: mpsc::Sender<Msg>,
+    lanes: HashMap<&'static str, CancellationToken>,
+    all: CancellationToken,
+}
+
+impl Runner {
+    pub(super) fn new(services: Arc<Services>, inbox: mpsc::Sender<Msg>) -> Self {
+        Self { services, inbox, lanes: HashMap::new(), all: CancellationToken::new() }
+    }
+
+    /// Starts a request; in a `Latest` lane the one before is stopped first.
+    pub(super) fn run(&mut self, lane: Lane, request: Request) {
+        let stop = self.all.child_token();
+        if let Lane::Latest(name) = lane {
+            self.stop(name);
+            self.lanes.insert(name, stop.clone());
+        }
+        let cx = Cx { services: Arc::clone(&self.services), stop };
+        let inbox = self.inbox.clone();
+        let what = format!("{request:?}");
+        let task = tokio::spawn(carry_out(request, cx, inbox.clone()));
+        tokio::spawn(async move {
+            if let Err(error) = task.await {
+                tracing::error!(%error, request = what, "a request crashed");
+                let told =
+                    "an internal error stopped a request; the log has the details".to_owned();
+                let _ = inbox.send(Msg::Failed(told)).await;
+            }
+        });
+    }
+
+    /// Stops what runs in a lane.
+    pub(super) fn stop(&mut self, lane: &'static str) {
+        if let Some(token) = self.lanes.remove(lane) {
+            token.cancel();
+        }
+    }
+
+    /// Stops everything, at the end.
+    pub(super) fn stop_all(&self) {
+        self.all.cancel();
+    }
+}
+
+async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
+    let answer = match request {
+        Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
+        Request::Connect => cx.services.connect(&inbox).await,
+        Request::Recall => Msg::Remembered(cx.services.recall().await),
+        Request::Save(kept) => match cx.services.save(&kept).await {
+            Ok(()) => return,
+            Err(error) => Msg::Failed(error),
+        },
+    };
+    // The loop has ended when nobody listens any more.
+    let _ = inbox.send(answer).await;
+}

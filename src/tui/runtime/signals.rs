@@ -1,0 +1,31 @@
+//! Signals that end the program. A lost terminal makes the input reader spin, so the process is ended
+//! for good if the loop has not returned a second later.
+
+use std::{thread, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Cancels `stop` at SIGTERM, SIGHUP or SIGINT; the signal's number decides the exit code.
+///
+/// # Errors
+/// When the signals cannot be listened for.
+pub(super) fn listen(stop: CancellationToken) -> std::io::Result<tokio::task::JoinHandle<i32>> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::task::spawn(async move {
+        let number = tokio::select! {
+            _ = term.recv() => 15,
+            _ = hangup.recv() => 1,
+            _ = interrupt.recv() => 2,
+        };
+        stop.cancel();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(3));
+            crate::tui::term::leave();
+            std::process::exit(128 + number);
+        });
+        number
+    }))
+}

@@ -1,0 +1,43 @@
+//! The screen's own rows of the action table, and which global keys mean something here.
+
+use super::{Common, Msg, Pane, State};
+use crate::tui::ui::action::Action;
+
+/// Keys that only Orders has.
+pub const ACTIONS: &[Action<State, Msg>] = &[Action::look(
+    "orders.clear",
+    &["x"],
+    "clear search",
+    "Empty the search box and show the newest orders",
+    || Msg::Clear,
+)
+.when(|state| {
+    if state.field.text().is_empty() { Err("the search box is empty already") } else { Ok(()) }
+})];
+
+/// Whether a global key means anything here now, or why not.
+pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
+    let row = || state.selected().map(|_| ()).ok_or("no order is listed");
+    match common {
+        Common::Step(_)
+        | Common::Filter
+        | Common::Refresh
+        | Common::NextPane
+        | Common::PreviousPane
+        | Common::Explain
+        | Common::Zoom
+        | Common::Escape
+        | Common::CopyLink
+        | Common::Faults => Ok(()),
+        Common::Enter | Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Copy => row(),
+        Common::Bookmark | Common::Export => row(),
+        Common::Left | Common::Right => match state.pane {
+            Pane::List | Pane::Preview => Err(""),
+        },
+        Common::Sort => Err("the list is always newest first; G goes to the oldest"),
+        Common::NextView | Common::PreviousView => Err("Orders has one view"),
+        Common::NextMatch | Common::PreviousMatch => {
+            Err("every row here matches; n and N work in raw JSON")
+        }
+    }
+}

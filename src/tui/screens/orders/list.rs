@@ -1,0 +1,221 @@
+//! The list of orders and the lines beneath it.
+
+use ratatui::{
+    Frame,
+    layout::{
+        Constraint::{Fill, Length},
+        Layout, Rect,
+    },
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{Count, Msg, Pane, Row, State, is_fault};
+use crate::{
+    domain::{mask, order::Status, text},
+    tui::{
+        shared::Shared,
+        ui::{hits::Hits, pane::pane, theme::Theme},
+        words,
+    },
+};
+
+/// Columns wide enough for this show buyer and items; those go first, the flags never.
+const ROOMY: u16 = 64;
+
+pub(super) fn view(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<Msg>,
+) {
+    let title = if state.faults_only { "Orders with a fault" } else { "Orders" };
+    let focused = state.pane == Pane::List && !state.typing;
+    let inner = pane(frame, area, theme, &format!("{title} ({})", shown_of(state)), "", focused);
+    let foot = footnotes(state, shared, theme, inner.width);
+    let foot_height = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
+    let [head, body, below] =
+        inner.layout(&Layout::vertical([Length(1), Fill(1), Length(foot_height)]));
+    let roomy = inner.width >= ROOMY;
+    frame.render_widget(Line::styled(header(roomy), theme.header), head);
+    let len = state.len();
+    let visible = state.cursor.visible(usize::from(body.height), len);
+    hits.pane(body, 0, usize::from(body.height));
+    let rows = state.visible_rows().enumerate().skip(visible.start).take(visible.len());
+    for (line, (index, row)) in (0..body.height).zip(rows) {
+        let place = Rect { y: body.y + line, height: 1, ..body };
+        let is_cursor = index == state.cursor.index;
+        frame.render_widget(row_line(row, state, shared, theme, roomy, is_cursor), place);
+        if is_cursor {
+            let style = if focused { theme.cursor } else { theme.chosen };
+            frame.buffer_mut().set_style(place, style);
+        }
+        hits.click(place, Msg::Clicked(index));
+    }
+    if len == 0 {
+        empty(state, theme, frame, body);
+    }
+    for (line, text) in (0..below.height).zip(foot) {
+        let place = Rect { y: below.y + line, height: 1, ..below };
+        frame.render_widget(text, place);
+    }
+}
+
+fn shown_of(state: &State) -> String {
+    match &state.count.value {
+        Some(count) => counted(count),
+        None if state.rows.after.is_none() && state.rows.before.is_none() => {
+            state.len().to_string()
+        }
+        None => format!("{}+", state.len()),
+    }
+}
+
+/// `143`, `more than 10,000`, `~2,555,000`.
+pub(super) fn counted(count: &Count) -> String {
+    match count {
+        Count::Exact(rows) => thousands(*rows),
+        Count::MoreThan(rows) => format!("more than {}", thousands(*rows)),
+        Count::AtLeast(rows) => format!("{}+", thousands(*rows)),
+        Count::About(rows) => format!("~{}", thousands(*rows)),
+    }
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn header(roomy: bool) -> &'static str {
+    if roomy {
+        "  id     placed            buyer      status    items     total  flags"
+    } else {
+        "  id     placed         status        total  flags"
+    }
+}
+
+fn row_line(
+    row: &Row,
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    roomy: bool,
+    is_cursor: bool,
+) -> Line<'static> {
+    let mark = match (is_cursor, state.marks.contains(&row.id)) {
+        (true, true) => ">+",
+        (true, false) => "> ",
+        (false, true) => " +",
+        (false, false) => "  ",
+    };
+    let local = shared.zone.local(row.placed);
+    let (status, style) = status(row, theme);
+    let total = row.total.map_or_else(|| "?".to_owned(), |total| text::cut(&total.to_string(), 10));
+    let mut spans = vec![
+        Span::styled(mark, theme.marked),
+        Span::styled(format!("{} ", row.id.short()), theme.accent),
+    ];
+    if roomy {
+        let name = row.buyer_name.as_deref().unwrap_or("?");
+        let name = if shared.masked { mask::mask_name(name) } else { text::clean(name).into_owned() };
+        spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M:%S"))));
+        spans.push(Span::raw(text::fit(&name, 11)));
+        spans.push(Span::styled(text::fit(status, 10), style));
+        spans.push(Span::raw(format!(" {:>3} {total:>9}  ", row.items)));
+    } else {
+        spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M"))));
+        spans.push(Span::styled(text::fit(status, 10), style));
+        spans.push(Span::raw(format!(" {total:>9}  ")));
+    }
+    let style = if is_fault(row) { theme.danger } else { theme.muted };
+    spans.push(Span::styled(flags(row, shared.kept.bookmarks.contains(&row.id)), style));
+    Line::from(spans)
+}
+
+/// One letter a fact; `.` when there is nothing to say, `?` when a fact was not looked for.
+fn flags(row: &Row, bookmarked: bool) -> String {
+    let facts = [
+        ('U', row.undelivered == Some(true)),
+        ('x', row.letter == Some(true)),
+        ('D', row.drift == Some(true)),
+        ('o', row.stale),
+        ('s', row.deleted),
+        ('*', bookmarked),
+    ];
+    let mut out: String = facts.iter().filter(|(_, holds)| *holds).map(|(mark, _)| *mark).collect();
+    if row.undelivered.is_none() || row.letter.is_none() {
+        out.push('?');
+    }
+    if out.is_empty() { ".".to_owned() } else { out }
+}
+
+fn status(row: &Row, theme: &Theme) -> (&'static str, Style) {
+    match row.status {
+        _ if row.deleted => ("Deleted", theme.muted),
+        Status::New => ("New", theme.info),
+        Status::Completed => ("Completed", theme.ok),
+        Status::Cancelled => ("Cancelled", theme.warn),
+        Status::Other(_) => ("Unknown", theme.danger),
+    }
+}
+
+fn empty(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let line = if state.asked.loading_since().is_some() {
+        Line::styled("  searching …", theme.muted)
+    } else if state.faults_only && !state.rows.rows.is_empty() {
+        Line::styled("  no row on this page has a fault; Z shows all", theme.muted)
+    } else if state.asked.value.is_some() {
+        Line::styled("  nothing matches; see below for what was not searched", theme.muted)
+    } else {
+        Line::styled("  nothing read yet", theme.muted)
+    };
+    frame.render_widget(line, area);
+}
+
+/// Errors first, then what the answer does not cover, then how to go on.
+fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let width = usize::from(width);
+    let mut out = vec![];
+    if let Some(error) = &state.error {
+        out.push(Line::styled(text::cut(&format!("? {error}"), width), theme.danger));
+        if !state.rows.rows.is_empty() {
+            out.push(Line::styled("  the rows above answer the search before it", theme.muted));
+        }
+    }
+    if let Some(error) = &state.asked.error {
+        let age = state.asked.seen_at.map_or_else(
+            || "nothing read yet".to_owned(),
+            |at| format!("rows are {} old", words::since(at, shared)),
+        );
+        out.push(Line::styled(text::cut(&format!("Not refreshed ({age}): {error}"), width), theme.danger));
+    }
+    if !state.proposals.is_empty() {
+        out.push(Line::styled(text::cut(&state.proposals.join("  "), width), theme.key));
+    }
+    if let Some(answer) = &state.asked.value {
+        out.extend(answer.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)));
+    }
+    let marks = state.marks.len();
+    let marked = if marks > 0 { format!("{marks} marked   ") } else { String::new() };
+    out.push(Line::styled(
+        text::cut(
+            &format!("{marked}U undelivered  x letter  D drift  o old New  s deleted   i explains"),
+            width,
+        ),
+        theme.muted,
+    ));
+    if state.rows.rows.is_empty() || state.field.text().is_empty() {
+        let hint = "try  has:undelivered  status:new age:>24h  buyer:…  book:…  total:>100  has:drift";
+        out.push(Line::styled(text::cut(hint, width), theme.muted));
+    }
+    out
+}

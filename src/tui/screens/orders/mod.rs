@@ -1,0 +1,211 @@
+//! Orders: finding one from any scrap of information.
+
+mod actions;
+mod list;
+mod load;
+mod preview;
+#[cfg(test)]
+mod tests;
+mod update;
+mod view;
+mod window;
+
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
+
+use crossterm::event::KeyEvent;
+
+pub use self::{
+    actions::{ACTIONS, offers},
+    load::load,
+    update::update,
+    view::view,
+};
+use self::window::Window;
+use crate::{
+    db,
+    domain::{
+        id::OrderId,
+        search::{Query, SearchError},
+    },
+    ops::{
+        known::Known,
+        search::{Access, Count, Cursor as Key, OrderLine as Row, Start},
+    },
+    tui::{
+        effect::Lane,
+        route::Route,
+        screens::{Common, Fit, Spec},
+        shared::Shared,
+        ui::{
+            field::Field,
+            list::Cursor,
+            remote::{Remote, Ticket},
+        },
+    },
+};
+
+/// How the screen is listed.
+pub const SPEC: Spec = Spec { number: '2', title: "Orders" };
+
+/// Rows asked for at a time.
+pub const PAGE: usize = 100;
+
+const SEARCH: Lane = Lane::Latest("orders.search");
+const COUNT: Lane = Lane::Latest("orders.count");
+const PREVIEW: Lane = Lane::Latest("orders.preview");
+
+/// Which part of the screen the keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pane {
+    #[default]
+    List,
+    Preview,
+}
+
+/// What a search answered, beyond its rows.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What was not searched and why, which clock the list goes by.
+    pub coverage: Vec<String>,
+    pub access: Access,
+    pub millis: u64,
+}
+
+/// Everything the screen knows.
+#[derive(Debug, Default)]
+pub struct State {
+    field: Field,
+    typing: bool,
+    /// What is wrong with the text as typed; the rows below still answer the last good one.
+    error: Option<SearchError>,
+    /// Proposals for the word at the cursor, shown after Tab.
+    proposals: Vec<String>,
+    query: Query,
+    asked: Remote<Answer, db::Error>,
+    asked_from: Option<Start>,
+    rows: Window<Row, Key>,
+    count: Remote<Count, db::Error>,
+    faults_only: bool,
+    cursor: Cursor,
+    marks: BTreeSet<OrderId>,
+    preview: Remote<Option<Arc<Known>>, db::Error>,
+    preview_of: Option<OrderId>,
+    preview_offset: usize,
+    pane: Pane,
+    zoomed: bool,
+    explaining: bool,
+}
+
+/// What can happen here.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    Common(Common),
+    Typed(KeyEvent),
+    Pasted(String),
+    Scrolled(usize, isize),
+    Woken,
+    /// Come here with this query.
+    Opened(String),
+    Clicked(usize),
+    Clear,
+    SearchClicked,
+    Found(Ticket, Result<(Window<Row, Key>, Answer), db::Error>),
+    Counted(Ticket, Result<Count, db::Error>),
+    Previewed(Ticket, Result<Option<Arc<Known>>, db::Error>),
+    Exported(Result<String, String>),
+}
+
+/// What can be asked for here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    Search { ticket: Ticket, query: Query, from: Start, typed: bool },
+    Count { ticket: Ticket, query: Query },
+    Preview { ticket: Ticket, order: OrderId },
+    Export { rows: Vec<Row>, masked: bool },
+}
+
+/// Whether the row has something wrong with it.
+fn is_fault(row: &Row) -> bool {
+    [row.undelivered, row.letter, row.drift].contains(&Some(true)) || row.stale
+}
+
+/// Where a row stands in the list.
+const fn key(row: &Row) -> Key {
+    Key { placed: row.placed, id: row.id }
+}
+
+impl State {
+    /// The row under the cursor.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Row> {
+        self.visible_rows().nth(self.cursor.index)
+    }
+
+    /// Rows as listed: all, or those with a fault.
+    fn visible_rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.rows.iter().filter(|row| !self.faults_only || is_fault(row))
+    }
+
+    fn len(&self) -> usize {
+        self.visible_rows().count()
+    }
+
+    /// Whether keys are being typed as text.
+    #[must_use]
+    pub const fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    /// Takes what drawing learned about pane heights.
+    pub fn fit(&mut self, fits: &[Fit]) {
+        let len = self.len();
+        for fit in fits.iter().filter(|fit| fit.pane == 0) {
+            self.cursor.fit(fit.rows, len);
+        }
+    }
+
+    /// The place, for links and history.
+    #[must_use]
+    pub fn route(&self) -> Option<Route> {
+        Some(Route::Orders { query: self.field.text().to_owned() })
+    }
+
+    /// Where we are, in words.
+    #[must_use]
+    pub fn crumb(&self, _: &Shared) -> String {
+        match self.field.text() {
+            "" => "Orders › newest".to_owned(),
+            text => format!("Orders › {}", crate::domain::text::clean(text)),
+        }
+    }
+
+    /// The headless verb that shows the same.
+    #[must_use]
+    pub fn twin(&self) -> String {
+        match self.field.text() {
+            "" => "orderscope orders search".to_owned(),
+            text => format!("orderscope orders search '{}'", text.replace('\'', "'\\''")),
+        }
+    }
+
+    /// When the rows were read.
+    #[must_use]
+    pub const fn seen_at(&self) -> Option<Instant> {
+        self.asked.seen_at
+    }
+
+    /// When the newest page is read again: only while it is what is shown.
+    #[must_use]
+    pub fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
+        let idle = self.asked.loading_since().is_none() && !shared.frozen && !self.typing;
+        let at_top = self.rows.before.is_none() && self.rows.rows.len() <= PAGE;
+        let last = self.asked.seen_at.max(self.asked.failed_at)?;
+        let rate = if shared.focused { 1 } else { 4 };
+        (idle && at_top).then(|| last + shared.interval * rate)
+    }
+
+    /// Takes past searches for `↑`.
+    pub fn recall(&mut self, searches: &[String]) {
+        self.field.recall_from(searches.to_vec());
+    }
+}

@@ -1,0 +1,352 @@
+//! How the search answers messages. No IO and no clock.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::{COUNT, Common, Msg, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
+use crate::{
+    domain::{
+        search,
+        zone::Clock,
+    },
+    tui::{
+        effect::{Effect, Lane},
+        route::Route,
+        shared::{Keep, Shared},
+        ui::{field::Typed, list::Step},
+    },
+};
+
+type Effects = Vec<Effect<Request>>;
+
+/// Answers one message.
+pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    match msg {
+        Msg::Common(common) => return common_key(state, common, shared),
+        Msg::Typed(key) => return typed(state, key, shared),
+        Msg::Pasted(text) => {
+            state.typing = true;
+            state.field.paste(&text);
+            return edited(state, shared);
+        }
+        Msg::Scrolled(0, by) => return moved(state, Step::Lines(by), shared),
+        Msg::Scrolled(_, by) => {
+            state.preview_offset = state.preview_offset.saturating_add_signed(by);
+        }
+        Msg::Woken => return vec![ask(state, Start::Newest, false, shared)],
+        Msg::Opened(query) => {
+            if state.asked.value.is_some() && query == state.field.text() {
+                return vec![];
+            }
+            state.field.set(&query);
+            return edited(state, shared);
+        }
+        Msg::Clicked(index) => {
+            state.typing = false;
+            state.pane = Pane::List;
+            return moved(state, Step::To(index), shared);
+        }
+        Msg::SearchClicked => state.typing = true,
+        Msg::Clear => {
+            state.field.set("");
+            return edited(state, shared);
+        }
+        Msg::Found(ticket, result) => {
+            return settled(state, ticket, result, shared);
+        }
+        Msg::Counted(ticket, result) => {
+            state.count.settle(ticket, result, shared.now.instant);
+        }
+        Msg::Previewed(ticket, result) => {
+            state.preview.settle(ticket, result, shared.now.instant);
+        }
+        Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
+        Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
+    }
+    vec![]
+}
+
+fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
+    match common {
+        Common::Step(step) if state.pane == Pane::Preview => {
+            state.preview_offset = match step {
+                Step::Lines(by) => state.preview_offset.saturating_add_signed(by),
+                Step::HalfPages(by) => state.preview_offset.saturating_add_signed(by * 10),
+                Step::First => 0,
+                Step::Last | Step::To(_) => usize::MAX / 2,
+            };
+            vec![]
+        }
+        Common::Step(step) => moved(state, step, shared),
+        Common::Filter => {
+            state.typing = true;
+            vec![]
+        }
+        Common::Escape => {
+            if state.explaining {
+                state.explaining = false;
+            } else if state.zoomed {
+                state.zoomed = false;
+            } else if state.pane == Pane::Preview {
+                state.pane = Pane::List;
+            } else if !state.marks.is_empty() {
+                state.marks.clear();
+            } else if !state.field.text().is_empty() {
+                state.field.set("");
+                return edited(state, shared);
+            }
+            vec![]
+        }
+        Common::NextPane | Common::PreviousPane => {
+            state.pane = if state.pane == Pane::List { Pane::Preview } else { Pane::List };
+            preview(state, shared)
+        }
+        Common::Enter => open(state),
+        Common::Mark => {
+            if let Some(id) = state.selected().map(|row| row.id) {
+                let _ = state.marks.insert(id) || state.marks.remove(&id);
+            }
+            moved(state, Step::Lines(1), shared)
+        }
+        Common::MarkAll => {
+            let ids: Vec<_> = state.visible_rows().map(|row| row.id).collect();
+            state.marks.extend(ids);
+            vec![]
+        }
+        Common::InvertMarks => {
+            let ids: Vec<_> = state.visible_rows().map(|row| row.id).collect();
+            for id in ids {
+                let _ = state.marks.remove(&id) || state.marks.insert(id);
+            }
+            vec![]
+        }
+        Common::Copy => copy(state),
+        Common::CopyLink => {
+            let Some(route) = state.route() else { return vec![] };
+            vec![Effect::Copy { text: route.link(shared.context()), what: "link".to_owned() }]
+        }
+        Common::Export => {
+            let marked = |row: &&super::Row| state.marks.is_empty() || state.marks.contains(&row.id);
+            let rows = state.visible_rows().filter(marked).cloned().collect();
+            vec![Effect::Run(Lane::Every, Request::Export { rows, masked: shared.masked })]
+        }
+        Common::Bookmark => {
+            state.selected().map(|row| Effect::Keep(Keep::Bookmark(row.id))).into_iter().collect()
+        }
+        Common::Faults => {
+            state.faults_only = !state.faults_only;
+            let mut effects = moved(state, Step::First, shared);
+            let told = if state.faults_only { "only rows with a fault" } else { "all rows" };
+            effects.push(Effect::Tell(told.to_owned()));
+            effects
+        }
+        Common::Refresh => vec![ask(state, Start::Newest, false, shared)],
+        Common::Explain => {
+            state.explaining = !state.explaining;
+            vec![]
+        }
+        Common::Zoom => {
+            state.zoomed = !state.zoomed;
+            vec![]
+        }
+        Common::Left
+        | Common::Right
+        | Common::Sort
+        | Common::NextView
+        | Common::PreviousView
+        | Common::NextMatch
+        | Common::PreviousMatch => vec![],
+    }
+}
+
+fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
+    if key.code == KeyCode::Tab {
+        return complete(state, shared);
+    }
+    state.proposals.clear();
+    match state.field.key(key) {
+        Typed::Edited => edited(state, shared),
+        Typed::Left => {
+            state.typing = false;
+            vec![]
+        }
+        Typed::Entered => entered(state, shared),
+        Typed::Moved | Typed::Ignored => vec![],
+    }
+}
+
+/// Enter in the search box: to the list, or straight to the order when it is the only one.
+fn entered(state: &mut State, shared: &Shared) -> Effects {
+    if state.error.is_some() {
+        return vec![];
+    }
+    state.typing = false;
+    state.field.remember();
+    let mut effects = vec![];
+    if !state.field.text().is_empty() {
+        effects.push(Effect::Keep(Keep::Search(state.field.text().to_owned())));
+    }
+    let is_settled = state.asked.loading_since().is_none();
+    let is_only = state.rows.rows.len() == 1 && !state.field.text().is_empty();
+    if is_settled && is_only {
+        effects.extend(open(state));
+    } else if !is_settled {
+        // The answer is on its way; the cursor waits at the top.
+        effects.extend(moved(state, Step::First, shared));
+    }
+    effects
+}
+
+/// Tab: fills in the only proposal, or lists them.
+fn complete(state: &mut State, shared: &Shared) -> Effects {
+    let found = search::complete(state.field.text(), state.field.cursor());
+    match found.as_slice() {
+        [] => {
+            state.proposals.clear();
+            vec![]
+        }
+        [only] => {
+            let mut text = state.field.text().to_owned();
+            text.replace_range(only.replace.clone(), &only.with);
+            state.field.set(&text);
+            state.proposals.clear();
+            edited(state, shared)
+        }
+        many => {
+            state.proposals = many.iter().map(|completion| completion.with.clone()).collect();
+            vec![]
+        }
+    }
+}
+
+/// The text changed: search if it means something, else say where it does not.
+fn edited(state: &mut State, shared: &Shared) -> Effects {
+    let clock = Clock { now: shared.now.utc, zone: shared.zone };
+    match search::parse(state.field.text(), &clock) {
+        Ok(query) => {
+            state.error = None;
+            state.query = query;
+            vec![ask(state, Start::Newest, state.typing, shared)]
+        }
+        Err(error) => {
+            state.error = Some(error);
+            vec![]
+        }
+    }
+}
+
+fn ask(state: &mut State, from: Start, typed: bool, shared: &Shared) -> Effect<Request> {
+    let ticket = state.asked.begin(shared.now.instant);
+    state.asked_from = Some(from);
+    let query = state.query.clone();
+    Effect::Run(SEARCH, Request::Search { ticket, query, from, typed })
+}
+
+type Found = (super::Window<super::Row, super::Key>, super::Answer);
+
+fn settled(
+    state: &mut State,
+    ticket: super::Ticket,
+    result: Result<Found, crate::db::Error>,
+    shared: &Shared,
+) -> Effects {
+    let (page, answer) = match result {
+        Ok((page, answer)) => (Some(page), Ok(answer)),
+        Err(error) => (None, Err(error)),
+    };
+    if !state.asked.settle(ticket, answer, shared.now.instant) {
+        return vec![];
+    }
+    let (Some(page), Some(from)) = (page, state.asked_from.take()) else { return vec![] };
+    let chosen = state.selected().map(|row| row.id);
+    let same_text = matches!(from, Start::NewerThan(_) | Start::OlderThan(_));
+    match from {
+        Start::Newest | Start::Oldest => {
+            let at_end = from == Start::Oldest;
+            let keep = chosen.and_then(|id| page.rows.iter().position(|row| row.id == id));
+            state.rows = page;
+            let last = state.len().saturating_sub(1);
+            state.cursor.index = if at_end { last } else { keep.unwrap_or(0) };
+        }
+        Start::OlderThan(_) => {
+            let gone = state.rows.append(page, super::key);
+            state.cursor.index = state.cursor.index.saturating_sub(gone);
+            state.cursor.offset = state.cursor.offset.saturating_sub(gone);
+        }
+        Start::NewerThan(_) => {
+            let came = state.rows.prepend(page, super::key);
+            state.cursor.index += came;
+            state.cursor.offset += came;
+        }
+    }
+    state.cursor.step(Step::Lines(0), state.len());
+    let mut effects = preview(state, shared);
+    if !same_text {
+        if state.rows.before.is_none() && state.rows.after.is_none() {
+            state.count = super::Remote::default();
+        } else {
+            let ticket = state.count.begin(shared.now.instant);
+            let query = state.query.clone();
+            effects.push(Effect::Run(COUNT, Request::Count { ticket, query }));
+        }
+    }
+    effects
+}
+
+fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
+    let len = state.len();
+    // The ends of a long answer are pages of their own.
+    match step {
+        Step::Last if state.rows.after.is_some() => {
+            return vec![ask(state, Start::Oldest, false, shared)];
+        }
+        Step::First if state.rows.before.is_some() => {
+            return vec![ask(state, Start::Newest, false, shared)];
+        }
+        _ => state.cursor.step(step, len),
+    }
+    let mut effects = preview(state, shared);
+    if state.asked.loading_since().is_none() {
+        let near_end = state.cursor.index + PAGE / 2 >= len;
+        let near_start = state.cursor.index < PAGE / 2;
+        let from = match (&state.rows.after, &state.rows.before) {
+            (Some(after), _) if near_end => Some(Start::OlderThan(*after)),
+            (_, Some(before)) if near_start => Some(Start::NewerThan(*before)),
+            _ => None,
+        };
+        effects.extend(from.map(|from| ask(state, from, false, shared)));
+    }
+    effects
+}
+
+/// Loads what the preview shows, if that is not what it shows already.
+fn preview(state: &mut State, shared: &Shared) -> Effects {
+    let chosen = state.selected().map(|row| row.id);
+    let Some(order) = chosen else {
+        state.preview_of = None;
+        return vec![];
+    };
+    if state.preview_of == chosen && state.preview.value.is_some() {
+        return vec![];
+    }
+    state.preview_of = chosen;
+    state.preview_offset = 0;
+    state.preview.value = None;
+    let ticket = state.preview.begin(shared.now.instant);
+    vec![Effect::Run(PREVIEW, Request::Preview { ticket, order })]
+}
+
+fn open(state: &State) -> Effects {
+    let route = |row: &super::Row| Route::Timeline { order: row.id, at: None, diff: None };
+    state.selected().map(|row| Effect::Open(route(row))).into_iter().collect()
+}
+
+fn copy(state: &State) -> Effects {
+    let ids: Vec<_> = if state.marks.is_empty() {
+        state.selected().map(|row| row.id).into_iter().collect()
+    } else {
+        state.marks.iter().copied().collect()
+    };
+    let what = if ids.len() == 1 { "order id".to_owned() } else { format!("{} order ids", ids.len()) };
+    let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    vec![Effect::Copy { text, what }]
+}

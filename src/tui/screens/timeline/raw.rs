@@ -1,0 +1,99 @@
+//! The event as it is stored: every column, then the body, personal data covered.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Entry, Msg, State};
+use crate::{
+    domain::{mask, text},
+    tui::{
+        shared::Shared,
+        ui::{hits::Hits, pane::pane, theme::Theme},
+    },
+};
+
+pub(super) fn view(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    offset: usize,
+    hits: &mut Hits<Msg>,
+) {
+    let (title, lines) = match state.entry() {
+        Some(Entry::Event(point)) => {
+            (format!("Event v{} as stored", point.version), event(point, shared, theme))
+        }
+        Some(Entry::Message(message)) => ("Message".to_owned(), message_lines(message, theme)),
+        None => ("Nothing".to_owned(), vec![]),
+    };
+    let inner = pane(frame, area, theme, &title, "h l other events, j k scroll, Esc closes", true);
+    hits.pane(inner, 2, usize::from(inner.height));
+    let room = usize::from(inner.height);
+    let offset = offset.min(lines.len().saturating_sub(room));
+    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
+        frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
+    }
+}
+
+fn column(theme: &Theme, name: &str, value: &str) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(text::fit(name, 16), theme.muted),
+        Span::raw(text::clean(value).into_owned()),
+    ])
+}
+
+fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
+    let event = &point.event;
+    let none = "-".to_owned();
+    let maybe = |value: &Option<String>| value.clone().unwrap_or_else(|| none.clone());
+    let at = event.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let frozen = if point.frozen { "  (the column's frozen default)" } else { "" };
+    let mut out = vec![
+        column(theme, "seq_id", &event.seq.to_string()),
+        column(theme, "id", &event.id.to_string()),
+        column(theme, "stream_id", &event.stream.map_or(none.clone(), |id| id.to_string())),
+        column(theme, "version", &event.version.to_string()),
+        column(theme, "type", &event.kind),
+        column(theme, "timestamp", &format!("{at}{frozen}")),
+        column(theme, "mt_dotnet_type", &maybe(&event.dotnet_type)),
+        column(theme, "correlation_id", &maybe(&event.correlation_id)),
+        column(theme, "causation_id", &maybe(&event.causation_id)),
+        column(theme, "headers", &event.headers.as_ref().map_or(none.clone(), ToString::to_string)),
+        column(theme, "is_archived", &event.archived.to_string()),
+    ];
+    if let Some(doubt) = point.state.uncertain.as_ref().filter(|d| d.version == point.version) {
+        out.push(Line::styled(format!("not understood: {}", text::clean(&doubt.why)), theme.warn));
+    }
+    if event.binary {
+        out.push(Line::styled("the body is binary (bdata); what follows is Marten's placeholder", theme.warn));
+    }
+    let mut body = event.body.clone();
+    if shared.masked {
+        mask::mask_json(&mut body);
+    }
+    out.push(Line::styled("data", theme.muted));
+    let text = serde_json::to_string_pretty(&body).unwrap_or_default();
+    out.extend(text.lines().map(|line| Line::raw(text::clean(line).into_owned())));
+    out
+}
+
+fn message_lines(message: &crate::db::messages::Message, theme: &Theme) -> Vec<Line<'static>> {
+    let maybe = |id: Option<uuid::Uuid>| id.map_or("-".to_owned(), |id| id.to_string());
+    vec![
+        column(theme, "sequence_number", &message.sequence.to_string()),
+        column(theme, "message_id", &message.id.to_string()),
+        column(theme, "message_type", &message.kind),
+        column(theme, "sent_time", &format!("{} (published; not delivered)", message.published)),
+        column(theme, "outbox_id", &message.outbox.map_or("-".to_owned(), |id| id.to_string())),
+        column(theme, "conversation_id", &maybe(message.conversation)),
+        column(theme, "correlation_id", &maybe(message.correlation)),
+        column(theme, "initiator_id", &maybe(message.initiator)),
+        column(theme, "destination", message.destination.as_deref().unwrap_or("(none)")),
+        column(theme, "last pass", &maybe(message.last_pass)),
+    ]
+}

@@ -1,0 +1,346 @@
+//! How the timeline answers messages. No IO and no clock.
+
+use crossterm::event::KeyEvent;
+
+use super::{
+    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Prompt, READ, Request, Show, State, Version,
+};
+use crate::{
+    domain::{
+        when::{self, When},
+        zone::Clock,
+    },
+    tui::{
+        effect::{Effect, Lane},
+        shared::{Keep, Shared},
+        ui::{field::Typed, list::Step},
+    },
+};
+
+type Effects = Vec<Effect<Request>>;
+
+/// Answers one message.
+pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    match msg {
+        Msg::Common(common) => return common_key(state, common, shared),
+        Msg::Typed(key) => return typed(state, key, shared),
+        Msg::Pasted(text) => match &mut state.prompt {
+            Some(Prompt::GoTo(field, _) | Prompt::Find(field)) => field.paste(&text),
+            None => {}
+        },
+        Msg::Scrolled(pane, by) => scrolled(state, pane, by),
+        Msg::Woken => return woken(state, shared),
+        Msg::Opened(order, at, diff) => return opened(state, order, at, diff, shared),
+        Msg::Clicked(index) => {
+            state.pane = Pane::Events;
+            step(state, Step::To(index));
+        }
+        Msg::GoTo => state.prompt = Some(Prompt::GoTo(Field::default(), None)),
+        Msg::PinA => {
+            let b = state.pins.map_or(state.last(), |(_, b)| b);
+            state.pins = Some((state.version(), b));
+            state.show = Show::Diff;
+        }
+        Msg::PinB => {
+            let a = state.pins.map_or(Version(0), |(a, _)| a);
+            state.pins = Some((a, state.version()));
+            state.show = Show::Diff;
+        }
+        Msg::Diff => {
+            state.show = if state.show == Show::Diff { Show::State } else { Show::Diff };
+            state.state_offset = 0;
+        }
+        Msg::Detail => {
+            state.detail = match state.detail {
+                Detail::All => Detail::Changes,
+                Detail::Changes => Detail::Patch,
+                Detail::Patch => Detail::All,
+            };
+            state.state_offset = 0;
+        }
+        Msg::Play => play(state, shared),
+        Msg::Live => {
+            state.live = true;
+            state.skipping = false;
+            state.playing = None;
+            go_to(state, state.last());
+            state.live = true;
+        }
+        Msg::Skip => {
+            state.skipping = !state.skipping;
+            state.show = Show::State;
+        }
+        Msg::Raw => state.raw = if state.raw.is_some() { None } else { Some(0) },
+        Msg::Lanes => {
+            state.lanes = !state.lanes;
+            step(state, Step::Lines(0));
+        }
+        Msg::Read(ticket, result) => read(state, ticket, result, shared),
+        Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
+        Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
+    }
+    vec![]
+}
+
+fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
+    match common {
+        Common::Step(by) => match (&mut state.raw, state.pane) {
+            (Some(offset), _) => *offset = scrolled_to(*offset, by),
+            (None, Pane::State) => state.state_offset = scrolled_to(state.state_offset, by),
+            (None, Pane::Events) => step(state, by),
+        },
+        Common::Left => step(state, Step::Lines(-1)),
+        Common::Right => step(state, Step::Lines(1)),
+        Common::Enter => state.raw = if state.raw.is_some() { None } else { Some(0) },
+        Common::Escape => return escape(state),
+        Common::NextPane | Common::PreviousPane => {
+            state.pane = if state.pane == Pane::Events { Pane::State } else { Pane::Events };
+        }
+        Common::NextView | Common::PreviousView => {
+            state.show = if state.show == Show::Diff { Show::State } else { Show::Diff };
+        }
+        Common::Filter => state.prompt = Some(Prompt::Find(Field::default())),
+        Common::NextMatch => return find(state, 1),
+        Common::PreviousMatch => return find(state, -1),
+        Common::Copy => return copy(state),
+        Common::CopyLink => {
+            let link = state.route().map(|route| route.link(shared.context()));
+            let copied = link.map(|text| Effect::Copy { text, what: "link".to_owned() });
+            return copied.into_iter().collect();
+        }
+        Common::Export => {
+            let known = state.known().cloned();
+            let export = known.map(|known| Effect::Run(Lane::Every, Request::Export { known }));
+            return export.into_iter().collect();
+        }
+        Common::Refresh => return ask(state, shared).into_iter().collect(),
+        Common::Explain => state.explaining = !state.explaining,
+        Common::Bookmark => {
+            return state.order.map(|id| Effect::Keep(Keep::Bookmark(id))).into_iter().collect();
+        }
+        Common::Zoom => state.zoomed = !state.zoomed,
+        Common::Mark
+        | Common::MarkAll
+        | Common::InvertMarks
+        | Common::Sort
+        | Common::Faults => {}
+    }
+    vec![]
+}
+
+/// Back one step; from the bare timeline to where the order was found.
+fn escape(state: &mut State) -> Effects {
+    if state.explaining {
+        state.explaining = false;
+    } else if state.raw.is_some() {
+        state.raw = None;
+    } else if state.zoomed {
+        state.zoomed = false;
+    } else if state.skipping {
+        state.skipping = false;
+    } else if state.show == Show::Diff {
+        state.show = Show::State;
+    } else if state.pane == Pane::State {
+        state.pane = Pane::Events;
+    } else {
+        return vec![Effect::Back];
+    }
+    vec![]
+}
+
+fn opened(
+    state: &mut State,
+    order: super::OrderId,
+    at: Option<Version>,
+    diff: Option<(Version, Version)>,
+    shared: &Shared,
+) -> Effects {
+    let is_other = state.order != Some(order);
+    if is_other {
+        let lanes = state.lanes;
+        *state = State { order: Some(order), lanes, live: at.is_none(), ..State::default() };
+    }
+    if let Some(version) = at {
+        state.wanted = Some(version);
+        if !is_other {
+            go_to(state, version);
+        }
+    }
+    if diff.is_some() {
+        state.pins = diff;
+        state.show = Show::Diff;
+    }
+    ask(state, shared).into_iter().collect()
+}
+
+fn ask(state: &mut State, shared: &Shared) -> Option<Effect<Request>> {
+    let order = state.order?;
+    let ticket = state.known.begin(shared.now.instant);
+    Some(Effect::Run(READ, Request::Read { ticket, order }))
+}
+
+fn read(
+    state: &mut State,
+    ticket: super::Ticket,
+    result: Result<Option<std::sync::Arc<super::Known>>, crate::db::Error>,
+    shared: &Shared,
+) {
+    let before = state.version();
+    let first = state.known.value.is_none();
+    if !state.known.settle(ticket, result, shared.now.instant) || state.known.error.is_some() {
+        return;
+    }
+    if let Some(version) = state.wanted.take() {
+        go_to(state, version);
+    } else if first || state.live {
+        go_to(state, state.last());
+        state.live = true;
+    } else if matches!(state.entry(), Some(Entry::Event(_))) {
+        go_to(state, before);
+    }
+}
+
+fn woken(state: &mut State, shared: &Shared) -> Effects {
+    if let Some(at) = state.playing
+        && at <= shared.now.instant
+    {
+        if state.version() >= state.last() {
+            state.playing = None;
+        } else {
+            go_to(state, Version(state.version().0 + 1));
+            state.playing = Some(shared.now.instant + PLAY_STEP);
+        }
+        return vec![];
+    }
+    ask(state, shared).into_iter().collect()
+}
+
+fn play(state: &mut State, shared: &Shared) {
+    if state.playing.take().is_some() {
+        return;
+    }
+    if state.version() >= state.last() {
+        go_to(state, Version(1));
+    }
+    state.playing = Some(shared.now.instant + PLAY_STEP);
+}
+
+/// Puts the cursor on a version, as near as there is one.
+fn go_to(state: &mut State, version: Version) {
+    let last = state.last();
+    let version = version.clamp(Version(1.min(last.0)), last);
+    step(state, Step::To(usize::try_from(version.0 - 1).unwrap_or(0)));
+}
+
+fn step(state: &mut State, by: Step) {
+    let len = state.len();
+    state.cursor.step(by, len);
+    state.live = state.version() == state.last() && state.live;
+    state.state_offset = 0;
+    if let Some(offset) = &mut state.raw {
+        *offset = 0;
+    }
+}
+
+fn scrolled(state: &mut State, pane: usize, by: isize) {
+    match (pane, &mut state.raw) {
+        (2, Some(offset)) => *offset = offset.saturating_add_signed(by),
+        (0, _) => step(state, Step::Lines(by)),
+        _ => state.state_offset = state.state_offset.saturating_add_signed(by),
+    }
+}
+
+fn scrolled_to(offset: usize, by: Step) -> usize {
+    match by {
+        Step::Lines(by) => offset.saturating_add_signed(by),
+        Step::HalfPages(by) => offset.saturating_add_signed(by * 10),
+        Step::First => 0,
+        Step::Last => usize::MAX / 2,
+        Step::To(to) => to,
+    }
+}
+
+fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
+    match state.prompt.take() {
+        Some(Prompt::GoTo(mut field, mut error)) => match field.key(key) {
+            Typed::Left => {}
+            Typed::Entered => match target(state, field.text(), shared) {
+                Ok(version) => {
+                    go_to(state, version);
+                    state.live = false;
+                }
+                Err(why) => state.prompt = Some(Prompt::GoTo(field, Some(why))),
+            },
+            edited => {
+                if edited == Typed::Edited {
+                    error = None;
+                }
+                state.prompt = Some(Prompt::GoTo(field, error));
+            }
+        },
+        Some(Prompt::Find(mut field)) => match field.key(key) {
+            Typed::Left => {}
+            Typed::Entered => {
+                field.text().clone_into(&mut state.found);
+                return find(state, 1);
+            }
+            _ => state.prompt = Some(Prompt::Find(field)),
+        },
+        None => {}
+    }
+    vec![]
+}
+
+/// What is typed after `t`: a version (`v3`, `3`), or a time, then the version in force then.
+fn target(state: &State, text: &str, shared: &Shared) -> Result<Version, String> {
+    let known = state.known().ok_or("nothing is read yet")?;
+    let clock = Clock { now: shared.now.utc, zone: shared.zone };
+    let day = known.timeline.step(state.version()).map(|p| shared.zone.local(p.event.at).date());
+    match when::parse(text, &clock, day).map_err(|error| error.to_string())? {
+        When::Version(version) if (1..=state.last().0).contains(&version.0) => Ok(version),
+        When::Version(_) => Err(format!("versions go from 1 to {}", state.last())),
+        When::Time(time) => match known.timeline.at_time(time).map(|found| found.version) {
+            None | Some(Version(0)) => {
+                Err("the order did not exist then; its first event came later".to_owned())
+            }
+            Some(version) => Ok(version),
+        },
+    }
+}
+
+/// The next event whose type, metadata or body has the text, going round at the ends.
+fn find(state: &mut State, direction: isize) -> Effects {
+    let Some(known) = state.known() else { return vec![] };
+    let wanted = state.found.to_lowercase();
+    let points = known.timeline.steps();
+    let matches = |index: usize| {
+        points.get(index).is_some_and(|point| {
+            let event = &point.event;
+            let metadata = [&event.correlation_id, &event.causation_id];
+            let told = |text: &str| text.to_lowercase().contains(&wanted);
+            told(&event.kind)
+                || metadata.into_iter().flatten().any(|text| told(text))
+                || told(&event.body.to_string())
+                || told(&event.id.to_string())
+        })
+    };
+    let len = isize::try_from(points.len()).unwrap_or(0);
+    let start = isize::try_from(state.cursor.index).unwrap_or(0);
+    let order = (1..=len).map(|by| (start + by * direction).rem_euclid(len.max(1)).unsigned_abs());
+    match order.into_iter().find(|index| matches(*index)) {
+        Some(index) => {
+            step(state, Step::To(index));
+            vec![]
+        }
+        None => vec![Effect::Warn(format!("{:?} is in no event of this order", state.found))],
+    }
+}
+
+fn copy(state: &State) -> Effects {
+    let (text, what) = match state.entry() {
+        Some(Entry::Event(point)) => (point.event.id.to_string(), "event id"),
+        Some(Entry::Message(message)) => (message.id.to_string(), "message id"),
+        None => return vec![],
+    };
+    vec![Effect::Copy { text, what: what.to_owned() }]
+}

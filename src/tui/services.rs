@@ -1,0 +1,167 @@
+//! What requests need from outside: the database, once it is open, and a few files.
+
+use std::{io::Write, path::PathBuf, sync::Arc};
+
+use sqlx::PgConnection;
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    app::{Ended, Msg},
+    route::Route,
+    shared::{Kept, Link, Place},
+};
+use crate::{
+    config::{Context, KeptFile, Target},
+    db::{self, Db, Layout, Limits},
+    domain::report::{Form, Table},
+    session::{self, Session},
+};
+
+/// Shared by all requests of one console.
+#[derive(Debug)]
+pub struct Services {
+    context: Context,
+    limits: Limits,
+    /// Where exports go.
+    exports: PathBuf,
+    open: watch::Sender<Option<Arc<Opened>>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    db: Db,
+    layout: Arc<Layout>,
+    session: tokio::sync::Mutex<Option<Session>>,
+}
+
+impl Services {
+    /// Nothing is opened before the first request.
+    #[must_use]
+    pub fn new(context: Context, limits: Limits) -> Self {
+        let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        Self { context, limits, exports, open: watch::Sender::new(None) }
+    }
+
+    /// Opens the database, telling what takes time.
+    pub(super) async fn connect(&self, inbox: &mpsc::Sender<Msg>) -> Msg {
+        let tell = |doing: String| {
+            // A full box only means that nobody could have read this line.
+            let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
+        };
+        let today = chrono::Utc::now().date_naive();
+        match session::open(&self.context, &self.limits, today, &tell).await {
+            Ok(session) => {
+                let place = self.place(&session);
+                let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
+                let session = tokio::sync::Mutex::new(Some(session));
+                self.open.send_replace(Some(Arc::new(Opened { db, layout, session })));
+                Msg::Linked(Link::Up(Arc::new(place)))
+            }
+            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
+        }
+    }
+
+    /// Runs a read on a session of its own; waits until the database is open.
+    pub async fn read<T>(
+        &self,
+        who: &str,
+        stop: &tokio_util::sync::CancellationToken,
+        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
+        let mut open = self.open.subscribe();
+        let opened = tokio::select! {
+            opened = open.wait_for(Option::is_some) => opened.ok().and_then(|open| open.clone()),
+            () = stop.cancelled() => None,
+        };
+        let Some(opened) = opened else { return Err(db::Error::Cancelled) };
+        let layout = Arc::clone(&opened.layout);
+        opened.db.read(who, stop, async |conn| work(conn, &layout).await).await
+    }
+
+    /// Writes a table to the working directory in three forms; yields what to tell.
+    pub async fn export(&self, name: &str, table: Table) -> Result<String, String> {
+        let dir = self.exports.clone();
+        let stamp = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+        let base = format!("orderscope-{name}-{stamp}");
+        let rows = table.rows.len();
+        let told = format!("{rows} rows to {}/{base}.csv, .json and .md", dir.display());
+        let written = tokio::task::spawn_blocking(move || {
+            for (ending, form) in [("csv", Form::Csv), ("json", Form::Json), ("md", Form::Markdown)]
+            {
+                let path = dir.join(format!("{base}.{ending}"));
+                let failed =
+                    |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+                // Never over an older export.
+                let mut file = std::fs::File::create_new(&path).map_err(failed)?;
+                table.print(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;
+            }
+            Ok(told)
+        });
+        written.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Reads what was remembered; a damaged file is told in the log and costs only the memory.
+    pub(super) async fn recall(&self) -> Kept {
+        let path = KeptFile::path(&self.context.name);
+        let read = tokio::task::spawn_blocking(move || KeptFile::read(&path)).await;
+        let file = match read {
+            Ok(Ok(file)) => file,
+            Ok(Err(error)) => {
+                tracing::warn!(error, "nothing was recalled");
+                KeptFile::default()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "nothing was recalled");
+                KeptFile::default()
+            }
+        };
+        let view = |(key, place): (u8, String)| Some((key, place.parse::<Route>().ok()?));
+        Kept {
+            bookmarks: file.bookmarks,
+            views: file.views.into_iter().filter_map(view).collect(),
+            searches: file.searches,
+        }
+    }
+
+    /// Writes what is to be remembered.
+    pub(super) async fn save(&self, kept: &Kept) -> Result<(), String> {
+        let path = KeptFile::path(&self.context.name);
+        let file = KeptFile {
+            bookmarks: kept.bookmarks.clone(),
+            views: kept.views.iter().map(|(key, route)| (*key, route.to_string())).collect(),
+            searches: kept.searches.clone(),
+        };
+        let written = tokio::task::spawn_blocking(move || file.write(&path));
+        written.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Leaves the database.
+    pub(super) async fn close(&self) {
+        let opened = self.open.borrow().clone();
+        if let Some(opened) = opened
+            && let Some(session) = opened.session.lock().await.take()
+        {
+            session.close().await;
+        }
+    }
+
+    fn place(&self, session: &Session) -> Place {
+        let layout = &session.layout;
+        let gaps = layout.missing().into_iter().map(|gap| format!("{}: {}", gap.what, gap.cost));
+        let (host, database) = match (&self.context.target, session.db.place().rsplit_once('/')) {
+            (Target::Embedded, _) => ("private".to_owned(), "orderscope".to_owned()),
+            (_, Some((host, database))) => (host.to_owned(), database.to_owned()),
+            (_, None) => (session.db.place().to_owned(), String::new()),
+        };
+        Place {
+            context: self.context.name.clone(),
+            production: self.context.production,
+            database,
+            host,
+            role: layout.role().to_owned(),
+            server: format!("PostgreSQL {}", layout.major_version()),
+            gaps: gaps.collect(),
+            attached: !layout.is_managed(),
+        }
+    }
+}

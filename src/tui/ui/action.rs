@@ -1,0 +1,305 @@
+//! Actions are data. One row says how an action is called, reached, explained and judged; dispatch,
+//! footer, `?`, palette, remapping, the lock, the user guide and the command-line twin come from it.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What an action may do to the database or beyond this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Risk {
+    Look,
+    Change,
+    Destroy,
+}
+
+/// One action of a scope whose state is `S` and whose messages are `M`.
+pub struct Action<S, M> {
+    /// Stable name for the configuration, the palette and the docs: `timeline.diff`.
+    pub name: &'static str,
+    /// Default keys; a sequence is written with a space: `g g`.
+    pub keys: &'static [&'static str],
+    /// Two or three words, for the footer.
+    pub title: &'static str,
+    /// A sentence, for `?` and the docs.
+    pub help: &'static str,
+    pub risk: Risk,
+    /// Larger is shown earlier in the footer; 0 is never shown there.
+    pub footer: u8,
+    /// Whether it can run now, or why not.
+    pub enabled: fn(&S) -> Result<(), &'static str>,
+    pub msg: fn() -> M,
+    /// The headless verb that does the same.
+    pub twin: Option<&'static str>,
+}
+
+impl<S, M> std::fmt::Debug for Action<S, M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Action").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<S, M> Action<S, M> {
+    /// An action that only looks, is always possible and has no headless twin.
+    #[must_use]
+    pub const fn look(
+        name: &'static str,
+        keys: &'static [&'static str],
+        title: &'static str,
+        help: &'static str,
+        msg: fn() -> M,
+    ) -> Self {
+        let enabled = |_: &S| Ok(());
+        Self { name, keys, title, help, risk: Risk::Look, footer: 0, enabled, msg, twin: None }
+    }
+
+    /// Shown in the footer, larger first.
+    #[must_use]
+    pub const fn footer(mut self, rank: u8) -> Self {
+        self.footer = rank;
+        self
+    }
+
+    /// Possible only sometimes; the other times it says why not.
+    #[must_use]
+    pub const fn when(mut self, enabled: fn(&S) -> Result<(), &'static str>) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// The headless verb that does the same.
+    #[must_use]
+    pub const fn twin(mut self, verb: &'static str) -> Self {
+        self.twin = Some(verb);
+        self
+    }
+}
+
+/// An action without its types, as help, palette and docs need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    pub name: &'static str,
+    pub keys: Vec<String>,
+    pub title: &'static str,
+    pub help: &'static str,
+    pub risk: Risk,
+    pub footer: u8,
+    pub enabled: Result<(), &'static str>,
+    pub twin: Option<&'static str>,
+}
+
+/// A key with its modifiers, normalised so that equal presses compare equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash)]
+pub struct Chord(KeyCode, KeyModifiers);
+
+impl From<KeyEvent> for Chord {
+    fn from(key: KeyEvent) -> Self {
+        // A capital or a sign already says shift, and terminals differ in whether they report it.
+        match key.code {
+            KeyCode::Char(_) => Self(key.code, key.modifiers - KeyModifiers::SHIFT),
+            KeyCode::BackTab => Self(KeyCode::BackTab, KeyModifiers::NONE),
+            code => Self(code, key.modifiers),
+        }
+    }
+}
+
+/// Reads `"r"`, `"ctrl-r"`, `"enter"`, `"f2"`, or a sequence `"g g"`.
+#[must_use]
+pub fn parse(spec: &str) -> Option<Vec<Chord>> {
+    let chords: Option<Vec<_>> = spec.split(' ').map(parse_one).collect();
+    chords.filter(|chords| !chords.is_empty())
+}
+
+fn parse_one(spec: &str) -> Option<Chord> {
+    let (mods, key) = match spec.strip_prefix("ctrl-") {
+        Some(key) => (KeyModifiers::CONTROL, key),
+        None => (KeyModifiers::NONE, spec),
+    };
+    let code = match key {
+        "enter" => KeyCode::Enter,
+        "esc" => KeyCode::Esc,
+        "tab" => KeyCode::Tab,
+        "shift-tab" => KeyCode::BackTab,
+        "space" => KeyCode::Char(' '),
+        "up" => KeyCode::Up,
+        "down" => KeyCode::Down,
+        "left" => KeyCode::Left,
+        "right" => KeyCode::Right,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
+        "pageup" => KeyCode::PageUp,
+        "pagedown" => KeyCode::PageDown,
+        _ => {
+            let mut chars = key.chars();
+            match (chars.next()?, chars.as_str()) {
+                (c, "") => KeyCode::Char(c),
+                ('f', number) => KeyCode::F(number.parse().ok().filter(|n| (1..=12).contains(n))?),
+                _ => return None,
+            }
+        }
+    };
+    Some(Chord(code, mods))
+}
+
+/// The keys in force: each action's defaults, or what the configuration put in their place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    overrides: BTreeMap<String, Vec<String>>,
+}
+
+/// What a pressed sequence means in a table.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<'a, S, M> {
+    Action(&'a Action<S, M>),
+    /// More keys may follow.
+    Prefix,
+    Nothing,
+}
+
+impl<S, M> PartialEq for Action<S, M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl<S, M> Eq for Action<S, M> {}
+
+impl Keys {
+    /// Keys by action name, as the configuration's `[keys]` table gives them.
+    #[must_use]
+    pub fn new(overrides: BTreeMap<String, Vec<String>>) -> Self {
+        Self { overrides }
+    }
+
+    /// The key specs of one action.
+    #[must_use]
+    pub fn of<S, M>(&self, action: &Action<S, M>) -> Vec<String> {
+        self.overrides
+            .get(action.name)
+            .cloned()
+            .unwrap_or_else(|| action.keys.iter().map(|&key| key.to_owned()).collect())
+    }
+
+    /// What the pressed sequence means in this table.
+    pub fn find<'a, S, M>(&self, table: &'a [Action<S, M>], pressed: &[Chord]) -> Found<'a, S, M> {
+        let mut prefix = false;
+        for action in table {
+            for chords in self.of(action).iter().filter_map(|spec| parse(spec)) {
+                if chords == pressed {
+                    return Found::Action(action);
+                }
+                prefix |= chords.len() > pressed.len() && chords.starts_with(pressed);
+            }
+        }
+        if prefix { Found::Prefix } else { Found::Nothing }
+    }
+
+    /// The rows of a table as help and palette show them.
+    pub fn infos<S, M>(&self, table: &[Action<S, M>], state: &S) -> Vec<Info> {
+        table
+            .iter()
+            .map(|action| Info {
+                name: action.name,
+                keys: self.of(action),
+                title: action.title,
+                help: action.help,
+                risk: action.risk,
+                footer: action.footer,
+                enabled: (action.enabled)(state),
+                twin: action.twin,
+            })
+            .collect()
+    }
+
+    /// Every problem: an unreadable key, an unknown action, or one key with two meanings among
+    /// tables that are active together (`scopes`).
+    #[must_use]
+    pub fn problems(&self, scopes: &[Vec<(&'static str, Vec<String>)>]) -> Vec<String> {
+        let mut out = vec![];
+        let known = |name: &str| scopes.iter().flatten().any(|(other, _)| *other == name);
+        for name in self.overrides.keys().filter(|name| !known(name)) {
+            out.push(format!("keys: there is no action called {name:?}"));
+        }
+        for scope in scopes {
+            let mut seen: Vec<(Vec<Chord>, &str)> = vec![];
+            for (name, specs) in scope {
+                for spec in specs {
+                    let Some(chords) = parse(spec) else {
+                        out.push(format!("{name}: cannot read the key {spec:?}"));
+                        continue;
+                    };
+                    let clash = seen.iter().find(|(other, other_name)| {
+                        (other.starts_with(&chords) || chords.starts_with(other))
+                            && other_name != name
+                    });
+                    if let Some((_, other)) = clash {
+                        out.push(format!("{spec}: means both {other} and {name}"));
+                    }
+                    seen.push((chords, name));
+                }
+            }
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+}
+
+/// How a key spec is shown: `Enter`, `Ctrl+u`, `gg`, `→`.
+#[must_use]
+pub fn shown(spec: &str) -> String {
+    let one = |key: &str| match key {
+        "enter" => "Enter".to_owned(),
+        "esc" => "Esc".to_owned(),
+        "tab" => "Tab".to_owned(),
+        "shift-tab" => "Shift+Tab".to_owned(),
+        "space" => "Space".to_owned(),
+        "up" => "↑".to_owned(),
+        "down" => "↓".to_owned(),
+        "left" => "←".to_owned(),
+        "right" => "→".to_owned(),
+        "home" => "Home".to_owned(),
+        "end" => "End".to_owned(),
+        "pageup" => "PgUp".to_owned(),
+        "pagedown" => "PgDn".to_owned(),
+        key => match key.strip_prefix("ctrl-") {
+            Some(key) => format!("Ctrl+{key}"),
+            None if key.len() > 1 => key.to_uppercase(),
+            None => key.to_owned(),
+        },
+    };
+    spec.split(' ').map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[Action<(), u8>] = &[
+        Action::look("a.top", &["g g", "home"], "top", "Go to the top", || 1),
+        Action::look("a.one", &["x"], "one", "Do one", || 2),
+    ];
+
+    fn scope(keys: &Keys) -> Vec<(&'static str, Vec<String>)> {
+        TABLE.iter().map(|action| (action.name, keys.of(action))).collect()
+    }
+
+    #[test]
+    fn sequences_are_followed() {
+        let keys = Keys::default();
+        let g = parse("g").unwrap();
+        assert_eq!(keys.find(TABLE, &g), Found::Prefix);
+        let found = keys.find(TABLE, &[g[0], g[0]]);
+        assert!(matches!(found, Found::Action(action) if action.name == "a.top"));
+    }
+
+    #[test]
+    fn a_remap_replaces_and_a_clash_is_told() {
+        let keys = Keys::new(BTreeMap::from([("a.one".into(), vec!["g".into()])]));
+        let problems = keys.problems(&[scope(&keys)]);
+        assert_eq!(problems, ["g: means both a.top and a.one"]);
+        let keys = Keys::new(BTreeMap::from([("a.two".into(), vec!["?!".into()])]));
+        assert_eq!(keys.problems(&[scope(&keys)]), ["keys: there is no action called \"a.two\""]);
+        assert_eq!(Keys::default().problems(&[scope(&Keys::default())]), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,75 @@
+//! The frame around a pane and the few drawing idioms every screen shares.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+    widgets::Block,
+};
+
+use super::theme::Theme;
+
+/// Draws a bordered pane with its title and an optional note at the right of the top edge; returns
+/// the room inside.
+pub fn pane(
+    frame: &mut Frame,
+    area: Rect,
+    theme: &Theme,
+    title: &str,
+    note: &str,
+    focused: bool,
+) -> Rect {
+    let border = if focused { theme.focus } else { theme.border };
+    let mut block = Block::bordered().border_style(border);
+    if !title.is_empty() {
+        block = block.title(Line::styled(format!(" {title} "), theme.title));
+    }
+    let room = usize::from(area.width).saturating_sub(title.chars().count() + 6);
+    if !note.is_empty() && note.chars().count() + 2 <= room {
+        block = block.title(Line::styled(format!(" {note} "), theme.muted).right_aligned());
+    }
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}
+
+/// Draws one line into a row of `area`, if that row exists.
+pub fn line(frame: &mut Frame, area: Rect, row: u16, text: impl Into<Line<'static>>) {
+    if row < area.height {
+        let place = Rect { y: area.y + row, height: 1, ..area };
+        frame.render_widget(text.into(), place);
+    }
+}
+
+/// `label value`, the label muted and padded to `width` columns.
+#[must_use]
+pub fn labelled(
+    theme: &Theme,
+    label: &str,
+    width: usize,
+    value: String,
+    style: Style,
+) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(format!("{label:<width$}"), theme.muted),
+        Span::styled(value, style),
+    ])
+}
+
+/// Draws keys and titles in order until the room is used up.
+#[must_use]
+pub fn key_hints(theme: &Theme, width: u16, hints: &[(String, String)]) -> Line<'static> {
+    let mut spans = vec![Span::raw(" ")];
+    let mut used = 1;
+    for (key, title) in hints {
+        let need = key.chars().count() + title.chars().count() + 3;
+        if used + need > usize::from(width) {
+            break;
+        }
+        used += need;
+        spans.push(Span::styled(key.clone(), theme.key));
+        spans.push(Span::styled(format!(" {title}  "), theme.muted));
+    }
+    Line::from(spans)
+}
