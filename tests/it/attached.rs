@@ -47,6 +47,14 @@ impl Attached {
         Self { options, db }
     }
 
+    /// As it is, and as if its tables were too large to be read whole where an index is missing.
+    async fn both(stage: &'static str, home: (&'static Server, Schema)) -> [Self; 2] {
+        let small = Self::at(stage, home).await;
+        let limits = Limits { small_table_pages: -1, ..Limits::default() };
+        let large = Self { options: small.options.clone(), db: Db::new(&small.options, &limits) };
+        [small, large]
+    }
+
     async fn search(&self, tests: Vec<Test>) -> search::Page {
         let terms = tests.into_iter().map(|test| Term { test, negated: false, at: 0..0 }).collect();
         let query = Query { terms };
@@ -238,73 +246,74 @@ async fn row_events_and_summary_agree_where_the_projection_has_come() {
 #[tokio::test]
 async fn every_scrap_finds_its_order() {
     for home in homes() {
-        let at = Attached::at("5-gap-and-failure", home).await;
-        let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
-        let (message, conversation, order): (Uuid, Uuid, String) = sqlx::query_as(
-            r#"SELECT message_id, conversation_id, substring(body FROM '"orderId": "([^"]*)"')
+        for at in Attached::both("5-gap-and-failure", home).await {
+            let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
+            let (message, conversation, order): (Uuid, Uuid, String) = sqlx::query_as(
+                r#"SELECT message_id, conversation_id, substring(body FROM '"orderId": "([^"]*)"')
                FROM outbox_message ORDER BY sequence_number DESC LIMIT 1"#,
-        )
-        .fetch_one(&mut conn)
-        .await
-        .unwrap();
-        let order = OrderId(order.parse().unwrap());
-        let (event, stream, trace): (Uuid, Uuid, String) = sqlx::query_as(
-            "SELECT id, stream_id, correlation_id FROM mt_events
+            )
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+            let order = OrderId(order.parse().unwrap());
+            let (event, stream, trace): (Uuid, Uuid, String) = sqlx::query_as(
+                "SELECT id, stream_id, correlation_id FROM mt_events
              WHERE data -> 'Order' ->> 'Id' = $1 ORDER BY seq_id LIMIT 1",
-        )
-        .bind(order.to_string())
-        .fetch_one(&mut conn)
-        .await
-        .unwrap();
-        let digits = order.0.simple().to_string();
-        for test in [
-            Test::AnyId(order.0),
-            Test::AnyId(message),
-            Test::AnyId(conversation),
-            Test::AnyId(event),
-            Test::AnyId(stream),
-            Test::AnyId(trace.parse().unwrap()),
-            Test::Order(IdMatch::Full(order.0)),
-            Test::Order(IdMatch::Tail(digits[20..].to_owned())),
-            Test::AnyTail(digits[20..].to_owned()),
-            Test::Correlation(trace.clone()),
-            Test::Correlation(trace[20..].to_owned()),
-            Test::Correlation(conversation.to_string()),
-            Test::Correlation(conversation.simple().to_string()[20..].to_owned()),
-        ] {
-            let found = at.found(test.clone()).await;
-            assert_eq!(found, BTreeSet::from([order]), "{test:?} in {:?}", home.1);
+            )
+            .bind(order.to_string())
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+            let digits = order.0.simple().to_string();
+            for test in [
+                Test::AnyId(order.0),
+                Test::AnyId(message),
+                Test::AnyId(conversation),
+                Test::AnyId(event),
+                Test::AnyId(stream),
+                Test::AnyId(trace.parse().unwrap()),
+                Test::Order(IdMatch::Full(order.0)),
+                Test::Order(IdMatch::Tail(digits[20..].to_owned())),
+                Test::AnyTail(digits[20..].to_owned()),
+                Test::Correlation(trace.clone()),
+                Test::Correlation(trace[20..].to_owned()),
+                Test::Correlation(conversation.to_string()),
+                Test::Correlation(conversation.simple().to_string()[20..].to_owned()),
+            ] {
+                let found = at.found(test.clone()).await;
+                assert_eq!(found, BTreeSet::from([order]), "{test:?} in {:?}", home.1);
+            }
+            let layout = at.db.layout().await.unwrap();
+            let tail = IdMatch::Tail(digits[20..].to_owned());
+            let stop = stop();
+            let ids = at.db.read("test", &stop, async |conn| resolve(conn, &layout, &tail).await);
+            assert_eq!(ids.await.unwrap(), [order]);
         }
-        let layout = at.db.layout().await.unwrap();
-        let tail = IdMatch::Tail(digits[20..].to_owned());
-        let stop = stop();
-        let ids = at.db.read("test", &stop, async |conn| resolve(conn, &layout, &tail).await);
-        assert_eq!(ids.await.unwrap(), [order]);
     }
 }
 
 #[tokio::test]
 async fn questions_get_the_same_answer_as_plain_sql() {
     for home in homes() {
-        let at = Attached::at("5-gap-and-failure", home).await;
-        let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
-        let (book, buyer, name): (Uuid, Uuid, String) = sqlx::query_as(
+        for at in Attached::both("5-gap-and-failure", home).await {
+            let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
+            let (book, buyer, name): (Uuid, Uuid, String) = sqlx::query_as(
             "SELECT i.book_id, b.id, b.name FROM order_items i JOIN orders o ON o.id = i.order_id
              JOIN buyers b ON b.id = o.buyer_id ORDER BY i.id LIMIT 1",
         )
         .fetch_one(&mut conn)
         .await
         .unwrap();
-        let ids = async |sql: &'static str, value: String| -> BTreeSet<OrderId> {
-            let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
-            let found: Vec<OrderId> =
-                sqlx::query_scalar(sql).bind(value).fetch_all(&mut conn).await.unwrap();
-            assert!(!found.is_empty(), "nothing to look for: {sql}");
-            found.into_iter().collect()
-        };
-        let part = name[1..4].to_uppercase();
-        let span = Span { from: Some(Decimal::from(100)), to: Some(Decimal::from(200)) };
-        let cases = [
+            let ids = async |sql: &'static str, value: String| -> BTreeSet<OrderId> {
+                let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
+                let found: Vec<OrderId> =
+                    sqlx::query_scalar(sql).bind(value).fetch_all(&mut conn).await.unwrap();
+                assert!(!found.is_empty(), "nothing to look for: {sql}");
+                found.into_iter().collect()
+            };
+            let part = name[1..4].to_uppercase();
+            let span = Span { from: Some(Decimal::from(100)), to: Some(Decimal::from(200)) };
+            let cases = [
             (
                 Test::Book(IdMatch::Full(book)),
                 ids("SELECT order_id FROM order_items WHERE book_id = $1::uuid", book.to_string()).await,
@@ -356,8 +365,24 @@ async fn questions_get_the_same_answer_as_plain_sql() {
                 .await,
             ),
         ];
-        for (test, expected) in cases {
-            assert_eq!(at.found(test.clone()).await, expected, "{test:?} in {:?}", home.1);
+            for (test, expected) in cases {
+                assert_eq!(at.found(test.clone()).await, expected, "{test:?} in {:?}", home.1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_history_without_indexes_is_the_same_and_says_where_it_looked() {
+    for home in homes() {
+        let [small, large] = Attached::both("5-gap-and-failure", home).await;
+        for row in small.search(everything()).await.rows.iter().step_by(9) {
+            let whole = small.history(row.id).await.unwrap();
+            let bounded = large.history(row.id).await.unwrap();
+            assert!(whole.coverage.is_empty(), "{:?}", whole.coverage);
+            assert_eq!(bounded.coverage.len(), 3, "{:?}", bounded.coverage);
+            assert!(bounded.coverage[0].contains("within 30 days of placing only"));
+            assert_eq!(History { coverage: Vec::new(), ..bounded }, whole);
         }
     }
 }

@@ -205,7 +205,8 @@ pub async fn with_undelivered(conn: &mut PgConnection, layout: &Layout) -> Resul
 pub(super) fn message_order() -> String {
     let cut = "split_part(substr(body, strpos(body, '\"orderId\"') + 9, 60), '\"', 2)";
     format!(
-        "CASE WHEN {cut} ~ '^[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN {cut}::uuid \
+        "CASE WHEN strpos(body, '\"orderId\"') = 0 AND strpos(lower(body), '\"orderid\"') = 0 THEN NULL \
+         WHEN {cut} ~ '^[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN {cut}::uuid \
          ELSE {MESSAGE_ORDER} END"
     )
 }
