@@ -68,16 +68,22 @@ fn sources(known: &Known, theme: &Theme) -> Line<'static> {
     ];
     let letters = known.history.letters.len();
     let counts = format!(
-        "   {} events  {} messages",
-        known.timeline.steps().len(),
-        known.history.messages.len()
+        "   {}  {}",
+        counted(known.timeline.steps().len(), "event"),
+        counted(known.history.messages.len(), "message")
     );
     spans.push(Span::styled(counts, theme.muted));
     if letters > 0 {
-        let plural = if letters == 1 { "" } else { "s" };
-        spans.push(Span::styled(format!("  {letters} dead letter{plural}"), theme.danger));
+        let letters = counted(letters, "dead letter");
+        spans.push(Span::styled(format!("  {letters}"), theme.danger));
     }
     Line::from(spans)
+}
+
+/// `1 event`, `2 events`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// The clocks, deletion, streams: what else a reader should know before believing the rest.
@@ -116,8 +122,7 @@ fn facts(known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
         (0, _) => tell("no stream".to_owned(), theme.muted),
         (_, true) => tell("one stream, the order's own".to_owned(), theme.muted),
         (count, false) => {
-            let plural = if count == 1 { "a stream" } else { "streams" };
-            tell(format!("{count} events' {plural} not named like the order"), theme.info);
+            tell(format!("events in {} named otherwise", counted(count, "stream")), theme.info);
         }
     }
     if history.events.iter().any(|event| event.archived) {
