@@ -38,6 +38,9 @@ pub struct History {
     pub events: Vec<RecordedEvent>,
     /// There are more than [`MOST_EVENTS`]; these are the oldest.
     pub cut: bool,
+    /// Every event of the order is here, as far as tables can tell: none was left out for want of an index, of
+    /// a right, or of time, or because there are too many.
+    pub whole: bool,
     /// Its own stream, with the snapshot if there is one.
     pub stream: Option<Stream>,
     pub summary: Option<SummaryDocument>,
@@ -63,6 +66,7 @@ pub async fn history(
         events.truncate(MOST_EVENTS);
         coverage.push(format!("only the first {MOST_EVENTS} events are shown"));
     }
+    let whole = coverage.is_empty() && layout.reads(Table::Events);
     let stream = streams::of_order(conn, layout, id).await?;
     if row.is_none() && events.is_empty() && stream.is_none() {
         return Ok(None);
@@ -75,9 +79,19 @@ pub async fn history(
             coverage.push(format!("{} cannot be read", table.name()));
         }
     }
-    let known =
-        History { id, row, events, cut, stream, summary, position, messages, letters, coverage };
-    Ok(Some(known))
+    Ok(Some(History {
+        id,
+        row,
+        events,
+        cut,
+        whole,
+        stream,
+        summary,
+        position,
+        messages,
+        letters,
+        coverage,
+    }))
 }
 
 /// The orders that a whole id or the end of one means, newest first, at most [`MOST_ALIKE`]. An order without

@@ -49,8 +49,7 @@ impl Known {
             row: history.row.as_ref(),
             summary: summary.as_ref(),
             projection,
-            history_complete: !history.cut
-                && !history.coverage.iter().any(|note| note.starts_with("events")),
+            history_complete: history.whole,
         };
         let comparison = compare(&sources);
         let snapshot = check_snapshot(&history, &timeline);
