@@ -34,14 +34,18 @@ pub const EXIT_CODES: &str = "\
 Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or settings,
 3 database unreachable, 4 refused, 5 partly done.";
 
+/// Told under `--database-url`.
+const URL_HELP: &str = "\
+PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
+
+Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context, \
+DATABASE_URL, PG* variables, the configuration's default, the private database.";
+
 /// What every verb and the console understand.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
-    ///
-    /// Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context,
-    /// DATABASE_URL, PG* variables, the configuration's default, the private database.
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "context")]
+    /// PostgreSQL URL without a password: `postgres://USER@HOST:PORT/DATABASE`
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "context", long_help = URL_HELP)]
     pub database_url: Option<String>,
     /// A named database of the configuration; `local` is the private one
     #[arg(long, global = true, value_name = "NAME")]
@@ -52,10 +56,10 @@ pub struct Global {
     /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo (JSON and CSV stay in UTC)
     #[arg(long, global = true, value_name = "ZONE")]
     pub zone: Option<String>,
-    /// Colours of the console: ansi, dusk, paper or mono (NO_COLOR is honoured)
+    /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
-    /// Write a log of what the program does to this file (RUST_LOG sets the detail)
+    /// Write a log of what the program does to this file (`RUST_LOG` sets the detail)
     #[arg(long, global = true, value_name = "FILE")]
     pub log: Option<PathBuf>,
 }
@@ -71,7 +75,7 @@ pub enum Verb {
     Order(Order),
     /// Open the console at an ops:// link
     Open {
-        /// ops://CONTEXT/order/ID@VERSION?diff=A:B or ops://CONTEXT/orders?q=QUERY
+        /// `ops://CONTEXT/order/ID@VERSION?diff=A:B` or `ops://CONTEXT/orders?q=QUERY`
         link: String,
     },
     /// The private PostgreSQL

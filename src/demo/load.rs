@@ -187,7 +187,7 @@ async fn fill(
     let mut rows = 0;
     while let Some(piece) = pieces.recv().await {
         let (table, columns) = piece.table.columns();
-        rows += bulk::copy(tx, table, columns, piece.text.as_bytes()).await?;
+        rows += bulk::copy(tx, table, columns, &piece.bytes).await?;
         let done = made.load(Ordering::Relaxed);
         let (total, doing) = (options.orders, String::new());
         progress(Progress { stage: Stage::Rows, done, total, doing });

@@ -54,12 +54,61 @@ pub fn sign_style(agreement: &Agreement, theme: &Theme) -> Style {
     }
 }
 
-/// The contract's own name: `urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent` is
-/// `UserCheckedOut`.
+/// The same where there is hardly room.
 #[must_use]
-pub fn contract(urn: &str) -> &str {
+pub fn brief(agreement: &Agreement, theme: &Theme) -> (String, Style) {
+    let words = match agreement {
+        Agreement::Match => "= events".to_owned(),
+        Agreement::Behind { events, .. } => format!("~ {events} behind"),
+        Agreement::Archived => "archived".to_owned(),
+        Agreement::Differs(_) => "≠ events".to_owned(),
+        Agreement::Missing => "≠ missing".to_owned(),
+        Agreement::Alone => "≠ no events".to_owned(),
+        Agreement::Absent => "none".to_owned(),
+        Agreement::Unknown(_) => "? cannot tell".to_owned(),
+    };
+    (words, sign_style(agreement, theme))
+}
+
+/// The contract's own name in at most `width` columns, its telling end kept:
+/// `urn:message:BookWorm.Contracts:OrderStatusChangedToCancelIntegrationEvent` is `…ChangedToCancel`.
+#[must_use]
+pub fn contract(urn: &str, width: usize) -> String {
     let name = urn.rsplit(':').next().unwrap_or(urn);
-    name.strip_suffix("IntegrationEvent").unwrap_or(name)
+    let name = text::clean(name.strip_suffix("IntegrationEvent").unwrap_or(name)).into_owned();
+    let length = name.chars().count();
+    if length <= width {
+        return name;
+    }
+    let end = match name.strip_prefix("OrderStatus") {
+        Some(end) if end.chars().count() < width => end.to_owned(),
+        _ => name.chars().skip(length + 1 - width.max(1)).collect(),
+    };
+    format!("…{end}")
+}
+
+/// Text over several lines of `width` columns, broken between words; at most `most` lines.
+#[must_use]
+pub fn wrapped(words: &str, width: usize, most: usize) -> Vec<String> {
+    use unicode_width::UnicodeWidthStr;
+    let cleaned = text::clean(words);
+    let mut lines: Vec<String> = vec![];
+    for word in cleaned.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(text::cut(word, width)),
+        }
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = text::cut(&format!("{last} …"), width);
+        }
+    }
+    lines
 }
 
 /// Where a message stands, and since when.

@@ -23,7 +23,7 @@ struct Found {
 }
 
 /// Asks, in one round trip.
-pub async fn probe(conn: &mut PgConnection) -> Result<Layout, Error> {
+pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<Layout, Error> {
     let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(conn).await?;
     let tables: String = row.try_get("tables")?;
     let found: Vec<Found> = serde_json::from_str(&tables)
@@ -46,6 +46,7 @@ pub async fn probe(conn: &mut PgConnection) -> Result<Layout, Error> {
         tables: BTreeMap::new(),
         indexes: BTreeSet::new(),
         usage: row.try_get("usage")?,
+        small_table_pages,
         sources: BTreeMap::new(),
     };
     for table in found {

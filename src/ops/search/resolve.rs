@@ -153,7 +153,8 @@ impl Look<'_> {
         if key.book {
             return Ok(self.books(vec![id]));
         }
-        let found = search::by_any_id(self.conn, self.layout, id).await?;
+        let found = search::by_any_id(self.conn, self.layout, id).await;
+        let found = self.in_time(found, "events and messages of this id")?;
         self.say_events(&[Index::EventId, Index::EventStream, Index::EventCorrelation]);
         self.say_messages(&[
             Index::MessageId,
@@ -193,12 +194,14 @@ impl Look<'_> {
 
     async fn buyer_name(&mut self, part: &str) -> Result<Resolved, Error> {
         let filter = || Filter::BuyerName(part.to_owned());
-        // Fewer letters than a trigram has: nothing for the index, and no rare name.
-        let indexed = self.layout.has(Index::BuyerNames) && part.chars().count() >= 3;
-        if !indexed && !self.layout.is_small(Table::Buyers) {
-            return Ok(Resolved::test(filter()));
-        }
-        if indexed && search::estimate_name(self.conn, self.layout, part).await? > COMMON_NAMES {
+        let common = if self.layout.has(Index::BuyerNames) {
+            // Fewer letters than a trigram has: nothing for the index, and no rare name.
+            part.chars().count() < 3
+                || search::estimate_name(self.conn, self.layout, part).await? > COMMON_NAMES
+        } else {
+            !self.layout.is_small(Table::Buyers)
+        };
+        if common {
             return Ok(Resolved::test(filter()));
         }
         let ids = buyers::by_name(self.conn, self.layout, part, KNOWN_BUYERS + 1).await?;
@@ -240,7 +243,8 @@ impl Look<'_> {
         if !self.layout.has(Index::LinesByBook) {
             return Ok(Resolved::test(Filter::BookTail(tail.to_owned())));
         }
-        let found = search::books_by_tail(self.conn, self.layout, tail).await?;
+        let found = search::books_by_tail(self.conn, self.layout, tail).await;
+        let found = self.in_time(found, "books whose id ends so")?;
         Ok(self.books(found.ids))
     }
 
@@ -255,7 +259,8 @@ impl Look<'_> {
     }
 
     async fn correlation(&mut self, text: &str) -> Result<Resolved, Error> {
-        let found = search::by_correlation(self.conn, self.layout, text).await?;
+        let found = search::by_correlation(self.conn, self.layout, text).await;
+        let found = self.in_time(found, "events and messages of this correlation")?;
         let whole = Uuid::try_parse(text).is_ok();
         if whole {
             self.say_events(&[Index::EventCorrelation]);
@@ -277,7 +282,8 @@ impl Look<'_> {
         for table in [Table::OutboxMessages, Table::OutboxStates] {
             self.say_unread(table);
         }
-        let found = search::with_undelivered(self.conn, self.layout).await?;
+        let found = search::with_undelivered(self.conn, self.layout).await;
+        let found = self.in_time(found, "pending messages")?;
         self.say_cut(&found, "orders with pending messages, by the newest of those messages");
         Ok(Resolved::orders(found.ids))
     }
@@ -286,9 +292,19 @@ impl Look<'_> {
         for table in [Table::Letters, Table::Events] {
             self.say_unread(table);
         }
-        let found = search::with_letters(self.conn, self.layout).await?;
+        let found = search::with_letters(self.conn, self.layout).await;
+        let found = self.in_time(found, "dead letters")?;
         self.say_cut(&found, "orders with dead letters, by the newest letters");
         Ok(Resolved::orders(found.ids))
+    }
+
+    /// A look-up that took too long found nothing, and the page says so.
+    fn in_time(&mut self, found: Result<Found, Error>, what: &str) -> Result<Found, Error> {
+        if let Err(Error::TimedOut(_)) = found {
+            self.coverage.push(format!("{what}: looking took too long, for want of an index"));
+            return Ok(Found::default());
+        }
+        found
     }
 
     fn say(&mut self, note: &str) {

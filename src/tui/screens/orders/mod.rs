@@ -19,8 +19,8 @@ pub use self::{
     load::load,
     update::update,
     view::view,
+    window::Window,
 };
-use self::window::Window;
 use crate::{
     db,
     domain::{

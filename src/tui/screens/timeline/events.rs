@@ -41,7 +41,8 @@ pub(super) fn view(
     let inner = pane(frame, area, theme, &title, note, focused);
     let [head, body] = inner.layout(&Layout::vertical([Length(1), Fill(1)]));
     let local = format!("at ({})", shared.zone);
-    let header = format!("   v     seq      type             {:<15} Δ", text::cut(&local, 15));
+    let local = text::cut(&local, 15);
+    let header = format!("  {:<4} {:<8} {:<16} {local:<15} Δ", "v", "seq", "type");
     frame.render_widget(Line::styled(header, theme.header), head);
     let rows = rows(state, known);
     hits.pane(body, 0, usize::from(body.height));
@@ -54,7 +55,7 @@ pub(super) fn view(
         let text = match row {
             Row::Event(_, point) => event_line(point, state, known, shared, theme),
             Row::Message(_, message) => message_line(message, shared, theme, place.width),
-            Row::Heading(text) => Line::styled(text::cut(text, usize::from(place.width)), theme.muted),
+            Row::Heading(text) => heading(text, theme, usize::from(place.width)),
         };
         frame.render_widget(text, place);
         if let Some(index) = row.index() {
@@ -87,18 +88,25 @@ fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
     let mut out: Vec<_> =
         points.iter().enumerate().map(|(index, point)| Row::Event(index, point)).collect();
     if points.is_empty() {
-        out.push(Row::Heading("   no events: the row is all there is"));
+        out.push(Row::Heading("no events: the row is all there is"));
     }
     if !state.lanes {
         let messages = &known.history.messages;
         out.push(Row::Heading(if messages.is_empty() {
-            "── integration messages: none in the outbox (delivered or purged)"
+            "integration messages: none here (delivered or purged)"
         } else {
-            "── integration messages (not in the stream) ──────────────────────"
+            "integration messages (not in the stream)"
         }));
         out.extend((points.len()..).zip(messages).map(|(index, message)| Row::Message(index, message)));
     }
     out
+}
+
+/// `── integration messages ─────`
+fn heading(text: &str, theme: &Theme, width: usize) -> Line<'static> {
+    let text = text::cut(&format!("── {text} "), width);
+    let rest = width.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str()));
+    Line::styled(format!("{text}{}", "─".repeat(rest)), theme.muted)
 }
 
 fn event_line(
@@ -167,10 +175,12 @@ fn since(before: Option<&Point>, point: &Point) -> String {
 
 fn message_line(message: &Message, shared: &Shared, theme: &Theme, width: u16) -> Line<'static> {
     let (words, style) = words::delivery(message, shared, theme);
-    let at = shared.zone.local(message.published).format("%m-%d %H:%M:%S");
-    let kind = text::fit(words::contract(&message.kind), 22);
+    let local = shared.zone.local(message.published);
+    let roomy = width >= 62;
+    let at = if roomy { local.format("%m-%d %H:%M:%S") } else { local.format("%H:%M:%S") };
+    let kind = text::fit(&words::contract(&message.kind, 19), 19);
     let mut spans = vec![
-        Span::raw(format!("  ↳ {:<8} {kind}", message.sequence)),
+        Span::raw(format!("  ↳ {:<7} {kind}", message.sequence)),
         Span::styled(format!(" {at} "), theme.muted),
         Span::styled(words, style),
     ];

@@ -33,9 +33,9 @@ pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Fr
             let name =
                 if shared.masked { mask::mask_name(name) } else { text::cut(name, 20) };
             let buyer = order.buyer_id.map_or(String::new(), |id| id.short());
-            title.push_str(&format!("   buyer {name} {buyer}"));
+            title = format!("{title}   buyer {name} {buyer}");
         }
-        title.push_str(&format!("   total {}", order.total));
+        title = format!("{title}   total {}", order.total);
     }
     let inner = pane(frame, area, theme, &title, "", false);
     let width = usize::from(inner.width);

@@ -52,7 +52,7 @@ pub(super) fn view(
         Detail::All | Detail::Changes => fields(state, known, shared, theme, inner.width),
     };
     if state.show == Show::State && state.detail != Detail::Patch {
-        lines.extend(others(state, known, theme));
+        lines.extend(others(state, known, theme, usize::from(inner.width)));
     }
     let room = usize::from(inner.height);
     let offset = state.state_offset.min(lines.len().saturating_sub(room));
@@ -120,7 +120,7 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     let value = |value: &Option<Datum>| match value {
         None => "-".to_owned(),
         Some(datum) if hidden => mask::mask(&datum.to_string()).to_owned(),
-        Some(datum) => datum.to_string(),
+        Some(datum) => told(datum, shared, column),
     };
     let (kind, style) = match change.kind() {
         Kind::Same => ("", theme.muted),
@@ -131,7 +131,7 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     let kind = if hidden && kind.is_empty() { "masked" } else { kind };
     let quiet = change.is_same();
     Line::from(vec![
-        Span::styled(text::fit(&change.field.to_string(), FIELD), theme.muted),
+        Span::styled(text::fit(&name(change.field), FIELD), theme.muted),
         Span::styled(text::fit(&value(&change.before), column.saturating_sub(1)) + " ", theme.muted),
         Span::styled(
             text::fit(&value(&change.after), column.saturating_sub(1)) + " ",
@@ -141,13 +141,35 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     ])
 }
 
+/// A field's name; `items[…1594].book` reads `…1594 book`.
+fn name(field: diff::Field) -> String {
+    let name = field.to_string();
+    match name.strip_prefix("items[") {
+        Some(rest) => rest.replace("].", " ").replace(']', " line"),
+        None => name,
+    }
+}
+
+/// A value as well as it fits: ids by their end, times in the zone on show.
+fn told(datum: &Datum, shared: &Shared, room: usize) -> String {
+    match datum {
+        Datum::Id(id) if room < 38 => crate::domain::id::short(*id),
+        Datum::Time(at) if room < 20 => {
+            shared.zone.local(*at).format("%m-%d %H:%M:%S").to_string()
+        }
+        Datum::Time(at) => shared.zone.local(*at).format("%Y-%m-%d %H:%M:%S").to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// The same moment in the other sources.
-fn others(state: &State, known: &Known, theme: &Theme) -> Vec<Line<'static>> {
+fn others(state: &State, known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     if state.version() != known.timeline.last_version() || state.skipping {
         return vec![Line::styled("(row and view are only known as they are now: 0)", theme.muted)];
     }
     let found = &known.comparison;
     let line = |label: &str, (words, style): (String, ratatui::style::Style)| {
+        let words = text::cut(&words, width.saturating_sub(FIELD));
         Line::from(vec![Span::styled(text::fit(label, FIELD), theme.muted), Span::styled(words, style)])
     };
     let snapshot = match &known.snapshot {
