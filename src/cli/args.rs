@@ -1,5 +1,11 @@
 //! The command line, as clap reads it and as the man page and completions are made from.
 
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "clap prints these comments in --help, where Markdown would be noise"
+)]
+
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -14,7 +20,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "orderscope",
     version,
     after_help = EXIT_CODES,
-    propagate_version = true,
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -48,7 +53,7 @@ pub struct Global {
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo
+    /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo (JSON and CSV stay in UTC)
     #[arg(long, global = true, value_name = "ZONE")]
     pub zone: Option<String>,
     /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
@@ -83,8 +88,8 @@ pub enum Verb {
     Demo(Demo),
     /// Print shell completions
     Completions { shell: clap_complete::Shell },
-    /// Print the man page (roff)
-    Man,
+    /// Print a man page (roff): of the program, or of a verb such as `orders search`
+    Man { verb: Vec<String> },
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +98,7 @@ pub enum Orders {
     #[command(after_help = SEARCH_HELP)]
     Search {
         /// The query, as typed into the console's search box; nothing lists the newest orders
+        #[arg(allow_hyphen_values = true)]
         query: Vec<String>,
         /// At most this many rows (1 to 10000)
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
@@ -119,7 +125,7 @@ pub enum Order {
     Show {
         /// The order's id or the end of it
         id: String,
-        /// State at this moment: 2h, 16:30, 2026-11-22T16:30
+        /// State at this moment: '2h ago', 16:30, 2026-11-22T16:30
         #[arg(long, value_name = "TIME", conflicts_with = "version")]
         at: Option<String>,
         /// State after this version
@@ -179,16 +185,16 @@ pub enum Db {
 pub enum Demo {
     /// Fill an empty database of Orderscope's own with believable orders
     Load {
-        /// How many orders
-        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        /// How many orders (100 to 20000000)
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=20_000_000))]
         orders: u32,
         /// The same seed makes the same data
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Over how many years
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=30))]
+        /// Over how many years (1 to 20)
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
         years: u8,
-        /// The last day (default: today)
+        /// The day (UTC) before which the data ends (default: today)
         #[arg(long, value_name = "DATE")]
         until: Option<NaiveDate>,
         /// Replace the demo data that is there
