@@ -1,7 +1,7 @@
 //! Everything the database knows of one order: its rows, its events wherever they are, its summary, its
 //! messages and dead letters, and what could not be looked at.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
 
 /// The most events of one order that are read.
 pub const MOST_EVENTS: usize = 5_000;
+/// How many days before and after an order's placing its events are looked for without an index; the second
+/// where the first takes too long.
+const WINDOWS: [i64; 2] = [30, 3];
 /// The most messages, and the most letters.
 const MOST_OTHERS: i64 = 1_000;
 /// The most orders that the end of an id is taken to mean.
@@ -132,20 +135,21 @@ async fn events_of(
         coverage.push(format!("{missing}, and no time to look around; not searched"));
         return own_stream(conn, layout, id, limit).await;
     };
-    let searched = async |conn: &mut PgConnection| {
-        let range = events::around(conn, layout, placed).await?;
-        events::of_order(conn, layout, id, range, limit).await
-    };
-    match searched(conn).await {
-        Err(Error::TimedOut(_)) => {
-            coverage.push(format!("{missing}; the search within 30 days of placing took too long"));
-            own_stream(conn, layout, id, limit).await
-        }
-        found => {
-            coverage.push(format!("{missing}; searched within 30 days of placing only"));
-            found
+    for days in WINDOWS {
+        let found = async {
+            let range = events::around(conn, layout, placed, TimeDelta::days(days)).await?;
+            events::of_order(conn, layout, id, range, limit).await
+        };
+        match found.await {
+            Err(Error::TimedOut(_)) => {}
+            found => {
+                coverage.push(format!("{missing}; searched within {days} days of placing only"));
+                return found;
+            }
         }
     }
+    coverage.push(format!("{missing}; even the search within {} days took too long", WINDOWS[1]));
+    own_stream(conn, layout, id, limit).await
 }
 
 async fn own_stream(
