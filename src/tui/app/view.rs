@@ -46,18 +46,18 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
     frame.render_widget(footer(app, theme, foot.width), foot);
     if let Some(modal) = &app.modal {
         dim(frame, body);
+        hits.clear_areas();
         match modal {
             Modal::Help(state) => {
                 let lines = help::lines(app, theme);
-                help::text(frame, body, theme, "Help", &lines, state.offset);
+                help::text(frame, body, theme, "Help", &lines, state.offset, &mut hits);
             }
             Modal::Palette(state) => palette::view(app, state, theme, frame, body),
             Modal::Text { title, lines, offset } => {
                 let lines: Vec<_> = lines.iter().map(|line| Line::from(line.clone())).collect();
-                help::text(frame, body, theme, title, &lines, *offset);
+                help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
         }
-        hits.clear_areas();
     }
     hits
 }
