@@ -85,7 +85,11 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
     let zone = if narrow { "" } else { "TZ " };
     let right = format!("{zone}{}  {clock}{age}{frozen} ", shared.zone);
-    let masked = if shared.masked { "PII masked" } else { "PII SHOWN" };
+    let masked = match (shared.masked, narrow) {
+        (true, true) => "PII-masked",
+        (true, false) => "PII masked",
+        (false, _) => "PII SHOWN",
+    };
     let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
     let brand = if narrow { " OPS " } else { " ORDERSCOPE  " };
     let (name, name_style, place) = match &shared.link {
