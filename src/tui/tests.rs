@@ -29,7 +29,10 @@ macro_rules! frames {
     ($name:literal, $desk:expr) => {
         for (width, height) in [(80, 24), (120, 36)] {
             $desk.resize(width, height);
-            insta::assert_snapshot!(format!(concat!($name, "_{}x{}"), width, height), $desk.frame());
+            insta::assert_snapshot!(
+                format!(concat!($name, "_{}x{}"), width, height),
+                $desk.frame()
+            );
         }
     };
 }

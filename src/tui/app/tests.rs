@@ -196,7 +196,8 @@ fn help_lists_every_action_command_and_key() {
         let own = desk.app.screens.infos(desk.app.current, &desk.app.keys);
         let global = desk.app.keys.infos(ACTIONS, &desk.app);
         for info in own.iter().chain(&global) {
-            let alike = info.name.starts_with("view.") && info.name.len() == 6 && info.name > "view.2";
+            let alike =
+                info.name.starts_with("view.") && info.name.len() == 6 && info.name > "view.2";
             let told = text.iter().any(|line| {
                 line.contains(info.help) && info.keys.iter().all(|key| line.contains(&shown(key)))
             });

@@ -13,7 +13,10 @@ use crate::{
     },
     domain::{
         event::{EventKind, RecordedEvent},
-        id::{BookId, BuyerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId, StreamId, Version},
+        id::{
+            BookId, BuyerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId, StreamId,
+            Version,
+        },
         order::{Buyer, Line, Order, Status},
         outbox::Delivery,
         samples::{self, at},

@@ -92,7 +92,11 @@ fn an_unreachable_server_is_told_once() {
         .open();
     terminal.ends_clean(3);
     let screen = terminal.text();
-    assert_eq!(screen.matches("cannot reach PostgreSQL at /nonexistent/socket").count(), 1, "{screen}");
+    assert_eq!(
+        screen.matches("cannot reach PostgreSQL at /nonexistent/socket").count(),
+        1,
+        "{screen}"
+    );
     assert!(screen.starts_with("orderscope: "), "{screen}");
 }
 

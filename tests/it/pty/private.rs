@@ -1,11 +1,6 @@
 //! Consoles on servers of their own: one that is killed under them, and the one they start themselves.
 
-use std::{
-    fs::Permissions,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 use orderscope::{
     db::migrate::migrate,
