@@ -108,7 +108,7 @@ async fn order_history(db: &Db, id: OrderId) -> Duration {
         })
         .await
         .unwrap();
-    assert!(Known::new(found.unwrap()).timeline.last_version().0 > 0);
+    assert!(Known::new(found.unwrap(), true).timeline.last_version().0 > 0);
     began.elapsed()
 }
 

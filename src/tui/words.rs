@@ -1,6 +1,9 @@
 //! Words and styles for what the domain found, the same on every screen.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use ratatui::style::Style;
@@ -8,7 +11,7 @@ use ratatui::style::Style;
 use super::{shared::Shared, ui::theme::Theme};
 use crate::{
     db::messages::Message,
-    domain::{age, compare::Agreement, outbox::Delivery, text},
+    domain::{age, compare::Agreement, mask, outbox::Delivery, text},
 };
 
 /// How a source stands to the events, in a few words.
@@ -43,17 +46,6 @@ pub fn agreement(agreement: &Agreement, theme: &Theme) -> (String, Style) {
     }
 }
 
-/// The style that goes with an agreement's sign.
-#[must_use]
-pub fn sign_style(agreement: &Agreement, theme: &Theme) -> Style {
-    match agreement {
-        Agreement::Match => theme.ok,
-        Agreement::Behind { .. } | Agreement::Unknown(_) => theme.warn,
-        Agreement::Archived | Agreement::Absent => theme.muted,
-        Agreement::Differs(_) | Agreement::Missing | Agreement::Alone => theme.danger,
-    }
-}
-
 /// The same where there is hardly room.
 #[must_use]
 pub fn brief(agreement: &Agreement, theme: &Theme) -> (String, Style) {
@@ -68,23 +60,6 @@ pub fn brief(agreement: &Agreement, theme: &Theme) -> (String, Style) {
         Agreement::Unknown(_) => "? cannot tell".to_owned(),
     };
     (words, sign_style(agreement, theme))
-}
-
-/// The contract's own name in at most `width` columns, its telling end kept:
-/// `urn:message:BookWorm.Contracts:OrderStatusChangedToCancelIntegrationEvent` is `…ChangedToCancel`.
-#[must_use]
-pub fn contract(urn: &str, width: usize) -> String {
-    let name = urn.rsplit(':').next().unwrap_or(urn);
-    let name = text::clean(name.strip_suffix("IntegrationEvent").unwrap_or(name)).into_owned();
-    let length = name.chars().count();
-    if length <= width {
-        return name;
-    }
-    let end = match name.strip_prefix("OrderStatus") {
-        Some(end) if end.chars().count() < width => end.to_owned(),
-        _ => name.chars().skip(length + 1 - width.max(1)).collect(),
-    };
-    format!("…{end}")
 }
 
 /// Text over several lines of `width` columns, broken between words; at most `most` lines.
@@ -109,6 +84,48 @@ pub fn wrapped(words: &str, width: usize, most: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The style that goes with an agreement's sign.
+#[must_use]
+pub fn sign_style(agreement: &Agreement, theme: &Theme) -> Style {
+    match agreement {
+        Agreement::Match => theme.ok,
+        Agreement::Behind { .. } | Agreement::Unknown(_) => theme.warn,
+        Agreement::Archived | Agreement::Absent => theme.muted,
+        Agreement::Differs(_) | Agreement::Missing | Agreement::Alone => theme.danger,
+    }
+}
+
+/// A buyer's name as it may be shown; `?` where none is known.
+#[must_use]
+pub fn name(name: Option<&str>, shared: &Shared) -> String {
+    match name {
+        None => "?".to_owned(),
+        Some(name) if shared.masked => mask::mask_name(name),
+        Some(name) => text::clean(name).into_owned(),
+    }
+}
+
+/// The contract's own name: `urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent` is
+/// `UserCheckedOut`.
+#[must_use]
+pub fn contract(urn: &str) -> &str {
+    let name = urn.rsplit(':').next().unwrap_or(urn);
+    name.strip_suffix("IntegrationEvent").unwrap_or(name)
+}
+
+/// The same where there is little room, so that what tells two contracts apart is not cut off:
+/// `OrderStatusChangedToCancel` is `…ChangedToCancel`.
+#[must_use]
+pub fn contract_short(urn: &str) -> Cow<'_, str> {
+    match contract(urn) {
+        name if name.chars().count() <= 20 => Cow::Borrowed(name),
+        name => match name.strip_prefix("OrderStatus") {
+            Some(rest) => Cow::Owned(format!("…{rest}")),
+            None => Cow::Borrowed(name),
+        },
+    }
 }
 
 /// Where a message stands, and since when.

@@ -902,7 +902,7 @@ mod costs {
 mod histories {
     use super::*;
 
-    async fn planted(db: &Db, name: &str) -> History {
+    async fn trouble(db: &Db, name: &str) -> History {
         let list = troubles(&demo_options(ORDERS)).unwrap();
         let id = list.iter().find(|trouble| trouble.name == name).unwrap().order.unwrap();
         story(db, id).await.unwrap()
@@ -911,7 +911,7 @@ mod histories {
     #[tokio::test]
     async fn the_planted_histories_are_whole() {
         let db = db(&demo(ORDERS).await);
-        let long = planted(&db, "long-stream").await;
+        let long = trouble(&db, "long-stream").await;
         assert_eq!(long.events.len(), 500);
         assert!(
             long.events
@@ -921,7 +921,7 @@ mod histories {
         let snapshot = long.stream.unwrap().snapshot.unwrap();
         assert_eq!(snapshot.version, 480);
 
-        let foreign = planted(&db, "foreign-streams").await;
+        let foreign = trouble(&db, "foreign-streams").await;
         assert!(foreign.events.len() >= 2 && foreign.coverage.is_empty());
         assert!(
             foreign
@@ -930,10 +930,10 @@ mod histories {
                 .all(|event| event.stream.map(|stream| stream.0) != Some(foreign.id.0))
         );
 
-        let camel = planted(&db, "camel-case").await;
+        let camel = trouble(&db, "camel-case").await;
         assert!(camel.events.len() >= 2 && camel.events[0].body.get("order").is_some());
 
-        let lettered = planted(&db, "unreadable-total").await;
+        let lettered = trouble(&db, "unreadable-total").await;
         assert_eq!(lettered.letters.len(), 2);
         assert!(
             lettered
@@ -942,14 +942,14 @@ mod histories {
                 .all(|letter| lettered.events.iter().any(|event| event.seq == letter.event))
         );
 
-        let stalled = planted(&db, "stalled-head").await;
+        let stalled = trouble(&db, "stalled-head").await;
         assert!(stalled.messages.iter().any(|message| {
             message.delivery == orderscope::domain::outbox::Delivery::Pending
                 && message.last_pass.is_some()
         }));
         assert!(stalled.position.high_water.is_some() && stalled.position.head.is_some());
 
-        let deleted = planted(&db, "deleted").await;
+        let deleted = trouble(&db, "deleted").await;
         assert!(deleted.row.unwrap().is_deleted && deleted.summary.is_some());
     }
 

@@ -74,16 +74,13 @@ fn shape(table: Table, found: Found) -> Shape {
     let mut list = Vec::new();
     let mut plain = found.name == table.name();
     for column in table.columns() {
-        match columns.iter().find(|(name, _)| same(column.name, name)) {
-            Some((name, _)) => {
-                plain &= name == column.name;
-                list.push(format!("\"{name}\" AS \"{}\"", column.name));
-            }
-            None => {
-                plain = false;
-                list.push(absent(column));
-                missing.push((column.name, column.needed));
-            }
+        if let Some((name, _)) = columns.iter().find(|(name, _)| same(column.name, name)) {
+            plain &= name == column.name;
+            list.push(format!("\"{name}\" AS \"{}\"", column.name));
+        } else {
+            plain = false;
+            list.push(absent(column));
+            missing.push((column.name, column.needed));
         }
     }
     let source = if plain {

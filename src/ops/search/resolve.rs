@@ -76,41 +76,43 @@ pub(super) async fn resolve(
     negated: bool,
     coverage: &mut Vec<String>,
 ) -> Result<Resolved, Error> {
-    let mut look = Look { conn, layout, coverage };
+    let mut lookup = Look { conn, layout, coverage };
     Ok(match test {
-        Test::AnyId(id) => look.any_id(*id).await?,
+        Test::AnyId(id) => lookup.any_id(*id).await?,
         Test::AnyTail(tail) => {
-            let order = look.order_tail(tail);
-            let buyer = look.buyer_tail(tail).await?;
-            let name = look.buyer_name(tail).await?;
-            Resolved::any(vec![order, buyer, name, look.note(tail).await?])
+            let order = lookup.order_tail(tail);
+            let buyer = lookup.buyer_tail(tail).await?;
+            let name = lookup.buyer_name(tail).await?;
+            Resolved::any(vec![order, buyer, name, lookup.note(tail).await?])
         }
         Test::Text(words) => {
-            let name = look.buyer_name(words).await?;
-            Resolved::any(vec![name, look.note(words).await?])
+            let name = lookup.buyer_name(words).await?;
+            Resolved::any(vec![name, lookup.note(words).await?])
         }
         Test::Order(IdMatch::Full(id)) => Resolved::orders(vec![*id]),
-        Test::Order(IdMatch::Tail(tail)) => look.order_tail(tail),
-        Test::Buyer(IdMatch::Full(id)) => look.buyers(vec![*id]),
-        Test::Buyer(IdMatch::Tail(tail)) => look.buyer_tail(tail).await?,
-        Test::BuyerName(part) => look.buyer_name(part).await?,
-        Test::Book(IdMatch::Full(id)) => look.books(vec![*id]),
-        Test::Book(IdMatch::Tail(tail)) => look.book_tail(tail).await?,
-        Test::Correlation(text) => look.correlation(text).await?,
-        Test::Note(words) => look.note(words).await?,
-        Test::City(city) => look.place(false, city).await?,
-        Test::Province(name) => look.place(true, name).await?,
+        Test::Order(IdMatch::Tail(tail)) => lookup.order_tail(tail),
+        Test::Buyer(IdMatch::Full(id)) => lookup.buyers(vec![*id]),
+        Test::Buyer(IdMatch::Tail(tail)) => lookup.buyer_tail(tail).await?,
+        Test::BuyerName(part) => lookup.buyer_name(part).await?,
+        Test::Book(IdMatch::Full(id)) => lookup.books(vec![*id]),
+        Test::Book(IdMatch::Tail(tail)) => lookup.book_tail(tail).await?,
+        Test::Correlation(id) => lookup.correlation(id).await?,
+        Test::Note(words) => lookup.note(words).await?,
+        Test::City(city) => lookup.place(false, city).await?,
+        Test::Province(name) => lookup.place(true, name).await?,
         Test::Status(status) => Resolved::test(Filter::Status(status.number())),
         Test::Placed(span) => Resolved::test(Filter::Placed(span.clone())),
         Test::Modified(span) => Resolved::test(Filter::Modified(span.clone())),
         Test::Total(span) => {
             let filter = Filter::Total(span.clone());
             let indexed = layout.reads(Table::Summaries) && layout.has(Index::SummaryTotal);
-            if negated || !indexed || search::estimate_total(look.conn, layout, span).await? > RARE
+            if negated
+                || !indexed
+                || search::estimate_total(lookup.conn, layout, span).await? > RARE
             {
                 return Ok(Resolved::test(filter));
             }
-            look.coverage.push(
+            lookup.coverage.push(
                 "totals found through the summary view: orders that it lacks or has wrong are left out"
                     .to_owned(),
             );
@@ -118,10 +120,10 @@ pub(super) async fn resolve(
             Resolved { filter, sources, exact: false }
         }
         Test::Items(span) => Resolved::test(Filter::Items(span.clone())),
-        Test::Has(Trait::Undelivered) => look.undelivered().await?,
-        Test::Has(Trait::Letter) => look.letters().await?,
+        Test::Has(Trait::Undelivered) => lookup.undelivered().await?,
+        Test::Has(Trait::Letter) => lookup.letters().await?,
         Test::Has(Trait::Drift) => {
-            look.coverage.push(
+            lookup.coverage.push(
                 "drift: rows against the summary view, newest orders first; events are compared in the timeline"
                     .to_owned(),
             );

@@ -226,10 +226,10 @@ fn help_scrolls_to_its_end() {
 
 #[test]
 fn keys_can_be_changed_and_a_clash_is_found() {
-    let mut desk = Desk::with_keys(120, 36, remapped("quit", &["f3"]));
+    let mut desk = Desk::with_keys(120, 36, remapped("quit", &["Q"]));
     desk.press("q");
     assert!(!desk.app.quit);
-    desk.press("f3");
+    desk.press("Q");
     assert!(desk.app.quit);
     let problems = |keys: &Keys| keys.problems(&bindings(keys));
     assert_eq!(problems(&Keys::default()), Vec::<String>::new());

@@ -1,6 +1,6 @@
 //! Orders and histories as a person on duty sees them, made by hand and always the same.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -203,6 +203,7 @@ pub fn cancelled() -> History {
             event(2, 412_044, second, EventKind::Cancelled, &after),
         ],
         cut: false,
+        whole: true,
         stream: Some(Stream { version: Some(2), archived: false, snapshot: None }),
         summary: Some(summary("Cancelled", 412_044)),
         position: Position {
@@ -329,9 +330,4 @@ pub fn bare() -> History {
 /// Every history here.
 pub fn all() -> Vec<History> {
     vec![cancelled(), new(), uncertain(), drifted(), foreign(), hostile(), long(), bare()]
-}
-
-/// A moment of the sample day.
-pub fn at_time(time: &str) -> DateTime<Utc> {
-    at(&format!("2026-11-22T{time}Z"))
 }

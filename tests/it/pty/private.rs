@@ -80,14 +80,15 @@ fn a_killed_server_leaves_the_rows_with_their_age_and_comes_back() {
         let mut terminal =
             Start::new().env("DATABASE_URL", &lease.url()).config("interval = 1").open();
         terminal.until("first rows", |screen| screen.contains("> …"));
+        let rows = terminal.listed();
         terminal.send("j");
-        let row = terminal.cursor_row().unwrap();
+        terminal.cursor_on(&rows[1]);
         private.kill().unwrap();
         terminal.shows("Not refreshed (rows are ");
-        terminal.shows(&row[..8]);
+        terminal.cursor_on(&rows[1]);
         lease.revive(&|_| ()).await.unwrap();
         terminal.drops("Not refreshed");
-        terminal.shows(&row[..8]);
+        terminal.cursor_on(&rows[1]);
         // The timeline keeps what it has as well.
         terminal.send("\r");
         terminal.shows("Scrubber");

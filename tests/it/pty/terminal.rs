@@ -40,6 +40,7 @@ pub struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
     closed: Arc<AtomicBool>,
+    hung: Arc<AtomicBool>,
     patience: Duration,
     /// It was waited for; its process id may mean another by now.
     over: bool,
@@ -103,12 +104,18 @@ impl Start {
         let mut out = pty.master.try_clone_reader().unwrap();
         let (to_screen, to_raw, at_end) =
             (Arc::clone(&screen), Arc::clone(&raw), Arc::clone(&closed));
+        let hung = Arc::new(AtomicBool::new(false));
+        let is_hung = Arc::clone(&hung);
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = out.read(&mut bytes) {
                 to_screen.lock().unwrap().process(&bytes[..read]);
                 to_raw.lock().unwrap().extend_from_slice(&bytes[..read]);
+                if is_hung.load(Ordering::SeqCst) {
+                    break;
+                }
             }
+            drop(out);
             at_end.store(true, Ordering::SeqCst);
         });
         let input = Some(pty.master.take_writer().unwrap());
@@ -119,6 +126,7 @@ impl Start {
             screen,
             raw,
             closed,
+            hung,
             patience: self.patience,
             over: false,
             _home: self.home,
@@ -175,10 +183,23 @@ impl Terminal {
         }
     }
 
-    /// The row of the list that the cursor is on, as it is drawn.
-    pub fn cursor_row(&self) -> Option<String> {
-        let text = self.text();
-        text.lines().find_map(|line| line.find("> …").map(|at| line[at..].to_owned()))
+    /// The ends of the ids of the orders listed, from the top.
+    pub fn listed(&self) -> Vec<String> {
+        self.text().lines().filter_map(|line| Some(listed(line)?.1)).collect()
+    }
+
+    /// The end of the id that the cursor of the list is on.
+    pub fn cursor(&self) -> String {
+        let rows = |text: &str| text.lines().filter_map(listed).find(|(chosen, _)| *chosen);
+        self.until("cursor in a list", |screen| rows(screen).is_some());
+        rows(&self.text()).unwrap().1
+    }
+
+    /// Waits until the cursor of the list is on that id.
+    pub fn cursor_on(&self, id: &str) {
+        self.until(&format!("cursor on {id}"), |screen| {
+            screen.lines().filter_map(listed).any(|(chosen, end)| chosen && end == id)
+        });
     }
 
     /// Column and row (from 1, as the mouse counts) of the first `text` on screen.
@@ -223,6 +244,9 @@ impl Terminal {
 
     /// The terminal goes away, as when a window is closed or a connection is cut.
     pub fn hang_up(&mut self) {
+        self.hung.store(true, Ordering::SeqCst);
+        // Our reader lets go at the next frame: the age of the data is drawn each second.
+        self.wait("reader to let go", |terminal| terminal.closed.load(Ordering::SeqCst));
         self.input = None;
         self.master = None;
     }
@@ -288,6 +312,17 @@ impl Drop for Terminal {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Whether the cursor is on this line of the list of orders, and the end of the order's id.
+fn listed(line: &str) -> Option<(bool, String)> {
+    let (before, after) = line.split_once('…')?;
+    let id: String = after.chars().take(4).collect();
+    let is_row = before.starts_with('│')
+        && before.chars().count() == 3
+        && id.len() == 4
+        && id.chars().all(|digit| digit.is_ascii_hexdigit());
+    is_row.then(|| (before.contains('>'), id))
 }
 
 /// A home of its own for a program under test.

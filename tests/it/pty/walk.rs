@@ -136,13 +136,9 @@ fn help_and_palette_lie_over_the_screen() {
 fn a_resize_keeps_the_cursor_and_what_is_on_screen() {
     let options = database();
     let mut terminal = listing(&options, 120, 36);
+    let id = terminal.listed()[5].clone();
     terminal.send("jjjjj");
-    terminal.until("the cursor on the sixth row", |screen| {
-        screen.lines().skip(5).find(|line| line.contains('…')).is_some()
-            && screen.lines().position(|line| line.contains("> …"))
-                == screen.lines().position(|line| line.contains("  id ")).map(|head| head + 6)
-    });
-    let id = terminal.cursor_row().unwrap()[..8].to_owned();
+    terminal.cursor_on(&id);
     for (width, height, sign) in [
         (80, 24, "OPS [DATABASE]"),
         (200, 60, "Preview"),
@@ -152,7 +148,7 @@ fn a_resize_keeps_the_cursor_and_what_is_on_screen() {
         terminal.resize(width, height);
         terminal.shows(sign);
         if width >= 60 {
-            terminal.shows(&id);
+            terminal.cursor_on(&id);
         }
     }
     terminal.send("\r");
@@ -172,30 +168,23 @@ fn a_resize_keeps_the_cursor_and_what_is_on_screen() {
 fn the_mouse_clicks_and_scrolls() {
     let options = database();
     let mut terminal = listing(&options, 120, 36);
-    let rows = |screen: &str| -> Vec<String> {
-        screen
-            .lines()
-            .filter_map(|line| Some(line.split_once(" …")?.1.chars().take(4).collect()))
-            .collect()
-    };
-    let third = rows(&terminal.text())[2].clone();
-    let (column, row) = terminal.place_of("> …");
-    terminal.click((column + 4, row + 2));
-    terminal.shows(&format!("> …{third}"));
+    let rows = terminal.listed();
+    let (column, row) = terminal.place_of(&format!("…{}", rows[2]));
+    terminal.click((column + 4, row));
+    terminal.cursor_on(&rows[2]);
     terminal.send(&format!("\x1b[<65;{column};{row}M"));
-    let sixth = rows(&terminal.text())[5].clone();
-    terminal.shows(&format!("> …{sixth}"));
+    terminal.cursor_on(&rows[5]);
     terminal.send(&format!("\x1b[<64;{column};{row}M"));
-    terminal.shows(&format!("> …{third}"));
+    terminal.cursor_on(&rows[2]);
     // Twice on one place is Enter; a tab is a place to click on.
-    let place = terminal.place_of(&format!("…{sixth}"));
+    let place = terminal.place_of(&format!("…{}", rows[5]));
     terminal.click(place);
     terminal.click(place);
     terminal.shows("Scrubber");
-    terminal.shows(&format!("Orders › …{sixth}"));
+    terminal.shows(&format!("Orders › …{}", rows[5]));
     let tab = terminal.place_of("2 Orders");
     terminal.click(tab);
-    terminal.shows(&format!("> …{sixth}"));
+    terminal.cursor_on(&rows[5]);
     terminal.send(":mouse off\r");
     terminal.writes("\x1b[?1000l");
     terminal.send("q");
@@ -211,15 +200,14 @@ fn a_paste_is_text_and_never_keys() {
     terminal.shows("status:cancelled q");
     terminal.send("\x1b[D\x1b[D\x15status:cancelled");
     terminal.until("only cancelled orders", |screen| {
-        let list = || screen.lines().filter(|line| line.contains(" …") && line.contains("26-"));
+        let list = || screen.lines().filter(|line| line.contains('…') && line.contains("26-"));
         list().count() > 3 && list().all(|line| line.contains("Cancelled"))
     });
     // A malformed query keeps the rows and says what is wrong.
-    terminal.send(" total:>much");
+    terminal.send("\x1b[200~ total:>much\x1b[201~");
     terminal.shows("the rows above answer the search before it");
     assert!(terminal.text().contains("Cancelled"));
-    terminal.send("\x1b");
-    terminal.send("q");
+    terminal.send("\x03");
     terminal.ends_clean(0);
 }
 

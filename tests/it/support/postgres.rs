@@ -120,7 +120,9 @@ impl Server {
     }
 
     fn start(bin: &Path) -> Self {
-        let root = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap().keep();
+        // Kept once the keeper is there to remove it.
+        let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
+        let root = dir.path().to_owned();
         let data = root.join("data");
         let as_root = rustix::process::geteuid().is_root();
         let owner = as_root.then(server_user);
@@ -157,7 +159,7 @@ impl Server {
             .process_group(0)
             .spawn()
             .unwrap();
-        let server = Self { socket_dir: root, _keeper: keeper };
+        let server = Self { socket_dir: dir.keep(), _keeper: keeper };
         let end = Instant::now() + Duration::from_mins(1);
         while std::os::unix::net::UnixStream::connect(server.socket_dir.join(".s.PGSQL.5432"))
             .is_err()

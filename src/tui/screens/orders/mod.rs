@@ -159,8 +159,11 @@ impl State {
     /// Takes what drawing learned about pane heights.
     pub fn fit(&mut self, fits: &[Fit]) {
         let len = self.len();
-        for fit in fits.iter().filter(|fit| fit.pane == 0) {
-            self.cursor.fit(fit.rows, len);
+        for fit in fits {
+            match fit.pane {
+                0 => self.cursor.fit(fit.rows, len),
+                _ => self.preview_offset = self.preview_offset.min(fit.end),
+            }
         }
     }
 

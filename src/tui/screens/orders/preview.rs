@@ -33,7 +33,6 @@ pub(super) fn view(
 ) {
     let focused = state.pane == Pane::Preview && !state.typing;
     let inner = pane(frame, area, theme, "Preview", "", focused);
-    hits.pane(inner, 1, usize::from(inner.height));
     let width = usize::from(inner.width);
     let lines = match (&state.preview.value, &state.preview.error) {
         (Some(Some(known)), _) => lines(known, shared, theme, width),
@@ -42,8 +41,7 @@ pub(super) fn view(
         (None, None) if state.preview_of.is_some() => vec![Line::styled("reading …", theme.muted)],
         (None, None) => vec![Line::styled("no order chosen", theme.muted)],
     };
-    let room = usize::from(inner.height);
-    let offset = state.preview_offset.min(lines.len().saturating_sub(room));
+    let offset = hits.text(inner, 1, lines.len(), state.preview_offset);
     for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
         frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
     }
@@ -72,7 +70,7 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
     out.extend(history.messages.iter().rev().take(4).rev().map(|message| {
         let (words, style) = words::delivery(message, shared, theme);
         Line::from(vec![
-            Span::raw(format!("↳ {} ", text::fit(&words::contract(&message.kind, 20), 20))),
+            Span::raw(format!("↳ {} ", text::fit(&words::contract_short(&message.kind), 20))),
             Span::styled(words, style),
         ])
     }));
@@ -132,8 +130,8 @@ fn sources(known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
 }
 
 fn contents(order: &Order, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref()).unwrap_or("?");
-    let name = if shared.masked { mask::mask_name(name) } else { text::clean(name).into_owned() };
+    let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref());
+    let name = words::name(name, shared);
     let buyer = order.buyer_id.map_or(String::new(), |id| id.short());
     let mut out = vec![Line::from(vec![
         Span::styled("buyer   ", theme.muted),

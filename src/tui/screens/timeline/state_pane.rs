@@ -9,7 +9,8 @@ use ratatui::{
 use super::{Detail, Msg, Pane, Show, State, Version};
 use crate::{
     domain::{
-        diff::{self, Change, Datum, Kind},
+        diff::{self, Change, Datum, Field, Kind},
+        id::short,
         mask, text,
     },
     ops::known::{Known, SnapshotCheck},
@@ -46,7 +47,6 @@ pub(super) fn view(
     };
     let inner =
         pane(frame, area, theme, &title, detail, state.pane == Pane::State && state.prompt.is_none());
-    hits.pane(inner, 1, usize::from(inner.height));
     let mut lines = match state.detail {
         Detail::Patch => patch(state, known, shared, theme),
         Detail::All | Detail::Changes => fields(state, known, shared, theme, inner.width),
@@ -54,8 +54,7 @@ pub(super) fn view(
     if state.show == Show::State && state.detail != Detail::Patch {
         lines.extend(others(state, known, theme, usize::from(inner.width)));
     }
-    let room = usize::from(inner.height);
-    let offset = state.state_offset.min(lines.len().saturating_sub(room));
+    let offset = hits.text(inner, 1, lines.len(), state.state_offset);
     for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
         frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
     }
@@ -120,7 +119,12 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     let value = |value: &Option<Datum>| match value {
         None => "-".to_owned(),
         Some(datum) if hidden => mask::mask(&datum.to_string()).to_owned(),
-        Some(datum) => told(datum, shared, column),
+        // What makes two ids or times differ stands at their ends, which a cut would take away.
+        Some(Datum::Id(id)) if column < 37 => short(*id),
+        Some(Datum::Time(time)) if column < 30 => {
+            shared.zone.local(*time).format("%m-%d %H:%M:%S").to_string()
+        }
+        Some(datum) => datum.to_string(),
     };
     let (kind, style) = match change.kind() {
         Kind::Same => ("", theme.muted),
@@ -131,7 +135,7 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     let kind = if hidden && kind.is_empty() { "masked" } else { kind };
     let quiet = change.is_same();
     Line::from(vec![
-        Span::styled(text::fit(&name(change.field), FIELD), theme.muted),
+        Span::styled(text::fit(&label(change.field), FIELD), theme.muted),
         Span::styled(text::fit(&value(&change.before), column.saturating_sub(1)) + " ", theme.muted),
         Span::styled(
             text::fit(&value(&change.after), column.saturating_sub(1)) + " ",
@@ -141,23 +145,13 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     ])
 }
 
-/// A field's name; `items[…1594].book` reads `…1594 book`.
-fn name(field: diff::Field) -> String {
-    let name = field.to_string();
-    match name.strip_prefix("items[") {
-        Some(rest) => rest.replace("].", " ").replace(']', " line"),
-        None => name,
-    }
-}
-
-/// A value as well as it fits: ids by their end, times in the zone on show.
-fn told(datum: &Datum, shared: &Shared, room: usize) -> String {
-    match datum {
-        Datum::Id(id) if room < 38 => crate::domain::id::short(*id),
-        Datum::Time(at) if room < 20 => {
-            shared.zone.local(*at).format("%m-%d %H:%M:%S").to_string()
-        }
-        Datum::Time(at) => shared.zone.local(*at).format("%Y-%m-%d %H:%M:%S").to_string(),
+/// A field's name that fits its column: `…0001 price` for `items[…0001].price`.
+fn label(field: Field) -> String {
+    match field {
+        Field::Line(id) => format!("{} line", id.short()),
+        Field::LineBook(id) => format!("{} book", id.short()),
+        Field::LineQuantity(id) => format!("{} quantity", id.short()),
+        Field::LinePrice(id) => format!("{} price", id.short()),
         other => other.to_string(),
     }
 }
