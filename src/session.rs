@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
     config::{Context, Target},
@@ -144,9 +144,7 @@ async fn prepare(
 /// # Errors
 /// When the server cannot be reached.
 pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
-    let options =
-        options.clone().application_name("orderscope/prepare").disable_statement_logging();
-    options.connect().await.map_err(|error| Error::Database(error.into()))
+    Ok(crate::db::connect(options, "prepare").await?)
 }
 
 /// How far a load of demo data is, in words.

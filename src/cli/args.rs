@@ -1,12 +1,6 @@
 //! The command line, as clap reads it and as the man page and completions are made from.
 
-#![allow(
-    clippy::doc_markdown,
-    rustdoc::bare_urls,
-    reason = "clap prints these comments in --help, where Markdown would be noise"
-)]
-
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -27,6 +21,38 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub verb: Option<Verb>,
+}
+
+impl Cli {
+    /// Reads the command line, terms with a hyphen before them included.
+    ///
+    /// # Errors
+    /// When it is not one, or asks for help.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(spelt(arguments))
+    }
+}
+
+/// After `orders search`, `-status:new` is a term to leave out, where clap would see short options.
+fn spelt(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut out: Vec<OsString> = vec![];
+    let mut plain = false;
+    for argument in arguments {
+        let searching = out.windows(2).any(|words| words == ["orders", "search"]);
+        plain |= argument == "--";
+        let term = argument.to_str().and_then(|text| text.strip_prefix('-')).filter(|term| {
+            let output = term.strip_prefix('o').is_some_and(|form| {
+                let form = form.trim_start_matches('=');
+                form.is_empty() || Output::from_str(form, true).is_ok()
+            });
+            !(term.is_empty() || term.starts_with('-') || output || term == "h")
+        });
+        match term {
+            Some(term) if searching && !plain => out.push(format!("--not={term}").into()),
+            _ => out.push(argument),
+        }
+    }
+    out
 }
 
 /// Told under `--help`: scripts rely on them.
@@ -98,8 +124,10 @@ pub enum Orders {
     #[command(after_help = SEARCH_HELP)]
     Search {
         /// The query, as typed into the console's search box; nothing lists the newest orders
-        #[arg(allow_hyphen_values = true)]
         query: Vec<String>,
+        /// Leave out what this term finds; a hyphen before the term says the same
+        #[arg(long = "not", value_name = "TERM")]
+        without: Vec<String>,
         /// At most this many rows (1 to 10000)
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
@@ -221,4 +249,34 @@ pub enum Output {
     Table,
     Json,
     Csv,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(arguments: &[&str]) -> (Vec<String>, Vec<String>, Output) {
+        let all = ["orderscope", "orders", "search"].iter().chain(arguments);
+        let cli = Cli::read(all.map(OsString::from)).unwrap();
+        match cli.verb {
+            Some(Verb::Orders(Orders::Search { query, without, output, .. })) => {
+                (query, without, output.output)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_hyphen_before_a_term_is_no_option() {
+        let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let json = Output::Json;
+        assert_eq!(
+            search(&["a", "-status:new", "-o", "json", "-has:note", "b"]),
+            (words(&["a", "b"]), words(&["status:new", "has:note"]), json)
+        );
+        assert_eq!(search(&["-order:8c41", "-ojson"]), (vec![], words(&["order:8c41"]), json));
+        assert_eq!(search(&["--not", "x", "-o=json"]), (vec![], words(&["x"]), json));
+        let all = ["orderscope", "order", "show", "-status:new"].map(OsString::from);
+        assert!(Cli::read(all).is_err());
+    }
 }

@@ -19,14 +19,9 @@ use crate::{
 };
 
 pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> Outcome {
-    let Orders::Search { query, limit, count, output } = verb;
-    // A hyphen excludes; two are a misspelt option, which must not silently become a search.
-    if let Some(option) = query.iter().find(|word| word.starts_with("--")) {
-        return Err(Failure::usage(format!(
-            "there is no option {option:?}; see --help, or quote it to search for the words"
-        )));
-    }
-    let text = query.join(" ");
+    let Orders::Search { query, without, limit, count, output } = verb;
+    let without = without.iter().map(|term| format!("-{term}"));
+    let text = query.into_iter().chain(without).collect::<Vec<_>>().join(" ");
     let clock = Clock { now: chrono::Utc::now(), zone: settings.zone };
     let query = language::parse(&text, &clock).map_err(|error| marked(&text, &error))?;
     let session = open::open(global, settings).await?;

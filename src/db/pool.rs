@@ -113,6 +113,20 @@ impl Db {
     }
 }
 
+/// One session of its own that may write, for migrating and loading: no limit but that of connecting.
+pub async fn connect(options: &PgConnectOptions, who: &str) -> Result<PgConnection, Error> {
+    let place = place(options);
+    let limit = Limits::default().connect;
+    let options = options.clone().application_name(&shown(who)).disable_statement_logging();
+    match tokio::time::timeout(limit, options.connect()).await {
+        Ok(opened) => opened.map_err(|error| Error::connecting(error, &place)),
+        Err(_) => {
+            let why = format!("no answer within {} s", limit.as_secs_f32());
+            Err(Error::Unreachable { place, why })
+        }
+    }
+}
+
 /// Read-only sessions, at most a fixed number.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<Inner>);

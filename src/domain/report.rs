@@ -166,8 +166,10 @@ impl Table {
             widest.max(self.columns[column].width()).min(WIDEST)
         };
         let widths: Vec<_> = (0..self.columns.len()).map(width).collect();
+        // A mixed column reads like text.
         let is_number = |column: usize| {
-            self.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Number(_))))
+            let mut cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.all(|cell| matches!(cell, Cell::Number(_) | Cell::None))
         };
         let right: Vec<_> = (0..self.columns.len()).map(is_number).collect();
         let mut line = |cells: &[&str]| {

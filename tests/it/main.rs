@@ -10,9 +10,12 @@
 
 mod attached;
 mod demo;
+mod docs;
 mod embedded;
+mod pictures;
 mod pty;
 mod reads;
 mod schema;
 mod smoke;
 mod support;
+mod verbs;
