@@ -45,7 +45,7 @@ fn spelt(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
                 let form = form.trim_start_matches('=');
                 form.is_empty() || Output::from_str(form, true).is_ok()
             });
-            !(term.is_empty() || term.starts_with('-') || output || term == "h")
+            !(term.is_empty() || term.starts_with('-') || output || *term == "h")
         });
         match term {
             Some(term) if searching && !plain => out.push(format!("--not={term}").into()),
