@@ -1,5 +1,13 @@
 //! Everything that needs a server, a database or a terminal: one binary, so that it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+
 mod attached;
 mod demo;
 mod embedded;
