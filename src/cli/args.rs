@@ -1,5 +1,11 @@
 //! The command line, as clap reads it and as the man page and completions are made from.
 
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "clap prints these comments in --help, where Markdown would be noise"
+)]
+
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -14,7 +20,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "orderscope",
     version,
     after_help = EXIT_CODES,
-    propagate_version = true,
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -29,14 +34,18 @@ pub const EXIT_CODES: &str = "\
 Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or settings,
 3 database unreachable, 4 refused, 5 partly done.";
 
+/// Told under `--database-url`.
+const URL_HELP: &str = "\
+PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
+
+Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context, \
+DATABASE_URL, PG* variables, the configuration's default, the private database.";
+
 /// What every verb and the console understand.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
-    ///
-    /// Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context,
-    /// DATABASE_URL, PG* variables, the configuration's default, the private database.
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "context")]
+    /// PostgreSQL URL without a password: `postgres://USER@HOST:PORT/DATABASE`
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "context", long_help = URL_HELP)]
     pub database_url: Option<String>,
     /// A named database of the configuration; `local` is the private one
     #[arg(long, global = true, value_name = "NAME")]
@@ -44,13 +53,13 @@ pub struct Global {
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo
+    /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo (JSON and CSV stay in UTC)
     #[arg(long, global = true, value_name = "ZONE")]
     pub zone: Option<String>,
-    /// Colours of the console: ansi, dusk, paper or mono (NO_COLOR is honoured)
+    /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
-    /// Write a log of what the program does to this file (RUST_LOG sets the detail)
+    /// Write a log of what the program does to this file (`RUST_LOG` sets the detail)
     #[arg(long, global = true, value_name = "FILE")]
     pub log: Option<PathBuf>,
 }
@@ -66,7 +75,7 @@ pub enum Verb {
     Order(Order),
     /// Open the console at an ops:// link
     Open {
-        /// ops://CONTEXT/order/ID@VERSION?diff=A:B or ops://CONTEXT/orders?q=QUERY
+        /// `ops://CONTEXT/order/ID@VERSION?diff=A:B` or `ops://CONTEXT/orders?q=QUERY`
         link: String,
     },
     /// The private PostgreSQL
@@ -79,8 +88,8 @@ pub enum Verb {
     Demo(Demo),
     /// Print shell completions
     Completions { shell: clap_complete::Shell },
-    /// Print the man page (roff)
-    Man,
+    /// Print a man page (roff): of the program, or of a verb such as `orders search`
+    Man { verb: Vec<String> },
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +98,7 @@ pub enum Orders {
     #[command(after_help = SEARCH_HELP)]
     Search {
         /// The query, as typed into the console's search box; nothing lists the newest orders
+        #[arg(allow_hyphen_values = true)]
         query: Vec<String>,
         /// At most this many rows (1 to 10000)
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
@@ -115,7 +125,7 @@ pub enum Order {
     Show {
         /// The order's id or the end of it
         id: String,
-        /// State at this moment: 2h, 16:30, 2026-11-22T16:30
+        /// State at this moment: '2h ago', 16:30, 2026-11-22T16:30
         #[arg(long, value_name = "TIME", conflicts_with = "version")]
         at: Option<String>,
         /// State after this version
@@ -175,16 +185,16 @@ pub enum Db {
 pub enum Demo {
     /// Fill an empty database of Orderscope's own with believable orders
     Load {
-        /// How many orders
-        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        /// How many orders (100 to 20000000)
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=20_000_000))]
         orders: u32,
         /// The same seed makes the same data
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Over how many years
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=30))]
+        /// Over how many years (1 to 20)
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
         years: u8,
-        /// The last day (default: today)
+        /// The day (UTC) before which the data ends (default: today)
         #[arg(long, value_name = "DATE")]
         until: Option<NaiveDate>,
         /// Replace the demo data that is there

@@ -20,6 +20,12 @@ use crate::{
 
 pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> Outcome {
     let Orders::Search { query, limit, count, output } = verb;
+    // A hyphen excludes; two are a misspelt option, which must not silently become a search.
+    if let Some(option) = query.iter().find(|word| word.starts_with("--")) {
+        return Err(Failure::usage(format!(
+            "there is no option {option:?}; see --help, or quote it to search for the words"
+        )));
+    }
     let text = query.join(" ");
     let clock = Clock { now: chrono::Utc::now(), zone: settings.zone };
     let query = language::parse(&text, &clock).map_err(|error| marked(&text, &error))?;
@@ -39,8 +45,12 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     session.close().await;
     let (page, counted) = answer?;
     let form = Form::from(output.output);
-    report::orders(&page.rows, true).print(form, &mut std::io::stdout().lock())?;
+    let table = report::orders(&page.rows, true).in_zone(settings.zone);
+    table.print(form, &mut std::io::stdout().lock())?;
     let mut notes = page.coverage.clone();
+    if page.rows.is_empty() && page.complete {
+        notes.push("no order matches".to_owned());
+    }
     if page.older.is_some() {
         notes.push(format!("there are more; --limit shows more than {limit}"));
     }

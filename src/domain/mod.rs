@@ -25,4 +25,4 @@ pub mod when;
 pub mod zone;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

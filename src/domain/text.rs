@@ -97,6 +97,12 @@ pub fn fit(text: &str, width: usize) -> String {
     shown
 }
 
+/// Whether a character shows itself and does nothing else: none of those that [`clean`] replaces.
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~') || (!c.is_control() && !is_hidden(c) && is_printable(c))
+}
+
 fn picture(control: char) -> char {
     char::from_u32(0x2400 + u32::from(control)).unwrap_or('␀')
 }

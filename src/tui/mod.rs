@@ -9,5 +9,7 @@ pub mod screens;
 pub mod services;
 pub mod shared;
 pub mod term;
+#[cfg(test)]
+mod tests;
 pub mod ui;
 pub mod words;

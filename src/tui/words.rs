@@ -1,6 +1,9 @@
 //! Words and styles for what the domain found, the same on every screen.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use ratatui::style::Style;
@@ -8,7 +11,7 @@ use ratatui::style::Style;
 use super::{shared::Shared, ui::theme::Theme};
 use crate::{
     db::messages::Message,
-    domain::{age, compare::Agreement, outbox::Delivery, text},
+    domain::{age, compare::Agreement, mask, outbox::Delivery, text},
 };
 
 /// How a source stands to the events, in a few words.
@@ -43,6 +46,46 @@ pub fn agreement(agreement: &Agreement, theme: &Theme) -> (String, Style) {
     }
 }
 
+/// The same where there is hardly room.
+#[must_use]
+pub fn brief(agreement: &Agreement, theme: &Theme) -> (String, Style) {
+    let words = match agreement {
+        Agreement::Match => "= events".to_owned(),
+        Agreement::Behind { events, .. } => format!("~ {events} behind"),
+        Agreement::Archived => "archived".to_owned(),
+        Agreement::Differs(_) => "≠ events".to_owned(),
+        Agreement::Missing => "≠ missing".to_owned(),
+        Agreement::Alone => "≠ no events".to_owned(),
+        Agreement::Absent => "none".to_owned(),
+        Agreement::Unknown(_) => "? cannot tell".to_owned(),
+    };
+    (words, sign_style(agreement, theme))
+}
+
+/// Text over several lines of `width` columns, broken between words; at most `most` lines.
+#[must_use]
+pub fn wrapped(words: &str, width: usize, most: usize) -> Vec<String> {
+    use unicode_width::UnicodeWidthStr;
+    let cleaned = text::clean(words);
+    let mut lines: Vec<String> = vec![];
+    for word in cleaned.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(text::cut(word, width)),
+        }
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = text::cut(&format!("{last} …"), width);
+        }
+    }
+    lines
+}
+
 /// The style that goes with an agreement's sign.
 #[must_use]
 pub fn sign_style(agreement: &Agreement, theme: &Theme) -> Style {
@@ -54,12 +97,35 @@ pub fn sign_style(agreement: &Agreement, theme: &Theme) -> Style {
     }
 }
 
+/// A buyer's name as it may be shown; `?` where none is known.
+#[must_use]
+pub fn name(name: Option<&str>, shared: &Shared) -> String {
+    match name {
+        None => "?".to_owned(),
+        Some(name) if shared.masked => mask::mask_name(name),
+        Some(name) => text::clean(name).into_owned(),
+    }
+}
+
 /// The contract's own name: `urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent` is
 /// `UserCheckedOut`.
 #[must_use]
 pub fn contract(urn: &str) -> &str {
     let name = urn.rsplit(':').next().unwrap_or(urn);
     name.strip_suffix("IntegrationEvent").unwrap_or(name)
+}
+
+/// The same where there is little room, so that what tells two contracts apart is not cut off:
+/// `OrderStatusChangedToCancel` is `…ChangedToCancel`.
+#[must_use]
+pub fn contract_short(urn: &str) -> Cow<'_, str> {
+    match contract(urn) {
+        name if name.chars().count() <= 20 => Cow::Borrowed(name),
+        name => match name.strip_prefix("OrderStatus") {
+            Some(rest) => Cow::Owned(format!("…{rest}")),
+            None => Cow::Borrowed(name),
+        },
+    }
 }
 
 /// Where a message stands, and since when.

@@ -81,8 +81,8 @@ impl Attached {
     /// Every order of the list with its history. All tests of a run share what was read.
     async fn read(stage: &'static str, home: (&'static Server, Schema)) -> Arc<Vec<Known>> {
         type Key = (usize, Schema, &'static str);
-        type Cell = Arc<OnceCell<Arc<Vec<Known>>>>;
-        static READ: Mutex<BTreeMap<Key, Cell>> = Mutex::const_new(BTreeMap::new());
+        type Once = Arc<OnceCell<Arc<Vec<Known>>>>;
+        static READ: Mutex<BTreeMap<Key, Once>> = Mutex::const_new(BTreeMap::new());
         let key = (std::ptr::from_ref(home.0).addr(), home.1, stage);
         let cell = Arc::clone(READ.lock().await.entry(key).or_default());
         let known = cell.get_or_init(|| async {

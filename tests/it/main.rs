@@ -11,6 +11,7 @@
 mod attached;
 mod demo;
 mod embedded;
+mod pty;
 mod reads;
 mod schema;
 mod smoke;

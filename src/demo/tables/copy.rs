@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use crate::demo::moment::{DAY, Moment};
 
-/// A piece is handed on when it has grown to this.
-const PIECE: usize = 1 << 20;
+/// A piece is handed on when it has grown to this. Every `COPY` into a new table leaves some dozens of pages
+/// behind that it had reserved, so pieces are not small.
+const PIECE: usize = 8 << 20;
 /// Signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// A row of -1 columns ends a piece.

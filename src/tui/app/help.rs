@@ -7,9 +7,10 @@ use ratatui::{
     widgets::Clear,
 };
 
-use super::{App, COMMANDS};
+use super::{App, COMMANDS, Msg, OVER};
 use crate::tui::ui::{
     action::{Info, shown},
+    hits::Hits,
     pane::pane,
     theme::Theme,
 };
@@ -58,7 +59,7 @@ fn row(info: &Info, theme: &Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Draws a scrolled text over the screen; returns how many lines there were room for.
+/// Draws a scrolled text over the screen.
 pub(super) fn text(
     frame: &mut Frame,
     area: Rect,
@@ -66,6 +67,7 @@ pub(super) fn text(
     title: &str,
     lines: &[Line<'static>],
     offset: usize,
+    hits: &mut Hits<Msg>,
 ) {
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let area = area.centered(
@@ -74,8 +76,7 @@ pub(super) fn text(
     );
     frame.render_widget(Clear, area);
     let inner = pane(frame, area, theme, title, "Esc closes, j k scroll", true);
-    let room = usize::from(inner.height);
-    let offset = offset.min(lines.len().saturating_sub(room));
+    let offset = hits.text(inner, OVER, lines.len(), offset);
     for (row, line) in (0..inner.height).zip(&lines[offset..]) {
         let place = Rect { y: inner.y + row, height: 1, ..inner };
         frame.render_widget(line.clone(), place);

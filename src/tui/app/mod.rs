@@ -30,6 +30,9 @@ use super::{
     },
 };
 
+/// The pane number of a text that lies over the screen; no screen has so many.
+const OVER: usize = 99;
+
 /// How long a note stays on screen.
 const NOTE_STAYS: Duration = Duration::from_secs(6);
 
@@ -176,8 +179,20 @@ impl App {
 
     /// Stores what drawing learned.
     pub fn drawn(&mut self, hits: Hits<Msg>) {
-        let fits: Vec<_> =
-            hits.heights.iter().map(|&(pane, rows)| screens::Fit { pane, rows }).collect();
+        let end = |pane| {
+            let end = hits.ends.iter().find(|(other, _)| *other == pane);
+            end.map_or(0, |(_, end)| *end)
+        };
+        let fits: Vec<_> = hits
+            .heights
+            .iter()
+            .map(|&(pane, rows)| screens::Fit { pane, rows, end: end(pane) })
+            .collect();
+        match &mut self.modal {
+            Some(Modal::Help(state)) => state.offset = state.offset.min(end(OVER)),
+            Some(Modal::Text { offset, .. }) => *offset = (*offset).min(end(OVER)),
+            Some(Modal::Palette(_)) | None => {}
+        }
         self.hits = hits;
         self.screens.fit(self.current, &fits);
     }

@@ -1,1 +1,337 @@
+//! The root: trail, palette, help, keys, notes, and the frame around the screens.
 
+use std::{collections::BTreeMap, time::Duration};
+
+use ratatui::style::Modifier;
+
+use super::{ACTIONS, COMMANDS, Ended, Modal, Msg, NOTE_STAYS, Request, bindings, help};
+use crate::tui::{
+    effect::Lane,
+    route::Route,
+    screens::ScreenId,
+    shared::Kept,
+    tests::{Desk, attached, frames, runs, samples},
+    ui::{
+        action::{Keys, shown},
+        theme::Theme,
+    },
+};
+
+/// Runs a line in the palette.
+fn command(desk: &mut Desk, line: &str) {
+    desk.press("esc esc :");
+    desk.types(line);
+    desk.press("enter");
+}
+
+/// What the palette has to say against it.
+fn complaint(desk: &Desk) -> Option<String> {
+    match &desk.app.modal {
+        Some(Modal::Palette(state)) => state.error.clone(),
+        _ => None,
+    }
+}
+
+fn note(desk: &Desk) -> &str {
+    desk.app.note.as_ref().map_or("", |note| &note.text)
+}
+
+fn remapped(name: &str, keys: &[&str]) -> Keys {
+    let keys = keys.iter().map(|&key| key.to_owned()).collect();
+    Keys::new(BTreeMap::from([(name.to_owned(), keys)]))
+}
+
+#[test]
+fn the_start_connects_recalls_and_goes_where_it_should() {
+    let mut desk = Desk::new(80, 24);
+    let effects = desk.effects();
+    let asked = runs(&effects);
+    assert!(asked.contains(&(Lane::Every, &Request::Connect)));
+    assert!(asked.contains(&(Lane::Every, &Request::Recall)));
+    assert!(matches!(asked.last(), Some((_, Request::Screen(_)))));
+}
+
+#[test]
+fn escape_never_quits() {
+    let mut desk = Desk::listing(120, 36);
+    for keys in ["", "/ x", ": x", "?", "!", "i", "z", "tab", "space", "3"] {
+        if !keys.is_empty() {
+            desk.press(keys);
+        }
+        desk.press("esc esc esc esc esc esc");
+        assert!(!desk.app.quit, "{keys}");
+        assert!(desk.app.modal.is_none(), "{keys}");
+    }
+    desk.press("q");
+    assert!(desk.app.quit);
+}
+
+#[test]
+fn the_trail_leads_back_and_forth() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("/");
+    desk.types("status:new");
+    desk.list(samples::rows());
+    desk.press("enter enter");
+    desk.read(samples::cancelled());
+    desk.press("h");
+    desk.press("[");
+    assert!(desk.app.shows(ScreenId::Orders));
+    assert_eq!(desk.app.screens.orders.route(), Some(Route::Orders { query: "status:new".into() }));
+    desk.press("]");
+    assert!(desk.app.shows(ScreenId::Timeline));
+    desk.press("]");
+    assert_eq!(note(&desk), "nothing further on");
+    desk.press("[ [ [");
+    assert_eq!(note(&desk), "this is where we started");
+    desk.press("-");
+    assert!(desk.app.shows(ScreenId::Timeline));
+    desk.press("-");
+    assert!(desk.app.shows(ScreenId::Orders));
+}
+
+#[test]
+fn the_trail_comes_back_to_the_version_that_was_looked_at() {
+    let mut desk = Desk::travelling(120, 36, samples::cancelled());
+    desk.press("h 2 [");
+    desk.read(samples::cancelled());
+    let order = samples::cancelled().id;
+    let at = Some(crate::domain::id::Version(1));
+    assert_eq!(desk.app.screens.timeline.route(), Some(Route::Timeline { order, at, diff: None }));
+}
+
+#[test]
+fn saved_views_are_kept_and_come_back() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("f2");
+    assert!(note(&desk).contains("nothing is saved under F2"), "{}", note(&desk));
+    desk.press("/");
+    desk.types("status:new");
+    desk.press("enter");
+    desk.effects();
+    command(&mut desk, "save 3");
+    let route = Route::Orders { query: "status:new".to_owned() };
+    // Esc before the command cleared the search; what is saved is what is on screen.
+    let saved = desk.app.shared.kept.views[&3].clone();
+    assert!(saved == route || saved == Route::Orders { query: String::new() });
+    let effects = desk.effects();
+    assert!(runs(&effects).iter().any(|(_, request)| matches!(request, Request::Save(_))));
+    let kept = Kept { views: BTreeMap::from([(2, route.clone())]), ..Kept::default() };
+    desk.send(Msg::Remembered(kept));
+    desk.press("f2");
+    assert_eq!(desk.app.screens.orders.route(), Some(route));
+}
+
+#[test]
+fn the_palette_finds_by_scattered_letters_and_runs() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press(":");
+    desk.types("frz");
+    assert!(desk.shows("freeze"));
+    desk.press("enter");
+    assert!(desk.app.shared.frozen && desk.app.modal.is_none());
+    command(&mut desk, "orders.clear");
+    assert_eq!(complaint(&desk).as_deref(), Some("not now: the search box is empty already"));
+    command(&mut desk, "nosuchthing");
+    assert!(complaint(&desk).is_some_and(|told| told.contains("nothing is called")));
+    desk.press("backspace");
+    assert_eq!(complaint(&desk), None);
+    // Down chooses, Tab takes the name over.
+    desk.press("ctrl-u");
+    desk.types("inter");
+    desk.press("tab");
+    desk.types("7");
+    desk.press("enter");
+    assert_eq!(desk.app.shared.interval, Duration::from_secs(7));
+}
+
+#[test]
+fn commands_take_arguments_and_complain_about_wrong_ones() {
+    let mut desk = Desk::listing(120, 36);
+    command(&mut desk, "interval 30s");
+    assert_eq!(desk.app.shared.interval, Duration::from_secs(30));
+    command(&mut desk, "zone Asia/Tokyo");
+    assert_eq!(desk.app.shared.zone.to_string(), "Asia/Tokyo");
+    assert!(desk.shows("23:02:11"));
+    command(&mut desk, "theme dusk");
+    assert_eq!(desk.app.theme, Theme::DUSK);
+    command(&mut desk, "mouse off");
+    assert!(!desk.app.mouse);
+    let order = samples::cancelled().id;
+    command(&mut desk, &format!("open ops://local/order/{order}"));
+    assert!(desk.app.shows(ScreenId::Timeline));
+    for (line, told) in [
+        ("interval 0", "from 1 to 3600"),
+        ("interval soon", "from 1 to 3600"),
+        ("zone Mars", "Mars"),
+        ("theme pink", "choose one of"),
+        ("mouse maybe", "on or off"),
+        ("save 1", "from 2 to 9"),
+        ("open ops://prod/orders", "that link is for prod"),
+        ("open http://x", "not a link"),
+        ("interval", "from 1 to 3600"),
+    ] {
+        command(&mut desk, line);
+        let complaint = complaint(&desk).unwrap_or_else(|| panic!("{line} went through"));
+        assert!(complaint.contains(told), "{line}: {complaint}");
+    }
+}
+
+#[test]
+fn a_paste_into_the_palette_is_text() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press(":");
+    desk.paste("zone UTC\n");
+    assert!(desk.app.modal.is_some());
+    assert!(desk.shows(":") && desk.shows("zone UTC"));
+}
+
+#[test]
+fn help_lists_every_action_command_and_key() {
+    for screen in ["2", "3"] {
+        let mut desk = Desk::listing(120, 36);
+        desk.press(screen);
+        let lines = help::lines(&desk.app, &Theme::MONO);
+        let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        let own = desk.app.screens.infos(desk.app.current, &desk.app.keys);
+        let global = desk.app.keys.infos(ACTIONS, &desk.app);
+        for info in own.iter().chain(&global) {
+            let alike =
+                info.name.starts_with("view.") && info.name.len() == 6 && info.name > "view.2";
+            let told = text.iter().any(|line| {
+                line.contains(info.help) && info.keys.iter().all(|key| line.contains(&shown(key)))
+            });
+            assert!(told || alike, "{} is not told", info.name);
+        }
+        for command in COMMANDS {
+            assert!(text.iter().any(|line| line.contains(command.help)), "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn help_scrolls_to_its_end() {
+    let mut desk = Desk::listing(80, 24);
+    desk.press("?");
+    let last = help::lines(&desk.app, &Theme::MONO).last().unwrap().to_string();
+    assert!(!desk.shows(last.trim()));
+    for _ in 0..20 {
+        desk.press("ctrl-d");
+    }
+    assert!(desk.shows(last.trim()));
+    let bottom = desk.frame();
+    desk.press("k");
+    assert_ne!(desk.frame(), bottom, "one key back shows one line more");
+}
+
+#[test]
+fn keys_can_be_changed_and_a_clash_is_found() {
+    let mut desk = Desk::with_keys(120, 36, remapped("quit", &["Q"]));
+    desk.press("q");
+    assert!(!desk.app.quit);
+    desk.press("Q");
+    assert!(desk.app.quit);
+    let problems = |keys: &Keys| keys.problems(&bindings(keys));
+    assert_eq!(problems(&Keys::default()), Vec::<String>::new());
+    assert_eq!(problems(&remapped("quit", &["f12"])), Vec::<String>::new());
+    assert_eq!(problems(&remapped("help", &["q"])), ["q: means both help and quit"]);
+    let clash = problems(&remapped("timeline.play", &["j"]));
+    assert_eq!(clash, ["j: means both move.down and timeline.play"]);
+    let clash = problems(&remapped("orders.clear", &["g"]));
+    assert_eq!(clash, ["g: means both move.top and orders.clear"]);
+    assert!(problems(&remapped("quit", &["hyper-q"]))[0].contains("cannot read the key"));
+}
+
+#[test]
+fn a_half_typed_sequence_is_dropped_by_another_key() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("j j g");
+    assert!(desk.shows("·"));
+    desk.press("j");
+    assert_eq!(desk.app.screens.orders.selected().map(|row| row.id), Some(samples::rows()[3].id));
+    desk.press("g g");
+    assert_eq!(desk.app.screens.orders.selected().map(|row| row.id), Some(samples::rows()[0].id));
+}
+
+#[test]
+fn a_note_goes_when_its_time_is_over() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("S");
+    assert!(desk.shows("the list is always newest first"));
+    assert!(desk.app.wakes_at().is_some_and(|at| at <= desk.app.shared.now.instant + NOTE_STAYS));
+    desk.wait(NOTE_STAYS);
+    assert!(!desk.shows("the list is always newest first"));
+}
+
+#[test]
+fn the_age_of_the_data_wakes_each_second_and_then_each_minute() {
+    let mut desk = Desk::listing(120, 36);
+    desk.app.shared.frozen = true;
+    let seen = desk.app.shared.now.instant;
+    assert_eq!(desk.app.wakes_at(), Some(seen + Duration::from_secs(1)));
+    desk.wait(Duration::from_millis(59_500));
+    assert_eq!(desk.app.wakes_at(), Some(seen + Duration::from_secs(60)));
+    desk.wait(Duration::from_secs(10));
+    assert_eq!(desk.app.wakes_at(), Some(seen + Duration::from_secs(120)));
+}
+
+#[test]
+fn the_end_by_itself_keeps_its_reason() {
+    let mut desk = Desk::new(80, 24);
+    let ended = Ended { message: "no".to_owned(), code: 3 };
+    desk.send(Msg::Ended(ended.clone()));
+    assert_eq!((desk.app.quit, desk.app.ended), (true, Some(ended)));
+}
+
+#[test]
+fn colour_is_never_the_only_sign() {
+    let mut desk = Desk::listing(120, 36);
+    let buffer = desk.buffer();
+    let row = |marker: &str| {
+        let has = |y: &u16| {
+            let line: String = (0..120).map(|x| buffer[(x, *y)].symbol()).collect();
+            line.contains(marker)
+        };
+        (0..36).find(has).unwrap()
+    };
+    let cursor = row("> …0b19");
+    assert!(buffer[(5, cursor)].modifier.contains(Modifier::REVERSED));
+    assert!(!buffer[(5, cursor + 1)].modifier.contains(Modifier::REVERSED));
+    let mut desk = Desk::new(120, 36).at(attached());
+    let buffer = desk.buffer();
+    let header: String = (0..120).map(|x| buffer[(x, 0)].symbol()).collect();
+    let column = u16::try_from(header.find("[PROD]").unwrap()).unwrap();
+    assert!(buffer[(column + 1, 0)].modifier.contains(Modifier::REVERSED | Modifier::BOLD));
+    // The short header names it as well.
+    desk.resize(80, 24);
+    assert!(desk.shows("[PROD]") && desk.shows("LOCKED") && desk.shows("PII-masked"));
+}
+
+#[test]
+fn what_lies_over_the_screen_looks_as_it_should() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("?");
+    frames!("help", desk);
+    desk.press("esc :");
+    frames!("palette", desk);
+    desk.types("zone Mars");
+    desk.press("enter");
+    frames!("palette_error", desk);
+    desk.press("esc f");
+    frames!("frozen", desk);
+    desk.resize(50, 12);
+    insta::assert_snapshot!("too_small", desk.frame());
+}
+
+#[test]
+fn modals_fit_every_window() {
+    for keys in ["?", ":", ": x y z", "!"] {
+        let mut desk = Desk::listing(120, 36).at(attached());
+        desk.press(keys);
+        desk.fits_every_window();
+        desk.press("ctrl-d ctrl-d ctrl-d");
+        desk.fits_every_window();
+        desk.press("ctrl-u enter");
+        desk.fits_every_window();
+    }
+}

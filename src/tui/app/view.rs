@@ -46,18 +46,18 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
     frame.render_widget(footer(app, theme, foot.width), foot);
     if let Some(modal) = &app.modal {
         dim(frame, body);
+        hits.clear_areas();
         match modal {
             Modal::Help(state) => {
                 let lines = help::lines(app, theme);
-                help::text(frame, body, theme, "Help", &lines, state.offset);
+                help::text(frame, body, theme, "Help", &lines, state.offset, &mut hits);
             }
             Modal::Palette(state) => palette::view(app, state, theme, frame, body),
             Modal::Text { title, lines, offset } => {
                 let lines: Vec<_> = lines.iter().map(|line| Line::from(line.clone())).collect();
-                help::text(frame, body, theme, title, &lines, *offset);
+                help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
         }
-        hits.clear_areas();
     }
     hits
 }
@@ -74,44 +74,40 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
 }
 
-/// Environment, database, role, lock state, masking, zone and the age of the data, always.
+/// Environment, database, role, lock state, masking, zone and the age of the data, always. Where room is
+/// short, the database's long name gives way; the lock and the mask never do.
 fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let shared = &app.shared;
     let narrow = width < NARROW;
-    let mut spans =
-        vec![Span::styled(if narrow { " OPS " } else { " ORDERSCOPE  " }, theme.header)];
-    match &shared.link {
-        Link::Up(place) => {
-            let name = format!("[{}]", place.context.to_uppercase());
-            let style = if place.production { theme.production } else { theme.accent };
-            spans.push(Span::styled(name, style));
-            if !narrow {
-                let kind = if place.attached { "attached " } else { "" };
-                spans.push(Span::styled(
-                    format!(" {}@{}  {kind}role={}", place.database, place.host, place.role),
-                    theme.text,
-                ));
-            }
-        }
-        Link::Connecting { doing } => spans.push(Span::styled(doing.clone(), theme.warn)),
-    }
-    let masked = match (shared.masked, narrow) {
-        (true, true) => "PII-masked",
-        (true, false) => "PII masked",
-        (false, _) => "PII SHOWN",
-    };
-    let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
-    spans.push(Span::styled(lock, theme.ok));
-    spans.push(Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }));
     let seen = app.screens.seen_at(app.current);
     let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
     let frozen = if shared.frozen { " FROZEN" } else { "" };
     let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
-    let right = if narrow {
-        format!("{} {clock}{age}{frozen} ", shared.zone)
-    } else {
-        format!("TZ {}  {clock}{age}{frozen} ", shared.zone)
+    let zone = if narrow { "" } else { "TZ " };
+    let right = format!("{zone}{}  {clock}{age}{frozen} ", shared.zone);
+    let masked = if shared.masked { "PII masked" } else { "PII SHOWN" };
+    let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
+    let brand = if narrow { " OPS " } else { " ORDERSCOPE  " };
+    let (name, name_style, place) = match &shared.link {
+        Link::Up(place) => {
+            let style = if place.production { theme.production } else { theme.accent };
+            let kind = if place.attached { "attached " } else { "" };
+            let told = format!(" {}@{}  {kind}role={}", place.database, place.host, place.role);
+            (format!("[{}]", place.context.to_uppercase()), style, told)
+        }
+        Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
     };
+    let name = text::cut(&name, usize::from(width / 3));
+    let fixed = [brand, &name, lock, masked, &right].iter().map(|text| text.width()).sum::<usize>();
+    let room = usize::from(width).saturating_sub(fixed + 1);
+    let place = if narrow { String::new() } else { text::cut(&place, room) };
+    let spans = vec![
+        Span::styled(brand, theme.header),
+        Span::styled(name, name_style),
+        Span::styled(place, theme.text),
+        Span::styled(lock, theme.ok),
+        Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }),
+    ];
     fill(spans, Span::styled(right, theme.header), width)
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use crossterm::{
     clipboard::CopyToClipboard,
-    event::{DisableMouseCapture, EnableMouseCapture, Event, EventStream},
+    event::{DisableMouseCapture, EnableMouseCapture, Event, EventStream, KeyCode},
     execute, queue,
     terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate},
 };
@@ -22,7 +22,7 @@ use crate::tui::{
     route::Route,
     services::Services,
     shared::{Now, Shared},
-    term::{Guard, caps::Caps},
+    term::{Guard, caps::Caps, panic},
     ui::action::Keys,
 };
 
@@ -176,6 +176,9 @@ impl Program for Console {
 
     fn input(&mut self, event: Event, at: Instant) {
         self.app.tick(now(at));
+        if event == Event::Key(KeyCode::F(12).into()) {
+            panic::provoke();
+        }
         for msg in self.app.input(&event) {
             let effects = app::update(&mut self.app, msg);
             self.perform(effects);

@@ -59,6 +59,8 @@ pub struct Spec {
 pub struct Fit {
     pub pane: usize,
     pub rows: usize,
+    /// How far its text can be scrolled; nothing for lists.
+    pub end: usize,
 }
 
 macro_rules! screens {

@@ -25,3 +25,11 @@ pub fn install() -> color_eyre::Result<()> {
     }));
     Ok(())
 }
+
+/// Panics if a test asks for it: only debug builds look at `ORDERSCOPE_PANIC_KEY`, at F12. There is no
+/// other way to see what a panic of the thread with the terminal leaves behind.
+pub fn provoke() {
+    if cfg!(debug_assertions) && std::env::var_os("ORDERSCOPE_PANIC_KEY").is_some() {
+        panic::panic_any("asked for with ORDERSCOPE_PANIC_KEY");
+    }
+}

@@ -9,11 +9,13 @@ pub struct Hits<M> {
     wheels: Vec<(Rect, usize)>,
     /// Rows visible in each pane, by pane number.
     pub heights: Vec<(usize, usize)>,
+    /// How far each pane of text can be scrolled, by pane number.
+    pub ends: Vec<(usize, usize)>,
 }
 
 impl<M> Default for Hits<M> {
     fn default() -> Self {
-        Self { areas: vec![], wheels: vec![], heights: vec![] }
+        Self { areas: vec![], wheels: vec![], heights: vec![], ends: vec![] }
     }
 }
 
@@ -27,6 +29,16 @@ impl<M: Clone> Hits<M> {
     pub fn pane(&mut self, area: Rect, pane: usize, rows: usize) {
         self.wheels.push((area, pane));
         self.heights.push((pane, rows));
+    }
+
+    /// The same for a pane of text: `lines` long, drawn from `offset`. Yields the first line to draw, which
+    /// is never beyond the last page.
+    pub fn text(&mut self, area: Rect, pane: usize, lines: usize, offset: usize) -> usize {
+        let rows = usize::from(area.height);
+        let end = lines.saturating_sub(rows);
+        self.pane(area, pane, rows);
+        self.ends.push((pane, end));
+        offset.min(end)
     }
 
     /// The message under a position; what was drawn last lies on top.
@@ -49,6 +61,7 @@ impl<M: Clone> Hits<M> {
             areas: self.areas.into_iter().map(|(area, msg)| (area, wrap(msg))).collect(),
             wheels: self.wheels,
             heights: self.heights,
+            ends: self.ends,
         }
     }
 
@@ -57,6 +70,7 @@ impl<M: Clone> Hits<M> {
         self.areas.extend(other.areas);
         self.wheels.extend(other.wheels);
         self.heights.extend(other.heights);
+        self.ends.extend(other.ends);
     }
 
     /// Forgets everything below a modal.

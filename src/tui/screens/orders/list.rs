@@ -12,7 +12,7 @@ use ratatui::{
 
 use super::{Count, Msg, Pane, Row, State, is_fault};
 use crate::{
-    domain::{mask, order::Status, text},
+    domain::{order::Status, text},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -87,7 +87,7 @@ fn thousands(number: i64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -125,8 +125,7 @@ fn row_line(
         Span::styled(format!("{} ", row.id.short()), theme.accent),
     ];
     if roomy {
-        let name = row.buyer_name.as_deref().unwrap_or("?");
-        let name = if shared.masked { mask::mask_name(name) } else { text::clean(name).into_owned() };
+        let name = words::name(row.buyer_name.as_deref(), shared);
         spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M:%S"))));
         spans.push(Span::raw(text::fit(&name, 11)));
         spans.push(Span::styled(text::fit(status, 10), style));
@@ -173,8 +172,10 @@ fn empty(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
         Line::styled("  searching …", theme.muted)
     } else if state.faults_only && !state.rows.rows.is_empty() {
         Line::styled("  no row on this page has a fault; Z shows all", theme.muted)
-    } else if state.asked.value.is_some() {
-        Line::styled("  nothing matches; see below for what was not searched", theme.muted)
+    } else if let Some(answer) = &state.asked.value {
+        let all = answer.coverage.is_empty();
+        let told = if all { "nothing matches" } else { "nothing matches; see below for what was not searched" };
+        Line::styled(format!("  {told}"), theme.muted)
     } else {
         Line::styled("  nothing read yet", theme.muted)
     };

@@ -19,8 +19,8 @@ pub use self::{
     load::load,
     update::update,
     view::view,
+    window::Window,
 };
-use self::window::Window;
 use crate::{
     db,
     domain::{
@@ -159,8 +159,11 @@ impl State {
     /// Takes what drawing learned about pane heights.
     pub fn fit(&mut self, fits: &[Fit]) {
         let len = self.len();
-        for fit in fits.iter().filter(|fit| fit.pane == 0) {
-            self.cursor.fit(fit.rows, len);
+        for fit in fits {
+            match fit.pane {
+                0 => self.cursor.fit(fit.rows, len),
+                _ => self.preview_offset = self.preview_offset.min(fit.end),
+            }
         }
     }
 

@@ -33,7 +33,6 @@ pub(super) fn view(
 ) {
     let focused = state.pane == Pane::Preview && !state.typing;
     let inner = pane(frame, area, theme, "Preview", "", focused);
-    hits.pane(inner, 1, usize::from(inner.height));
     let width = usize::from(inner.width);
     let lines = match (&state.preview.value, &state.preview.error) {
         (Some(Some(known)), _) => lines(known, shared, theme, width),
@@ -42,8 +41,7 @@ pub(super) fn view(
         (None, None) if state.preview_of.is_some() => vec![Line::styled("reading …", theme.muted)],
         (None, None) => vec![Line::styled("no order chosen", theme.muted)],
     };
-    let room = usize::from(inner.height);
-    let offset = state.preview_offset.min(lines.len().saturating_sub(room));
+    let offset = hits.text(inner, 1, lines.len(), state.preview_offset);
     for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
         frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
     }
@@ -57,7 +55,7 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
     let mut out = vec![Line::styled(history.id.to_string(), theme.accent)];
     out.push(clocks(known, theme));
     out.push(Line::default());
-    out.extend(sources(known, theme));
+    out.extend(sources(known, theme, width));
     out.push(Line::default());
     if let Some(order) = &order {
         out.extend(contents(order, shared, theme, width));
@@ -72,7 +70,7 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
     out.extend(history.messages.iter().rev().take(4).rev().map(|message| {
         let (words, style) = words::delivery(message, shared, theme);
         Line::from(vec![
-            Span::raw(format!("↳ {} ", text::fit(words::contract(&message.kind), 22))),
+            Span::raw(format!("↳ {} ", text::fit(&words::contract_short(&message.kind), 20))),
             Span::styled(words, style),
         ])
     }));
@@ -101,14 +99,14 @@ fn clocks(known: &Known, theme: &Theme) -> Line<'static> {
     }
 }
 
-fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
+fn sources(known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let found = &known.comparison;
     let version = known.timeline.last_version();
     let name = |status: Option<Status>| {
         status.map_or("-".to_owned(), |status| status.to_string().to_uppercase())
     };
     let line = |label: &str, says: String, agreement: &Agreement| {
-        let (words, style) = words::agreement(agreement, theme);
+        let (words, style) = words::brief(agreement, theme);
         Line::from(vec![
             Span::styled(format!("{label:<8}"), theme.muted),
             Span::raw(format!("{says:<13} ")),
@@ -123,15 +121,17 @@ fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
         line("row", name(known.row_status()), &found.row),
         line("view", name(known.view_status()), &found.summary),
     ];
-    if let Some(version) = found.parting.as_ref().and_then(|parting| parting.version) {
-        out.push(Line::styled(format!("they part at v{version}"), theme.danger));
+    if let Some(parting) = &found.parting {
+        let style = if found.certain { theme.danger } else { theme.warn };
+        let words = parting.to_string();
+        out.extend(words::wrapped(&words, width, 3).into_iter().map(|line| Line::styled(line, style)));
     }
     out
 }
 
 fn contents(order: &Order, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref()).unwrap_or("?");
-    let name = if shared.masked { mask::mask_name(name) } else { text::clean(name).into_owned() };
+    let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref());
+    let name = words::name(name, shared);
     let buyer = order.buyer_id.map_or(String::new(), |id| id.short());
     let mut out = vec![Line::from(vec![
         Span::styled("buyer   ", theme.muted),

@@ -258,26 +258,22 @@ fn settled(
     }
     let (Some(page), Some(from)) = (page, state.asked_from.take()) else { return vec![] };
     let chosen = state.selected().map(|row| row.id);
+    let line = state.cursor.index.saturating_sub(state.cursor.offset);
     let same_text = matches!(from, Start::NewerThan(_) | Start::OlderThan(_));
     match from {
-        Start::Newest | Start::Oldest => {
-            let at_end = from == Start::Oldest;
-            let keep = chosen.and_then(|id| page.rows.iter().position(|row| row.id == id));
-            state.rows = page;
-            let last = state.len().saturating_sub(1);
-            state.cursor.index = if at_end { last } else { keep.unwrap_or(0) };
-        }
+        Start::Newest | Start::Oldest => state.rows = page,
         Start::OlderThan(_) => {
-            let gone = state.rows.append(page, super::key);
-            state.cursor.index = state.cursor.index.saturating_sub(gone);
-            state.cursor.offset = state.cursor.offset.saturating_sub(gone);
+            state.rows.append(page, super::key);
         }
         Start::NewerThan(_) => {
-            let came = state.rows.prepend(page, super::key);
-            state.cursor.index += came;
-            state.cursor.offset += came;
+            state.rows.prepend(page, super::key);
         }
     }
+    // The cursor follows its order, on the same line of the screen, among the rows that are listed.
+    let kept = chosen.and_then(|id| state.visible_rows().position(|row| row.id == id));
+    let last = state.len().saturating_sub(1);
+    state.cursor.index = if from == Start::Oldest { last } else { kept.unwrap_or(0) };
+    state.cursor.offset = state.cursor.index.saturating_sub(line);
     state.cursor.step(Step::Lines(0), state.len());
     let mut effects = preview(state, shared);
     if !same_text {

@@ -40,8 +40,9 @@ pub(super) fn view(
     let note = if state.lanes { "messages hidden (L)" } else { "" };
     let inner = pane(frame, area, theme, &title, note, focused);
     let [head, body] = inner.layout(&Layout::vertical([Length(1), Fill(1)]));
-    let local = format!("at ({})", shared.zone);
-    let header = format!("   v     seq      type             {:<15} Δ", text::cut(&local, 15));
+    let clock = Clock::of(known, shared, body.width);
+    let local = text::fit(&format!("at ({})", shared.zone), clock.width());
+    let header = format!("  v    seq      type             {local}  Δ");
     frame.render_widget(Line::styled(header, theme.header), head);
     let rows = rows(state, known);
     hits.pane(body, 0, usize::from(body.height));
@@ -52,9 +53,9 @@ pub(super) fn view(
     for (line, row) in (0..body.height).zip(rows.iter().skip(first)) {
         let place = Rect { y: body.y + line, height: 1, ..body };
         let text = match row {
-            Row::Event(_, point) => event_line(point, state, known, shared, theme),
+            Row::Event(_, point) => event_line(point, clock, state, known, shared, theme),
             Row::Message(_, message) => message_line(message, shared, theme, place.width),
-            Row::Heading(text) => Line::styled(text::cut(text, usize::from(place.width)), theme.muted),
+            Row::Heading(text) => heading(text, place.width, theme),
         };
         frame.render_widget(text, place);
         if let Some(index) = row.index() {
@@ -94,15 +95,66 @@ fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
         out.push(Row::Heading(if messages.is_empty() {
             "── integration messages: none in the outbox (delivered or purged)"
         } else {
-            "── integration messages (not in the stream) ──────────────────────"
+            "── integration messages (not in the stream) "
         }));
         out.extend((points.len()..).zip(messages).map(|(index, message)| Row::Message(index, message)));
     }
     out
 }
 
+fn heading(text: &str, width: u16, theme: &Theme) -> Line<'static> {
+    let mut text = text::cut(text, usize::from(width));
+    if text.ends_with(' ') {
+        let rest = usize::from(width).saturating_sub(text.chars().count());
+        text.extend(std::iter::repeat_n('─', rest));
+    }
+    Line::styled(text, theme.muted)
+}
+
+/// How much of a time is told: never so much that the marks behind it are cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    Full,
+    /// Everything happened on one day, or nearly so; the line of time above tells the day.
+    Time,
+    /// Days apart.
+    Day,
+}
+
+impl Clock {
+    /// Columns that leave room for the date as well.
+    const ROOMY: u16 = 70;
+
+    fn of(known: &Known, shared: &Shared, width: u16) -> Self {
+        let mut days = known.timeline.steps().iter().map(|point| shared.zone.local(point.event.at).date());
+        let first = days.next();
+        match width >= Self::ROOMY {
+            true => Self::Full,
+            false if days.all(|day| Some(day) == first) => Self::Time,
+            false => Self::Day,
+        }
+    }
+
+    const fn format(self) -> &'static str {
+        match self {
+            Self::Full => "%m-%d %H:%M:%S",
+            Self::Time => "%H:%M:%S",
+            Self::Day => "%m-%d %H:%M",
+        }
+    }
+
+    const fn width(self) -> usize {
+        match self {
+            Self::Full => 14,
+            Self::Time => 9,
+            Self::Day => 11,
+        }
+    }
+}
+
 fn event_line(
     point: &Point,
+    clock: Clock,
     state: &State,
     known: &Known,
     shared: &Shared,
@@ -110,9 +162,10 @@ fn event_line(
 ) -> Line<'static> {
     let event = &point.event;
     let is_cursor = point.version == state.version() && state.cursor.index < known.timeline.steps().len();
-    let local = shared.zone.local(event.at).format("%m-%d %H:%M:%S");
+    let local = shared.zone.local(event.at).format(clock.format()).to_string();
     let frozen = if point.frozen { "~" } else { " " };
-    let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version);
+    let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version)
+        || point.meaning.told().is_none();
     let lettered = known.history.letters.iter().any(|letter| letter.event == event.seq);
     let other = event.stream.is_some_and(|stream| stream.0 != known.history.id.0);
     let pin = match state.pins {
@@ -129,8 +182,8 @@ fn event_line(
         Span::styled(format!("{:<4} ", point.version.0), theme.accent),
         Span::styled(format!("{:<8} ", event.seq.0), theme.muted),
         Span::styled(text::fit(point.meaning.title(), 16), style),
-        Span::styled(format!(" {local}{frozen}"), theme.text),
-        Span::styled(text::fit(&step, 8), theme.muted),
+        Span::styled(format!(" {}{frozen}", text::fit(&local, clock.width())), theme.text),
+        Span::styled(text::fit(&step, 7), theme.muted),
     ];
     if doubt {
         spans.push(Span::styled("? ", theme.warn));
@@ -168,12 +221,18 @@ fn since(before: Option<&Point>, point: &Point) -> String {
 fn message_line(message: &Message, shared: &Shared, theme: &Theme, width: u16) -> Line<'static> {
     let (words, style) = words::delivery(message, shared, theme);
     let at = shared.zone.local(message.published).format("%m-%d %H:%M:%S");
-    let kind = text::fit(words::contract(&message.kind), 22);
-    let mut spans = vec![
-        Span::raw(format!("  ↳ {:<8} {kind}", message.sequence)),
-        Span::styled(format!(" {at} "), theme.muted),
-        Span::styled(words, style),
-    ];
+    let roomy = width >= Clock::ROOMY;
+    let (kind, columns) = match roomy {
+        true => (words::contract(&message.kind).into(), 28),
+        false => (words::contract_short(&message.kind), 20),
+    };
+    let kind = text::fit(&kind, columns);
+    let mut spans = vec![Span::raw(format!("  ↳ {:<8} {kind} ", message.sequence))];
+    // Where the message stands matters more than when it was published.
+    if roomy {
+        spans.push(Span::styled(format!("{at} "), theme.muted));
+    }
+    spans.push(Span::styled(words, style));
     if !message.names_order && width > 70 {
         spans.push(Span::styled(" (same conversation)", theme.muted));
     }

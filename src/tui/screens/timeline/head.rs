@@ -10,7 +10,7 @@ use crate::{
     domain::{
         age,
         compare::{Agreement, RowFact},
-        id_clock, mask,
+        id_clock,
         order::Status,
         text,
     },
@@ -29,17 +29,16 @@ pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Fr
     let mut title = format!("Order {id}   v{}", known.timeline.last_version());
     if let Some(order) = order {
         if area.width >= 100 {
-            let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref()).unwrap_or("?");
-            let name =
-                if shared.masked { mask::mask_name(name) } else { text::cut(name, 20) };
+            let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref());
+            let name = text::cut(&words::name(name, shared), 20);
             let buyer = order.buyer_id.map_or(String::new(), |id| id.short());
-            title.push_str(&format!("   buyer {name} {buyer}"));
+            title = format!("{title}   buyer {name} {buyer}");
         }
-        title.push_str(&format!("   total {}", order.total));
+        title = format!("{title}   total {}", order.total);
     }
     let inner = pane(frame, area, theme, &title, "", false);
     let width = usize::from(inner.width);
-    let lines = [sources(known, theme), facts(known, shared, theme), verdict(known, theme, width)];
+    let lines = [sources(known, theme, width), facts(known, shared, theme), verdict(known, theme, width)];
     // Without room for all three, the verdict is the last to go.
     let lines = if inner.height < 3 { [lines[0].clone(), lines[2].clone(), lines[1].clone()] } else { lines };
     for (row, line) in (0..inner.height).zip(lines) {
@@ -48,7 +47,7 @@ pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Fr
 }
 
 /// `row CANCELLED = events CANCELLED = view CANCELLED`
-fn sources(known: &Known, theme: &Theme) -> Line<'static> {
+fn sources(known: &Known, theme: &Theme, width: usize) -> Line<'static> {
     let found = &known.comparison;
     let name = |status: Option<Status>| {
         status.map_or("none".to_owned(), |status| status.to_string().to_uppercase())
@@ -68,16 +67,27 @@ fn sources(known: &Known, theme: &Theme) -> Line<'static> {
     ];
     let letters = known.history.letters.len();
     let counts = format!(
-        "   {} events  {} messages",
-        known.timeline.steps().len(),
-        known.history.messages.len()
+        "   {}  {}",
+        counted(known.timeline.steps().len(), "event"),
+        counted(known.history.messages.len(), "message")
     );
-    spans.push(Span::styled(counts, theme.muted));
+    let plural = if letters == 1 { "" } else { "s" };
+    let dead = format!("   {letters} dead letter{plural}");
+    let used: usize = spans.iter().map(Span::width).sum();
+    // The panes below count events and messages as well; nothing else counts the letters.
+    if letters == 0 || used + counts.chars().count() + dead.chars().count() <= width {
+        spans.push(Span::styled(counts, theme.muted));
+    }
     if letters > 0 {
-        let plural = if letters == 1 { "" } else { "s" };
-        spans.push(Span::styled(format!("  {letters} dead letter{plural}"), theme.danger));
+        spans.push(Span::styled(dead, theme.danger));
     }
     Line::from(spans)
+}
+
+/// `1 event`, `2 events`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// The clocks, deletion, streams: what else a reader should know before believing the rest.
@@ -116,8 +126,7 @@ fn facts(known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
         (0, _) => tell("no stream".to_owned(), theme.muted),
         (_, true) => tell("one stream, the order's own".to_owned(), theme.muted),
         (count, false) => {
-            let plural = if count == 1 { "a stream" } else { "streams" };
-            tell(format!("{count} events' {plural} not named like the order"), theme.info);
+            tell(format!("events in {} named otherwise", counted(count, "stream")), theme.info);
         }
     }
     if history.events.iter().any(|event| event.archived) {

@@ -204,8 +204,12 @@ impl State {
     /// Takes what drawing learned about pane heights.
     pub fn fit(&mut self, fits: &[Fit]) {
         let len = self.len();
-        for fit in fits.iter().filter(|fit| fit.pane == 0) {
-            self.cursor.fit(fit.rows, len);
+        for fit in fits {
+            match (fit.pane, &mut self.raw) {
+                (0, _) => self.cursor.fit(fit.rows, len),
+                (2, Some(offset)) => *offset = (*offset).min(fit.end),
+                _ => self.state_offset = self.state_offset.min(fit.end),
+            }
         }
     }
 

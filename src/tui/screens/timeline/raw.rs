@@ -32,9 +32,7 @@ pub(super) fn view(
         None => ("Nothing".to_owned(), vec![]),
     };
     let inner = pane(frame, area, theme, &title, "h l other events, j k scroll, Esc closes", true);
-    hits.pane(inner, 2, usize::from(inner.height));
-    let room = usize::from(inner.height);
-    let offset = offset.min(lines.len().saturating_sub(room));
+    let offset = hits.text(inner, 2, lines.len(), offset);
     for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
         frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
     }

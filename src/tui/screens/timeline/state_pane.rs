@@ -9,7 +9,8 @@ use ratatui::{
 use super::{Detail, Msg, Pane, Show, State, Version};
 use crate::{
     domain::{
-        diff::{self, Change, Datum, Kind},
+        diff::{self, Change, Datum, Field, Kind},
+        id::short,
         mask, text,
     },
     ops::known::{Known, SnapshotCheck},
@@ -46,16 +47,14 @@ pub(super) fn view(
     };
     let inner =
         pane(frame, area, theme, &title, detail, state.pane == Pane::State && state.prompt.is_none());
-    hits.pane(inner, 1, usize::from(inner.height));
     let mut lines = match state.detail {
         Detail::Patch => patch(state, known, shared, theme),
         Detail::All | Detail::Changes => fields(state, known, shared, theme, inner.width),
     };
     if state.show == Show::State && state.detail != Detail::Patch {
-        lines.extend(others(state, known, theme));
+        lines.extend(others(state, known, theme, usize::from(inner.width)));
     }
-    let room = usize::from(inner.height);
-    let offset = state.state_offset.min(lines.len().saturating_sub(room));
+    let offset = hits.text(inner, 1, lines.len(), state.state_offset);
     for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
         frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
     }
@@ -120,6 +119,11 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     let value = |value: &Option<Datum>| match value {
         None => "-".to_owned(),
         Some(datum) if hidden => mask::mask(&datum.to_string()).to_owned(),
+        // What makes two ids or times differ stands at their ends, which a cut would take away.
+        Some(Datum::Id(id)) if column < 37 => short(*id),
+        Some(Datum::Time(time)) if column < 30 => {
+            shared.zone.local(*time).format("%m-%d %H:%M:%S").to_string()
+        }
         Some(datum) => datum.to_string(),
     };
     let (kind, style) = match change.kind() {
@@ -131,7 +135,7 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     let kind = if hidden && kind.is_empty() { "masked" } else { kind };
     let quiet = change.is_same();
     Line::from(vec![
-        Span::styled(text::fit(&change.field.to_string(), FIELD), theme.muted),
+        Span::styled(text::fit(&label(change.field), FIELD), theme.muted),
         Span::styled(text::fit(&value(&change.before), column.saturating_sub(1)) + " ", theme.muted),
         Span::styled(
             text::fit(&value(&change.after), column.saturating_sub(1)) + " ",
@@ -141,13 +145,25 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     ])
 }
 
+/// A field's name that fits its column: `…0001 price` for `items[…0001].price`.
+fn label(field: Field) -> String {
+    match field {
+        Field::Line(id) => format!("{} line", id.short()),
+        Field::LineBook(id) => format!("{} book", id.short()),
+        Field::LineQuantity(id) => format!("{} quantity", id.short()),
+        Field::LinePrice(id) => format!("{} price", id.short()),
+        other => other.to_string(),
+    }
+}
+
 /// The same moment in the other sources.
-fn others(state: &State, known: &Known, theme: &Theme) -> Vec<Line<'static>> {
+fn others(state: &State, known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     if state.version() != known.timeline.last_version() || state.skipping {
         return vec![Line::styled("(row and view are only known as they are now: 0)", theme.muted)];
     }
     let found = &known.comparison;
     let line = |label: &str, (words, style): (String, ratatui::style::Style)| {
+        let words = text::cut(&words, width.saturating_sub(FIELD));
         Line::from(vec![Span::styled(text::fit(label, FIELD), theme.muted), Span::styled(words, style)])
     };
     let snapshot = match &known.snapshot {

@@ -1,0 +1,423 @@
+//! The timeline: what keys and answers do, and how it looks.
+
+use std::time::Duration;
+
+use super::{Detail, Msg, PLAY_STEP, Pane, Prompt, Request, Show, State, Version};
+use crate::{
+    domain::samples as domain,
+    tui::{
+        app,
+        route::Route,
+        screens::{self, ScreenId},
+        tests::{Desk, attached, copied, frames, runs, samples},
+    },
+};
+
+fn state(desk: &Desk) -> &State {
+    &desk.app.screens.timeline
+}
+
+fn version(desk: &Desk) -> i64 {
+    state(desk).version().0
+}
+
+fn desk() -> Desk {
+    Desk::travelling(120, 36, samples::cancelled())
+}
+
+/// What stands in the prompt as wrong.
+fn wrong(desk: &Desk) -> Option<String> {
+    match &state(desk).prompt {
+        Some(Prompt::GoTo(_, error)) => error.clone(),
+        _ => None,
+    }
+}
+
+/// Types a target after `t`.
+fn go_to(desk: &mut Desk, target: &str) {
+    // The prompt stays open while what is in it is wrong.
+    desk.press(if state(desk).prompt.is_some() { "ctrl-u" } else { "t" });
+    desk.types(target);
+    desk.press("enter");
+}
+
+fn is_asked(desk: &mut Desk) -> bool {
+    let effects = desk.effects();
+    let read = |(_, request): &(_, &app::Request)| {
+        matches!(request, app::Request::Screen(screens::Request::Timeline(Request::Read { .. })))
+    };
+    runs(&effects).iter().any(read)
+}
+
+#[test]
+fn a_timeline_opens_at_its_newest_event() {
+    let desk = desk();
+    assert_eq!(version(&desk), 2);
+    assert!(state(&desk).live);
+    assert_eq!(state(&desk).route().map(|route| route.to_string()), {
+        Some(format!("order/{}", samples::cancelled().id))
+    });
+}
+
+#[test]
+fn goes_to_versions_and_times_and_says_what_is_wrong() {
+    let mut desk = desk();
+    for (target, reached) in
+        [("v1", 1), ("2", 2), ("09:12:05", 1), ("09:41", 2), ("2026-11-22T09:40:31", 1), ("1h ago", 2)]
+    {
+        go_to(&mut desk, target);
+        assert_eq!((version(&desk), wrong(&desk)), (reached, None), "{target}");
+        assert!(!state(&desk).live);
+    }
+    for (target, told) in [
+        ("v3", "versions go from 1 to 2"),
+        ("v0", "versions go from 1 to 2"),
+        ("09:12:04", "did not exist then"),
+        ("yesterday-ish", ""),
+    ] {
+        go_to(&mut desk, target);
+        let why = wrong(&desk).unwrap_or_else(|| panic!("{target} went through"));
+        assert!(why.contains(told) && !why.is_empty(), "{target}: {why}");
+        assert_eq!(version(&desk), 2, "{target} moves nothing");
+    }
+    desk.types("x");
+    assert_eq!(wrong(&desk), None, "typing on takes the complaint away");
+    // A key is a letter here.
+    assert!(!desk.app.quit);
+}
+
+#[test]
+fn pins_compare_two_versions() {
+    let mut desk = desk();
+    desk.press("h A l B");
+    assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
+    assert_eq!(state(&desk).show, Show::Diff);
+    assert_eq!(state(&desk).route().map(|route| route.to_string()), {
+        Some(format!("order/{}@2?diff=1:2", samples::cancelled().id))
+    });
+    desk.press("=");
+    assert_eq!(state(&desk).show, Show::State);
+    // One pin alone is compared with an end.
+    let mut desk = self::desk();
+    desk.press("h A");
+    assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
+    let mut desk = self::desk();
+    desk.press("h B");
+    assert_eq!(state(&desk).pair(), (Version(0), Version(1)));
+    desk.press("D D D");
+    assert_eq!(state(&desk).detail, Detail::All);
+}
+
+#[test]
+fn an_event_can_be_thought_away() {
+    let mut desk = desk();
+    desk.press("x");
+    assert!(state(&desk).skipping);
+    assert!(desk.shows("What if v2 had not happened (preview)"));
+    desk.press("x");
+    assert!(!state(&desk).skipping);
+}
+
+#[test]
+fn playing_steps_at_its_deadlines_and_stops_at_the_end() {
+    let mut desk = Desk::travelling(120, 36, samples::uncertain());
+    desk.press(".");
+    assert_eq!(version(&desk), 1, "from the end it starts over");
+    let due = desk.app.shared.now.instant + PLAY_STEP;
+    assert_eq!(state(&desk).wakes_at(&desk.app.shared), Some(due));
+    desk.wait(PLAY_STEP - Duration::from_millis(1));
+    assert_eq!(version(&desk), 1);
+    desk.wait(Duration::from_millis(1));
+    assert_eq!(version(&desk), 2);
+    desk.wait(PLAY_STEP);
+    assert_eq!(version(&desk), 3);
+    assert!(state(&desk).playing.is_some());
+    desk.wait(PLAY_STEP);
+    assert_eq!((version(&desk), state(&desk).playing), (3, None));
+    desk.press(". .");
+    assert_eq!(state(&desk).playing, None, "the same key stops it");
+}
+
+#[test]
+fn playing_goes_on_while_the_screen_is_frozen() {
+    let mut desk = Desk::travelling(120, 36, samples::uncertain());
+    desk.press("f .");
+    desk.wait(PLAY_STEP);
+    assert_eq!(version(&desk), 2);
+}
+
+#[test]
+fn live_follows_new_events_and_a_traveller_stays() {
+    let mut desk = Desk::travelling(120, 36, samples::new());
+    desk.press("r");
+    desk.read(samples::cancelled());
+    assert_eq!((version(&desk), state(&desk).live), (2, true));
+    let mut desk = Desk::travelling(120, 36, samples::cancelled());
+    desk.press("h r");
+    desk.read(samples::uncertain());
+    assert_eq!((version(&desk), state(&desk).live), (1, false));
+    desk.press("0");
+    assert_eq!((version(&desk), state(&desk).live), (3, true));
+}
+
+#[test]
+fn a_cursor_on_a_message_stays_on_it_when_an_event_arrives() {
+    let mut desk = Desk::travelling(120, 36, samples::cancelled());
+    desk.press("j j");
+    let on = |desk: &Desk| match state(desk).entry() {
+        Some(super::Entry::Message(message)) => Some(message.sequence),
+        _ => None,
+    };
+    assert_eq!(on(&desk), Some(88_204));
+    desk.press("r");
+    desk.read(samples::hostile());
+    assert_eq!(on(&desk), Some(88_204));
+}
+
+#[test]
+fn a_late_answer_is_dropped_and_an_error_keeps_the_history() {
+    let mut desk = desk();
+    desk.press("r");
+    let late = desk.reading();
+    desk.press("r");
+    desk.read(samples::uncertain());
+    desk.timeline(Msg::Read(late, Ok(None)));
+    assert_eq!(state(&desk).last(), Version(3));
+    desk.press("h");
+    desk.wait(Duration::from_secs(90));
+    let ticket = desk.reading();
+    desk.timeline(Msg::Read(ticket, Err(samples::lost())));
+    assert_eq!((state(&desk).last(), version(&desk)), (Version(3), 2));
+    assert!(desk.shows("Not refreshed (what you see is 1m 30s old): cannot reach PostgreSQL"));
+}
+
+#[test]
+fn finds_in_types_metadata_and_bodies_round_the_ends() {
+    let mut desk = Desk::travelling(120, 36, samples::uncertain());
+    desk.press("/");
+    desk.types("GIFT");
+    desk.press("enter");
+    assert_eq!(version(&desk), 2);
+    desk.press("/");
+    desk.types("order_");
+    desk.press("enter");
+    assert_eq!(version(&desk), 3);
+    desk.press("n");
+    assert_eq!(version(&desk), 1);
+    desk.press("N");
+    assert_eq!(version(&desk), 3);
+    desk.press("/");
+    desk.types("nowhere");
+    desk.press("enter");
+    assert_eq!(version(&desk), 3);
+    assert!(desk.shows("\"nowhere\" is in no event of this order"));
+    desk.press("/ z esc");
+    assert!(state(&desk).prompt.is_none());
+}
+
+#[test]
+fn escape_goes_back_one_step_at_a_time_and_never_out() {
+    let mut desk = desk();
+    desk.press("h A tab z enter i");
+    desk.press("esc");
+    assert!(!state(&desk).explaining && state(&desk).raw.is_some());
+    desk.press("esc");
+    assert!(state(&desk).raw.is_none() && state(&desk).zoomed);
+    desk.press("esc");
+    assert!(!state(&desk).zoomed && state(&desk).show == Show::Diff);
+    desk.press("esc");
+    assert_eq!((state(&desk).show, state(&desk).pane), (Show::State, Pane::State));
+    desk.press("esc");
+    assert_eq!(state(&desk).pane, Pane::Events);
+    assert!(desk.app.shows(ScreenId::Timeline));
+    desk.press("esc");
+    assert!(desk.app.shows(ScreenId::Orders));
+    desk.press("esc esc esc esc");
+    assert!(desk.app.shows(ScreenId::Orders) && !desk.app.quit);
+}
+
+#[test]
+fn enter_shows_the_event_as_stored_and_steps_go_on_inside() {
+    let mut desk = desk();
+    desk.press("enter");
+    assert!(desk.shows("Event v2 as stored"));
+    desk.press("j j");
+    assert_eq!(state(&desk).raw, Some(2));
+    desk.press("h");
+    assert!(desk.shows("Event v1 as stored"));
+    assert_eq!(state(&desk).raw, Some(0));
+    desk.press("enter");
+    assert_eq!(state(&desk).raw, None);
+}
+
+#[test]
+fn copies_what_the_cursor_is_on() {
+    let mut desk = desk();
+    desk.effects();
+    desk.press("h y");
+    let event = samples::cancelled().events[0].id.to_string();
+    assert_eq!(copied(&desk.effects()), [event]);
+    desk.press("j j y");
+    let message = samples::cancelled().messages[0].id.to_string();
+    assert_eq!(copied(&desk.effects()), [message]);
+    desk.press("k k Y");
+    let link = format!("ops://local/order/{}@1", samples::cancelled().id);
+    assert_eq!(copied(&desk.effects()), [link]);
+}
+
+#[test]
+fn what_needs_an_event_says_so_on_a_message() {
+    let mut desk = desk();
+    desk.press("j j A");
+    assert!(desk.shows("the cursor is on a message; go to an event"));
+    assert_eq!(state(&desk).pins, None);
+    desk.press("L");
+    assert_eq!(version(&desk), 2);
+    desk.press("A");
+    assert!(state(&desk).pins.is_some());
+}
+
+#[test]
+fn a_link_waits_for_the_history() {
+    let mut desk = Desk::listing(120, 36);
+    let order = samples::cancelled().id;
+    let diff = Some((Version(0), Version(1)));
+    desk.send(app::Msg::Go(Route::Timeline { order, at: Some(Version(1)), diff }));
+    assert_eq!(state(&desk).route(), Some(Route::Timeline { order, at: Some(Version(1)), diff }));
+    desk.read(samples::cancelled());
+    assert_eq!((version(&desk), state(&desk).pair()), (1, (Version(0), Version(1))));
+    assert_eq!(state(&desk).show, Show::Diff);
+    // A version that does not exist leads to the nearest.
+    desk.send(app::Msg::Go(Route::Timeline { order, at: Some(Version(99)), diff: None }));
+    desk.read(samples::cancelled());
+    assert_eq!(version(&desk), 2);
+}
+
+#[test]
+fn another_order_starts_afresh() {
+    let mut desk = desk();
+    desk.press("h A x L");
+    let mut other = samples::new();
+    other.id = domain::order().id;
+    desk.open(other);
+    assert_eq!((state(&desk).pins, state(&desk).skipping, state(&desk).live), (None, false, true));
+    assert!(state(&desk).lanes, "what is shown stays as chosen");
+}
+
+#[test]
+fn reads_again_by_itself_unless_that_would_disturb() {
+    let mut desk = desk();
+    let now = desk.app.shared.now.instant;
+    let seconds =
+        |desk: &Desk| state(desk).wakes_at(&desk.app.shared).map(|at| (at - now).as_secs());
+    assert_eq!(seconds(&desk), Some(5));
+    desk.app.shared.focused = false;
+    assert_eq!(seconds(&desk), Some(20));
+    desk.app.shared.focused = true;
+    desk.press("f");
+    assert_eq!(seconds(&desk), None);
+    desk.press("f t");
+    assert_eq!(seconds(&desk), None);
+    desk.press("esc");
+    desk.effects();
+    desk.wait(Duration::from_secs(4));
+    assert!(!is_asked(&mut desk));
+    desk.wait(Duration::from_secs(1));
+    assert!(is_asked(&mut desk));
+    assert_eq!(seconds(&desk), None, "one question at a time");
+}
+
+#[test]
+fn looks_as_it_should() {
+    let mut desk = Desk::new(120, 36).at(crate::tui::tests::place());
+    desk.press("3");
+    frames!("nothing_chosen", desk);
+    let order = samples::cancelled().id;
+    desk.send(app::Msg::Go(Route::Timeline { order, at: None, diff: None }));
+    frames!("loading", desk);
+    let ticket = desk.reading();
+    desk.timeline(Msg::Read(ticket, Ok(None)));
+    frames!("unknown", desk);
+    let mut desk = self::desk();
+    frames!("full", desk);
+    desk.wait(Duration::from_secs(90));
+    let ticket = desk.reading();
+    desk.timeline(Msg::Read(ticket, Err(samples::lost())));
+    frames!("failed", desk);
+    let mut desk = self::desk();
+    desk.press("J");
+    frames!("raw", desk);
+    let mut desk = self::desk();
+    desk.press("h A l B");
+    frames!("diff", desk);
+    desk.press("tab D D");
+    frames!("patch", desk);
+    let mut desk = self::desk();
+    desk.press("x");
+    frames!("what_if", desk);
+    desk.press("tab");
+    frames!("what_if_pane", desk);
+    let mut desk = self::desk();
+    desk.press("t");
+    desk.types("v7");
+    desk.press("enter");
+    frames!("go_to", desk);
+    let mut desk = self::desk();
+    desk.press("i");
+    frames!("explained", desk);
+    let mut desk = self::desk();
+    desk.press("tab");
+    frames!("state", desk);
+}
+
+#[test]
+fn doubtful_histories_look_doubtful() {
+    let mut desk = Desk::travelling(120, 36, samples::uncertain());
+    frames!("uncertain", desk);
+    let mut desk = Desk::travelling(120, 36, samples::drifted());
+    frames!("drifted", desk);
+    let mut desk = Desk::travelling(120, 36, samples::bare());
+    frames!("bare", desk);
+    let mut desk = Desk::travelling(120, 36, samples::long());
+    desk.press("ctrl-u");
+    frames!("long", desk);
+    let mut desk = Desk::listing(120, 36).at(attached());
+    desk.open(samples::foreign());
+    frames!("attached", desk);
+    let mut desk = Desk::travelling(120, 36, samples::hostile());
+    desk.app.shared.masked = false;
+    frames!("hostile", desk);
+    desk.press("h J");
+    frames!("hostile_raw", desk);
+}
+
+#[test]
+fn personal_data_is_covered_everywhere() {
+    for keys in ["0", "tab", "D", "D D", "=", "x", "J", "J j j j j j j"] {
+        let mut desk = desk();
+        for (width, height) in [(80, 24), (120, 36), (200, 60)] {
+            desk.resize(width, height);
+            desk.press(keys);
+            let frame = desk.frame();
+            for secret in ["Le Thi", "Book Lane", "4711", "Hue", "changed my mind"] {
+                assert!(!frame.contains(secret), "{keys}: {secret}\n{frame}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fits_every_window() {
+    for history in samples::all() {
+        let mut desk = Desk::travelling(120, 36, history);
+        desk.app.shared.masked = false;
+        desk.fits_every_window();
+        for keys in ["h", "g g", "G", "tab", "=", "D", "D", "=", "x", "J", "j j j", "i", "esc esc", "t"] {
+            desk.press(keys);
+            desk.fits_usual_windows();
+        }
+        desk.types("yesterday, or some other day that nobody remembers any more 木村");
+        desk.press("enter");
+        desk.fits_usual_windows();
+    }
+}

@@ -186,16 +186,26 @@ fn read(
     shared: &Shared,
 ) {
     let before = state.version();
+    let message = match state.entry() {
+        Some(Entry::Message(message)) => Some(message.id),
+        _ => None,
+    };
     let first = state.known.value.is_none();
     if !state.known.settle(ticket, result, shared.now.instant) || state.known.error.is_some() {
         return;
     }
     if let Some(version) = state.wanted.take() {
         go_to(state, version);
+    } else if let Some(message) = message {
+        let known = state.known().map(|known| (known.timeline.steps().len(), &known.history.messages));
+        let at = known.and_then(|(events, messages)| {
+            Some(events + messages.iter().position(|other| other.id == message)?)
+        });
+        step(state, Step::To(at.unwrap_or(state.cursor.index)));
     } else if first || state.live {
         go_to(state, state.last());
         state.live = true;
-    } else if matches!(state.entry(), Some(Entry::Event(_))) {
+    } else {
         go_to(state, before);
     }
 }
@@ -233,12 +243,13 @@ fn go_to(state: &mut State, version: Version) {
 }
 
 fn step(state: &mut State, by: Step) {
-    let len = state.len();
+    let (len, before) = (state.len(), state.cursor.index);
     state.cursor.step(by, len);
     state.live = state.version() == state.last() && state.live;
-    state.state_offset = 0;
-    if let Some(offset) = &mut state.raw {
-        *offset = 0;
+    // What is being read stays where it is scrolled to while the history is read again.
+    if state.cursor.index != before {
+        state.state_offset = 0;
+        state.raw = state.raw.map(|_| 0);
     }
 }
 

@@ -1,0 +1,130 @@
+//! Consoles on servers of their own: one that is killed under them, and the one they start themselves.
+
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+
+use orderscope::{
+    db::migrate::migrate,
+    demo,
+    embedded::{self, Config, Lease, State},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+
+use super::terminal::{Start, Terminal, block_on};
+use crate::support::postgres::demo_options;
+
+/// Making a cluster and filling it takes a while on a busy machine.
+const COLD_START: Duration = Duration::from_mins(5);
+
+/// A private server of this test, which does not outlive it.
+struct Private {
+    dir: TempDir,
+    config: Config,
+}
+
+impl Private {
+    fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
+        // The server's user must get in.
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let binaries = std::env::var_os("ORDERSCOPE_TEST_PG18").map(PathBuf::from);
+        let config = Config {
+            home: dir.path().join("home"),
+            cache: dir.path().join("cache"),
+            runtime: dir.path().to_path_buf(),
+            binaries: Some(binaries.unwrap_or_else(|| "/usr/lib/postgresql/18/bin".into())),
+            installed: vec![],
+            npm: "/nonexistent/npm".into(),
+        };
+        Self { dir, config }
+    }
+
+    async fn state(&self) -> State {
+        embedded::status(&self.config).await.unwrap().state
+    }
+
+    /// Ends the server at once, as a crash would.
+    fn kill(&self) -> Option<Pid> {
+        let file = std::fs::read_to_string(self.config.home.join("cluster/postmaster.pid")).ok()?;
+        let pid = Pid::from_raw(file.lines().next()?.trim().parse().ok()?)?;
+        kill_process(pid, Signal::QUIT).ok()?;
+        Some(pid)
+    }
+
+    /// A console that uses it as its own private database.
+    fn console(&self) -> Terminal {
+        let path = |path: &PathBuf| path.display().to_string();
+        Start::new()
+            .env("ORDERSCOPE_DATA_DIR", &path(&self.config.home))
+            .env("ORDERSCOPE_CACHE_DIR", &path(&self.config.cache))
+            .env("ORDERSCOPE_PG_BIN", &path(self.config.binaries.as_ref().unwrap()))
+            .patience(COLD_START)
+            .open()
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = &self.dir;
+    }
+}
+
+#[test]
+fn a_killed_server_leaves_the_rows_with_their_age_and_comes_back() {
+    let private = Private::new();
+    block_on(async {
+        let mut lease = embedded::join(&private.config, &|_| ()).await.unwrap();
+        fill(&lease).await;
+        let mut terminal =
+            Start::new().env("DATABASE_URL", &lease.url()).config("interval = 1").open();
+        terminal.until("first rows", |screen| screen.contains("> …"));
+        let rows = terminal.listed();
+        terminal.send("j");
+        terminal.cursor_on(&rows[1]);
+        private.kill().unwrap();
+        terminal.shows("Not refreshed (rows are ");
+        terminal.cursor_on(&rows[1]);
+        lease.revive(&|_| ()).await.unwrap();
+        terminal.drops("Not refreshed");
+        terminal.cursor_on(&rows[1]);
+        // The timeline keeps what it has as well.
+        terminal.send("\r");
+        terminal.shows("Scrubber");
+        private.kill().unwrap();
+        terminal.shows("Not refreshed (what you see is ");
+        terminal.shows("State at v");
+        lease.revive(&|_| ()).await.unwrap();
+        terminal.drops("Not refreshed");
+        terminal.send("q");
+        terminal.ends_clean(0);
+        lease.leave().await.unwrap();
+    });
+}
+
+async fn fill(lease: &Lease) {
+    let mut conn = PgConnection::connect_with(lease.options()).await.unwrap();
+    migrate(&mut conn).await.unwrap();
+    demo::load(&mut conn, demo_options(100), false, |_| ()).await.unwrap();
+    conn.close().await.unwrap();
+}
+
+#[test]
+fn starts_its_own_database_shares_it_and_stops_it_at_the_end() {
+    let private = Private::new();
+    let mut first = private.console();
+    first.until("first rows", |screen| screen.contains("> …"));
+    first.shows("[LOCAL]");
+    let mut second = private.console();
+    second.until("first rows", |screen| screen.contains("> …"));
+    first.send("q");
+    first.ends_clean(0);
+    assert_eq!(block_on(private.state()), State::Running);
+    second.send("G");
+    second.send("r");
+    second.shows("> …");
+    second.send("q");
+    second.ends_clean(0);
+    assert_eq!(block_on(private.state()), State::Stopped);
+}
