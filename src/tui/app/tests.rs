@@ -1,6 +1,6 @@
 //! The root: trail, palette, help, keys, notes, and the frame around the screens.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ratatui::style::Modifier;
 
@@ -9,7 +9,7 @@ use crate::tui::{
     effect::Lane,
     route::Route,
     screens::ScreenId,
-    shared::Kept,
+    shared::{Kept, Link, Place},
     tests::{Desk, attached, frames, runs, samples},
     ui::{
         action::{Keys, shown},
@@ -302,6 +302,12 @@ fn colour_is_never_the_only_sign() {
     let header: String = (0..120).map(|x| buffer[(x, 0)].symbol()).collect();
     let column = u16::try_from(header.find("[PROD]").unwrap()).unwrap();
     assert!(buffer[(column + 1, 0)].modifier.contains(Modifier::REVERSED | Modifier::BOLD));
+    // However long the address is.
+    desk.send(Msg::Linked(Link::Up(Arc::new(Place {
+        host: "very.long.name".repeat(9),
+        ..attached()
+    }))));
+    assert!(desk.shows("LOCKED read-only  PII masked"));
     // The short header names it as well.
     desk.resize(80, 24);
     assert!(desk.shows("[PROD]") && desk.shows("LOCKED") && desk.shows("PII-masked"));

@@ -54,7 +54,7 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
             }
             Modal::Palette(state) => palette::view(app, state, theme, frame, body),
             Modal::Text { title, lines, offset } => {
-                let lines: Vec<_> = lines.iter().map(|line| Line::from(line.clone())).collect();
+                let lines = help::wrapped(lines, body.width);
                 help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
         }
@@ -80,17 +80,16 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let narrow = width < NARROW;
     let mut spans =
         vec![Span::styled(if narrow { " OPS " } else { " ORDERSCOPE  " }, theme.header)];
+    let mut address = None;
     match &shared.link {
         Link::Up(place) => {
             let name = format!("[{}]", place.context.to_uppercase());
             let style = if place.production { theme.production } else { theme.accent };
             spans.push(Span::styled(name, style));
             if !narrow {
-                let kind = if place.attached { "attached " } else { "" };
-                spans.push(Span::styled(
-                    format!(" {}@{}  {kind}role={}", place.database, place.host, place.role),
-                    theme.text,
-                ));
+                let kind = if place.attached { "attached  " } else { "" };
+                address =
+                    Some(format!(" {}@{}  {kind}role={}", place.database, place.host, place.role));
             }
         }
         Link::Connecting { doing } => spans.push(Span::styled(doing.clone(), theme.warn)),
@@ -101,6 +100,7 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         (false, _) => "PII SHOWN",
     };
     let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
+    let at = spans.len();
     spans.push(Span::styled(lock, theme.ok));
     spans.push(Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }));
     let seen = app.screens.seen_at(app.current);
@@ -112,6 +112,12 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     } else {
         format!("TZ {}  {clock}{age}{frozen} ", shared.zone)
     };
+    // A long address gives way; the lock and the mask never do.
+    if let Some(place) = address {
+        let used: usize = spans.iter().map(Span::width).sum::<usize>() + right.width() + 1;
+        let room = usize::from(width).saturating_sub(used);
+        spans.insert(at, Span::styled(text::cut(&place, room), theme.text));
+    }
     fill(spans, Span::styled(right, theme.header), width)
 }
 
