@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use orderscope::cli::{self, args::Cli};
 
 fn main() -> color_eyre::Result<ExitCode> {
-    let arguments = Cli::parse();
+    let arguments = Cli::read(std::env::args_os()).unwrap_or_else(|told| told.exit());
     cli::install_hooks()?;
     // The loop stays on this thread: only its panics may touch the terminal.
     let runtime =

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
     config::{Context, Target},
@@ -43,15 +43,21 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code that goes with it: 3 unreachable, 4 refused.
+    /// The exit code that goes with it: 1 nothing there, 2 wrong usage, 3 unreachable, 4 refused.
     #[must_use]
     pub fn code(&self) -> u8 {
         use crate::db::Error as Db;
-        match self {
-            Self::Migrate(_) | Self::Demo(_) | Self::NotOrders(_) => 4,
-            Self::Database(Db::NotPermitted(_) | Db::MissingTable(_)) => 4,
-            Self::Embedded(_) | Self::Database(_) => 3,
-        }
+        use embedded::Error as Private;
+        let refused = match self {
+            Self::Embedded(Private::Absent { .. } | Private::NothingNewer { .. }) => return 1,
+            Self::Demo(demo::Error::Invalid(_)) => return 2,
+            Self::Embedded(error) => matches!(error, Private::InUse),
+            Self::Migrate(error) => !matches!(error, migrate::Error::Database(_)),
+            Self::Demo(error) => !matches!(error, demo::Error::Database(_)),
+            Self::Database(error) => matches!(error, Db::NotPermitted(_) | Db::MissingTable(_)),
+            Self::NotOrders(_) => true,
+        };
+        if refused { 4 } else { 3 }
     }
 }
 
@@ -138,9 +144,7 @@ async fn prepare(
 /// # Errors
 /// When the server cannot be reached.
 pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
-    let options =
-        options.clone().application_name("orderscope/prepare").disable_statement_logging();
-    options.connect().await.map_err(|error| Error::Database(error.into()))
+    Ok(crate::db::connect(options, "prepare").await?)
 }
 
 /// How far a load of demo data is, in words.

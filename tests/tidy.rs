@@ -1,6 +1,14 @@
 //! The house rules that a compiler does not check: which module may know which, file sizes, purpose
 //! lines, and words that must not leave the workshop.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,6 +1,6 @@
 //! The command line, as clap reads it and as the man page and completions are made from.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,7 +14,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "orderscope",
     version,
     after_help = EXIT_CODES,
-    propagate_version = true,
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -24,19 +23,55 @@ pub struct Cli {
     pub verb: Option<Verb>,
 }
 
+impl Cli {
+    /// Reads the command line, terms with a hyphen before them included.
+    ///
+    /// # Errors
+    /// When it is not one, or asks for help.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(spelt(arguments))
+    }
+}
+
+/// After `orders search`, `-status:new` is a term to leave out, where clap would see short options.
+fn spelt(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut out: Vec<OsString> = vec![];
+    let mut plain = false;
+    for argument in arguments {
+        let searching = out.windows(2).any(|words| words == ["orders", "search"]);
+        plain |= argument == "--";
+        let term = argument.to_str().and_then(|text| text.strip_prefix('-')).filter(|term| {
+            let output = term.strip_prefix('o').is_some_and(|form| {
+                let form = form.trim_start_matches('=');
+                form.is_empty() || Output::from_str(form, true).is_ok()
+            });
+            !(term.is_empty() || term.starts_with('-') || output || *term == "h")
+        });
+        match term {
+            Some(term) if searching && !plain => out.push(format!("--not={term}").into()),
+            _ => out.push(argument),
+        }
+    }
+    out
+}
+
 /// Told under `--help`: scripts rely on them.
 pub const EXIT_CODES: &str = "\
 Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or settings,
 3 database unreachable, 4 refused, 5 partly done.";
 
+/// Told under `--database-url`.
+const URL_HELP: &str = "\
+PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
+
+Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context, \
+DATABASE_URL, PG* variables, the configuration's default, the private database.";
+
 /// What every verb and the console understand.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
-    ///
-    /// Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context,
-    /// DATABASE_URL, PG* variables, the configuration's default, the private database.
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "context")]
+    /// PostgreSQL URL without a password: `postgres://USER@HOST:PORT/DATABASE`
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "context", long_help = URL_HELP)]
     pub database_url: Option<String>,
     /// A named database of the configuration; `local` is the private one
     #[arg(long, global = true, value_name = "NAME")]
@@ -44,13 +79,13 @@ pub struct Global {
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo
+    /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo (JSON and CSV stay in UTC)
     #[arg(long, global = true, value_name = "ZONE")]
     pub zone: Option<String>,
-    /// Colours of the console: ansi, dusk, paper or mono (NO_COLOR is honoured)
+    /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
-    /// Write a log of what the program does to this file (RUST_LOG sets the detail)
+    /// Write a log of what the program does to this file (`RUST_LOG` sets the detail)
     #[arg(long, global = true, value_name = "FILE")]
     pub log: Option<PathBuf>,
 }
@@ -66,7 +101,7 @@ pub enum Verb {
     Order(Order),
     /// Open the console at an ops:// link
     Open {
-        /// ops://CONTEXT/order/ID@VERSION?diff=A:B or ops://CONTEXT/orders?q=QUERY
+        /// `ops://CONTEXT/order/ID@VERSION?diff=A:B` or `ops://CONTEXT/orders?q=QUERY`
         link: String,
     },
     /// The private PostgreSQL
@@ -79,8 +114,8 @@ pub enum Verb {
     Demo(Demo),
     /// Print shell completions
     Completions { shell: clap_complete::Shell },
-    /// Print the man page (roff)
-    Man,
+    /// Print a man page (roff): of the program, or of a verb such as `orders search`
+    Man { verb: Vec<String> },
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,6 +125,9 @@ pub enum Orders {
     Search {
         /// The query, as typed into the console's search box; nothing lists the newest orders
         query: Vec<String>,
+        /// Leave out what this term finds; a hyphen before the term says the same
+        #[arg(long = "not", value_name = "TERM")]
+        without: Vec<String>,
         /// At most this many rows (1 to 10000)
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
@@ -115,7 +153,7 @@ pub enum Order {
     Show {
         /// The order's id or the end of it
         id: String,
-        /// State at this moment: 2h, 16:30, 2026-11-22T16:30
+        /// State at this moment: '2h ago', 16:30, 2026-11-22T16:30
         #[arg(long, value_name = "TIME", conflicts_with = "version")]
         at: Option<String>,
         /// State after this version
@@ -175,16 +213,16 @@ pub enum Db {
 pub enum Demo {
     /// Fill an empty database of Orderscope's own with believable orders
     Load {
-        /// How many orders
-        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        /// How many orders (100 to 20000000)
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=20_000_000))]
         orders: u32,
         /// The same seed makes the same data
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Over how many years
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=30))]
+        /// Over how many years (1 to 20)
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
         years: u8,
-        /// The last day (default: today)
+        /// The day (UTC) before which the data ends (default: today)
         #[arg(long, value_name = "DATE")]
         until: Option<NaiveDate>,
         /// Replace the demo data that is there
@@ -211,4 +249,34 @@ pub enum Output {
     Table,
     Json,
     Csv,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(arguments: &[&str]) -> (Vec<String>, Vec<String>, Output) {
+        let all = ["orderscope", "orders", "search"].iter().chain(arguments);
+        let cli = Cli::read(all.map(OsString::from)).unwrap();
+        match cli.verb {
+            Some(Verb::Orders(Orders::Search { query, without, output, .. })) => {
+                (query, without, output.output)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_hyphen_before_a_term_is_no_option() {
+        let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let json = Output::Json;
+        assert_eq!(
+            search(&["a", "-status:new", "-o", "json", "-has:note", "b"]),
+            (words(&["a", "b"]), words(&["status:new", "has:note"]), json)
+        );
+        assert_eq!(search(&["-order:8c41", "-ojson"]), (vec![], words(&["order:8c41"]), json));
+        assert_eq!(search(&["--not", "x", "-o=json"]), (vec![], words(&["x"]), json));
+        let all = ["orderscope", "order", "show", "-status:new"].map(OsString::from);
+        assert!(Cli::read(all).is_err());
+    }
 }

@@ -8,8 +8,9 @@ use crate::{
     embedded::{self, Config, Progress},
 };
 
+#[allow(clippy::needless_pass_by_value, reason = "the embedded server hands its steps over")]
 fn report(step: Progress) {
-    tell(step.to_string());
+    tell(&step.to_string());
 }
 
 pub(super) async fn run(verb: Db) -> Outcome {

@@ -35,7 +35,7 @@ async fn load(
     let (mut conn, lease) = open::writable(global, settings).await?;
     let done = async {
         crate::db::migrate::migrate(&mut conn).await.map_err(session::Error::Migrate)?;
-        let told = |step| open::tell(session::progress(&step));
+        let told = |step| open::tell(&session::progress(&step));
         let loaded = demo::load(&mut conn, options, replace, told).await;
         loaded.map_err(session::Error::Demo)
     }
@@ -44,7 +44,7 @@ async fn load(
         lease.leave().await?;
     }
     let loaded = done.map_err(Failure::from)?;
-    open::tell("ready".to_owned());
+    open::tell("ready");
     let demo::Loaded { orders, lines, buyers, events, .. } = loaded;
     writeln!(
         std::io::stdout(),

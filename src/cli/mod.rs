@@ -124,21 +124,33 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,
-        Some(Verb::Completions { shell }) => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "orderscope",
-                &mut std::io::stdout(),
-            );
-            Ok(exit::FOUND)
-        }
-        Some(Verb::Man) => man(),
+        Some(Verb::Completions { shell }) => completions(shell),
+        Some(Verb::Man { verb }) => man(&verb),
     })
 }
 
-fn man() -> Outcome {
-    clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Cli::command(), "orderscope", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(exit::FOUND)
+}
+
+fn man(verb: &[String]) -> Outcome {
+    let mut command = Cli::command();
+    command.build();
+    for word in verb {
+        let Some(below) = command.find_subcommand(word) else {
+            return Err(Failure::usage(format!(
+                "there is no verb {:?}; see --help",
+                verb.join(" ")
+            )));
+        };
+        command = below.clone();
+    }
+    let mut page = vec![];
+    clap_mangen::Man::new(command).render(&mut page)?;
+    std::io::stdout().write_all(&page)?;
     Ok(exit::FOUND)
 }
 

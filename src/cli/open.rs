@@ -13,7 +13,7 @@ use crate::{
 pub(super) async fn open(global: &Global, settings: &Settings) -> Result<Session, Failure> {
     let context = choose(&given(global), settings)?;
     let today = chrono::Utc::now().date_naive();
-    Ok(session::open(&context, &limits(settings), today, &tell).await?)
+    Ok(session::open(&context, &limits(settings), today, &|doing| tell(&doing)).await?)
 }
 
 /// Time limits from the configuration.
@@ -26,7 +26,7 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 }
 
 /// Progress belongs to people, not to logs of scripts.
-pub(super) fn tell(doing: String) {
+pub(super) fn tell(doing: &str) {
     let mut out = std::io::stderr();
     if out.is_terminal() {
         // Overwrites the line before; what cannot be shown is not needed.
@@ -48,7 +48,7 @@ pub(super) async fn writable(
         Target::Server(options) => (*options, None),
         Target::Embedded => {
             let config = crate::embedded::Config::from_env();
-            let lease = crate::embedded::join(&config, &|step| tell(step.to_string())).await?;
+            let lease = crate::embedded::join(&config, &|step| tell(&step.to_string())).await?;
             (lease.options().clone(), Some(lease))
         }
     };

@@ -40,14 +40,14 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
     }
     let code = match verb {
         Verb::Timeline { output, .. } => {
-            report::timeline(&known)
-                .print(Form::from(output.output), &mut std::io::stdout().lock())?;
+            let table = report::timeline(&known).in_zone(settings.zone);
+            table.print(Form::from(output.output), &mut std::io::stdout().lock())?;
             if known.timeline.steps().is_empty() { exit::NOTHING } else { exit::FOUND }
         }
-        Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output)?,
+        Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;
-            show(&known, version, output.output)?
+            show(&known, version, output.output, settings)?
         }
     };
     Ok(if partial && code == exit::FOUND { exit::PARTIAL } else { code })
@@ -71,7 +71,7 @@ async fn find(
         })
         .await?;
     match found {
-        Ok(Some(history)) => Ok(Known::new(history)),
+        Ok(Some(history)) => Ok(Known::new(history, layout.is_managed())),
         Ok(None) => Err(nothing(text)),
         Err(ids) if ids.is_empty() => Err(nothing(text)),
         Err(ids) => {
@@ -117,7 +117,7 @@ fn target(
     }
 }
 
-fn diff(known: &Known, a: i64, b: i64, output: Output) -> Outcome {
+fn diff(known: &Known, a: i64, b: i64, output: Output, settings: &Settings) -> Outcome {
     let last = known.timeline.last_version();
     for version in [a, b] {
         if !(0..=last.0).contains(&version) {
@@ -128,20 +128,25 @@ fn diff(known: &Known, a: i64, b: i64, output: Output) -> Outcome {
     }
     let mut changes = known.timeline.diff(Version(a), Version(b)).unwrap_or_default();
     changes.retain(|change| !change.is_same());
-    report::diff(&changes, true).print(Form::from(output), &mut std::io::stdout().lock())?;
+    let table = report::diff(&changes, true).in_zone(settings.zone);
+    table.print(Form::from(output), &mut std::io::stdout().lock())?;
     Ok(if changes.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
 /// The state at a version, or now with the three sources compared. Drift is a finding: exit code 1.
-fn show(known: &Known, version: Option<Version>, output: Output) -> Outcome {
+fn show(known: &Known, version: Option<Version>, output: Output, settings: &Settings) -> Outcome {
     let at = version.unwrap_or(known.timeline.last_version());
     let state = known.timeline.at_version(at).cloned().unwrap_or_default();
-    let value = value(known, &state, at, version.is_none());
+    let value = || value(known, &state, at, version.is_none());
     let mut out = std::io::stdout().lock();
     match output {
-        Output::Json => print_json(&value, &mut out)?,
-        Output::Table | Output::Csv => {
-            let rows = flat("", &value);
+        Output::Table => {
+            let table = report::order(known, &state, at, version.is_none());
+            table.in_zone(settings.zone).print(Form::Table, &mut out)?;
+        }
+        Output::Json => print_json(&value(), &mut out)?,
+        Output::Csv => {
+            let rows = flat("", &value());
             let cells = |(name, cell): (String, Cell)| vec![Cell::Text(name), cell];
             let table = Table {
                 columns: vec!["field", "value"],

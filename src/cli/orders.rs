@@ -19,8 +19,9 @@ use crate::{
 };
 
 pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> Outcome {
-    let Orders::Search { query, limit, count, output } = verb;
-    let text = query.join(" ");
+    let Orders::Search { query, without, limit, count, output } = verb;
+    let without = without.iter().map(|term| format!("-{term}"));
+    let text = query.into_iter().chain(without).collect::<Vec<_>>().join(" ");
     let clock = Clock { now: chrono::Utc::now(), zone: settings.zone };
     let query = language::parse(&text, &clock).map_err(|error| marked(&text, &error))?;
     let session = open::open(global, settings).await?;
@@ -39,8 +40,12 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     session.close().await;
     let (page, counted) = answer?;
     let form = Form::from(output.output);
-    report::orders(&page.rows, true).print(form, &mut std::io::stdout().lock())?;
+    let table = report::orders(&page.rows, true).in_zone(settings.zone);
+    table.print(form, &mut std::io::stdout().lock())?;
     let mut notes = page.coverage.clone();
+    if page.rows.is_empty() && page.complete {
+        notes.push("no order matches".to_owned());
+    }
     if page.older.is_some() {
         notes.push(format!("there are more; --limit shows more than {limit}"));
     }

@@ -68,13 +68,13 @@ pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
 fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     let contexts = &settings.file.contexts;
     match contexts.get(name) {
-        Some(context) => match &context.url {
-            Some(url) => server(name, context.production, "url", url),
-            None => {
-                let target = Target::Server(Box::new(PgConnectOptions::new()));
-                Ok(Context { name: name.to_owned(), production: context.production, target })
+        Some(context) => {
+            if let Some(url) = &context.url {
+                return server(name, context.production, "url", url);
             }
-        },
+            let target = Target::Server(Box::new(PgConnectOptions::new()));
+            Ok(Context { name: name.to_owned(), production: context.production, target })
+        }
         None if name == "local" => {
             Ok(Context { name: "local".to_owned(), production: false, target: Target::Embedded })
         }

@@ -4,6 +4,7 @@
 mod database;
 mod file;
 mod kept;
+mod reference;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -11,6 +12,7 @@ pub use self::{
     database::{Context, Given, Target, choose},
     file::{ContextFile, File},
     kept::KeptFile,
+    reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };
 use crate::domain::zone::Zone;
 
@@ -18,7 +20,7 @@ use crate::domain::zone::Zone;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error(
-        "cannot read {path}: {why}; correct its permissions, or name another file with --config"
+        "cannot read {path}: {why}; correct its name or permissions, or name another file with --config"
     )]
     Unreadable { path: String, why: String },
     #[error("{path}: {why}")]

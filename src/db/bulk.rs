@@ -101,7 +101,7 @@ pub async fn restore(
     Ok(())
 }
 
-/// Adds rows in the text format of `COPY`. The table must have been emptied in this transaction: its rows
+/// Adds rows in the binary format of `COPY`. The table must have been emptied in this transaction: its rows
 /// are written as old ones, so that nobody has to visit them again.
 pub async fn copy(
     tx: &mut PgConnection,
@@ -109,7 +109,7 @@ pub async fn copy(
     columns: &str,
     rows: &[u8],
 ) -> sqlx::Result<u64> {
-    let statement = format!("COPY public.{table} ({columns}) FROM STDIN (FREEZE)");
+    let statement = format!("COPY public.{table} ({columns}) FROM STDIN (FORMAT binary, FREEZE)");
     let mut copy = tx.copy_in_raw(&statement).await?;
     if let Err(error) = copy.send(rows).await {
         // The server's own answer says more than the broken pipe.

@@ -124,7 +124,7 @@ fn from_server(answer: &dyn DatabaseError) -> Error {
         "57014" => Error::TimedOut(Duration::ZERO),
         "42501" | "25006" => Error::NotPermitted(message),
         "42P01" | "42703" | "3F000" | "42883" => Error::MissingTable(message),
-        "23505" | "40001" | "40P01" => Error::Conflict(conflict(answer, message)),
+        "23505" | "40001" | "40P01" => Error::Conflict(conflict(answer, &message)),
         "55P03" => Error::Locked(message),
         "57P01" | "57P02" | "57P05" | "25P03" | "25P04" | "08000" | "08003" | "08006" => {
             Error::Lost(message)
@@ -133,9 +133,9 @@ fn from_server(answer: &dyn DatabaseError) -> Error {
     }
 }
 
-fn conflict(answer: &dyn DatabaseError, message: String) -> String {
+fn conflict(answer: &dyn DatabaseError, message: &str) -> String {
     let detail = answer.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
-    detail.map_or(message.clone(), |detail| format!("{message} ({detail})"))
+    detail.map_or_else(|| message.to_owned(), |detail| format!("{message} ({detail})"))
 }
 
 fn human(limit: &Duration) -> String {

@@ -140,15 +140,13 @@ pub fn finds_bodies(layout: &Layout) -> bool {
     layout.has_or_small(Index::EventBody, Table::Events)
 }
 
-/// How long before and after an order's creation its events are looked for without an index.
-pub const WINDOW: TimeDelta = TimeDelta::days(30);
-
-/// The sequence numbers of the events stored within [`WINDOW`] around `at`, found by bisection over the
+/// The sequence numbers of the events stored within `window` around `at`, found by bisection over the
 /// primary key in one statement: sequence numbers follow the stored time closely, if not exactly.
 pub async fn around(
     conn: &mut PgConnection,
     layout: &Layout,
     at: DateTime<Utc>,
+    window: TimeDelta,
 ) -> Result<Option<SeqRange>, Error> {
     let from = layout.from(Table::Events);
     // The wanted number is always within [low, high]; every step halves the distance.
@@ -163,8 +161,8 @@ pub async fn around(
         )
     };
     let mut sql = QueryBuilder::<Postgres>::new("WITH RECURSIVE sought AS (SELECT ");
-    sql.push_bind(at - WINDOW).push("::timestamptz AS first, ");
-    sql.push_bind(at + WINDOW).push("::timestamptz AS last), ends AS (SELECT ");
+    sql.push_bind(at - window).push("::timestamptz AS first, ");
+    sql.push_bind(at + window).push("::timestamptz AS last), ends AS (SELECT ");
     sql.push(format!(
         "(SELECT seq_id FROM {from} e ORDER BY seq_id LIMIT 1) AS low, \
          (SELECT seq_id FROM {from} e ORDER BY seq_id DESC LIMIT 1) AS high), "

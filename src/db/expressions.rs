@@ -13,7 +13,10 @@ pub const EVENT_ORDER: &str = "(substring(coalesce(data -> 'Order' ->> 'Id', dat
 pub const EVENT_CORRELATION_TAIL: &str = "reverse(left(correlation_id, 64))";
 
 /// `outbox_message`: the order named in the body, as `uuid`; null for a body that names none.
-pub const MESSAGE_ORDER: &str = r#"(substring(left(body, 1000000) FROM '(?i)"orderid"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')::uuid)"#;
+pub const MESSAGE_ORDER: &str = concat!(
+    r"(substring(left(body, 1000000) FROM ",
+    r#"'(?i)"orderid"\s*:\s*"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')::uuid)"#,
+);
 
 /// `mt_doc_deadletterevent`: the sequence number of the event that failed, as text.
 pub const LETTER_SEQUENCE: &str =

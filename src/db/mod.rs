@@ -23,4 +23,4 @@ mod sql;
 pub use cancel::cancellable;
 pub use error::Error;
 pub use layout::{Index, Kind, Layout, Missing, Table};
-pub use pool::{Db, Limits, Pool, Session};
+pub use pool::{Db, Limits, Pool, Session, connect};

@@ -34,6 +34,9 @@ pub struct Limits {
     pub acquire: Duration,
     /// Sessions for reading at the same time.
     pub readers: usize,
+    /// A table of at most so many pages (of 8 kB) is read whole where it has no index: that takes a few
+    /// milliseconds.
+    pub small_table_pages: i64,
 }
 
 impl Default for Limits {
@@ -45,6 +48,7 @@ impl Default for Limits {
             connect: Duration::from_secs(5),
             acquire: Duration::from_secs(5),
             readers: 4,
+            small_table_pages: 1_000,
         }
     }
 }
@@ -78,7 +82,9 @@ impl Db {
             return Ok(Arc::clone(layout));
         }
         let mut session = self.read.session("probe").await?;
-        let layout = Arc::new(super::layout::probe(&mut session).await?);
+        let layout = Arc::new(
+            super::layout::probe(&mut session, self.read.0.limits.small_table_pages).await?,
+        );
         session.finish();
         *known = Some(Arc::clone(&layout));
         Ok(layout)
@@ -104,6 +110,20 @@ impl Db {
     pub async fn close(&self) {
         self.read.close().await;
         self.control.close().await;
+    }
+}
+
+/// One session of its own that may write, for migrating and loading: no limit but that of connecting.
+pub async fn connect(options: &PgConnectOptions, who: &str) -> Result<PgConnection, Error> {
+    let place = place(options);
+    let limit = Limits::default().connect;
+    let options = options.clone().application_name(&shown(who)).disable_statement_logging();
+    match tokio::time::timeout(limit, options.connect()).await {
+        Ok(opened) => opened.map_err(|error| Error::connecting(error, &place)),
+        Err(_) => {
+            let why = format!("no answer within {} s", limit.as_secs_f32());
+            Err(Error::Unreachable { place, why })
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Position {
 }
 
 #[derive(FromRow)]
-struct Found {
+struct SummaryRow {
     found: bool,
     data: Option<Json<Value>>,
     version: Option<i64>,
@@ -58,7 +58,7 @@ pub async fn of_order(
         layout.from(Table::Summaries),
     ));
     sql.push_bind(id).push(" LIMIT 1");
-    let row: Found = sql.build_query_as().fetch_one(conn).await?;
+    let row: SummaryRow = sql.build_query_as().fetch_one(conn).await?;
     let position = Position { summary: row.summary, high_water: row.high_water, head: row.head };
     let document = row.data.filter(|_| row.found).map(|Json(data)| SummaryDocument {
         data,

@@ -296,3 +296,33 @@ impl PartialEq for Later {
 }
 
 impl Eq for Later {}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::demo::Options;
+
+    const GOLDEN: &str = "a21f381a3606fcad8d56a03c316ef58fbe27e7d852ef9e31197c0816f3acdb34";
+
+    /// Changing this changes everybody's demo data: on purpose only.
+    #[test]
+    fn the_rows_never_change() {
+        let until = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let plan = Plan::new(Options { orders: 150, seed: 4, years: 1, until });
+        let mut hash = Sha256::new();
+        let counts = write(&plan, |piece| hash.update(piece.bytes), |_| true);
+        assert_eq!((counts.orders, counts.buyers), (150, 23));
+        assert_eq!(format!("{:x}", hash.finalize()), GOLDEN);
+    }
+
+    #[test]
+    fn work_ends_when_nobody_wants_it() {
+        let until = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let plan = Plan::new(Options { orders: 5000, seed: 4, years: 1, until });
+        let counts = write(&plan, |_| (), |orders| orders < 1000);
+        assert!((1000..1500).contains(&counts.orders), "{counts:?}");
+    }
+}

@@ -20,8 +20,8 @@ use crate::db::{
     migrate::{self, Standing},
 };
 
-/// Pieces of a megabyte that may wait for the server.
-const AHEAD: usize = 8;
+/// Pieces of some megabytes that may wait for the server.
+const AHEAD: usize = 2;
 /// Memory the server may use to make an index, for a large load and for a small one.
 const MEMORY_MB: u32 = 512;
 const SMALL_MEMORY_MB: u32 = 64;
@@ -187,7 +187,7 @@ async fn fill(
     let mut rows = 0;
     while let Some(piece) = pieces.recv().await {
         let (table, columns) = piece.table.columns();
-        rows += bulk::copy(tx, table, columns, piece.text.as_bytes()).await?;
+        rows += bulk::copy(tx, table, columns, &piece.bytes).await?;
         let done = made.load(Ordering::Relaxed);
         let (total, doing) = (options.orders, String::new());
         progress(Progress { stage: Stage::Rows, done, total, doing });

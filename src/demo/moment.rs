@@ -1,6 +1,6 @@
 //! Moments in microseconds since 1970 UTC, as PostgreSQL counts them, their text, and ids that carry them.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::random::Random;
@@ -26,14 +26,9 @@ impl Moment {
         Self(self.0 + micros)
     }
 
-    /// The same moment as others name it.
-    pub fn utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
-    }
-
     /// `2026-11-22T18:16:40.11599Z`, as System.Text.Json writes it: no zeros at the end.
     pub fn push_json(self, out: &mut String) {
-        self.push_seconds(out, 'T');
+        self.push_seconds(out);
         let mut micros = self.0.rem_euclid(SECOND);
         if micros > 0 {
             let mut digits = 6;
@@ -47,22 +42,14 @@ impl Moment {
         out.push('Z');
     }
 
-    /// `2026-11-22 18:16:40.115990+00`, as PostgreSQL reads it.
-    pub fn push_sql(self, out: &mut String) {
-        self.push_seconds(out, ' ');
-        out.push('.');
-        push_padded(out, self.0.rem_euclid(SECOND), 6);
-        out.push_str("+00");
-    }
-
-    fn push_seconds(self, out: &mut String, between: char) {
+    fn push_seconds(self, out: &mut String) {
         let (year, month, day) = civil(self.0.div_euclid(DAY));
         push_padded(out, year, 4);
         out.push('-');
         push_padded(out, month, 2);
         out.push('-');
         push_padded(out, day, 2);
-        out.push(between);
+        out.push('T');
         let rest = self.0.rem_euclid(DAY);
         push_padded(out, rest / HOUR, 2);
         out.push(':');
@@ -117,6 +104,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{DateTime, Utc};
+
     use super::*;
     use crate::demo::random::Subject;
 
@@ -129,8 +118,9 @@ mod tests {
         for days in (0..40_000).step_by(13) {
             let moment = Moment(days * DAY + days * 977_131);
             let mut text = String::new();
-            moment.push_sql(&mut text);
-            assert_eq!(text, moment.utc().format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
+            moment.push_json(&mut text);
+            let other: DateTime<Utc> = text.parse().unwrap();
+            assert_eq!(other.timestamp_micros(), moment.0);
         }
         for (given, json) in [
             ("2026-11-22T18:16:40.11599Z", "2026-11-22T18:16:40.11599Z"),

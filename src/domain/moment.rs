@@ -309,7 +309,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics_and_stretches_run_forward(text in "\\PC{0,24}|[0-9:.TZ+ -]{0,24}|[0-9]{1,9}[a-z]{1,3}( ago)?") {
+        fn nothing_panics_and_stretches_run_forward(
+            text in "\\PC{0,24}|[0-9:.TZ+ -]{0,24}|[0-9]{1,9}[a-z]{1,3}( ago)?",
+        ) {
             if let Ok(moment) = parse(&text, &clock(), None) {
                 prop_assert!(moment.from <= moment.to);
             }

@@ -1,12 +1,19 @@
 //! Answers as a table for people, JSON for programs, CSV for spreadsheets, Markdown for tickets. Text
-//! from the database is made harmless in all of them; JSON escapes by itself.
+//! from the database is made harmless in all of them.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
+use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
-use super::{sheet, text};
+use super::{sheet, text, zone::Zone};
+
+/// The widest a column of a table gets; longer text is cut there, and whole in the other forms.
+const WIDEST: usize = 120;
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +31,8 @@ pub enum Cell {
     /// Printed as it stands, in JSON as a number.
     Number(String),
     Flag(bool),
+    /// People read it in the zone of its offset, to the second; programs get UTC in full.
+    Time(DateTime<FixedOffset>),
     None,
 }
 
@@ -38,8 +47,16 @@ impl Cell {
         Self::Number(number.to_string())
     }
 
+    /// A moment, in UTC until [`Table::in_zone`] says otherwise.
+    #[must_use]
+    pub fn time(at: DateTime<Utc>) -> Self {
+        Self::Time(at.fixed_offset())
+    }
+
     fn shown(&self) -> String {
         match self {
+            Self::Time(at) if at.offset().local_minus_utc() == 0 => at.format("%F %TZ").to_string(),
+            Self::Time(at) => at.format("%F %T%:z").to_string(),
             Self::Text(value) => text::clean(value).into_owned(),
             Self::Number(number) => number.clone(),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
@@ -51,6 +68,7 @@ impl Cell {
         match self {
             Self::Text(value) => sheet::csv_cell(value).into_owned(),
             Self::Number(number) => sheet::csv_number(number).into_owned(),
+            Self::Time(at) => in_full(*at),
             _ => self.shown(),
         }
     }
@@ -63,9 +81,15 @@ impl Cell {
                 serde_json::from_str(number).unwrap_or_else(|_| Value::String(number.clone()))
             }
             Self::Flag(flag) => Value::Bool(*flag),
+            Self::Time(at) => Value::String(in_full(*at)),
             Self::None => Value::Null,
         }
     }
+}
+
+/// To the microsecond, in UTC: sorts and compares as text.
+fn in_full(at: DateTime<FixedOffset>) -> String {
+    at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// Rows under named columns.
@@ -76,6 +100,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// The same table with its times shown as clocks in `zone` show them.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Zone) -> Self {
+        for cell in self.rows.iter_mut().flatten() {
+            if let Cell::Time(at) = cell {
+                *at = at.with_timezone(&zone.offset(at.to_utc()));
+            }
+        }
+        self
+    }
+
     /// Prints all rows in the form asked for. No rows are `[]` in JSON and a header in CSV.
     ///
     /// # Errors
@@ -100,12 +135,15 @@ impl Table {
     }
 
     fn print_csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut writer = csv::Writer::from_writer(out);
+        // Through memory: the writer would turn a broken pipe into an error of its own.
+        let mut writer = csv::Writer::from_writer(vec![]);
         writer.write_record(&self.columns)?;
         for row in &self.rows {
             writer.write_record(row.iter().map(Cell::csv))?;
         }
-        writer.flush()
+        let text = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+        out.write_all(&text)?;
+        out.flush()
     }
 
     fn print_markdown(&self, out: &mut impl Write) -> io::Result<()> {
@@ -125,11 +163,13 @@ impl Table {
         let width = |column: usize| {
             let cells = shown.iter().filter_map(|row| row.get(column));
             let widest = cells.map(|cell| cell.width()).max().unwrap_or(0);
-            widest.max(self.columns[column].width()).min(60)
+            widest.max(self.columns[column].width()).min(WIDEST)
         };
         let widths: Vec<_> = (0..self.columns.len()).map(width).collect();
+        // A mixed column reads like text.
         let is_number = |column: usize| {
-            self.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Number(_))))
+            let mut cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.all(|cell| matches!(cell, Cell::Number(_) | Cell::None))
         };
         let right: Vec<_> = (0..self.columns.len()).map(is_number).collect();
         let mut line = |cells: &[&str]| {
@@ -139,7 +179,7 @@ impl Table {
                 let gap = " ".repeat(widths[column].saturating_sub(cell.width()));
                 let (before, after) =
                     if right[column] { (gap.as_str(), "") } else { ("", gap.as_str()) };
-                text.push_str(&format!("{before}{cell}{after}  "));
+                text.extend([before, cell.as_str(), after, "  "]);
             }
             writeln!(out, "{}", text.trim_end())
         };
@@ -166,13 +206,28 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// Prints one JSON value, indented, with a final newline.
+/// Prints one JSON value, indented, with a final newline. What could act on a terminal or hide in it is
+/// escaped, beyond the control characters that JSON itself forbids.
 ///
 /// # Errors
 /// When standard output is gone or full.
 pub fn print_json(value: &Value, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
+    let plain = serde_json::to_string_pretty(value)?;
+    let mut text = String::with_capacity(plain.len() + 1);
+    for c in plain.chars() {
+        // Outside of strings there are only ASCII characters and line ends.
+        if c.is_ascii() && c != '\u{7f}' || text::is_plain(c) {
+            text.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text.push('\n');
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 #[cfg(test)]
@@ -206,6 +261,27 @@ mod tests {
         assert!(!markdown.contains('\u{1b}') && markdown.contains("| 61.40 |"), "{markdown}");
         let json: Value = serde_json::from_str(&printed(&sample(), Form::Json)).unwrap();
         assert_eq!(json[0]["total"].to_string(), "61.40");
+    }
+
+    #[test]
+    fn json_hides_nothing_and_loses_nothing() {
+        let text = "\u{9b}2J \u{202e}x\u{200b} \u{e0041} \u{7f} Lê 📚";
+        let mut out = vec![];
+        print_json(&Value::from(text), &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let told = r#""\u009b2J \u202ex\u200b \udb40\udc41 \u007f Lê 📚""#;
+        assert_eq!(out, format!("{told}\n"));
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), text);
+    }
+
+    #[test]
+    fn people_get_their_zone_and_programs_utc() {
+        let at = DateTime::from_timestamp(1_795_000_000, 5_000).unwrap();
+        let table = Table { columns: vec!["at"], rows: vec![vec![Cell::time(at)]] };
+        assert_eq!(printed(&table, Form::Table), "at\n2026-11-18 11:06:40Z\n");
+        let table = table.in_zone("Asia/Tokyo".parse().unwrap());
+        assert_eq!(printed(&table, Form::Table), "at\n2026-11-18 20:06:40+09:00\n");
+        assert_eq!(printed(&table, Form::Csv), "at\n2026-11-18T11:06:40.000005Z\n");
     }
 
     #[test]

@@ -97,6 +97,12 @@ pub fn fit(text: &str, width: usize) -> String {
     shown
 }
 
+/// Whether a character shows itself and does nothing else: none of those that [`clean`] replaces.
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~') || (!c.is_control() && !is_hidden(c) && is_printable(c))
+}
+
 fn picture(control: char) -> char {
     char::from_u32(0x2400 + u32::from(control)).unwrap_or('␀')
 }
@@ -179,9 +185,18 @@ mod tests {
     }
 
     fn harmless(c: char) -> bool {
-        let bidi = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{61C}');
-        let invisible = matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{AD}' | '\u{FE00}'..='\u{FE0F}' | '\u{3164}' | '\u{E0000}'..='\u{E0FFF}');
-        !c.is_control() && !bidi && !invisible
+        let bidi = ['\u{202A}'..='\u{202E}', '\u{2066}'..='\u{2069}', '\u{200E}'..='\u{200F}'];
+        let invisible = [
+            '\u{61C}'..='\u{61C}',
+            '\u{AD}'..='\u{AD}',
+            '\u{200B}'..='\u{200D}',
+            '\u{2060}'..='\u{2064}',
+            '\u{3164}'..='\u{3164}',
+            '\u{FE00}'..='\u{FE0F}',
+            '\u{FEFF}'..='\u{FEFF}',
+            '\u{E0000}'..='\u{E0FFF}',
+        ];
+        !c.is_control() && !bidi.iter().chain(&invisible).any(|range| range.contains(&c))
     }
 
     /// Hostile characters far more often than chance would give them.

@@ -107,7 +107,8 @@ impl Timeline {
         mut events: Vec<RecordedEvent>,
         frozen: Option<DateTime<Utc>>,
     ) -> Self {
-        events.sort_by_key(|event| event.seq);
+        // Of one that is found live and archived, the live one stays.
+        events.sort_by_key(|event| (event.seq, event.archived));
         events.dedup_by_key(|event| event.seq);
         let mut steps: Vec<Step> = Vec::with_capacity(events.len());
         let mut latest: Option<DateTime<Utc>> = None;

@@ -34,12 +34,11 @@ impl Account {
         }
         let owner =
             fs::symlink_metadata(cluster).ok().map(|meta| meta.uid()).filter(|&uid| uid != 0);
-        let chosen = match owner {
-            Some(owner) => users(&passwd).find(|user| user.1 == owner),
-            None => ["postgres", "_postgres", "nobody"]
-                .iter()
-                .find_map(|name| users(&passwd).find(|user| user.0 == *name && user.1 != 0)),
-        };
+        let known = users(&passwd).find(|user| owner == Some(user.1));
+        let usual = ["postgres", "_postgres", "nobody"]
+            .iter()
+            .find_map(|name| users(&passwd).find(|user| user.0 == *name && user.1 != 0));
+        let chosen = known.or(usual);
         let (name, uid, gid) = chosen.ok_or(Error::NoAccount)?;
         Ok(Self { uid, gid, name: name.to_owned(), switch: true })
     }

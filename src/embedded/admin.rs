@@ -12,7 +12,7 @@ use super::{
     config::Config,
     error::{Doing, Error},
     layout::{Layout, PORT},
-    lock,
+    lock::{self, Held},
     pidfile::PidFile,
     run,
     server::{Answer, Server},
@@ -214,12 +214,12 @@ pub(super) fn url_of(sockets: &Path) -> String {
     format!("postgresql:///{name}?host={host}&port={PORT}&user={name}")
 }
 
-async fn change(layout: &Layout, report: Report<'_>) -> Result<File, Error> {
+async fn change(layout: &Layout, report: Report<'_>) -> Result<Held, Error> {
     lock::exclusive(&layout.change_lock(), &|| report(Progress::Waiting)).await
 }
 
 /// The users' lock, or with `force` the right to go on without.
-pub(super) fn alone(layout: &Layout, force: bool) -> Result<Option<File>, Error> {
+pub(super) fn alone(layout: &Layout, force: bool) -> Result<Option<Held>, Error> {
     let users = lock::try_exclusive(&layout.users_lock())?;
     if users.is_none() && !force { Err(Error::InUse) } else { Ok(users) }
 }

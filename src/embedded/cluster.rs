@@ -150,8 +150,13 @@ fn locales(major: u32) -> &'static [&'static [&'static str]] {
 
 /// Failures that a plainer error says better than the program's own words.
 pub(super) fn explain(layout: &Layout, said: &str) -> Option<Error> {
-    if said.contains("No space left on device") {
+    // A full disk takes no log either, so the program's words may be missing.
+    let free = rustix::fs::statvfs(&layout.home).map_or(u64::MAX, |fs| fs.f_bavail * fs.f_frsize);
+    if said.contains("No space left on device") || free < 1 << 20 {
         return Some(Error::DiskFull { path: layout.home.clone() });
+    }
+    if said.contains("could not look up effective user ID") {
+        return Some(Error::NoName { uid: layout.account.uid });
     }
     if said.contains("Permission denied") {
         let path = layout.account.barrier(&layout.cluster)?;

@@ -147,8 +147,9 @@ async fn carry_table(
         .copy_out_raw(&format!("COPY (SELECT {columns} FROM {only}{name}) TO STDOUT"))
         .await
         .map_err(copying())?;
+    let list = if columns.is_empty() { String::new() } else { format!("({columns})") };
     let mut sink =
-        to.copy_in_raw(&format!("COPY {name} ({columns}) FROM STDIN")).await.map_err(copying())?;
+        to.copy_in_raw(&format!("COPY {name} {list} FROM STDIN")).await.map_err(copying())?;
     while let Some(chunk) = rows.try_next().await.map_err(copying())? {
         sink.send(chunk).await.map_err(copying())?;
     }

@@ -38,6 +38,11 @@ pub enum Error {
         "PostgreSQL does not run as root, and this system has neither a user postgres nor nobody: create one (useradd --system postgres), or run orderscope as another user"
     )]
     NoAccount,
+    /// A container that runs under a number.
+    #[error(
+        "PostgreSQL wants its user to have a name, and user id {uid} has no line in /etc/passwd: add one, or run orderscope as a user that has"
+    )]
+    NoName { uid: u32 },
     /// The server's user cannot reach a directory of ours.
     #[error("user {user}, who runs the private database, may not enter {path}: choose a directory it can reach with ORDERSCOPE_DATA_DIR (as root, /var/lib/orderscope is the default)", path = path.display())]
     OutOfReach { user: String, path: PathBuf },

@@ -10,11 +10,22 @@ use std::{
 
 use super::error::{Doing, Error};
 
+/// A lock we hold, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing is not enough: a process just being spawned has a copy of the file for a moment.
+        let _ = self.0.unlock();
+    }
+}
+
 const POLL: Duration = Duration::from_millis(10);
 
 /// Waits for the lock without blocking the runtime; `waiting` is called once if it has to.
-/// Dropping the future gives up, dropping the file unlocks.
-pub(super) async fn exclusive(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<File, Error> {
+/// Dropping the future gives up.
+pub(super) async fn exclusive(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<Held, Error> {
     let file = open(path)?;
     let mut told = false;
     while !taken(path, file.try_lock())? {
@@ -23,11 +34,11 @@ pub(super) async fn exclusive(path: &Path, waiting: &(dyn Fn() + Sync)) -> Resul
         }
         tokio::time::sleep(POLL).await;
     }
-    Ok(file)
+    Ok(Held(file))
 }
 
 /// The same, beside others who share.
-pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<File, Error> {
+pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<Held, Error> {
     let file = open(path)?;
     let mut told = false;
     while !taken(path, file.try_lock_shared())? {
@@ -36,13 +47,13 @@ pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<F
         }
         tokio::time::sleep(POLL).await;
     }
-    Ok(file)
+    Ok(Held(file))
 }
 
 /// The exclusive lock, if nobody has any.
-pub(super) fn try_exclusive(path: &Path) -> Result<Option<File>, Error> {
+pub(super) fn try_exclusive(path: &Path) -> Result<Option<Held>, Error> {
     let file = open(path)?;
-    Ok(taken(path, file.try_lock())?.then_some(file))
+    Ok(taken(path, file.try_lock())?.then_some(Held(file)))
 }
 
 fn open(path: &Path) -> Result<File, Error> {

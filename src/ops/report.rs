@@ -2,7 +2,10 @@
 
 use super::{known::Known, search::OrderLine};
 use crate::domain::{
+    compare::Agreement,
     diff::{Change, Datum},
+    fold::State,
+    id::Version,
     mask,
     report::{Cell, Table},
 };
@@ -36,7 +39,7 @@ pub fn orders(rows: &[OrderLine], masked: bool) -> Table {
             .map(|row| {
                 vec![
                     Cell::Text(row.id.to_string()),
-                    Cell::Text(time(row.placed)),
+                    Cell::time(row.placed),
                     Cell::Text(row.status.to_string()),
                     Cell::Text(row.buyer.to_string()),
                     Cell::maybe(name(row)),
@@ -80,7 +83,7 @@ pub fn timeline(known: &Known) -> Table {
                 vec![
                     Cell::number(point.version),
                     Cell::number(event.seq),
-                    Cell::Text(time(event.at)),
+                    Cell::time(event.at),
                     Cell::Text(point.meaning.title().to_owned()),
                     Cell::maybe(order.map(|order| order.status.to_string())),
                     order.map_or(Cell::None, |order| Cell::number(order.total)),
@@ -100,22 +103,99 @@ pub fn timeline(known: &Known) -> Table {
 /// The fields that differ; personal ones covered when masked.
 #[must_use]
 pub fn diff(changes: &[Change], masked: bool) -> Table {
-    let shown = |change: &Change, value: &Option<Datum>| {
-        let text = value.as_ref().map(ToString::to_string);
-        let hidden = masked && change.field.is_personal();
-        if hidden { text.map(|text| mask::mask(&text).to_owned()) } else { text }
+    let shown = |change: &Change, value: &Option<Datum>| match value {
+        None => Cell::None,
+        Some(Datum::Time(at)) => Cell::time(*at),
+        Some(value) if masked && change.field.is_personal() => {
+            Cell::Text(mask::mask(&value.to_string()).to_owned())
+        }
+        Some(value) => Cell::Text(value.to_string()),
     };
     let row = |change: &Change| {
         vec![
             Cell::Text(change.field.to_string()),
-            Cell::maybe(shown(change, &change.before)),
-            Cell::maybe(shown(change, &change.after)),
+            shown(change, &change.before),
+            shown(change, &change.after),
             Cell::Text(change.kind().to_string()),
         ]
     };
     Table { columns: vec!["field", "a", "b", "kind"], rows: changes.iter().map(row).collect() }
 }
 
-fn time(at: chrono::DateTime<chrono::Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+/// One order for a person to read: its state after `version`, and for the present one its three sources side
+/// by side. Personal data is covered.
+#[must_use]
+pub fn order(known: &Known, state: &State, version: Version, is_now: bool) -> Table {
+    let mut rows = vec![];
+    let mut say = |field: &str, cell: Cell| rows.push(vec![Cell::Text(field.to_owned()), cell]);
+    let text = |text: String| Cell::Text(text);
+    let covered = |text: &Option<String>| Cell::maybe(text.as_deref().map(mask::mask));
+    say("order", text(known.history.id.to_string()));
+    say("version", text(format!("{version} of {}", known.timeline.last_version())));
+    if let Some(step) = known.timeline.step(version) {
+        say("last event", text(step.meaning.title().to_owned()));
+        say("at", Cell::time(step.event.at));
+    }
+    let row = known.history.row.as_ref().filter(|_| is_now);
+    match state.order().or(row) {
+        None => say("state", text("none: no event of this order was found".to_owned())),
+        Some(order) => {
+            let from_row = state.order().is_none();
+            let source = if from_row { " (from the row; no event tells)" } else { "" };
+            say("status", text(format!("{}{source}", order.status)));
+            say("total", text(order.total.to_string()));
+            for (number, line) in order.lines.iter().enumerate() {
+                let told = format!("{} × book {} at {}", line.quantity, line.book, line.price);
+                say(&format!("line {}", number + 1), text(told));
+            }
+            say("placed", order.created_at.map_or(Cell::None, Cell::time));
+            say("modified", order.last_modified_at.map_or(Cell::None, Cell::time));
+            say("buyer", Cell::maybe(order.buyer_id.map(|id| id.to_string())));
+            let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref());
+            say("buyer name", Cell::maybe(name.map(mask::mask_name)));
+            say("note", covered(&order.note));
+            if order.cancel_reason.is_some() {
+                say("cancel reason", covered(&order.cancel_reason));
+            }
+            if row.unwrap_or(order).is_deleted {
+                say("deleted", Cell::Flag(true));
+            }
+        }
+    }
+    if let Some(doubt) = &state.uncertain {
+        say("uncertain", text(format!("since v{}: {}", doubt.version, doubt.why)));
+    }
+    if is_now {
+        let found = &known.comparison;
+        let side = |status: Option<_>, words: String| match status {
+            Some(status) => text(format!("{status}, {words}")),
+            None => text(words),
+        };
+        let sure = if found.certain { "the measure" } else { "the measure, not certain" };
+        say("events say", side(known.events_status(), sure.to_owned()));
+        say("row says", side(known.row_status(), agreement(&found.row)));
+        say("view says", side(known.view_status(), agreement(&found.summary)));
+        if let Some(parting) = &found.parting {
+            say("they part", text(parting.to_string()));
+        }
+        say("messages", Cell::number(known.history.messages.len()));
+        say("dead letters", Cell::number(known.history.letters.len()));
+    }
+    Table { columns: vec!["field", "value"], rows }
+}
+
+fn agreement(agreement: &Agreement) -> String {
+    match agreement {
+        Agreement::Match => "the same".to_owned(),
+        Agreement::Behind { at, events } => format!("behind at v{at}, {events} events to come"),
+        Agreement::Archived => "not kept up, the events are archived".to_owned(),
+        Agreement::Differs(differences) => {
+            let fields: Vec<_> = differences.iter().map(|d| d.field.to_string()).collect();
+            format!("DIFFERS in {}", fields.join(", "))
+        }
+        Agreement::Missing => "MISSING".to_owned(),
+        Agreement::Alone => "ALONE, no event was found".to_owned(),
+        Agreement::Absent => "not there, and need not be".to_owned(),
+        Agreement::Unknown(why) => format!("not known: {why}"),
+    }
 }

@@ -46,6 +46,46 @@ pub fn agreement(agreement: &Agreement, theme: &Theme) -> (String, Style) {
     }
 }
 
+/// The same where there is hardly room.
+#[must_use]
+pub fn brief(agreement: &Agreement, theme: &Theme) -> (String, Style) {
+    let words = match agreement {
+        Agreement::Match => "= events".to_owned(),
+        Agreement::Behind { events, .. } => format!("~ {events} behind"),
+        Agreement::Archived => "archived".to_owned(),
+        Agreement::Differs(_) => "≠ events".to_owned(),
+        Agreement::Missing => "≠ missing".to_owned(),
+        Agreement::Alone => "≠ no events".to_owned(),
+        Agreement::Absent => "none".to_owned(),
+        Agreement::Unknown(_) => "? cannot tell".to_owned(),
+    };
+    (words, sign_style(agreement, theme))
+}
+
+/// Text over several lines of `width` columns, broken between words; at most `most` lines.
+#[must_use]
+pub fn wrapped(words: &str, width: usize, most: usize) -> Vec<String> {
+    use unicode_width::UnicodeWidthStr;
+    let cleaned = text::clean(words);
+    let mut lines: Vec<String> = vec![];
+    for word in cleaned.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(text::cut(word, width)),
+        }
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = text::cut(&format!("{last} …"), width);
+        }
+    }
+    lines
+}
+
 /// The style that goes with an agreement's sign.
 #[must_use]
 pub fn sign_style(agreement: &Agreement, theme: &Theme) -> Style {

@@ -1,7 +1,10 @@
 //! Databases of the real service, stage by stage, in its own schema and in the document's: everything that is
 //! there is found, nothing else, and what is missing is said.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use orderscope::{
     db::{Db, Index, Kind, Layout, Limits, Table},
@@ -14,11 +17,12 @@ use orderscope::{
     },
     ops::{
         history::{History, history, resolve},
-        search::{self, OrderBy, Start},
+        search::{self, OrderBy, OrderLine, Start},
     },
 };
 use rust_decimal::Decimal;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 use crate::support::{
@@ -37,10 +41,18 @@ struct Attached {
 }
 
 impl Attached {
-    async fn at(stage: &str, (server, schema): (&Server, Schema)) -> Self {
+    async fn at(stage: &'static str, (server, schema): (&'static Server, Schema)) -> Self {
         let options = fixture::stage(server, schema, stage).await;
         let db = Db::new(&options, &Limits::default());
         Self { options, db }
+    }
+
+    /// As it is, and as if its tables were too large to be read whole where an index is missing.
+    async fn both(stage: &'static str, home: (&'static Server, Schema)) -> [Self; 2] {
+        let small = Self::at(stage, home).await;
+        let limits = Limits { small_table_pages: -1, ..Limits::default() };
+        let large = Self { options: small.options.clone(), db: Db::new(&small.options, &limits) };
+        [small, large]
     }
 
     async fn search(&self, tests: Vec<Test>) -> search::Page {
@@ -66,12 +78,33 @@ impl Attached {
             .unwrap()
     }
 
+    /// Every order of the list with its history. All tests of a run share what was read.
+    async fn read(stage: &'static str, home: (&'static Server, Schema)) -> Arc<Vec<Known>> {
+        type Key = (usize, Schema, &'static str);
+        type Once = Arc<OnceCell<Arc<Vec<Known>>>>;
+        static READ: Mutex<BTreeMap<Key, Once>> = Mutex::const_new(BTreeMap::new());
+        let key = (std::ptr::from_ref(home.0).addr(), home.1, stage);
+        let cell = Arc::clone(READ.lock().await.entry(key).or_default());
+        let known = cell.get_or_init(|| async {
+            let at = Self::at(stage, home).await;
+            let mut all = Vec::new();
+            for row in at.search(everything()).await.rows {
+                let known = at.history(row.id).await.unwrap();
+                all.push((row, known));
+            }
+            Arc::new(all)
+        });
+        Arc::clone(known.await)
+    }
+
     /// What the tables themselves say, for comparison.
     async fn ids(&self, sql: &'static str) -> BTreeSet<OrderId> {
         let mut conn = PgConnection::connect_with(&self.options).await.unwrap();
         sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap().into_iter().collect()
     }
 }
+
+type Known = (OrderLine, History);
 
 fn stop() -> tokio_util::sync::CancellationToken {
     tokio_util::sync::CancellationToken::new()
@@ -104,8 +137,7 @@ async fn pending_messages_are_those_not_recorded_as_delivered() {
             let at = Attached::at(stage, home).await;
             let mut pending = BTreeSet::new();
             let mut flagged = BTreeSet::new();
-            for row in at.search(everything()).await.rows {
-                let known = at.history(row.id).await.unwrap();
+            for (row, known) in &*Attached::read(stage, home).await {
                 let mine: Vec<_> =
                     known.messages.iter().filter(|m| m.delivery == Delivery::Pending).collect();
                 assert_eq!(row.undelivered, Some(!mine.is_empty()), "{stage} {}", row.id);
@@ -131,8 +163,7 @@ async fn the_histories_of_a_stage_hold_every_event_once() {
                 .await
                 .unwrap();
             let mut seen = Vec::new();
-            for row in at.search(everything()).await.rows {
-                let known = at.history(row.id).await.unwrap();
+            for (_, known) in &*Attached::read(stage, home).await {
                 assert!(known.events.is_sorted_by_key(|event| event.seq));
                 seen.extend(known.events.iter().map(|event| event.seq.0));
             }
@@ -145,10 +176,8 @@ async fn the_histories_of_a_stage_hold_every_event_once() {
 #[tokio::test]
 async fn from_stage_three_each_event_has_a_stream_of_its_own() {
     for home in homes() {
-        let at = Attached::at("3-paused", home).await;
         let mut scattered = 0;
-        for row in at.search(everything()).await.rows {
-            let known = at.history(row.id).await.unwrap();
+        for (row, known) in &*Attached::read("3-paused", home).await {
             let own =
                 known.events.iter().filter(|event| event.stream.map(|s| s.0) == Some(row.id.0));
             match own.count() {
@@ -170,15 +199,11 @@ async fn from_stage_three_each_event_has_a_stream_of_its_own() {
 
 #[tokio::test]
 async fn archived_events_show() {
-    for stage in &STAGES[4..] {
+    for stage in STAGES.into_iter().skip(4) {
         for home in homes() {
-            let at = Attached::at(stage, home).await;
-            let mut archived = Vec::new();
-            for row in at.search(everything()).await.rows {
-                let known = at.history(row.id).await.unwrap();
-                archived.extend(known.events.into_iter().filter(|event| event.archived));
-            }
-            assert_eq!(archived.len(), 10, "{stage} {:?}", home.1);
+            let all = Attached::read(stage, home).await;
+            let events = all.iter().flat_map(|(_, known)| &known.events);
+            assert_eq!(events.filter(|event| event.archived).count(), 10, "{stage} {:?}", home.1);
         }
     }
 }
@@ -187,18 +212,16 @@ async fn archived_events_show() {
 async fn row_events_and_summary_agree_where_the_projection_has_come() {
     for stage in STAGES {
         for home in homes() {
-            let at = Attached::at(stage, home).await;
             let mut compared = 0;
-            for row in at.search(everything()).await.rows {
-                let known = at.history(row.id).await.unwrap();
-                let stored = known.row.unwrap();
-                let timeline = Timeline::new(row.id, known.events);
+            for (row, known) in &*Attached::read(stage, home).await {
+                let stored = known.row.as_ref().unwrap();
+                let timeline = Timeline::new(row.id, known.events.clone());
                 let folded = timeline.latest().order().expect("an order from its events");
                 assert_eq!(folded.status, stored.status, "{stage} {}", row.id);
                 assert_eq!(folded.total, stored.total, "{stage} {}", row.id);
                 assert_eq!(row.total, Some(stored.total));
                 let last = timeline.steps().last().unwrap().event.seq;
-                let Some(summary) = known.summary else { continue };
+                let Some(summary) = &known.summary else { continue };
                 if known.position.summary.is_some_and(|position| position >= last)
                     && summary.version == Some(last.0)
                 {
@@ -223,73 +246,74 @@ async fn row_events_and_summary_agree_where_the_projection_has_come() {
 #[tokio::test]
 async fn every_scrap_finds_its_order() {
     for home in homes() {
-        let at = Attached::at("5-gap-and-failure", home).await;
-        let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
-        let (message, conversation, order): (Uuid, Uuid, String) = sqlx::query_as(
-            r#"SELECT message_id, conversation_id, substring(body FROM '"orderId": "([^"]*)"')
+        for at in Attached::both("5-gap-and-failure", home).await {
+            let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
+            let (message, conversation, order): (Uuid, Uuid, String) = sqlx::query_as(
+                r#"SELECT message_id, conversation_id, substring(body FROM '"orderId": "([^"]*)"')
                FROM outbox_message ORDER BY sequence_number DESC LIMIT 1"#,
-        )
-        .fetch_one(&mut conn)
-        .await
-        .unwrap();
-        let order = OrderId(order.parse().unwrap());
-        let (event, stream, trace): (Uuid, Uuid, String) = sqlx::query_as(
-            "SELECT id, stream_id, correlation_id FROM mt_events
+            )
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+            let order = OrderId(order.parse().unwrap());
+            let (event, stream, trace): (Uuid, Uuid, String) = sqlx::query_as(
+                "SELECT id, stream_id, correlation_id FROM mt_events
              WHERE data -> 'Order' ->> 'Id' = $1 ORDER BY seq_id LIMIT 1",
-        )
-        .bind(order.to_string())
-        .fetch_one(&mut conn)
-        .await
-        .unwrap();
-        let digits = order.0.simple().to_string();
-        for test in [
-            Test::AnyId(order.0),
-            Test::AnyId(message),
-            Test::AnyId(conversation),
-            Test::AnyId(event),
-            Test::AnyId(stream),
-            Test::AnyId(trace.parse().unwrap()),
-            Test::Order(IdMatch::Full(order.0)),
-            Test::Order(IdMatch::Tail(digits[20..].to_owned())),
-            Test::AnyTail(digits[20..].to_owned()),
-            Test::Correlation(trace.clone()),
-            Test::Correlation(trace[20..].to_owned()),
-            Test::Correlation(conversation.to_string()),
-            Test::Correlation(conversation.simple().to_string()[20..].to_owned()),
-        ] {
-            let found = at.found(test.clone()).await;
-            assert_eq!(found, BTreeSet::from([order]), "{test:?} in {:?}", home.1);
+            )
+            .bind(order.to_string())
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+            let digits = order.0.simple().to_string();
+            for test in [
+                Test::AnyId(order.0),
+                Test::AnyId(message),
+                Test::AnyId(conversation),
+                Test::AnyId(event),
+                Test::AnyId(stream),
+                Test::AnyId(trace.parse().unwrap()),
+                Test::Order(IdMatch::Full(order.0)),
+                Test::Order(IdMatch::Tail(digits[20..].to_owned())),
+                Test::AnyTail(digits[20..].to_owned()),
+                Test::Correlation(trace.clone()),
+                Test::Correlation(trace[20..].to_owned()),
+                Test::Correlation(conversation.to_string()),
+                Test::Correlation(conversation.simple().to_string()[20..].to_owned()),
+            ] {
+                let found = at.found(test.clone()).await;
+                assert_eq!(found, BTreeSet::from([order]), "{test:?} in {:?}", home.1);
+            }
+            let layout = at.db.layout().await.unwrap();
+            let tail = IdMatch::Tail(digits[20..].to_owned());
+            let stop = stop();
+            let ids = at.db.read("test", &stop, async |conn| resolve(conn, &layout, &tail).await);
+            assert_eq!(ids.await.unwrap(), [order]);
         }
-        let layout = at.db.layout().await.unwrap();
-        let tail = IdMatch::Tail(digits[20..].to_owned());
-        let stop = stop();
-        let ids = at.db.read("test", &stop, async |conn| resolve(conn, &layout, &tail).await);
-        assert_eq!(ids.await.unwrap(), [order]);
     }
 }
 
 #[tokio::test]
 async fn questions_get_the_same_answer_as_plain_sql() {
     for home in homes() {
-        let at = Attached::at("5-gap-and-failure", home).await;
-        let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
-        let (book, buyer, name): (Uuid, Uuid, String) = sqlx::query_as(
+        for at in Attached::both("5-gap-and-failure", home).await {
+            let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
+            let (book, buyer, name): (Uuid, Uuid, String) = sqlx::query_as(
             "SELECT i.book_id, b.id, b.name FROM order_items i JOIN orders o ON o.id = i.order_id
              JOIN buyers b ON b.id = o.buyer_id ORDER BY i.id LIMIT 1",
         )
         .fetch_one(&mut conn)
         .await
         .unwrap();
-        let ids = async |sql: &'static str, value: String| -> BTreeSet<OrderId> {
-            let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
-            let found: Vec<OrderId> =
-                sqlx::query_scalar(sql).bind(value).fetch_all(&mut conn).await.unwrap();
-            assert!(!found.is_empty(), "nothing to look for: {sql}");
-            found.into_iter().collect()
-        };
-        let part = name[1..4].to_uppercase();
-        let span = Span { from: Some(Decimal::from(100)), to: Some(Decimal::from(200)) };
-        let cases = [
+            let ids = async |sql: &'static str, value: String| -> BTreeSet<OrderId> {
+                let mut conn = PgConnection::connect_with(&at.options).await.unwrap();
+                let found: Vec<OrderId> =
+                    sqlx::query_scalar(sql).bind(value).fetch_all(&mut conn).await.unwrap();
+                assert!(!found.is_empty(), "nothing to look for: {sql}");
+                found.into_iter().collect()
+            };
+            let part = name[1..4].to_uppercase();
+            let span = Span { from: Some(Decimal::from(100)), to: Some(Decimal::from(200)) };
+            let cases = [
             (
                 Test::Book(IdMatch::Full(book)),
                 ids("SELECT order_id FROM order_items WHERE book_id = $1::uuid", book.to_string()).await,
@@ -341,8 +365,24 @@ async fn questions_get_the_same_answer_as_plain_sql() {
                 .await,
             ),
         ];
-        for (test, expected) in cases {
-            assert_eq!(at.found(test.clone()).await, expected, "{test:?} in {:?}", home.1);
+            for (test, expected) in cases {
+                assert_eq!(at.found(test.clone()).await, expected, "{test:?} in {:?}", home.1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_history_without_indexes_is_the_same_and_says_where_it_looked() {
+    for home in homes() {
+        let [small, large] = Attached::both("5-gap-and-failure", home).await;
+        for row in small.search(everything()).await.rows.iter().step_by(9) {
+            let whole = small.history(row.id).await.unwrap();
+            let bounded = large.history(row.id).await.unwrap();
+            assert!(whole.coverage.is_empty(), "{:?}", whole.coverage);
+            assert_eq!(bounded.coverage.len(), 3, "{:?}", bounded.coverage);
+            assert!(bounded.coverage[0].contains("within 30 days of placing only"));
+            assert_eq!(History { coverage: Vec::new(), ..bounded }, whole);
         }
     }
 }
@@ -350,12 +390,10 @@ async fn questions_get_the_same_answer_as_plain_sql() {
 #[tokio::test]
 async fn letters_are_told_with_their_order() {
     for home in homes() {
-        let at = Attached::at("1-backlog", home).await;
         let mut letters = Vec::new();
-        for row in at.search(everything()).await.rows {
-            let known = at.history(row.id).await.unwrap();
+        for (row, known) in &*Attached::read("1-backlog", home).await {
             assert_eq!(row.letter, Some(!known.letters.is_empty()), "{}", row.id);
-            letters.extend(known.letters);
+            letters.extend(known.letters.clone());
         }
         assert_eq!(letters.len(), 2);
         assert!(letters.iter().all(|letter| {
@@ -367,7 +405,7 @@ async fn letters_are_told_with_their_order() {
 
 #[tokio::test]
 async fn the_layout_is_what_the_schema_made() {
-    let layout = async |home: (&Server, Schema)| -> Layout {
+    let layout = async |home: (&'static Server, Schema)| -> Layout {
         let at = Attached::at("5-gap-and-failure", home).await;
         (*at.db.layout().await.unwrap()).clone()
     };

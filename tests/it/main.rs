@@ -1,10 +1,21 @@
 //! Everything that needs a server, a database or a terminal: one binary, so that it links once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+
 mod attached;
 mod demo;
+mod docs;
 mod embedded;
+mod pictures;
 mod pty;
 mod reads;
 mod schema;
 mod smoke;
 mod support;
+mod verbs;

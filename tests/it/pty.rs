@@ -2,5 +2,5 @@
 
 mod endings;
 mod private;
-mod terminal;
+pub mod terminal;
 mod walk;

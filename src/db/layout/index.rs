@@ -56,7 +56,8 @@ pub enum Index {
 }
 
 impl Index {
-    const ALL: [Self; 24] = [
+    /// All of them.
+    pub const ALL: [Self; 24] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,

@@ -27,6 +27,7 @@ pub enum Kind {
 
 /// What the probe found.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent answers of the probe")]
 pub struct Layout {
     server: i32,
     role: String,
@@ -35,6 +36,7 @@ pub struct Layout {
     marten: bool,
     trigrams: bool,
     usage: bool,
+    small_table_pages: i64,
     tables: BTreeMap<Table, Shape>,
     /// What to write after `FROM`, for every table there could be.
     sources: BTreeMap<Table, String>,
@@ -57,9 +59,6 @@ struct Shape {
     /// Name and type of every column there is.
     columns: Vec<(String, String)>,
 }
-
-/// A table of this size is read whole faster than an index could be missed.
-const SMALL_PAGES: i64 = 1_000;
 
 impl Layout {
     /// Whose database it is.
@@ -130,7 +129,7 @@ impl Layout {
 
     /// Whether the whole table can be read within a few milliseconds.
     pub fn is_small(&self, table: Table) -> bool {
-        self.tables.get(&table).is_some_and(|shape| shape.pages <= SMALL_PAGES)
+        self.tables.get(&table).is_some_and(|shape| shape.pages <= self.small_table_pages)
     }
 
     /// Whether the table is partitioned.

@@ -23,7 +23,7 @@ struct Found {
 }
 
 /// Asks, in one round trip.
-pub async fn probe(conn: &mut PgConnection) -> Result<Layout, Error> {
+pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<Layout, Error> {
     let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(conn).await?;
     let tables: String = row.try_get("tables")?;
     let found: Vec<Found> = serde_json::from_str(&tables)
@@ -46,6 +46,7 @@ pub async fn probe(conn: &mut PgConnection) -> Result<Layout, Error> {
         tables: BTreeMap::new(),
         indexes: BTreeSet::new(),
         usage: row.try_get("usage")?,
+        small_table_pages,
         sources: BTreeMap::new(),
     };
     for table in found {
@@ -73,16 +74,13 @@ fn shape(table: Table, found: Found) -> Shape {
     let mut list = Vec::new();
     let mut plain = found.name == table.name();
     for column in table.columns() {
-        match columns.iter().find(|(name, _)| same(column.name, name)) {
-            Some((name, _)) => {
-                plain &= name == column.name;
-                list.push(format!("\"{name}\" AS \"{}\"", column.name));
-            }
-            None => {
-                plain = false;
-                list.push(absent(column));
-                missing.push((column.name, column.needed));
-            }
+        if let Some((name, _)) = columns.iter().find(|(name, _)| same(column.name, name)) {
+            plain &= name == column.name;
+            list.push(format!("\"{name}\" AS \"{}\"", column.name));
+        } else {
+            plain = false;
+            list.push(absent(column));
+            missing.push((column.name, column.needed));
         }
     }
     let source = if plain {

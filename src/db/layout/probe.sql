@@ -4,12 +4,12 @@ SELECT
     current_setting('server_version_num')::int AS server,
     current_user::text AS role,
     -- ts_stat runs a query given as text, so that the table need not exist for this statement to be valid.
-    (SELECT string_agg(word, '') FROM ts_stat(CASE
-        WHEN to_regclass('orderscope.database') IS NOT NULL
-            AND has_schema_privilege('orderscope', 'USAGE')
-            AND has_table_privilege(to_regclass('orderscope.database'), 'SELECT')
-        THEN 'SELECT kind::tsvector FROM orderscope.database'
-        ELSE 'SELECT ''''::tsvector' END)) AS kind,
+    -- A name inside a schema that may not be used is an error, so the schema is asked about first.
+    (SELECT string_agg(word, '') FROM ts_stat(coalesce(
+        CASE WHEN has_schema_privilege(to_regnamespace('orderscope'), 'USAGE') THEN
+            CASE WHEN has_table_privilege(to_regclass('orderscope.database'), 'SELECT')
+            THEN 'SELECT kind::tsvector FROM orderscope.database' END
+        END, 'SELECT ''''::tsvector'))) AS kind,
     EXISTS (SELECT FROM pg_namespace WHERE nspname = 'orderscope') AS console,
     EXISTS (
         SELECT FROM pg_proc

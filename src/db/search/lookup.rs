@@ -106,11 +106,12 @@ pub async fn key_of(conn: &mut PgConnection, layout: &Layout, id: Uuid) -> Resul
     ));
     sql.push_bind(id).push(") AS buyer, ");
     if layout.has_or_small(Index::LinesByBook, Table::OrderItems) {
+        // Sorted, so that the index is used: a plain EXISTS expects a hit on the first pages of the table.
         sql.push(format!(
-            "EXISTS (SELECT FROM {} i WHERE i.book_id = ",
+            "EXISTS (SELECT FROM (SELECT i.order_id FROM {} i WHERE i.book_id = ",
             layout.from(Table::OrderItems)
         ));
-        sql.push_bind(id).push(") AS book");
+        sql.push_bind(id).push(" ORDER BY i.order_id LIMIT 1) l) AS book");
     } else {
         sql.push("false AS book");
     }
@@ -204,7 +205,8 @@ pub async fn with_undelivered(conn: &mut PgConnection, layout: &Layout) -> Resul
 pub(super) fn message_order() -> String {
     let cut = "split_part(substr(body, strpos(body, '\"orderId\"') + 9, 60), '\"', 2)";
     format!(
-        "CASE WHEN {cut} ~ '^[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN {cut}::uuid \
+        "CASE WHEN strpos(body, '\"orderId\"') = 0 AND strpos(lower(body), '\"orderid\"') = 0 THEN NULL \
+         WHEN {cut} ~ '^[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN {cut}::uuid \
          ELSE {MESSAGE_ORDER} END"
     )
 }

@@ -1,13 +1,19 @@
-//! Rows in the text format of `COPY`, collected per table and handed on in pieces.
-
-use std::fmt::Write;
+//! Rows in the binary format of `COPY`, collected per table and handed on in pieces. Binary, because the
+//! server takes it a third faster than text; the widths of numbers must be those of the columns.
 
 use uuid::Uuid;
 
-use crate::demo::moment::Moment;
+use crate::demo::moment::{DAY, Moment};
 
-/// A piece is handed on when it has grown to this.
-const PIECE: usize = 1 << 20;
+/// A piece is handed on when it has grown to this. Every `COPY` into a new table leaves some dozens of pages
+/// behind that it had reserved, so pieces are not small.
+const PIECE: usize = 8 << 20;
+/// Signature, no flags, no extension.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// A row of -1 columns ends a piece.
+const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+/// PostgreSQL counts from 2000-01-01.
+const EPOCH: i64 = 10_957 * DAY;
 
 /// The tables that the demo data fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +93,8 @@ impl Table {
 pub struct Piece {
     pub table: Table,
     pub rows: u64,
-    /// In the text format of `COPY`.
-    pub text: String,
+    /// In the binary format of `COPY`, complete.
+    pub bytes: Vec<u8>,
 }
 
 /// Collects rows and passes full pieces to `sink`.
@@ -99,22 +105,26 @@ pub struct Tables<S> {
 
 impl<S: FnMut(Piece)> Tables<S> {
     pub fn new(sink: S) -> Self {
-        let pieces = Table::ALL.map(|table| Piece { table, rows: 0, text: String::new() });
+        let pieces = Table::ALL.map(|table| Piece { table, rows: 0, bytes: HEADER.to_vec() });
         Self { pieces: pieces.into(), sink }
     }
 
     /// Writes a row; `write` gives every column of the table, in order.
     pub fn row(&mut self, table: Table, write: impl FnOnce(&mut Row<'_>)) {
         let piece = &mut self.pieces[table as usize];
-        write(&mut Row(&mut piece.text));
-        // Every column ends with a tab; the last one's becomes the end of the row.
-        piece.text.pop();
-        piece.text.push('\n');
+        let start = piece.bytes.len();
+        piece.bytes.extend([0, 0]);
+        let mut row = Row { bytes: &mut piece.bytes, columns: 0 };
+        write(&mut row);
+        let columns = row.columns.to_be_bytes();
+        piece.bytes[start..start + 2].copy_from_slice(&columns);
         piece.rows += 1;
-        if piece.text.len() >= PIECE {
-            let full = Piece { table, rows: piece.rows, text: std::mem::take(&mut piece.text) };
-            piece.rows = 0;
-            (self.sink)(full);
+        if piece.bytes.len() >= PIECE {
+            let mut fresh = Vec::with_capacity(PIECE + PIECE / 16);
+            fresh.extend(HEADER);
+            let bytes = std::mem::replace(&mut piece.bytes, fresh);
+            let rows = std::mem::take(&mut piece.rows);
+            self.pass_on(Piece { table, rows, bytes });
         }
     }
 
@@ -122,47 +132,33 @@ impl<S: FnMut(Piece)> Tables<S> {
     pub fn finish(mut self) {
         for piece in std::mem::take(&mut self.pieces) {
             if piece.rows > 0 {
-                (self.sink)(piece);
+                self.pass_on(piece);
             }
         }
+    }
+
+    fn pass_on(&mut self, mut piece: Piece) {
+        piece.bytes.extend(TRAILER);
+        (self.sink)(piece);
     }
 }
 
 /// A row being written, column by column.
-pub struct Row<'a>(&'a mut String);
+pub struct Row<'a> {
+    bytes: &'a mut Vec<u8>,
+    columns: i16,
+}
 
 impl Row<'_> {
     pub fn null(&mut self) -> &mut Self {
-        self.0.push_str("\\N\t");
+        self.columns += 1;
+        self.bytes.extend((-1_i32).to_be_bytes());
         self
     }
 
-    /// Text without tabs, line ends or backslashes: what this program made.
-    pub fn plain(&mut self, text: &str) -> &mut Self {
-        self.0.push_str(text);
-        self.0.push('\t');
-        self
-    }
-
-    /// Any text.
+    /// A column of a text type.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        let mut rest = text;
-        // All four are single bytes in UTF-8, so looking at bytes is enough, and fast.
-        while let Some(at) =
-            rest.bytes().position(|byte| matches!(byte, b'\\' | b'\n' | b'\t' | b'\r'))
-        {
-            self.0.push_str(&rest[..at]);
-            self.0.push_str(match rest.as_bytes()[at] {
-                b'\\' => "\\\\",
-                b'\n' => "\\n",
-                b'\t' => "\\t",
-                _ => "\\r",
-            });
-            rest = &rest[at + 1..];
-        }
-        self.0.push_str(rest);
-        self.0.push('\t');
-        self
+        self.column(text.as_bytes())
     }
 
     pub fn optional(&mut self, text: Option<&str>) -> &mut Self {
@@ -172,53 +168,74 @@ impl Row<'_> {
         }
     }
 
-    pub fn number(&mut self, number: u64) -> &mut Self {
-        push_number(self.0, number);
-        self.0.push('\t');
+    /// A `jsonb`: the format's version, then the text.
+    pub fn json(&mut self, text: &str) -> &mut Self {
+        self.length(text.len() + 1);
+        self.bytes.push(1);
+        self.bytes.extend(text.as_bytes());
         self
     }
 
-    /// Hundredths as a decimal with two places.
+    /// A `smallint`.
+    pub fn small(&mut self, number: i16) -> &mut Self {
+        self.column(&number.to_be_bytes())
+    }
+
+    /// An `integer`.
+    pub fn integer(&mut self, number: u64) -> &mut Self {
+        self.column(&i32::try_from(number).unwrap_or(i32::MAX).to_be_bytes())
+    }
+
+    /// A `bigint`.
+    pub fn big(&mut self, number: u64) -> &mut Self {
+        self.column(&i64::try_from(number).unwrap_or(i64::MAX).to_be_bytes())
+    }
+
+    /// Hundredths, up to a million, as a `numeric` with two places: three digits to the base of 10,000.
     pub fn money(&mut self, cents: u64) -> &mut Self {
-        push_money(self.0, cents);
-        self.0.push('\t');
+        let whole = cents / 100;
+        let digits = [whole / 10_000, whole % 10_000, cents % 100 * 100];
+        let digits = digits.map(|digit| u16::try_from(digit).unwrap_or_default());
+        self.length(14);
+        // Number of digits, weight of the first, sign, places.
+        for part in [3, 1, 0, 2].into_iter().chain(digits) {
+            self.bytes.extend(part.to_be_bytes());
+        }
         self
     }
 
     pub fn flag(&mut self, set: bool) -> &mut Self {
-        self.plain(if set { "t" } else { "f" })
+        self.column(&[u8::from(set)])
     }
 
     pub fn id(&mut self, id: Uuid) -> &mut Self {
-        push_id(self.0, id);
-        self.0.push('\t');
-        self
+        self.column(id.as_bytes())
+    }
+
+    pub fn optional_id(&mut self, id: Option<Uuid>) -> &mut Self {
+        match id {
+            Some(id) => self.id(id),
+            None => self.null(),
+        }
     }
 
     pub fn at(&mut self, at: Option<Moment>) -> &mut Self {
-        let Some(at) = at else { return self.null() };
-        at.push_sql(self.0);
-        self.0.push('\t');
+        match at {
+            Some(at) => self.column(&(at.0 - EPOCH).to_be_bytes()),
+            None => self.null(),
+        }
+    }
+
+    fn column(&mut self, bytes: &[u8]) -> &mut Self {
+        self.length(bytes.len());
+        self.bytes.extend(bytes);
         self
     }
-}
 
-/// `12.50`
-pub fn push_money(out: &mut String, cents: u64) {
-    push_number(out, cents / 100);
-    out.push('.');
-    crate::demo::moment::push_padded(out, i64::try_from(cents % 100).unwrap_or_default(), 2);
-}
-
-/// The id in lower case with dashes.
-pub fn push_id(out: &mut String, id: Uuid) {
-    out.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-}
-
-/// The number in decimal.
-pub fn push_number(out: &mut String, number: u64) {
-    // Writing to a string cannot fail.
-    let _ = write!(out, "{number}");
+    fn length(&mut self, length: usize) {
+        self.columns += 1;
+        self.bytes.extend(i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -226,22 +243,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_escaped_and_rows_end() {
+    fn rows_have_their_columns_and_pieces_their_ends() {
         let mut pieces = Vec::new();
         let mut tables = Tables::new(|piece| pieces.push(piece));
         tables.row(Table::Progression, |row| {
-            row.text("a\tb\\c\r\n").number(7).at(Some(Moment(0)));
+            row.text("ab").big(7).at(Some(Moment(EPOCH + 1)));
         });
         tables.row(Table::Progression, |row| {
-            row.null().money(1205).flag(true);
+            row.null().money(123_456_789).flag(true);
         });
         tables.finish();
         assert_eq!(pieces.len(), 1);
         assert_eq!(pieces[0].rows, 2);
-        assert_eq!(
-            pieces[0].text,
-            "a\\tb\\\\c\\r\\n\t7\t1970-01-01 00:00:00.000000+00\n\\N\t12.05\tt\n"
-        );
+        let mut expected = HEADER.to_vec();
+        expected.extend([0, 3, 0, 0, 0, 2, b'a', b'b']);
+        expected.extend([0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7]);
+        expected.extend([0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1]);
+        expected.extend([0, 3, 255, 255, 255, 255]);
+        // 1,234,567.89 is 123 4567 . 8900
+        expected.extend([0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, 0, 123, 0x11, 0xd7, 0x22, 0xc4]);
+        expected.extend([0, 0, 0, 1, 1, 255, 255]);
+        assert_eq!(pieces[0].bytes, expected);
+    }
+
+    #[test]
+    fn large_tables_come_in_pieces() {
+        let mut pieces = Vec::new();
+        let mut tables = Tables::new(|piece: Piece| pieces.push((piece.rows, piece.bytes)));
+        let text = "x".repeat(PIECE / 3);
+        for _ in 0..7 {
+            tables.row(Table::Buyers, |row| {
+                row.text(&text);
+            });
+        }
+        tables.finish();
+        let rows: Vec<u64> = pieces.iter().map(|piece| piece.0).collect();
+        assert_eq!(rows, [3, 3, 1]);
+        for (_, bytes) in &pieces {
+            assert!(bytes.starts_with(HEADER) && bytes.ends_with(&TRAILER));
+        }
     }
 
     #[test]

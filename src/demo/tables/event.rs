@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::{
-    copy::{Piece, Table, Tables, push_id, push_money, push_number},
-    json,
+    copy::{Piece, Table, Tables},
+    json::{self, push_money, push_number},
 };
 use crate::demo::{
     catalogue,
@@ -100,10 +100,10 @@ pub fn event<S: FnMut(Piece)>(
     push_body(&mut body, open, step, stamp);
     let headers = format!("{{\"traceparent\":\"{}\"}}", stamp.traceparent());
     tables.row(Table::Events, |row| {
-        row.number(number).id(stamp.id).id(stream).number(version).text(&body).plain(alias);
+        row.big(number).id(stamp.id).id(stream).big(version).json(&body).text(alias);
         row.at(Some(stamp.at));
-        row.plain(&format!("BookWorm.Ordering.Domain.Events.{class}, BookWorm.Ordering"));
-        row.plain(&stamp.trace).plain(&stamp.span).plain(&headers);
+        row.text(&format!("BookWorm.Ordering.Domain.Events.{class}, BookWorm.Ordering"));
+        row.text(&stamp.trace).text(&stamp.span).json(&headers);
     });
 }
 
@@ -289,11 +289,4 @@ pub fn status(event: Event) -> &'static str {
         Event::Cancelled => "Cancelled",
         Event::Placed | Event::Unknown(_) | Event::Deleted => "New",
     }
-}
-
-/// An id without quotes.
-pub fn text(id: Uuid) -> String {
-    let mut out = String::with_capacity(36);
-    push_id(&mut out, id);
-    out
 }

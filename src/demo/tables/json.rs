@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use uuid::Uuid;
 
-use super::copy::push_id;
-use crate::demo::moment::Moment;
+use crate::demo::moment::{Moment, push_padded};
 
 /// A string in quotes.
 pub fn push_text(out: &mut String, text: &str) {
@@ -38,7 +37,7 @@ pub fn push_optional(out: &mut String, text: Option<&str>) {
 /// An id in quotes.
 pub fn push_uuid(out: &mut String, id: Uuid) {
     out.push('"');
-    push_id(out, id);
+    out.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
     out.push('"');
 }
 
@@ -52,4 +51,17 @@ pub fn push_moment(out: &mut String, at: Option<Moment>) {
         }
         None => out.push_str("null"),
     }
+}
+
+/// A decimal number with two places, from hundredths: `12.50`.
+pub fn push_money(out: &mut String, cents: u64) {
+    push_number(out, cents / 100);
+    out.push('.');
+    push_padded(out, i64::try_from(cents % 100).unwrap_or_default(), 2);
+}
+
+/// A whole number.
+pub fn push_number(out: &mut String, number: u64) {
+    // Writing to a string cannot fail.
+    let _ = write!(out, "{number}");
 }

@@ -40,7 +40,7 @@ pub fn letters<S: FnMut(Piece)>(
 ) {
     let mut random = Random::new(stamp.seed, Subject::Letter, number);
     let at = projected(step, stamp);
-    let apply = format!("Failure to apply event #{number} Id({})", event::text(stamp.id));
+    let apply = format!("Failure to apply event #{number} Id({})", stamp.id);
     let mut letter = |projection, exception, message: &str, delay: i64, dated: bool| {
         let stored = at.plus(delay);
         let id = stored.v7(&mut random);
@@ -76,7 +76,7 @@ pub fn of_a_missing_event<S: FnMut(Piece)>(tables: &mut Tables<S>, plan: &Plan, 
         id: stored.v7(&mut random),
         projection: SUMMARY,
         exception: "InvalidOperationException",
-        message: format!("Failure to apply event #{number} Id({})", event::text(event)),
+        message: format!("Failure to apply event #{number} Id({event})"),
         number,
         happened: Some(stored.plus(-4 * MILLI)),
         stored,
@@ -110,8 +110,8 @@ fn write<S: FnMut(Piece)>(tables: &mut Tables<S>, letter: &Letter<'_>) {
     data.push('}');
     let version = Random::new(letter.number, Subject::Letter, 1).any();
     tables.row(Table::Letters, |row| {
-        row.id(letter.id).text(&data).at(Some(letter.stored));
+        row.id(letter.id).json(&data).at(Some(letter.stored));
         row.id(letter.stored.v7(&mut Random::new(version, Subject::Letter, 2)));
-        row.plain("JasperFx.Events.Daemon.DeadLetterEvent");
+        row.text("JasperFx.Events.Daemon.DeadLetterEvent");
     });
 }

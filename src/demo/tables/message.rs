@@ -4,9 +4,9 @@
 use uuid::Uuid;
 
 use super::{
-    copy::{Piece, Table, Tables, push_money, push_number},
+    copy::{Piece, Table, Tables},
     event::Stamp,
-    json,
+    json::{self, push_money, push_number},
 };
 use crate::demo::{
     history::{Counts, Event, Open, Step},
@@ -105,7 +105,7 @@ pub fn publish<S: FnMut(Piece)>(
             if waits {
                 row.null().null();
             } else {
-                row.at(Some(delivered)).number(number);
+                row.at(Some(delivered)).big(number);
             }
         });
     }
@@ -143,17 +143,11 @@ fn write<S: FnMut(Piece)>(
         "urn:message:BookWorm.Contracts:{contract};urn:message:BookWorm.Contracts:IntegrationEvent"
     );
     tables.row(Table::OutboxMessages, |row| {
-        row.number(message.number).at(Some(message.sent)).text(&headers).text(&properties);
-        match message.command {
-            Some(command) => row.id(command).id(COMPLETING),
-            None => row.null().null(),
-        };
-        match message.outbox {
-            Some(outbox) => row.id(outbox),
-            None => row.null(),
-        };
-        row.id(message.id).plain("application/vnd.masstransit+json").plain(&kinds).text(&body);
-        row.id(message.conversation).plain(message.source);
+        row.big(message.number).at(Some(message.sent)).text(&headers).text(&properties);
+        row.optional_id(message.command).optional_id(message.command.map(|_| COMPLETING));
+        row.optional_id(message.outbox).id(message.id);
+        row.text("application/vnd.masstransit+json").text(&kinds).text(&body);
+        row.id(message.conversation).text(message.source);
         row.optional(message.destination.as_deref());
     });
 }
@@ -221,12 +215,12 @@ fn inbox<S: FnMut(Piece)>(tables: &mut Tables<S>, received: &Received) {
     // The lock's embedded time is that of the last pass.
     let locked = received.delivered.or(received.consumed).unwrap_or(received.at);
     tables.row(Table::InboxStates, |row| {
-        row.number(received.row).id(received.id).id(received.consumer);
+        row.big(received.row).id(received.id).id(received.consumer);
         row.id(locked.plus(-2 * MILLI).new_id(PROCESS, low(received.row)));
-        row.at(Some(received.at)).number(received.passes);
+        row.at(Some(received.at)).integer(received.passes);
         row.at(received.consumed).at(received.delivered);
         match received.cursor {
-            Some(number) => row.number(number),
+            Some(number) => row.big(number),
             None => row.null(),
         };
     });

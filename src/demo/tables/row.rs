@@ -3,9 +3,9 @@
 use uuid::Uuid;
 
 use super::{
-    copy::{Piece, Table, Tables, push_money},
+    copy::{Piece, Table, Tables},
     event::{self, Stamp},
-    json,
+    json::{self, push_money},
 };
 use crate::demo::{
     catalogue,
@@ -21,7 +21,7 @@ pub fn buyer<S: FnMut(Piece)>(tables: &mut Tables<S>, id: Uuid, person: &Person)
         row.id(id).text(&person.name);
         match &person.address {
             Some(address) => {
-                row.text(&address.street).plain(address.city).plain(address.province);
+                row.text(&address.street).text(address.city).text(address.province);
             }
             None => {
                 row.null().null().null();
@@ -33,18 +33,18 @@ pub fn buyer<S: FnMut(Piece)>(tables: &mut Tables<S>, id: Uuid, person: &Person)
 /// The order's row as it is in the end, and its lines.
 pub fn order<S: FnMut(Piece)>(tables: &mut Tables<S>, open: &Open) {
     let order = &open.order;
-    let status: u64 = match (order.trouble, order.fate) {
+    let status = match (order.trouble, order.fate) {
         (Some(Kind::SourcesDisagree), _) | (_, Fate::Cancelled { .. }) => 1,
         (_, Fate::Completed { .. }) => 2,
         (_, Fate::Open) => 0,
     };
     tables.row(Table::Orders, |row| {
-        row.id(order.id).number(status).optional(order.note.as_deref()).id(open.buyer);
+        row.id(order.id).small(status).optional(order.note.as_deref()).id(open.buyer);
         row.flag(order.deleted.is_some()).at(Some(order.created)).at(order.modified());
     });
     for line in &order.lines {
         tables.row(Table::Lines, |row| {
-            row.id(line.id).number(line.quantity).money(line.cents);
+            row.id(line.id).integer(line.quantity).money(line.cents);
             row.id(catalogue::id(line.book)).id(order.id);
         });
     }
@@ -59,9 +59,9 @@ pub fn stream<S: FnMut(Piece)>(
     created: Moment,
 ) {
     tables.row(Table::Streams, |row| {
-        row.id(id).plain("order_summary").number(version).at(Some(last.written));
+        row.id(id).text("order_summary").big(version).at(Some(last.written));
         if open.order.trouble == Some(Kind::LongStream) {
-            row.text(&event::snapshot(open)).number(SNAPSHOT);
+            row.json(&event::snapshot(open)).integer(SNAPSHOT);
         } else {
             row.null().null();
         }
@@ -88,8 +88,8 @@ pub fn summary<S: FnMut(Piece)>(
     push_money(&mut document, order.total() + wrong);
     document.push('}');
     tables.row(Table::Summaries, |row| {
-        row.id(order.id).plain(&document).at(Some(projected(step, stamp)));
-        row.plain("BookWorm.Ordering.Domain.Projections.OrderSummaryView").number(number);
+        row.id(order.id).json(&document).at(Some(projected(step, stamp)));
+        row.text("BookWorm.Ordering.Domain.Projections.OrderSummaryView").integer(number);
     });
 }
 
@@ -103,7 +103,7 @@ pub fn projected(step: Step, stamp: &Stamp) -> Moment {
 pub fn progression<S: FnMut(Piece)>(tables: &mut Tables<S>, high_water: u64, checked: Moment) {
     for name in ["HighWaterMark", "OrderSummaryView:All"] {
         tables.row(Table::Progression, |row| {
-            row.plain(name).number(high_water).at(Some(checked));
+            row.text(name).big(high_water).at(Some(checked));
         });
     }
 }

@@ -1,3 +1,5 @@
+//! Bodies as the field has them, as we write them, and as nobody should.
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -6,12 +8,17 @@ use super::*;
 use crate::domain::{event::NewEvent, fold, order::Order, samples};
 
 /// As Marten 9 stored it for the real service.
-const SERVICE_PLACED: &str = r#"{"Order": {"Id": "01a20479-7690-78f4-b82f-bbb744b73fb4", "Note": "poison 0", "Buyer": null,
- "Status": "New", "BuyerId": "01a20479-72a4-7e4e-894e-305a0387036f", "CreatedAt": "2026-11-22T18:16:38.8001296Z",
- "IsDeleted": false, "OrderItems": [{"Id": "01a20479-7690-74ed-baa2-93f1b847b48b", "Price": 26.99, "BookId":
- "01a20479-768f-7ed6-ad8a-e38351f2705c", "OrderId": "01a20479-7690-78f4-b82f-bbb744b73fb4", "Quantity": 1},
- {"Id": "01a20479-7690-7149-8ea0-dda603cdc386", "Price": 55.60, "BookId": "01a20479-768f-7aa1-8df9-962a35f77f34",
- "OrderId": "01a20479-7690-78f4-b82f-bbb744b73fb4", "Quantity": 3}], "TotalPrice": 193.79, "LastModifiedAt": null},
+const SERVICE_PLACED: &str = r#"{"Order": {"Id": "01a20479-7690-78f4-b82f-bbb744b73fb4",
+ "Note": "poison 0", "Buyer": null, "Status": "New",
+ "BuyerId": "01a20479-72a4-7e4e-894e-305a0387036f",
+ "CreatedAt": "2026-11-22T18:16:38.8001296Z", "IsDeleted": false, "OrderItems": [
+ {"Id": "01a20479-7690-74ed-baa2-93f1b847b48b", "Price": 26.99,
+  "BookId": "01a20479-768f-7ed6-ad8a-e38351f2705c",
+  "OrderId": "01a20479-7690-78f4-b82f-bbb744b73fb4", "Quantity": 1},
+ {"Id": "01a20479-7690-7149-8ea0-dda603cdc386", "Price": 55.60,
+  "BookId": "01a20479-768f-7aa1-8df9-962a35f77f34",
+  "OrderId": "01a20479-7690-78f4-b82f-bbb744b73fb4", "Quantity": 3}],
+ "TotalPrice": 193.79, "LastModifiedAt": null},
  "DateOccurred": "2026-11-22T18:16:39.5067327Z"}"#;
 
 fn raw(text: &str) -> Value {
@@ -138,14 +145,18 @@ fn our_own_shape() {
     assert_eq!(
         body(&event).to_string(),
         concat!(
-            r#"{"Order":{"Id":"0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41","Status":"Cancelled","Note":"leave at the door","#,
-            r#""BuyerId":"00000000-0000-0000-0000-000000000007","Buyer":{"Id":"00000000-0000-0000-0000-000000000007","#,
-            r#""Name":"Le Thi","Address":{"Street":"8 Book Lane","City":"Hue","Province":null}},"OrderItems":["#,
-            r#"{"Id":"00000000-0000-0000-0000-000000000001","BookId":"00000000-0000-0000-0000-0000000003e9","Quantity":2,"#,
-            r#""Price":14.20,"OrderId":"0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41"},"#,
-            r#"{"Id":"00000000-0000-0000-0000-000000000002","BookId":"00000000-0000-0000-0000-0000000003ea","Quantity":1,"#,
-            r#""Price":33.00,"OrderId":"0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41"}],"TotalPrice":61.40,"IsDeleted":false,"#,
-            r#""CreatedAt":"2026-11-22T09:12:04.1234567Z","LastModifiedAt":"2026-11-22T09:40:31Z"},"#,
+            r#"{"Order":{"Id":"0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41","Status":"Cancelled","#,
+            r#""Note":"leave at the door","BuyerId":"00000000-0000-0000-0000-000000000007","#,
+            r#""Buyer":{"Id":"00000000-0000-0000-0000-000000000007","Name":"Le Thi","#,
+            r#""Address":{"Street":"8 Book Lane","City":"Hue","Province":null}},"OrderItems":["#,
+            r#"{"Id":"00000000-0000-0000-0000-000000000001","#,
+            r#""BookId":"00000000-0000-0000-0000-0000000003e9","Quantity":2,"Price":14.20,"#,
+            r#""OrderId":"0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41"},"#,
+            r#"{"Id":"00000000-0000-0000-0000-000000000002","#,
+            r#""BookId":"00000000-0000-0000-0000-0000000003ea","Quantity":1,"Price":33.00,"#,
+            r#""OrderId":"0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41"}],"TotalPrice":61.40,"#,
+            r#""IsDeleted":false,"CreatedAt":"2026-11-22T09:12:04.1234567Z","#,
+            r#""LastModifiedAt":"2026-11-22T09:40:31Z"},"#,
             r#""DateOccurred":"2026-11-22T09:40:31.1Z","Reason":"changed my mind"}"#,
         )
     );
@@ -188,9 +199,13 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn any_kind() -> impl Strategy<Value = EventKind> {
+    proptest::sample::select(EventKind::ALL.to_vec())
+}
+
 proptest! {
     #[test]
-    fn no_body_breaks_the_reader(body in any_json(), kind in proptest::sample::select(EventKind::ALL.to_vec())) {
+    fn no_body_breaks_the_reader(body in any_json(), kind in any_kind()) {
         let event = samples::event(1, kind.alias(), body);
         let told = meaning(&event).told().map(|told| told.order.id);
         let (state, _) = fold::fold(None, &event);
@@ -199,7 +214,11 @@ proptest! {
     }
 
     #[test]
-    fn what_we_write_we_read(order in samples::any_order(), kind in proptest::sample::select(EventKind::ALL.to_vec()), occurred_at in samples::any_time()) {
+    fn what_we_write_we_read(
+        order in samples::any_order(),
+        kind in any_kind(),
+        occurred_at in samples::any_time(),
+    ) {
         let mut order = order;
         order.status = kind.status();
         if kind != EventKind::Cancelled {

@@ -1,3 +1,5 @@
+//! Sources that agree, part, lag, are archived, missing or not understood.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Single rules, and random commands against a model of the tables.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -293,7 +295,9 @@ fn any_command() -> impl Strategy<Value = Command> {
 
 proptest! {
     #[test]
-    fn after_any_commands_events_row_and_summary_agree(commands in proptest::collection::vec(any_command(), 1..40)) {
+    fn after_any_commands_events_row_and_summary_agree(
+        commands in proptest::collection::vec(any_command(), 1..40),
+    ) {
         let mut world = World::default();
         for (step, command) in (0..).zip(&commands) {
             let before = world.clone();

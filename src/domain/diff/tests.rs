@@ -1,3 +1,5 @@
+//! Differences by hand, and applied to any two states.
+
 use proptest::prelude::*;
 use serde_json::Value;
 

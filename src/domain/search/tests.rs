@@ -1,3 +1,5 @@
+//! Queries of every form, refusals with their place, and any text at all.
+
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use rust_decimal::Decimal;

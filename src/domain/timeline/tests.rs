@@ -1,3 +1,5 @@
+//! Travelling, what-if, stamps that lie, and snapshots against the full fold.
+
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::json;
@@ -7,7 +9,7 @@ use crate::domain::{
     diff::Kind,
     event::EventKind,
     id::StreamId,
-    samples::{any_history, at, event, order, written},
+    samples::{any_history, any_time, at, event, order, written},
 };
 
 fn timeline(events: Vec<RecordedEvent>) -> Timeline {
@@ -150,6 +152,14 @@ fn a_wrong_snapshot_is_found() {
 }
 
 #[test]
+fn an_event_found_twice_counts_once_and_the_live_one_stays() {
+    let live = written(1, EventKind::Placed, &order());
+    let archived = RecordedEvent { archived: true, ..live.clone() };
+    let timeline = timeline(vec![archived, live.clone()]);
+    assert_eq!(timeline.steps().iter().map(|step| &step.event).collect::<Vec<_>>(), [&live]);
+}
+
+#[test]
 fn no_history_is_a_history_too() {
     let timeline = timeline(Vec::new());
     assert_eq!(timeline.last_version(), Version(0));
@@ -160,7 +170,10 @@ fn no_history_is_a_history_too() {
 
 proptest! {
     #[test]
-    fn from_any_snapshot_the_rest_comes_out_the_same(events in any_history(30), cut in any::<prop::sample::Index>()) {
+    fn from_any_snapshot_the_rest_comes_out_the_same(
+        events in any_history(30),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let full = timeline(events.clone());
         let cut = cut.index(events.len() + 1);
         let version = Version(i64::try_from(cut).unwrap());
@@ -176,13 +189,13 @@ proptest! {
     }
 
     #[test]
-    fn travelling_is_consistent(events in any_history(12), time in crate::domain::samples::any_time()) {
+    fn travelling_is_consistent(events in any_history(12), time in any_time()) {
         let timeline = timeline(events);
         let there = timeline.at_time(time).unwrap();
         prop_assert_eq!(timeline.at_version(there.version), Some(there.state));
         let after = timeline.steps().iter().filter(|step| step.version > there.version);
         prop_assert!(after.clone().all(|step| step.when > time));
-        let uncertain: Vec<_> = timeline.steps().iter().map(|s| s.state.uncertain.is_some()).collect();
-        prop_assert!(uncertain.is_sorted());
+        let doubts = timeline.steps().iter().map(|step| step.state.uncertain.is_some());
+        prop_assert!(doubts.is_sorted());
     }
 }

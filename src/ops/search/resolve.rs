@@ -76,41 +76,43 @@ pub(super) async fn resolve(
     negated: bool,
     coverage: &mut Vec<String>,
 ) -> Result<Resolved, Error> {
-    let mut look = Look { conn, layout, coverage };
+    let mut lookup = Look { conn, layout, coverage };
     Ok(match test {
-        Test::AnyId(id) => look.any_id(*id).await?,
+        Test::AnyId(id) => lookup.any_id(*id).await?,
         Test::AnyTail(tail) => {
-            let order = look.order_tail(tail);
-            let buyer = look.buyer_tail(tail).await?;
-            let name = look.buyer_name(tail).await?;
-            Resolved::any(vec![order, buyer, name, look.note(tail).await?])
+            let order = lookup.order_tail(tail);
+            let buyer = lookup.buyer_tail(tail).await?;
+            let name = lookup.buyer_name(tail).await?;
+            Resolved::any(vec![order, buyer, name, lookup.note(tail).await?])
         }
         Test::Text(words) => {
-            let name = look.buyer_name(words).await?;
-            Resolved::any(vec![name, look.note(words).await?])
+            let name = lookup.buyer_name(words).await?;
+            Resolved::any(vec![name, lookup.note(words).await?])
         }
         Test::Order(IdMatch::Full(id)) => Resolved::orders(vec![*id]),
-        Test::Order(IdMatch::Tail(tail)) => look.order_tail(tail),
-        Test::Buyer(IdMatch::Full(id)) => look.buyers(vec![*id]),
-        Test::Buyer(IdMatch::Tail(tail)) => look.buyer_tail(tail).await?,
-        Test::BuyerName(part) => look.buyer_name(part).await?,
-        Test::Book(IdMatch::Full(id)) => look.books(vec![*id]),
-        Test::Book(IdMatch::Tail(tail)) => look.book_tail(tail).await?,
-        Test::Correlation(text) => look.correlation(text).await?,
-        Test::Note(words) => look.note(words).await?,
-        Test::City(city) => look.place(false, city).await?,
-        Test::Province(name) => look.place(true, name).await?,
+        Test::Order(IdMatch::Tail(tail)) => lookup.order_tail(tail),
+        Test::Buyer(IdMatch::Full(id)) => lookup.buyers(vec![*id]),
+        Test::Buyer(IdMatch::Tail(tail)) => lookup.buyer_tail(tail).await?,
+        Test::BuyerName(part) => lookup.buyer_name(part).await?,
+        Test::Book(IdMatch::Full(id)) => lookup.books(vec![*id]),
+        Test::Book(IdMatch::Tail(tail)) => lookup.book_tail(tail).await?,
+        Test::Correlation(id) => lookup.correlation(id).await?,
+        Test::Note(words) => lookup.note(words).await?,
+        Test::City(city) => lookup.place(false, city).await?,
+        Test::Province(name) => lookup.place(true, name).await?,
         Test::Status(status) => Resolved::test(Filter::Status(status.number())),
         Test::Placed(span) => Resolved::test(Filter::Placed(span.clone())),
         Test::Modified(span) => Resolved::test(Filter::Modified(span.clone())),
         Test::Total(span) => {
             let filter = Filter::Total(span.clone());
             let indexed = layout.reads(Table::Summaries) && layout.has(Index::SummaryTotal);
-            if negated || !indexed || search::estimate_total(look.conn, layout, span).await? > RARE
+            if negated
+                || !indexed
+                || search::estimate_total(lookup.conn, layout, span).await? > RARE
             {
                 return Ok(Resolved::test(filter));
             }
-            look.coverage.push(
+            lookup.coverage.push(
                 "totals found through the summary view: orders that it lacks or has wrong are left out"
                     .to_owned(),
             );
@@ -118,10 +120,10 @@ pub(super) async fn resolve(
             Resolved { filter, sources, exact: false }
         }
         Test::Items(span) => Resolved::test(Filter::Items(span.clone())),
-        Test::Has(Trait::Undelivered) => look.undelivered().await?,
-        Test::Has(Trait::Letter) => look.letters().await?,
+        Test::Has(Trait::Undelivered) => lookup.undelivered().await?,
+        Test::Has(Trait::Letter) => lookup.letters().await?,
         Test::Has(Trait::Drift) => {
-            look.coverage.push(
+            lookup.coverage.push(
                 "drift: rows against the summary view, newest orders first; events are compared in the timeline"
                     .to_owned(),
             );
@@ -153,7 +155,8 @@ impl Look<'_> {
         if key.book {
             return Ok(self.books(vec![id]));
         }
-        let found = search::by_any_id(self.conn, self.layout, id).await?;
+        let found = search::by_any_id(self.conn, self.layout, id).await;
+        let found = self.in_time(found, "events and messages of this id")?;
         self.say_events(&[Index::EventId, Index::EventStream, Index::EventCorrelation]);
         self.say_messages(&[
             Index::MessageId,
@@ -193,12 +196,14 @@ impl Look<'_> {
 
     async fn buyer_name(&mut self, part: &str) -> Result<Resolved, Error> {
         let filter = || Filter::BuyerName(part.to_owned());
-        // Fewer letters than a trigram has: nothing for the index, and no rare name.
-        let indexed = self.layout.has(Index::BuyerNames) && part.chars().count() >= 3;
-        if !indexed && !self.layout.is_small(Table::Buyers) {
-            return Ok(Resolved::test(filter()));
-        }
-        if indexed && search::estimate_name(self.conn, self.layout, part).await? > COMMON_NAMES {
+        let common = if self.layout.has(Index::BuyerNames) {
+            // Fewer letters than a trigram has: nothing for the index, and no rare name.
+            part.chars().count() < 3
+                || search::estimate_name(self.conn, self.layout, part).await? > COMMON_NAMES
+        } else {
+            !self.layout.is_small(Table::Buyers)
+        };
+        if common {
             return Ok(Resolved::test(filter()));
         }
         let ids = buyers::by_name(self.conn, self.layout, part, KNOWN_BUYERS + 1).await?;
@@ -240,7 +245,8 @@ impl Look<'_> {
         if !self.layout.has(Index::LinesByBook) {
             return Ok(Resolved::test(Filter::BookTail(tail.to_owned())));
         }
-        let found = search::books_by_tail(self.conn, self.layout, tail).await?;
+        let found = search::books_by_tail(self.conn, self.layout, tail).await;
+        let found = self.in_time(found, "books whose id ends so")?;
         Ok(self.books(found.ids))
     }
 
@@ -255,7 +261,8 @@ impl Look<'_> {
     }
 
     async fn correlation(&mut self, text: &str) -> Result<Resolved, Error> {
-        let found = search::by_correlation(self.conn, self.layout, text).await?;
+        let found = search::by_correlation(self.conn, self.layout, text).await;
+        let found = self.in_time(found, "events and messages of this correlation")?;
         let whole = Uuid::try_parse(text).is_ok();
         if whole {
             self.say_events(&[Index::EventCorrelation]);
@@ -277,7 +284,8 @@ impl Look<'_> {
         for table in [Table::OutboxMessages, Table::OutboxStates] {
             self.say_unread(table);
         }
-        let found = search::with_undelivered(self.conn, self.layout).await?;
+        let found = search::with_undelivered(self.conn, self.layout).await;
+        let found = self.in_time(found, "pending messages")?;
         self.say_cut(&found, "orders with pending messages, by the newest of those messages");
         Ok(Resolved::orders(found.ids))
     }
@@ -286,9 +294,19 @@ impl Look<'_> {
         for table in [Table::Letters, Table::Events] {
             self.say_unread(table);
         }
-        let found = search::with_letters(self.conn, self.layout).await?;
+        let found = search::with_letters(self.conn, self.layout).await;
+        let found = self.in_time(found, "dead letters")?;
         self.say_cut(&found, "orders with dead letters, by the newest letters");
         Ok(Resolved::orders(found.ids))
+    }
+
+    /// A look-up that took too long found nothing, and the page says so.
+    fn in_time(&mut self, found: Result<Found, Error>, what: &str) -> Result<Found, Error> {
+        if let Err(Error::TimedOut(_)) = found {
+            self.coverage.push(format!("{what}: looking took too long, for want of an index"));
+            return Ok(Found::default());
+        }
+        found
     }
 
     fn say(&mut self, note: &str) {

@@ -119,8 +119,12 @@ pub(super) async fn count(
     let mut counted = 0;
     loop {
         let (asked, size, left) = (Instant::now(), Window(window), cap + 1 - counted);
-        counted +=
-            search::count_window(conn, layout, source, &plan.filters, &place, size, left).await?;
+        let filters = &plan.filters;
+        match search::count_window(conn, layout, source, filters, &place, size, left).await {
+            Ok(more) => counted += more,
+            Err(Error::TimedOut(_)) => return Ok(Count::AtLeast(counted)),
+            Err(error) => return Err(error),
+        }
         if counted > cap {
             return Ok(Count::MoreThan(cap));
         }

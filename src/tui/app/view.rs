@@ -74,50 +74,44 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
 }
 
-/// Environment, database, role, lock state, masking, zone and the age of the data, always.
+/// Environment, database, role, lock state, masking, zone and the age of the data, always. Where room is
+/// short, the database's long name gives way; the lock and the mask never do.
 fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let shared = &app.shared;
     let narrow = width < NARROW;
-    let mut spans =
-        vec![Span::styled(if narrow { " OPS " } else { " ORDERSCOPE  " }, theme.header)];
-    let mut address = None;
-    match &shared.link {
-        Link::Up(place) => {
-            let name = format!("[{}]", place.context.to_uppercase());
-            let style = if place.production { theme.production } else { theme.accent };
-            spans.push(Span::styled(name, style));
-            if !narrow {
-                let kind = if place.attached { "attached  " } else { "" };
-                address =
-                    Some(format!(" {}@{}  {kind}role={}", place.database, place.host, place.role));
-            }
-        }
-        Link::Connecting { doing } => spans.push(Span::styled(doing.clone(), theme.warn)),
-    }
+    let seen = app.screens.seen_at(app.current);
+    let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
+    let frozen = if shared.frozen { " FROZEN" } else { "" };
+    let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
+    let zone = if narrow { "" } else { "TZ " };
+    let right = format!("{zone}{}  {clock}{age}{frozen} ", shared.zone);
     let masked = match (shared.masked, narrow) {
         (true, true) => "PII-masked",
         (true, false) => "PII masked",
         (false, _) => "PII SHOWN",
     };
     let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
-    let at = spans.len();
-    spans.push(Span::styled(lock, theme.ok));
-    spans.push(Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }));
-    let seen = app.screens.seen_at(app.current);
-    let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
-    let frozen = if shared.frozen { " FROZEN" } else { "" };
-    let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
-    let right = if narrow {
-        format!("{} {clock}{age}{frozen} ", shared.zone)
-    } else {
-        format!("TZ {}  {clock}{age}{frozen} ", shared.zone)
+    let brand = if narrow { " OPS " } else { " ORDERSCOPE  " };
+    let (name, name_style, place) = match &shared.link {
+        Link::Up(place) => {
+            let style = if place.production { theme.production } else { theme.accent };
+            let kind = if place.attached { "attached  " } else { "" };
+            let told = format!(" {}@{}  {kind}role={}", place.database, place.host, place.role);
+            (format!("[{}]", place.context.to_uppercase()), style, told)
+        }
+        Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
     };
-    // A long address gives way; the lock and the mask never do.
-    if let Some(place) = address {
-        let used: usize = spans.iter().map(Span::width).sum::<usize>() + right.width() + 1;
-        let room = usize::from(width).saturating_sub(used);
-        spans.insert(at, Span::styled(text::cut(&place, room), theme.text));
-    }
+    let name = text::cut(&name, usize::from(width / 3));
+    let fixed = [brand, &name, lock, masked, &right].iter().map(|text| text.width()).sum::<usize>();
+    let room = usize::from(width).saturating_sub(fixed + 1);
+    let place = if narrow { String::new() } else { text::cut(&place, room) };
+    let spans = vec![
+        Span::styled(brand, theme.header),
+        Span::styled(name, name_style),
+        Span::styled(place, theme.text),
+        Span::styled(lock, theme.ok),
+        Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }),
+    ];
     fill(spans, Span::styled(right, theme.header), width)
 }
 

@@ -203,6 +203,7 @@ pub fn cancelled() -> History {
             event(2, 412_044, second, EventKind::Cancelled, &after),
         ],
         cut: false,
+        whole: true,
         stream: Some(Stream { version: Some(2), archived: false, snapshot: None }),
         summary: Some(summary("Cancelled", 412_044)),
         position: Position {

@@ -8,6 +8,8 @@ use ratatui::{
     widgets::Block,
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::theme::Theme;
 
 /// Draws a bordered pane with its title and an optional note at the right of the top edge; returns
@@ -23,11 +25,19 @@ pub fn pane(
     let border = if focused { theme.focus } else { theme.border };
     let mut block = Block::bordered().border_style(border);
     if !title.is_empty() {
-        block = block.title(Line::styled(format!(" {title} "), theme.title));
+        let title = crate::domain::text::cut(title, usize::from(area.width).saturating_sub(6));
+        block = block.title(Line::from(vec![
+            Span::styled("─", border),
+            Span::styled(format!(" {title} "), theme.title),
+        ]));
     }
-    let room = usize::from(area.width).saturating_sub(title.chars().count() + 6);
-    if !note.is_empty() && note.chars().count() + 2 <= room {
-        block = block.title(Line::styled(format!(" {note} "), theme.muted).right_aligned());
+    let room = usize::from(area.width).saturating_sub(title.width() + 8);
+    if !note.is_empty() && note.width() + 2 <= room {
+        let note = Line::from(vec![
+            Span::styled(format!(" {note} "), theme.muted),
+            Span::styled("─", border),
+        ]);
+        block = block.title(note.right_aligned());
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);

@@ -147,6 +147,11 @@ impl Terminal {
         self.screen.lock().unwrap().screen().contents()
     }
 
+    /// The screen with its colours, as it is now.
+    pub fn screen(&self) -> vt100::Screen {
+        self.screen.lock().unwrap().screen().clone()
+    }
+
     /// Waits until the screen holds `text`.
     pub fn shows(&self, text: &str) {
         self.until(&format!("{text:?}"), |screen| screen.contains(text));

@@ -1,8 +1,13 @@
 //! Databases as the real service left them, stage by stage, in the schema of the document or in its own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::{Mutex, OnceCell};
 
 use super::postgres::Server;
 
@@ -46,8 +51,22 @@ pub async fn empty(server: &Server, schema: Schema) -> PgConnectOptions {
     options
 }
 
-/// A database with this schema and the rows of a stage.
-pub async fn stage(server: &Server, schema: Schema, stage: &str) -> PgConnectOptions {
+/// A database with this schema and the rows of a stage. All tests of a run share it: only look.
+pub async fn stage(
+    server: &'static Server,
+    schema: Schema,
+    stage: &'static str,
+) -> PgConnectOptions {
+    type Key = (usize, Schema, &'static str);
+    static MADE: Mutex<BTreeMap<Key, Arc<OnceCell<PgConnectOptions>>>> =
+        Mutex::const_new(BTreeMap::new());
+    let key = (std::ptr::from_ref(server).addr(), schema, stage);
+    let cell = Arc::clone(MADE.lock().await.entry(key).or_default());
+    cell.get_or_init(|| own(server, schema, stage)).await.clone()
+}
+
+/// A database of one's own with this schema and the rows of a stage.
+pub async fn own(server: &Server, schema: Schema, stage: &str) -> PgConnectOptions {
     let options = empty(server, schema).await;
     let mut conn = PgConnection::connect_with(&options).await.unwrap();
     // The files are loaded in the order of their names, which is not that of the foreign keys.

@@ -120,7 +120,9 @@ impl Server {
     }
 
     fn start(bin: &Path) -> Self {
-        let root = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap().keep();
+        // Kept once the keeper is there to remove it.
+        let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
+        let root = dir.path().to_owned();
         let data = root.join("data");
         let as_root = rustix::process::geteuid().is_root();
         let owner = as_root.then(server_user);
@@ -157,7 +159,7 @@ impl Server {
             .process_group(0)
             .spawn()
             .unwrap();
-        let server = Self { socket_dir: root, _keeper: keeper };
+        let server = Self { socket_dir: dir.keep(), _keeper: keeper };
         let end = Instant::now() + Duration::from_mins(1);
         while std::os::unix::net::UnixStream::connect(server.socket_dir.join(".s.PGSQL.5432"))
             .is_err()
@@ -169,7 +171,7 @@ impl Server {
     }
 }
 
-fn server_user() -> (u32, u32) {
+pub fn server_user() -> (u32, u32) {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
     ["postgres", "nobody"]
         .iter()
@@ -181,9 +183,27 @@ fn server_user() -> (u32, u32) {
         .expect("a user that may run PostgreSQL")
 }
 
-/// Where the server programs of one major version are.
-fn binaries(major: u32) -> PathBuf {
-    let named = std::env::var_os(format!("ORDERSCOPE_TEST_PG{major}")).map(PathBuf::from);
-    let debian = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
-    named.unwrap_or(debian)
+/// Where the server programs of one major version are: named by `ORDERSCOPE_TEST_PG…`, else where
+/// the product itself finds or fetches them. A machine that has none fails the test.
+pub fn binaries(major: u32) -> PathBuf {
+    static FOUND: std::sync::Mutex<std::collections::BTreeMap<u32, PathBuf>> =
+        std::sync::Mutex::new(std::collections::BTreeMap::new());
+    let mut found = FOUND.lock().unwrap();
+    let named = || std::env::var_os(format!("ORDERSCOPE_TEST_PG{major}")).map(PathBuf::from);
+    let dir = found.entry(major).or_insert_with(|| named().unwrap_or_else(|| find(major)));
+    assert!(dir.join("initdb").is_file(), "{} has no PostgreSQL {major}", dir.display());
+    dir.clone()
+}
+
+fn find(major: u32) -> PathBuf {
+    let find = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let config = orderscope::embedded::Config::from_env();
+        runtime.block_on(orderscope::embedded::binaries(&config, major, &|_| ()))
+    };
+    // Tests call this inside a runtime, which must not be blocked by another one.
+    match std::thread::spawn(find).join().unwrap() {
+        Ok(binaries) => binaries.dir,
+        Err(error) => panic!("the tests need PostgreSQL {major}: {error}"),
+    }
 }

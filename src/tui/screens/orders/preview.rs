@@ -55,7 +55,7 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
     let mut out = vec![Line::styled(history.id.to_string(), theme.accent)];
     out.push(clocks(known, theme));
     out.push(Line::default());
-    out.extend(sources(known, theme));
+    out.extend(sources(known, theme, width));
     out.push(Line::default());
     if let Some(order) = &order {
         out.extend(contents(order, shared, theme, width));
@@ -99,14 +99,14 @@ fn clocks(known: &Known, theme: &Theme) -> Line<'static> {
     }
 }
 
-fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
+fn sources(known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let found = &known.comparison;
     let version = known.timeline.last_version();
     let name = |status: Option<Status>| {
         status.map_or("-".to_owned(), |status| status.to_string().to_uppercase())
     };
     let line = |label: &str, says: String, agreement: &Agreement| {
-        let (words, style) = words::agreement(agreement, theme);
+        let (words, style) = words::brief(agreement, theme);
         Line::from(vec![
             Span::styled(format!("{label:<8}"), theme.muted),
             Span::raw(format!("{says:<13} ")),
@@ -121,8 +121,10 @@ fn sources(known: &Known, theme: &Theme) -> Vec<Line<'static>> {
         line("row", name(known.row_status()), &found.row),
         line("view", name(known.view_status()), &found.summary),
     ];
-    if let Some(version) = found.parting.as_ref().and_then(|parting| parting.version) {
-        out.push(Line::styled(format!("they part at v{version}"), theme.danger));
+    if let Some(parting) = &found.parting {
+        let style = if found.certain { theme.danger } else { theme.warn };
+        let words = parting.to_string();
+        out.extend(words::wrapped(&words, width, 3).into_iter().map(|line| Line::styled(line, style)));
     }
     out
 }

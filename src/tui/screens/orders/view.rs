@@ -112,7 +112,8 @@ fn status(state: &State, shared: &Shared) -> String {
         Access::Index => "index",
         Access::NewestFirst => "newest first",
     };
-    format!("{rows} rows, {how}, {} ms", answer.millis)
+    let rows = if rows == "1" { "1 row".to_owned() } else { format!("{rows} rows") };
+    format!("{rows}, {how}, {} ms", answer.millis)
 }
 
 fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {

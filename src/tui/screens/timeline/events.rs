@@ -166,7 +166,8 @@ fn event_line(
     let is_cursor = point.version == state.version() && state.cursor.index < known.timeline.steps().len();
     let local = shared.zone.local(event.at).format(clock.format()).to_string();
     let frozen = if point.frozen { "~" } else { " " };
-    let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version);
+    let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version)
+        || point.meaning.told().is_none();
     let lettered = known.history.letters.iter().any(|letter| letter.event == event.seq);
     let other = event.stream.is_some_and(|stream| stream.0 != known.history.id.0);
     let pin = match state.pins {

@@ -32,9 +32,9 @@ pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Fr
             let name = order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref());
             let name = text::cut(&words::name(name, shared), 20);
             let buyer = order.buyer_id.map_or(String::new(), |id| id.short());
-            title.push_str(&format!("   buyer {name} {buyer}"));
+            title = format!("{title}   buyer {name} {buyer}");
         }
-        title.push_str(&format!("   total {}", order.total));
+        title = format!("{title}   total {}", order.total);
     }
     let inner = pane(frame, area, theme, &title, "", false);
     let width = usize::from(inner.width);
@@ -67,9 +67,9 @@ fn sources(known: &Known, theme: &Theme, width: usize) -> Line<'static> {
     ];
     let letters = known.history.letters.len();
     let counts = format!(
-        "   {} events  {} messages",
-        known.timeline.steps().len(),
-        known.history.messages.len()
+        "   {}  {}",
+        counted(known.timeline.steps().len(), "event"),
+        counted(known.history.messages.len(), "message")
     );
     let plural = if letters == 1 { "" } else { "s" };
     let dead = format!("   {letters} dead letter{plural}");
@@ -82,6 +82,12 @@ fn sources(known: &Known, theme: &Theme, width: usize) -> Line<'static> {
         spans.push(Span::styled(dead, theme.danger));
     }
     Line::from(spans)
+}
+
+/// `1 event`, `2 events`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// The clocks, deletion, streams: what else a reader should know before believing the rest.
@@ -120,8 +126,7 @@ fn facts(known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
         (0, _) => tell("no stream".to_owned(), theme.muted),
         (_, true) => tell("one stream, the order's own".to_owned(), theme.muted),
         (count, false) => {
-            let plural = if count == 1 { "a stream" } else { "streams" };
-            tell(format!("{count} events' {plural} not named like the order"), theme.info);
+            tell(format!("events in {} named otherwise", counted(count, "stream")), theme.info);
         }
     }
     if history.events.iter().any(|event| event.archived) {

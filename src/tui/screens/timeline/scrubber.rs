@@ -42,7 +42,7 @@ pub(super) fn view(
     }
     let row = |at: u16| Rect { y: inner.y + at, height: 1, ..inner };
     if let Some(prompt) = &state.prompt {
-        typed(prompt, theme, frame, row(if framed { 1 } else { 0 }));
+        typed(prompt, theme, frame, row(u16::from(framed)));
         if !framed {
             return;
         }

@@ -1,0 +1,50 @@
+//! What a person waits for, measured on seven years of demo orders:
+//!
+//! ```text
+//! cargo bench --bench targets                    # makes the data first: about 15 GB, some minutes
+//! DATABASE_URL=… cargo bench --bench targets     # on a database that is there
+//! ```
+//!
+//! Prints one Markdown row a figure; `docs/performance.md` keeps them with the machine. Nothing here is a
+//! test: figures are read, not asserted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::cast_precision_loss,
+    reason = "a benchmark that cannot go on says where"
+)]
+
+mod console;
+mod data;
+mod search;
+
+use std::time::Duration;
+
+#[tokio::main]
+async fn main() {
+    // `cargo bench` adds this; there is nothing to filter.
+    let only: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(only));
+    let database = data::ready().await;
+    println!("| path | runs | p50 ms | p95 ms | max ms |");
+    println!("|---|---|---|---|---|");
+    if wanted("search") {
+        search::run(&database).await;
+    }
+    if wanted("console") {
+        console::run(&database);
+    }
+    database.close().await;
+}
+
+/// Prints a row: the middle, the 95th percentile and the worst of some runs.
+fn row(path: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
+    let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1_000.0);
+    let worst = times[times.len() - 1];
+    println!("| {path} | {} | {} | {} | {} |", times.len(), ms(at(50)), ms(at(95)), ms(worst));
+}

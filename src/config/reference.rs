@@ -1,0 +1,144 @@
+//! What can be configured, told once: the documentation is made from these tables, and tests compare them
+//! with what the program really reads.
+
+/// One key of `config.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyHelp {
+    /// Its name; keys of a table with the table's name, as in `contexts.NAME.url`.
+    pub name: &'static str,
+    /// What holds where it is not given.
+    pub default: &'static str,
+    pub help: &'static str,
+    /// A file with nothing else in it is valid.
+    pub example: &'static str,
+}
+
+/// One environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VariableHelp {
+    pub name: &'static str,
+    pub help: &'static str,
+}
+
+/// Every key of `config.toml`.
+pub const KEYS: &[KeyHelp] = &[
+    key(
+        "default",
+        "the private database",
+        "The context to open when nothing else names a database",
+        "default = \"prod\"",
+    ),
+    key(
+        "theme",
+        "ansi",
+        "Colours: ansi (the terminal's own sixteen), dusk (for dark terminals), paper (for light ones) or mono (none)",
+        "theme = \"dusk\"",
+    ),
+    key(
+        "zone",
+        "UTC",
+        "The zone in which times are shown, and in which dates and clock times are meant: UTC, local, an offset or a name",
+        "zone = \"Asia/Tokyo\"",
+    ),
+    key(
+        "mouse",
+        "true",
+        "Whether the console uses the mouse; without it the terminal selects text itself",
+        "mouse = false",
+    ),
+    key("interval", "5", "Seconds between two refreshes, 1 to 3600", "interval = 10"),
+    key(
+        "statement_timeout",
+        "2",
+        "The longest one statement may run, in seconds, 1 to 600. Leave it at 2 on a database that a service uses: a longer statement can hold its projections back",
+        "statement_timeout = 5",
+    ),
+    key(
+        "keys.ACTION",
+        "see keys.md",
+        "The keys of an action, in place of its defaults; a key with two meanings is refused at start",
+        "[keys]\n\"timeline.diff\" = [\"d\", \"ctrl-x\"]",
+    ),
+    key(
+        "contexts.NAME.url",
+        "the PG* variables",
+        "Where a named database is; the password comes from PGPASSWORD or a pass file",
+        "[contexts.prod]\nurl = \"postgres://support@db.example/ordering?sslmode=verify-full\"",
+    ),
+    key(
+        "contexts.NAME.production",
+        "false",
+        "Whether it is production, which the header then names",
+        "[contexts.prod]\nproduction = true",
+    ),
+];
+
+/// Every environment variable that is read.
+pub const ENVIRONMENT: &[VariableHelp] = &[
+    variable("DATABASE_URL", "The database: postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
+    variable("PGHOST", "The server, or the directory of its Unix socket"),
+    variable("PGHOSTADDR", "The server's numerical address"),
+    variable("PGPORT", "The server's port"),
+    variable("PGDATABASE", "The database's name"),
+    variable("PGSERVICE", "Counts as naming a database"),
+    variable("PGUSER", "The user to log in as"),
+    variable("PGPASSWORD", "The password"),
+    variable("PGPASSFILE", "A file with passwords; ~/.pgpass by default"),
+    variable("PGSSLMODE", "How TLS is used: disable, prefer, require, verify-ca or verify-full"),
+    variable("PGSSLROOTCERT", "The certificate authority to trust"),
+    variable("ORDERSCOPE_DATA_DIR", "Where the private database lives"),
+    variable("ORDERSCOPE_CACHE_DIR", "Where fetched PostgreSQL programs are kept"),
+    variable("ORDERSCOPE_PG_BIN", "The PostgreSQL programs that run the private database"),
+    variable("NO_COLOR", "Set to anything: no colours, whatever else is asked for"),
+    variable("TERM", "`dumb` means no colours"),
+    variable("TMUX", "Copies are wrapped so that tmux passes them on"),
+    variable("SSH_CONNECTION", "At most 30 frames a second instead of 60"),
+    variable("SSH_TTY", "The same"),
+    variable("PATH", "Where npm and an installed PostgreSQL are looked for"),
+    variable("RUST_LOG", "How much goes into the file of --log; `info` by default"),
+];
+
+const fn key(
+    name: &'static str,
+    default: &'static str,
+    help: &'static str,
+    example: &'static str,
+) -> KeyHelp {
+    KeyHelp { name, default, help, example }
+}
+
+const fn variable(name: &'static str, help: &'static str) -> VariableHelp {
+    VariableHelp { name, help }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::File;
+
+    #[test]
+    fn every_example_is_a_valid_file() {
+        for key in KEYS {
+            let read = toml::from_str::<File>(key.example);
+            assert!(read.is_ok_and(|file| file != File::default()), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn every_key_that_is_read_is_told() {
+        // An unknown key is refused with a list of the known ones, which serde takes from the struct.
+        let known = |toml: &str| -> BTreeSet<String> {
+            let error = toml::from_str::<File>(toml).unwrap_err().message().to_owned();
+            let (_, list) = error.split_once("expected").unwrap();
+            list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        let told = |inside: &str| -> BTreeSet<String> {
+            let names = KEYS.iter().filter_map(|key| key.name.strip_prefix(inside));
+            names.map(|name| name.split('.').next().unwrap_or(name).to_owned()).collect()
+        };
+        assert_eq!(known("nothing = 1"), told(""));
+        assert_eq!(known("[contexts.a]\nnothing = 1"), told("contexts.NAME."));
+    }
+}

@@ -1,0 +1,366 @@
+//! The documentation that is made from the program's own tables says what they say, and the commands it
+//! shows exist. `UPDATE_DOCS=1` writes the files anew.
+
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
+
+use clap::{Command, CommandFactory};
+use orderscope::{
+    cli::args::Cli,
+    config::{ENVIRONMENT, KEYS},
+    domain::{
+        moment::FORMS,
+        search::{FIELDS, STATUSES, TRAITS},
+    },
+    tui::{
+        app::{ACTIONS, COMMANDS},
+        screens::{ScreenId, Screens},
+        ui::action::{Info, Keys, shown},
+    },
+};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares a block between its marks in a file with what it should be, or writes it.
+fn golden(file: &str, block: &str, expected: &str) {
+    let path = root().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let (start, end) =
+        (format!("<!-- {block}: begin, generated -->\n"), format!("<!-- {block}: end -->"));
+    let from = text.find(&start).unwrap_or_else(|| panic!("{file}: no {start}")) + start.len();
+    let to = from + text[from..].find(&end).unwrap_or_else(|| panic!("{file}: no {end}"));
+    if &text[from..to] == expected {
+        return;
+    }
+    let hint = "UPDATE_DOCS=1 cargo test --test it docs:: writes it anew";
+    assert!(std::env::var_os("UPDATE_DOCS").is_some(), "{file}, {block} is out of date: {hint}");
+    fs::write(&path, format!("{}{expected}{}", &text[..from], &text[to..])).unwrap();
+}
+
+/// A text as a cell of a Markdown table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('|', "\\|"))
+}
+
+fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut out = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
+    for row in rows {
+        writeln!(out, "| {} |", row.join(" | ")).unwrap();
+    }
+    out
+}
+
+/// What the action table holds, without the state that it is asked about.
+struct Row {
+    name: &'static str,
+    keys: Vec<String>,
+    help: &'static str,
+    twin: Option<&'static str>,
+}
+
+impl From<Info> for Row {
+    fn from(info: Info) -> Self {
+        Self { name: info.name, keys: info.keys, help: info.help, twin: info.twin }
+    }
+}
+
+/// Title and rows of every scope: everywhere, then each screen.
+fn scopes() -> Vec<(String, Vec<Row>)> {
+    let keys = Keys::default();
+    let global = ACTIONS.iter().map(|action| Row {
+        name: action.name,
+        keys: keys.of(action),
+        help: action.help,
+        twin: action.twin,
+    });
+    let mut scopes = vec![("Everywhere".to_owned(), global.collect())];
+    let screens = Screens::default();
+    for &id in ScreenId::ALL {
+        let rows = screens.infos(id, &keys).into_iter().map(Row::from).collect();
+        scopes.push((format!("On {}", id.spec().title), rows));
+    }
+    scopes
+}
+
+#[test]
+fn keys_are_those_of_the_action_table() {
+    let mut out = String::new();
+    for (title, rows) in scopes() {
+        let rows = rows.into_iter().map(|row| {
+            let keys: Vec<_> = row.keys.iter().map(|key| code(&shown(key))).collect();
+            let twin = row.twin.map_or_else(String::new, code);
+            vec![keys.join(" "), cell(row.help), code(row.name), twin]
+        });
+        let head = ["key", "what it does", "name", "without the console"];
+        write!(out, "\n## {title}\n\n{}", table(&head, rows)).unwrap();
+    }
+    let commands = COMMANDS.iter().map(|command| {
+        let usage = format!(":{} {}", command.name, command.argument);
+        vec![code(&usage), cell(command.help)]
+    });
+    let head = ["command", "what it does"];
+    write!(out, "\n## Commands, typed after `:`\n\n{}\n", table(&head, commands)).unwrap();
+    golden("docs/keys.md", "keys", &out);
+}
+
+/// The verbs that do something, with their words: `orders search`.
+fn leaves<'a>(command: &'a Command, words: &str, out: &mut Vec<(String, &'a Command)>) {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        let words = format!("{words} {}", below.get_name());
+        if below.has_subcommands() {
+            leaves(below, &words, out);
+        } else {
+            out.push((words, below));
+        }
+    }
+}
+
+fn arguments(command: &Command, global: bool) -> Vec<Vec<String>> {
+    let wanted = command.get_arguments().filter(|arg| {
+        arg.is_global_set() == global && !["help", "version"].contains(&arg.get_id().as_str())
+            || (arg.get_id() == "version" && arg.get_action().takes_values())
+    });
+    wanted
+        .map(|arg| {
+            let value = arg.get_value_names().and_then(<[_]>::first);
+            let value = value.filter(|_| arg.get_action().takes_values());
+            let name = match (arg.get_long(), arg.get_short(), value) {
+                (None, _, _) => arg.get_id().as_str().to_uppercase(),
+                (Some(long), None, None) => format!("--{long}"),
+                (Some(long), None, Some(value)) => format!("--{long} {value}"),
+                (Some(long), Some(short), None) => format!("-{short}, --{long}"),
+                (Some(long), Some(short), Some(value)) => format!("-{short}, --{long} {value}"),
+            };
+            let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string);
+            let mut help = help.unwrap_or_default();
+            let values: Vec<_> =
+                arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+            if !values.is_empty() && arg.get_action().takes_values() {
+                write!(help, ": {}", values.join(", ")).unwrap();
+            }
+            if let Some(default) = arg.get_default_values().first() {
+                write!(help, " (default: {})", default.to_string_lossy()).unwrap();
+            }
+            vec![code(&name), cell(&help)]
+        })
+        .collect()
+}
+
+#[test]
+fn verbs_are_those_of_the_command_line() {
+    let mut command = Cli::command();
+    command.build();
+    let mut out =
+        format!("\n{}\n\n", command.get_after_help().unwrap().to_string().replace('\n', " "));
+    out.push_str("## Options that every verb and the console take\n\n");
+    out.push_str(&table(&["option", "what it does"], arguments(&command, true)));
+    let mut verbs = vec![];
+    leaves(&command, "orderscope", &mut verbs);
+    assert!(verbs.len() > 10, "the command line lost its verbs");
+    for (words, verb) in verbs {
+        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        write!(out, "\n## {words}\n\n{about}.\n").unwrap();
+        let own = arguments(verb, false);
+        if !own.is_empty() {
+            write!(out, "\n{}", table(&["argument", "what it does"], own)).unwrap();
+        }
+        if let Some(after) = verb.get_after_help() {
+            let after = after.to_string();
+            let (title, lines) = after.split_once('\n').unwrap();
+            let lines: Vec<_> = lines.lines().map(str::trim).collect();
+            write!(out, "\n{title}\n\n```sh\n{}\n```\n", lines.join("\n")).unwrap();
+        }
+    }
+    out.push('\n');
+    golden("docs/verbs.md", "verbs", &out);
+}
+
+#[test]
+fn settings_are_those_of_the_program() {
+    let keys = KEYS.iter().map(|key| vec![code(key.name), cell(key.default), cell(key.help)]);
+    let mut out = table(&["key", "default", "what it does"], keys);
+    let default = |name: &str| KEYS.iter().find(|key| key.name == name).unwrap().example;
+    out.push_str("\nA file that uses all of them:\n\n```toml\n");
+    // Plain keys come first in TOML; the two of a context share one table.
+    for key in KEYS.iter().filter(|key| key.name != "contexts.NAME.production") {
+        writeln!(out, "{}", key.example).unwrap();
+    }
+    let production = default("contexts.NAME.production").lines().last().unwrap();
+    write!(out, "{production}\n```\n").unwrap();
+    golden("docs/configuration.md", "file", &out);
+    let file = out.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    toml_is_accepted(file);
+
+    let variables = ENVIRONMENT.iter().map(|row| vec![code(row.name), cell(row.help)]);
+    golden(
+        "docs/configuration.md",
+        "environment",
+        &table(&["variable", "what it does"], variables),
+    );
+}
+
+fn toml_is_accepted(text: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    fs::write(&path, text).unwrap();
+    orderscope::config::Settings::read(Some(path)).unwrap();
+}
+
+#[test]
+fn every_variable_that_the_sources_read_is_told() {
+    let told: BTreeSet<_> = ENVIRONMENT.iter().map(|row| row.name).collect();
+    let mut open = vec![root().join("src")];
+    let mut read = BTreeSet::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for before in ["env::var(\"", "env::var_os(\"", "named(\"", "set(\""] {
+            read.extend(
+                text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()),
+            );
+        }
+    }
+    // For the tests alone, in debug builds alone.
+    read.remove("ORDERSCOPE_PANIC_KEY");
+    read.retain(|name| name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    assert!(read.contains("DATABASE_URL") && read.contains("NO_COLOR"), "{read:?}");
+    let missing: Vec<_> = read.iter().filter(|name| !told.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "not in config::ENVIRONMENT: {missing:?}");
+}
+
+#[test]
+fn the_search_language_is_the_one_that_is_parsed() {
+    let fields = FIELDS.iter().map(|row| {
+        let names: Vec<_> = row.names().map(|name| code(&format!("{name}:"))).collect();
+        vec![names.join(" or "), cell(row.help), code(row.example)]
+    });
+    let mut out = table(&["field", "finds", "example"], fields);
+    let statuses: Vec<_> = STATUSES.iter().map(|(name, _)| code(name)).collect();
+    write!(out, "\nStatuses are {}. ", statuses.join(", ")).unwrap();
+    write!(out, "Times are written {FORMS}. `has:` takes:\n\n").unwrap();
+    let traits =
+        TRAITS.iter().map(|(name, _, help)| vec![code(&format!("has:{name}")), cell(help)]);
+    out.push_str(&table(&["term", "finds orders with"], traits));
+    golden("docs/search.md", "fields", &out);
+}
+
+/// A line of a shell as words: enough of quoting for the commands that the documentation shows.
+fn words(line: &str) -> Vec<String> {
+    let (mut out, mut word, mut quote, mut any) = (vec![], String::new(), None, false);
+    for c in line.chars() {
+        match (c, quote) {
+            ('#', None) if word.is_empty() && !any => break,
+            (' ', None) => {
+                if any || !word.is_empty() {
+                    out.push(std::mem::take(&mut word));
+                }
+                any = false;
+            }
+            ('\'' | '"', None) => (quote, any) = (Some(c), true),
+            (c, Some(open)) if c == open => quote = None,
+            _ => word.push(c),
+        }
+    }
+    if any || !word.is_empty() {
+        out.push(word);
+    }
+    out
+}
+
+#[test]
+fn twins_are_verbs_with_their_options() {
+    let mut command = Cli::command();
+    command.build();
+    let mut seen = 0;
+    let screens = Screens::default();
+    let twins = scopes().into_iter().flat_map(|(_, rows)| rows).filter_map(|row| row.twin);
+    let whole = ScreenId::ALL.iter().map(|&id| screens.twin(id));
+    for twin in twins.map(str::to_owned).chain(whole) {
+        let words = words(&twin);
+        assert_eq!(words[0], "orderscope", "{twin}");
+        let mut at = &command;
+        let mut rest = words[1..].iter().peekable();
+        while let Some(below) = rest.peek().and_then(|word| at.find_subcommand(word)) {
+            at = below;
+            rest.next();
+        }
+        assert!(!at.has_subcommands(), "{twin}: no such verb");
+        for option in rest.filter(|word| word.starts_with("--")) {
+            let known = at.get_arguments().any(|arg| arg.get_long() == Some(&option[2..]));
+            assert!(known, "{twin}: {option}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= ScreenId::ALL.len());
+}
+
+#[test]
+fn commands_in_the_documentation_exist() {
+    let mut files = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    files.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut seen = 0;
+    for path in files.iter().filter(|path| path.extension().is_some_and(|ext| ext == "md")) {
+        let text = fs::read_to_string(path).unwrap();
+        for block in text.split("```sh\n").skip(1) {
+            for line in block.split("```").next().unwrap().lines() {
+                let line = line.trim_start_matches("$ ").split(" | ").next().unwrap();
+                let mut words = words(line);
+                words.retain(|word| {
+                    !word.contains('=')
+                        || word.starts_with('-')
+                        || !word.is_ascii()
+                        || !word
+                            .chars()
+                            .take_while(|c| *c != '=')
+                            .all(|c| c.is_ascii_uppercase() || c == '_')
+                });
+                let program: Vec<&str> = words.iter().map(String::as_str).collect();
+                let place = format!("{}: {line}", path.display());
+                let arguments: Vec<&str> = match program.as_slice() {
+                    ["orderscope", ..] => program,
+                    ["cargo", "run", "--release", "--", rest @ ..] => {
+                        ["orderscope"].into_iter().chain(rest.iter().copied()).collect()
+                    }
+                    ["sh" | "bash", script, ..] => {
+                        assert!(root().join(script).is_file(), "{place}: no such script");
+                        continue;
+                    }
+                    _ => continue,
+                };
+                if let Err(error) = Cli::read(arguments.iter().map(std::ffi::OsString::from)) {
+                    assert!(!error.use_stderr(), "{place}: {error}");
+                }
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} commands were found");
+}
+
+#[test]
+fn links_lead_to_files() {
+    let mut files: Vec<_> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
+    files.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    for path in files.iter().filter(|path| path.extension().is_some_and(|ext| ext == "md")) {
+        let text = fs::read_to_string(path).unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let file = path.parent().unwrap().join(target);
+            assert!(file.exists(), "{}: {target} is not there", path.display());
+        }
+    }
+}
