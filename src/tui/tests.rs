@@ -314,20 +314,24 @@ impl Desk {
 
 /// The effects without those that only remember or confirm.
 pub fn runs(effects: &Effects) -> Vec<(Lane, &Request)> {
-    let run = |effect| match effect {
-        &Effect::Run(lane, ref request) => Some((lane, request)),
-        _ => None,
-    };
-    effects.iter().filter_map(run).collect()
+    let mut out = vec![];
+    for effect in effects {
+        if let Effect::Run(lane, request) = effect {
+            out.push((*lane, request));
+        }
+    }
+    out
 }
 
 /// Text put on the clipboard.
 pub fn copied(effects: &Effects) -> Vec<&str> {
-    let copy = |effect| match effect {
-        &Effect::Copy { ref text, .. } => Some(text.as_str()),
-        _ => None,
-    };
-    effects.iter().filter_map(copy).collect()
+    let mut out = vec![];
+    for effect in effects {
+        if let Effect::Copy { text, .. } = effect {
+            out.push(text.as_str());
+        }
+    }
+    out
 }
 
 fn key(spec: &str) -> KeyEvent {

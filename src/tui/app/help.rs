@@ -6,12 +6,13 @@ use ratatui::{
     text::{Line, Span},
     widgets::Clear,
 };
+use unicode_width::UnicodeWidthStr;
 
 use super::{App, COMMANDS, Msg, OVER};
 use crate::tui::ui::{
     action::{Info, shown},
     hits::Hits,
-    pane::pane,
+    pane::{clipped, pane},
     theme::Theme,
 };
 
@@ -50,13 +51,37 @@ fn row(info: &Info, theme: &Theme) -> Line<'static> {
         Span::styled(format!(" {:<14}", keys.join(" ")), theme.key),
         Span::styled(info.help.to_owned(), theme.text),
     ];
-    if let Err(why) = info.enabled {
+    // An empty reason means that the key is silent here.
+    if let Some(why) = info.enabled.err().filter(|why| !why.is_empty()) {
         spans.push(Span::styled(format!("  (not now: {why})"), theme.muted));
     }
     if let Some(twin) = info.twin {
         spans.push(Span::styled(format!("  {twin}"), theme.muted));
     }
     Line::from(spans)
+}
+
+/// Widest a text over the screen gets.
+const WIDEST: u16 = 104;
+
+/// Lines broken between words, as wide as `text` draws them in an area of this width.
+pub(super) fn wrapped(lines: &[String], width: u16) -> Vec<Line<'static>> {
+    let width = usize::from(width.min(WIDEST).saturating_sub(2)).max(1);
+    let mut out = vec![];
+    for line in lines {
+        let mut row = String::new();
+        for word in line.split(' ') {
+            if !row.is_empty() && row.width() + word.width() + 1 > width {
+                out.push(Line::raw(std::mem::take(&mut row)));
+                row.push_str("  ");
+            } else if !row.is_empty() {
+                row.push(' ');
+            }
+            row.push_str(word);
+        }
+        out.push(Line::raw(row));
+    }
+    out
 }
 
 /// Draws a scrolled text over the screen.
@@ -71,7 +96,7 @@ pub(super) fn text(
 ) {
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
     let area = area.centered(
-        ratatui::layout::Constraint::Max(104),
+        ratatui::layout::Constraint::Max(WIDEST),
         ratatui::layout::Constraint::Max(height.min(area.height)),
     );
     frame.render_widget(Clear, area);
@@ -79,6 +104,6 @@ pub(super) fn text(
     let offset = hits.text(inner, OVER, lines.len(), offset);
     for (row, line) in (0..inner.height).zip(&lines[offset..]) {
         let place = Rect { y: inner.y + row, height: 1, ..inner };
-        frame.render_widget(line.clone(), place);
+        clipped(frame, place, line.clone());
     }
 }

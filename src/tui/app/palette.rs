@@ -12,7 +12,7 @@ use crate::tui::ui::{
     action::{Info, shown},
     field::Field,
     list::Cursor,
-    pane::pane,
+    pane::{clipped, pane},
     theme::Theme,
 };
 
@@ -92,13 +92,13 @@ pub(super) fn view(app: &App, state: &State, theme: &Theme, frame: &mut Frame, a
     state.field.draw(frame, line, theme.text, Some(theme.cursor));
     if let Some(error) = &state.error {
         let below = Rect { y: input.y + 1, height: input.height.saturating_sub(1), ..input };
-        frame.render_widget(Line::styled(error.clone(), theme.danger), below);
+        clipped(frame, below, Line::styled(error.clone(), theme.danger));
     }
     let shown = state.cursor.visible(usize::from(body.height), entries.len());
     for (row, (index, entry)) in (0..body.height).zip(entries.iter().enumerate().skip(shown.start))
     {
         let place = Rect { y: body.y + row, height: 1, ..body };
-        frame.render_widget(entry_line(entry, theme, index == state.cursor.index), place);
+        clipped(frame, place, entry_line(entry, theme, index == state.cursor.index));
     }
     if entries.is_empty() {
         frame.render_widget(Line::styled("nothing is called that", theme.muted), body);
@@ -122,7 +122,7 @@ fn entry_line(entry: &Entry, theme: &Theme, chosen: bool) -> Line<'static> {
         Span::styled(format!(" {keys:<10} "), theme.key),
         Span::styled(help.to_owned(), style),
     ];
-    if let Some(why) = why {
+    if let Some(why) = why.filter(|why| !why.is_empty()) {
         spans.push(Span::styled(format!(" (not now: {why})"), theme.warn));
     }
     Line::from(spans)

@@ -54,7 +54,7 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
             }
             Modal::Palette(state) => palette::view(app, state, theme, frame, body),
             Modal::Text { title, lines, offset } => {
-                let lines: Vec<_> = lines.iter().map(|line| Line::from(line.clone())).collect();
+                let lines = help::wrapped(lines, body.width);
                 help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
         }
@@ -85,13 +85,17 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
     let zone = if narrow { "" } else { "TZ " };
     let right = format!("{zone}{}  {clock}{age}{frozen} ", shared.zone);
-    let masked = if shared.masked { "PII masked" } else { "PII SHOWN" };
+    let masked = match (shared.masked, narrow) {
+        (true, true) => "PII-masked",
+        (true, false) => "PII masked",
+        (false, _) => "PII SHOWN",
+    };
     let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
     let brand = if narrow { " OPS " } else { " ORDERSCOPE  " };
     let (name, name_style, place) = match &shared.link {
         Link::Up(place) => {
             let style = if place.production { theme.production } else { theme.accent };
-            let kind = if place.attached { "attached " } else { "" };
+            let kind = if place.attached { "attached  " } else { "" };
             let told = format!(" {}@{}  {kind}role={}", place.database, place.host, place.role);
             (format!("[{}]", place.context.to_uppercase()), style, told)
         }

@@ -66,11 +66,11 @@ impl Runner {
         }
         let cx = Cx { services: Arc::clone(&self.services), stop };
         let inbox = self.inbox.clone();
-        let what = format!("{request:?}");
         let task = tokio::spawn(carry_out(request, cx, inbox.clone()));
         tokio::spawn(async move {
             if let Err(error) = task.await {
-                tracing::error!(%error, request = what, "a request crashed");
+                // Not the request itself: what people search for may be personal.
+                tracing::error!(%error, ?lane, "a request crashed");
                 let told =
                     "an internal error stopped a request; the log has the details".to_owned();
                 let _ = inbox.send(Msg::Failed(told)).await;

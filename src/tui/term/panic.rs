@@ -28,6 +28,7 @@ pub fn install() -> color_eyre::Result<()> {
 
 /// Panics if a test asks for it: only debug builds look at `ORDERSCOPE_PANIC_KEY`, at F12. There is no
 /// other way to see what a panic of the thread with the terminal leaves behind.
+#[expect(clippy::panic, reason = "what a panic leaves behind cannot be tested without one")]
 pub fn provoke() {
     if cfg!(debug_assertions) && std::env::var_os("ORDERSCOPE_PANIC_KEY").is_some() {
         panic::panic_any("asked for with ORDERSCOPE_PANIC_KEY");

@@ -52,6 +52,17 @@ pub fn line(frame: &mut Frame, area: Rect, row: u16, text: impl Into<Line<'stati
     }
 }
 
+/// Draws a line into a row; what does not fit ends in `…`.
+pub fn clipped(frame: &mut Frame, place: Rect, line: Line<'static>) {
+    let is_cut = line.width() > usize::from(place.width);
+    frame.render_widget(line, place);
+    if is_cut
+        && let Some(cell) = frame.buffer_mut().cell_mut((place.right().saturating_sub(1), place.y))
+    {
+        cell.set_symbol("…");
+    }
+}
+
 /// `label value`, the label muted and padded to `width` columns.
 #[must_use]
 pub fn labelled(

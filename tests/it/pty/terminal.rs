@@ -18,7 +18,7 @@ use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
 /// The machine may be slow and shared; nothing here is a measurement.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the terminal is left with: main screen, no mouse, no bracketed paste, a cursor.
 const CLEAN: &str = "alternate=false mouse=None paste=false hidden=false focus=false";
@@ -185,7 +185,12 @@ impl Terminal {
 
     /// The ends of the ids of the orders listed, from the top.
     pub fn listed(&self) -> Vec<String> {
-        self.text().lines().filter_map(|line| Some(listed(line)?.1)).collect()
+        let rows = |screen: &str| -> Vec<String> {
+            screen.lines().filter_map(|line| Some(listed(line)?.1)).collect()
+        };
+        // A frame may be read while it is half drawn.
+        self.until("ten rows", |screen| rows(screen).len() >= 10);
+        rows(&self.text())
     }
 
     /// The end of the id that the cursor of the list is on.

@@ -66,6 +66,7 @@ pub(super) fn view(
 fn shown_of(state: &State) -> String {
     match &state.count.value {
         Some(count) => counted(count),
+        None if state.asked.value.is_none() => "…".to_owned(),
         None if state.rows.after.is_none() && state.rows.before.is_none() => {
             state.len().to_string()
         }

@@ -128,10 +128,12 @@ impl Clock {
     fn of(known: &Known, shared: &Shared, width: u16) -> Self {
         let mut days = known.timeline.steps().iter().map(|point| shared.zone.local(point.event.at).date());
         let first = days.next();
-        match width >= Self::ROOMY {
-            true => Self::Full,
-            false if days.all(|day| Some(day) == first) => Self::Time,
-            false => Self::Day,
+        if width >= Self::ROOMY {
+            Self::Full
+        } else if days.all(|day| Some(day) == first) {
+            Self::Time
+        } else {
+            Self::Day
         }
     }
 
@@ -222,9 +224,10 @@ fn message_line(message: &Message, shared: &Shared, theme: &Theme, width: u16) -
     let (words, style) = words::delivery(message, shared, theme);
     let at = shared.zone.local(message.published).format("%m-%d %H:%M:%S");
     let roomy = width >= Clock::ROOMY;
-    let (kind, columns) = match roomy {
-        true => (words::contract(&message.kind).into(), 28),
-        false => (words::contract_short(&message.kind), 20),
+    let (kind, columns) = if roomy {
+        (words::contract(&message.kind).into(), 28)
+    } else {
+        (words::contract_short(&message.kind), 20)
     };
     let kind = text::fit(&kind, columns);
     let mut spans = vec![Span::raw(format!("  ↳ {:<8} {kind} ", message.sequence))];

@@ -17,7 +17,7 @@ use crate::{
     ops::known::Known,
     tui::{
         shared::Shared,
-        ui::{pane::pane, theme::Theme},
+        ui::{pane::{clipped, pane}, theme::Theme},
         words,
     },
 };
@@ -42,7 +42,7 @@ pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Fr
     // Without room for all three, the verdict is the last to go.
     let lines = if inner.height < 3 { [lines[0].clone(), lines[2].clone(), lines[1].clone()] } else { lines };
     for (row, line) in (0..inner.height).zip(lines) {
-        frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
+        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
     }
 }
 

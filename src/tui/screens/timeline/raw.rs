@@ -11,7 +11,7 @@ use crate::{
     domain::{mask, text},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::pane, theme::Theme},
+        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
     },
 };
 
@@ -34,7 +34,7 @@ pub(super) fn view(
     let inner = pane(frame, area, theme, &title, "h l other events, j k scroll, Esc closes", true);
     let offset = hits.text(inner, 2, lines.len(), offset);
     for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
+        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
     }
 }
 

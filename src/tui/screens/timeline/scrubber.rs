@@ -148,12 +148,14 @@ fn label(state: &State, known: &Known, shared: &Shared, theme: &Theme) -> Line<'
         return Line::styled("no events", theme.muted);
     };
     let local = shared.zone.local(point.event.at).format("%Y-%m-%d %H:%M:%S");
-    let ago = Age::of(point.event.at, shared.now.utc);
+    let age = Age::of(point.event.at, shared.now.utc);
+    let is_ahead = point.event.at > shared.now.utc;
+    let ago = if is_ahead { age.to_string() } else { format!("{age} ago") };
     let title = point.meaning.title();
     let mut spans = vec![
         Span::styled(format!("v{} ", point.version), theme.key),
         Span::styled(text::cut(title, 28), theme.title),
-        Span::styled(format!("  {local} {}  {ago} ago", shared.zone), theme.text),
+        Span::styled(format!("  {local} {}  {ago}", shared.zone), theme.text),
     ];
     if point.frozen {
         spans.push(Span::styled("  (the column's frozen default, not its time)", theme.warn));

@@ -16,7 +16,7 @@ use crate::{
     ops::known::{Known, SnapshotCheck},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::pane, theme::Theme},
+        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
         words,
     },
 };
@@ -56,7 +56,7 @@ pub(super) fn view(
     }
     let offset = hits.text(inner, 1, lines.len(), state.state_offset);
     for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        frame.render_widget(line, Rect { y: inner.y + row, height: 1, ..inner });
+        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
     }
 }
 
