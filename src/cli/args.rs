@@ -38,17 +38,19 @@ fn spelt(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut out: Vec<OsString> = vec![];
     let mut plain = false;
     for argument in arguments {
-        let searching = out.windows(2).any(|words| words == ["orders", "search"]);
+        let searching = out.windows(2).any(|words| words[0] == "orders" && words[1] == "search");
         plain |= argument == "--";
+        // `--zone -05:00`
+        let value = out.last().is_some_and(|last| last == "--zone");
         let term = argument.to_str().and_then(|text| text.strip_prefix('-')).filter(|term| {
             let output = term.strip_prefix('o').is_some_and(|form| {
                 let form = form.trim_start_matches('=');
-                form.is_empty() || Output::from_str(form, true).is_ok()
+                form.is_empty() || <Output as ValueEnum>::from_str(form, true).is_ok()
             });
             !(term.is_empty() || term.starts_with('-') || output || *term == "h")
         });
         match term {
-            Some(term) if searching && !plain => out.push(format!("--not={term}").into()),
+            Some(term) if searching && !plain && !value => out.push(format!("--not={term}").into()),
             _ => out.push(argument),
         }
     }
@@ -80,7 +82,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Show times in this zone: UTC, local, +09:00 or a name such as Asia/Tokyo (JSON and CSV stay in UTC)
-    #[arg(long, global = true, value_name = "ZONE")]
+    #[arg(long, global = true, value_name = "ZONE", allow_hyphen_values = true)]
     pub zone: Option<String>,
     /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
     #[arg(long, global = true, value_name = "NAME")]

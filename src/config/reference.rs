@@ -31,13 +31,15 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "theme",
         "ansi",
-        "Colours: ansi (the terminal's own sixteen), dusk (for dark terminals), paper (for light ones) or mono (none)",
+        "Colours: ansi (the terminal's own sixteen), dusk (for dark terminals), paper (for light \
+         ones) or mono (none)",
         "theme = \"dusk\"",
     ),
     key(
         "zone",
         "UTC",
-        "The zone in which times are shown, and in which dates and clock times are meant: UTC, local, an offset or a name",
+        "The zone in which times are shown, and in which dates and clock times are meant: UTC, \
+         local, an offset or a name",
         "zone = \"Asia/Tokyo\"",
     ),
     key(
@@ -50,7 +52,8 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "statement_timeout",
         "2",
-        "The longest one statement may run, in seconds, 1 to 600. Leave it at 2 on a database that a service uses: a longer statement can hold its projections back",
+        "The longest one statement may run, in seconds, 1 to 600. Leave it at 2 on a database that a \
+         service uses: a longer statement can hold its projections back",
         "statement_timeout = 5",
     ),
     key(

@@ -311,7 +311,7 @@ fn commands_in_the_documentation_exist() {
         let text = fs::read_to_string(path).unwrap();
         for block in text.split("```sh\n").skip(1) {
             for line in block.split("```").next().unwrap().lines() {
-                let line = line.trim_start_matches("$ ").split(" | ").next().unwrap();
+                let line = line.split(" | ").flat_map(|part| part.split(" > ")).next().unwrap();
                 let mut words = words(line);
                 words.retain(|word| {
                     !word.contains('=')

@@ -198,7 +198,7 @@ fn take() {
     settle(&terminal);
     terminal.send("\r");
     terminal.shows("Scrubber");
-    terminal.send("ggAllB=");
+    terminal.send("ggAllB");
     terminal.shows("Diff A:B  v");
     settle(&terminal);
     draw("diff", &terminal.screen(), "Orderscope: two versions of an order compared");
