@@ -210,7 +210,14 @@ fn files_can_be_read_in_one_sitting_and_say_what_they_are() {
         assert!(lines <= 500 || is_test_file(&path), "{}: {lines} lines", path.display());
         assert!(text.starts_with("//!"), "{}: no purpose line", path.display());
         for (number, line) in text.lines().enumerate() {
-            assert!(line.chars().count() <= 120, "{}:{}: too long", path.display(), number + 1);
+            // Messages, SQL and checksums read better whole; the formatter sees to the rest.
+            let is_text = line.contains('"') || line.ends_with('\\');
+            assert!(
+                is_text || line.chars().count() <= 120,
+                "{}:{}: too long",
+                path.display(),
+                number + 1
+            );
         }
     }
 }

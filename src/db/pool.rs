@@ -241,7 +241,8 @@ impl Pool {
 
 /// One statement batch, so one round trip: PgBouncer refuses the same as start-up `options`.
 ///
-/// Searches differ too much for plans made without knowing what is looked for. `pg_catalog` comes first so that nothing in `public` can stand in for a built-in function.
+/// Searches differ too much for plans made without knowing what is looked for. `pg_catalog` comes first so
+/// that nothing in `public` can stand in for a built-in function.
 fn set_up(limits: &Limits) -> String {
     format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
