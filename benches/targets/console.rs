@@ -41,7 +41,7 @@ impl Session {
         let mut out = pty.master.try_clone_reader().unwrap();
         let shared = Arc::clone(&screen);
         std::thread::spawn(move || {
-            let mut bytes = [0; 65_536];
+            let mut bytes = [0; 8_192];
             while let Ok(read @ 1..) = out.read(&mut bytes) {
                 shared.0.lock().unwrap().process(&bytes[..read]);
                 shared.1.notify_all();

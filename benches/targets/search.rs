@@ -21,6 +21,9 @@ use super::{data::Database, row};
 
 const RUNS: usize = 40;
 
+/// Makes the text of the nth search.
+type Ask<'a> = Box<dyn Fn(usize) -> String + 'a>;
+
 pub async fn run(database: &Database) {
     let db = &database.db;
     let sample = sample(db).await;
@@ -28,7 +31,6 @@ pub async fn run(database: &Database) {
     let tail = |n: usize| nth(n).id.to_string()[28..].to_owned();
     let names = ["nguyen", "tran", "linh", "sato", "anna", "müller"];
     let words = ["gift", "door", "call", "birthday", "leave"];
-    type Ask<'a> = Box<dyn Fn(usize) -> String + 'a>;
     let kinds: Vec<(&str, Ask<'_>)> = vec![
         ("newest orders", Box::new(|_| String::new())),
         ("order by whole id", Box::new(|n| nth(n).id.to_string())),

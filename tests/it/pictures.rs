@@ -246,19 +246,19 @@ fn elements(text: &str) -> Result<(), String> {
     let mut rest = text;
     while let Some(at) = rest.find(['<', '&']) {
         let part = &rest[at..];
-        if part.starts_with('&') {
+        if let Some(after) = part.strip_prefix('&') {
             if !["&amp;", "&lt;", "&gt;"].iter().any(|known| part.starts_with(known)) {
                 return Err(format!(
                     "a bare & before {:?}",
                     part.chars().take(20).collect::<String>()
                 ));
             }
-            rest = &part[1..];
+            rest = after;
             continue;
         }
         let end = part.find('>').ok_or("an element without an end")?;
         let element = &part[1..end];
-        if element.contains('<') || element.matches('"').count() % 2 != 0 {
+        if element.contains('<') || !element.matches('"').count().is_multiple_of(2) {
             return Err(format!("malformed: {element}"));
         }
         if let Some(name) = element.strip_prefix('/') {

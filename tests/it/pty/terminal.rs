@@ -196,13 +196,6 @@ impl Terminal {
         rows(&self.text())
     }
 
-    /// The end of the id that the cursor of the list is on.
-    pub fn cursor(&self) -> String {
-        let rows = |text: &str| text.lines().filter_map(listed).find(|(chosen, _)| *chosen);
-        self.until("cursor in a list", |screen| rows(screen).is_some());
-        rows(&self.text()).unwrap().1
-    }
-
     /// Waits until the cursor of the list is on that id.
     pub fn cursor_on(&self, id: &str) {
         self.until(&format!("cursor on {id}"), |screen| {
