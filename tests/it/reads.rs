@@ -815,6 +815,8 @@ mod costs {
         .fetch_all(&mut conn)
         .await
         .unwrap();
+        // This session's own counts are sent now, not in the middle of a question.
+        conn.execute("SELECT pg_stat_force_next_flush()").await.unwrap();
         let tail = |id: Uuid, digits: usize| id.simple().to_string()[32 - digits..].to_owned();
         let since = |days| Utc::now() - TimeDelta::days(days);
         let (given, family) = name.split_once(' ').unwrap_or((&name, &name));
