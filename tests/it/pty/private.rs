@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 use super::terminal::{Start, Terminal, block_on};
-use crate::support::postgres::demo_options;
+use crate::support::postgres::{binaries, demo_options};
 
 /// Making a cluster and filling it takes a while on a busy machine.
 const COLD_START: Duration = Duration::from_mins(5);
@@ -28,12 +28,11 @@ impl Private {
         let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
         // The server's user must get in.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-        let binaries = std::env::var_os("ORDERSCOPE_TEST_PG18").map(PathBuf::from);
         let config = Config {
             home: dir.path().join("home"),
             cache: dir.path().join("cache"),
             runtime: dir.path().to_path_buf(),
-            binaries: Some(binaries.unwrap_or_else(|| "/usr/lib/postgresql/18/bin".into())),
+            binaries: Some(binaries(18)),
             installed: vec![],
             npm: "/nonexistent/npm".into(),
         };
