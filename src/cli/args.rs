@@ -144,7 +144,7 @@ pub enum Orders {
 /// Told under `orders search --help`.
 pub const SEARCH_HELP: &str = "\
 Examples:
-  orderscope orders search 8c41                     an id tail
+  orderscope orders search 8c41  # the end of an id
   orderscope orders search 'buyer:\"nguyen\" status:new'
   orderscope orders search placed:16:30..18:15 total:'>100'
   orderscope orders search has:undelivered -status:completed --output json";

@@ -127,7 +127,11 @@ pub fn diff(changes: &[Change], masked: bool) -> Table {
 #[must_use]
 pub fn order(known: &Known, state: &State, version: Version, is_now: bool) -> Table {
     let mut rows = vec![];
-    let mut say = |field: &str, cell: Cell| rows.push(vec![Cell::Text(field.to_owned()), cell]);
+    let mut say = |field: &str, cell: Cell| {
+        if cell != Cell::None {
+            rows.push(vec![Cell::Text(field.to_owned()), cell]);
+        }
+    };
     let text = |text: String| Cell::Text(text);
     let covered = |text: &Option<String>| Cell::maybe(text.as_deref().map(mask::mask));
     say("order", text(known.history.id.to_string()));

@@ -143,7 +143,7 @@ fn arguments(command: &Command, global: bool) -> Vec<Vec<String>> {
             if !values.is_empty() && arg.get_action().takes_values() {
                 write!(help, ": {}", values.join(", ")).unwrap();
             }
-            if let Some(default) = arg.get_default_values().first() {
+            if let Some(default) = arg.get_default_values().first().filter(|_| value.is_some()) {
                 write!(help, " (default: {})", default.to_string_lossy()).unwrap();
             }
             vec![code(&name), cell(&help)]
