@@ -11,6 +11,10 @@ use super::{Db, Error, Pool};
 /// How long a cancelled statement may take to end before its session is given up.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// A cancel that arrives between two statements, or between the parsing of one and its execution, is lost
+/// without a word: it is repeated this often while the work goes on.
+const AGAIN: Duration = Duration::from_millis(50);
+
 impl Db {
     /// Asks something on a read-only session named `orderscope/<who>`, until it is answered or `stop`
     /// fires. See [`cancellable`].
@@ -47,8 +51,20 @@ pub async fn cancellable<T>(
             answer = &mut work => (answer, false),
             () = stop.cancelled() => {
                 // Reached or not: the session is closed below, and the statement timeout holds.
-                let _ = cancel(control, backend).await;
-                let late = tokio::time::timeout(GRACE, work).await;
+                let insist = async {
+                    loop {
+                        let _ = cancel(control, backend).await;
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                };
+                let late = async {
+                    tokio::select! {
+                        biased;
+                        answer = work => answer,
+                        () = insist => Err(Error::Cancelled),
+                    }
+                };
+                let late = tokio::time::timeout(GRACE, late).await;
                 (late.unwrap_or(Err(Error::Cancelled)), true)
             }
         }
