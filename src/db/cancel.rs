@@ -53,7 +53,7 @@ pub async fn cancellable<T>(
                 // Reached or not: the session is closed below, and the statement timeout holds.
                 let insist = async {
                     loop {
-                        let _ = cancel(control, backend).await;
+                        let _ = Box::pin(cancel(control, backend)).await;
                         tokio::time::sleep(AGAIN).await;
                     }
                 };
