@@ -13,6 +13,8 @@ pub enum Index {
     OrdersByBuyerPlaced,
     /// Orders in a status, newest first.
     OrdersByStatusPlaced,
+    /// Soft-deleted orders, newest first.
+    DeletedOrders,
     /// The end of an order's id.
     OrderTail,
     /// The end of a buyer's id.
@@ -51,17 +53,20 @@ pub enum Index {
     MessageCorrelation,
     /// Summaries by total.
     SummaryTotal,
+    /// Summaries of about the same total, by id.
+    SummaryTotalBucket,
     /// Dead letters by the event that failed.
     LetterEvent,
 }
 
 impl Index {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,
         Self::OrdersByStatusPlaced,
+        Self::DeletedOrders,
         Self::OrderTail,
         Self::BuyerTail,
         Self::NoteWords,
@@ -81,6 +86,7 @@ impl Index {
         Self::MessageConversation,
         Self::MessageCorrelation,
         Self::SummaryTotal,
+        Self::SummaryTotalBucket,
         Self::LetterEvent,
     ];
 
@@ -91,6 +97,7 @@ impl Index {
             Self::OrdersByBuyer => (Table::Orders, &["btree (buyerid"]),
             Self::OrdersByBuyerPlaced => (Table::Orders, &["btree (buyerid, createdat"]),
             Self::OrdersByStatusPlaced => (Table::Orders, &["btree (status, createdat"]),
+            Self::DeletedOrders => (Table::Orders, &["btree (createdat", " where isdeleted"]),
             Self::OrderTail => {
                 (Table::Orders, &["btree (reverse(replace((id)::text", "textpatternops"])
             }
@@ -120,15 +127,19 @@ impl Index {
             Self::MessageConversation => (Table::OutboxMessages, &["btree (conversationid"]),
             Self::MessageCorrelation => (Table::OutboxMessages, &["btree (correlationid"]),
             Self::SummaryTotal => {
-                (Table::Summaries, &["jsonbtypeof((data -> 'totalprice'", "::numeric"])
+                (Table::Summaries, &["jsonbtypeof((data -> 'totalprice'", "::numeric", "end))"])
             }
+            Self::SummaryTotalBucket => (
+                Table::Summaries,
+                &["btree (((floor((", "ln((greatest(", "'totalprice'", "::integer), id"],
+            ),
             Self::LetterEvent => (Table::Letters, &["left(coalesce((data ->> 'eventsequence'"]),
         }
     }
 
     /// A partial index that serves the whole question: null never equals what is looked for.
-    const fn may_leave_out_nulls(self) -> bool {
-        matches!(self, Self::EventCorrelation | Self::EventCorrelationTail)
+    const fn may_be_partial(self) -> bool {
+        matches!(self, Self::EventCorrelation | Self::EventCorrelationTail | Self::DeletedOrders)
     }
 
     /// What a valid index on this table with this definition (`pg_get_indexdef`) makes fast.
@@ -139,7 +150,7 @@ impl Index {
             let (on, sought) = index.sought();
             on == table
                 && sought.iter().all(|part| definition.contains(part))
-                && (!partial || index.may_leave_out_nulls())
+                && (!partial || index.may_be_partial())
         })
     }
 }
