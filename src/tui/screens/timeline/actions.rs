@@ -19,7 +19,7 @@ fn on_event(state: &State) -> Result<(), &'static str> {
 
 /// Keys that only Timeline has.
 pub const ACTIONS: &[Row] = &[
-    Row::look("timeline.diff", &["="], "diff A:B", "Compare the pins A and B, or show the state", || {
+    Row::look("timeline.diff", &["="], "diff A:B", "Compare the pins A and B (one alone: with the cursor), or show the state", || {
         Msg::Diff
     })
     .footer(80)

@@ -170,10 +170,11 @@ fn event_line(
         || point.meaning.told().is_none();
     let lettered = known.history.letters.iter().any(|letter| letter.event == event.seq);
     let other = event.stream.is_some_and(|stream| stream.0 != known.history.id.0);
-    let pin = match state.pins {
-        Some((a, _)) if a == point.version => "A",
-        Some((_, b)) if b == point.version => "B",
-        _ => " ",
+    let version = Some(point.version);
+    let pin = match () {
+        () if state.pins.a == version => "A",
+        () if state.pins.b == version => "B",
+        () => " ",
     };
     let before = point.version.0.checked_sub(1).and_then(|v| known.timeline.step(Version(v)));
     let step = since(before, point);

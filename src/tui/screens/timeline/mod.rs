@@ -88,6 +88,13 @@ pub enum Prompt {
     Find(Field),
 }
 
+/// Versions held on to, to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pins {
+    a: Option<Version>,
+    b: Option<Version>,
+}
+
 /// Everything the screen knows.
 #[derive(Debug, Default)]
 pub struct State {
@@ -99,7 +106,7 @@ pub struct State {
     live: bool,
     /// A version to go to once the history is read.
     wanted: Option<Version>,
-    pins: Option<(Version, Version)>,
+    pins: Pins,
     show: Show,
     detail: Detail,
     /// What-if: the state without the event at the cursor.
@@ -189,10 +196,40 @@ impl State {
         }
     }
 
-    /// The two versions compared: the pins, or the cursor's event with the one before it.
+    /// The two versions compared: the pins; one pin with the cursor; without pins the cursor's event with the
+    /// one before it.
     fn pair(&self) -> (Version, Version) {
         let at = self.version();
-        self.pins.unwrap_or((Version((at.0 - 1).max(0)), at))
+        match (self.pins.a, self.pins.b) {
+            (None, None) => (Version((at.0 - 1).max(0)), at),
+            (a, b) => (a.unwrap_or(at), b.unwrap_or(at)),
+        }
+    }
+
+    /// The same in words.
+    const fn pair_name(&self) -> &'static str {
+        match (self.pins.a, self.pins.b) {
+            (Some(_), Some(_)) => "A:B",
+            (Some(_), None) => "A:cursor",
+            (None, Some(_)) => "cursor:B",
+            (None, None) => "of one step",
+        }
+    }
+
+    /// What is pinned, and what comes next.
+    fn pinned(&self) -> String {
+        match (self.pins.a, self.pins.b) {
+            (Some(a), Some(b)) => format!("A=v{a} B=v{b}; = compares them"),
+            (Some(a), None) => format!("A=v{a}; B pins the other, = compares it with the cursor"),
+            (None, Some(b)) => format!("B=v{b}; A pins the other, = compares it with the cursor"),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The comparison on show, if it is one that stays when the cursor moves.
+    fn compared(&self) -> Option<(Version, Version)> {
+        let some = self.show == Show::Diff && self.pins != Pins::default();
+        some.then(|| self.pair())
     }
 
     /// Whether keys are being typed as text.
@@ -217,7 +254,7 @@ impl State {
     #[must_use]
     pub fn route(&self) -> Option<Route> {
         let at = (!self.live && self.known().is_some()).then(|| self.version());
-        let diff = if self.show == Show::Diff { self.pins } else { None };
+        let diff = self.compared();
         self.order.map(|order| Route::Timeline { order, at: at.or(self.wanted), diff })
     }
 
@@ -233,10 +270,10 @@ impl State {
     /// The headless verb that shows the same.
     #[must_use]
     pub fn twin(&self) -> String {
-        match (self.order, self.show, self.pins) {
-            (Some(order), Show::Diff, Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
-            (Some(order), ..) => format!("orderscope order timeline {order}"),
-            (None, ..) => "orderscope order timeline ID".to_owned(),
+        match (self.order, self.compared()) {
+            (Some(order), Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
+            (Some(order), None) => format!("orderscope order timeline {order}"),
+            (None, _) => "orderscope order timeline ID".to_owned(),
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) fn view(
         Detail::Patch => "JSON patch (D)",
     };
     let title = match (state.show, state.skipping) {
-        (Show::Diff, _) => format!("Diff A:B  v{a} → v{b}"),
+        (Show::Diff, _) => format!("Diff {}  v{a} → v{b}", state.pair_name()),
         (Show::State, true) => format!("What if v{at} had not happened (preview)"),
         (Show::State, false) => format!("State at v{at}"),
     };

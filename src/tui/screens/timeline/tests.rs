@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Detail, Msg, PLAY_STEP, Pane, Prompt, Request, Show, State, Version};
+use super::{Detail, Msg, PLAY_STEP, Pane, Pins, Prompt, Request, Show, State, Version};
 use crate::{
     domain::samples as domain,
     tui::{
@@ -90,20 +90,28 @@ fn goes_to_versions_and_times_and_says_what_is_wrong() {
 fn pins_compare_two_versions() {
     let mut desk = desk();
     desk.press("h A l B");
+    assert_eq!(state(&desk).show, Show::State, "a pin only pins");
+    assert!(desk.shows("A=v1 B=v2; = compares them"));
+    desk.press("=");
     assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
     assert_eq!(state(&desk).show, Show::Diff);
+    assert!(desk.shows("Diff A:B  v1 → v2"));
     assert_eq!(state(&desk).route().map(|route| route.to_string()), {
         Some(format!("order/{}@2?diff=1:2", samples::cancelled().id))
     });
     desk.press("=");
     assert_eq!(state(&desk).show, Show::State);
-    // One pin alone is compared with an end.
+    // One pin alone is compared with the cursor, and says so.
     let mut desk = self::desk();
     desk.press("h A");
+    assert!(desk.shows("A=v1; B pins the other, = compares it with the cursor"));
+    desk.press("l =");
     assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
+    assert!(desk.shows("Diff A:cursor  v1 → v2"));
     let mut desk = self::desk();
-    desk.press("h B");
-    assert_eq!(state(&desk).pair(), (Version(0), Version(1)));
+    desk.press("B h =");
+    assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
+    assert!(desk.shows("Diff cursor:B  v1 → v2"));
     desk.press("D D D");
     assert_eq!(state(&desk).detail, Detail::All);
 }
@@ -218,7 +226,7 @@ fn finds_in_types_metadata_and_bodies_round_the_ends() {
 #[test]
 fn escape_goes_back_one_step_at_a_time_and_never_out() {
     let mut desk = desk();
-    desk.press("h A tab z enter i");
+    desk.press("h A = tab z enter i");
     desk.press("esc");
     assert!(!state(&desk).explaining && state(&desk).raw.is_some());
     desk.press("esc");
@@ -270,11 +278,11 @@ fn what_needs_an_event_says_so_on_a_message() {
     let mut desk = desk();
     desk.press("j j A");
     assert!(desk.shows("the cursor is on a message; go to an event"));
-    assert_eq!(state(&desk).pins, None);
+    assert_eq!(state(&desk).pins, Pins::default());
     desk.press("L");
     assert_eq!(version(&desk), 2);
     desk.press("A");
-    assert!(state(&desk).pins.is_some());
+    assert_eq!(state(&desk).pins.a, Some(Version(2)));
 }
 
 #[test]
@@ -300,7 +308,7 @@ fn another_order_starts_afresh() {
     let mut other = samples::new();
     other.id = domain::order().id;
     desk.open(other);
-    assert_eq!((state(&desk).pins, state(&desk).skipping, state(&desk).live), (None, false, true));
+    assert_eq!((state(&desk).pins, state(&desk).skipping, state(&desk).live), (Pins::default(), false, true));
     assert!(state(&desk).lanes, "what is shown stays as chosen");
 }
 
@@ -348,7 +356,7 @@ fn looks_as_it_should() {
     desk.press("J");
     frames!("raw", desk);
     let mut desk = self::desk();
-    desk.press("h A l B");
+    desk.press("h A l B =");
     frames!("diff", desk);
     desk.press("tab D D");
     frames!("patch", desk);

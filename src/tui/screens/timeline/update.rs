@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::{
-    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Prompt, READ, Request, Show, State, Version,
+    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Prompt, READ, Request, Show, State, Version,
 };
 use crate::{
     domain::{
@@ -37,14 +37,12 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         }
         Msg::GoTo => state.prompt = Some(Prompt::GoTo(Field::default(), None)),
         Msg::PinA => {
-            let b = state.pins.map_or(state.last(), |(_, b)| b);
-            state.pins = Some((state.version(), b));
-            state.show = Show::Diff;
+            state.pins.a = Some(state.version());
+            return vec![Effect::Tell(state.pinned())];
         }
         Msg::PinB => {
-            let a = state.pins.map_or(Version(0), |(a, _)| a);
-            state.pins = Some((a, state.version()));
-            state.show = Show::Diff;
+            state.pins.b = Some(state.version());
+            return vec![Effect::Tell(state.pinned())];
         }
         Msg::Diff => {
             state.show = if state.show == Show::Diff { Show::State } else { Show::Diff };
@@ -85,8 +83,8 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
 fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
     match common {
         Common::Step(by) => match (&mut state.raw, state.pane) {
-            (Some(offset), _) => *offset = scrolled_to(*offset, by),
-            (None, Pane::State) => state.state_offset = scrolled_to(state.state_offset, by),
+            (Some(offset), _) => *offset = by.scrolled(*offset),
+            (None, Pane::State) => state.state_offset = by.scrolled(state.state_offset),
             (None, Pane::Events) => step(state, by),
         },
         Common::Left => step(state, Step::Lines(-1)),
@@ -167,7 +165,7 @@ fn opened(
         }
     }
     if diff.is_some() {
-        state.pins = diff;
+        state.pins = diff.map_or_else(Pins::default, |(a, b)| Pins { a: Some(a), b: Some(b) });
         state.show = Show::Diff;
     }
     ask(state, shared).into_iter().collect()
@@ -258,16 +256,6 @@ fn scrolled(state: &mut State, pane: usize, by: isize) {
         (2, Some(offset)) => *offset = offset.saturating_add_signed(by),
         (0, _) => step(state, Step::Lines(by)),
         _ => state.state_offset = state.state_offset.saturating_add_signed(by),
-    }
-}
-
-fn scrolled_to(offset: usize, by: Step) -> usize {
-    match by {
-        Step::Lines(by) => offset.saturating_add_signed(by),
-        Step::HalfPages(by) => offset.saturating_add_signed(by * 10),
-        Step::First => 0,
-        Step::Last => usize::MAX / 2,
-        Step::To(to) => to,
     }
 }
 
