@@ -171,6 +171,20 @@ pub enum Order {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// The events as they are stored, with metadata and body
+    Events {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// The integration messages of the order and whether they were delivered
+    Messages {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
     /// What changed between two versions
     Diff {
         /// The order's id or the end of it

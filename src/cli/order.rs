@@ -27,7 +27,11 @@ use crate::{
 
 pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Outcome {
     let id = match &verb {
-        Verb::Show { id, .. } | Verb::Timeline { id, .. } | Verb::Diff { id, .. } => id.clone(),
+        Verb::Show { id, .. }
+        | Verb::Timeline { id, .. }
+        | Verb::Events { id, .. }
+        | Verb::Messages { id, .. }
+        | Verb::Diff { id, .. } => id.clone(),
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
     let session = open::open(global, settings).await?;
@@ -39,11 +43,13 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
         tell(&format!("not searched: {note}"))?;
     }
     let code = match verb {
-        Verb::Timeline { output, .. } => {
-            let table = report::timeline(&known).in_zone(settings.zone);
-            table.print(Form::from(output.output), &mut std::io::stdout().lock())?;
-            if known.timeline.steps().is_empty() { exit::NOTHING } else { exit::FOUND }
+        Verb::Timeline { output, .. } => print(report::timeline(&known), output.output, settings)?,
+        Verb::Messages { output, .. } => print(report::messages(&known), output.output, settings)?,
+        Verb::Events { output, .. } if output.output == Output::Json => {
+            print_json(&report::raw_events(&known), &mut std::io::stdout().lock())?;
+            found(known.history.events.is_empty())
         }
+        Verb::Events { output, .. } => print(report::events(&known), output.output, settings)?,
         Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;
@@ -51,6 +57,17 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
         }
     };
     Ok(if partial && code == exit::FOUND { exit::PARTIAL } else { code })
+}
+
+/// Prints a list; one without rows found nothing.
+fn print(table: Table, output: Output, settings: &Settings) -> Outcome {
+    let table = table.in_zone(settings.zone);
+    table.print(Form::from(output), &mut std::io::stdout().lock())?;
+    Ok(found(table.rows.is_empty()))
+}
+
+const fn found(nothing: bool) -> u8 {
+    if nothing { exit::NOTHING } else { exit::FOUND }
 }
 
 async fn find(

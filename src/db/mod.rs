@@ -3,6 +3,7 @@
 
 pub mod bulk;
 pub mod buyers;
+pub mod clock;
 pub mod demo;
 pub mod events;
 pub mod expressions;

@@ -51,7 +51,10 @@ impl Known {
             projection,
             history_complete: history.whole,
         };
-        let comparison = compare(&sources);
+        let mut comparison = compare(&sources);
+        if history.settling {
+            comparison = comparison.while_written();
+        }
         let snapshot = check_snapshot(&history, &timeline);
         Self { history, timeline, summary, comparison, snapshot }
     }

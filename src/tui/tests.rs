@@ -142,9 +142,11 @@ impl Desk {
     }
 
     pub fn event(&mut self, event: &Event) {
-        for msg in self.app.input(event) {
-            let effects = app::update(&mut self.app, msg);
-            self.asked.extend(effects);
+        for event in self.app.presses(event) {
+            for msg in self.app.input(&event) {
+                let effects = app::update(&mut self.app, msg);
+                self.asked.extend(effects);
+            }
         }
         self.draw();
     }

@@ -8,12 +8,14 @@ use orderscope::{
     db::{Db, Error, Kind, Limits, Table},
     demo::troubles,
     domain::{
+        compare::Agreement,
         id::OrderId,
         order::Status,
         search::{IdMatch, Query, Span, Term, Test, Trait},
     },
     ops::{
         history::{History, history, resolve},
+        known::Known,
         search::{self, Access, Count, Cursor, OrderBy, Page, Start},
     },
 };
@@ -24,7 +26,7 @@ use uuid::Uuid;
 
 use crate::support::{
     fixture::{self, Schema},
-    postgres::{demo, demo_options, managed, pg15, pg18},
+    postgres::{GUARDED, demo, demo_options, managed, pg15, pg18},
 };
 
 const ORDERS: u64 = 5_000;
@@ -213,6 +215,26 @@ mod sessions {
         let inner = db.clone();
         let refused = db.read("test", &stop, async |_| Ok(say(&inner, "SELECT 'never'").await));
         assert_eq!(refused.await.unwrap(), Err(Error::Exhausted(1)));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_told_and_the_right_one_opens() {
+        let options = pg18().empty().await;
+        let database = options.get_database().unwrap();
+        // The server asks members of this role for a password.
+        let role = format!("{GUARDED}_{database}");
+        let made = format!(
+            "SET password_encryption = 'scram-sha-256'; CREATE ROLE {GUARDED}; CREATE ROLE {role} LOGIN PASSWORD 'right' IN ROLE {GUARDED}"
+        );
+        open(&options).await.execute(AssertSqlSafe(made)).await.unwrap();
+        let guarded = options.username(&role);
+        assert_eq!(
+            say(&db(&guarded.clone().password("right")), "SELECT 'in'").await.unwrap(),
+            "in"
+        );
+        let error = db(&guarded.password("wrong")).layout().await.unwrap_err();
+        assert!(matches!(&error, Error::Login(_)), "{error}");
+        assert!(!error.to_string().contains("wrong"), "{error}");
     }
 
     #[tokio::test]
@@ -1028,13 +1050,12 @@ mod histories {
         assert_eq!(story(&db, OrderId(Uuid::from_u128(7))).await, None);
     }
 
-    /// No index leads from a body to its order: only the events of a month are looked through.
-    #[tokio::test]
-    async fn without_an_index_events_are_looked_for_around_the_order() {
+    /// A database without indexes whose events come every ten minutes from day -100 to day 100 of its only order;
+    /// the order's own on days -40, 0, 20 and 40.
+    async fn a_long_log() -> (PgConnectOptions, OrderId) {
         let options = fixture::empty(pg18(), Schema::Document).await;
         let mut conn = open(&options).await;
         let order = Uuid::now_v7();
-        // An event every ten minutes from day -100 to day 100; the order's own on days -40, 0, 20 and 40.
         conn.execute(AssertSqlSafe(format!(
             "INSERT INTO buyers (id, name) VALUES ('{order}', 'Only');
              INSERT INTO orders (id, status, buyer_id, is_deleted, created_at)
@@ -1051,11 +1072,65 @@ mod histories {
         )))
         .await
         .unwrap();
+        (options, OrderId(order))
+    }
+
+    /// No index leads from a body to its order: only the events of a month are looked through.
+    #[tokio::test]
+    async fn without_an_index_events_are_looked_for_around_the_order() {
+        let (options, order) = a_long_log().await;
         let db = db(&options);
         assert!(!db.layout().await.unwrap().is_small(Table::Events));
-        let known = story(&db, OrderId(order)).await.unwrap();
+        let known = story(&db, order).await.unwrap();
         let seqs: Vec<i64> = known.events.iter().map(|event| event.seq.0).collect();
         assert_eq!(seqs, [20_000, 20_000 + 2 * 144 * 20]);
         assert!(known.coverage.iter().any(|note| note.contains("within 30 days of placing only")));
+    }
+
+    /// Where even a month takes too long, a few days are looked through.
+    #[tokio::test]
+    async fn what_takes_too_long_is_looked_for_in_fewer_days() {
+        let (options, order) = a_long_log().await;
+        let role = format!("slow_{}", options.get_database().unwrap());
+        // For this role each event between a few days and a month from the order takes its time.
+        let slow = format!(
+            "CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
+             ALTER TABLE mt_events ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY slow ON mt_events USING (CASE
+                 WHEN abs(extract(epoch FROM timestamp - timestamptz '2026-06-01Z')) / 86400 BETWEEN 5 AND 28
+                 THEN pg_sleep(0.02)::text IS NOT NULL ELSE true END)"
+        );
+        open(&options).await.execute(AssertSqlSafe(slow)).await.unwrap();
+        let limits = Limits { statement: Duration::from_millis(1_500), ..Limits::default() };
+        let db = Db::new(&options.username(&role), &limits);
+        let known = story(&db, order).await.unwrap();
+        let seqs: Vec<i64> = known.events.iter().map(|event| event.seq.0).collect();
+        assert_eq!(seqs, [20_000], "{:?}", known.coverage);
+        assert!(known.coverage.iter().any(|note| note.contains("within 3 days of placing only")));
+        assert!(!known.whole);
+    }
+
+    #[tokio::test]
+    async fn a_row_whose_event_is_still_to_come_is_being_written() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        let order = Uuid::now_v7();
+        let write = format!(
+            "INSERT INTO buyers (id, name) VALUES ('{order}', 'Only');
+             INSERT INTO orders (id, status, buyer_id, is_deleted, created_at, last_modified_at)
+             VALUES ('{order}', 0, '{order}', false, now(), now())"
+        );
+        conn.execute(AssertSqlSafe(write)).await.unwrap();
+        let db = db(&options);
+        let known = Known::new(story(&db, OrderId(order)).await.unwrap(), true);
+        assert_eq!(known.comparison.row, Agreement::Unknown("being written".to_owned()));
+        assert!(!known.comparison.is_drift());
+        let aged = format!(
+            "UPDATE orders SET created_at = now() - interval '1 min', last_modified_at = NULL
+             WHERE id = '{order}'"
+        );
+        conn.execute(AssertSqlSafe(aged)).await.unwrap();
+        let known = Known::new(story(&db, OrderId(order)).await.unwrap(), true);
+        assert_eq!(known.comparison.row, Agreement::Alone);
     }
 }

@@ -284,6 +284,32 @@ async fn a_timeline_holds_every_event_in_all_forms() {
 }
 
 #[tokio::test]
+async fn events_are_shown_as_they_are_stored() {
+    let home = Home::on(&demo(ORDERS).await);
+    let id = order("unreadable-total");
+    let json = home.json(&["order", "events", &id], 0);
+    let events = json.as_array().unwrap();
+    assert!(events.len() > 1 && events.is_sorted_by_key(|event| event["seq_id"].as_u64().unwrap()));
+    assert!(events.iter().all(|event| event["data"].is_object() && event["type"].is_string()));
+    // The body stays what it is: an amount as text is text. Who ordered is covered.
+    assert!(json.to_string().contains("\"TotalPrice\":\""), "{json}");
+    assert_eq!(home.csv(&["order", "events", &id], 0).len(), events.len());
+    let table = home.run(&["order", "events", &id]);
+    assert_eq!((table.code, table.out.lines().count()), (0, events.len() + 1));
+}
+
+#[tokio::test]
+async fn messages_are_listed_with_their_delivery() {
+    let home = Home::on(&demo(ORDERS).await);
+    let id = order("stalled-head");
+    let json = home.json(&["order", "messages", &id], 0);
+    let messages = json.as_array().unwrap();
+    assert!(messages.iter().any(|message| message["delivery"] == "pending"), "{json}");
+    assert_eq!(home.csv(&["order", "messages", &id], 0).len(), messages.len());
+    assert_eq!(home.run(&["order", "messages", &id]).out.lines().count(), messages.len() + 1);
+}
+
+#[tokio::test]
 async fn a_diff_names_what_changed() {
     let home = Home::on(&demo(ORDERS).await);
     let id = order("cancelled-after-completion");

@@ -156,15 +156,17 @@ impl Source {
                 // Totals are not compared here: the planner would rather read all of a total than the first
                 // few of a bucket, and a window must end where it ended in each bucket.
                 let summaries = layout.from(Table::Summaries);
-                let bucket = |end: &Decimal| {
-                    format!("floor(20 * ln(greatest({end}, 0.01)::float8))::integer")
+                let bucket = |sql: &mut QueryBuilder<Postgres>, end: &Decimal| {
+                    sql.push("floor(20 * ln(greatest(").push_bind(*end);
+                    sql.push("::numeric, 0.01)::float8))::integer");
                 };
+                sql.push(format!("SELECT {COLUMNS} FROM (SELECT s.id FROM generate_series("));
+                bucket(sql, from);
+                sql.push(", ");
+                bucket(sql, to);
                 sql.push(format!(
-                    "SELECT {COLUMNS} FROM (SELECT s.id FROM generate_series({}, {}) AS w(bucket) \
-                     CROSS JOIN LATERAL (SELECT s.id FROM {summaries} s \
-                     WHERE {SUMMARY_TOTAL_BUCKET} = w.bucket",
-                    bucket(from),
-                    bucket(to),
+                    ") AS w(bucket) CROSS JOIN LATERAL (SELECT s.id FROM {summaries} s \
+                     WHERE {SUMMARY_TOTAL_BUCKET} = w.bucket"
                 ));
                 place.push_key(sql, "s.id");
                 let order = format!(" ORDER BY s.id{} LIMIT ", place.direction());

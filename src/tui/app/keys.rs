@@ -7,7 +7,7 @@ use crate::tui::{
     screens::Pressed,
     ui::{
         action::{Chord, Found},
-        field::Typed,
+        field::{self, Typed},
         list::Step,
     },
 };
@@ -32,6 +32,32 @@ impl App {
                 vec![]
             }
             Event::Key(_) | Event::Resize(..) => vec![],
+        }
+    }
+
+    /// The presses behind an event: a letter typed quickly after Esc arrives as one with Alt, because both send
+    /// the same bytes. Where nothing is bound to Alt and the letter, it is two keys.
+    #[must_use]
+    pub fn presses(&self, event: &Event) -> Vec<Event> {
+        match event {
+            Event::Key(key)
+                if key.modifiers == KeyModifiers::ALT && matches!(key.code, KeyCode::Char(_)) =>
+            {
+                let is_bound = self.is_typing() && field::has_alt(key.code);
+                if is_bound {
+                    return vec![event.clone()];
+                }
+                let bare = KeyEvent { modifiers: KeyModifiers::NONE, ..*key };
+                vec![Event::Key(KeyCode::Esc.into()), Event::Key(bare)]
+            }
+            _ => vec![event.clone()],
+        }
+    }
+
+    fn is_typing(&self) -> bool {
+        match &self.modal {
+            Some(modal) => matches!(modal, Modal::Palette(_)),
+            None => self.screens.is_typing(self.current),
         }
     }
 

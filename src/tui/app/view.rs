@@ -18,7 +18,7 @@ use crate::{
     tui::{
         screens::ScreenId,
         shared::Link,
-        ui::{action::shown, hits::Hits, pane::key_hints, theme::Theme},
+        ui::{action::shown, field, hits::Hits, pane::key_hints, theme::Theme},
         words,
     },
 };
@@ -168,6 +168,12 @@ fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
 }
 
 fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
+    if app.modal.is_none() && app.screens.is_typing(app.current) {
+        let completes = (app.current == ScreenId::Orders).then_some(("Tab", "complete"));
+        let hints = field::KEYS.iter().copied().chain(completes);
+        let hints: Vec<_> = hints.map(|(key, does)| (key.to_owned(), does.to_owned())).collect();
+        return key_hints(theme, width, &hints);
+    }
     let own = app.screens.infos(app.current, &app.keys);
     let global = app.keys.infos(super::ACTIONS, app);
     let mut infos: Vec<_> = own.into_iter().chain(global).filter(|i| i.footer > 0).collect();

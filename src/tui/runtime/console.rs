@@ -179,9 +179,11 @@ impl Program for Console {
         if event == Event::Key(KeyCode::F(12).into()) {
             panic::provoke();
         }
-        for msg in self.app.input(&event) {
-            let effects = app::update(&mut self.app, msg);
-            self.perform(effects);
+        for event in self.app.presses(&event) {
+            for msg in self.app.input(&event) {
+                let effects = app::update(&mut self.app, msg);
+                self.perform(effects);
+            }
         }
         self.settle_mouse();
     }

@@ -66,16 +66,7 @@ impl Runner {
         }
         let cx = Cx { services: Arc::clone(&self.services), stop };
         let inbox = self.inbox.clone();
-        let task = tokio::spawn(carry_out(request, cx, inbox.clone()));
-        tokio::spawn(async move {
-            if let Err(error) = task.await {
-                // Not the request itself: what people search for may be personal.
-                tracing::error!(%error, ?lane, "a request crashed");
-                let told =
-                    "an internal error stopped a request; the log has the details".to_owned();
-                let _ = inbox.send(Msg::Failed(told)).await;
-            }
-        });
+        watched(carry_out(request, cx, inbox.clone()), lane, inbox);
     }
 
     /// Stops what runs in a lane.
@@ -91,6 +82,19 @@ impl Runner {
     }
 }
 
+/// Runs a request beside the loop; should it crash, the person is told and the console lives on.
+fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: mpsc::Sender<Msg>) {
+    let task = tokio::spawn(work);
+    tokio::spawn(async move {
+        if let Err(error) = task.await {
+            // Not the request itself: what people search for may be personal.
+            tracing::error!(%error, ?lane, "a request crashed");
+            let told = "an internal error stopped a request; the log has the details".to_owned();
+            let _ = inbox.send(Msg::Failed(told)).await;
+        }
+    });
+}
+
 async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     let answer = match request {
         Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
@@ -103,4 +107,24 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     };
     // The loop has ended when nobody listens any more.
     let _ = inbox.send(answer).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_crashes_is_told_and_stops_nothing_else() {
+        let (sender, mut inbox) = mpsc::channel(4);
+        watched(async { panic!("in the background") }, Lane::Every, sender.clone());
+        let told = inbox.recv().await;
+        assert!(
+            matches!(&told, Some(Msg::Failed(why)) if why.contains("the log has the details")),
+            "{told:?}"
+        );
+        let answer = sender.clone();
+        let work = async move { answer.send(Msg::Quit).await.unwrap() };
+        watched(work, Lane::Every, sender);
+        assert!(matches!(inbox.recv().await, Some(Msg::Quit)));
+    }
 }

@@ -216,6 +216,7 @@ pub fn cancelled() -> History {
             message(88_204, EventKind::Cancelled.contract(), second, Delivery::Pending),
         ],
         letters: vec![],
+        settling: false,
         coverage: vec![],
     }
 }

@@ -83,6 +83,10 @@ pub struct State {
     query: Query,
     asked: Remote<Answer, db::Error>,
     asked_from: Option<Start>,
+    /// What comes takes the place of the rows, though it begins among them.
+    rereading: bool,
+    /// The next answer is to another question: the cursor goes to its top.
+    is_other: bool,
     rows: Window<Row, Key>,
     count: Remote<Count, db::Error>,
     faults_only: bool,
@@ -94,6 +98,7 @@ pub struct State {
     pane: Pane,
     zoomed: bool,
     explaining: bool,
+    explain_offset: usize,
 }
 
 /// What can happen here.
@@ -129,6 +134,11 @@ fn is_fault(row: &Row) -> bool {
     [row.undelivered, row.letter, row.drift].contains(&Some(true)) || row.stale
 }
 
+/// A place just before this row, from which a page begins with it.
+const fn above(row: &Row) -> Key {
+    Key { placed: row.placed, id: OrderId(uuid::Uuid::from_u128(row.id.0.as_u128().saturating_add(1))) }
+}
+
 /// Where a row stands in the list.
 const fn key(row: &Row) -> Key {
     Key { placed: row.placed, id: row.id }
@@ -162,6 +172,7 @@ impl State {
         for fit in fits {
             match fit.pane {
                 0 => self.cursor.fit(fit.rows, len),
+                2 => self.explain_offset = self.explain_offset.min(fit.end),
                 _ => self.preview_offset = self.preview_offset.min(fit.end),
             }
         }
