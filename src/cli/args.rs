@@ -145,7 +145,7 @@ pub enum Orders {
 pub const SEARCH_HELP: &str = "\
 Examples:
   orderscope orders search 8c41  # the end of an id
-  orderscope orders search 'buyer:\"nguyen\" status:new'
+  orderscope orders search 'buyer:\"nguyễn\" status:new'
   orderscope orders search placed:16:30..18:15 total:'>100'
   orderscope orders search has:undelivered -status:completed --output json";
 

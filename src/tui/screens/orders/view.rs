@@ -14,7 +14,7 @@ use crate::{
     domain::text,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
         words,
     },
 };
@@ -147,8 +147,5 @@ fn explain(state: &State, theme: &Theme, frame: &mut Frame, area: Rect, hits: &m
     let area = area.centered(ratatui::layout::Constraint::Max(96), Length(height));
     frame.render_widget(ratatui::widgets::Clear, area);
     let inner = pane(frame, area, theme, "Columns and marks", "j k scroll, i or Esc closes", true);
-    let offset = hits.text(inner, 2, lines.len(), state.explain_offset);
-    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
-    }
+    scrolling(frame, inner, hits, 2, lines, state.explain_offset);
 }

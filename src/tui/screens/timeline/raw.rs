@@ -11,7 +11,7 @@ use crate::{
     domain::{mask, text},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
     },
 };
 
@@ -32,10 +32,7 @@ pub(super) fn view(
         None => ("Nothing".to_owned(), vec![]),
     };
     let inner = pane(frame, area, theme, &title, "h l other events, j k scroll, Esc closes", true);
-    let offset = hits.text(inner, 2, lines.len(), offset);
-    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
-    }
+    scrolling(frame, inner, hits, 2, lines, offset);
 }
 
 fn column(theme: &Theme, name: &str, value: &str) -> Line<'static> {

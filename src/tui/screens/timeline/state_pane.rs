@@ -16,7 +16,7 @@ use crate::{
     ops::known::{Known, SnapshotCheck},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
         words,
     },
 };
@@ -54,10 +54,7 @@ pub(super) fn view(
     if state.show == Show::State && state.detail != Detail::Patch {
         lines.extend(others(state, known, theme, usize::from(inner.width)));
     }
-    let offset = hits.text(inner, 1, lines.len(), state.state_offset);
-    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
-    }
+    scrolling(frame, inner, hits, 1, lines, state.state_offset);
 }
 
 /// The two states compared: what was, what is.
