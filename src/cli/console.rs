@@ -61,6 +61,8 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         mouse: settings.file.mouse.unwrap_or(true),
         zone: settings.zone,
         interval: settings.interval,
+        read_only: global.read_only,
+        unlock_for: std::time::Duration::from_secs(600),
         route,
     })
 }

@@ -162,6 +162,9 @@ impl Services {
             server: format!("PostgreSQL {}", layout.major_version()),
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
+            barred: (!layout.has_console_schema()).then_some(
+                "there is no schema orderscope to record in: run `orderscope attach` first",
+            ),
         }
     }
 }

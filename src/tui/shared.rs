@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::domain::zone::Zone;
+use crate::domain::{order::Order, zone::Zone};
 use chrono::{DateTime, Utc};
 
 use super::route::Route;
@@ -32,8 +32,40 @@ pub struct Place {
     pub server: String,
     /// What the database lacks and what that costs, one line each.
     pub gaps: Vec<String>,
-    /// Semantics 1: a database of a running service, read-only for now.
+    /// Semantics 1: a database of a running service.
     pub attached: bool,
+    /// Why nothing can be written here at all, and what would change that.
+    pub barred: Option<&'static str>,
+}
+
+/// Something switched on for a while, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timed {
+    pub until: Instant,
+    pub reason: String,
+}
+
+impl Timed {
+    /// How long it still lasts; nothing when its time is over.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> Duration {
+        self.until.saturating_duration_since(now)
+    }
+
+    /// The same as a clock shows it, rounded up: `9:41`.
+    #[must_use]
+    pub fn clock(&self, now: Instant) -> String {
+        let left = self.left(now);
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    }
+}
+
+/// An order someone looks at, as commands need to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// With its lines only where they were read.
+    pub order: Order,
 }
 
 /// The connection's state.
@@ -68,6 +100,14 @@ pub struct Shared {
     pub zone: Zone,
     /// Personal data is covered.
     pub masked: bool,
+    /// Until when it is not, and why.
+    pub revealed: Option<Timed>,
+    /// Until when something may be written, and why.
+    pub unlocked: Option<Timed>,
+    /// Nothing is written, whatever is pressed.
+    pub read_only: bool,
+    /// How long an unlocking lasts, and a revealing.
+    pub unlock_for: Duration,
     pub link: Link,
     pub kept: Kept,
     /// Between two refreshes of what is on screen.
@@ -86,6 +126,10 @@ impl Shared {
             now,
             zone,
             masked: true,
+            revealed: None,
+            unlocked: None,
+            read_only: false,
+            unlock_for: Duration::from_secs(600),
             link: Link::Connecting { doing: "connecting".to_owned() },
             kept: Kept::default(),
             interval: Duration::from_secs(5),
@@ -100,6 +144,27 @@ impl Shared {
         match &self.link {
             Link::Up(place) => Some(place),
             Link::Connecting { .. } => None,
+        }
+    }
+
+    /// Why nothing can be written, whoever unlocks it.
+    #[must_use]
+    pub fn barred(&self) -> Option<&'static str> {
+        if self.read_only {
+            return Some("read-only: this console cannot be unlocked; start it without --read-only");
+        }
+        match self.place() {
+            Some(place) => place.barred,
+            None => Some("not connected yet"),
+        }
+    }
+
+    /// Whether something may be written now, or why not.
+    pub fn writable(&self) -> Result<(), &'static str> {
+        match (self.barred(), &self.unlocked) {
+            (Some(why), _) => Err(why),
+            (None, Some(unlocked)) if unlocked.until > self.now.instant => Ok(()),
+            (None, _) => Err("writes are locked: w unlocks"),
         }
     }
 

@@ -66,6 +66,7 @@ pub fn place() -> Place {
         server: "PostgreSQL 18".to_owned(),
         gaps: vec![],
         attached: false,
+        barred: None,
     }
 }
 
@@ -86,6 +87,7 @@ pub fn attached() -> Place {
                 .to_owned(),
         ],
         attached: true,
+        barred: Some("there is no schema orderscope to record in: run `orderscope attach` first"),
     }
 }
 

@@ -115,6 +115,23 @@ pub const ACTIONS: &[Row] = &[
     Row::look("gaps", &["!"], "limits", "What this database lacks and what that costs", || {
         Msg::Gaps
     }),
+    Row::look(
+        "unlock",
+        &["w"],
+        "unlock",
+        "Unlock writes for a while and for a reason, or lock them again",
+        || Msg::Lock,
+    )
+    .footer(12)
+    .when(|app| app.shared.barred().map_or(Ok(()), Err)),
+    Row::look(
+        "reveal",
+        &["R"],
+        "reveal",
+        "Show personal data for a while and for a reason, or mask it again; it is recorded",
+        || Msg::Reveal,
+    )
+    .when(|app| app.shared.place().map(|_| ()).ok_or("not connected yet")),
     Row::look("view.2", &["f2"], "view 2", "Saved view 2 (save with :save 2)", || Msg::View(2)),
     Row::look("view.3", &["f3"], "view 3", "Saved view 3", || Msg::View(3)),
     Row::look("view.4", &["f4"], "view 4", "Saved view 4", || Msg::View(4)),

@@ -44,6 +44,7 @@ impl App {
         match &mut self.modal {
             Some(Modal::Palette(_)) => return self.palette_key(key),
             Some(Modal::Help(_) | Modal::Text { .. }) => return self.text_key(key),
+            Some(Modal::Ask(..)) => return self.ask_key(key),
             None => {}
         }
         if self.screens.is_typing(self.current) {
@@ -54,9 +55,12 @@ impl App {
         let own = self.screens.pressed(self.current, &self.keys, &chords);
         let global = self.keys.find(super::ACTIONS, &chords);
         match (own, global) {
-            (Pressed::Send(msg), _) => vec![Msg::Screen(msg)],
+            (Pressed::Send(risk, msg), _) => match self.allowed(risk) {
+                Ok(()) => vec![Msg::Screen(msg)],
+                Err(why) => self.refused(why),
+            },
             (Pressed::Refused(why), _) => self.refused(why),
-            (_, Found::Action(action)) => match (action.enabled)(self) {
+            (_, Found::Action(action)) => match self.allowed(action.risk).and((action.enabled)(self)) {
                 Ok(()) => vec![(action.msg)()],
                 Err(why) => self.refused(why),
             },
@@ -80,6 +84,10 @@ impl App {
         match &mut self.modal {
             Some(Modal::Palette(state)) => {
                 state.field.paste(text);
+                vec![]
+            }
+            Some(Modal::Ask(_, state)) => {
+                state.paste(text);
                 vec![]
             }
             Some(_) => vec![],

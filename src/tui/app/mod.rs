@@ -4,6 +4,7 @@ mod actions;
 mod commands;
 mod help;
 mod keys;
+mod lock;
 mod palette;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ use super::{
     screens::{self, Common, ScreenId, Screens},
     shared::{Keep, Kept, Link, Now, Shared},
     ui::{
-        action::{Chord, Keys},
+        action::{Chord, Info, Keys, Risk},
+        ask,
         hits::Hits,
         theme::Theme,
     },
@@ -72,6 +74,17 @@ enum Modal {
         lines: Vec<String>,
         offset: usize,
     },
+    /// Why something is wanted.
+    Ask(Purpose, Box<ask::State>),
+}
+
+/// What a reason is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To unlock writes.
+    Unlock,
+    /// To see personal data.
+    Reveal,
 }
 
 #[derive(Debug)]
@@ -112,6 +125,14 @@ pub enum Msg {
     Failed(String),
     Suspend,
     CloseModal,
+    /// Unlock writes, or lock them again.
+    Lock,
+    /// Reveal personal data, or cover it again.
+    Reveal,
+    /// A reason was given.
+    Asked(Purpose, String),
+    /// What it was given for came about, and was recorded; or why not.
+    Granted(Purpose, String, Result<(), String>),
     Quit,
 }
 
@@ -132,6 +153,12 @@ pub enum Request {
     Recall,
     /// Write what is to be remembered.
     Save(Kept),
+    /// Open the way to write, for this reason.
+    Unlock { reason: String },
+    /// Close it.
+    Lock,
+    /// Record that personal data is looked at, where and why.
+    Reveal { reason: String, place: String },
 }
 
 impl App {
@@ -175,6 +202,9 @@ impl App {
         if self.note.as_ref().is_some_and(|note| note.until <= now.instant) {
             self.note = None;
         }
+        if self.shared.revealed.as_ref().is_some_and(|timed| timed.until <= now.instant) {
+            self.cover();
+        }
     }
 
     /// Stores what drawing learned.
@@ -191,7 +221,7 @@ impl App {
         match &mut self.modal {
             Some(Modal::Help(state)) => state.offset = state.offset.min(end(OVER)),
             Some(Modal::Text { offset, .. }) => *offset = (*offset).min(end(OVER)),
-            Some(Modal::Palette(_)) | None => {}
+            Some(Modal::Palette(_) | Modal::Ask(..)) | None => {}
         }
         self.hits = hits;
         self.screens.fit(self.current, &fits);
@@ -208,7 +238,40 @@ impl App {
             let step = if age < 60 { 1 } else { 60 };
             at + Duration::from_secs((age / step + 1) * step)
         });
-        [note, screen, age].into_iter().flatten().min()
+        let timed = [self.shared.unlocked.as_ref(), self.shared.revealed.as_ref()];
+        // The countdown in the header.
+        let second = timed.into_iter().flatten().map(|timed| {
+            let left = timed.left(self.shared.now.instant);
+            let rest = Duration::from_nanos(u64::from(left.subsec_nanos()));
+            let step = if rest.is_zero() { Duration::from_secs(1).min(left) } else { rest };
+            self.shared.now.instant + step
+        });
+        [note, screen, age, second.min()].into_iter().flatten().min()
+    }
+
+    /// The screen's actions as they stand now.
+    fn own_infos(&self) -> Vec<Info> {
+        self.barring(self.screens.infos(self.current, &self.keys))
+    }
+
+    /// The global actions as they stand now.
+    fn global_infos(&self) -> Vec<Info> {
+        self.barring(self.keys.infos(ACTIONS, self))
+    }
+
+    fn barring(&self, mut infos: Vec<Info>) -> Vec<Info> {
+        for info in &mut infos {
+            info.enabled = self.allowed(info.risk).and(info.enabled);
+        }
+        infos
+    }
+
+    /// Whether something of that risk may be done now: the lock, for every action alike.
+    fn allowed(&self, risk: Risk) -> Result<(), &'static str> {
+        match risk {
+            Risk::Look => Ok(()),
+            Risk::Change | Risk::Destroy => self.shared.writable(),
+        }
     }
 
     fn tell(&mut self, text: impl Into<String>, bad: bool) {

@@ -43,8 +43,7 @@ impl Entry {
 /// Rows that match what is typed, best first.
 pub(super) fn entries(app: &App, typed: &str) -> Vec<Entry> {
     let word = typed.split(' ').next().unwrap_or_default().to_lowercase();
-    let screen = app.screens.infos(app.current, &app.keys);
-    let actions = screen.into_iter().chain(app.keys.infos(super::ACTIONS, app)).map(Entry::Action);
+    let actions = app.own_infos().into_iter().chain(app.global_infos()).map(Entry::Action);
     let commands = COMMANDS.iter().map(|command| Entry::Command {
         name: command.name,
         argument: command.argument,

@@ -73,6 +73,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
         Msg::Failed(what) => app.tell(what, true),
         Msg::Suspend => app.suspended = true,
         Msg::CloseModal => app.modal = None,
+        Msg::Lock => return app.toggle_lock(),
+        Msg::Reveal => return app.toggle_reveal(),
+        Msg::Asked(purpose, reason) => return app.asked(purpose, reason),
+        Msg::Granted(purpose, reason, result) => return app.granted(purpose, reason, result),
         Msg::Quit => app.quit = true,
     }
     vec![]
@@ -82,7 +86,11 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
 pub fn wake(app: &mut App) -> Vec<Effect<Request>> {
     let now = app.shared.now.instant;
     let due = app.screens.wakes_at(app.current, &app.shared).is_some_and(|at| at <= now);
-    if due { screen(app, Screens::woken(app.current)) } else { vec![] }
+    let mut effects = app.lock_in_time();
+    if due {
+        effects.extend(screen(app, Screens::woken(app.current)));
+    }
+    effects
 }
 
 fn screen(app: &mut App, msg: screens::Msg) -> Vec<Effect<Request>> {
@@ -101,6 +109,7 @@ fn settle(app: &mut App, effects: Vec<Effect<screens::Request>>) -> Vec<Effect<R
             Effect::Back if app.trail_at == 0 => out.extend(show(app, ScreenId::Orders)),
             Effect::Back => out.extend(follow_trail(app, -1)),
             Effect::Keep(keep) => out.extend(kept(app, keep)),
+            Effect::Unlock => out.extend(app.toggle_lock()),
             other => out.push(other.map(Request::Screen)),
         }
     }

@@ -35,6 +35,10 @@ pub struct Options {
     pub mouse: bool,
     pub zone: crate::domain::zone::Zone,
     pub interval: std::time::Duration,
+    /// Nothing is written, and nothing unlocks it.
+    pub read_only: bool,
+    /// How long an unlocking lasts.
+    pub unlock_for: std::time::Duration,
     pub route: Route,
 }
 
@@ -60,6 +64,8 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let services = Arc::new(options.services);
     let mut shared = Shared::new(now(Instant::now()), options.zone);
     shared.interval = options.interval;
+    shared.read_only = options.read_only;
+    shared.unlock_for = options.unlock_for;
     let app = App::new(shared, options.caps.theme, options.keys, options.mouse);
     let mut guard = Guard::enter(options.mouse)?;
     let mut console = Console {
@@ -119,7 +125,8 @@ impl Console {
                 | Effect::Warn(_)
                 | Effect::Open(_)
                 | Effect::Back
-                | Effect::Keep(_) => {}
+                | Effect::Keep(_)
+                | Effect::Unlock => {}
             }
         }
         if let Some(told) = self.last_copy.take() {

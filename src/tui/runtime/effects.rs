@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     db::{self, Layout},
     tui::{
-        app::{Msg, Request},
+        app::{Msg, Purpose, Request},
         effect::Lane,
         screens,
         services::Services,
@@ -100,6 +100,18 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
             Ok(()) => return,
             Err(error) => Msg::Failed(error),
         },
+        Request::Unlock { reason } => {
+            let result = cx.services.unlock(&reason).await;
+            Msg::Granted(Purpose::Unlock, reason, result)
+        }
+        Request::Lock => {
+            cx.services.lock().await;
+            return;
+        }
+        Request::Reveal { reason, place } => {
+            let result = cx.services.reveal(&reason, &place).await;
+            Msg::Granted(Purpose::Reveal, reason, result)
+        }
     };
     // The loop has ended when nobody listens any more.
     let _ = inbox.send(answer).await;

@@ -9,7 +9,7 @@ use super::{
     runtime::Cx,
     shared::Shared,
     ui::{
-        action::{Chord, Found, Info, Keys},
+        action::{Chord, Found, Info, Keys, Risk},
         hits::Hits,
         list::Step,
         theme::Theme,
@@ -211,7 +211,9 @@ macro_rules! screens {
                 match id {
                     $(ScreenId::$variant => match keys.find($module::ACTIONS, chords) {
                         Found::Action(action) => match (action.enabled)(&self.$module) {
-                            Ok(()) => Pressed::Send(Msg::$variant((action.msg)())),
+                            Ok(()) => {
+                                Pressed::Send(action.risk, Msg::$variant((action.msg)()))
+                            }
                             Err(why) => Pressed::Refused(why),
                         },
                         Found::Prefix => Pressed::Prefix,
@@ -244,7 +246,8 @@ macro_rules! screens {
 /// What a key sequence means on a screen.
 #[derive(Debug)]
 pub enum Pressed {
-    Send(Msg),
+    /// A message, and what it risks.
+    Send(Risk, Msg),
     Refused(&'static str),
     Prefix,
     Nothing,

@@ -88,6 +88,8 @@ pub enum Footing<'a> {
     Running,
     /// It cannot be run, and what to do instead.
     Not(&'a str),
+    /// It was tried and did not come about; the whole reason stands above the foot.
+    Failed(&'a str),
 }
 
 impl Card {
@@ -178,7 +180,12 @@ pub fn view(
     } else {
         lines::plan(card, theme, room)
     };
-    let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4);
+    let failed = match footing {
+        Footing::Failed(why) => lines::wrap(why, room),
+        _ => vec![],
+    };
+    let below = u16::try_from(failed.len()).unwrap_or(0).min(area.height / 3);
+    let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4 + below);
     let area = area.centered(
         ratatui::layout::Constraint::Max(WIDEST),
         ratatui::layout::Constraint::Max(wanted.min(area.height)),
@@ -191,7 +198,12 @@ pub fn view(
         width: inner.width.saturating_sub(2),
         ..inner
     };
-    let [body, rule, foot] = inner.layout(&Layout::vertical([Fill(1), Length(1), Length(1)]));
+    let [body, rule, why, foot] =
+        inner.layout(&Layout::vertical([Fill(1), Length(1), Length(below), Length(1)]));
+    for (row, line) in (0..why.height).zip(failed) {
+        let place = Rect { y: why.y + row, height: 1, ..why };
+        clipped(frame, place, Line::styled(line, theme.danger));
+    }
     let end = lines.len().saturating_sub(usize::from(body.height));
     let first = state.offset.min(end);
     let len = lines.len();
@@ -228,6 +240,11 @@ fn foot_line(
     if let Footing::Not(why) = footing {
         let told = vec![Span::styled(text::clean(why).into_owned(), theme.danger)];
         clipped(frame, area, Line::from(told));
+        return;
+    }
+    if let Footing::Failed(_) = footing {
+        let keys = "p plan again  y copy  s SQL  Esc back";
+        clipped(frame, area, Line::styled(keys, theme.muted));
         return;
     }
     if footing == Footing::Running {

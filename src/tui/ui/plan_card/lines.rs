@@ -105,7 +105,7 @@ fn indented(
 }
 
 /// Broken between words, and inside one that is longer than a line: nothing of a plan is left out.
-fn wrap(words: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(words: &str, width: usize) -> Vec<String> {
     let cleaned = text::clean(words);
     let mut out = vec![String::new()];
     for word in cleaned.split(' ') {
