@@ -1,6 +1,7 @@
 //! PostgreSQL: sessions, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
 
+pub mod audit;
 pub mod bulk;
 pub mod buyers;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod summaries;
 
 mod cancel;
 mod error;
+mod journal;
 mod layout;
 mod pool;
 mod sql;

@@ -59,6 +59,8 @@ impl Default for Limits {
 pub struct Db {
     pub(super) read: Pool,
     pub(super) control: Pool,
+    /// One session; see [`Db::journal`].
+    pub(super) journal: Pool,
     layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
 }
 
@@ -68,6 +70,7 @@ impl Db {
         Self {
             read: Pool::new(options, limits, limits.readers),
             control: Pool::new(options, limits, 1),
+            journal: Pool::new(options, limits, 1),
             layout: Arc::default(),
         }
     }
@@ -110,6 +113,7 @@ impl Db {
     pub async fn close(&self) {
         self.read.close().await;
         self.control.close().await;
+        self.journal.close().await;
     }
 }
 
