@@ -1,6 +1,7 @@
 //! PostgreSQL: sessions, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
 
+pub mod audit;
 pub mod bulk;
 pub mod buyers;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod messages;
 pub mod migrate;
 pub mod orders;
 pub mod search;
+pub mod settings;
 pub mod streams;
 pub mod summaries;
 
