@@ -12,6 +12,7 @@ pub mod messages;
 pub mod migrate;
 pub mod orders;
 pub mod search;
+pub mod settings;
 pub mod streams;
 pub mod summaries;
 
