@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::domain::{order::Order, zone::Zone};
+use crate::{
+    domain::{order::Order, zone::Zone},
+    ops::policy::Policy,
+};
 use chrono::{DateTime, Utc};
 
 use super::route::Route;
@@ -34,6 +37,8 @@ pub struct Place {
     pub gaps: Vec<String>,
     /// Semantics 1: a database of a running service.
     pub attached: bool,
+    /// Who acts: `mai@desk-4`.
+    pub operator: String,
     /// Why nothing can be written here at all, and what would change that.
     pub barred: Option<&'static str>,
 }
@@ -104,10 +109,8 @@ pub struct Shared {
     pub revealed: Option<Timed>,
     /// Until when something may be written, and why.
     pub unlocked: Option<Timed>,
-    /// Nothing is written, whatever is pressed.
-    pub read_only: bool,
-    /// How long an unlocking lasts, and a revealing.
-    pub unlock_for: Duration,
+    /// What may be done here at all, for how long an unlocking lasts (and a revealing).
+    pub policy: Policy,
     pub link: Link,
     pub kept: Kept,
     /// Between two refreshes of what is on screen.
@@ -128,8 +131,7 @@ impl Shared {
             masked: true,
             revealed: None,
             unlocked: None,
-            read_only: false,
-            unlock_for: Duration::from_secs(600),
+            policy: Policy::default(),
             link: Link::Connecting { doing: "connecting".to_owned() },
             kept: Kept::default(),
             interval: Duration::from_secs(5),
@@ -150,7 +152,7 @@ impl Shared {
     /// Why nothing can be written, whoever unlocks it.
     #[must_use]
     pub fn barred(&self) -> Option<&'static str> {
-        if self.read_only {
+        if self.policy.read_only {
             return Some("read-only: this console cannot be unlocked; start it without --read-only");
         }
         match self.place() {

@@ -66,6 +66,7 @@ pub fn place() -> Place {
         server: "PostgreSQL 18".to_owned(),
         gaps: vec![],
         attached: false,
+        operator: "mai@desk-4".to_owned(),
         barred: None,
     }
 }
@@ -87,6 +88,7 @@ pub fn attached() -> Place {
                 .to_owned(),
         ],
         attached: true,
+        operator: "mai@desk-4".to_owned(),
         barred: Some("there is no schema orderscope to record in: run `orderscope attach` first"),
     }
 }

@@ -1,9 +1,12 @@
 //! The global rows of the action table: the same keys on every screen.
 
 use super::{App, Common, Msg, ScreenId};
-use crate::tui::ui::{
-    action::{Action, Keys},
-    list::Step,
+use crate::tui::{
+    change,
+    ui::{
+        action::{Action, Keys, Risk},
+        list::Step,
+    },
 };
 
 type Row = Action<App, Msg>;
@@ -115,6 +118,33 @@ pub const ACTIONS: &[Row] = &[
     Row::look("gaps", &["!"], "limits", "What this database lacks and what that costs", || {
         Msg::Gaps
     }),
+    Row::look(
+        "change",
+        &["c"],
+        "change",
+        "Change the order under the cursor, or make a new order or buyer: menu, form, plan, typed word",
+        || Msg::Commands,
+    )
+    .risk(Risk::Change)
+    .footer(60)
+    .twin("orderscope order cancel"),
+    Row::look(
+        "undo",
+        &["u"],
+        "undo",
+        "Plan what takes back the last change of this session, where it can be taken back",
+        || Msg::Change(change::Msg::Undo),
+    )
+    .risk(Risk::Change)
+    .footer(18)
+    .when(|app| app.change.reversible()),
+    Row::look("log", &["@"], "log", "What operators did here, newest first", || Msg::Log)
+        .footer(9)
+        .when(|app| match app.shared.place() {
+            None => Err("not connected yet"),
+            Some(place) => place.barred.map_or(Ok(()), Err),
+        })
+        .twin("orderscope audit list"),
     Row::look(
         "unlock",
         &["w"],

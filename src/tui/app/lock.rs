@@ -21,7 +21,7 @@ impl App {
         match self.shared.barred() {
             Some(why) => self.tell(why, true),
             None => {
-                let minutes = self.shared.unlock_for.as_secs().div_ceil(60);
+                let minutes = self.shared.policy.unlock.as_secs().div_ceil(60);
                 let text = format!(
                     "Unlocks writes for {minutes} min. Every command still shows its plan first \
                      and asks for a typed word; what runs is recorded with who, when and why."
@@ -40,7 +40,7 @@ impl App {
             self.tell("personal data is masked", false);
             return vec![];
         }
-        let minutes = self.shared.unlock_for.as_secs().div_ceil(60);
+        let minutes = self.shared.policy.unlock.as_secs().div_ceil(60);
         let text = format!(
             "Shows names, addresses, notes and reasons for {minutes} min. It is recorded who \
              looked, when, where and why."
@@ -68,7 +68,7 @@ impl App {
         &mut self,
         purpose: Purpose,
         reason: String,
-        result: Result<(), String>,
+        result: Result<String, String>,
     ) -> Effects {
         let Some(Modal::Ask(asked, state)) = &mut self.modal else {
             // Given up meanwhile.
@@ -83,10 +83,11 @@ impl App {
         }
         match result {
             Err(why) => state.failed(why),
-            Ok(()) => {
-                let until = self.shared.now.instant + self.shared.unlock_for;
+            Ok(told) => {
+                let until = self.shared.now.instant + self.shared.policy.unlock;
                 let timed = Some(Timed { until, reason });
                 self.modal = None;
+                self.tell(told, false);
                 match purpose {
                     Purpose::Unlock => self.shared.unlocked = timed,
                     Purpose::Reveal => {

@@ -20,7 +20,9 @@ pub use self::{
     view::view,
 };
 use super::{
+    change,
     effect::Effect,
+    journal,
     route::Route,
     screens::{self, Common, ScreenId, Screens},
     shared::{Keep, Kept, Link, Now, Shared},
@@ -44,10 +46,13 @@ pub struct App {
     pub shared: Shared,
     pub screens: Screens,
     pub current: ScreenId,
+    pub change: change::State,
     pub theme: Theme,
     pub keys: Keys,
     pub mouse: bool,
     pub quit: bool,
+    /// It was asked once to quit while something runs.
+    quitting: bool,
     /// Why the console cannot go on: told after the terminal is given back.
     pub ended: Option<Ended>,
     /// The shell is to have the terminal for a while (Ctrl+Z).
@@ -74,6 +79,8 @@ enum Modal {
         lines: Vec<String>,
         offset: usize,
     },
+    /// What operators did.
+    Log(Box<journal::State>),
     /// Why something is wanted.
     Ask(Purpose, Box<ask::State>),
 }
@@ -98,6 +105,10 @@ struct Note {
 #[derive(Debug, Clone)]
 pub enum Msg {
     Screen(screens::Msg),
+    Change(change::Msg),
+    Journal(journal::Msg),
+    /// `c`: what can be done with the order under the cursor.
+    Commands,
     Common(Common),
     Show(ScreenId),
     /// Go somewhere, remembering where we were.
@@ -132,7 +143,9 @@ pub enum Msg {
     /// A reason was given.
     Asked(Purpose, String),
     /// What it was given for came about, and was recorded; or why not.
-    Granted(Purpose, String, Result<(), String>),
+    Granted(Purpose, String, Result<String, String>),
+    /// `@`: the operations log.
+    Log,
     Quit,
 }
 
@@ -157,6 +170,8 @@ pub enum Request {
     Unlock { reason: String },
     /// Close it.
     Lock,
+    Change(change::Request),
+    Journal(journal::Request),
     /// Record that personal data is looked at, where and why.
     Reveal { reason: String, place: String },
 }
@@ -169,10 +184,12 @@ impl App {
             shared,
             screens: Screens::default(),
             current: ScreenId::Orders,
+            change: change::State::default(),
             theme,
             keys,
             mouse,
             quit: false,
+            quitting: false,
             ended: None,
             suspended: false,
             modal: None,
@@ -221,7 +238,9 @@ impl App {
         match &mut self.modal {
             Some(Modal::Help(state)) => state.offset = state.offset.min(end(OVER)),
             Some(Modal::Text { offset, .. }) => *offset = (*offset).min(end(OVER)),
-            Some(Modal::Palette(_) | Modal::Ask(..)) | None => {}
+            Some(Modal::Log(state)) => state.fit(&hits.heights, end(OVER)),
+            Some(Modal::Palette(_) | Modal::Ask(..)) => {}
+            None => self.change.fit(end(OVER)),
         }
         self.hits = hits;
         self.screens.fit(self.current, &fits);

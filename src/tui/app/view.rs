@@ -12,10 +12,11 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, Modal, Msg, help, palette};
+use super::{App, Modal, Msg, OVER, help, palette};
 use crate::{
     domain::text,
     tui::{
+        change, journal,
         screens::ScreenId,
         shared::Link,
         ui::{action::shown, ask, hits::Hits, pane::key_hints, theme::Theme},
@@ -46,6 +47,12 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
     hits.above(app.screens.view(app.current, &app.shared, theme, frame, body).map(Msg::Screen));
     frame.render_widget(trail_line(app, theme, trail.width), trail);
     frame.render_widget(footer(app, theme, foot.width), foot);
+    if app.change.is_open() {
+        dim(frame, body);
+        hits.clear_areas();
+        let over = change::view(&app.change, &app.shared, theme, frame, body, OVER);
+        hits.above(over.map(Msg::Change));
+    }
     if let Some(modal) = &app.modal {
         dim(frame, body);
         hits.clear_areas();
@@ -59,6 +66,7 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
                 let lines = help::wrapped(lines, body.width);
                 help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
+            Modal::Log(state) => journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits),
             Modal::Ask(_, state) => ask::view(state, theme, frame, body),
         }
     }
@@ -98,7 +106,7 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     };
     let lock = match (&shared.unlocked, narrow) {
         (Some(timed), _) => format!(" UNLOCKED {} ", timed.clock(now)),
-        (None, _) if shared.read_only => " READ-ONLY ".to_owned(),
+        (None, _) if shared.policy.read_only => " READ-ONLY ".to_owned(),
         (None, true) => " LOCKED ".to_owned(),
         (None, false) => "  LOCKED read-only  ".to_owned(),
     };

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What stands on the card.
-pub(super) fn card(plan: &Plan, proposal: &Proposal, you: &str, shared: &Shared) -> Card {
+pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
     let masked = |text: &str| if shared.masked { covered(text) } else { text.to_owned() };
     let place = shared.place();
     let target = place.map_or_else(String::new, |place| {
@@ -36,7 +36,7 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, you: &str, shared: &Shared)
         command: super::menu::command(&plan.request.intent).to_owned(),
         reason: plan.request.reason.clone(),
         target,
-        you: you.to_owned(),
+        you: place.map_or_else(String::new, |place| format!("{} ({})", place.operator, place.role)),
         lock_left: left.unwrap_or_default(),
         checked: format!("{checked} ago"),
         checks: plan.checks.iter().map(|check| (mark(check.verdict), check.text.clone())).collect(),
@@ -47,7 +47,7 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, you: &str, shared: &Shared)
             .collect(),
         undo: plan.undo.clone(),
         twin,
-        word: plan.word.clone(),
+        word: shared.policy.phrase(&plan.word),
         sql: plan.statements.iter().map(|statement| masked(statement)).collect(),
     }
 }

@@ -221,8 +221,8 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
             open && !plan.is_blocked() && shared.writable().is_ok()
         })
         .cloned();
-    let word = runnable.as_ref().map(|plan| plan.word.as_str());
-    let answer = proposal.card.key(key, word);
+    let word = runnable.as_ref().map(|plan| shared.policy.phrase(&plan.word));
+    let answer = proposal.card.key(key, word.as_deref());
     match answer {
         plan_card::Answer::Left => left(state),
         plan_card::Answer::Run => match runnable {

@@ -30,7 +30,6 @@ use crate::{
 pub fn view(
     state: &State,
     shared: &Shared,
-    you: &str,
     theme: &Theme,
     frame: &mut Frame,
     area: Rect,
@@ -44,7 +43,7 @@ pub fn view(
         Stage::Plan(proposal) => match &proposal.plan.value {
             Some(plan) => {
                 let running = state.running.is_some();
-                plan_view(plan, proposal, running, shared, you, theme, frame, area, pane, &mut hits);
+                plan_view(plan, proposal, running, shared, theme, frame, area, pane, &mut hits);
             }
             None => waiting(proposal, shared, theme, frame, area),
         },
@@ -151,14 +150,13 @@ fn plan_view(
     proposal: &Proposal,
     running: bool,
     shared: &Shared,
-    you: &str,
     theme: &Theme,
     frame: &mut Frame,
     area: Rect,
     pane: usize,
     hits: &mut Hits<Msg>,
 ) {
-    let card = card::card(plan, proposal, you, shared);
+    let card = card::card(plan, proposal, shared);
     let told;
     let footing = match (&proposal.ended, running) {
         (Some(Ok(_)), _) => return ended(plan, proposal, theme, frame, area),

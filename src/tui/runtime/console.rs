@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Program, drive, effects::Runner, signals};
-use crate::tui::{
+use crate::{ops::policy::Policy, tui::{
     app::{self, App, Ended, Msg, Request},
     effect::Effect,
     route::Route,
@@ -24,7 +24,7 @@ use crate::tui::{
     shared::{Now, Shared},
     term::{Guard, caps::Caps, panic},
     ui::action::Keys,
-};
+}};
 
 /// What the command line and the configuration decide about a console.
 #[derive(Debug)]
@@ -35,10 +35,8 @@ pub struct Options {
     pub mouse: bool,
     pub zone: crate::domain::zone::Zone,
     pub interval: std::time::Duration,
-    /// Nothing is written, and nothing unlocks it.
-    pub read_only: bool,
-    /// How long an unlocking lasts.
-    pub unlock_for: std::time::Duration,
+    /// What may be done here at all.
+    pub policy: Policy,
     pub route: Route,
 }
 
@@ -64,8 +62,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let services = Arc::new(options.services);
     let mut shared = Shared::new(now(Instant::now()), options.zone);
     shared.interval = options.interval;
-    shared.read_only = options.read_only;
-    shared.unlock_for = options.unlock_for;
+    shared.policy = options.policy;
     let app = App::new(shared, options.caps.theme, options.keys, options.mouse);
     let mut guard = Guard::enter(options.mouse)?;
     let mut console = Console {

@@ -10,8 +10,9 @@ use crate::{
     db::{self, Layout},
     tui::{
         app::{Msg, Purpose, Request},
+        change,
         effect::Lane,
-        screens,
+        journal, screens,
         services::Services,
     },
 };
@@ -94,6 +95,8 @@ impl Runner {
 async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     let answer = match request {
         Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
+        Request::Change(request) => Msg::Change(change::load(request, cx).await),
+        Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
         Request::Connect => cx.services.connect(&inbox).await,
         Request::Recall => Msg::Remembered(cx.services.recall().await),
         Request::Save(kept) => match cx.services.save(&kept).await {
@@ -101,8 +104,9 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
             Err(error) => Msg::Failed(error),
         },
         Request::Unlock { reason } => {
-            let result = cx.services.unlock(&reason).await;
-            Msg::Granted(Purpose::Unlock, reason, result)
+            let result = cx.services.unlock().await;
+            let told = result.map(|()| "unlocked: what runs is recorded".to_owned());
+            Msg::Granted(Purpose::Unlock, reason, told)
         }
         Request::Lock => {
             cx.services.lock().await;

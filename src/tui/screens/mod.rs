@@ -7,7 +7,7 @@ use super::{
     effect::Effect,
     route::Route,
     runtime::Cx,
-    shared::Shared,
+    shared::{Shared, Subject},
     ui::{
         action::{Chord, Found, Info, Keys, Risk},
         hits::Hits,
@@ -167,6 +167,12 @@ macro_rules! screens {
             #[must_use]
             pub fn route(&self, id: ScreenId) -> Option<Route> {
                 match id { $(ScreenId::$variant => self.$module.route()),+ }
+            }
+
+            /// The order under the cursor, as commands need to know it.
+            #[must_use]
+            pub fn subject(&self, id: ScreenId) -> Option<Subject> {
+                match id { $(ScreenId::$variant => self.$module.subject()),+ }
             }
 
             /// The last line but one: where we are.

@@ -37,7 +37,7 @@ use crate::{
         effect::Lane,
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::Shared,
+        shared::{Shared, Subject},
         ui::{
             field::Field,
             list::Cursor,
@@ -219,6 +219,15 @@ impl State {
         let at = (!self.live && self.known().is_some()).then(|| self.version());
         let diff = if self.show == Show::Diff { self.pins } else { None };
         self.order.map(|order| Route::Timeline { order, at: at.or(self.wanted), diff })
+    }
+
+    /// The order on screen as its row is now, else as its events have it.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        let known = self.known()?;
+        let folded = || Some((**known.timeline.steps().last()?.state.order.as_ref()?).clone());
+        let order = known.history.row.clone().or_else(folded)?;
+        Some(Subject { order })
     }
 
     /// Where we are, in words.
