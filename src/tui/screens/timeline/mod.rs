@@ -32,7 +32,7 @@ use crate::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::known::Known,
+    ops::{audit::Recorded, known::Known},
     tui::{
         effect::Lane,
         route::Route,
@@ -50,6 +50,7 @@ use crate::{
 pub const SPEC: Spec = Spec { number: '3', title: "Timeline" };
 
 const READ: Lane = Lane::Latest("timeline.read");
+const ACTS: Lane = Lane::Latest("timeline.acts");
 
 /// One step of playing.
 const PLAY_STEP: Duration = Duration::from_millis(700);
@@ -93,6 +94,8 @@ pub enum Prompt {
 pub struct State {
     order: Option<OrderId>,
     known: Remote<Option<Arc<Known>>, db::Error>,
+    /// What operators did to the order, newest first, where that is recorded.
+    acts: Remote<Vec<Recorded>, db::Error>,
     /// Over events first, then messages.
     cursor: Cursor,
     /// The cursor stays on the newest event when one arrives.
@@ -137,6 +140,7 @@ pub enum Msg {
     Raw,
     Lanes,
     Read(Ticket, Result<Option<Arc<Known>>, db::Error>),
+    Acted(Ticket, Result<Vec<Recorded>, db::Error>),
     Exported(Result<String, String>),
 }
 
@@ -144,6 +148,7 @@ pub enum Msg {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Read { ticket: Ticket, order: OrderId },
+    Acts { ticket: Ticket, order: OrderId },
     Export { known: Arc<Known> },
 }
 
