@@ -122,7 +122,7 @@ pub const ACTIONS: &[Row] = &[
         "change",
         &["c"],
         "change",
-        "Change the order under the cursor, or make a new order or buyer: menu, form, plan, typed word",
+        "Commands for this order; new order, new buyer",
         || Msg::Commands,
     )
     .risk(Risk::Change)
@@ -132,7 +132,7 @@ pub const ACTIONS: &[Row] = &[
         "undo",
         &["u"],
         "undo",
-        "Plan what takes back the last change of this session, where it can be taken back",
+        "Plan what takes back the last change",
         || Msg::Change(change::Msg::Undo),
     )
     .risk(Risk::Change)

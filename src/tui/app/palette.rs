@@ -119,10 +119,14 @@ fn entry_line(entry: &Entry, theme: &Theme, chosen: bool) -> Line<'static> {
     let mut spans = vec![
         Span::styled(format!("{mark}{name:<26}"), if chosen { theme.cursor } else { style }),
         Span::styled(format!(" {keys:<10} "), theme.key),
-        Span::styled(help.to_owned(), style),
     ];
-    if let Some(why) = why.filter(|why| !why.is_empty()) {
-        spans.push(Span::styled(format!(" (not now: {why})"), theme.warn));
+    match why.filter(|why| !why.is_empty()) {
+        // The reason first: there may be no room for both.
+        Some(why) => {
+            spans.push(Span::styled(format!("(not now: {why}) "), theme.warn));
+            spans.push(Span::styled(help.to_owned(), style));
+        }
+        None => spans.push(Span::styled(help.to_owned(), style)),
     }
     Line::from(spans)
 }

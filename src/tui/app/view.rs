@@ -190,6 +190,24 @@ fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
 }
 
 fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
+    // The keys of what lies over the screen stand on it.
+    let over: &[(&str, &str)] = match &app.modal {
+        Some(Modal::Log(_)) => &[
+            ("Enter", "full record"),
+            ("t", "mine or all"),
+            ("r", "refresh"),
+            ("j k", "move"),
+            ("Esc", "back"),
+        ],
+        Some(Modal::Ask(..)) => &[("Enter", "go on"), ("Esc", "give up")],
+        None if app.change.is_open() => &[("Esc", "back")],
+        _ => &[],
+    };
+    if !over.is_empty() {
+        let hints: Vec<_> =
+            over.iter().map(|(key, title)| ((*key).to_owned(), (*title).to_owned())).collect();
+        return key_hints(theme, width, &hints);
+    }
     let mut infos: Vec<_> = app.own_infos().into_iter().chain(app.global_infos()).filter(|i| i.footer > 0).collect();
     infos.retain(|info| info.enabled.is_ok());
     infos.sort_by_key(|info| std::cmp::Reverse(info.footer));

@@ -120,7 +120,7 @@ mod tests {
             shown,
             format!(
                 "UPDATE buyers SET name = '{MASK}', n = '7' WHERE id = '{id}' AND at = \
-                 '2026-11-22T09:12:04Z' AND data = '{{\"Id\":\"{id}\",\"Note\":\"{MASK}\"}}'"
+                 '2026-11-22T09:12:04Z' AND data = '{{\"Note\":\"{MASK}\",\"Id\":\"{id}\"}}'"
             )
         );
         assert_eq!(covered("it's"), format!("it'{MASK}'"));

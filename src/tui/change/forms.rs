@@ -73,7 +73,7 @@ impl Sheet {
             Kind::Delete => "Hides the order from the service; no event is written. It can be restored.",
             Kind::Restore => "Takes the deletion back; no event is written.",
             Kind::Address if shared.masked => {
-                "Replaces all three parts; an empty one is cleared. (R shows the address of today.)"
+                "Replaces all three parts; an empty one is cleared. What is there now is masked: R shows it."
             }
             Kind::Address => "Replaces all three parts; an empty one is cleared.",
             Kind::NewOrder => "A blank line ends the list. Lines never change after placing.",

@@ -26,6 +26,9 @@ use crate::{
     },
 };
 
+/// Widest a menu gets.
+const WIDE: u16 = 104;
+
 /// Draws what lies over the screen; `pane` is the number of its text.
 pub fn view(
     state: &State,
@@ -60,9 +63,15 @@ fn commands(
     hits: &mut Hits<Msg>,
 ) {
     let items = menu::items(menu, shared);
-    let refused = items.iter().filter(|item| item.refused.is_some()).count();
+    let width = area.width.min(WIDE);
+    let room = usize::from(width.saturating_sub(10));
+    let why = |item: &menu::Item| match &item.refused {
+        Some((why, rule)) => words::wrapped(&format!("not now: {why} ({rule})"), room, 2),
+        None => vec![],
+    };
+    let refused: usize = items.iter().map(|item| why(item).len()).sum();
     let height = u16::try_from(items.len() + refused + 2).unwrap_or(16);
-    let area = area.centered(Max(84), Max(height));
+    let area = area.centered(Max(width), Max(height));
     frame.render_widget(Clear, area);
     let title = match &menu.subject {
         Some(subject) => format!("Change order {}", subject.order.id.short()),
@@ -91,13 +100,12 @@ fn commands(
         clipped(frame, place, line);
         hits.click(place, Msg::Clicked(index));
         row += 1;
-        if let Some((why, rule)) = &item.refused
-            && row < inner.height
-        {
-            let place = Rect { y: inner.y + row, height: 1, ..inner };
-            let told = format!("       not now: {why} ({rule})");
-            clipped(frame, place, Line::styled(told, theme.warn));
-            row += 1;
+        for line in why(item) {
+            if row < inner.height {
+                let place = Rect { y: inner.y + row, height: 1, ..inner };
+                clipped(frame, place, Line::styled(format!("      {line}"), theme.warn));
+                row += 1;
+            }
         }
     }
 }
@@ -111,7 +119,8 @@ fn typing(sheet: &Sheet, shared: &Shared, theme: &Theme, frame: &mut Frame, area
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
     let [above, body, foot] = inner.layout(&Layout::vertical([Length(2), Fill(1), Length(1)]));
-    clipped(frame, above, Line::styled(sheet.words(shared), theme.muted));
+    let told = Paragraph::new(Span::styled(sheet.words(shared), theme.muted));
+    frame.render_widget(told.wrap(Wrap { trim: true }), above);
     form::view(&sheet.form, theme, frame, body);
     let keys = Line::from(vec![
         Span::styled("Tab ↑ ↓", theme.key),
@@ -205,9 +214,9 @@ fn ended(plan: &Plan, proposal: &Proposal, theme: &Theme, frame: &mut Frame, are
 /// An error with the key that helps.
 fn failed(error: &Error) -> String {
     let key = match error {
-        Error::Conflict(_) | Error::Stale(_) => "  p plans it again on what is there now",
-        Error::Locked => "  w unlocks",
-        Error::Unresolved { .. } => "  look at the order before you try again",
+        Error::Conflict(_) | Error::Stale(_) => "; p plans it again on what is there now",
+        Error::Locked => "; w unlocks",
+        Error::Unresolved { .. } => "; look at the order before you try again",
         _ => "",
     };
     let told = error.to_string();

@@ -26,6 +26,9 @@ use crate::{
     },
 };
 
+/// Below this width the columns are narrower.
+const ROOMY: u16 = 100;
+
 /// Draws the log over the screen; `over` is the number of its pane.
 pub fn view<M: Clone>(
     state: &State,
@@ -45,8 +48,7 @@ pub fn view<M: Clone>(
     }
     let whose = if state.mine { "mine only" } else { "all operators" };
     let title = format!("Operations log, {whose}");
-    let note = "Enter full record  t mine  r refresh  Esc closes";
-    let inner = pane(frame, area, theme, &title, note, true);
+    let inner = pane(frame, area, theme, &title, "", true);
     if records.is_empty() {
         let told = match (&state.records.error, state.records.loading_since()) {
             (Some(error), _) => (format!("not read: {error}"), theme.danger),
@@ -64,7 +66,8 @@ pub fn view<M: Clone>(
     let rows = records.iter().enumerate().skip(visible.start).take(visible.len());
     for (line, (index, record)) in (0..height).zip(rows) {
         let place = Rect { y: body.y + line, height: 1, ..body };
-        clipped(frame, place, row(record, shared, theme, index == state.cursor.index));
+        let is_cursor = index == state.cursor.index;
+        clipped(frame, place, row(record, shared, theme, is_cursor, body.width >= ROOMY));
         if index == state.cursor.index {
             frame.buffer_mut().set_style(place, theme.cursor);
         }
@@ -85,19 +88,27 @@ fn foot(state: &State, shown: usize, theme: &Theme, shared: &Shared) -> Option<L
     full.then(|| Line::styled(told, theme.muted))
 }
 
-fn row(record: &Recorded, shared: &Shared, theme: &Theme, is_cursor: bool) -> Line<'static> {
-    let at = shared.zone.local(record.at).format("%m-%d %H:%M:%S");
+fn row(
+    record: &Recorded,
+    shared: &Shared,
+    theme: &Theme,
+    is_cursor: bool,
+    roomy: bool,
+) -> Line<'static> {
+    let (clock, who, what, whom) =
+        if roomy { ("%m-%d %H:%M:%S", 10, 20, 24) } else { ("%m-%d %H:%M", 8, 13, 13) };
+    let at = shared.zone.local(record.at).format(clock);
     let mark = if is_cursor { "> " } else { "  " };
     let reason = record.reason.as_deref().unwrap_or_default();
     Line::from(vec![
         Span::styled(mark, theme.marked),
         Span::styled(format!("#{:<6}", record.number), theme.accent),
         Span::styled(format!("{at} "), theme.muted),
-        Span::raw(text::fit(&record.operator, 10)),
+        Span::raw(text::fit(&record.operator, who)),
         Span::raw(" "),
-        Span::raw(text::fit(&record.intent, 18)),
+        Span::raw(text::fit(&record.intent, what)),
         Span::raw(" "),
-        Span::raw(text::fit(&targets(record), 24)),
+        Span::raw(text::fit(&targets(record), whom)),
         Span::raw(" "),
         Span::styled(veil(reason, !shared.masked).into_owned(), theme.muted),
     ])

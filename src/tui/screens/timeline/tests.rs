@@ -438,6 +438,7 @@ fn what_operators_did_stands_between_the_events() {
     });
     desk.timeline(super::Msg::Acted(asked.unwrap(), Ok(samples::records())));
     let frame = desk.frame();
+    let frame = &frame[frame.find("Events 2").unwrap()..];
     let place = |text: &str| frame.find(text).unwrap_or_else(|| panic!("no {text} in\n{frame}"));
     let order = ["OrderPlaced", "DeleteOrder", "RestoreOrder", "OrderCancelled", "CancelOrder"];
     let places: Vec<_> = order.iter().map(|text| place(text)).collect();

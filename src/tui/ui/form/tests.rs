@@ -114,6 +114,6 @@ fn the_focus_stays_in_sight_at_every_size() {
         frame(&form, width, height);
     }
     press(&mut form, KeyCode::BackTab);
-    types(&mut form, "7777");
-    assert!(frame(&form, 60, 5).contains("7777"));
+    types(&mut form, "77");
+    assert!(frame(&form, 60, 5).contains("[77"));
 }

@@ -16,14 +16,18 @@ const LABEL: usize = 10;
 pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let mut out = vec![];
     let plain = theme.text;
-    labelled(&mut out, theme, "command", &card.command, plain, width);
+    let left = match card.lock_left.as_str() {
+        "" => String::new(),
+        left => format!("unlock left {left}"),
+    };
+    let mut first = heading(theme, "", &left, width.saturating_sub(LABEL + card.command.width()));
+    first.spans.insert(0, Span::styled(card.command.clone(), plain));
+    first.spans.insert(0, Span::styled(format!("{:<LABEL$}", "command"), theme.muted));
+    out.push(first);
     if let Some(reason) = &card.reason {
         labelled(&mut out, theme, "reason", reason, plain, width);
     }
-    let mut target = format!("{}   you: {}", card.target, card.you);
-    if !card.lock_left.is_empty() {
-        target.push_str(&format!("   unlock left {}", card.lock_left));
-    }
+    let target = format!("{}   you: {}", card.target, card.you);
     labelled(&mut out, theme, "target", &target, plain, width);
     let checked = format!("checked {}", card.checked);
     out.push(heading(theme, "preconditions", &checked, width));
