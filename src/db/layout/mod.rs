@@ -46,6 +46,8 @@ pub struct Layout {
 /// How one table looks.
 #[derive(Debug, Clone)]
 struct Shape {
+    /// As the catalog spells it.
+    name: String,
     /// What to write after `FROM` so that it has the document's column names.
     source: String,
     partitioned: bool,
@@ -140,6 +142,18 @@ impl Layout {
     /// The planner's estimate of the number of rows, none before the first `ANALYZE`.
     pub fn estimated_rows(&self, table: Table) -> Option<i64> {
         self.tables.get(&table)?.rows
+    }
+
+    /// The table to write to, spelt and quoted as the database has it.
+    pub(super) fn target(&self, table: Table) -> Option<String> {
+        Some(format!("public.\"{}\"", self.tables.get(&table)?.name))
+    }
+
+    /// A column's own name, by the document's. Without quotes; it has only letters and underscores.
+    pub(super) fn column(&self, table: Table, column: &str) -> Option<&str> {
+        let shape = self.tables.get(&table)?;
+        let found = shape.columns.iter().find(|(name, _)| names::same(column, name))?;
+        Some(&found.0)
     }
 
     /// What to write after `FROM` to get the table with the document's column names; a relation without

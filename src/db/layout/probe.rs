@@ -89,6 +89,7 @@ fn shape(table: Table, found: Found) -> Shape {
         format!("(SELECT {} FROM public.\"{}\")", list.join(", "), found.name)
     };
     Shape {
+        name: found.name,
         source,
         partitioned: found.partitioned,
         readable: found.readable,
