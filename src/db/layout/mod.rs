@@ -36,6 +36,7 @@ pub struct Layout {
     marten: bool,
     trigrams: bool,
     usage: bool,
+    inline: bool,
     small_table_pages: i64,
     tables: BTreeMap<Table, Shape>,
     /// What to write after `FROM`, for every table there could be.
@@ -71,6 +72,11 @@ impl Layout {
     /// Whether the service's tables are ours to change.
     pub const fn is_managed(&self) -> bool {
         matches!(self.kind, Kind::Managed)
+    }
+
+    /// Whether the transaction that writes an event writes the order's summary document too.
+    pub const fn projects_inline(&self) -> bool {
+        self.inline
     }
 
     /// Whether schema `orderscope` exists.

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::{
-    AssertSqlSafe, Connection, Executor, PgConnection, Postgres, QueryBuilder, Row, types::Json,
+    AssertSqlSafe, Executor, PgConnection, Postgres, QueryBuilder, Row, types::Json,
 };
 use uuid::Uuid;
 
 pub use bound::{Bound, Field, may, must};
 pub use messages::{Inbox, NewMessage};
-pub use probe::{Need, Surroundings, lacking, newest_destination, surroundings};
+pub use probe::{Need, Surroundings, lacking, last_operator, newest_destination, surroundings};
 pub use streams::{NewStored, Number, newest_style};
 
 use super::{Error, Layout, Table};
@@ -230,9 +230,4 @@ impl<'a> Tx<'a> {
 fn both(sql: &mut QueryBuilder<Postgres>, said: &mut String, text: &str) {
     sql.push(text);
     said.push_str(text);
-}
-
-/// Whether the session still answers.
-pub async fn answers(conn: &mut PgConnection) -> bool {
-    conn.ping().await.is_ok()
 }

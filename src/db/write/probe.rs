@@ -96,3 +96,13 @@ pub async fn newest_destination(
     let found: Option<Option<String>> = sql.build_query_scalar().fetch_optional(conn).await?;
     Ok(found.flatten())
 }
+
+/// Who last did something to it with this program, and when, as audit has it.
+pub async fn last_operator(
+    conn: &mut PgConnection,
+    target: &str,
+) -> Result<Option<(String, DateTime<Utc>)>, Error> {
+    let newest = "SELECT operator, at FROM orderscope.audit WHERE targets @> ARRAY[$1]
+                  ORDER BY number DESC LIMIT 1";
+    Ok(sqlx::query_as(newest).bind(target).fetch_optional(conn).await?)
+}

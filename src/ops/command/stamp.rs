@@ -4,6 +4,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::words;
 use crate::{
     db::write::Number,
     domain::{
@@ -69,7 +70,7 @@ impl<'a> Stamp<'a> {
             "user": operator.name,
             "operation": request.id,
         });
-        if let (Some(reason), Value::Object(headers)) = (&request.reason, &mut headers) {
+        if let (Some(reason), Value::Object(headers)) = (words::reason(request), &mut headers) {
             headers.insert("reason".to_owned(), json!(reason));
         }
         let number = if dry {

@@ -1,7 +1,5 @@
 //! Writes what was decided, table by table; the event comes last, when everything else is written.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::{facts::Facts, stamp::Stamp};
@@ -16,7 +14,6 @@ use crate::{
         decide::{Change, Refusal},
         envelope::{self, Publication},
         event::{EventKind, NewEvent, RecordedEvent},
-        fold::State,
         id::{EventId, MessageId, OrderId, OutboxId, SeqId, StreamId, Version},
         order::{Order, Status},
         outbox::Owner,
@@ -196,8 +193,7 @@ fn due(writer: &Writer, facts: &Facts, event: &NewEvent, append: &Append) -> Opt
         binary: false,
     };
     let id: OrderId = event.order.id;
-    let state: State = order.timeline.latest().after(append.position, id, &meaning(&stored));
-    let state = State { order: state.order.map(|order| Arc::new((*order).clone())), ..state };
+    let state = order.timeline.latest().after(append.position, id, &meaning(&stored));
     Some(Snapshot { version: append.position, state }.write())
 }
 
@@ -329,7 +325,7 @@ fn taken(error: db::Error, order: &Order) -> Error {
         db::Error::Duplicate { table, .. } if Table::Orders.is_called(&table) => {
             Error::Refused(Refusal::OrderExists(order.id))
         }
-        other => Error::Database(other),
+        other => Error::from(other),
     }
 }
 
@@ -343,9 +339,9 @@ pub fn version_taken(error: db::Error) -> Error {
             if appended || table.starts_with("mt_events") || table.starts_with("mt_streams") {
                 return moved("the stream's version");
             }
-            Error::Database(error)
+            Error::from(error)
         }
-        _ => Error::Database(error),
+        _ => Error::from(error),
     }
 }
 
