@@ -15,3 +15,12 @@ ALTER TABLE orderscope.database
     ADD CONSTRAINT ck_database_projection CHECK (projection IN ('inline', 'async')),
     ADD CONSTRAINT ck_database_publisher CHECK (publisher IN ('service', 'outbox')),
     ADD CONSTRAINT ck_database_snapshot_every CHECK (snapshot_every > 0);
+
+-- Demo data from before this setting is projected by a runner.
+DO $migration$
+BEGIN
+    IF to_regclass('orderscope.demo_load') IS NOT NULL THEN
+        UPDATE orderscope.database SET projection = 'async' WHERE EXISTS (SELECT FROM orderscope.demo_load);
+    END IF;
+END
+$migration$;

@@ -15,6 +15,7 @@ pub mod search;
 pub mod settings;
 pub mod streams;
 pub mod summaries;
+pub mod write;
 
 mod cancel;
 mod error;

@@ -2,7 +2,9 @@
 
 pub mod audit;
 pub mod buyers;
+pub mod command;
 pub mod history;
+pub mod inbox;
 pub mod known;
 pub mod operator;
 pub mod plan;

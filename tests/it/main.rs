@@ -9,6 +9,7 @@
 )]
 
 mod attached;
+mod commands;
 mod demo;
 mod docs;
 mod embedded;

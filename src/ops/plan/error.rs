@@ -69,7 +69,18 @@ pub enum Error {
     )]
     Unresolved { id: Uuid, why: String },
     #[error(transparent)]
-    Database(#[from] db::Error),
+    Database(db::Error),
+}
+
+impl From<db::Error> for Error {
+    fn from(error: db::Error) -> Self {
+        match error {
+            db::Error::NotPermitted(what) => Self::NotPermitted(format!(
+                "{what}; ask for the right, or use a login that has it; nothing was written"
+            )),
+            other => Self::Database(other),
+        }
+    }
 }
 
 impl From<Denied> for Error {

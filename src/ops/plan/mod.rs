@@ -3,7 +3,9 @@
 //! Generic for every kind of write: an [`Intent`] is planned, shown, and run after its checks were made
 //! again.
 
+pub(crate) mod checks;
 mod error;
+mod run;
 mod writer;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use error::{Error, Moved};
+pub(crate) use run::is_safe_again;
 pub use writer::Writer;
 
 use crate::domain::{decide::Command, id::Version};
@@ -123,15 +126,27 @@ pub struct Done {
 /// Plans a request: the real statements in a transaction that is rolled back. Holds locks no longer than a
 /// second and draws no number from any sequence.
 pub async fn plan(
-    _writer: &Writer,
-    _request: Request,
-    _now: DateTime<Utc>,
-    _stop: &CancellationToken,
+    writer: &Writer,
+    request: Request,
+    now: DateTime<Utc>,
+    stop: &CancellationToken,
 ) -> Result<Plan, Error> {
-    Err(Error::NoAudit)
+    run::plan(writer, request, now, stop).await
 }
 
 /// Runs a plan, in one transaction with its audit record, if what it relied on still holds.
-pub async fn run(_writer: &Writer, _plan: &Plan, _now: DateTime<Utc>) -> Result<Done, Error> {
-    Err(Error::NoAudit)
+pub async fn run(writer: &Writer, plan: &Plan, now: DateTime<Utc>) -> Result<Done, Error> {
+    if plan.is_blocked() {
+        return Err(Error::Blocked(plan.checks.clone()));
+    }
+    run::drive(writer, &plan.request, Some(&plan.relied), now).await
+}
+
+/// Runs a request that nobody planned; `expect` alone guards it against others.
+pub async fn execute(
+    writer: &Writer,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Result<Done, Error> {
+    run::drive(writer, request, None, now).await
 }

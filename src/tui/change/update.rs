@@ -238,6 +238,13 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
             }
             None => vec![],
         },
+        // The same operation again, by its id: it is not run twice.
+        plan_card::Answer::Other('p') if is_unresolved(proposal) => {
+            match (proposal.plan.value.clone(), shared.writable()) {
+                (Some(plan), Ok(())) => run(state, plan),
+                (_, writable) => writable.err().map(warn).into_iter().collect(),
+            }
+        }
         plan_card::Answer::Other('p') if !is_running && !succeeded(proposal) => {
             vec![ask(proposal, shared)]
         }
@@ -250,6 +257,14 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         }
         plan_card::Answer::Other(_) | plan_card::Answer::Stays => vec![],
     }
+}
+
+fn warn(why: &str) -> Effect<Request> {
+    Effect::Warn(why.to_owned())
+}
+
+const fn is_unresolved(proposal: &Proposal) -> bool {
+    matches!(proposal.ended, Some(Err(Error::Unresolved { .. })))
 }
 
 const fn succeeded(proposal: &Proposal) -> bool {
@@ -281,6 +296,7 @@ fn run(state: &mut State, plan: Arc<Plan>) -> Effects {
         return vec![];
     }
     proposal.card.clear();
+    proposal.ended = None;
     let (id, title) = (plan.request.id, plan.title.clone());
     state.running = Some(Running { id, title, reverses: proposal.draft.reverses });
     vec![Effect::Run(Lane::Every, Request::Run { plan })]

@@ -216,7 +216,7 @@ fn failed(error: &Error) -> String {
     let key = match error {
         Error::Conflict(_) | Error::Stale(_) => "; p plans it again on what is there now",
         Error::Locked => "; w unlocks",
-        Error::Unresolved { .. } => "; look at the order before you try again",
+        Error::Unresolved { .. } => "; p asks again for the same operation",
         _ => "",
     };
     let told = error.to_string();
