@@ -87,6 +87,12 @@ pub struct Global {
     /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
+    /// Who is recorded as acting, in place of the operating system's user
+    #[arg(long, global = true, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Write nothing, whatever is asked for; nothing unlocks it
+    #[arg(long, global = true)]
+    pub read_only: bool,
     /// Write a log of what the program does to this file (`RUST_LOG` sets the detail)
     #[arg(long, global = true, value_name = "FILE")]
     pub log: Option<PathBuf>,

@@ -9,11 +9,13 @@
 )]
 
 mod attached;
+mod audit;
 mod demo;
 mod docs;
 mod embedded;
 mod pictures;
 mod pty;
+mod queries;
 mod reads;
 mod schema;
 mod smoke;
