@@ -71,7 +71,7 @@ async fn find(
         })
         .await?;
     match found {
-        Ok(Some(history)) => Ok(Known::new(history, layout.is_managed())),
+        Ok(Some(history)) => Ok(Known::new(history, layout.projects_inline())),
         Ok(None) => Err(nothing(text)),
         Err(ids) if ids.is_empty() => Err(nothing(text)),
         Err(ids) => {

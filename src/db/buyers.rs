@@ -6,7 +6,23 @@ use super::{
     Error, Layout, Table,
     expressions::{BUYER_NAME, ID_TAIL},
 };
-use crate::domain::id::BuyerId;
+use crate::domain::{id::BuyerId, order::Buyer};
+
+/// A buyer as the row has them now.
+pub async fn by_id(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: BuyerId,
+) -> Result<Option<Buyer>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT name, address_street, address_city, address_province FROM {} b WHERE id = ",
+        layout.from(Table::Buyers)
+    ));
+    sql.push_bind(id).push(" LIMIT 1");
+    type Parts = (Option<String>, Option<String>, Option<String>, Option<String>);
+    let found: Option<Parts> = sql.build_query_as().fetch_optional(conn).await?;
+    Ok(found.map(|(name, street, city, province)| Buyer { name, street, city, province }))
+}
 
 /// Buyers whose name has this part (compared without case), at most `limit`, in no order. Needs the
 /// trigram index to be fast.

@@ -12,8 +12,10 @@ pub mod messages;
 pub mod migrate;
 pub mod orders;
 pub mod search;
+pub mod settings;
 pub mod streams;
 pub mod summaries;
+pub mod write;
 
 mod cancel;
 mod error;

@@ -10,6 +10,7 @@
 
 mod attached;
 mod audit;
+mod commands;
 mod demo;
 mod docs;
 mod embedded;

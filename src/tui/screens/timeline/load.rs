@@ -15,7 +15,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let known = cx
                 .read("timeline", async |conn, layout| {
                     let history = history::history(conn, layout, order).await?;
-                    Ok(history.map(|history| Arc::new(Known::new(history, layout.is_managed()))))
+                    Ok(history.map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
                 })
                 .await;
             Msg::Read(ticket, known)
