@@ -70,7 +70,7 @@ impl Db {
         Self {
             read: Pool::new(options, limits, limits.readers, Access::Read),
             control: Pool::new(options, limits, 1, Access::Read),
-            journal: Pool::new(options, limits, 1, Access::Write),
+            journal: Pool::new(options, limits, 1, Access::Read),
             layout: Arc::default(),
         }
     }

@@ -97,7 +97,7 @@ pub struct Recorded {
 /// Which entries are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// One of the targets, as in `order 0199a3f2-…`.
+    /// One of the targets: an id as text.
     pub target: Option<String>,
     /// The operator's name.
     pub by: Option<String>,
@@ -127,7 +127,8 @@ pub async fn readiness(conn: &mut PgConnection) -> Result<Readiness, Error> {
                      AND has_table_privilege(to_regclass('orderscope.audit_values'), 'INSERT')
                      AND has_table_privilege(to_regclass('orderscope.audit_chains'), 'INSERT')
                      AND has_table_privilege(to_regclass('orderscope.audit_chains'), 'SELECT')
-                     AND has_table_privilege(to_regclass('orderscope.audit_chains'), 'UPDATE')
+                     AND has_column_privilege(to_regclass('orderscope.audit_chains'), 'position', 'UPDATE')
+                     AND has_column_privilege(to_regclass('orderscope.audit_chains'), 'hash', 'UPDATE')
                      AND has_sequence_privilege(to_regclass('orderscope.audit_number'), 'USAGE'), false)",
     )
     .fetch_one(conn)

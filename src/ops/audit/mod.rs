@@ -23,12 +23,9 @@ pub use reads::{Kept, Reveal, Trail, revealed};
 pub use verify::{Break, Verified, verify};
 
 use super::operator::Operator;
-use crate::{
-    db::{
-        self, Db,
-        audit::{self, Part, Row},
-    },
-    domain::id::{BuyerId, OrderId},
+use crate::db::{
+    self, Db,
+    audit::{self, Part, Row},
 };
 
 pub use crate::db::audit::{Filter, Readiness, Recorded};
@@ -42,23 +39,13 @@ pub struct Entry<'a> {
     pub at: DateTime<Utc>,
     /// The command's name.
     pub intent: &'a str,
-    /// As [`order`] and [`buyer`] name them.
+    /// Ids of the orders and buyers it is about, as text.
     pub targets: Vec<String>,
     pub reason: Option<&'a str>,
     /// What was there; null for nothing.
     pub before: &'a Value,
     /// What is there now; null for nothing.
     pub after: &'a Value,
-}
-
-/// How an order is named among the targets of an entry.
-pub fn order(id: OrderId) -> String {
-    format!("order {id}")
-}
-
-/// How a buyer is named among the targets of an entry.
-pub fn buyer(id: BuyerId) -> String {
-    format!("buyer {id}")
 }
 
 /// Where the entries of one writer go: a console session, or one run of a verb. Cheap to clone.
