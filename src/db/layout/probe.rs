@@ -27,7 +27,7 @@ struct Found {
 
 /// Asks, in one round trip; of a managed database its settings in another.
 pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<Layout, Error> {
-    let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(conn).await?;
+    let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(&mut *conn).await?;
     let tables: String = row.try_get("tables")?;
     let found: Vec<Found> = serde_json::from_str(&tables)
         .map_err(|why| Error::row("pg_class", "relname", "the probe", &why.to_string()))?;
