@@ -3,7 +3,8 @@
 use super::{Failure, Outcome, args::Global, given};
 use crate::{
     config::{Settings, choose},
-    ops::{operator::Operator, policy::Policy},
+    ops::operator::Operator,
+    session,
     tui::{
         app,
         route::Route,
@@ -55,12 +56,7 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         let path = settings.path.display();
         return Err(Failure::usage(format!("{path}, [keys]:\n  {}", problems.join("\n  "))));
     }
-    let policy = Policy {
-        context: context.name.clone(),
-        read_only: global.read_only,
-        production: context.production,
-        ..Policy::default()
-    };
+    let policy = session::policy(&context, settings, global.read_only);
     // The role is known once the database is open.
     let operator = Operator::new(global.operator.as_deref(), "")
         .map_err(|error| Failure::usage(error.to_string()))?;

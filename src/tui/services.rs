@@ -132,9 +132,9 @@ impl Services {
     }
 
     /// Records that personal data is looked at, and why; tells where the record is.
-    pub(super) async fn reveal(&self, reason: &str, place: &str) -> Result<String, String> {
+    pub(super) async fn reveal(&self, reason: &str, target: String) -> Result<String, String> {
         let opened = self.opened().ok_or("not connected yet")?;
-        let targets = vec![place.to_owned()];
+        let targets = vec![target];
         let reveal = Reveal { at: chrono::Utc::now(), targets, reason: reason.to_owned() };
         match audit::revealed(&opened.trail, &reveal).await {
             Ok(Record::Audit(number)) => Ok(format!("recorded as #{number}")),

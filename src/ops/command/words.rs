@@ -8,10 +8,7 @@ use crate::{
         id::Version,
         order::Buyer,
     },
-    ops::{
-        audit,
-        plan::{Intent, Request},
-    },
+    ops::plan::{Intent, Request},
 };
 
 /// `cancel order …8c41`
@@ -170,8 +167,8 @@ pub fn reason(request: &Request) -> Option<&str> {
 
 /// What audit records are found by.
 pub fn targets(command: &Command) -> Vec<String> {
-    let order = command.order().map(audit::order);
-    order.into_iter().chain(command.buyer().map(audit::buyer)).collect()
+    let order = command.order().map(|id| id.to_string());
+    order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
 }
 
 #[cfg(test)]

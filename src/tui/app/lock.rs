@@ -5,6 +5,7 @@ use crate::{
     domain::decide::rules,
     tui::{
         effect::{Effect, Lane},
+        route::Route,
         shared::Timed,
         ui::ask,
     },
@@ -55,9 +56,12 @@ impl App {
         let request = match purpose {
             Purpose::Unlock => Request::Unlock { reason },
             Purpose::Reveal => {
-                let place = self.screens.route(self.current);
-                let place = place.map_or_else(|| "orders".to_owned(), |place| place.to_string());
-                Request::Reveal { reason, place }
+                // Not the query: what people search for may be personal.
+                let target = match self.screens.route(self.current) {
+                    Some(Route::Timeline { order, .. }) => order.to_string(),
+                    Some(Route::Orders { .. }) | None => "orders".to_owned(),
+                };
+                Request::Reveal { reason, target }
             }
         };
         vec![Effect::Run(Lane::Every, request)]

@@ -173,7 +173,7 @@ pub enum Request {
     Change(change::Request),
     Journal(journal::Request),
     /// Record that personal data is looked at, where and why.
-    Reveal { reason: String, place: String },
+    Reveal { reason: String, target: String },
 }
 
 impl App {

@@ -400,8 +400,8 @@ fn personal_data_is_shown_for_a_reason_recorded_and_covered_again() {
     desk.effects();
     desk.press("enter");
     let effects = desk.effects();
-    let place = "orders".to_owned();
-    let reveal = Request::Reveal { reason: "chargeback".to_owned(), place };
+    let target = "orders".to_owned();
+    let reveal = Request::Reveal { reason: "chargeback".to_owned(), target };
     assert_eq!(runs(&effects), [(Lane::Every, &reveal)]);
     assert!(!desk.shows("Hoang Van"), "not before it is recorded");
     let told = Ok("recorded as #12".to_owned());
@@ -441,7 +441,7 @@ fn the_log_shows_what_operators_did() {
     desk.press("@");
     assert!(desk.shows("reading …"));
     assert!(!log(&mut desk, Ok(samples::records())));
-    assert!(desk.shows("#838") && desk.shows("order …8c41") && !desk.shows("changed her mind"));
+    assert!(desk.shows("#838") && desk.shows("…8c41") && !desk.shows("changed her mind"));
     frames!("log", desk);
     desk.press("j j enter");
     assert!(desk.shows("Record #830") && !desk.shows("leave at the door"));

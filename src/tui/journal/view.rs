@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{MOST, State};
 use crate::{
     domain::{
+        id,
         mask::{mask_json, veil},
         text,
     },
@@ -114,15 +115,9 @@ fn row(
     ])
 }
 
-/// `order …8c41`: what was done to, with the ends of ids.
+/// What was done to: `…8c41` for an id, else a place in the console.
 fn targets(record: &Recorded) -> String {
-    let short = |target: &String| match target.rsplit_once(' ') {
-        Some((kind, id)) => match id.parse() {
-            Ok(id) => format!("{kind} {}", crate::domain::id::short(id)),
-            Err(_) => target.clone(),
-        },
-        None => target.clone(),
-    };
+    let short = |target: &String| target.parse().map_or_else(|_| target.clone(), id::short);
     record.targets.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 

@@ -112,8 +112,8 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
             cx.services.lock().await;
             return;
         }
-        Request::Reveal { reason, place } => {
-            let result = cx.services.reveal(&reason, &place).await;
+        Request::Reveal { reason, target } => {
+            let result = cx.services.reveal(&reason, target).await;
             Msg::Granted(Purpose::Reveal, reason, result)
         }
     };

@@ -420,7 +420,7 @@ fn record(number: i64, time: &str, operator: &str, intent: &str, reason: Option<
         role: "support".to_owned(),
         login: "support".to_owned(),
         intent: intent.to_owned(),
-        targets: vec![format!("order {}", placed().id)],
+        targets: vec![placed().id.to_string()],
         reason: reason.map(str::to_owned),
         before: Some(json!({"Status": "New", "Note": "leave at the door"})),
         after: Some(json!({"Status": "Cancelled", "Note": "leave at the door"})),

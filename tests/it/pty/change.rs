@@ -46,7 +46,7 @@ fn stored(options: &PgConnectOptions, order: Uuid) -> (i16, bool, i64, Vec<Strin
         let intents = sqlx::query_scalar(
             "SELECT intent FROM orderscope.audit WHERE $1 = ANY(targets) ORDER BY number",
         )
-        .bind(format!("order {order}"))
+        .bind(order.to_string())
         .fetch_all(&mut conn)
         .await
         .unwrap();
@@ -114,7 +114,8 @@ fn an_order_is_cancelled_through_the_card() {
         screen.lines().any(|line| line.contains("CancelOrder") && line.contains("mai"))
     });
     terminal.send("\r");
-    terminal.shows(&format!("order {order}"));
+    terminal.shows("Record #");
+    terminal.shows(&order.to_string());
     assert!(!terminal.text().contains("customer asked"), "reasons are personal");
     terminal.send("\x1b\x1b");
     terminal.drops("Operations log");

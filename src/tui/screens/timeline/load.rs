@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Msg, Request};
 use crate::{
     ops::{
-        audit::{self, Filter},
+        audit::Filter,
         history,
         known::Known,
         report,
@@ -29,7 +29,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             Msg::Read(ticket, known)
         }
         Request::Acts { ticket, order } => {
-            let target = Some(audit::order(order));
+            let target = Some(order.to_string());
             let filter = Filter { target, ..Filter::default() };
             Msg::Acted(ticket, cx.services.records(&filter, MOST_ACTS, &cx.stop).await)
         }
