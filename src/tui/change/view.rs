@@ -112,7 +112,9 @@ fn commands(
 
 fn typing(sheet: &Sheet, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
     let wide = area.centered_horizontally(Max(92));
-    let wanted = if sheet.kind.searches() { wide.height } else { 16 };
+    // Two lines of words, the keys, the frame; a form that grows does not move at every key.
+    let least = if sheet.kind.searches() { 20 } else { 12 };
+    let wanted = u16::try_from(form::height(&sheet.form) + 5).unwrap_or(u16::MAX).max(least);
     let area = wide.centered_vertically(Max(wanted.min(wide.height)));
     frame.render_widget(Clear, area);
     let inner = pane(frame, area, theme, &sheet.title(), "nothing has run", true);

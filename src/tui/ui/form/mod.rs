@@ -11,7 +11,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub(super) use self::view::input;
 pub use self::{
     parts::{Choice, Grid, Part, Pick, Place, Problem, Single},
-    view::view,
+    view::{height, view},
 };
 use super::field::{Field, Typed};
 

@@ -25,6 +25,11 @@ enum Row<'a> {
     Plain(Line<'static>),
 }
 
+/// How many rows it takes now, with all that is told beneath its fields.
+pub fn height(form: &Form) -> usize {
+    rows(form, &Theme::MONO).0.len()
+}
+
 /// Draws it, scrolled so that the focus is in sight.
 pub fn view(form: &Form, theme: &Theme, frame: &mut Frame, area: Rect) {
     let (rows, focus) = rows(form, theme);
