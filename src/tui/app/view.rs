@@ -200,7 +200,7 @@ fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
             ("Esc", "back"),
         ],
         Some(Modal::Ask(..)) => &[("Enter", "go on"), ("Esc", "give up")],
-        None if app.change.is_open() => &[("Esc", "back")],
+        None if app.change.is_open() => app.change.hints(),
         _ => &[],
     };
     if !over.is_empty() {

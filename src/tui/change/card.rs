@@ -2,10 +2,14 @@
 
 use uuid::Uuid;
 
-use super::Proposal;
+use super::{Draft, Proposal};
 use crate::{
-    domain::mask::{MASK, mask_json},
-    ops::plan::{Plan, Verdict},
+    domain::{
+        decide::Command,
+        id::BuyerId,
+        mask::{MASK, mask_json},
+    },
+    ops::plan::{Intent, Plan, Verdict},
     tui::{
         shared::Shared,
         ui::plan_card::{Card, Mark},
@@ -29,8 +33,10 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
         Verdict::Blocking => Mark::Block,
         Verdict::Unknown => Mark::Unknown,
     };
-    // What someone just typed they may see; what is taken from the database not.
-    let twin = if proposal.draft.reverses { masked(&plan.twin) } else { plan.twin.clone() };
+    let twin = match hidden(&proposal.draft, shared) {
+        Some(id) => format!("orderscope buyer address {id} …   (masked: R shows it)"),
+        None => plan.twin.clone(),
+    };
     Card {
         title: plan.title.clone(),
         command: super::menu::command(&plan.request.intent).to_owned(),
@@ -52,7 +58,17 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
     }
 }
 
-/// SQL or a command line whose quoted texts are covered: ids, times and numbers stay, JSON is covered
+/// The buyer whose old address a command holds, where that may not be seen. What someone just typed they may
+/// see; what was taken from the database not.
+pub(super) fn hidden(draft: &Draft, shared: &Shared) -> Option<BuyerId> {
+    let Intent::Command(command) = &draft.intent;
+    match command {
+        Command::UpdateBuyerAddress { id, .. } if draft.reverses && shared.masked => Some(*id),
+        _ => None,
+    }
+}
+
+/// SQL whose quoted texts are covered: ids, times and numbers stay, JSON is covered
 /// under its personal keys, everything else may be personal.
 fn covered(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -167,6 +167,35 @@ impl State {
         matches!(self.stage, Stage::Plan(_))
     }
 
+    /// The keys of what is open, for the last line.
+    #[must_use]
+    pub fn hints(&self) -> &'static [(&'static str, &'static str)] {
+        match &self.stage {
+            Stage::Closed => &[],
+            Stage::Menu(_) => &[("Enter", "open"), ("j k", "move"), ("Esc", "close")],
+            Stage::Form(_) => &[
+                ("Enter", "next field, then the plan"),
+                ("Tab", "next field"),
+                ("Shift+Tab", "field before"),
+                ("Esc", "give up"),
+            ],
+            Stage::Plan(proposal) => match (&proposal.ended, &proposal.plan.value) {
+                (Some(Ok(_)), Some(plan)) if update::order(plan).is_some() => {
+                    &[("Enter", "open its timeline"), ("Esc", "close")]
+                }
+                (Some(Ok(_)), _) => &[("Esc", "close")],
+                (_, None) => &[("p", "plan again"), ("Esc", "back")],
+                (_, Some(_)) => &[
+                    ("y", "copy command"),
+                    ("s", "SQL"),
+                    ("p", "plan again"),
+                    ("↑ ↓", "scroll"),
+                    ("Esc", "back"),
+                ],
+            },
+        }
+    }
+
     /// Takes how far the card can be scrolled.
     pub fn fit(&mut self, end: usize) {
         if let Stage::Plan(proposal) = &mut self.stage {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     BUYERS, Draft, Kind, Menu, Msg, PLAN, Proposal, Request, Running, Sheet, Stage, State, Ticket,
-    menu,
+    card, menu,
 };
 use crate::{
     ops::plan::{Done, Error, Intent, Plan},
@@ -230,7 +230,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
             None => vec![],
         },
         plan_card::Answer::Copy => match &proposal.plan.value {
-            Some(_) if proposal.draft.reverses && shared.masked => {
+            Some(_) if card::hidden(&proposal.draft, shared).is_some() => {
                 vec![Effect::Warn("the command holds personal data: R reveals it".to_owned())]
             }
             Some(plan) => {
@@ -250,10 +250,10 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         }
         plan_card::Answer::Other('w') if shared.writable().is_err() => vec![Effect::Unlock],
         plan_card::Answer::Stays if key.code == KeyCode::Enter && succeeded(proposal) => {
-            let order = proposal.plan.value.as_ref().and_then(|plan| subject(plan));
+            let found = proposal.plan.value.as_ref().and_then(|plan| order(plan));
             state.stage = Stage::Closed;
             let at = |order| Effect::Open(Route::Timeline { order, at: None, diff: None });
-            order.map(at).into_iter().collect()
+            found.map(at).into_iter().collect()
         }
         plan_card::Answer::Other(_) | plan_card::Answer::Stays => vec![],
     }
@@ -272,7 +272,7 @@ const fn succeeded(proposal: &Proposal) -> bool {
 }
 
 /// The order a plan is about.
-fn subject(plan: &Plan) -> Option<crate::domain::id::OrderId> {
+pub(super) fn order(plan: &Plan) -> Option<crate::domain::id::OrderId> {
     #[expect(irrefutable_let_patterns, reason = "commands are the first of several intents")]
     let Intent::Command(command) = &plan.request.intent else { return None };
     command.order()

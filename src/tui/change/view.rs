@@ -77,7 +77,7 @@ fn commands(
         Some(subject) => format!("Change order {}", subject.order.id.short()),
         None => "Change".to_owned(),
     };
-    let inner = pane(frame, area, theme, &title, "Enter or a letter opens, Esc closes", true);
+    let inner = pane(frame, area, theme, &title, "a letter opens", true);
     let mut row = 0;
     for (index, item) in items.iter().enumerate() {
         if row >= inner.height {
@@ -114,35 +114,26 @@ fn typing(sheet: &Sheet, shared: &Shared, theme: &Theme, frame: &mut Frame, area
     let wide = area.centered_horizontally(Max(92));
     // Two lines of words, the keys, the frame; a form that grows does not move at every key.
     let least = if sheet.kind.searches() { 20 } else { 12 };
-    let wanted = u16::try_from(form::height(&sheet.form) + 5).unwrap_or(u16::MAX).max(least);
+    let wanted = u16::try_from(form::height(&sheet.form) + 4).unwrap_or(u16::MAX).max(least);
     let area = wide.centered_vertically(Max(wanted.min(wide.height)));
     frame.render_widget(Clear, area);
     let inner = pane(frame, area, theme, &sheet.title(), "nothing has run", true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
-    let [above, body, foot] = inner.layout(&Layout::vertical([Length(2), Fill(1), Length(1)]));
+    let [above, body] = inner.layout(&Layout::vertical([Length(2), Fill(1)]));
     let told = Paragraph::new(Span::styled(sheet.words(shared), theme.muted));
     frame.render_widget(told.wrap(Wrap { trim: true }), above);
     form::view(&sheet.form, theme, frame, body);
-    let keys = Line::from(vec![
-        Span::styled("Tab ↑ ↓", theme.key),
-        Span::styled(" fields  ", theme.muted),
-        Span::styled("Enter", theme.key),
-        Span::styled(" next; on the last field: show the plan  ", theme.muted),
-        Span::styled("Esc", theme.key),
-        Span::styled(" give up", theme.muted),
-    ]);
-    clipped(frame, foot, keys);
 }
 
 /// No plan yet, or none at all.
 fn waiting(proposal: &Proposal, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
     let (text, style, note) = match (&proposal.plan.error, proposal.plan.loading_since()) {
-        (Some(error), _) => (failed(error), theme.danger, "p plans again, Esc goes back"),
+        (Some(error), _) => (failed(error), theme.danger, ""),
         (None, since) => {
             let waited = since.map_or_else(String::new, |since| words::since(since, shared));
             let told = format!("Planning: the real statements run and are rolled back … {waited}");
-            (told, theme.muted, "Esc goes back")
+            (told, theme.muted, "")
         }
     };
     let area = area.centered(Max(84), Max(8));
@@ -207,7 +198,7 @@ fn ended(plan: &Plan, proposal: &Proposal, theme: &Theme, frame: &mut Frame, are
     let area = area.centered(Max(92), Max(10));
     frame.render_widget(Clear, area);
     let title = format!("DONE  {}", crate::domain::text::clean(&plan.title));
-    let inner = pane(frame, area, theme, &title, "Enter opens the timeline, Esc closes", true);
+    let inner = pane(frame, area, theme, &title, "", true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);

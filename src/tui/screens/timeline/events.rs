@@ -124,7 +124,7 @@ fn act_line(act: &Recorded, clock: Clock, shared: &Shared, theme: &Theme) -> Lin
     let reason = act.reason.as_deref().unwrap_or_default();
     Line::from(vec![
         Span::styled("  ◆ ", theme.accent),
-        Span::styled(text::fit(&format!("#{}", act.number), 11), theme.muted),
+        Span::styled(text::fit(&format!("#{}", act.number), 12), theme.muted),
         Span::styled(text::fit(&act.intent, 16), theme.info),
         Span::raw(format!(" {} ", text::fit(&local, clock.width()))),
         Span::raw(format!("{}  ", text::cut(&act.operator, 12))),
