@@ -192,7 +192,8 @@ mod tests {
             "urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent;\
              urn:message:BookWorm.Contracts:IntegrationEvent"
         );
-        let exchange = "{\n  \"RMQ-Exchange\": \"BookWorm.Contracts:UserCheckedOutIntegrationEvent\"\n}";
+        let exchange =
+            "{\n  \"RMQ-Exchange\": \"BookWorm.Contracts:UserCheckedOutIntegrationEvent\"\n}";
         assert_eq!(written.properties, exchange);
         assert_eq!(
             written.destination,

@@ -35,7 +35,8 @@ pub fn new_id_time(id: Uuid, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
 /// An id as MassTransit's `NewId` makes it: ticks of 100 ns since year 1 behind eight bytes of its maker.
 #[must_use]
 pub fn new_id(at: DateTime<Utc>, maker: [u8; 8]) -> Uuid {
-    let since_1970 = i128::from(at.timestamp()) * 10_000_000 + i128::from(at.timestamp_subsec_nanos() / 100);
+    let since_1970 =
+        i128::from(at.timestamp()) * 10_000_000 + i128::from(at.timestamp_subsec_nanos() / 100);
     let ticks = u64::try_from(TICKS_BEFORE_1970 + since_1970).unwrap_or_default().to_be_bytes();
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&maker);

@@ -164,10 +164,8 @@ impl Passes<'_> {
     async fn answer(&self, inbox: &Inbox) -> Result<Received, Error> {
         if inbox.delivered.is_none() && !again(async || self.nothing_left().await).await? {
             let produced = again(async || {
-                self.in_transaction(async |tx| {
-                    Ok(tx.produced(self.message, self.consumer).await?)
-                })
-                .await
+                self.in_transaction(async |tx| Ok(tx.produced(self.message, self.consumer).await?))
+                    .await
             })
             .await?;
             return Ok(Received::Waiting { last_sequence: produced.unwrap_or_default() });

@@ -105,7 +105,8 @@ impl Tx<'_> {
             must("receive_count", Bound::Int(0)),
         ];
         let names = self.names(Table::InboxStates, &fields)?.join(", ");
-        let mut sql = QueryBuilder::<Postgres>::new(format!("INSERT INTO {target} ({names}) VALUES ("));
+        let mut sql =
+            QueryBuilder::<Postgres>::new(format!("INSERT INTO {target} ({names}) VALUES ("));
         let mut said = String::new();
         for (place, field) in fields.iter().enumerate() {
             sql.push(if place == 0 { "" } else { ", " });

@@ -10,9 +10,7 @@ mod streams;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sqlx::{
-    AssertSqlSafe, Executor, PgConnection, Postgres, QueryBuilder, Row, types::Json,
-};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, QueryBuilder, Row, types::Json};
 use uuid::Uuid;
 
 pub use bound::{Bound, Field, may, must};
@@ -176,8 +174,7 @@ impl<'a> Tx<'a> {
 
     async fn returning(&mut self, mut sql: QueryBuilder<Postgres>) -> Result<Vec<Value>, Error> {
         sql.push(" RETURNING to_jsonb(t)");
-        let rows: Vec<Json<Value>> =
-            sql.build_query_scalar().fetch_all(&mut *self.conn).await?;
+        let rows: Vec<Json<Value>> = sql.build_query_scalar().fetch_all(&mut *self.conn).await?;
         Ok(rows.into_iter().map(|Json(row)| row).collect())
     }
 

@@ -47,11 +47,7 @@ impl Tx<'_> {
     }
 
     /// Gives an order another status, if it still has the one it had. None if it has not.
-    pub async fn set_status(
-        &mut self,
-        order: &Order,
-        was: Status,
-    ) -> Result<Option<Value>, Error> {
+    pub async fn set_status(&mut self, order: &Order, was: Status) -> Result<Option<Value>, Error> {
         let key = [
             must("id", Bound::Id(Some(order.id.0))),
             must("status", Bound::Small(was.number())),

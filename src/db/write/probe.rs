@@ -67,10 +67,7 @@ pub struct Surroundings {
 const MOST_COMMANDS: i64 = 100;
 
 /// Looks around.
-pub async fn surroundings(
-    conn: &mut PgConnection,
-    layout: &Layout,
-) -> Result<Surroundings, Error> {
+pub async fn surroundings(conn: &mut PgConnection, layout: &Layout) -> Result<Surroundings, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT (SELECT count(*) FROM (SELECT FROM {} i WHERE consumed IS NULL LIMIT {MOST_COMMANDS}) \
          some) AS commands, (SELECT {} FROM {} o WHERE delivered IS NULL ORDER BY created LIMIT 1) \

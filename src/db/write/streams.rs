@@ -143,10 +143,7 @@ impl Tx<'_> {
 }
 
 /// Whether the newest event of an order is in the order's own stream; none where no recent event names one.
-pub async fn newest_style(
-    conn: &mut PgConnection,
-    layout: &Layout,
-) -> Result<Option<bool>, Error> {
+pub async fn newest_style(conn: &mut PgConnection, layout: &Layout) -> Result<Option<bool>, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT own FROM (SELECT seq_id, stream_id::text = \
          lower(coalesce(data -> 'Order' ->> 'Id', data -> 'order' ->> 'id')) AS own \

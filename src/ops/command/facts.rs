@@ -167,7 +167,11 @@ impl OrderFacts {
         let own_stream = match timeline.steps().last() {
             Some(step) => step.event.stream == own,
             None if stream.is_some() => true,
-            None if matches!(command, Command::DeleteOrder { .. } | Command::RestoreOrder { .. }) => {
+            None if matches!(
+                command,
+                Command::DeleteOrder { .. } | Command::RestoreOrder { .. }
+            ) =>
+            {
                 true
             }
             None => newest_style(tx.conn(), layout).await?.unwrap_or(true),

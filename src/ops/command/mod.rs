@@ -72,11 +72,7 @@ impl Task<'_> {
 }
 
 /// Writes everything of a command in the caller's transaction. After an error it has to be rolled back.
-pub async fn perform(
-    tx: &mut Tx<'_>,
-    task: &Task<'_>,
-    ahead: &Ahead,
-) -> Result<Performed, Error> {
+pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, ahead: &Ahead) -> Result<Performed, Error> {
     let Task { writer, request, .. } = *task;
     let command = task.command();
     if !task.dry
@@ -95,16 +91,8 @@ pub async fn perform(
     let version = was.map(|was| Version(was.0 + i64::from(change.event().is_some())));
     let told = words::told(&change, version);
     let reverse = words::reverse(command, facts.buyer.as_ref().map(|(_, buyer)| buyer));
-    let mut work = Work {
-        facts,
-        effects: Vec::new(),
-        blocking,
-        change,
-        version,
-        told,
-        reverse,
-        audit: 0,
-    };
+    let mut work =
+        Work { facts, effects: Vec::new(), blocking, change, version, told, reverse, audit: 0 };
     if !work.blocking.is_empty() {
         return if task.dry {
             Ok(Performed::Written(Box::new(work)))

@@ -60,15 +60,25 @@ pub async fn rows(
         }
         Change::Deleted(order) | Change::Restored(order) => {
             let after = tx.set_deleted(order).await?.ok_or_else(|| moved("the order's row"))?;
-            let change = if order.is_deleted { "is_deleted false → true" } else { "is_deleted true → false" };
-            effects.push(changed(Table::Orders, change.to_owned() + ", last_modified_at", facts, after));
+            let change = if order.is_deleted {
+                "is_deleted false → true"
+            } else {
+                "is_deleted true → false"
+            };
+            effects.push(changed(
+                Table::Orders,
+                change.to_owned() + ", last_modified_at",
+                facts,
+                after,
+            ));
         }
         Change::BuyerCreated { id, buyer } => {
             let after = tx.add_buyer(*id, buyer).await?;
             effects.push(added(Table::Buyers, "+ buyer".to_owned(), after));
         }
         Change::AddressUpdated { id, buyer } => {
-            let after = tx.set_address(*id, buyer).await?.ok_or_else(|| moved("the buyer's row"))?;
+            let after =
+                tx.set_address(*id, buyer).await?.ok_or_else(|| moved("the buyer's row"))?;
             effects.push(Effect {
                 table: Table::Buyers.name(),
                 change: "address_street, address_city, address_province".to_owned(),
@@ -113,9 +123,16 @@ async fn order_rows(
     if event.kind == EventKind::Placed {
         let after = tx.add_order(order).await.map_err(|error| taken(error, order))?;
         let items = order.lines.len();
-        effects.push(added(Table::Orders, format!("+ order, {} in {items} items", order.total), after));
-        for (line, after) in order.lines.iter().zip(tx.add_lines(order).await.map_err(|error| taken(error, order))?) {
-            let change = format!("+ {} × book {} at {}", line.quantity, line.book.short(), line.price);
+        effects.push(added(
+            Table::Orders,
+            format!("+ order, {} in {items} items", order.total),
+            after,
+        ));
+        for (line, after) in
+            order.lines.iter().zip(tx.add_lines(order).await.map_err(|error| taken(error, order))?)
+        {
+            let change =
+                format!("+ {} × book {} at {}", line.quantity, line.book.short(), line.price);
             effects.push(added(Table::OrderItems, change, Some(after)));
         }
         return Ok(());
@@ -139,13 +156,8 @@ async fn stream(
     let own = known.is_none_or(|order| order.own_stream);
     let version = known.filter(|_| own).and_then(|order| order.stream.as_ref()?.version);
     let id = if own { StreamId(event.order.id.0) } else { StreamId(stamp.derived.timed("stream")) };
-    let append = |version| Append {
-        stream: id,
-        version,
-        kind: event.kind,
-        body: body(event),
-        position,
-    };
+    let append =
+        |version| Append { stream: id, version, kind: event.kind, body: body(event), position };
     let Some(version) = version else {
         let after = tx.add_stream(id, stamp.at).await.map_err(version_taken)?;
         let whose = if own { "the order's own" } else { "of this event, as its others are" };
@@ -352,7 +364,10 @@ mod tests {
     #[test]
     fn a_broker_is_what_stands_before_the_exchange() {
         let broker = |address| broker_of(address);
-        assert_eq!(broker("rabbitmq://h:5/v/BookWorm:X?a=b/c").as_deref(), Some("rabbitmq://h:5/v/"));
+        assert_eq!(
+            broker("rabbitmq://h:5/v/BookWorm:X?a=b/c").as_deref(),
+            Some("rabbitmq://h:5/v/")
+        );
         assert_eq!(broker("rabbitmq://h/x").as_deref(), Some("rabbitmq://h/"));
         assert_eq!(broker("exchange:name"), None);
         assert_eq!(broker("rabbitmq://"), None);

@@ -10,12 +10,7 @@ use crate::{
         settings::{Projection, Publisher},
         write::{Need, Surroundings, lacking},
     },
-    domain::{
-        compare::Agreement,
-        decide::Change,
-        event::EventKind,
-        order::Status,
-    },
+    domain::{compare::Agreement, decide::Change, event::EventKind, order::Status},
     ops::command::{Facts, OrderFacts, check},
 };
 
@@ -55,7 +50,11 @@ pub fn blocking(writer: &Writer, facts: &Facts, change: &Change) -> Vec<Check> {
         if stream.archived {
             stop("its stream is archived: restore it in the service first".to_owned());
         }
-        let own = order.timeline.steps().iter().filter(|s| s.event.stream.is_some_and(|id| id.0 == order.id.0));
+        let own = order
+            .timeline
+            .steps()
+            .iter()
+            .filter(|s| s.event.stream.is_some_and(|id| id.0 == order.id.0));
         let newest = own.map(|step| step.event.version.0).max().unwrap_or(0);
         let head = stream.version.unwrap_or(0);
         if head != newest && newest > 0 {
@@ -85,7 +84,10 @@ pub async fn rights(
             needs.extend([Need::Insert(Table::Streams), Need::Update(Table::Streams)]);
             needs.extend([Need::Insert(Table::Events), Need::EventNumbers]);
             if writer.settings.publisher == Publisher::Outbox {
-                needs.extend([Need::Insert(Table::OutboxStates), Need::Insert(Table::OutboxMessages)]);
+                needs.extend([
+                    Need::Insert(Table::OutboxStates),
+                    Need::Insert(Table::OutboxMessages),
+                ]);
             }
             if writer.layout.is_managed() && writer.settings.projection == Projection::Inline {
                 needs.extend([Need::Insert(Table::Summaries), Need::Update(Table::Summaries)]);
@@ -96,7 +98,8 @@ pub async fn rights(
         Change::AddressUpdated { .. } => needs.push(Need::Update(Table::Buyers)),
     }
     let missing = lacking(conn, &writer.layout, &needs).await?;
-    let say = |what: String| check(Verdict::Blocking, format!("this login lacks {what}: ask for it"));
+    let say =
+        |what: String| check(Verdict::Blocking, format!("this login lacks {what}: ask for it"));
     Ok(missing.into_iter().map(say).collect())
 }
 
@@ -170,18 +173,15 @@ fn version(order: &OrderFacts, change: &Change, checks: &mut Vec<Check>) {
     let version = order.version();
     let text = match (change.event(), version.0) {
         (Some(_), 0) => "it has no events yet; will append v1".to_owned(),
-        (Some(_), _) => format!("version is {version}; will append v{}; fails if it moved", version.0 + 1),
+        (Some(_), _) => {
+            format!("version is {version}; will append v{}; fails if it moved", version.0 + 1)
+        }
         (None, _) => format!("version is {version} and stays so: no event carries this"),
     };
     checks.push(check(Verdict::Ok, text));
 }
 
-fn publishing(
-    writer: &Writer,
-    around: &Surroundings,
-    now: DateTime<Utc>,
-    checks: &mut Vec<Check>,
-) {
+fn publishing(writer: &Writer, around: &Surroundings, now: DateTime<Utc>, checks: &mut Vec<Check>) {
     match writer.settings.publisher {
         Publisher::Unknown => {}
         Publisher::Service => {
@@ -198,7 +198,9 @@ fn publishing(
                     );
                     checks.push(check(Verdict::Warn, text));
                 }
-                _ => checks.push(check(Verdict::Ok, "the outbox publishes; nothing old waits in it")),
+                _ => {
+                    checks.push(check(Verdict::Ok, "the outbox publishes; nothing old waits in it"))
+                }
             }
             let text = "the message carries no e-mail address, the tables hold none: the notification \
                         service will have nobody to send to";

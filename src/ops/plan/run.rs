@@ -33,8 +33,7 @@ pub async fn plan(
 ) -> Result<Plan, Error> {
     let Intent::Command(command) = &request.intent;
     command::allowed(writer, command)?;
-    let task =
-        Task { writer, request: &request, origin: None, relied: None, now, dry: true };
+    let task = Task { writer, request: &request, origin: None, relied: None, now, dry: true };
     let rehearsed = writer
         .db
         .ask(&writer.pool, "plan", stop, async |conn| match rehearse(conn, &task).await {
@@ -109,7 +108,8 @@ pub async fn drive(
     loop {
         tries += 1;
         match attempt(&task).await {
-            Attempt::Ended(Err(Error::Database(error))) if is_safe_again(&error) && tries < TRIES => {}
+            Attempt::Ended(Err(Error::Database(error)))
+                if is_safe_again(&error) && tries < TRIES => {}
             Attempt::Ended(ended) => return ended,
             Attempt::Unanswered(why) => return resolve(&task, why).await,
         }
