@@ -71,15 +71,21 @@ pub async fn receive(
         dry: false,
     };
     let passes = Passes { writer, message, consumer, now };
-    again(async || passes.first().await).await?;
-    let handled = again(async || passes.consume(&task).await).await?;
-    match handled {
-        Consumed::Before(inbox) => passes.answer(&inbox).await,
-        Consumed::Now(done) => {
-            // Nothing produced: MassTransit finds that out in a pass of its own and cleans up in the next.
-            let delivered = again(async || passes.nothing_left().await).await?;
+    passes.make(Pass::First).await?;
+    match passes.make(Pass::Consume(&task)).await? {
+        // Nothing produced: MassTransit finds that out in a pass of its own and cleans up in the next.
+        Ended::Done(done) => {
+            let delivered = passes.settle().await?.is_none();
             Ok(Received::Handled { done, delivered })
         }
+        Ended::Delivered => {
+            passes.make(Pass::Seen).await?;
+            Ok(Received::Duplicate)
+        }
+        _ => Ok(match passes.settle().await? {
+            Some(last_sequence) => Received::Waiting { last_sequence },
+            None => Received::Duplicate,
+        }),
     }
 }
 
@@ -93,12 +99,13 @@ pub async fn sent(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let passes = Passes { writer, message, consumer, now };
-    again(async || passes.advance(last_sequence).await).await?;
-    again(async || passes.nothing_left().await).await?;
+    passes.make(Pass::Sent(last_sequence)).await?;
+    passes.settle().await?;
     Ok(())
 }
 
-/// The passes over one message.
+/// The passes over one message, each a transaction of its own. Each looks first what is done, so each may be
+/// made again.
 #[derive(Debug, Clone, Copy)]
 struct Passes<'a> {
     writer: &'a Writer,
@@ -107,187 +114,139 @@ struct Passes<'a> {
     now: DateTime<Utc>,
 }
 
-enum Consumed {
-    Now(Done),
-    Before(Inbox),
+#[derive(Debug, Clone, Copy)]
+enum Pass<'a> {
+    /// Makes the row of a message that was never seen.
+    First,
+    /// Runs the command unless it was run.
+    Consume(&'a Task<'a>),
+    /// Moves the cursor to what was sent.
+    Sent(i64),
+    /// Marks the message as delivered if nothing it produced is left to send.
+    Settle,
+    /// Removes what was sent.
+    CleanUp,
+    /// Finds everything done; counted too.
+    Seen,
+}
+
+/// What a pass came to.
+#[derive(Debug)]
+enum Ended {
+    Nothing,
+    Done(Done),
+    /// The newest message that is left to send.
+    Left(i64),
+    Settled,
+    Delivered,
 }
 
 impl Passes<'_> {
-    /// What `lock_id` gets: an id whose clock is the pass's.
-    fn lock(&self) -> Uuid {
-        Derived::new(Uuid::new_v4(), self.at()).new_id("lock")
-    }
-
-    fn at(&self) -> DateTime<Utc> {
-        self.now.trunc_subsecs(6)
-    }
-
-    fn operation(&self) -> Uuid {
-        of_message(self.message.0, self.consumer.0)
-    }
-
-    /// Makes the row of a message that was never seen, in a transaction of its own.
-    async fn first(&self) -> Result<(), Error> {
-        self.in_transaction(async |tx| {
-            tx.add_inbox(self.message, self.consumer, self.lock(), self.at()).await?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Runs the command unless it was run.
-    async fn consume(&self, task: &Task<'_>) -> Result<Consumed, Error> {
-        let mut session = self.writer.pool.session("consumer").await?;
-        let ahead = Ahead::read(&mut session, self.writer, task.command()).await?;
-        session.finish();
-        self.in_transaction(async |tx| {
-            let inbox = self.held(tx).await?;
-            if inbox.consumed.is_some() {
-                return Ok(Consumed::Before(inbox));
+    /// Settles and cleans up. What is left to send, if anything.
+    async fn settle(&self) -> Result<Option<i64>, Error> {
+        match self.make(Pass::Settle).await? {
+            Ended::Left(last_sequence) => Ok(Some(last_sequence)),
+            Ended::Settled => {
+                self.make(Pass::CleanUp).await?;
+                Ok(None)
             }
-            let inbox = Inbox {
-                receive_count: inbox.receive_count + 1,
-                consumed: Some(self.at()),
-                ..inbox
-            };
-            // Before the command: the event's number is to be the last thing drawn.
-            tx.pass_inbox(self.message, self.consumer, self.lock(), &inbox).await?;
-            Ok(Consumed::Now(match command::perform(tx, task, &ahead).await? {
-                Performed::Repeated(done) => done,
-                Performed::Written(work) => command::done(task.request, *work),
-            }))
-        })
-        .await
+            _ => Ok(None),
+        }
     }
 
-    /// What a message that was consumed before is told.
-    async fn answer(&self, inbox: &Inbox) -> Result<Received, Error> {
-        if inbox.delivered.is_none() && !again(async || self.nothing_left().await).await? {
-            let produced = again(async || {
-                self.in_transaction(async |tx| Ok(tx.produced(self.message, self.consumer).await?))
-                    .await
-            })
-            .await?;
-            return Ok(Received::Waiting { last_sequence: produced.unwrap_or_default() });
-        }
-        if inbox.delivered.is_some() {
-            // A pass that finds everything done is counted too.
-            again(async || {
-                self.in_transaction(async |tx| {
-                    let inbox = self.held(tx).await?;
-                    let inbox = Inbox { receive_count: inbox.receive_count + 1, ..inbox };
-                    tx.pass_inbox(self.message, self.consumer, self.lock(), &inbox).await?;
-                    Ok(())
-                })
-                .await
-            })
-            .await?;
-        }
-        Ok(Received::Duplicate)
-    }
-
-    /// Moves the cursor past what was sent.
-    async fn advance(&self, last_sequence: i64) -> Result<(), Error> {
-        self.in_transaction(async |tx| {
-            let inbox = self.held(tx).await?;
-            if inbox.delivered.is_some() || inbox.last_sequence_number >= Some(last_sequence) {
-                return Ok(());
+    /// Makes a pass, again where that is safe. A commit without an answer is as if the message had not been
+    /// acknowledged: the row tells what was done.
+    async fn make(&self, pass: Pass<'_>) -> Result<Ended, Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.once(pass).await {
+                Err(Error::Database(error)) if is_safe_again(&error) && tries < TRIES => {}
+                ended => return ended,
             }
-            let inbox = Inbox {
-                receive_count: inbox.receive_count + 1,
-                last_sequence_number: Some(last_sequence),
-                ..inbox
-            };
-            tx.pass_inbox(self.message, self.consumer, self.lock(), &inbox).await?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Marks the message as delivered if nothing it produced is left to send, and cleans up in the next pass.
-    /// Whether it is delivered.
-    async fn nothing_left(&self) -> Result<bool, Error> {
-        let delivered = self
-            .in_transaction(async |tx| {
-                let inbox = self.held(tx).await?;
-                if inbox.delivered.is_some() {
-                    return Ok(None);
-                }
-                let produced = tx.produced(self.message, self.consumer).await?;
-                if produced > inbox.last_sequence_number {
-                    return Ok(Some(false));
-                }
-                let inbox = Inbox {
-                    receive_count: inbox.receive_count + 1,
-                    delivered: Some(self.at()),
-                    ..inbox
-                };
-                tx.pass_inbox(self.message, self.consumer, self.lock(), &inbox).await?;
-                Ok(Some(true))
-            })
-            .await?;
-        if delivered == Some(true) {
-            self.in_transaction(async |tx| {
-                let inbox = self.held(tx).await?;
-                tx.remove_produced(self.message, self.consumer).await?;
-                let inbox = Inbox { receive_count: inbox.receive_count + 1, ..inbox };
-                tx.pass_inbox(self.message, self.consumer, self.lock(), &inbox).await?;
-                Ok(())
-            })
-            .await?;
         }
-        Ok(delivered != Some(false))
     }
 
-    async fn held(&self, tx: &mut Tx<'_>) -> Result<Inbox, Error> {
-        let inbox = tx.hold_inbox(self.message, self.consumer).await?;
-        inbox.ok_or_else(|| {
-            // Someone purged it between two passes: the next delivery begins anew.
-            Error::Database(db::Error::Again("the inbox row was removed".to_owned()))
-        })
-    }
-
-    /// One pass. A commit without an answer is as if the message had not been acknowledged: it comes again, and
-    /// the row tells what was done.
-    async fn in_transaction<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    async fn once(&self, pass: Pass<'_>) -> Result<Ended, Error> {
         let mut session = self.writer.pool.session("consumer").await?;
-        let ended = one(&mut session, self, work).await;
+        let ended = self.in_transaction(&mut session, pass).await;
         if !matches!(ended, Err(Error::Database(db::Error::Lost(_)))) {
             session.finish();
         }
         ended
     }
-}
 
-async fn one<T>(
-    conn: &mut PgConnection,
-    passes: &Passes<'_>,
-    work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let mut tx = Tx::begin(conn, &passes.writer.layout, passes.operation()).await?;
-    match work(&mut tx).await {
-        Ok(answer) => {
-            tx.commit().await?;
-            Ok(answer)
-        }
-        Err(error) => {
-            tx.rollback().await;
-            Err(error)
+    async fn in_transaction(
+        &self,
+        conn: &mut PgConnection,
+        pass: Pass<'_>,
+    ) -> Result<Ended, Error> {
+        let ahead = match pass {
+            Pass::Consume(task) => Ahead::read(conn, self.writer, task.command()).await?,
+            _ => Ahead::default(),
+        };
+        let operation = of_message(self.message.0, self.consumer.0);
+        let mut tx = Tx::begin(conn, &self.writer.layout, operation).await?;
+        match self.work(&mut tx, pass, &ahead).await {
+            Ok(ended) => {
+                tx.commit().await?;
+                Ok(ended)
+            }
+            Err(error) => {
+                tx.rollback().await;
+                Err(error)
+            }
         }
     }
-}
 
-/// Every pass looks first what is done, so each may be tried again.
-async fn again<T>(work: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match work().await {
-            Err(Error::Database(error)) if is_safe_again(&error) && tries < TRIES => {}
-            ended => return ended,
+    async fn work(&self, tx: &mut Tx<'_>, pass: Pass<'_>, ahead: &Ahead) -> Result<Ended, Error> {
+        let (message, consumer, at) = (self.message, self.consumer, self.now.trunc_subsecs(6));
+        // What `lock_id` gets: an id whose clock is the pass's.
+        let lock = Derived::new(Uuid::new_v4(), at).new_id("lock");
+        if matches!(pass, Pass::First) {
+            tx.add_inbox(message, consumer, lock, at).await?;
+            return Ok(Ended::Nothing);
         }
+        let inbox = tx.hold_inbox(message, consumer).await?.ok_or_else(|| {
+            // Someone purged it between two passes: the next delivery begins anew.
+            Error::Database(db::Error::Conflict("the inbox row was removed".to_owned()))
+        })?;
+        let count = inbox.receive_count + 1;
+        let next = match pass {
+            Pass::First => return Ok(Ended::Nothing),
+            Pass::Consume(_) if inbox.delivered.is_some() => return Ok(Ended::Delivered),
+            Pass::Consume(_) if inbox.consumed.is_some() => return Ok(Ended::Nothing),
+            Pass::Consume(task) => {
+                let inbox = Inbox { receive_count: count, consumed: Some(at), ..inbox };
+                // Before the command: the event's number is to be the last thing drawn.
+                tx.pass_inbox(message, consumer, lock, &inbox).await?;
+                return Ok(Ended::Done(match command::perform(tx, task, ahead).await? {
+                    Performed::Repeated(done) => done,
+                    Performed::Written(work) => command::done(task.request, *work),
+                }));
+            }
+            Pass::Sent(last)
+                if inbox.delivered.is_some() || inbox.last_sequence_number >= Some(last) =>
+            {
+                return Ok(Ended::Nothing);
+            }
+            Pass::Sent(last) => {
+                Inbox { receive_count: count, last_sequence_number: Some(last), ..inbox }
+            }
+            Pass::Settle if inbox.delivered.is_some() => return Ok(Ended::Delivered),
+            Pass::Settle => match tx.produced(message, consumer).await? {
+                Some(newest) if inbox.last_sequence_number < Some(newest) => {
+                    return Ok(Ended::Left(newest));
+                }
+                _ => Inbox { receive_count: count, delivered: Some(at), ..inbox },
+            },
+            Pass::CleanUp => {
+                tx.remove_produced(message, consumer).await?;
+                Inbox { receive_count: count, ..inbox }
+            }
+            Pass::Seen => Inbox { receive_count: count, ..inbox },
+        };
+        tx.pass_inbox(message, consumer, lock, &next).await?;
+        Ok(if matches!(pass, Pass::Settle) { Ended::Settled } else { Ended::Nothing })
     }
 }

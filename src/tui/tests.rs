@@ -217,7 +217,7 @@ impl Desk {
         self.orders(orders::Msg::Found(ticket, Ok((page, samples::answer()))));
         if self.asked.iter().any(|effect| format!("{effect:?}").contains("Preview")) {
             let ticket = self.previewing();
-            let known = Known::new(samples::cancelled(), true);
+            let known = Known::new(samples::cancelled(), false);
             self.orders(orders::Msg::Previewed(ticket, Ok(Some(Arc::new(known)))));
         }
     }
@@ -239,7 +239,7 @@ impl Desk {
     /// Answers the newest reading of a timeline.
     pub fn read(&mut self, history: History) {
         let ticket = self.reading();
-        self.timeline(timeline::Msg::Read(ticket, Ok(Some(Arc::new(Known::new(history, true))))));
+        self.timeline(timeline::Msg::Read(ticket, Ok(Some(Arc::new(Known::new(history, false))))));
     }
 
     pub fn orders(&mut self, msg: orders::Msg) {

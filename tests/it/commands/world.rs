@@ -251,4 +251,3 @@ pub async fn dump(conn: &mut PgConnection, except: &[&str]) -> BTreeMap<String, 
     }
     all
 }
-
