@@ -11,6 +11,7 @@ pub mod letters;
 pub mod messages;
 pub mod migrate;
 pub mod orders;
+pub mod ownership;
 pub mod search;
 pub mod settings;
 pub mod streams;

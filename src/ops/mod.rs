@@ -7,6 +7,7 @@ pub mod history;
 pub mod inbox;
 pub mod known;
 pub mod operator;
+pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod report;

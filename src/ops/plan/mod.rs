@@ -25,6 +25,15 @@ pub enum Intent {
     Command(Command),
 }
 
+impl Intent {
+    /// As audit and policies name it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Command(command) => command.name(),
+        }
+    }
+}
+
 /// An intent with what goes on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
