@@ -220,7 +220,7 @@ fn a_late_plan_is_dropped_and_a_failed_one_can_be_asked_for_again() {
     desk.change(Msg::Planned(ticket, Ok(Arc::new(samples::plan(1)))));
     assert!(desk.shows("Planning"), "the first answer belongs to the first request");
     desk.planned(Err(Error::Database(samples::lost())));
-    assert!(desk.shows("Connection refused") && desk.shows("p plans again"));
+    assert!(desk.shows("Connection refused") && desk.shows("p plan again"));
     desk.press("p");
     desk.planned(Err(Error::Refused(Refusal::Deleted(samples::new().id))));
     assert!(desk.shows("a deleted order takes no command but restore"));

@@ -449,6 +449,7 @@ fn what_operators_did_stands_between_the_events() {
     assert!(!desk.shows("DeleteOrder"));
     desk.press("L");
     desk.app.shared.masked = false;
+    desk.resize(200, 40);
     assert!(desk.shows("changed her mind"));
     // Where nothing is recorded, nothing is asked for.
     let mut desk = Desk::travelling(120, 36, samples::cancelled()).at(crate::tui::tests::attached());
