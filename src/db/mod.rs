@@ -1,6 +1,7 @@
 //! PostgreSQL: sessions, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
 
+pub mod audit;
 pub mod bulk;
 pub mod buyers;
 pub mod clock;
@@ -11,12 +12,16 @@ pub mod letters;
 pub mod messages;
 pub mod migrate;
 pub mod orders;
+pub mod ownership;
 pub mod search;
+pub mod settings;
 pub mod streams;
 pub mod summaries;
+pub mod write;
 
 mod cancel;
 mod error;
+mod journal;
 mod layout;
 mod pool;
 mod sql;

@@ -133,7 +133,7 @@ pub async fn resolve(
     }
 }
 
-async fn events_of(
+pub(super) async fn events_of(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,

@@ -9,11 +9,14 @@
 )]
 
 mod attached;
+mod audit;
+mod commands;
 mod demo;
 mod docs;
 mod embedded;
 mod pictures;
 mod pty;
+mod queries;
 mod reads;
 mod schema;
 mod smoke;

@@ -4,6 +4,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 use super::{App, Common, Modal, Msg, ScreenId, Screens, palette};
 use crate::tui::{
+    change, journal,
     screens::Pressed,
     ui::{
         action::{Chord, Found},
@@ -70,7 +71,12 @@ impl App {
         match &mut self.modal {
             Some(Modal::Palette(_)) => return self.palette_key(key),
             Some(Modal::Help(_) | Modal::Text { .. }) => return self.text_key(key),
+            Some(Modal::Ask(..)) => return self.ask_key(key),
+            Some(Modal::Log(_)) => return self.log_key(key),
             None => {}
+        }
+        if self.change.is_open() {
+            return vec![Msg::Change(change::Msg::Typed(key))];
         }
         if self.screens.is_typing(self.current) {
             return vec![Msg::Screen(Screens::typed(self.current, key))];
@@ -80,12 +86,17 @@ impl App {
         let own = self.screens.pressed(self.current, &self.keys, &chords);
         let global = self.keys.find(super::ACTIONS, &chords);
         match (own, global) {
-            (Pressed::Send(msg), _) => vec![Msg::Screen(msg)],
-            (Pressed::Refused(why), _) => self.refused(why),
-            (_, Found::Action(action)) => match (action.enabled)(self) {
-                Ok(()) => vec![(action.msg)()],
+            (Pressed::Send(risk, msg), _) => match self.allowed(risk) {
+                Ok(()) => vec![Msg::Screen(msg)],
                 Err(why) => self.refused(why),
             },
+            (Pressed::Refused(why), _) => self.refused(why),
+            (_, Found::Action(action)) => {
+                match self.allowed(action.risk).and((action.enabled)(self)) {
+                    Ok(()) => vec![(action.msg)()],
+                    Err(why) => self.refused(why),
+                }
+            }
             (Pressed::Prefix, _) | (_, Found::Prefix) => {
                 self.pressed = chords;
                 vec![]
@@ -108,7 +119,14 @@ impl App {
                 state.field.paste(text);
                 vec![]
             }
+            Some(Modal::Ask(_, state)) => {
+                state.paste(text);
+                vec![]
+            }
             Some(_) => vec![],
+            None if self.change.is_open() => {
+                vec![Msg::Change(change::Msg::Pasted(text.to_owned()))]
+            }
             None => vec![Msg::Screen(Screens::pasted(self.current, text.to_owned()))],
         }
     }
@@ -179,6 +197,15 @@ impl App {
         }
     }
 
+    fn log_key(&mut self, key: KeyEvent) -> Vec<Msg> {
+        let Some(Modal::Log(state)) = &self.modal else { return vec![] };
+        match journal::key(state, key) {
+            Some(journal::Pressed::Close) => vec![Msg::CloseModal],
+            Some(journal::Pressed::Send(msg)) => vec![Msg::Journal(msg)],
+            None => vec![],
+        }
+    }
+
     /// Help and other long texts: scroll, or close.
     fn text_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let offset = match &mut self.modal {
@@ -203,6 +230,24 @@ impl App {
     }
 
     fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> Vec<Msg> {
+        if matches!(self.modal, Some(Modal::Log(_))) {
+            let step = |by| vec![Msg::Journal(journal::Msg::Step(Step::Lines(by)))];
+            return match kind {
+                MouseEventKind::ScrollDown => step(3),
+                MouseEventKind::ScrollUp => step(-3),
+                _ => vec![],
+            };
+        }
+        if self.modal.is_none() && self.change.is_open() {
+            return match kind {
+                MouseEventKind::ScrollDown => vec![Msg::Change(change::Msg::Scrolled(3))],
+                MouseEventKind::ScrollUp => vec![Msg::Change(change::Msg::Scrolled(-3))],
+                MouseEventKind::Down(MouseButton::Left) => {
+                    self.hits.at(column, row).into_iter().collect()
+                }
+                _ => vec![],
+            };
+        }
         if self.modal.is_some() {
             return match kind {
                 MouseEventKind::ScrollDown => self.text_key(KeyCode::Down.into()),

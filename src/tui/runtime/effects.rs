@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     db::{self, Layout},
     tui::{
-        app::{Msg, Request},
+        app::{Msg, Purpose, Request},
+        change,
         effect::Lane,
-        screens,
+        journal, screens,
         services::Services,
     },
 };
@@ -98,12 +99,27 @@ fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: m
 async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     let answer = match request {
         Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
+        Request::Change(request) => Msg::Change(change::load(request, cx).await),
+        Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
         Request::Connect => cx.services.connect(&inbox).await,
         Request::Recall => Msg::Remembered(cx.services.recall().await),
         Request::Save(kept) => match cx.services.save(&kept).await {
             Ok(()) => return,
             Err(error) => Msg::Failed(error),
         },
+        Request::Unlock { reason } => {
+            let result = cx.services.unlock().await;
+            let told = result.map(|()| "unlocked: what runs is recorded".to_owned());
+            Msg::Granted(Purpose::Unlock, reason, told)
+        }
+        Request::Lock => {
+            cx.services.lock().await;
+            return;
+        }
+        Request::Reveal { reason, target } => {
+            let result = cx.services.reveal(&reason, target).await;
+            Msg::Granted(Purpose::Reveal, reason, result)
+        }
     };
     // The loop has ended when nobody listens any more.
     let _ = inbox.send(answer).await;

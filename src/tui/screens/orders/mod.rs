@@ -25,6 +25,7 @@ use crate::{
     db,
     domain::{
         id::OrderId,
+        order::{Buyer, Order},
         search::{Query, SearchError},
     },
     ops::{
@@ -35,7 +36,7 @@ use crate::{
         effect::Lane,
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::Shared,
+        shared::{Shared, Subject},
         ui::{
             field::Field,
             list::Cursor,
@@ -182,6 +183,26 @@ impl State {
     #[must_use]
     pub fn route(&self) -> Option<Route> {
         Some(Route::Orders { query: self.field.text().to_owned() })
+    }
+
+    /// The order under the cursor, with what its preview knows of it.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        let row = self.selected()?;
+        let known = self.preview.value.as_ref().and_then(Option::as_ref);
+        let known = known.filter(|known| known.history.id == row.id);
+        if let Some(order) = known.and_then(|known| known.history.row.clone()) {
+            return Some(Subject { order });
+        }
+        let buyer = Buyer { name: row.buyer_name.clone(), ..Buyer::default() };
+        let order = Order {
+            status: row.status,
+            is_deleted: row.deleted,
+            buyer_id: Some(row.buyer),
+            buyer: Some(buyer),
+            ..Order::empty(row.id)
+        };
+        Some(Subject { order })
     }
 
     /// Where we are, in words.

@@ -70,7 +70,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(45)
     .when(has_history),
-    Row::look("timeline.lanes", &["L"], "lanes", "Show or hide the integration messages", || {
+    Row::look("timeline.lanes", &["L"], "lanes", "Show or hide integration messages and operators' actions", || {
         Msg::Lanes
     })
     .footer(12),

@@ -12,8 +12,8 @@ use ratatui::{
 use super::{Msg, Pane, Point, State, Version};
 use crate::{
     db::messages::Message,
-    domain::{age, text},
-    ops::known::Known,
+    domain::{age, mask::veil, text},
+    ops::{audit::Recorded, known::Known},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -37,7 +37,7 @@ pub(super) fn view(
     } else {
         "Events and messages".to_owned()
     };
-    let note = if state.lanes { "messages hidden (L)" } else { "" };
+    let note = if state.lanes { "messages and operators hidden (L)" } else { "" };
     let inner = pane(frame, area, theme, &title, note, focused);
     let [head, body] = inner.layout(&Layout::vertical([Length(1), Fill(1)]));
     let clock = Clock::of(known, shared, body.width);
@@ -56,6 +56,7 @@ pub(super) fn view(
             Row::Event(_, point) => event_line(point, clock, state, known, shared, theme),
             Row::Message(_, message) => message_line(message, shared, theme, place.width),
             Row::Heading(text) => heading(text, place.width, theme),
+            Row::Act(act) => act_line(act, clock, shared, theme),
         };
         frame.render_widget(text, place);
         if let Some(index) = row.index() {
@@ -72,21 +73,31 @@ enum Row<'a> {
     Event(usize, &'a Point),
     Message(usize, &'a Message),
     Heading(&'static str),
+    /// What an operator did after the event above.
+    Act(&'a Recorded),
 }
 
 impl Row<'_> {
     const fn index(&self) -> Option<usize> {
         match self {
             Self::Event(index, _) | Self::Message(index, _) => Some(*index),
-            Self::Heading(_) => None,
+            Self::Heading(_) | Self::Act(_) => None,
         }
     }
 }
 
-fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
+fn rows<'a>(state: &'a State, known: &'a Known) -> Vec<Row<'a>> {
     let points = known.timeline.steps();
-    let mut out: Vec<_> =
-        points.iter().enumerate().map(|(index, point)| Row::Event(index, point)).collect();
+    let mut out = vec![];
+    let mut acts = if state.lanes { vec![] } else { acts(state) };
+    for (index, point) in points.iter().enumerate() {
+        // Written by one transaction, record and event have the same time, or nearly so: the event is first.
+        let later = acts.iter().position(|act| act.at >= point.event.at).unwrap_or(acts.len());
+        let earlier = if point.frozen { vec![] } else { acts.drain(..later).collect() };
+        out.extend(earlier.into_iter().map(Row::Act));
+        out.push(Row::Event(index, point));
+    }
+    out.extend(acts.into_iter().map(Row::Act));
     if points.is_empty() {
         out.push(Row::Heading("   no events: the row is all there is"));
     }
@@ -100,6 +111,25 @@ fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
         out.extend((points.len()..).zip(messages).map(|(index, message)| Row::Message(index, message)));
     }
     out
+}
+
+/// What operators did to the order, oldest first.
+fn acts(state: &State) -> Vec<&Recorded> {
+    state.acts.value.iter().flatten().rev().collect()
+}
+
+/// `◆ #838 DeleteOrder 12:44:07 lan  why`.
+fn act_line(act: &Recorded, clock: Clock, shared: &Shared, theme: &Theme) -> Line<'static> {
+    let local = shared.zone.local(act.at).format(clock.format()).to_string();
+    let reason = act.reason.as_deref().unwrap_or_default();
+    Line::from(vec![
+        Span::styled("  ◆ ", theme.accent),
+        Span::styled(text::fit(&format!("#{}", act.number), 12), theme.muted),
+        Span::styled(text::fit(&act.intent, 16), theme.info),
+        Span::raw(format!(" {} ", text::fit(&local, clock.width()))),
+        Span::raw(format!("{}  ", text::cut(&act.operator, 12))),
+        Span::styled(veil(reason, !shared.masked).into_owned(), theme.muted),
+    ])
 }
 
 fn heading(text: &str, width: u16, theme: &Theme) -> Line<'static> {

@@ -32,12 +32,12 @@ use crate::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::known::Known,
+    ops::{audit::Recorded, known::Known},
     tui::{
         effect::Lane,
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::Shared,
+        shared::{Shared, Subject},
         ui::{
             field::Field,
             list::Cursor,
@@ -50,6 +50,7 @@ use crate::{
 pub const SPEC: Spec = Spec { number: '3', title: "Timeline" };
 
 const READ: Lane = Lane::Latest("timeline.read");
+const ACTS: Lane = Lane::Latest("timeline.acts");
 
 /// One step of playing.
 const PLAY_STEP: Duration = Duration::from_millis(700);
@@ -100,6 +101,8 @@ pub struct Pins {
 pub struct State {
     order: Option<OrderId>,
     known: Remote<Option<Arc<Known>>, db::Error>,
+    /// What operators did to the order, newest first, where that is recorded.
+    acts: Remote<Vec<Recorded>, db::Error>,
     /// Over events first, then messages.
     cursor: Cursor,
     /// The cursor stays on the newest event when one arrives.
@@ -144,6 +147,7 @@ pub enum Msg {
     Raw,
     Lanes,
     Read(Ticket, Result<Option<Arc<Known>>, db::Error>),
+    Acted(Ticket, Result<Vec<Recorded>, db::Error>),
     Exported(Result<String, String>),
 }
 
@@ -151,6 +155,7 @@ pub enum Msg {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Read { ticket: Ticket, order: OrderId },
+    Acts { ticket: Ticket, order: OrderId },
     Export { known: Arc<Known> },
 }
 
@@ -256,6 +261,15 @@ impl State {
         let at = (!self.live && self.known().is_some()).then(|| self.version());
         let diff = self.compared();
         self.order.map(|order| Route::Timeline { order, at: at.or(self.wanted), diff })
+    }
+
+    /// The order on screen as its row is now, else as its events have it.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        let known = self.known()?;
+        let folded = || Some((**known.timeline.steps().last()?.state.order.as_ref()?).clone());
+        let order = known.history.row.clone().or_else(folded)?;
+        Some(Subject { order })
     }
 
     /// Where we are, in words.

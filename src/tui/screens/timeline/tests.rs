@@ -429,3 +429,39 @@ fn fits_every_window() {
         desk.fits_usual_windows();
     }
 }
+
+#[test]
+fn what_operators_did_stands_between_the_events() {
+    let mut desk = Desk::travelling(120, 36, samples::cancelled());
+    desk.press("r");
+    let effects = desk.effects();
+    let asked = effects.iter().find_map(|effect| match effect {
+        crate::tui::effect::Effect::Run(
+            _,
+            crate::tui::app::Request::Screen(crate::tui::screens::Request::Timeline(
+                super::Request::Acts { ticket, .. },
+            )),
+        ) => Some(*ticket),
+        _ => None,
+    });
+    desk.timeline(super::Msg::Acted(asked.unwrap(), Ok(samples::records())));
+    let frame = desk.frame();
+    let frame = &frame[frame.find("Events 2").unwrap()..];
+    let place = |text: &str| frame.find(text).unwrap_or_else(|| panic!("no {text} in\n{frame}"));
+    let order = ["OrderPlaced", "DeleteOrder", "RestoreOrder", "OrderCancelled", "CancelOrder"];
+    let places: Vec<_> = order.iter().map(|text| place(text)).collect();
+    assert!(places.is_sorted(), "{places:?}\n{frame}");
+    assert!(!desk.shows("changed her mind"), "reasons are personal");
+    frames!("acts", desk);
+    desk.press("L");
+    assert!(!desk.shows("DeleteOrder"));
+    desk.press("L");
+    desk.app.shared.masked = false;
+    desk.resize(200, 40);
+    assert!(desk.shows("changed her mind"));
+    // Where nothing is recorded, nothing is asked for.
+    let mut desk = Desk::travelling(120, 36, samples::cancelled()).at(crate::tui::tests::attached());
+    desk.effects();
+    desk.press("r");
+    assert_eq!(crate::tui::tests::runs(&desk.effects()).len(), 1);
+}

@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::{
-    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Prompt, READ, Request, Show, State, Version,
+    ACTS, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Prompt, READ, Request, Show, State, Version,
 };
 use crate::{
     domain::{
@@ -74,6 +74,9 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             step(state, Step::Lines(0));
         }
         Msg::Read(ticket, result) => read(state, ticket, result, shared),
+        Msg::Acted(ticket, result) => {
+            state.acts.settle(ticket, result, shared.now.instant);
+        }
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
         Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
     }
@@ -111,7 +114,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             let export = known.map(|known| Effect::Run(Lane::Every, Request::Export { known }));
             return export.into_iter().collect();
         }
-        Common::Refresh => return ask(state, shared).into_iter().collect(),
+        Common::Refresh => return ask(state, shared),
         Common::Explain => state.explaining = !state.explaining,
         Common::Bookmark => {
             return state.order.map(|id| Effect::Keep(Keep::Bookmark(id))).into_iter().collect();
@@ -168,13 +171,19 @@ fn opened(
         state.pins = diff.map_or_else(Pins::default, |(a, b)| Pins { a: Some(a), b: Some(b) });
         state.show = Show::Diff;
     }
-    ask(state, shared).into_iter().collect()
+    ask(state, shared)
 }
 
-fn ask(state: &mut State, shared: &Shared) -> Option<Effect<Request>> {
-    let order = state.order?;
+/// Reads the history, and what operators did, where that is recorded at all.
+fn ask(state: &mut State, shared: &Shared) -> Effects {
+    let Some(order) = state.order else { return vec![] };
     let ticket = state.known.begin(shared.now.instant);
-    Some(Effect::Run(READ, Request::Read { ticket, order }))
+    let mut effects = vec![Effect::Run(READ, Request::Read { ticket, order })];
+    if shared.place().is_some_and(|place| place.barred.is_none()) {
+        let ticket = state.acts.begin(shared.now.instant);
+        effects.push(Effect::Run(ACTS, Request::Acts { ticket, order }));
+    }
+    effects
 }
 
 fn read(
@@ -220,7 +229,7 @@ fn woken(state: &mut State, shared: &Shared) -> Effects {
         }
         return vec![];
     }
-    ask(state, shared).into_iter().collect()
+    ask(state, shared)
 }
 
 fn play(state: &mut State, shared: &Shared) {
