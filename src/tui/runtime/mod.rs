@@ -7,7 +7,7 @@ mod signals;
 use std::{io, time::Duration};
 
 use crossterm::event::Event;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{Stream, StreamExt};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -52,14 +52,10 @@ pub(crate) async fn drive<P: Program>(
         let now = Instant::now();
         let least = if pressed { frame / KEYS_PER_FRAME } else { frame };
         let due = dirty.then(|| drawn.map_or(now, |at| at + least));
-        if due.is_some_and(|due| due <= now) && !stop.is_cancelled() {
-            app.draw(now)?;
-            drawn = Some(now);
-            (dirty, pressed) = (false, false);
-            continue;
-        }
         let wake = app.wakes_at(now);
         let until = [due, wake].into_iter().flatten().min();
+        // Input is listened to before anything is drawn: a key pressed at the first sight of a frame would lie
+        // unread after the shell had the terminal.
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -67,17 +63,6 @@ pub(crate) async fn drive<P: Program>(
                 Some(event) => {
                     app.input(event, Instant::now());
                     (dirty, pressed) = (true, true);
-                    // The rest of a burst, up to what pauses the program: nothing after it is ours.
-                    for _ in 0..BURST {
-                        if app.pauses() {
-                            break;
-                        }
-                        match input.next().now_or_never() {
-                            Some(Some(event)) => app.input(event?, Instant::now()),
-                            Some(None) => return Ok(()),
-                            None => break,
-                        }
-                    }
                 }
                 None => break,
             },
@@ -86,6 +71,11 @@ pub(crate) async fn drive<P: Program>(
                 if wake.is_some_and(|at| at <= now) {
                     app.wake(now);
                     dirty = true;
+                }
+                if drawn.is_none_or(|at| at + least <= now) && dirty {
+                    app.draw(now)?;
+                    drawn = Some(now);
+                    (dirty, pressed) = (false, false);
                 }
             }
             Some(msg) = inbox.recv() => {
