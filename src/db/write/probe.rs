@@ -94,12 +94,14 @@ pub async fn newest_destination(
     Ok(found.flatten())
 }
 
-/// Who last did something to it with this program, and when, as audit has it.
+/// Who last did something to it with this program, and when, as audit has it. What an operation is about comes
+/// first among its targets: a new order has its buyer second, and leaves the buyer as they are.
 pub async fn last_operator(
     conn: &mut PgConnection,
     target: &str,
 ) -> Result<Option<(String, DateTime<Utc>)>, Error> {
-    let newest = "SELECT operator, at FROM orderscope.audit WHERE targets @> ARRAY[$1]
+    let newest =
+        "SELECT operator, at FROM orderscope.audit WHERE targets @> ARRAY[$1] AND targets[1] = $1
                   ORDER BY number DESC LIMIT 1";
     Ok(sqlx::query_as(newest).bind(target).fetch_optional(conn).await?)
 }
