@@ -26,6 +26,8 @@ pub struct Limits {
     pub statement: Duration,
     /// The longest wait for another's lock.
     pub lock: Duration,
+    /// The longest a plan may hold the locks of what it tries out.
+    pub planning: Duration,
     /// The longest a transaction of ours may do nothing.
     pub idle_in_transaction: Duration,
     /// The longest wait for the server to take a new session.
@@ -44,6 +46,7 @@ impl Default for Limits {
         Self {
             statement: Duration::from_secs(2),
             lock: Duration::from_millis(500),
+            planning: Duration::from_secs(1),
             idle_in_transaction: Duration::from_secs(5),
             connect: Duration::from_secs(5),
             acquire: Duration::from_secs(5),
@@ -214,6 +217,11 @@ impl Pool {
     /// The longest a statement may run here.
     pub fn statement_limit(&self) -> Duration {
         self.0.limits.statement
+    }
+
+    /// The longest a plan may hold locks here.
+    pub fn planning_limit(&self) -> Duration {
+        self.0.limits.planning
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {

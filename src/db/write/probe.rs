@@ -70,7 +70,7 @@ const MOST_COMMANDS: i64 = 100;
 pub async fn surroundings(conn: &mut PgConnection, layout: &Layout) -> Result<Surroundings, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT (SELECT count(*) FROM (SELECT FROM {} i WHERE consumed IS NULL LIMIT {MOST_COMMANDS}) \
-         found) AS commands, (SELECT {} FROM {} o WHERE delivered IS NULL ORDER BY created LIMIT 1) \
+         waiting) AS commands, (SELECT {} FROM {} o WHERE delivered IS NULL ORDER BY created LIMIT 1) \
          AS oldest_open, (SELECT destination_address FROM {} m ORDER BY sequence_number DESC LIMIT 1) \
          AS destination",
         layout.from(Table::InboxStates),
@@ -94,12 +94,14 @@ pub async fn newest_destination(
     Ok(found.flatten())
 }
 
-/// Who last did something to it with this program, and when, as audit has it.
+/// Who last did something to it with this program, and when, as audit has it. What an operation is about comes
+/// first among its targets: a new order has its buyer second, and leaves the buyer as they are.
 pub async fn last_operator(
     conn: &mut PgConnection,
     target: &str,
 ) -> Result<Option<(String, DateTime<Utc>)>, Error> {
-    let newest = "SELECT operator, at FROM orderscope.audit WHERE targets @> ARRAY[$1]
+    let newest =
+        "SELECT operator, at FROM orderscope.audit WHERE targets @> ARRAY[$1] AND targets[1] = $1
                   ORDER BY number DESC LIMIT 1";
     Ok(sqlx::query_as(newest).bind(target).fetch_optional(conn).await?)
 }

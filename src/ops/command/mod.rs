@@ -234,7 +234,12 @@ async fn blame(
         let user = headers.and_then(|headers| headers.get("user")?.as_str()).map(ToOwned::to_owned);
         newest = Some((user.or_else(|| Some("the service".to_owned())), step.when));
     }
-    for target in words::targets(task.command()) {
+    let order = task.command().order().map(|id| id.to_string());
+    // Where the buyer's row moved as well, whoever moved that came later than any plan.
+    let moved_on = task.relied.is_some_and(|relied| relied.buyer != facts.relied().buyer);
+    let buyer = facts.buyer.as_ref().map(|(id, _)| id.to_string());
+    let buyer = buyer.filter(|_| moved_on || order.is_none());
+    for target in order.into_iter().chain(buyer) {
         if let Some((who, at)) = last_operator(tx.conn(), &target).await?
             && newest.as_ref().is_none_or(|(_, when)| at >= *when)
         {

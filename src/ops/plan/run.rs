@@ -16,8 +16,6 @@ use crate::{
     ops::command::{self, Ahead, Performed, Task, Work},
 };
 
-/// The longest a plan may hold locks.
-const PLANNING: Duration = Duration::from_secs(1);
 /// How often the same is tried again after the server undid it or the connection broke before the commit.
 const TRIES: u32 = 4;
 /// How often, and how far apart, it is asked what became of a commit.
@@ -74,7 +72,7 @@ async fn rehearse(conn: &mut PgConnection, task: &Task<'_>) -> Result<Rehearsed,
     let ahead = Ahead::read(conn, task.writer, task.command()).await?;
     let mut tx = Tx::begin(conn, layout, task.request.id).await?;
     let performed = async {
-        tx.hurry(PLANNING).await?;
+        tx.hurry(task.writer.pool.planning_limit()).await?;
         command::perform(&mut tx, task, &ahead).await
     }
     .await;

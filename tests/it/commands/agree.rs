@@ -363,8 +363,8 @@ fn after_any_commands_events_row_and_document_are_the_same() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::managed());
     let config =
-        ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
-    let life = proptest::collection::vec(any_next(), 1..14);
+        ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let life = proptest::collection::vec(any_next(), 1..10);
     TestRunner::new(config)
         .run(&life, |life| {
             runtime.block_on(live(&world, life));
