@@ -115,6 +115,7 @@ fn push(lines: &mut [String], c: char) {
 fn value(plan: &Plan) -> Value {
     let masked = |value: &Option<Value>| {
         let mut value = value.clone().unwrap_or(Value::Null);
+        opened(&mut value);
         mask::mask_json(&mut value);
         value
     };
@@ -142,6 +143,21 @@ fn value(plan: &Plan) -> Value {
         "word": plan.word,
         "twin": plan.twin,
     })
+}
+
+/// Texts that hold JSON, as bodies of messages do, become what they hold: personal values have keys then.
+fn opened(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(opened),
+        Value::Array(values) => values.iter_mut().for_each(opened),
+        Value::String(text) if text.starts_with(['{', '[']) => {
+            if let Ok(held) = serde_json::from_str(text) {
+                *value = held;
+                opened(value);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn rows(plan: &Plan) -> Table {
