@@ -44,11 +44,10 @@ const fn name(verdict: Verdict) -> &'static str {
 }
 
 fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
-    let mut out = String::new();
     let head = format!("─ PLAN  {} ", text::clean(&plan.title));
     let tail = " (nothing has run) ─";
     let gap = WIDTH.saturating_sub(2 + head.width() + tail.width());
-    out.push_str(&format!("┌{head}{}{tail}┐\n", "─".repeat(gap)));
+    let mut out = format!("┌{head}{}{tail}┐\n", "─".repeat(gap));
     let operator = writer.operator();
     let policy = writer.policy();
     let prod = if policy.production { "PROD " } else { "" };
@@ -70,8 +69,7 @@ fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
     }
     line(&mut out, "undo      ", &plan.undo);
     line(&mut out, "same as   ", &plan.twin);
-    out.push_str(&format!("└{}┘\n", "─".repeat(WIDTH - 2)));
-    out
+    out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
 }
 
 /// A labelled text, wrapped under itself.
@@ -80,7 +78,7 @@ fn line(out: &mut String, label: &str, value: &str) {
     for (index, part) in wrapped(&text::clean(value), room).into_iter().enumerate() {
         let label = if index == 0 { label.to_owned() } else { " ".repeat(label.width()) };
         let gap = " ".repeat(room.saturating_sub(part.width()));
-        out.push_str(&format!("│ {label}{part}{gap} │\n"));
+        out.extend(["│ ", &label, &part, &gap, " │\n"]);
     }
 }
 
