@@ -70,7 +70,7 @@ const MOST_COMMANDS: i64 = 100;
 pub async fn surroundings(conn: &mut PgConnection, layout: &Layout) -> Result<Surroundings, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT (SELECT count(*) FROM (SELECT FROM {} i WHERE consumed IS NULL LIMIT {MOST_COMMANDS}) \
-         few) AS commands, (SELECT {} FROM {} o WHERE delivered IS NULL ORDER BY created LIMIT 1) \
+         waiting) AS commands, (SELECT {} FROM {} o WHERE delivered IS NULL ORDER BY created LIMIT 1) \
          AS oldest_open, (SELECT destination_address FROM {} m ORDER BY sequence_number DESC LIMIT 1) \
          AS destination",
         layout.from(Table::InboxStates),
