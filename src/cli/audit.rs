@@ -70,7 +70,7 @@ async fn answer(verb: Audit, session: &Session, settings: &Settings) -> Outcome 
 async fn named(session: &Session, text: &str) -> Result<String, Failure> {
     match order_ref::parse(text).map_err(|error| Failure::usage(error.to_string()))? {
         IdMatch::Full(id) => Ok(id.to_string()),
-        tail => Ok(order::resolve(session, &tail, text).await?.to_string()),
+        tail @ IdMatch::Tail(_) => Ok(order::resolve(session, &tail, text).await?.to_string()),
     }
 }
 

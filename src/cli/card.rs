@@ -44,11 +44,10 @@ const fn name(verdict: Verdict) -> &'static str {
 }
 
 fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
-    let mut out = String::new();
     let head = format!("─ PLAN  {} ", text::clean(&plan.title));
     let tail = " (nothing has run) ─";
     let gap = WIDTH.saturating_sub(2 + head.width() + tail.width());
-    out.push_str(&format!("┌{head}{}{tail}┐\n", "─".repeat(gap)));
+    let mut out = format!("┌{head}{}{tail}┐\n", "─".repeat(gap));
     let operator = writer.operator();
     let policy = writer.policy();
     let prod = if policy.production { "PROD " } else { "" };
@@ -70,8 +69,7 @@ fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
     }
     line(&mut out, "undo      ", &plan.undo);
     line(&mut out, "same as   ", &plan.twin);
-    out.push_str(&format!("└{}┘\n", "─".repeat(WIDTH - 2)));
-    out
+    out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
 }
 
 /// A labelled text, wrapped under itself.
@@ -80,7 +78,7 @@ fn line(out: &mut String, label: &str, value: &str) {
     for (index, part) in wrapped(&text::clean(value), room).into_iter().enumerate() {
         let label = if index == 0 { label.to_owned() } else { " ".repeat(label.width()) };
         let gap = " ".repeat(room.saturating_sub(part.width()));
-        out.push_str(&format!("│ {label}{part}{gap} │\n"));
+        out.extend(["│ ", &label, &part, &gap, " │\n"]);
     }
 }
 
@@ -115,6 +113,7 @@ fn push(lines: &mut [String], c: char) {
 fn value(plan: &Plan) -> Value {
     let masked = |value: &Option<Value>| {
         let mut value = value.clone().unwrap_or(Value::Null);
+        opened(&mut value);
         mask::mask_json(&mut value);
         value
     };
@@ -142,6 +141,21 @@ fn value(plan: &Plan) -> Value {
         "word": plan.word,
         "twin": plan.twin,
     })
+}
+
+/// Texts that hold JSON, as bodies of messages do, become what they hold: personal values have keys then.
+fn opened(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(opened),
+        Value::Array(values) => values.iter_mut().for_each(opened),
+        Value::String(text) if text.starts_with(['{', '[']) => {
+            if let Ok(held) = serde_json::from_str(text) {
+                *value = held;
+                opened(value);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn rows(plan: &Plan) -> Table {

@@ -164,10 +164,11 @@ fn option(text: &str, index: usize) -> Result<NewLine, Failure> {
 
 fn price(text: &str, index: usize) -> Result<Decimal, Failure> {
     let text = text.trim();
-    let read = Decimal::from_str_exact(text).or_else(|error| match text.contains(['e', 'E']) {
-        true => Decimal::from_scientific(text),
-        false => Err(error),
-    });
+    let read = if text.contains(['e', 'E']) {
+        Decimal::from_scientific(text)
+    } else {
+        Decimal::from_str_exact(text)
+    };
     read.map_err(|_| {
         let item = index + 1;
         Failure::usage(format!("the price of item {item} is a decimal number, not {text:?}"))

@@ -33,13 +33,13 @@ pub async fn attach(
         .bind(GUEST)
         .execute(&mut *tx)
         .await?;
+    permitted(tx).await?;
     let evidence = match migrate::standing(tx).await? {
         Standing::Empty => return Err(Error::NothingThere),
         Standing::Managed { .. } => return Err(Error::Managed),
         Standing::Attached { .. } => None,
         Standing::Service { evidence } => Some(evidence),
     };
-    permitted(tx).await?;
     let before = kind(tx).await?;
     let applied = migrate::run(&migrate::console(), tx).await?;
     sqlx::query!(
@@ -62,6 +62,7 @@ pub async fn attach(
 /// that is under way, and the next one sees whose database it is and stops.
 pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> Result<(), Error> {
     migrate::prepare(tx, migrate::PATIENCE).await?;
+    permitted(tx).await?;
     match migrate::standing(tx).await? {
         Standing::Empty => return Err(Error::NothingThere),
         Standing::Attached { since } => return Err(Error::Attached { since }),
@@ -73,7 +74,6 @@ pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> R
             None => return Err(Error::BelongsToService { evidence }),
         },
     }
-    permitted(tx).await?;
     migrate::run(&migrate::console(), tx).await?;
     sqlx::query!(
         "UPDATE orderscope.database SET kind = 'attached', publisher = $1, changed_at = now()

@@ -316,7 +316,7 @@ async fn one_operation_is_recorded_once() {
     let mut conn = open(&options).await;
     let other = Chain::open(&operator("tam"));
     let again = add(&mut conn, &other, 1).await;
-    assert!(matches!(again, Err(db::Error::Conflict(_))), "{again:?}");
+    assert!(matches!(again, Err(db::Error::Duplicate { .. })), "{again:?}");
     assert!(check(&db).await.is_sound());
 }
 

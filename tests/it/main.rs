@@ -10,10 +10,12 @@
 
 mod attached;
 mod audit;
+mod commanding;
 mod commands;
 mod demo;
 mod docs;
 mod embedded;
+mod ownership;
 mod pictures;
 mod pty;
 mod queries;

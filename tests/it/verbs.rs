@@ -28,32 +28,32 @@ use crate::{
 const ORDERS: u64 = 2_000;
 
 /// A person's home in which nothing is configured, and perhaps a database.
-struct Home {
-    dir: TempDir,
+pub struct Home {
+    pub dir: TempDir,
     url: Option<String>,
 }
 
 /// What a run left.
 #[derive(Debug)]
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Done {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
         // The private server's user must get in.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         Self { dir, url: None }
     }
 
-    fn on(options: &PgConnectOptions) -> Self {
+    pub fn on(options: &PgConnectOptions) -> Self {
         Self { url: Some(url(options)), ..Self::new() }
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderscope"));
         command.env_clear().envs(environment(self.dir.path())).current_dir(self.dir.path());
         command.env("ORDERSCOPE_DATA_DIR", self.dir.path().join("private"));
@@ -69,7 +69,7 @@ impl Home {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Done {
+    pub fn run(&self, arguments: &[&str]) -> Done {
         let Output { status, stdout, stderr } = self.command().args(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let done = Done { code: status.code().unwrap(), out: text(stdout), err: text(stderr) };
@@ -77,20 +77,20 @@ impl Home {
         done
     }
 
-    fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub fn json(&self, arguments: &[&str], code: i32) -> Value {
         let done = self.run(&[arguments, &["--output", "json"]].concat());
         assert_eq!(done.code, code, "{arguments:?}: {done:?}");
         serde_json::from_str(&done.out).unwrap()
     }
 
-    fn csv(&self, arguments: &[&str], code: i32) -> Vec<csv::StringRecord> {
+    pub fn csv(&self, arguments: &[&str], code: i32) -> Vec<csv::StringRecord> {
         let done = self.run(&[arguments, &["--output", "csv"]].concat());
         assert_eq!(done.code, code, "{arguments:?}: {done:?}");
         csv::Reader::from_reader(done.out.as_bytes()).records().map(Result::unwrap).collect()
     }
 
     /// Exit code and standard error of a run that must not print an answer.
-    fn refused(&self, arguments: &[&str], code: i32, told: &[&str]) {
+    pub fn refused(&self, arguments: &[&str], code: i32, told: &[&str]) {
         let done = self.run(arguments);
         assert_eq!((done.code, done.out.as_str()), (code, ""), "{arguments:?}: {done:?}");
         for told in told {

@@ -72,7 +72,7 @@ impl Chain {
     /// Writes an entry in the caller's transaction and tells its audit number. If that transaction rolls
     /// back, the chain is as it was.
     ///
-    /// An entry of the same operation, committed by anyone, is a conflict ([`db::Error::Conflict`]).
+    /// An entry of the same operation, committed by anyone, is refused ([`db::Error::Duplicate`]).
     pub async fn record(&self, tx: &mut PgConnection, entry: &Entry<'_>) -> Result<i64, db::Error> {
         let Writer { id: chain, operator } = &*self.0;
         let next = match audit::next(tx, *chain).await? {
