@@ -71,7 +71,8 @@ fn mask_under(value: &mut Value, personal: bool) {
         Value::String(text) if personal => mask(text).clone_into(text),
         // A message's body as its row has it: JSON in a text.
         Value::String(text) if text.starts_with(['{', '[']) => {
-            if let Ok(mut inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+            if let Ok(mut inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
+            {
                 mask_under(&mut inner, false);
                 *text = inner.to_string();
             }

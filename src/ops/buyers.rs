@@ -32,7 +32,8 @@ pub async fn find(
     if let Ok(id) = Uuid::try_parse(text) {
         ids.push(BuyerId(id));
     } else {
-        let is_tail = digits.len() >= SHORTEST_TAIL && digits.chars().all(|c| c.is_ascii_hexdigit());
+        let is_tail =
+            digits.len() >= SHORTEST_TAIL && digits.chars().all(|c| c.is_ascii_hexdigit());
         if is_tail {
             ids = buyers::by_tail(conn, layout, &digits, MOST).await?;
         }

@@ -153,7 +153,9 @@ impl Shared {
     #[must_use]
     pub fn barred(&self) -> Option<&'static str> {
         if self.policy.read_only {
-            return Some("read-only: this console cannot be unlocked; start it without --read-only");
+            return Some(
+                "read-only: this console cannot be unlocked; start it without --read-only",
+            );
         }
         match self.place() {
             Some(place) => place.barred,

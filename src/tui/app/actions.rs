@@ -118,23 +118,15 @@ pub const ACTIONS: &[Row] = &[
     Row::look("gaps", &["!"], "limits", "What this database lacks and what that costs", || {
         Msg::Gaps
     }),
-    Row::look(
-        "change",
-        &["c"],
-        "change",
-        "Commands for this order; new order, new buyer",
-        || Msg::Commands,
-    )
+    Row::look("change", &["c"], "change", "Commands for this order; new order, new buyer", || {
+        Msg::Commands
+    })
     .risk(Risk::Change)
     .footer(60)
     .twin("orderscope order cancel"),
-    Row::look(
-        "undo",
-        &["u"],
-        "undo",
-        "Plan what takes back the last change",
-        || Msg::Change(change::Msg::Undo),
-    )
+    Row::look("undo", &["u"], "undo", "Plan what takes back the last change", || {
+        Msg::Change(change::Msg::Undo)
+    })
     .risk(Risk::Change)
     .footer(18)
     .when(|app| app.change.reversible()),

@@ -65,10 +65,12 @@ impl App {
                 Err(why) => self.refused(why),
             },
             (Pressed::Refused(why), _) => self.refused(why),
-            (_, Found::Action(action)) => match self.allowed(action.risk).and((action.enabled)(self)) {
-                Ok(()) => vec![(action.msg)()],
-                Err(why) => self.refused(why),
-            },
+            (_, Found::Action(action)) => {
+                match self.allowed(action.risk).and((action.enabled)(self)) {
+                    Ok(()) => vec![(action.msg)()],
+                    Err(why) => self.refused(why),
+                }
+            }
             (Pressed::Prefix, _) | (_, Found::Prefix) => {
                 self.pressed = chords;
                 vec![]

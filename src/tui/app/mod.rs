@@ -167,13 +167,18 @@ pub enum Request {
     /// Write what is to be remembered.
     Save(Kept),
     /// Open the way to write, for this reason.
-    Unlock { reason: String },
+    Unlock {
+        reason: String,
+    },
     /// Close it.
     Lock,
     Change(change::Request),
     Journal(journal::Request),
     /// Record that personal data is looked at, where and why.
-    Reveal { reason: String, target: String },
+    Reveal {
+        reason: String,
+        target: String,
+    },
 }
 
 impl App {

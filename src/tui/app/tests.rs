@@ -424,7 +424,10 @@ fn personal_data_is_shown_for_a_reason_recorded_and_covered_again() {
 }
 
 /// Answers the newest reading of the log.
-fn log(desk: &mut Desk, result: Result<Vec<crate::ops::audit::Recorded>, crate::db::Error>) -> bool {
+fn log(
+    desk: &mut Desk,
+    result: Result<Vec<crate::ops::audit::Recorded>, crate::db::Error>,
+) -> bool {
     let effects = desk.effects();
     let asked = effects.iter().rev().find_map(|effect| match effect {
         crate::tui::effect::Effect::Run(_, Request::Journal(request)) => Some(request.clone()),

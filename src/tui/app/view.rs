@@ -66,7 +66,9 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
                 let lines = help::wrapped(lines, body.width);
                 help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
-            Modal::Log(state) => journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits),
+            Modal::Log(state) => {
+                journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits)
+            }
             Modal::Ask(_, state) => ask::view(state, theme, frame, body),
         }
     }
@@ -122,7 +124,8 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
     };
     let name = text::cut(&name, usize::from(width / 3));
-    let fixed = [brand, &name, &lock, &masked, &right].iter().map(|text| text.width()).sum::<usize>();
+    let fixed =
+        [brand, &name, &lock, &masked, &right].iter().map(|text| text.width()).sum::<usize>();
     let room = usize::from(width).saturating_sub(fixed + 1);
     let room = room.saturating_sub(usize::from(shared.unlocked.is_some()));
     let place = if narrow { String::new() } else { text::cut(&place, room) };
@@ -208,7 +211,8 @@ fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
             over.iter().map(|(key, title)| ((*key).to_owned(), (*title).to_owned())).collect();
         return key_hints(theme, width, &hints);
     }
-    let mut infos: Vec<_> = app.own_infos().into_iter().chain(app.global_infos()).filter(|i| i.footer > 0).collect();
+    let mut infos: Vec<_> =
+        app.own_infos().into_iter().chain(app.global_infos()).filter(|i| i.footer > 0).collect();
     infos.retain(|info| info.enabled.is_ok());
     infos.sort_by_key(|info| std::cmp::Reverse(info.footer));
     let hints: Vec<_> = infos

@@ -70,7 +70,9 @@ impl Sheet {
         match self.kind {
             Kind::Complete => "Completes the order: it can neither be cancelled nor changed after.",
             Kind::Cancel => "Cancels the order, for good. The reason is kept with the event.",
-            Kind::Delete => "Hides the order from the service; no event is written. It can be restored.",
+            Kind::Delete => {
+                "Hides the order from the service; no event is written. It can be restored."
+            }
             Kind::Restore => "Takes the deletion back; no event is written.",
             Kind::Address if shared.masked => {
                 "Replaces all three parts; an empty one is cleared. What is there now is masked: R shows it."

@@ -65,7 +65,7 @@ pub struct State {
 enum Stage {
     #[default]
     Closed,
-    Menu(Menu),
+    Menu(Box<Menu>),
     Form(Box<Sheet>),
     Plan(Box<Proposal>),
 }
@@ -134,10 +134,18 @@ pub enum Msg {
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    Buyers { ticket: Ticket, text: String },
-    Plan { ticket: Ticket, draft: Draft },
+    Buyers {
+        ticket: Ticket,
+        text: String,
+    },
+    Plan {
+        ticket: Ticket,
+        draft: Draft,
+    },
     /// Never cancelled by going elsewhere.
-    Run { plan: Arc<Plan> },
+    Run {
+        plan: Arc<Plan>,
+    },
 }
 
 impl State {

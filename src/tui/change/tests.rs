@@ -170,9 +170,7 @@ fn going_elsewhere_does_not_stop_what_runs() {
     desk.run();
     desk.press("esc");
     assert!(!desk.app.change.is_open());
-    let stops = |effect: &crate::tui::effect::Effect<_>| {
-        matches!(effect, crate::tui::effect::Effect::Stop(lane) if *lane != "change.plan")
-    };
+    let stops = |effect: &crate::tui::effect::Effect<_>| matches!(effect, crate::tui::effect::Effect::Stop(lane) if *lane != "change.plan");
     assert!(!desk.effects().iter().any(stops));
     // Leaving asks once.
     desk.press("q");

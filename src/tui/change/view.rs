@@ -146,7 +146,10 @@ fn waiting(proposal: &Proposal, shared: &Shared, theme: &Theme, frame: &mut Fram
     frame.render_widget(text, inner);
 }
 
-#[expect(clippy::too_many_arguments, reason = "the view of one stage; all of it is drawn from these")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the view of one stage; all of it is drawn from these"
+)]
 fn plan_view(
     plan: &Plan,
     proposal: &Proposal,
@@ -184,10 +187,7 @@ fn ended(plan: &Plan, proposal: &Proposal, theme: &Theme, frame: &mut Frame, are
     let Some(Ok(done)) = &proposal.ended else { return };
     let mut lines = vec![Line::styled(done.told.clone(), theme.ok), Line::default()];
     if done.repeated {
-        lines.push(Line::styled(
-            "It had been done before: nothing was written now.",
-            theme.warn,
-        ));
+        lines.push(Line::styled("It had been done before: nothing was written now.", theme.warn));
     }
     if let Some(version) = done.version {
         lines.push(Line::raw(format!("version  {version}")));

@@ -8,17 +8,13 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub use self::{load::load, view::view};
 use super::{
     effect::{Effect, Lane},
-
     shared::Shared,
     ui::{
         list::{Cursor, Step},
         remote::{Remote, Ticket},
     },
 };
-use crate::{
-    db,
-    ops::audit::Recorded,
-};
+use crate::{db, ops::audit::Recorded};
 
 /// How many records are read; the verb reads on.
 pub const MOST: i64 = 200;
@@ -153,4 +149,3 @@ fn ask(state: &mut State, shared: &Shared) -> Vec<Effect<Request>> {
     let ticket = state.records.begin(shared.now.instant);
     vec![Effect::Run(LOG, Request::Read { ticket, mine: state.mine })]
 }
-

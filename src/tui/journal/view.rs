@@ -121,7 +121,10 @@ fn targets(record: &Recorded) -> String {
     record.targets.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 
-#[expect(clippy::too_many_arguments, reason = "the view of one record; all of it is drawn from these")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the view of one record; all of it is drawn from these"
+)]
 fn full<M: Clone>(
     record: &Recorded,
     offset: usize,

@@ -16,15 +16,18 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Program, drive, effects::Runner, signals};
-use crate::{ops::policy::Policy, tui::{
-    app::{self, App, Ended, Msg, Request},
-    effect::Effect,
-    route::Route,
-    services::Services,
-    shared::{Now, Shared},
-    term::{Guard, caps::Caps, panic},
-    ui::action::Keys,
-}};
+use crate::{
+    ops::policy::Policy,
+    tui::{
+        app::{self, App, Ended, Msg, Request},
+        effect::Effect,
+        route::Route,
+        services::Services,
+        shared::{Now, Shared},
+        term::{Guard, caps::Caps, panic},
+        ui::action::Keys,
+    },
+};
 
 /// What the command line and the configuration decide about a console.
 #[derive(Debug)]

@@ -12,13 +12,13 @@ use crate::{
         summaries::{Position, SummaryDocument},
     },
     domain::{
+        decide::Command,
         event::{EventKind, RecordedEvent},
         id::{
             BookId, BuyerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId, StreamId,
             Version,
         },
         order::{Buyer, Line, Order, Status},
-        decide::Command,
         outbox::Delivery,
         samples::{self, at},
         search::SearchError,
@@ -26,9 +26,7 @@ use crate::{
     ops::{
         audit::Recorded,
         history::History,
-        plan::{
-            Check, Done, Effect as PlannedEffect, Intent, Plan, Relied, Request, Verdict,
-        },
+        plan::{Check, Done, Effect as PlannedEffect, Intent, Plan, Relied, Request, Verdict},
         search::{Access, OrderLine},
     },
     tui::screens::orders::Answer,
@@ -375,7 +373,9 @@ pub fn plan(operation: u128) -> Plan {
         ],
         undo: "none once sent; place the order again".to_owned(),
         reverse: None,
-        twin: format!("orderscope order cancel {order} --expect-version 1 --reason '{reason}' --yes"),
+        twin: format!(
+            "orderscope order cancel {order} --expect-version 1 --reason '{reason}' --yes"
+        ),
         word: "CANCEL".to_owned(),
         relied: Relied::default(),
         statements: vec![

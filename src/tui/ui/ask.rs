@@ -90,14 +90,18 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
     let inner = pane(frame, area, theme, &state.title, "Enter goes on, Esc does not", true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
-    let text = Paragraph::new(Span::styled(state.text.clone(), theme.text)).wrap(Wrap { trim: true });
+    let text =
+        Paragraph::new(Span::styled(state.text.clone(), theme.text)).wrap(Wrap { trim: true });
     frame.render_widget(text, Rect { height: above.min(inner.height), ..inner });
-    let row = |at: u16, height: u16| {
-        Rect { y: inner.y + at.min(inner.height), height: height.min(inner.height.saturating_sub(at)), ..inner }
+    let row = |at: u16, height: u16| Rect {
+        y: inner.y + at.min(inner.height),
+        height: height.min(inner.height.saturating_sub(at)),
+        ..inner
     };
     let place = row(above, 1);
     frame.render_widget(Line::styled(state.label, theme.muted), place);
-    let field = Rect { x: place.x + 8.min(place.width), width: place.width.saturating_sub(8), ..place };
+    let field =
+        Rect { x: place.x + 8.min(place.width), width: place.width.saturating_sub(8), ..place };
     form::input(theme, frame, field, &state.field, "", Some(theme.cursor));
     frame.render_widget(Paragraph::new(problem).wrap(Wrap { trim: true }), row(above + 1, 3));
 }

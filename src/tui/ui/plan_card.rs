@@ -134,9 +134,8 @@ impl State {
                 _ => self.wrong = word.is_some(),
             },
             _ if word.is_some() => {
-                if self.field.key(key) == Typed::Edited {
-                    self.wrong = false;
-                }
+                let edited = self.field.key(key) == Typed::Edited;
+                self.wrong &= !edited;
             }
             _ => {}
         }
@@ -175,11 +174,8 @@ pub fn view(
     area: Rect,
 ) -> (Rect, usize) {
     let room = usize::from(area.width.min(WIDEST).saturating_sub(4));
-    let lines = if state.sql {
-        lines::sql(card, theme, room)
-    } else {
-        lines::plan(card, theme, room)
-    };
+    let lines =
+        if state.sql { lines::sql(card, theme, room) } else { lines::plan(card, theme, room) };
     let failed = match footing {
         Footing::Failed(why) => lines::wrap(why, room),
         _ => vec![],
@@ -193,11 +189,8 @@ pub fn view(
     frame.render_widget(ratatui::widgets::Clear, area);
     let title = format!("PLAN  {}", text::clean(&card.title));
     let inner = pane(frame, area, theme, &title, "(nothing has run)", true);
-    let inner = Rect {
-        x: inner.x + 1.min(inner.width),
-        width: inner.width.saturating_sub(2),
-        ..inner
-    };
+    let inner =
+        Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
     let [body, rule, why, foot] =
         inner.layout(&Layout::vertical([Fill(1), Length(1), Length(below), Length(1)]));
     for (row, line) in (0..why.height).zip(failed) {
@@ -221,12 +214,13 @@ fn rule_line(len: usize, first: usize, height: usize, theme: &Theme, width: u16)
         return Line::styled("─".repeat(usize::from(width)), theme.border);
     }
     let more = len.saturating_sub(first + height);
-    let told = if more > 0 { format!("{more} more lines below: ↓ ") } else { "the end: ↑ ".to_owned() };
+    let told = if more > 0 {
+        format!("{more} more lines below: ↓ ")
+    } else {
+        "the end: ↑ ".to_owned()
+    };
     let rest = usize::from(width).saturating_sub(told.chars().count());
-    Line::from(vec![
-        Span::styled(told, theme.warn),
-        Span::styled("─".repeat(rest), theme.border),
-    ])
+    Line::from(vec![Span::styled(told, theme.warn), Span::styled("─".repeat(rest), theme.border)])
 }
 
 fn foot_line(

@@ -33,11 +33,12 @@ fn placed(options: &PgConnectOptions) -> Uuid {
 fn stored(options: &PgConnectOptions, order: Uuid) -> (i16, bool, i64, Vec<String>) {
     block_on(async {
         let mut conn = PgConnection::connect_with(options).await.unwrap();
-        let (status, deleted) = sqlx::query_as("SELECT status, is_deleted FROM orders WHERE id = $1")
-            .bind(order)
-            .fetch_one(&mut conn)
-            .await
-            .unwrap();
+        let (status, deleted) =
+            sqlx::query_as("SELECT status, is_deleted FROM orders WHERE id = $1")
+                .bind(order)
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
         let version = sqlx::query_scalar("SELECT version::bigint FROM mt_streams WHERE id = $1")
             .bind(order)
             .fetch_one(&mut conn)

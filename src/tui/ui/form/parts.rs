@@ -11,7 +11,11 @@ pub enum Part {
     Pick(Pick),
     Grid(Grid),
     /// A line that is only shown, such as a sum.
-    Told { name: &'static str, label: &'static str, text: String },
+    Told {
+        name: &'static str,
+        label: &'static str,
+        text: String,
+    },
 }
 
 /// One labelled line to type into.

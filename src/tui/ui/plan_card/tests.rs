@@ -21,7 +21,10 @@ fn card() -> Card {
         ],
         effects: vec![
             ("orders".to_owned(), "status New → Cancelled, last_modified_at".to_owned()),
-            ("mt_events".to_owned(), "+ OrderCancelled v2 (headers: user, reason, op id)".to_owned()),
+            (
+                "mt_events".to_owned(),
+                "+ OrderCancelled v2 (headers: user, reason, op id)".to_owned(),
+            ),
             ("mt_streams".to_owned(), "version 1 → 2".to_owned()),
             ("mt_doc_ordersummaryview".to_owned(), "status New → Cancelled".to_owned()),
             ("outbox_message".to_owned(), "+ OrderStatusChangedToCancel".to_owned()),
