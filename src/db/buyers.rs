@@ -57,6 +57,9 @@ pub async fn by_tail(
     Ok(sql.build_query_scalar().fetch_all(conn).await?)
 }
 
+/// Id, name, street, city, province.
+type Row = (BuyerId, Option<String>, Option<String>, Option<String>, Option<String>);
+
 /// These buyers, by name; ids that nobody has are left out.
 pub async fn by_ids(
     conn: &mut PgConnection,
@@ -68,7 +71,6 @@ pub async fn by_ids(
         layout.from(Table::Buyers)
     ));
     sql.push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>()).push(") ORDER BY name, id");
-    type Row = (BuyerId, Option<String>, Option<String>, Option<String>, Option<String>);
     let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await?;
     let buyer =
         |(id, name, street, city, province): Row| (id, Buyer { name, street, city, province });

@@ -65,7 +65,7 @@ pub struct State {
 enum Stage {
     #[default]
     Closed,
-    Menu(Menu),
+    Menu(Box<Menu>),
     Form(Box<Sheet>),
     Plan(Box<Proposal>),
 }

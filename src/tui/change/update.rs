@@ -31,7 +31,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             // On the first command that can be given.
             let first = items.iter().position(|item| item.refused.is_none()).unwrap_or(0);
             cursor.step(Step::To(first), items.len());
-            state.stage = Stage::Menu(Menu { cursor, ..menu });
+            state.stage = Stage::Menu(Box::new(Menu { cursor, ..menu }));
             vec![]
         }
         Msg::Undo => undo(state, shared),

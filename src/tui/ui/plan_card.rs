@@ -134,9 +134,8 @@ impl State {
                 _ => self.wrong = word.is_some(),
             },
             _ if word.is_some() => {
-                if self.field.key(key) == Typed::Edited {
-                    self.wrong = false;
-                }
+                let edited = self.field.key(key) == Typed::Edited;
+                self.wrong &= !edited;
             }
             _ => {}
         }

@@ -109,6 +109,7 @@ fn an_order_is_cancelled_through_the_card() {
     terminal.send("c");
     terminal.shows("only a New order completes or cancels");
     terminal.send("\x1b");
+    terminal.drops("Change order");
     terminal.send("@");
     terminal.shows("Operations log");
     terminal.until("the record", |screen| {
@@ -118,7 +119,9 @@ fn an_order_is_cancelled_through_the_card() {
     terminal.shows("Record #");
     terminal.shows(&order.to_string());
     assert!(!terminal.text().contains("customer asked"), "reasons are personal");
-    terminal.send("\x1b\x1b");
+    terminal.send("\x1b");
+    terminal.drops("Record #");
+    terminal.send("\x1b");
     terminal.drops("Operations log");
     terminal.send("w");
     terminal.shows("LOCKED read-only");
@@ -150,7 +153,9 @@ fn a_deletion_is_taken_back_by_u() {
     terminal.shows("is restored");
     let intents = vec!["DeleteOrder".to_owned(), "RestoreOrder".to_owned()];
     assert_eq!(stored(&options, order), (0, false, 1, intents));
-    terminal.send("\x1bq");
+    terminal.send("\x1b");
+    terminal.drops("DONE");
+    terminal.send("q");
     terminal.ends_clean(0);
 }
 

@@ -114,8 +114,7 @@ pub(super) fn wrap(words: &str, width: usize) -> Vec<String> {
     let mut out = vec![String::new()];
     for word in cleaned.split(' ') {
         let mut word = word;
-        loop {
-            let Some(line) = out.last_mut() else { break };
+        while let Some(line) = out.last_mut() {
             let gap = usize::from(!line.is_empty());
             if line.width() + gap + word.width() <= width {
                 if gap == 1 {
