@@ -87,11 +87,11 @@ async fn carry(
     while let Ok(length @ 1..) = from_client.read(&mut piece).await {
         let said = &piece[..length];
         let hit = said.windows(word.len()).any(|part| part == word.as_bytes());
-        let nth = |()| {
+        let nth = || {
             broken
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < times).then_some(n + 1))
         };
-        if hit && nth(()).is_ok() {
+        if hit && nth().is_ok() {
             back.abort();
             if fault == Fault::After {
                 let _ = to_server.write_all(said).await;
@@ -253,7 +253,8 @@ async fn a_row_that_someone_holds_is_waited_for_and_then_given_up() {
 #[tokio::test]
 async fn a_reader_does_not_become_a_writer() {
     let world = World::managed().await;
-    let policy = orderscope::ops::policy::Policy { read_only: true, ..Default::default() };
+    let mut policy = super::world::policy();
+    policy.read_only = true;
     let db = db::Db::new(&world.options, &db::Limits::default());
     let operator = world.writer.operator().clone();
     let opened = orderscope::ops::plan::Writer::open(&db, operator, policy).await;

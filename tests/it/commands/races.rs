@@ -162,7 +162,7 @@ async fn a_version_that_the_service_took_meanwhile_is_a_conflict() {
         ended => panic!("{ended:?}"),
     }
     let events: i64 = sqlx::query_scalar("SELECT count(*) FROM mt_events WHERE stream_id = $1")
-        .bind(id.0)
+        .bind(id)
         .fetch_one(&mut look)
         .await
         .unwrap();

@@ -176,7 +176,12 @@ pub async fn limited(
 ) -> Result<Writer, Error> {
     let operator =
         Operator { name: name.to_owned(), host: "ws-1".to_owned(), role: "postgres".to_owned() };
-    Writer::open(&Db::new(options, limits), operator, Policy::default()).await
+    Writer::open(&Db::new(options, limits), operator, policy()).await
+}
+
+/// What forbids nothing.
+pub fn policy() -> Policy {
+    Policy::default()
 }
 
 /// A database of the service with our schema beside it.
