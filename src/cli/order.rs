@@ -21,21 +21,28 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::{history, known::Known, report},
+    ops::{chain, history, known::Known, report},
     session::Session,
 };
 
 pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Outcome {
     let id = match &verb {
-        Verb::Show { id, .. } | Verb::Timeline { id, .. } | Verb::Diff { id, .. } => id.clone(),
+        Verb::Show { id, .. }
+        | Verb::Timeline { id, .. }
+        | Verb::Chain { id, .. }
+        | Verb::Diff { id, .. } => id.clone(),
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
     let session = open::open(global, settings).await?;
     let known = find(&session, &wanted, &id).await;
     session.close().await;
     let known = known?;
-    let partial = known.history.cut || !known.history.coverage.is_empty();
-    for note in &known.history.coverage {
+    let mut notes: Vec<&str> = known.history.coverage.iter().map(String::as_str).collect();
+    if matches!(verb, Verb::Chain { .. }) {
+        notes.extend(known.history.chain.blind.of_inbox());
+    }
+    let partial = known.history.cut || !notes.is_empty();
+    for note in notes {
         tell(&format!("not searched: {note}"))?;
     }
     let code = match verb {
@@ -43,6 +50,11 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
             let table = report::timeline(&known).in_zone(settings.zone);
             table.print(Form::from(output.output), &mut std::io::stdout().lock())?;
             if known.timeline.steps().is_empty() { exit::NOTHING } else { exit::FOUND }
+        }
+        Verb::Chain { output, .. } => {
+            let table = chain::table(&known).in_zone(settings.zone);
+            table.print(Form::from(output.output), &mut std::io::stdout().lock())?;
+            if table.rows.is_empty() { exit::NOTHING } else { exit::FOUND }
         }
         Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {

@@ -3,6 +3,7 @@
 
 pub mod bulk;
 pub mod buyers;
+pub mod chain;
 pub mod demo;
 pub mod events;
 pub mod expressions;

@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+use super::chain;
 use crate::{
     db::{
         Error, Layout, Table, events,
@@ -14,6 +15,7 @@ use crate::{
         summaries::{self, Position, SummaryDocument},
     },
     domain::{
+        chain::Facts,
         event::RecordedEvent,
         id::{OrderId, SeqId},
         order::Order,
@@ -50,6 +52,8 @@ pub struct History {
     pub position: Position,
     pub messages: Vec<Message>,
     pub letters: Vec<Letter>,
+    /// What its causal chain is made from.
+    pub chain: Facts,
     /// What was not searched and why; a line each.
     pub coverage: Vec<String>,
 }
@@ -75,7 +79,10 @@ pub async fn history(
         return Ok(None);
     }
     let (summary, position) = summaries::of_order(conn, layout, id).await?;
+    let noted = coverage.len();
     let messages = messages_of(conn, layout, id, &mut coverage).await?;
+    let unsearched = coverage.get(noted).cloned();
+    let chain = chain::facts(conn, layout, &events, &messages, unsearched).await?;
     let letters = letters_of(conn, layout, &events, &mut coverage).await?;
     for table in [Table::Events, Table::Summaries, Table::OutboxMessages, Table::Letters] {
         if !layout.reads(table) {
@@ -93,6 +100,7 @@ pub async fn history(
         position,
         messages,
         letters,
+        chain,
         coverage,
     }))
 }

@@ -9,6 +9,7 @@
 )]
 
 mod attached;
+mod chain;
 mod demo;
 mod docs;
 mod embedded;

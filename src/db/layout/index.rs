@@ -49,6 +49,14 @@ pub enum Index {
     MessageConversation,
     /// Messages by correlation id.
     MessageCorrelation,
+    /// Messages of a bus outbox, in order.
+    MessageOutbox,
+    /// Bus outboxes by age.
+    OutboxCreated,
+    /// Inbox rows of a message.
+    InboxMessage,
+    /// Inbox rows by the time they were done.
+    InboxDelivered,
     /// Summaries by total.
     SummaryTotal,
     /// Dead letters by the event that failed.
@@ -57,7 +65,7 @@ pub enum Index {
 
 impl Index {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,
@@ -80,6 +88,10 @@ impl Index {
         Self::MessageId,
         Self::MessageConversation,
         Self::MessageCorrelation,
+        Self::MessageOutbox,
+        Self::OutboxCreated,
+        Self::InboxMessage,
+        Self::InboxDelivered,
         Self::SummaryTotal,
         Self::LetterEvent,
     ];
@@ -119,6 +131,10 @@ impl Index {
             Self::MessageId => (Table::OutboxMessages, &["btree (messageid"]),
             Self::MessageConversation => (Table::OutboxMessages, &["btree (conversationid"]),
             Self::MessageCorrelation => (Table::OutboxMessages, &["btree (correlationid"]),
+            Self::MessageOutbox => (Table::OutboxMessages, &["btree (outboxid, sequencenumber"]),
+            Self::OutboxCreated => (Table::OutboxStates, &["btree (created"]),
+            Self::InboxMessage => (Table::InboxStates, &["btree (messageid"]),
+            Self::InboxDelivered => (Table::InboxStates, &["btree (delivered"]),
             Self::SummaryTotal => {
                 (Table::Summaries, &["jsonbtypeof((data -> 'totalprice'", "::numeric"])
             }

@@ -12,6 +12,7 @@ use crate::{
         summaries::{Position, SummaryDocument},
     },
     domain::{
+        chain::{Facts, Head},
         event::{EventKind, RecordedEvent},
         id::{
             BookId, BuyerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId, StreamId,
@@ -195,7 +196,7 @@ pub fn cancelled() -> History {
     let row = after.clone();
     after.cancel_reason = Some("changed my mind".to_owned());
     let (first, second) = (PLACED, "2026-11-22T09:40:31.902Z");
-    History {
+    let mut history = History {
         id: placed().id,
         row: Some(row),
         events: vec![
@@ -216,7 +217,27 @@ pub fn cancelled() -> History {
             message(88_204, EventKind::Cancelled.contract(), second, Delivery::Pending),
         ],
         letters: vec![],
+        chain: Facts::default(),
         coverage: vec![],
+    };
+    // Publisher and event share this id; the first message has to be guessed.
+    let correlation = history.events[1].correlation_id.as_deref();
+    history.messages[1].conversation = correlation.and_then(|id| id.parse().ok());
+    let head = Head {
+        outbox: OutboxId(id("2026-11-22T09:38:02Z", 0x00b3)),
+        opened: at("2026-11-22T09:38:02Z"),
+        sequence: Some(88_190),
+    };
+    history.chain.head = Some(head);
+    chained(&mut history);
+    history
+}
+
+/// Brings the chain's messages in line with the history's.
+fn chained(history: &mut History) {
+    history.chain.messages = crate::ops::chain::sent(&history.messages, vec![]);
+    for message in &mut history.chain.messages {
+        message.opened = Some(message.published);
     }
 }
 
@@ -225,6 +246,7 @@ pub fn new() -> History {
     let mut history = cancelled();
     history.events.truncate(1);
     history.messages.truncate(1);
+    chained(&mut history);
     history.row = Some(placed());
     history.summary = Some(summary("New", 411_870));
     history
@@ -322,6 +344,7 @@ pub fn bare() -> History {
     let mut history = cancelled();
     history.events.clear();
     history.messages.clear();
+    chained(&mut history);
     history.stream = None;
     history.summary = None;
     history
