@@ -81,7 +81,10 @@ pub async fn history(
     let (summary, position) = summaries::of_order(conn, layout, id).await?;
     let noted = coverage.len();
     let messages = messages_of(conn, layout, id, &mut coverage).await?;
-    let unsearched = coverage.get(noted).cloned();
+    let unsearched = coverage.get(noted).cloned().or_else(|| {
+        let full = i64::try_from(messages.len()).is_ok_and(|count| count >= MOST_OTHERS);
+        full.then(|| format!("only the first {MOST_OTHERS} messages were read"))
+    });
     let chain = chain::facts(conn, layout, &events, &messages, unsearched).await?;
     let letters = letters_of(conn, layout, &events, &mut coverage).await?;
     for table in [Table::Events, Table::Summaries, Table::OutboxMessages, Table::Letters] {

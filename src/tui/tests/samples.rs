@@ -12,14 +12,14 @@ use crate::{
         summaries::{Position, SummaryDocument},
     },
     domain::{
-        chain::{Facts, Head},
+        chain::{Facts, Head, Received},
         event::{EventKind, RecordedEvent},
         id::{
-            BookId, BuyerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId, StreamId,
-            Version,
+            BookId, BuyerId, ConsumerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId,
+            StreamId, Version,
         },
         order::{Buyer, Line, Order, Status},
-        outbox::Delivery,
+        outbox::{Delivery, Owner},
         samples::{self, at},
         search::SearchError,
     },
@@ -289,6 +289,25 @@ pub fn drifted() -> History {
     history
 }
 
+/// Cancelled by a command that was consumed here; what its consumer published was never sent.
+pub fn commanded() -> History {
+    let mut history = cancelled();
+    let row = Received {
+        message: MessageId(id("2026-11-22T09:40:31.800Z", 0x0a61)),
+        consumer: ConsumerId(Uuid::from_u128(0xdc6e)),
+        received: at("2026-11-22T09:40:31.840Z"),
+        consumed: Some(at("2026-11-22T09:40:31.910Z")),
+        delivered: None,
+        passes: 1,
+    };
+    history.messages[1].outbox = None;
+    chained(&mut history);
+    history.chain.messages[1].owner =
+        Owner::Consumer { message: row.message, consumer: row.consumer };
+    history.chain.received = vec![row];
+    history
+}
+
 /// Events in streams of their own, on a database that does not let everything be searched.
 pub fn foreign() -> History {
     let mut history = cancelled();
@@ -352,5 +371,15 @@ pub fn bare() -> History {
 
 /// Every history here.
 pub fn all() -> Vec<History> {
-    vec![cancelled(), new(), uncertain(), drifted(), foreign(), hostile(), long(), bare()]
+    vec![
+        cancelled(),
+        new(),
+        uncertain(),
+        drifted(),
+        commanded(),
+        foreign(),
+        hostile(),
+        long(),
+        bare(),
+    ]
 }

@@ -70,6 +70,16 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(45)
     .when(has_history),
+    Row::look(
+        "timeline.chain",
+        &["C"],
+        "chain",
+        "The causal chain of what the cursor is on: command, event, message, delivery, consumer",
+        || Msg::Chain,
+    )
+    .footer(60)
+    .when(has_history)
+    .twin("orderscope order chain"),
     Row::look("timeline.lanes", &["L"], "lanes", "Show or hide the integration messages", || {
         Msg::Lanes
     })

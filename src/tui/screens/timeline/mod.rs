@@ -1,9 +1,11 @@
 //! Timeline: one order's history, to travel through and compare.
 
 mod actions;
+mod chain_pane;
 mod events;
 mod head;
 mod load;
+mod places;
 mod raw;
 mod scrubber;
 mod state_pane;
@@ -19,6 +21,7 @@ use std::{
 
 use crossterm::event::KeyEvent;
 
+use self::places::{Place, places};
 pub use self::{
     actions::{ACTIONS, offers},
     load::load,
@@ -60,6 +63,8 @@ pub enum Pane {
     #[default]
     Events,
     State,
+    /// The causal chain of what the cursor is on.
+    Chain,
 }
 
 /// What the right pane shows.
@@ -93,8 +98,9 @@ pub enum Prompt {
 pub struct State {
     order: Option<OrderId>,
     known: Remote<Option<Arc<Known>>, db::Error>,
-    /// Over events first, then messages.
+    /// Over the rows of the list, see `places`.
     cursor: Cursor,
+    places: Vec<Place>,
     /// The cursor stays on the newest event when one arrives.
     live: bool,
     /// A version to go to once the history is read.
@@ -112,6 +118,7 @@ pub struct State {
     prompt: Option<Prompt>,
     found: String,
     state_offset: usize,
+    chain_offset: usize,
     playing: Option<Instant>,
 }
 
@@ -136,6 +143,7 @@ pub enum Msg {
     Skip,
     Raw,
     Lanes,
+    Chain,
     Read(Ticket, Result<Option<Arc<Known>>, db::Error>),
     Exported(Result<String, String>),
 }
@@ -165,27 +173,36 @@ impl State {
 
     /// Events and, unless that lane is off, messages.
     fn len(&self) -> usize {
-        let Some(known) = self.known() else { return 0 };
-        let messages = if self.lanes { 0 } else { known.history.messages.len() };
-        known.timeline.steps().len() + messages
+        self.places.len()
+    }
+
+    /// Lists anew after a reading, or when a lane comes or goes.
+    fn arrange(&mut self) {
+        let known = self.known().cloned();
+        self.places = known.map_or(vec![], |known| places(&known, self.lanes));
+    }
+
+    /// The row of the list where something is.
+    fn row_of(&self, place: Place) -> Option<usize> {
+        self.places.iter().position(|other| *other == place)
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
         let known = self.known()?;
-        let points = known.timeline.steps();
-        match points.get(self.cursor.index) {
-            Some(point) => Some(Entry::Event(point)),
-            None => {
-                known.history.messages.get(self.cursor.index - points.len()).map(Entry::Message)
-            }
+        match self.places.get(self.cursor.index)? {
+            Place::Event(index) => known.timeline.steps().get(*index).map(Entry::Event),
+            Place::Message(index) => known.history.messages.get(*index).map(Entry::Message),
         }
     }
 
-    /// The version in sight: that of the event at the cursor, the newest while it is on a message.
+    /// The version in sight: that of the event at the cursor, or of the event that the message there was
+    /// published for; the newest where there is none.
     fn version(&self) -> Version {
+        let of_message = |sequence| self.known()?.chain.of_message(sequence)?.version;
         match self.entry() {
             Some(Entry::Event(point)) => point.version,
-            _ => self.last(),
+            Some(Entry::Message(message)) => of_message(message.sequence).unwrap_or(self.last()),
+            None => self.last(),
         }
     }
 
@@ -208,6 +225,7 @@ impl State {
             match (fit.pane, &mut self.raw) {
                 (0, _) => self.cursor.fit(fit.rows, len),
                 (2, Some(offset)) => *offset = (*offset).min(fit.end),
+                (3, _) => self.chain_offset = self.chain_offset.min(fit.end),
                 _ => self.state_offset = self.state_offset.min(fit.end),
             }
         }
@@ -235,6 +253,7 @@ impl State {
     pub fn twin(&self) -> String {
         match (self.order, self.show, self.pins) {
             (Some(order), Show::Diff, Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
+            (Some(order), ..) if self.pane == Pane::Chain => format!("orderscope order chain {order}"),
             (Some(order), ..) => format!("orderscope order timeline {order}"),
             (None, ..) => "orderscope order timeline ID".to_owned(),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Detail, Msg, PLAY_STEP, Pane, Prompt, Request, Show, State, Version};
+use super::{Detail, Entry, Msg, PLAY_STEP, Pane, Prompt, Request, Show, State, Version};
 use crate::{
     domain::samples as domain,
     tui::{
@@ -257,10 +257,10 @@ fn copies_what_the_cursor_is_on() {
     desk.press("h y");
     let event = samples::cancelled().events[0].id.to_string();
     assert_eq!(copied(&desk.effects()), [event]);
-    desk.press("j j y");
+    desk.press("j y");
     let message = samples::cancelled().messages[0].id.to_string();
     assert_eq!(copied(&desk.effects()), [message]);
-    desk.press("k k Y");
+    desk.press("k Y");
     let link = format!("ops://local/order/{}@1", samples::cancelled().id);
     assert_eq!(copied(&desk.effects()), [link]);
 }
@@ -412,7 +412,7 @@ fn fits_every_window() {
         let mut desk = Desk::travelling(120, 36, history);
         desk.app.shared.masked = false;
         desk.fits_every_window();
-        for keys in ["h", "g g", "G", "tab", "=", "D", "D", "=", "x", "J", "j j j", "i", "esc esc", "t"] {
+        for keys in ["h", "g g", "G", "tab", "C", "k", "C", "=", "D", "D", "=", "x", "J", "j j j", "i", "esc esc", "t"] {
             desk.press(keys);
             desk.fits_usual_windows();
         }
@@ -420,4 +420,87 @@ fn fits_every_window() {
         desk.press("enter");
         desk.fits_usual_windows();
     }
+}
+
+#[test]
+fn messages_stand_below_their_events_and_steps_follow_the_eye() {
+    let mut desk = desk();
+    desk.press("g g");
+    let mut seen = vec![];
+    for _ in 0..5 {
+        seen.push(match state(&desk).entry().unwrap() {
+            Entry::Event(point) => format!("v{}", point.version),
+            Entry::Message(message) => message.sequence.to_string(),
+        });
+        desk.press("j");
+    }
+    assert_eq!(seen, ["v1", "88071", "v2", "88204", "88204"]);
+    // On a message, the version in sight is that of its event; h and l go by events.
+    desk.press("k k");
+    desk.press("k");
+    assert_eq!(version(&desk), 1);
+    desk.press("l");
+    assert!(matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2)));
+    desk.press("j h");
+    assert!(matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2)));
+    desk.press("h");
+    assert_eq!(version(&desk), 1);
+    // Without that lane only events are left.
+    desk.press("j L");
+    assert_eq!((version(&desk), state(&desk).len()), (1, 2));
+}
+
+#[test]
+fn the_chain_pane_is_reached_by_tab_and_by_its_key() {
+    let mut desk = Desk::travelling(80, 24, samples::cancelled());
+    desk.press("tab tab");
+    assert_eq!(state(&desk).pane, Pane::Chain);
+    assert!(state(&desk).twin().starts_with("orderscope order chain"));
+    let mut frame = desk.frame();
+    desk.press("j j j j j j j j");
+    frame.push_str(&desk.frame());
+    for told in [
+        "proven   v2 OrderCancelled ─▶ 88204 …ChangedToCancel",
+        "outbox_message.conversation_id = mt_events.correlation_id",
+        "inferred caller ┄▶ v2 OrderCancelled",
+        "its message lies in a bus outbox",
+        "PENDING 4h 21m, behind 88190",
+        "absent   outbox …00b3 ─✗ broker",
+        "not recorded as delivered; after a crash it may have been sent",
+        "unknown  broker ┄? others",
+    ] {
+        assert!(frame.contains(told), "{told}\n{frame}");
+    }
+    desk.press("h");
+    assert!(desk.shows("inferred v1 OrderPlaced ┄▶ 88071 UserCheckedOut"));
+    assert!(desk.shows("delivered +2"));
+    desk.press("tab");
+    assert_eq!(state(&desk).pane, Pane::Events);
+    desk.press("C");
+    assert_eq!(state(&desk).pane, Pane::Chain);
+    desk.press("j j j j j j j j j j j j");
+    assert!(desk.shows("not known"), "the legend stays");
+    desk.press("esc");
+    assert_eq!(state(&desk).pane, Pane::Events);
+}
+
+#[test]
+fn chains_look_as_they_should() {
+    let mut desk = self::desk();
+    desk.press("C");
+    frames!("chain", desk);
+    desk.press("C h j C");
+    frames!("chain_message", desk);
+    // Nothing is left of its messages, and of an event nobody knows nothing leaves.
+    let mut history = samples::uncertain();
+    history.messages.clear();
+    history.chain.messages.clear();
+    history.chain.blind.inbox = Some("inbox_state cannot be read".to_owned());
+    let mut desk = Desk::travelling(120, 36, history);
+    desk.press("C");
+    frames!("chain_gone", desk);
+    // A command that came by message and whose own message was never sent.
+    let mut desk = Desk::travelling(120, 36, samples::commanded());
+    desk.press("C");
+    frames!("chain_command", desk);
 }

@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use super::{
-    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Prompt, READ, Request, Show, State, Version,
+    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Place, Prompt, READ, Request, Show, State, Version,
 };
 use crate::{
     domain::{
@@ -72,8 +72,14 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         }
         Msg::Raw => state.raw = if state.raw.is_some() { None } else { Some(0) },
         Msg::Lanes => {
+            let version = state.version();
             state.lanes = !state.lanes;
-            step(state, Step::Lines(0));
+            state.arrange();
+            go_to(state, version);
+        }
+        Msg::Chain => {
+            state.pane = if state.pane == Pane::Chain { Pane::Events } else { Pane::Chain };
+            state.raw = None;
         }
         Msg::Read(ticket, result) => read(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
@@ -86,15 +92,31 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
     match common {
         Common::Step(by) => match (&mut state.raw, state.pane) {
             (Some(offset), _) => *offset = scrolled_to(*offset, by),
+            (None, Pane::Chain) => state.chain_offset = scrolled_to(state.chain_offset, by),
             (None, Pane::State) => state.state_offset = scrolled_to(state.state_offset, by),
             (None, Pane::Events) => step(state, by),
         },
-        Common::Left => step(state, Step::Lines(-1)),
-        Common::Right => step(state, Step::Lines(1)),
+        Common::Left => {
+            let on_message = matches!(state.entry(), Some(Entry::Message(_)));
+            let back = i64::from(!on_message);
+            go_to(state, Version(state.version().0 - back));
+        }
+        Common::Right => go_to(state, Version(state.version().0 + 1)),
         Common::Enter => state.raw = if state.raw.is_some() { None } else { Some(0) },
         Common::Escape => return escape(state),
-        Common::NextPane | Common::PreviousPane => {
-            state.pane = if state.pane == Pane::Events { Pane::State } else { Pane::Events };
+        Common::NextPane => {
+            state.pane = match state.pane {
+                Pane::Events => Pane::State,
+                Pane::State => Pane::Chain,
+                Pane::Chain => Pane::Events,
+            };
+        }
+        Common::PreviousPane => {
+            state.pane = match state.pane {
+                Pane::Events => Pane::Chain,
+                Pane::State => Pane::Events,
+                Pane::Chain => Pane::State,
+            };
         }
         Common::NextView | Common::PreviousView => {
             state.show = if state.show == Show::Diff { Show::State } else { Show::Diff };
@@ -140,7 +162,7 @@ fn escape(state: &mut State) -> Effects {
         state.skipping = false;
     } else if state.show == Show::Diff {
         state.show = Show::State;
-    } else if state.pane == Pane::State {
+    } else if state.pane != Pane::Events {
         state.pane = Pane::Events;
     } else {
         return vec![Effect::Back];
@@ -194,13 +216,13 @@ fn read(
     if !state.known.settle(ticket, result, shared.now.instant) || state.known.error.is_some() {
         return;
     }
+    state.arrange();
     if let Some(version) = state.wanted.take() {
         go_to(state, version);
     } else if let Some(message) = message {
-        let known = state.known().map(|known| (known.timeline.steps().len(), &known.history.messages));
-        let at = known.and_then(|(events, messages)| {
-            Some(events + messages.iter().position(|other| other.id == message)?)
-        });
+        let messages = state.known().map(|known| &known.history.messages);
+        let index = messages.and_then(|all| all.iter().position(|other| other.id == message));
+        let at = index.and_then(|index| state.row_of(Place::Message(index)));
         step(state, Step::To(at.unwrap_or(state.cursor.index)));
     } else if first || state.live {
         go_to(state, state.last());
@@ -239,7 +261,9 @@ fn play(state: &mut State, shared: &Shared) {
 fn go_to(state: &mut State, version: Version) {
     let last = state.last();
     let version = version.clamp(Version(1.min(last.0)), last);
-    step(state, Step::To(usize::try_from(version.0 - 1).unwrap_or(0)));
+    let event = usize::try_from(version.0 - 1).unwrap_or(0);
+    let row = state.row_of(Place::Event(event)).unwrap_or(0);
+    step(state, Step::To(row));
 }
 
 fn step(state: &mut State, by: Step) {
@@ -249,6 +273,7 @@ fn step(state: &mut State, by: Step) {
     // What is being read stays where it is scrolled to while the history is read again.
     if state.cursor.index != before {
         state.state_offset = 0;
+        state.chain_offset = 0;
         state.raw = state.raw.map(|_| 0);
     }
 }
@@ -257,6 +282,7 @@ fn scrolled(state: &mut State, pane: usize, by: isize) {
     match (pane, &mut state.raw) {
         (2, Some(offset)) => *offset = offset.saturating_add_signed(by),
         (0, _) => step(state, Step::Lines(by)),
+        (3, _) => state.chain_offset = state.chain_offset.saturating_add_signed(by),
         _ => state.state_offset = state.state_offset.saturating_add_signed(by),
     }
 }
@@ -336,11 +362,12 @@ fn find(state: &mut State, direction: isize) -> Effects {
         })
     };
     let len = isize::try_from(points.len()).unwrap_or(0);
-    let start = isize::try_from(state.cursor.index).unwrap_or(0);
+    let start = isize::try_from(state.version().0 - 1).unwrap_or(0);
     let order = (1..=len).map(|by| (start + by * direction).rem_euclid(len.max(1)).unsigned_abs());
     match order.into_iter().find(|index| matches(*index)) {
         Some(index) => {
-            step(state, Step::To(index));
+            let row = state.row_of(Place::Event(index)).unwrap_or(0);
+            step(state, Step::To(row));
             vec![]
         }
         None => vec![Effect::Warn(format!("{:?} is in no event of this order", state.found))],
