@@ -149,11 +149,6 @@ Examples:
   orderscope orders search placed:16:30..18:15 total:'>100'
   orderscope orders search has:undelivered -status:completed --output json";
 
-/// Told under `order chain --help`.
-pub const CHAIN_HELP: &str = "\
-A hop is proven (the columns that are equal are named), inferred (with the reason), absent (known not to
-be there: a message row that is gone was delivered or purged, no table tells which) or unknown.";
-
 #[derive(Debug, Subcommand)]
 pub enum Order {
     /// The order now, at a time or at a version, with its three sources compared
@@ -177,7 +172,9 @@ pub enum Order {
         output: OutputArg,
     },
     /// What led to each event and what followed: command, event, message, delivery, consumer
-    #[command(after_help = CHAIN_HELP)]
+    ///
+    /// A hop is proven (the columns that are equal are named), inferred (with the reason), absent (known not
+    /// to be there: a message row that is gone was delivered or purged, no table tells which) or unknown.
     Chain {
         /// The order's id or the end of it
         id: String,

@@ -11,7 +11,7 @@ use crate::{
         messages::Message,
     },
     domain::{
-        chain::{Blind, Facts, LEEWAY, Received, Sent, contract, inbox_ids},
+        chain::{Blind, Facts, LEEWAY, Node, Proof, Received, Sent, contract, inbox_ids},
         event::{EventKind, RecordedEvent},
         outbox::{Delivery, Owner},
         report::{self, Cell},
@@ -160,6 +160,16 @@ pub(crate) fn sent(messages: &[Message], carried: Vec<Carried>) -> Vec<Sent> {
     messages.iter().map(sent).collect()
 }
 
+/// What is known of a message that has no row.
+fn gone(node: &Node, proof: &Proof) -> Option<String> {
+    let told = match (node, proof) {
+        (Node::MissingMessage { .. }, Proof::Absent(_)) => "delivered or purged",
+        (Node::MissingMessage { .. }, _) => "not searched",
+        _ => return None,
+    };
+    Some(told.to_owned())
+}
+
 /// Every hop of the chain, by event.
 #[must_use]
 pub fn table(known: &Known) -> report::Table {
@@ -173,7 +183,7 @@ pub fn table(known: &Known) -> report::Table {
                 Cell::Text(hop.proof.word().to_owned()),
                 Cell::Text(to.label()),
                 Cell::Text(to.kind().to_owned()),
-                Cell::maybe(to.state()),
+                Cell::maybe(to.state().or_else(|| gone(to, &hop.proof))),
                 to.at().map_or(Cell::None, Cell::time),
                 Cell::maybe(to.id()),
                 Cell::Text(hop.proof.why()),

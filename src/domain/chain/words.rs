@@ -144,7 +144,6 @@ impl Node {
                 Some(format!("{state}, {passes}, consumer {}", short(row.consumer.0)))
             }
             Self::Event { seq, .. } => Some(format!("seq {seq}")),
-            Self::MissingMessage { .. } => Some("delivered or purged, or not searched".to_owned()),
             Self::Broker { delivery, behind, .. } => Some(match (delivery, behind) {
                 (Delivery::Pending, Some(head)) => format!("pending, behind {head}"),
                 (delivery, _) => delivery.to_string(),
