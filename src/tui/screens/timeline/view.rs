@@ -53,13 +53,12 @@ pub fn view(
     if let Some(offset) = state.raw {
         raw::view(state, shared, theme, frame, body, offset, &mut hits);
     } else {
-        let (body, chain) = match wide && body.height >= chain_pane::ROOMY {
-            true => {
-                let rows = Layout::vertical([Fill(1), Length(chain_pane::HEIGHT)]);
-                let [body, chain] = body.layout(&rows);
-                (body, Some(chain))
-            }
-            false => (body, None),
+        let (body, chain) = if wide && body.height >= chain_pane::ROOMY {
+            let rows = Layout::vertical([Fill(1), Length(chain_pane::HEIGHT)]);
+            let [body, chain] = body.layout(&rows);
+            (body, Some(chain))
+        } else {
+            (body, None)
         };
         if let Some(chain) = chain {
             chain_pane::view(state, known, shared, theme, frame, chain, &mut hits);
