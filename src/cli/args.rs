@@ -2,8 +2,14 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+mod write;
+
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use write::{
+    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, WriteArgs,
+};
 
 /// A terminal operations console for event-sourced orders on PostgreSQL.
 ///
@@ -87,6 +93,12 @@ pub struct Global {
     /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
+    /// Who is recorded as acting, in place of the operating system's user
+    #[arg(long, global = true, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Write nothing, whatever is asked for; nothing unlocks it
+    #[arg(long, global = true)]
+    pub read_only: bool,
     /// Write a log of what the program does to this file (`RUST_LOG` sets the detail)
     #[arg(long, global = true, value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -98,9 +110,15 @@ pub enum Verb {
     /// Search orders
     #[command(subcommand)]
     Orders(Orders),
-    /// Look at one order
+    /// Look at one order, or command it
     #[command(subcommand)]
     Order(Order),
+    /// Command buyers
+    #[command(subcommand)]
+    Buyer(Buyer),
+    /// The record of what operators did
+    #[command(subcommand)]
+    Audit(Audit),
     /// Open the console at an ops:// link
     Open {
         /// `ops://CONTEXT/order/ID@VERSION?diff=A:B` or `ops://CONTEXT/orders?q=QUERY`
@@ -111,6 +129,10 @@ pub enum Verb {
     Db(Db),
     /// Make an empty database ready for Orderscope, or bring one of its own up to date
     Migrate,
+    /// Make schema orderscope in a service's database, so that commands can run there and are recorded
+    Attach(OwnershipArgs),
+    /// Give a database of Orderscope's own to the service, for good
+    HandOver(OwnershipArgs),
     /// Demo data
     #[command(subcommand)]
     Demo(Demo),
@@ -145,7 +167,7 @@ pub enum Orders {
 pub const SEARCH_HELP: &str = "\
 Examples:
   orderscope orders search 8c41  # the end of an id
-  orderscope orders search 'buyer:\"nguyen\" status:new'
+  orderscope orders search 'buyer:\"nguyễn\" status:new'
   orderscope orders search placed:16:30..18:15 total:'>100'
   orderscope orders search has:undelivered -status:completed --output json";
 
@@ -181,6 +203,20 @@ pub enum Order {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// The events as they are stored, with metadata and body
+    Events {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// The integration messages of the order and whether they were delivered
+    Messages {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
     /// What changed between two versions
     Diff {
         /// The order's id or the end of it
@@ -192,6 +228,16 @@ pub enum Order {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// Place an order
+    Create(CreateOrder),
+    /// Complete a New order
+    Complete(EndArgs),
+    /// Cancel a New order, for a reason
+    Cancel(EndArgs),
+    /// Mark an order as deleted
+    Delete(EndArgs),
+    /// Take a deletion back
+    Restore(EndArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::chain;
 use crate::{
     db::{
-        Error, Layout, Table, events,
+        Error, Layout, Table, clock, events,
         letters::{self, Letter},
         messages::{self, Message},
         orders,
@@ -30,6 +30,8 @@ pub const MOST_EVENTS: usize = 5_000;
 const WINDOWS: [i64; 2] = [30, 3];
 /// The most messages, and the most letters.
 const MOST_OTHERS: i64 = 1_000;
+/// What one request of the service writes is all there after this time.
+const SETTLED: TimeDelta = TimeDelta::seconds(3);
 /// The most orders that the end of an id is taken to mean.
 pub const MOST_ALIKE: i64 = 20;
 
@@ -54,6 +56,9 @@ pub struct History {
     pub letters: Vec<Letter>,
     /// What its causal chain is made from.
     pub chain: Facts,
+    /// Something was written so little ago that the rest may not have been there yet when it was looked for:
+    /// what differs may be about to agree.
+    pub settling: bool,
     /// What was not searched and why; a line each.
     pub coverage: Vec<String>,
 }
@@ -92,6 +97,7 @@ pub async fn history(
             coverage.push(format!("{} cannot be read", table.name()));
         }
     }
+    let settling = is_settling(conn, row.as_ref(), &events).await?;
     Ok(Some(History {
         id,
         row,
@@ -104,8 +110,20 @@ pub async fn history(
         messages,
         letters,
         chain,
+        settling,
         coverage,
     }))
+}
+
+/// Whether the newest that the parts say of themselves is only moments old, by the server's clock.
+async fn is_settling(
+    conn: &mut PgConnection,
+    row: Option<&Order>,
+    events: &[RecordedEvent],
+) -> Result<bool, Error> {
+    let row = row.and_then(|row| row.created_at.max(row.last_modified_at));
+    let Some(newest) = row.max(events.last().map(|event| event.at)) else { return Ok(false) };
+    Ok((clock::now(conn).await? - newest).abs() < SETTLED)
 }
 
 /// The orders that a whole id or the end of one means, newest first, at most [`MOST_ALIKE`]. An order without
@@ -126,7 +144,7 @@ pub async fn resolve(
     }
 }
 
-async fn events_of(
+pub(super) async fn events_of(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,

@@ -9,12 +9,17 @@
 )]
 
 mod attached;
+mod audit;
 mod chain;
+mod commanding;
+mod commands;
 mod demo;
 mod docs;
 mod embedded;
+mod ownership;
 mod pictures;
 mod pty;
+mod queries;
 mod reads;
 mod schema;
 mod smoke;

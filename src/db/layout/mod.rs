@@ -36,6 +36,7 @@ pub struct Layout {
     marten: bool,
     trigrams: bool,
     usage: bool,
+    inline: bool,
     small_table_pages: i64,
     tables: BTreeMap<Table, Shape>,
     /// What to write after `FROM`, for every table there could be.
@@ -46,6 +47,8 @@ pub struct Layout {
 /// How one table looks.
 #[derive(Debug, Clone)]
 struct Shape {
+    /// As the catalog spells it.
+    name: String,
     /// What to write after `FROM` so that it has the document's column names.
     source: String,
     partitioned: bool,
@@ -69,6 +72,11 @@ impl Layout {
     /// Whether the service's tables are ours to change.
     pub const fn is_managed(&self) -> bool {
         matches!(self.kind, Kind::Managed)
+    }
+
+    /// Whether the transaction that writes an event writes the order's summary document too.
+    pub const fn projects_inline(&self) -> bool {
+        self.inline
     }
 
     /// Whether schema `orderscope` exists.
@@ -140,6 +148,18 @@ impl Layout {
     /// The planner's estimate of the number of rows, none before the first `ANALYZE`.
     pub fn estimated_rows(&self, table: Table) -> Option<i64> {
         self.tables.get(&table)?.rows
+    }
+
+    /// The table to write to, spelt and quoted as the database has it.
+    pub(super) fn target(&self, table: Table) -> Option<String> {
+        Some(format!("public.\"{}\"", self.tables.get(&table)?.name))
+    }
+
+    /// A column's own name, by the document's. Without quotes; it has only letters and underscores.
+    pub(super) fn column(&self, table: Table, column: &str) -> Option<&str> {
+        let shape = self.tables.get(&table)?;
+        let found = shape.columns.iter().find(|(name, _)| names::same(column, name))?;
+        Some(&found.0)
     }
 
     /// What to write after `FROM` to get the table with the document's column names; a relation without

@@ -214,6 +214,11 @@ impl Table {
         }
     }
 
+    /// Whether the catalog calls it so.
+    pub fn is_called(self, name: &str) -> bool {
+        same(self.name(), name)
+    }
+
     /// The table that a name of the catalog means, if any.
     pub(super) fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|table| same(table.name(), name))

@@ -13,6 +13,7 @@ use crate::{
     },
     domain::{
         chain::{Facts, Head, Received},
+        decide::Command,
         event::{EventKind, RecordedEvent},
         id::{
             BookId, BuyerId, ConsumerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId,
@@ -24,7 +25,9 @@ use crate::{
         search::SearchError,
     },
     ops::{
+        audit::Recorded,
         history::History,
+        plan::{Check, Done, Effect as PlannedEffect, Intent, Plan, Relied, Request, Verdict},
         search::{Access, OrderLine},
     },
     tui::screens::orders::Answer,
@@ -218,6 +221,7 @@ pub fn cancelled() -> History {
         ],
         letters: vec![],
         chain: Facts::default(),
+        settling: false,
         coverage: vec![],
     };
     // Publisher and event share this id; the first message has to be guessed.
@@ -381,5 +385,107 @@ pub fn all() -> Vec<History> {
         hostile(),
         long(),
         bare(),
+    ]
+}
+
+fn check(verdict: Verdict, text: &str) -> Check {
+    Check { verdict, text: text.to_owned() }
+}
+
+/// What cancelling the sample order would do.
+pub fn plan(operation: u128) -> Plan {
+    let order = placed().id;
+    let reason = "CB-91 customer asked before completion".to_owned();
+    let command = Command::CancelOrder { id: order, reason: reason.clone() };
+    let effect = |table, change: &str| PlannedEffect {
+        table,
+        change: change.to_owned(),
+        before: None,
+        after: None,
+    };
+    Plan {
+        request: Request {
+            id: Uuid::from_u128(operation),
+            intent: Intent::Command(command),
+            reason: Some(reason.clone()),
+            expect: None,
+        },
+        title: format!("cancel order {}", order.short()),
+        made_at: at("2026-11-22T14:02:11Z"),
+        checks: vec![
+            check(Verdict::Ok, "status is New: row, events and view agree"),
+            check(Verdict::Ok, "stream version is 1; will append v2; fails if it moved"),
+            check(Verdict::Unknown, "inbox: table inbox_state cannot be read"),
+            check(Verdict::Warn, "outbox stalled: the notice will queue, not leave"),
+        ],
+        effects: vec![
+            effect("orders", "status New → Cancelled, last_modified_at"),
+            effect("mt_events", "+ OrderCancelled v2"),
+            effect("mt_streams", "version 1 → 2"),
+            effect("outbox_message", "+ OrderStatusChangedToCancel"),
+        ],
+        undo: "none once sent; place the order again".to_owned(),
+        reverse: None,
+        twin: format!(
+            "orderscope order cancel {order} --expect-version 1 --reason '{reason}' --yes"
+        ),
+        word: "CANCEL".to_owned(),
+        relied: Relied::default(),
+        statements: vec![
+            "UPDATE orders SET status = 1 WHERE id = '019aab5c-2ba6-7b40-9d2a-5e0c4b1f8c41'"
+                .to_owned(),
+            "INSERT INTO mt_events (data) VALUES ('{\"Order\":{\"Buyer\":{\"Name\":\"Le Thi\"}}}')"
+                .to_owned(),
+        ],
+    }
+}
+
+/// The same with something that forbids it.
+pub fn blocked() -> Plan {
+    let forbids = "only a New order completes or cancels: …8c41 is Cancelled (only-new-orders-end)";
+    Plan {
+        checks: vec![check(Verdict::Blocking, forbids)],
+        effects: vec![],
+        statements: vec![],
+        ..plan(1)
+    }
+}
+
+/// That the plan was run.
+pub fn done(operation: u128) -> Done {
+    Done {
+        id: Uuid::from_u128(operation),
+        audit: 838,
+        version: Some(Version(2)),
+        repeated: false,
+        told: "order …8c41 is cancelled at version 2; its timeline shows it".to_owned(),
+        reverse: None,
+    }
+}
+
+fn record(number: i64, time: &str, operator: &str, intent: &str, reason: Option<&str>) -> Recorded {
+    Recorded {
+        number,
+        operation: Uuid::from_u128(u128::try_from(number).unwrap()),
+        at: at(time),
+        operator: operator.to_owned(),
+        host: "desk-4".to_owned(),
+        role: "support".to_owned(),
+        login: "support".to_owned(),
+        intent: intent.to_owned(),
+        targets: vec![placed().id.to_string()],
+        reason: reason.map(str::to_owned),
+        before: Some(json!({"Status": "New", "Note": "leave at the door"})),
+        after: Some(json!({"Status": "Cancelled", "Note": "leave at the door"})),
+        erased: false,
+    }
+}
+
+/// What operators did to the sample order, newest first.
+pub fn records() -> Vec<Recorded> {
+    vec![
+        record(838, "2026-11-22T09:40:31.902Z", "lan", "CancelOrder", Some("changed her mind")),
+        record(831, "2026-11-22T09:21:40Z", "mai", "RestoreOrder", None),
+        record(830, "2026-11-22T09:20:02Z", "t\u{1b}[31mam", "DeleteOrder", Some("a\nduplicate")),
     ]
 }

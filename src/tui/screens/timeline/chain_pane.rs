@@ -41,6 +41,7 @@ fn strand<'a>(state: &State, known: &'a Known) -> Option<&'a Strand> {
     match state.entry()? {
         Entry::Event(point) => known.chain.of_version(point.version),
         Entry::Message(message) => known.chain.of_message(message.sequence),
+        Entry::Act(_) => None,
     }
 }
 
@@ -56,7 +57,7 @@ pub(super) fn view(
     let title = match state.entry() {
         Some(Entry::Event(point)) => format!("Causal chain of v{}", point.version),
         Some(Entry::Message(message)) => format!("Causal chain of message {}", message.sequence),
-        None => "Causal chain".to_owned(),
+        Some(Entry::Act(_)) | None => "Causal chain".to_owned(),
     };
     let note = "by event, message, correlation, conversation, initiator ids and trace";
     let focused = state.pane == Pane::Chain && state.prompt.is_none();
@@ -110,7 +111,11 @@ fn lines(
     whole: bool,
 ) -> Vec<Line<'static>> {
     let Some(strand) = strand(state, known) else {
-        return vec![Line::styled("nothing leads here: no event and no message", theme.muted)];
+        let told = match state.entry() {
+            Some(Entry::Act(_)) => "an operator's action; what it wrote has its chain at the event",
+            _ => "nothing leads here: no event and no message",
+        };
+        return vec![Line::styled(told, theme.muted)];
     };
     let hops = known.chain.hops_of(strand);
     let mut out = picture(known, hops, shared, theme, width);

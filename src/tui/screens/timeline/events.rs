@@ -1,4 +1,4 @@
-//! The list of events, each with its integration messages below it.
+//! The list of events, each with its integration messages below it, and what operators did in between.
 
 use ratatui::{
     Frame,
@@ -14,8 +14,8 @@ use unicode_width::UnicodeWidthStr;
 use super::{Entry, Msg, Pane, Place, Point, State, Version, chain_pane};
 use crate::{
     db::messages::Message,
-    domain::{age, text},
-    ops::known::Known,
+    domain::{age, mask::veil, text},
+    ops::{audit::Recorded, known::Known},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -39,7 +39,7 @@ pub(super) fn view(
     } else {
         "Events and messages".to_owned()
     };
-    let note = if state.lanes { "messages hidden (L)" } else { "" };
+    let note = if state.lanes { "messages and operators hidden (L)" } else { "" };
     let inner = pane(frame, area, theme, &title, note, focused);
     let [head, body] = inner.layout(&Layout::vertical([Length(1), Fill(1)]));
     let clock = Clock::of(known, shared, body.width);
@@ -62,6 +62,7 @@ pub(super) fn view(
             }
             Row::Missing(contract, gone) => missing_line(contract, *gone, theme),
             Row::Heading(text) => heading(text, place.width, theme),
+            Row::Act(_, act) => act_line(act, clock, shared, theme),
         };
         frame.render_widget(text, place);
         if let Some(index) = row.index() {
@@ -80,18 +81,20 @@ enum Row<'a> {
     /// The contract of a message that has no row, and whether that is known.
     Missing(&'a str, bool),
     Heading(&'static str),
+    /// What an operator did after the event above.
+    Act(usize, &'a Recorded),
 }
 
 impl Row<'_> {
     const fn index(&self) -> Option<usize> {
         match self {
-            Self::Event(index, _) | Self::Message(index, _) => Some(*index),
+            Self::Event(index, _) | Self::Message(index, _) | Self::Act(index, _) => Some(*index),
             Self::Missing(..) | Self::Heading(_) => None,
         }
     }
 }
 
-fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
+fn rows<'a>(state: &'a State, known: &'a Known) -> Vec<Row<'a>> {
     let points = known.timeline.steps();
     let messages = &known.history.messages;
     let mut out = vec![];
@@ -116,6 +119,7 @@ fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
                 }
                 out.push(Row::Message(row, message));
             }
+            Place::Act(index) => out.extend(state.acts().get(*index).map(|act| Row::Act(row, act))),
         }
     }
     let is_told = out.iter().any(|row| matches!(row, Row::Missing(..)));
@@ -123,6 +127,20 @@ fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
         out.push(Row::Heading("── integration messages: none in the outbox (delivered or purged)"));
     }
     out
+}
+
+/// `◆ #838 DeleteOrder 12:44:07 lan  why`.
+fn act_line(act: &Recorded, clock: Clock, shared: &Shared, theme: &Theme) -> Line<'static> {
+    let local = shared.zone.local(act.at).format(clock.format()).to_string();
+    let reason = act.reason.as_deref().unwrap_or_default();
+    Line::from(vec![
+        Span::styled("  ◆ ", theme.accent),
+        Span::styled(text::fit(&format!("#{}", act.number), 12), theme.muted),
+        Span::styled(text::fit(&act.intent, 16), theme.info),
+        Span::raw(format!(" {} ", text::fit(&local, clock.width()))),
+        Span::raw(format!("{}  ", text::cut(&act.operator, 12))),
+        Span::styled(veil(reason, !shared.masked).into_owned(), theme.muted),
+    ])
 }
 
 fn heading(text: &str, width: u16, theme: &Theme) -> Line<'static> {
@@ -195,10 +213,11 @@ fn event_line(
         || point.meaning.told().is_none();
     let lettered = known.history.letters.iter().any(|letter| letter.event == event.seq);
     let other = event.stream.is_some_and(|stream| stream.0 != known.history.id.0);
-    let pin = match state.pins {
-        Some((a, _)) if a == point.version => "A",
-        Some((_, b)) if b == point.version => "B",
-        _ => " ",
+    let version = Some(point.version);
+    let pin = match () {
+        () if state.pins.a == version => "A",
+        () if state.pins.b == version => "B",
+        () => " ",
     };
     let before = point.version.0.checked_sub(1).and_then(|v| known.timeline.step(Version(v)));
     let step = since(before, point);

@@ -1,9 +1,11 @@
 //! How the timeline answers messages. No IO and no clock.
 
 use crossterm::event::KeyEvent;
+use uuid::Uuid;
 
 use super::{
-    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Place, Prompt, READ, Request, Show, State, Version,
+    ACTS, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, READ, Recorded, Request, Show,
+    State, Version,
 };
 use crate::{
     domain::{
@@ -37,14 +39,12 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         }
         Msg::GoTo => state.prompt = Some(Prompt::GoTo(Field::default(), None)),
         Msg::PinA => {
-            let b = state.pins.map_or(state.last(), |(_, b)| b);
-            state.pins = Some((state.version(), b));
-            state.show = Show::Diff;
+            state.pins.a = Some(state.version());
+            return vec![Effect::Tell(state.pinned())];
         }
         Msg::PinB => {
-            let a = state.pins.map_or(Version(0), |(a, _)| a);
-            state.pins = Some((a, state.version()));
-            state.show = Show::Diff;
+            state.pins.b = Some(state.version());
+            return vec![Effect::Tell(state.pinned())];
         }
         Msg::Diff => {
             state.show = if state.show == Show::Diff { Show::State } else { Show::Diff };
@@ -82,6 +82,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.raw = None;
         }
         Msg::Read(ticket, result) => read(state, ticket, result, shared),
+        Msg::Acted(ticket, result) => acted(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
         Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
     }
@@ -91,14 +92,15 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
 fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
     match common {
         Common::Step(by) => match (&mut state.raw, state.pane) {
-            (Some(offset), _) => *offset = scrolled_to(*offset, by),
-            (None, Pane::Chain) => state.chain_offset = scrolled_to(state.chain_offset, by),
-            (None, Pane::State) => state.state_offset = scrolled_to(state.state_offset, by),
+            (Some(offset), _) => *offset = by.scrolled(*offset),
+            (None, Pane::Chain) => state.chain_offset = by.scrolled(state.chain_offset),
+            (None, Pane::State) => state.state_offset = by.scrolled(state.state_offset),
             (None, Pane::Events) => step(state, by),
         },
         Common::Left => {
-            let on_message = matches!(state.entry(), Some(Entry::Message(_)));
-            let back = i64::from(!on_message);
+            // From below an event, back is to that event.
+            let is_below = matches!(state.entry(), Some(Entry::Message(_) | Entry::Act(_)));
+            let back = i64::from(!is_below);
             go_to(state, Version(state.version().0 - back));
         }
         Common::Right => go_to(state, Version(state.version().0 + 1)),
@@ -135,7 +137,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             let export = known.map(|known| Effect::Run(Lane::Every, Request::Export { known }));
             return export.into_iter().collect();
         }
-        Common::Refresh => return ask(state, shared).into_iter().collect(),
+        Common::Refresh => return ask(state, shared),
         Common::Explain => state.explaining = !state.explaining,
         Common::Bookmark => {
             return state.order.map(|id| Effect::Keep(Keep::Bookmark(id))).into_iter().collect();
@@ -189,16 +191,22 @@ fn opened(
         }
     }
     if diff.is_some() {
-        state.pins = diff;
+        state.pins = diff.map_or_else(Pins::default, |(a, b)| Pins { a: Some(a), b: Some(b) });
         state.show = Show::Diff;
     }
-    ask(state, shared).into_iter().collect()
+    ask(state, shared)
 }
 
-fn ask(state: &mut State, shared: &Shared) -> Option<Effect<Request>> {
-    let order = state.order?;
+/// Reads the history, and what operators did, where that is recorded at all.
+fn ask(state: &mut State, shared: &Shared) -> Effects {
+    let Some(order) = state.order else { return vec![] };
     let ticket = state.known.begin(shared.now.instant);
-    Some(Effect::Run(READ, Request::Read { ticket, order }))
+    let mut effects = vec![Effect::Run(READ, Request::Read { ticket, order })];
+    if shared.place().is_some_and(|place| place.barred.is_none()) {
+        let ticket = state.acts.begin(shared.now.instant);
+        effects.push(Effect::Run(ACTS, Request::Acts { ticket, order }));
+    }
+    effects
 }
 
 fn read(
@@ -208,9 +216,9 @@ fn read(
     shared: &Shared,
 ) {
     let before = state.version();
-    let message = match state.entry() {
-        Some(Entry::Message(message)) => Some(message.id),
-        _ => None,
+    let held = match state.entry() {
+        Some(entry @ (Entry::Message(_) | Entry::Act(_))) => Some(entry.id().0),
+        Some(Entry::Event(_)) | None => None,
     };
     let first = state.known.value.is_none();
     if !state.known.settle(ticket, result, shared.now.instant) || state.known.error.is_some() {
@@ -219,17 +227,38 @@ fn read(
     state.arrange();
     if let Some(version) = state.wanted.take() {
         go_to(state, version);
-    } else if let Some(message) = message {
-        let messages = state.known().map(|known| &known.history.messages);
-        let index = messages.and_then(|all| all.iter().position(|other| other.id == message));
-        let at = index.and_then(|index| state.row_of(Place::Message(index)));
-        step(state, Step::To(at.unwrap_or(state.cursor.index)));
+    } else if held.is_some() {
+        hold(state, held);
     } else if first || state.live {
         go_to(state, state.last());
         state.live = true;
     } else {
         go_to(state, before);
     }
+}
+
+/// Takes what operators did.
+fn acted(
+    state: &mut State,
+    ticket: super::Ticket,
+    result: Result<Vec<Recorded>, crate::db::Error>,
+    shared: &Shared,
+) {
+    let held = state.entry().map(|entry| entry.id().0);
+    if state.acts.settle(ticket, result, shared.now.instant) {
+        state.arrange();
+        hold(state, held);
+    }
+}
+
+/// Keeps the cursor on what it was on after the list was arranged anew, and what is being read as far as it
+/// is scrolled to.
+fn hold(state: &mut State, held: Option<Uuid>) {
+    let is_held = |row: &usize| state.entry_at(*row).is_some_and(|entry| Some(entry.id().0) == held);
+    let row = (0..state.len()).find(is_held).unwrap_or(state.cursor.index);
+    let len = state.len();
+    state.cursor.step(Step::To(row), len);
+    state.live = state.version() == state.last() && state.live;
 }
 
 fn woken(state: &mut State, shared: &Shared) -> Effects {
@@ -244,7 +273,7 @@ fn woken(state: &mut State, shared: &Shared) -> Effects {
         }
         return vec![];
     }
-    ask(state, shared).into_iter().collect()
+    ask(state, shared)
 }
 
 fn play(state: &mut State, shared: &Shared) {
@@ -284,16 +313,6 @@ fn scrolled(state: &mut State, pane: usize, by: isize) {
         (0, _) => step(state, Step::Lines(by)),
         (3, _) => state.chain_offset = state.chain_offset.saturating_add_signed(by),
         _ => state.state_offset = state.state_offset.saturating_add_signed(by),
-    }
-}
-
-fn scrolled_to(offset: usize, by: Step) -> usize {
-    match by {
-        Step::Lines(by) => offset.saturating_add_signed(by),
-        Step::HalfPages(by) => offset.saturating_add_signed(by * 10),
-        Step::First => 0,
-        Step::Last => usize::MAX / 2,
-        Step::To(to) => to,
     }
 }
 
@@ -375,10 +394,6 @@ fn find(state: &mut State, direction: isize) -> Effects {
 }
 
 fn copy(state: &State) -> Effects {
-    let (text, what) = match state.entry() {
-        Some(Entry::Event(point)) => (point.event.id.to_string(), "event id"),
-        Some(Entry::Message(message)) => (message.id.to_string(), "message id"),
-        None => return vec![],
-    };
-    vec![Effect::Copy { text, what: what.to_owned() }]
+    let Some((id, what)) = state.entry().map(|entry| entry.id()) else { return vec![] };
+    vec![Effect::Copy { text: id.to_string(), what: what.to_owned() }]
 }

@@ -118,6 +118,10 @@ fn notes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<Line<
         let told = format!(" Not refreshed (what you see is {age} old): {error}");
         out.push(Line::styled(text::cut(&told, width), theme.danger));
     }
+    if let Some(error) = &state.acts.error {
+        let told = format!(" operators' actions not read: {error}");
+        out.push(Line::styled(text::cut(&told, width), theme.warn));
+    }
     if let Some(known) = state.known() {
         out.extend(known.history.coverage.iter().map(|note| {
             Line::styled(text::cut(&format!(" not searched: {note}"), width), theme.warn)
@@ -138,6 +142,7 @@ fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
         ("x", "a dead letter: a projection could not apply this event"),
         ("row", "the orders row; deleting and restoring show there only, no event carries them"),
         ("view", "the order summary document; behind means its projection is not there yet"),
+        ("◆", "what an operator did: the audit number, who, and why (masked until R reveals)"),
         ("PENDING", "not recorded as delivered; after a crash it may have been sent all the same"),
     ];
     let lines: Vec<_> = rows
