@@ -8,6 +8,9 @@ use super::{
 };
 use crate::domain::{id::BuyerId, order::Buyer};
 
+/// Name, street, city, province.
+type Parts = (Option<String>, Option<String>, Option<String>, Option<String>);
+
 /// A buyer as the row has them now.
 pub async fn by_id(
     conn: &mut PgConnection,
@@ -19,7 +22,6 @@ pub async fn by_id(
         layout.from(Table::Buyers)
     ));
     sql.push_bind(id).push(" LIMIT 1");
-    type Parts = (Option<String>, Option<String>, Option<String>, Option<String>);
     let found: Option<Parts> = sql.build_query_as().fetch_optional(conn).await?;
     Ok(found.map(|(name, street, city, province)| Buyer { name, street, city, province }))
 }

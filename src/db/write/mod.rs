@@ -108,7 +108,8 @@ impl<'a> Tx<'a> {
         key: &[Field<'_>],
         hold: Hold,
     ) -> Result<Option<Seen>, Error> {
-        let (target, _) = (self.target(table)?, self.in_time()?);
+        self.in_time()?;
+        let target = self.target(table)?;
         let mut sql = QueryBuilder::<Postgres>::new(format!(
             "SELECT to_jsonb(t) AS row, t.xmin::text AS xmin FROM {target} t WHERE "
         ));
@@ -128,7 +129,8 @@ impl<'a> Tx<'a> {
         table: Table,
         rows: &[Vec<Field<'_>>],
     ) -> Result<Vec<Value>, Error> {
-        let (target, _) = (self.target(table)?, self.in_time()?);
+        self.in_time()?;
+        let target = self.target(table)?;
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let names = self.names(table, first)?;
         let mut sql = QueryBuilder::<Postgres>::new("");
@@ -154,7 +156,8 @@ impl<'a> Tx<'a> {
         key: &[Field<'_>],
         changes: &[Field<'_>],
     ) -> Result<Vec<Value>, Error> {
-        let (target, _) = (self.target(table)?, self.in_time()?);
+        self.in_time()?;
+        let target = self.target(table)?;
         let mut sql = QueryBuilder::<Postgres>::new("");
         let mut said = String::new();
         both(&mut sql, &mut said, &format!("UPDATE {target} AS t SET "));

@@ -199,7 +199,8 @@ fn publishing(writer: &Writer, around: &Surroundings, now: DateTime<Utc>, checks
                     checks.push(check(Verdict::Warn, text));
                 }
                 _ => {
-                    checks.push(check(Verdict::Ok, "the outbox publishes; nothing old waits in it"))
+                    checks
+                        .push(check(Verdict::Ok, "the outbox publishes; nothing old waits in it"));
                 }
             }
             let text = "the message carries no e-mail address, the tables hold none: the notification \

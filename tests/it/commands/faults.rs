@@ -241,7 +241,7 @@ async fn a_row_that_someone_holds_is_waited_for_and_then_given_up() {
         .await
         .unwrap();
     let limits =
-        db::Limits { statement: std::time::Duration::from_millis(400), ..db::Limits::default() };
+        db::Limits { statement: std::time::Duration::from_secs(4), ..db::Limits::default() };
     let hasty = super::world::limited(&world.options, "mai", &limits).await.unwrap();
     let ended = execute(&hasty, &request(cancel(id)), now()).await;
     assert!(matches!(ended, Err(Error::Database(db::Error::Locked(_)))), "{ended:?}");

@@ -1,6 +1,12 @@
 //! Real concurrency: many tasks, one outcome each.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use futures::future::join_all;
 use orderscope::{
@@ -35,12 +41,17 @@ async fn many_tasks_end_each_order_once() {
         };
         tasks.push((writer, task));
     }
+    // All start with the same order, and go on with those that nobody is known to have ended.
+    let ended = Arc::new(Mutex::new(BTreeSet::new()));
+    let late = Arc::new(AtomicUsize::new(0));
     let runs = tasks.into_iter().map(|(writer, task)| {
-        let orders = orders.clone();
+        let (orders, ended, late) = (orders.clone(), Arc::clone(&ended), Arc::clone(&late));
         tokio::spawn(async move {
             let mut done: BTreeMap<OrderId, &'static str> = BTreeMap::new();
-            for place in 0..ORDERS {
-                let id = orders[(place + task * 3) % ORDERS];
+            for id in orders {
+                if ended.lock().unwrap().contains(&id) {
+                    continue;
+                }
                 let (name, command) = if task % 2 == 0 {
                     ("Completed", Command::CompleteOrder { id })
                 } else {
@@ -48,9 +59,12 @@ async fn many_tasks_end_each_order_once() {
                 };
                 match execute(&writer, &request(command), now()).await {
                     Ok(_) => assert_eq!(done.insert(id, name), None),
-                    Err(Error::Refused(Refusal::NotNew { .. })) => {}
+                    Err(Error::Refused(Refusal::NotNew { .. })) => {
+                        late.fetch_add(1, Ordering::Relaxed);
+                    }
                     Err(other) => panic!("{other:?}"),
                 }
+                ended.lock().unwrap().insert(id);
             }
             done
         })
@@ -62,6 +76,8 @@ async fn many_tasks_end_each_order_once() {
         }
     }
     assert_eq!(outcomes.len(), ORDERS);
+    let late = late.load(Ordering::Relaxed);
+    assert!(late >= ORDERS, "only {late} were too late: that was no race");
     for (id, name) in outcomes {
         let known = world.agrees(id, 2).await;
         assert_eq!(known.row_status().unwrap().to_string(), name);
