@@ -506,6 +506,7 @@ fn what_operators_did_stands_below_the_messages_of_the_event_before() {
     desk.press("enter");
     assert!(desk.shows("Operation #830 as recorded"));
     assert!(!desk.shows("duplicate") && !desk.shows("leave at the door"), "reasons and notes are personal");
+    desk.resize(80, 24);
     desk.press("j j");
     // What came meanwhile moves neither the cursor nor what is being read.
     act(&mut desk, samples::records().split_off(1));
@@ -513,6 +514,7 @@ fn what_operators_did_stands_below_the_messages_of_the_event_before() {
     desk.press("r");
     desk.read(samples::cancelled());
     assert_eq!((on(&desk).as_str(), state(&desk).raw), ("#830", Some(2)));
+    desk.resize(120, 36);
     desk.press("esc C");
     assert!(desk.shows("an operator's action; what it wrote has its chain at the event"));
     desk.press("C h");
