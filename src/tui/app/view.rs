@@ -67,7 +67,7 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
                 help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
             Modal::Log(state) => {
-                journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits)
+                journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits);
             }
             Modal::Ask(_, state) => ask::view(state, theme, frame, body),
         }

@@ -158,7 +158,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
         (
             with(&|c| {
                 if let Command::CreateOrder { lines, .. } = c {
-                    lines.clear()
+                    lines.clear();
                 }
             }),
             "at-least-one-item",
@@ -166,7 +166,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
         (
             with(&|c| {
                 if let Command::CreateOrder { lines, .. } = c {
-                    lines[0].quantity = 0
+                    lines[0].quantity = 0;
                 }
             }),
             "quantity-above-zero",
@@ -174,7 +174,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
         (
             with(&|c| {
                 if let Command::CreateOrder { lines, .. } = c {
-                    lines[0].quantity = 1 << 40
+                    lines[0].quantity = 1 << 40;
                 }
             }),
             "quantity-fits",
@@ -182,7 +182,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
         (
             with(&|c| {
                 if let Command::CreateOrder { lines, .. } = c {
-                    lines[0].price = "-1".parse().unwrap()
+                    lines[0].price = "-1".parse().unwrap();
                 }
             }),
             "price-not-negative",
@@ -190,7 +190,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
         (
             with(&|c| {
                 if let Command::CreateOrder { note, .. } = c {
-                    *note = Some("x".repeat(501))
+                    *note = Some("x".repeat(501));
                 }
             }),
             "text-length",
@@ -198,7 +198,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
         (
             with(&|c| {
                 if let Command::CreateOrder { note, .. } = c {
-                    *note = Some("a\0".to_owned())
+                    *note = Some("a\0".to_owned());
                 }
             }),
             "text-storable",
@@ -206,7 +206,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
         (
             with(&|c| {
                 if let Command::CreateOrder { id: new, .. } = c {
-                    *new = id
+                    *new = id;
                 }
             }),
             "order-is-new",
@@ -402,7 +402,7 @@ async fn live(world: &World, life: Vec<Next>) {
         match world.run(command.clone()).await {
             Ok(done) => match (&command, done.version) {
                 (Command::CreateOrder { id, .. }, Some(Version(version))) => {
-                    orders.push((*id, version))
+                    orders.push((*id, version));
                 }
                 (command, Some(Version(version))) => {
                     let known =

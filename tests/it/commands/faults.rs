@@ -87,7 +87,7 @@ async fn carry(
     while let Ok(length @ 1..) = from_client.read(&mut piece).await {
         let said = &piece[..length];
         let hit = said.windows(word.len()).any(|part| part == word.as_bytes());
-        let nth = |_| {
+        let nth = |()| {
             broken
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < times).then_some(n + 1))
         };

@@ -16,7 +16,6 @@ use orderscope::{
     },
     ops::plan::{Error, Request, Writer, execute},
 };
-use uuid::Uuid;
 
 use super::world::{World, cancel, create, now, request, writer};
 
@@ -163,7 +162,7 @@ async fn a_version_that_the_service_took_meanwhile_is_a_conflict() {
         ended => panic!("{ended:?}"),
     }
     let events: i64 = sqlx::query_scalar("SELECT count(*) FROM mt_events WHERE stream_id = $1")
-        .bind(Uuid::from(id.0))
+        .bind(id.0)
         .fetch_one(&mut look)
         .await
         .unwrap();
