@@ -193,6 +193,16 @@ pub enum Order {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// What led to each event and what followed: command, event, message, delivery, consumer
+    ///
+    /// A hop is proven (the columns that are equal are named), inferred (with the reason), absent (known not
+    /// to be there: a message row that is gone was delivered or purged, no table tells which) or unknown.
+    Chain {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
     /// The events as they are stored, with metadata and body
     Events {
         /// The order's id or the end of it

@@ -21,7 +21,7 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::{history, known::Known, report},
+    ops::{chain, history, known::Known, report},
     session::Session,
 };
 
@@ -29,6 +29,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
     let id = match &verb {
         Verb::Show { id, .. }
         | Verb::Timeline { id, .. }
+        | Verb::Chain { id, .. }
         | Verb::Events { id, .. }
         | Verb::Messages { id, .. }
         | Verb::Diff { id, .. } => id.clone(),
@@ -39,8 +40,12 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
     let known = find(&session, &wanted, &id).await;
     session.close().await;
     let known = known?;
-    let partial = known.history.cut || !known.history.coverage.is_empty();
-    for note in &known.history.coverage {
+    let mut notes: Vec<&str> = known.history.coverage.iter().map(String::as_str).collect();
+    if matches!(verb, Verb::Chain { .. }) {
+        notes.extend(known.history.chain.blind.of_inbox());
+    }
+    let partial = known.history.cut || !notes.is_empty();
+    for note in notes {
         tell(&format!("not searched: {note}"))?;
     }
     let code = match verb {
@@ -51,6 +56,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
             found(known.history.events.is_empty())
         }
         Verb::Events { output, .. } => print(report::events(&known), output.output, settings)?,
+        Verb::Chain { output, .. } => print(chain::table(&known), output.output, settings)?,
         Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;

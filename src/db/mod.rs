@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod bulk;
 pub mod buyers;
+pub mod chain;
 pub mod clock;
 pub mod demo;
 pub mod events;

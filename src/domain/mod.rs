@@ -2,6 +2,7 @@
 
 pub mod age;
 pub mod body;
+pub mod chain;
 pub mod compare;
 pub mod decide;
 pub mod derived;

@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+use super::chain;
 use crate::{
     db::{
         Error, Layout, Table, clock, events,
@@ -14,6 +15,7 @@ use crate::{
         summaries::{self, Position, SummaryDocument},
     },
     domain::{
+        chain::Facts,
         event::RecordedEvent,
         id::{OrderId, SeqId},
         order::Order,
@@ -52,6 +54,8 @@ pub struct History {
     pub position: Position,
     pub messages: Vec<Message>,
     pub letters: Vec<Letter>,
+    /// What its causal chain is made from.
+    pub chain: Facts,
     /// Something was written so little ago that the rest may not have been there yet when it was looked for:
     /// what differs may be about to agree.
     pub settling: bool,
@@ -80,7 +84,13 @@ pub async fn history(
         return Ok(None);
     }
     let (summary, position) = summaries::of_order(conn, layout, id).await?;
+    let noted = coverage.len();
     let messages = messages_of(conn, layout, id, &mut coverage).await?;
+    let unsearched = coverage.get(noted).cloned().or_else(|| {
+        let full = i64::try_from(messages.len()).is_ok_and(|count| count >= MOST_OTHERS);
+        full.then(|| format!("only the first {MOST_OTHERS} messages were read"))
+    });
+    let chain = chain::facts(conn, layout, &events, &messages, unsearched).await?;
     let letters = letters_of(conn, layout, &events, &mut coverage).await?;
     for table in [Table::Events, Table::Summaries, Table::OutboxMessages, Table::Letters] {
         if !layout.reads(table) {
@@ -99,6 +109,7 @@ pub async fn history(
         position,
         messages,
         letters,
+        chain,
         settling,
         coverage,
     }))

@@ -2,6 +2,7 @@
 
 use super::history::History;
 use crate::domain::{
+    chain::Chain,
     compare::{Comparison, Projection, Sources, Summary, compare},
     id::Version,
     order::Status,
@@ -17,6 +18,8 @@ pub struct Known {
     pub summary: Option<Summary>,
     pub comparison: Comparison,
     pub snapshot: SnapshotCheck,
+    /// What led to each event and what followed from it.
+    pub chain: Chain,
 }
 
 /// Whether the stream's snapshot says what its events come to.
@@ -57,7 +60,8 @@ impl Known {
             comparison = comparison.while_written();
         }
         let snapshot = check_snapshot(&history, &timeline);
-        Self { history, timeline, summary, comparison, snapshot }
+        let chain = Chain::new(&timeline, &history.chain);
+        Self { history, timeline, summary, comparison, snapshot, chain }
     }
 
     /// What the events come to.

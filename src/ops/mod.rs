@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod buyers;
+pub mod chain;
 pub mod command;
 pub mod history;
 pub mod inbox;

@@ -10,6 +10,7 @@
 
 mod attached;
 mod audit;
+mod chain;
 mod commanding;
 mod commands;
 mod demo;

@@ -284,6 +284,28 @@ async fn a_timeline_holds_every_event_in_all_forms() {
 }
 
 #[tokio::test]
+async fn a_chain_tells_how_every_hop_is_known() {
+    let home = Home::on(&demo(ORDERS).await);
+    let id = order("half-delivered");
+    let json = home.json(&["order", "chain", &id], 0);
+    let hops = json.as_array().unwrap();
+    let words: BTreeSet<_> = hops.iter().map(|hop| hop["hop"].as_str().unwrap()).collect();
+    assert!(
+        words.is_subset(&BTreeSet::from(["proven", "inferred", "absent", "unknown"])),
+        "{json}"
+    );
+    let told = |kind: &str| hops.iter().filter(|hop| hop["kind"] == kind).collect::<Vec<_>>();
+    let events = home.json(&["order", "timeline", &id], 0);
+    assert_eq!(told("event").len(), events.as_array().unwrap().len());
+    assert!(told("broker").iter().any(|hop| hop["state"].as_str().unwrap().starts_with("pending")));
+    assert!(hops.iter().all(|hop| !hop["why"].as_str().unwrap().is_empty()));
+    assert_eq!(home.csv(&["order", "chain", &id], 0).len(), hops.len());
+    assert_eq!(home.run(&["order", "chain", &id]).out.lines().count(), hops.len() + 1);
+    home.refused(&["order", "chain", "ffffffffffff"], 1, &["no order is"]);
+    home.refused(&["order", "chain", "zz"], 2, &["zz"]);
+}
+
+#[tokio::test]
 async fn events_are_shown_as_they_are_stored() {
     let home = Home::on(&demo(ORDERS).await);
     let id = order("unreadable-total");

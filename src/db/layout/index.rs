@@ -51,6 +51,14 @@ pub enum Index {
     MessageConversation,
     /// Messages by correlation id.
     MessageCorrelation,
+    /// Messages of a bus outbox, in order.
+    MessageOutbox,
+    /// Bus outboxes by age.
+    OutboxCreated,
+    /// Inbox rows of a message.
+    InboxMessage,
+    /// Inbox rows by the time they were done.
+    InboxDelivered,
     /// Summaries by total.
     SummaryTotal,
     /// Summaries of about the same total, by id.
@@ -61,7 +69,7 @@ pub enum Index {
 
 impl Index {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,
@@ -85,6 +93,10 @@ impl Index {
         Self::MessageId,
         Self::MessageConversation,
         Self::MessageCorrelation,
+        Self::MessageOutbox,
+        Self::OutboxCreated,
+        Self::InboxMessage,
+        Self::InboxDelivered,
         Self::SummaryTotal,
         Self::SummaryTotalBucket,
         Self::LetterEvent,
@@ -126,6 +138,10 @@ impl Index {
             Self::MessageId => (Table::OutboxMessages, &["btree (messageid"]),
             Self::MessageConversation => (Table::OutboxMessages, &["btree (conversationid"]),
             Self::MessageCorrelation => (Table::OutboxMessages, &["btree (correlationid"]),
+            Self::MessageOutbox => (Table::OutboxMessages, &["btree (outboxid, sequencenumber"]),
+            Self::OutboxCreated => (Table::OutboxStates, &["btree (created"]),
+            Self::InboxMessage => (Table::InboxStates, &["btree (messageid"]),
+            Self::InboxDelivered => (Table::InboxStates, &["btree (delivered"]),
             Self::SummaryTotal => {
                 (Table::Summaries, &["jsonbtypeof((data -> 'totalprice'", "::numeric", "end))"])
             }

@@ -12,14 +12,15 @@ use crate::{
         summaries::{Position, SummaryDocument},
     },
     domain::{
+        chain::{Facts, Head, Received},
         decide::Command,
         event::{EventKind, RecordedEvent},
         id::{
-            BookId, BuyerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId, StreamId,
-            Version,
+            BookId, BuyerId, ConsumerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId,
+            StreamId, Version,
         },
         order::{Buyer, Line, Order, Status},
-        outbox::Delivery,
+        outbox::{Delivery, Owner},
         samples::{self, at},
         search::SearchError,
     },
@@ -198,7 +199,7 @@ pub fn cancelled() -> History {
     let row = after.clone();
     after.cancel_reason = Some("changed my mind".to_owned());
     let (first, second) = (PLACED, "2026-11-22T09:40:31.902Z");
-    History {
+    let mut history = History {
         id: placed().id,
         row: Some(row),
         events: vec![
@@ -219,8 +220,28 @@ pub fn cancelled() -> History {
             message(88_204, EventKind::Cancelled.contract(), second, Delivery::Pending),
         ],
         letters: vec![],
+        chain: Facts::default(),
         settling: false,
         coverage: vec![],
+    };
+    // Publisher and event share this id; the first message has to be guessed.
+    let correlation = history.events[1].correlation_id.as_deref();
+    history.messages[1].conversation = correlation.and_then(|id| id.parse().ok());
+    let head = Head {
+        outbox: OutboxId(id("2026-11-22T09:38:02Z", 0x00b3)),
+        opened: at("2026-11-22T09:38:02Z"),
+        sequence: Some(88_190),
+    };
+    history.chain.head = Some(head);
+    chained(&mut history);
+    history
+}
+
+/// Brings the chain's messages in line with the history's.
+fn chained(history: &mut History) {
+    history.chain.messages = crate::ops::chain::sent(&history.messages, vec![]);
+    for message in &mut history.chain.messages {
+        message.opened = Some(message.published);
     }
 }
 
@@ -229,6 +250,7 @@ pub fn new() -> History {
     let mut history = cancelled();
     history.events.truncate(1);
     history.messages.truncate(1);
+    chained(&mut history);
     history.row = Some(placed());
     history.summary = Some(summary("New", 411_870));
     history
@@ -268,6 +290,25 @@ pub fn drifted() -> History {
     history.row = Some(placed());
     let data = json!({"Id": history.id, "Status": "Cancelled", "TotalPrice": 16.40});
     history.summary = Some(SummaryDocument { data, ..summary("Cancelled", 412_044) });
+    history
+}
+
+/// Cancelled by a command that was consumed here; what its consumer published was never sent.
+pub fn commanded() -> History {
+    let mut history = cancelled();
+    let row = Received {
+        message: MessageId(id("2026-11-22T09:40:31.800Z", 0x0a61)),
+        consumer: ConsumerId(Uuid::from_u128(0xdc6e)),
+        received: at("2026-11-22T09:40:31.840Z"),
+        consumed: Some(at("2026-11-22T09:40:31.910Z")),
+        delivered: None,
+        passes: 1,
+    };
+    history.messages[1].outbox = None;
+    chained(&mut history);
+    history.chain.messages[1].owner =
+        Owner::Consumer { message: row.message, consumer: row.consumer };
+    history.chain.received = vec![row];
     history
 }
 
@@ -326,6 +367,7 @@ pub fn bare() -> History {
     let mut history = cancelled();
     history.events.clear();
     history.messages.clear();
+    chained(&mut history);
     history.stream = None;
     history.summary = None;
     history
@@ -333,7 +375,17 @@ pub fn bare() -> History {
 
 /// Every history here.
 pub fn all() -> Vec<History> {
-    vec![cancelled(), new(), uncertain(), drifted(), foreign(), hostile(), long(), bare()]
+    vec![
+        cancelled(),
+        new(),
+        uncertain(),
+        drifted(),
+        commanded(),
+        foreign(),
+        hostile(),
+        long(),
+        bare(),
+    ]
 }
 
 fn check(verdict: Verdict, text: &str) -> Check {

@@ -13,6 +13,7 @@ fn on_event(state: &State) -> Result<(), &'static str> {
     match state.entry() {
         Some(Entry::Event(_)) => Ok(()),
         Some(Entry::Message(_)) => Err("the cursor is on a message; go to an event"),
+        Some(Entry::Act(_)) => Err("the cursor is on an operator's action; go to an event"),
         None => Err("this order has no events here"),
     }
 }
@@ -70,6 +71,16 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(45)
     .when(has_history),
+    Row::look(
+        "timeline.chain",
+        &["C"],
+        "chain",
+        "The causal chain of what the cursor is on: command, event, message, delivery, consumer",
+        || Msg::Chain,
+    )
+    .footer(60)
+    .when(has_history)
+    .twin("orderscope order chain"),
     Row::look("timeline.lanes", &["L"], "lanes", "Show or hide integration messages and operators' actions", || {
         Msg::Lanes
     })

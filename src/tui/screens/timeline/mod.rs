@@ -1,9 +1,11 @@
 //! Timeline: one order's history, to travel through and compare.
 
 mod actions;
+mod chain_pane;
 mod events;
 mod head;
 mod load;
+mod places;
 mod raw;
 mod scrubber;
 mod state_pane;
@@ -18,7 +20,9 @@ use std::{
 };
 
 use crossterm::event::KeyEvent;
+use uuid::Uuid;
 
+use self::places::{Place, places};
 pub use self::{
     actions::{ACTIONS, offers},
     load::load,
@@ -61,6 +65,8 @@ pub enum Pane {
     #[default]
     Events,
     State,
+    /// The causal chain of what the cursor is on.
+    Chain,
 }
 
 /// What the right pane shows.
@@ -103,8 +109,9 @@ pub struct State {
     known: Remote<Option<Arc<Known>>, db::Error>,
     /// What operators did to the order, newest first, where that is recorded.
     acts: Remote<Vec<Recorded>, db::Error>,
-    /// Over events first, then messages.
+    /// Over the rows of the list, see `places`.
     cursor: Cursor,
+    places: Vec<Place>,
     /// The cursor stays on the newest event when one arrives.
     live: bool,
     /// A version to go to once the history is read.
@@ -122,6 +129,7 @@ pub struct State {
     prompt: Option<Prompt>,
     found: String,
     state_offset: usize,
+    chain_offset: usize,
     playing: Option<Instant>,
 }
 
@@ -146,6 +154,7 @@ pub enum Msg {
     Skip,
     Raw,
     Lanes,
+    Chain,
     Read(Ticket, Result<Option<Arc<Known>>, db::Error>),
     Acted(Ticket, Result<Vec<Recorded>, db::Error>),
     Exported(Result<String, String>),
@@ -164,6 +173,19 @@ pub enum Request {
 pub enum Entry<'a> {
     Event(&'a Point),
     Message(&'a Message),
+    /// What an operator did.
+    Act(&'a Recorded),
+}
+
+impl Entry<'_> {
+    /// The id of its row in the database, and what that is called.
+    const fn id(&self) -> (Uuid, &'static str) {
+        match self {
+            Self::Event(point) => (point.event.id.0, "event id"),
+            Self::Message(message) => (message.id.0, "message id"),
+            Self::Act(act) => (act.operation, "operation id"),
+        }
+    }
 }
 
 impl State {
@@ -175,29 +197,57 @@ impl State {
         self.known().map_or(Version(0), |known| known.timeline.last_version())
     }
 
-    /// Events and, unless that lane is off, messages.
+    /// What operators did to the order, newest first.
+    fn acts(&self) -> &[Recorded] {
+        self.acts.value.as_deref().unwrap_or_default()
+    }
+
+    /// Events and, unless those lanes are off, messages and operators' actions.
     fn len(&self) -> usize {
-        let Some(known) = self.known() else { return 0 };
-        let messages = if self.lanes { 0 } else { known.history.messages.len() };
-        known.timeline.steps().len() + messages
+        self.places.len()
+    }
+
+    /// Lists anew after a reading, or when the lanes come or go.
+    fn arrange(&mut self) {
+        self.places = self.known().map_or(vec![], |known| places(known, self.acts(), self.lanes));
+    }
+
+    /// The row of the list where something is.
+    fn row_of(&self, place: Place) -> Option<usize> {
+        self.places.iter().position(|other| *other == place)
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
+        self.entry_at(self.cursor.index)
+    }
+
+    /// What is in this row of the list.
+    fn entry_at(&self, row: usize) -> Option<Entry<'_>> {
         let known = self.known()?;
-        let points = known.timeline.steps();
-        match points.get(self.cursor.index) {
-            Some(point) => Some(Entry::Event(point)),
-            None => {
-                known.history.messages.get(self.cursor.index - points.len()).map(Entry::Message)
-            }
+        match *self.places.get(row)? {
+            Place::Event(index) => known.timeline.steps().get(index).map(Entry::Event),
+            Place::Message(index) => known.history.messages.get(index).map(Entry::Message),
+            Place::Act(index) => self.acts().get(index).map(Entry::Act),
         }
     }
 
-    /// The version in sight: that of the event at the cursor, the newest while it is on a message.
+    /// The version in sight: that of the event at the cursor, or of the event that the message there was
+    /// published for, or of the event before the operator's action there; the newest where there is none.
     fn version(&self) -> Version {
+        let of_message = |sequence| self.known()?.chain.of_message(sequence)?.version;
+        let before = || {
+            let mut above = (0..self.cursor.index).rev().filter_map(|row| self.entry_at(row));
+            above.find_map(|entry| match entry {
+                Entry::Event(point) => Some(point.version),
+                Entry::Message(_) | Entry::Act(_) => None,
+            })
+        };
         match self.entry() {
             Some(Entry::Event(point)) => point.version,
-            _ => self.last(),
+            Some(Entry::Message(message)) => of_message(message.sequence).unwrap_or(self.last()),
+            // Before the first event there is no state to show: that event's is the nearest.
+            Some(Entry::Act(_)) => before().unwrap_or(Version(1.min(self.last().0))),
+            None => self.last(),
         }
     }
 
@@ -250,6 +300,7 @@ impl State {
             match (fit.pane, &mut self.raw) {
                 (0, _) => self.cursor.fit(fit.rows, len),
                 (2, Some(offset)) => *offset = (*offset).min(fit.end),
+                (3, _) => self.chain_offset = self.chain_offset.min(fit.end),
                 _ => self.state_offset = self.state_offset.min(fit.end),
             }
         }
@@ -286,6 +337,7 @@ impl State {
     pub fn twin(&self) -> String {
         match (self.order, self.compared()) {
             (Some(order), Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
+            (Some(order), None) if self.pane == Pane::Chain => format!("orderscope order chain {order}"),
             (Some(order), None) => format!("orderscope order timeline {order}"),
             (None, _) => "orderscope order timeline ID".to_owned(),
         }

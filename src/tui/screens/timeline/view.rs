@@ -10,7 +10,7 @@ use ratatui::{
     widgets::{Clear, Paragraph, Wrap},
 };
 
-use super::{Msg, Pane, State, events, head, raw, scrubber, state_pane};
+use super::{Msg, Pane, State, chain_pane, events, head, raw, scrubber, state_pane};
 use crate::{
     domain::text,
     tui::{
@@ -53,7 +53,22 @@ pub fn view(
     if let Some(offset) = state.raw {
         raw::view(state, shared, theme, frame, body, offset, &mut hits);
     } else {
+        let (body, chain) = if wide && body.height >= chain_pane::ROOMY {
+            let rows = Layout::vertical([Fill(1), Length(chain_pane::HEIGHT)]);
+            let [body, chain] = body.layout(&rows);
+            (body, Some(chain))
+        } else {
+            (body, None)
+        };
+        if let Some(chain) = chain {
+            chain_pane::view(state, known, shared, theme, frame, chain, &mut hits);
+        }
         match (wide, state.pane) {
+            (true, Pane::Chain) if chain.is_none() => {
+                let [left, right] = body.layout(&Layout::horizontal([Percentage(48), Fill(1)]));
+                events::view(state, known, shared, theme, frame, left, &mut hits);
+                chain_pane::view(state, known, shared, theme, frame, right, &mut hits);
+            }
             (true, _) => {
                 let [left, right] = body.layout(&Layout::horizontal([Percentage(48), Fill(1)]));
                 events::view(state, known, shared, theme, frame, left, &mut hits);
@@ -61,6 +76,9 @@ pub fn view(
             }
             (false, Pane::Events) => {
                 events::view(state, known, shared, theme, frame, body, &mut hits);
+            }
+            (false, Pane::Chain) => {
+                chain_pane::view(state, known, shared, theme, frame, body, &mut hits);
             }
             (false, Pane::State) => {
                 state_pane::view(state, known, shared, theme, frame, body, &mut hits);
