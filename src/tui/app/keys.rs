@@ -57,8 +57,8 @@ impl App {
 
     fn is_typing(&self) -> bool {
         match &self.modal {
-            Some(modal) => matches!(modal, Modal::Palette(_)),
-            None => self.screens.is_typing(self.current),
+            Some(modal) => matches!(modal, Modal::Palette(_) | Modal::Ask(..)),
+            None => self.change.is_open() || self.screens.is_typing(self.current),
         }
     }
 

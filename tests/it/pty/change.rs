@@ -113,7 +113,8 @@ fn an_order_is_cancelled_through_the_card() {
     terminal.send("@");
     terminal.shows("Operations log");
     terminal.until("the record", |screen| {
-        screen.lines().any(|line| line.contains("CancelOrder") && line.contains("mai"))
+        // The cursor stands in the log; the timeline beneath names the command too.
+        screen.lines().any(|line| line.contains("> #") && line.contains("CancelOrder"))
     });
     terminal.send("\r");
     terminal.shows("Record #");
