@@ -58,7 +58,7 @@ fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
         "you       ",
         &format!("{}@{} ({})", operator.name, operator.host, operator.role),
     );
-    line(&mut out, "reason    ", plan.request.reason.as_deref().unwrap_or("none given"));
+    line(&mut out, "reason    ", plan.request.why().unwrap_or("none given"));
     line(&mut out, "", "preconditions");
     for check in &plan.checks {
         line(&mut out, &format!("  {:<6}", name(check.verdict)), &check.text);

@@ -164,7 +164,7 @@ async fn record(
         at: stamp.at,
         intent: task.command().name(),
         targets: words::targets(task.command()),
-        reason: words::reason(task.request),
+        reason: task.request.why(),
         before: &Value::Object(before),
         after: &Value::Object(after),
     };

@@ -70,7 +70,7 @@ impl<'a> Stamp<'a> {
             "user": operator.name,
             "operation": request.id,
         });
-        if let (Some(reason), Value::Object(headers)) = (words::reason(request), &mut headers) {
+        if let (Some(reason), Value::Object(headers)) = (request.why(), &mut headers) {
             headers.insert("reason".to_owned(), json!(reason));
         }
         let number = if dry {

@@ -155,16 +155,6 @@ pub fn told(change: &Change, version: Option<Version>) -> String {
     }
 }
 
-/// What audit and event headers give as the reason.
-pub fn reason(request: &Request) -> Option<&str> {
-    let Intent::Command(command) = &request.intent;
-    match (request.reason.as_deref(), command) {
-        (Some(reason), _) => Some(reason),
-        (None, Command::CancelOrder { reason, .. }) => Some(reason),
-        (None, _) => None,
-    }
-}
-
 /// What audit records are found by.
 pub fn targets(command: &Command) -> Vec<String> {
     let order = command.order().map(|id| id.to_string());

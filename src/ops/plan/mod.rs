@@ -46,6 +46,18 @@ pub struct Request {
     pub expect: Option<Version>,
 }
 
+impl Request {
+    /// Why: what was given for the record, else the reason that the command itself has.
+    pub fn why(&self) -> Option<&str> {
+        let Intent::Command(command) = &self.intent;
+        match (self.reason.as_deref(), command) {
+            (Some(reason), _) => Some(reason),
+            (None, Command::CancelOrder { reason, .. }) => Some(reason),
+            (None, _) => None,
+        }
+    }
+}
+
 /// How a precondition turned out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {

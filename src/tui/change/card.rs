@@ -40,7 +40,7 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
     Card {
         title: plan.title.clone(),
         command: super::menu::command(&plan.request.intent).to_owned(),
-        reason: plan.request.reason.clone(),
+        reason: plan.request.why().map(ToOwned::to_owned),
         target,
         you: place.map_or_else(String::new, |place| format!("{} ({})", place.operator, place.role)),
         lock_left: left.unwrap_or_default(),
