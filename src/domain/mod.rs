@@ -2,8 +2,11 @@
 
 pub mod age;
 pub mod body;
+pub mod burn;
 pub mod compare;
+pub mod consumer;
 pub mod decide;
+pub mod diagnosis;
 pub mod diff;
 pub mod event;
 pub mod fold;

@@ -49,6 +49,16 @@ pub enum Index {
     MessageConversation,
     /// Messages by correlation id.
     MessageCorrelation,
+    /// Messages of a bus outbox, in order.
+    MessageOutbox,
+    /// Messages of a consumer's outbox, in order.
+    MessageInbox,
+    /// Messages by expiration time.
+    MessageExpiration,
+    /// Bus outboxes, oldest first.
+    OutboxCreated,
+    /// Inbox rows by delivery.
+    InboxDelivered,
     /// Summaries by total.
     SummaryTotal,
     /// Dead letters by the event that failed.
@@ -57,7 +67,7 @@ pub enum Index {
 
 impl Index {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,
@@ -80,6 +90,11 @@ impl Index {
         Self::MessageId,
         Self::MessageConversation,
         Self::MessageCorrelation,
+        Self::MessageOutbox,
+        Self::MessageInbox,
+        Self::MessageExpiration,
+        Self::OutboxCreated,
+        Self::InboxDelivered,
         Self::SummaryTotal,
         Self::LetterEvent,
     ];
@@ -119,6 +134,13 @@ impl Index {
             Self::MessageId => (Table::OutboxMessages, &["btree (messageid"]),
             Self::MessageConversation => (Table::OutboxMessages, &["btree (conversationid"]),
             Self::MessageCorrelation => (Table::OutboxMessages, &["btree (correlationid"]),
+            Self::MessageOutbox => (Table::OutboxMessages, &["btree (outboxid, sequencenumber"]),
+            Self::MessageInbox => {
+                (Table::OutboxMessages, &["btree (inboxmessageid, inboxconsumerid"])
+            }
+            Self::MessageExpiration => (Table::OutboxMessages, &["btree (expirationtime"]),
+            Self::OutboxCreated => (Table::OutboxStates, &["btree (created"]),
+            Self::InboxDelivered => (Table::InboxStates, &["btree (delivered"]),
             Self::SummaryTotal => {
                 (Table::Summaries, &["jsonbtypeof((data -> 'totalprice'", "::numeric"])
             }

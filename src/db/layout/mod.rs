@@ -48,6 +48,10 @@ pub struct Layout {
 struct Shape {
     /// What to write after `FROM` so that it has the document's column names.
     source: String,
+    /// The same with the row's `xmax`, which tells who locks it; tables only.
+    locked: String,
+    /// The relation's own name, quoted, with its schema.
+    relation: String,
     partitioned: bool,
     readable: bool,
     /// The planner's estimate; none before the first `ANALYZE`.
@@ -140,6 +144,16 @@ impl Layout {
     /// The planner's estimate of the number of rows, none before the first `ANALYZE`.
     pub fn estimated_rows(&self, table: Table) -> Option<i64> {
         self.tables.get(&table)?.rows
+    }
+
+    /// The same as [`Layout::from`] with the system column `xmax`; nothing where the table cannot be read.
+    pub(super) fn from_with_lock(&self, table: Table) -> Option<&str> {
+        self.reads(table).then(|| self.tables.get(&table).map(|shape| shape.locked.as_str()))?
+    }
+
+    /// The relation's own name, quoted, with its schema.
+    pub(super) fn relation(&self, table: Table) -> Option<&str> {
+        self.tables.get(&table).map(|shape| shape.relation.as_str())
     }
 
     /// What to write after `FROM` to get the table with the document's column names; a relation without
