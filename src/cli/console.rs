@@ -55,7 +55,11 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         return Err(Failure::usage(format!("{path}, [keys]:\n  {}", problems.join("\n  "))));
     }
     Ok(Options {
-        services: Services::new(context, super::open::limits(settings)),
+        services: Services::new(
+            context,
+            super::open::limits(settings),
+            super::open::watch(settings),
+        ),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
         mouse: settings.file.mouse.unwrap_or(true),

@@ -4,6 +4,7 @@ pub mod args;
 mod console;
 mod db;
 mod demo;
+mod messages;
 mod open;
 mod order;
 mod orders;
@@ -121,6 +122,8 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Open { link }) => return console::open(global, &settings, Some(&link)).await,
         Some(Verb::Orders(verb)) => orders::run(verb, global, &settings).await,
         Some(Verb::Order(verb)) => order::run(verb, global, &settings).await,
+        Some(Verb::Messages(verb)) => messages::run(verb, global, &settings).await,
+        Some(Verb::Inbox(verb)) => messages::inbox(verb, global, &settings).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,

@@ -71,7 +71,8 @@ pub fn named(id: ConsumerId, known: &[Consumer]) -> String {
 
 /// MD5 (RFC 1321). Only ever a name here, never a protection.
 fn md5(text: &[u8]) -> [u8; 16] {
-    const TURNS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+    const TURNS: [[u32; 4]; 4] =
+        [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
     let bits = (text.len() as u64).wrapping_mul(8);
     let mut padded = text.to_vec();
     padded.push(0x80);
@@ -133,7 +134,8 @@ mod tests {
     fn the_digest_is_the_one_of_the_rfc() {
         assert_eq!(hex(md5(b"")), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(hex(md5(b"message digest")), "f96b697d7cb7938d525a2f31aaf161d0");
-        let long = b"12345678901234567890123456789012345678901234567890123456789012345678901234567890";
+        let long =
+            b"12345678901234567890123456789012345678901234567890123456789012345678901234567890";
         assert_eq!(hex(md5(long)), "57edf4a22be3c955ac49da2e2107b67a");
     }
 
@@ -147,10 +149,11 @@ mod tests {
         assert_eq!(named(consumer.id(), std::slice::from_ref(&consumer)), consumer.short());
         assert_eq!(named(ConsumerId(Uuid::nil()), &[consumer]), "…0000");
         // Seen in the tables of the running service, whose handler has no namespace.
-        let seen: Consumer = "DeleteBasketCompleteCommandHandler:BookWorm.Contracts.DeleteBasketCompleteCommand:\
+        let seen: Consumer =
+            "DeleteBasketCompleteCommandHandler:BookWorm.Contracts.DeleteBasketCompleteCommand:\
                               basket-checkout-complete"
-            .parse()
-            .unwrap();
+                .parse()
+                .unwrap();
         assert_eq!(seen.id().to_string(), "039b5c39-55a1-eeb8-19f5-596cfe59051e");
     }
 

@@ -2,5 +2,6 @@
 
 pub mod history;
 pub mod known;
+pub mod messages;
 pub mod report;
 pub mod search;

@@ -14,6 +14,7 @@ use crate::{
     config::{Context, KeptFile, Target},
     db::{self, Db, Layout, Limits},
     domain::report::{Form, Table},
+    ops::messages::Watch,
     session::{self, Session},
 };
 
@@ -22,6 +23,8 @@ use crate::{
 pub struct Services {
     context: Context,
     limits: Limits,
+    /// What counts as trouble with messages.
+    watch: Watch,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
@@ -37,9 +40,9 @@ struct Opened {
 impl Services {
     /// Nothing is opened before the first request.
     #[must_use]
-    pub fn new(context: Context, limits: Limits) -> Self {
+    pub fn new(context: Context, limits: Limits, watch: Watch) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        Self { context, limits, exports, open: watch::Sender::new(None) }
+        Self { context, limits, watch, exports, open: watch::Sender::new(None) }
     }
 
     /// Opens the database, telling what takes time.
@@ -59,6 +62,12 @@ impl Services {
             }
             Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
         }
+    }
+
+    /// What counts as trouble with messages.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Runs a read on a session of its own; waits until the database is open.

@@ -12,6 +12,7 @@ mod attached;
 mod demo;
 mod docs;
 mod embedded;
+mod messages;
 mod pictures;
 mod pty;
 mod reads;

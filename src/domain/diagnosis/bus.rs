@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Facts, Finding, Head, Lock, Poison, Rule, Severity, Subject, Tally, Thresholds, blocker};
+use super::{
+    Facts, Finding, Head, Lock, Poison, Rule, Severity, Subject, Tally, Thresholds, blocker,
+};
 use crate::domain::{
     age::{self, Age},
     burn::Drain,
@@ -26,7 +28,10 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
             Finding::new(
                 Rule::Orphans,
                 Severity::Warning,
-                format!("{} without an owner: nothing will ever send them", messages(facts.orphans)),
+                format!(
+                    "{} without an owner: nothing will ever send them",
+                    messages(facts.orphans)
+                ),
                 "archive them, or publish them again as new messages of the service",
             )
             .because("neither outbox_state nor inbox_state has a row for them")
@@ -42,7 +47,9 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
                 format!("the service's own queries lack an index on {list}"),
                 "let the service create the indexes that MassTransit's model names",
             )
-            .because("every poll reads the whole table; figures here cover the oldest messages only"),
+            .because(
+                "every poll reads the whole table; figures here cover the oldest messages only",
+            ),
         );
     }
     out.extend(skew(facts));
@@ -87,7 +94,8 @@ fn standstill(facts: &Facts, limits: &Thresholds, head: &Head) -> Vec<Finding> {
     let poison: &[Poison] =
         head.next.as_ref().and_then(|next| next.poison.as_deref()).unwrap_or_default();
     let mut out = vec![];
-    let severity = if is_stalled(facts, limits, head) { Severity::Alert } else { Severity::Warning };
+    let severity =
+        if is_stalled(facts, limits, head) { Severity::Alert } else { Severity::Warning };
     let younger = younger_leave(facts, head);
     let blocked = if let Some(worst) = poison.first() {
         out.push(poisoned(facts, head, worst, poison));
@@ -128,10 +136,9 @@ fn certainty(facts: &Facts, limits: &Thresholds) -> String {
         Some(seen) if facts.now - seen.since >= limits.stalled => {
             format!("our own samples show no delivery for {}", age::length(limits.stalled))
         }
-        Some(seen) => format!(
-            "suspected: our samples go back {} only",
-            age::length(facts.now - seen.since)
-        ),
+        Some(seen) => {
+            format!("suspected: our samples go back {} only", age::length(facts.now - seen.since))
+        }
         None => "suspected: judged by ages alone, no samples yet".to_owned(),
     }
 }
@@ -140,7 +147,8 @@ fn certainty(facts: &Facts, limits: &Thresholds) -> String {
 fn younger_leave(facts: &Facts, head: &Head) -> bool {
     let left = facts.movement.and_then(|seen| seen.last_leaving);
     let sampled = left.is_some_and(|at| facts.now - at < TRYING && at > head.created);
-    let recorded = facts.last_delivered.is_some_and(|at| facts.now - at < TRYING && at > head.created);
+    let recorded =
+        facts.last_delivered.is_some_and(|at| facts.now - at < TRYING && at > head.created);
     let started = facts.heads.iter().skip(1).any(|other| other.cursor.is_some());
     sampled || recorded || started
 }
@@ -162,7 +170,9 @@ fn next_line(head: &Head) -> Option<String> {
 
 fn pass_line(facts: &Facts, head: &Head) -> String {
     match head.pass {
-        LastPass::NoneCommitted => "no pass over it was ever committed (lock_id is all zeros)".to_owned(),
+        LastPass::NoneCommitted => {
+            "no pass over it was ever committed (lock_id is all zeros)".to_owned()
+        }
         LastPass::At(at) => format!(
             "the last pass over it was committed {} ({} ago, decoded from lock_id)",
             moment(at),
@@ -178,15 +188,21 @@ fn about(head: &Head) -> Subject {
 
 fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Finding {
     let seq = head.next.as_ref().map_or(0, |next| next.sequence);
-    let severity = if worst.blocks() && head.pending > 0 { Severity::Alert } else { Severity::Warning };
+    let severity =
+        if worst.blocks() && head.pending > 0 { Severity::Alert } else { Severity::Warning };
     let next = match worst {
         Poison::NoDestination => "give it a destination before the worker comes to it",
-        _ => "repair the message, or quarantine it with a copy; the service reads it again at every attempt",
+        _ => {
+            "repair the message, or quarantine it with a copy; the service reads it again at every attempt"
+        }
     };
     Finding::new(
         Rule::PoisonHead,
         severity,
-        format!("outbox {}: its next message, seq {seq}, cannot be delivered: {worst}", head.outbox.short()),
+        format!(
+            "outbox {}: its next message, seq {seq}, cannot be delivered: {worst}",
+            head.outbox.short()
+        ),
         next,
     )
     .because_all(all.iter().skip(1).map(|other| format!("also: {other}")))
@@ -198,7 +214,8 @@ fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Findi
 
 fn held_by(facts: &Facts, head: &Head, holder: &super::Backend, younger: bool) -> Finding {
     let rule = if younger { Rule::HeldHead } else { Rule::LockHolder };
-    let name = if holder.application.is_empty() { "a nameless session" } else { &holder.application };
+    let name =
+        if holder.application.is_empty() { "a nameless session" } else { &holder.application };
     let state = holder.state.as_deref().unwrap_or("state not visible to our role");
     let since = holder.since.map(|at| Age::of(at, facts.now));
     let long = since.is_some_and(|age| age.length() >= TimeDelta::minutes(1));
@@ -207,7 +224,11 @@ fn held_by(facts: &Facts, head: &Head, holder: &super::Backend, younger: bool) -
     Finding::new(
         rule,
         severity,
-        format!("outbox {} is held by backend {} ({name}, {state}{age})", head.outbox.short(), holder.pid),
+        format!(
+            "outbox {} is held by backend {} ({name}, {state}{age})",
+            head.outbox.short(),
+            holder.pid
+        ),
         "stop that process first: ending its backend alone would make it send again when it wakes",
     )
     .because("`idle in transaction` is MassTransit sending, or a frozen process")
@@ -247,7 +268,8 @@ fn refused(facts: &Facts, head: &Head, pass: DateTime<Utc>, severity: Severity) 
     } else {
         "the last attempt sent nothing, and nobody has tried since: the broker refused or was away"
     };
-    let untried = facts.heads.iter().skip(1).filter(|one| one.pass == LastPass::NoneCommitted).count();
+    let untried =
+        facts.heads.iter().skip(1).filter(|one| one.pass == LastPass::NoneCommitted).count();
     let looked = facts.heads.len().saturating_sub(1);
     let broker = match facts.broker {
         Some(true) => "the broker answers us",
@@ -282,7 +304,8 @@ fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> 
         |at| format!("no delivery on any of {} open outboxes since {}", facts.open, moment(at)),
     );
     let suspected = facts.movement.is_none_or(|seen| facts.now - seen.since < limits.stalled);
-    let guess = if suspected { "a stalled worker is suspected" } else { "the delivery worker is idle" };
+    let guess =
+        if suspected { "a stalled worker is suspected" } else { "the delivery worker is idle" };
     let text = head.next.as_ref().is_some_and(|next| next.poison.is_some());
     Finding::new(
         Rule::WorkerIdle,
@@ -293,7 +316,9 @@ fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> 
     .because(certainty(facts, limits))
     .because(pass_line(facts, head))
     .because(lock_line(head))
-    .because_all(text.then(|| "the head's text is well-formed, so no message stands in the way".to_owned()))
+    .because_all(
+        text.then(|| "the head's text is well-formed, so no message stands in the way".to_owned()),
+    )
     .because(age_of(facts, head))
     .about(about(head))
 }
@@ -312,9 +337,17 @@ fn blocks(facts: &Facts, head: &Head) -> Finding {
     .because("a single worker takes the oldest outbox first, every time")
     .about(about(head));
     if let Some(blast) = facts.blast {
-        let value = blast.value.map_or_else(String::new, |value| format!(", worth {value} together"));
-        let orders = if blast.orders == Tally::Exact(1) { "1 order".to_owned() } else { format!("{} orders", blast.orders) };
-        finding = finding.because(format!("{} outboxes behind it were looked at: {orders}{value}", blast.outboxes));
+        let value =
+            blast.value.map_or_else(String::new, |value| format!(", worth {value} together"));
+        let orders = if blast.orders == Tally::Exact(1) {
+            "1 order".to_owned()
+        } else {
+            format!("{} orders", blast.orders)
+        };
+        finding = finding.because(format!(
+            "{} outboxes behind it were looked at: {orders}{value}",
+            blast.outboxes
+        ));
     }
     finding
 }
@@ -323,14 +356,20 @@ fn backlog(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
     let pending = facts.pending();
     (pending.number() > limits.backlog).then(|| {
         let drain = match facts.movement.map(|seen| seen.drain) {
-            Some(Drain::In { likely, .. }) => format!("at the present rate it is gone in {}", age::length(likely)),
+            Some(Drain::In { likely, .. }) => {
+                format!("at the present rate it is gone in {}", age::length(likely))
+            }
             Some(Drain::Never) => "it does not shrink".to_owned(),
             Some(Drain::Empty | Drain::Unknown) | None => "its rate is not known yet".to_owned(),
         };
         Finding::new(
             Rule::Backlog,
             Severity::Alert,
-            format!("{} not recorded as delivered, the limit is {}", messages(pending), super::thousands(limits.backlog)),
+            format!(
+                "{} not recorded as delivered, the limit is {}",
+                messages(pending),
+                super::thousands(limits.backlog)
+            ),
             "find the cause above; after a crash up to 100 messages a worker may be out already",
         )
         .because(drain)
@@ -361,7 +400,8 @@ fn skew(facts: &Facts) -> Option<Finding> {
         }
         (None, None) => return None,
     };
-    let next = "bring the clocks together; ages here go by the database's clock and are never negative";
+    let next =
+        "bring the clocks together; ages here go by the database's clock and are never negative";
     Some(
         Finding::new(Rule::ClockSkew, Severity::Warning, what, next)
             .because("messages are stamped by the application, ages are taken from the server"),

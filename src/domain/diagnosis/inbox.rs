@@ -10,7 +10,10 @@ use crate::domain::age::{self, Age};
 const LOOPING: i32 = 100;
 
 pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
-    [half_done(facts, limits), failing(facts), cleanup(facts, limits)].into_iter().flatten().collect()
+    [half_done(facts, limits), failing(facts), cleanup(facts, limits)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Whether only an operator can finish it: pending rows, old enough, nobody at work, the broker up, and the
@@ -63,8 +66,12 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
     } else {
         let cause = match facts.broker {
             Some(false) => "the broker does not answer: they go on when it is back",
-            Some(true) => "the broker answers; their inbound message is still in a queue or was not looked for",
-            None => "the broker was not asked: whether their inbound message still waits is not known",
+            Some(true) => {
+                "the broker answers; their inbound message is still in a queue or was not looked for"
+            }
+            None => {
+                "the broker was not asked: whether their inbound message still waits is not known"
+            }
         };
         Finding::new(
             Rule::HalfDone,

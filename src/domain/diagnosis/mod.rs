@@ -145,7 +145,12 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(rule: Rule, severity: Severity, what: impl Into<String>, next: impl Into<String>) -> Self {
+    fn new(
+        rule: Rule,
+        severity: Severity,
+        what: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         let (what, next) = (what.into(), next.into());
         Self { rule, severity, what, evidence: vec![], next, about: None }
     }

@@ -19,8 +19,14 @@ pub enum Poison {
     Body(String),
     ContentType(String),
     NoDestination,
-    Destination { text: String, why: &'static str },
-    TooLarge { bytes: i64, limit: i64 },
+    Destination {
+        text: String,
+        why: &'static str,
+    },
+    TooLarge {
+        bytes: i64,
+        limit: i64,
+    },
 }
 
 /// The texts of a message, as far as they were read.
@@ -170,7 +176,9 @@ impl fmt::Display for Poison {
             Self::Body(why) => write!(f, "the body cannot be read: {why}"),
             Self::ContentType(kind) => write!(f, "content type {kind:?} is unknown"),
             Self::NoDestination => f.write_str("it has no destination"),
-            Self::Destination { text, why } => write!(f, "destination {text:?} cannot be used: {why}"),
+            Self::Destination { text, why } => {
+                write!(f, "destination {text:?} cannot be used: {why}")
+            }
             Self::TooLarge { bytes, limit } => {
                 write!(f, "its body has {bytes} bytes, the broker takes {limit} at most")
             }

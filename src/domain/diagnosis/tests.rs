@@ -128,7 +128,10 @@ fn a_poisonous_head_is_named_before_a_worker_is_called_idle() {
     assert_eq!(found[0].about, Some(Subject::Message(88_190)));
     assert!(found[0].evidence.iter().any(|line| line.contains("before it can be recorded")));
     assert!(found[1].what.starts_with("9 outboxes wait behind"), "{found:?}");
-    assert!(found[1].evidence.iter().any(|line| line.contains("7 orders, worth 204.10")), "{found:?}");
+    assert!(
+        found[1].evidence.iter().any(|line| line.contains("7 orders, worth 204.10")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -137,7 +140,10 @@ fn a_head_without_destination_blocks_nothing_but_would_be_lost() {
     facts.heads[0].next.as_mut().unwrap().poison = Some(vec![Poison::NoDestination]);
     let finding = only(&facts);
     assert_eq!((finding.rule, finding.severity), (Rule::PoisonHead, Severity::Warning));
-    assert!(finding.evidence.iter().any(|line| line.contains("lost without an error")), "{finding:?}");
+    assert!(
+        finding.evidence.iter().any(|line| line.contains("lost without an error")),
+        "{finding:?}"
+    );
 }
 
 fn backend() -> Backend {
@@ -175,7 +181,10 @@ fn a_held_head_while_younger_ones_leave() {
     facts.heads[0].lock = Lock::Held(backend());
     let locked = found(&facts);
     assert_eq!((locked[0].rule, locked[0].severity), (Rule::HeldHead, Severity::Alert));
-    assert!(locked[0].evidence.iter().any(|line| line.contains("younger outboxes leave")), "{locked:?}");
+    assert!(
+        locked[0].evidence.iter().any(|line| line.contains("younger outboxes leave")),
+        "{locked:?}"
+    );
 }
 
 #[test]
@@ -297,8 +306,7 @@ fn clocks_that_differ_are_told() {
 
 #[test]
 fn an_outbox_that_nobody_uses_while_events_grow_is_bypassed() {
-    let written =
-        Written { inserted: Some(0), numbered: Some(false), newest_event: Some(ago(1)) };
+    let written = Written { inserted: Some(0), numbered: Some(false), newest_event: Some(ago(1)) };
     let facts = Facts { written, ..Facts::nothing(now()) };
     assert_eq!(only(&facts).rule, Rule::Bypassed);
     for written in [

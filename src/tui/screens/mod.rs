@@ -253,4 +253,5 @@ pub enum Pressed {
 screens! {
     orders => Orders,
     timeline => Timeline,
+    messages => Messages,
 }

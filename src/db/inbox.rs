@@ -1,0 +1,321 @@
+//! The inbox: what consumers received, how often, how long it took, and what never ended.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
+
+use super::{Error, Index, Layout, Table, outbox::locks, sql::moment};
+use crate::domain::{
+    diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
+    id::{ConsumerId, MessageId},
+};
+
+/// So many of the newest rows are added up on a large table.
+pub const MOST: i64 = 100_000;
+/// So many of the newest deliveries tell the latencies.
+const TIMED: i64 = 4_000;
+/// So many half-done rows are looked into.
+const HALVES: i64 = 20;
+/// Counting what is wrong stops here.
+const MOST_WRONG: i64 = 10_000;
+/// Where a consumer's messages are unknown, its passes beyond the smallest number seen are duplicates only if
+/// that number rests on so many rows.
+const ENOUGH: i64 = 20;
+
+/// What one consumer's rows add up to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerRow {
+    pub consumer: ConsumerId,
+    pub rows: i64,
+    pub last_hour: i64,
+    pub done: i64,
+    pub failing: i64,
+    pub oldest_failing: Option<DateTime<Utc>>,
+    pub half_done: i64,
+    pub duplicates_exact: i64,
+    pub duplicates_estimated: i64,
+    pub latency: Option<Latency>,
+}
+
+#[derive(FromRow)]
+struct Summed {
+    consumer_id: ConsumerId,
+    rows: i64,
+    last_hour: i64,
+    done: i64,
+    failing: i64,
+    oldest_failing: Option<DateTime<Utc>>,
+    half_done: i64,
+    exact: i64,
+    producing: i64,
+    passes: i64,
+    least: Option<i32>,
+    timed: Option<i64>,
+    times: Option<Vec<i64>>,
+}
+
+/// Whether sums are over all rows, or the newest [`MOST`].
+pub fn sums_all(layout: &Layout) -> bool {
+    layout.estimated_rows(Table::InboxStates).is_none_or(|rows| rows <= MOST + MOST / 2)
+}
+
+/// Sums per consumer as of `now`, most rows first. `held` is how old a row must be to count as failing;
+/// rows that took longer than `window` were replayed, and tell nothing of latency.
+pub async fn consumers(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    now: DateTime<Utc>,
+    held: TimeDelta,
+    window: TimeDelta,
+) -> Result<Vec<ConsumerRow>, Error> {
+    let from = layout.from(Table::InboxStates);
+    let rows = if sums_all(layout) {
+        format!("{from} s")
+    } else {
+        format!("(SELECT * FROM {from} w ORDER BY id DESC LIMIT {MOST}) s")
+    };
+    // The service's own index on `delivered` gives the newest; without it all rows are sorted.
+    let sql = format!(
+        "WITH timed AS (SELECT consumer_id, count(*) AS rows, percentile_disc(ARRAY[0.5, 0.95, 0.99]) \
+             WITHIN GROUP (ORDER BY took) AS times FROM (SELECT consumer_id, \
+             (extract(epoch FROM delivered - received) * 1000)::bigint AS took FROM {from} s \
+             WHERE delivered IS NOT NULL AND delivered - received BETWEEN '0'::interval AND make_interval(secs => $3) \
+             ORDER BY delivered DESC LIMIT {TIMED}) d GROUP BY consumer_id) \
+         SELECT s.consumer_id, count(*) AS rows, count(*) FILTER (WHERE received > $1 - '1 hour'::interval) AS last_hour, \
+         count(*) FILTER (WHERE delivered IS NOT NULL) AS done, \
+         count(*) FILTER (WHERE consumed IS NULL AND received < $2) AS failing, \
+         {} AS oldest_failing, \
+         count(*) FILTER (WHERE consumed IS NOT NULL AND delivered IS NULL) AS half_done, \
+         coalesce(sum(greatest(receive_count - 3, 0)) FILTER \
+           (WHERE delivered IS NOT NULL AND last_sequence_number IS NULL), 0)::bigint AS exact, \
+         count(*) FILTER (WHERE delivered IS NOT NULL AND last_sequence_number IS NOT NULL) AS producing, \
+         coalesce(sum(receive_count) FILTER \
+           (WHERE delivered IS NOT NULL AND last_sequence_number IS NOT NULL), 0)::bigint AS passes, \
+         min(receive_count) FILTER (WHERE delivered IS NOT NULL AND last_sequence_number IS NOT NULL) AS least, \
+         min(t.rows) AS timed, min(t.times) AS times \
+         FROM {rows} LEFT JOIN timed t ON t.consumer_id = s.consumer_id GROUP BY s.consumer_id \
+         ORDER BY count(*) DESC, s.consumer_id LIMIT 200",
+        moment("min(received) FILTER (WHERE consumed IS NULL AND received < $2)"),
+    );
+    let limit = window.as_seconds_f64();
+    let found: Vec<Summed> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(now)
+        .bind(now - held)
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    Ok(found.into_iter().map(ConsumerRow::from).collect())
+}
+
+impl From<Summed> for ConsumerRow {
+    fn from(row: Summed) -> Self {
+        // A row with a cursor produced one message at least: four passes are its normal number.
+        let least = i64::from(row.least.filter(|_| row.producing >= ENOUGH).unwrap_or(4).max(4));
+        let latency = match (row.timed, row.times.as_deref()) {
+            (Some(rows), Some(&[p50, p95, p99])) => Some(Latency {
+                rows,
+                p50: TimeDelta::milliseconds(p50),
+                p95: TimeDelta::milliseconds(p95),
+                p99: TimeDelta::milliseconds(p99),
+            }),
+            _ => None,
+        };
+        Self {
+            consumer: row.consumer_id,
+            rows: row.rows,
+            last_hour: row.last_hour,
+            done: row.done,
+            failing: row.failing,
+            oldest_failing: row.oldest_failing,
+            half_done: row.half_done,
+            duplicates_exact: row.exact,
+            duplicates_estimated: (row.passes - row.producing * least).max(0),
+            latency,
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct Half {
+    message_id: MessageId,
+    consumer_id: ConsumerId,
+    consumed: DateTime<Utc>,
+    receive_count: i32,
+    pending: i64,
+    aimless: bool,
+}
+
+/// The oldest rows that are consumed, but not delivered.
+pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<HalfDone>, Error> {
+    let indexed = layout.has_or_small(Index::MessageInbox, Table::OutboxMessages);
+    let columns = "sequence_number, inbox_message_id, inbox_consumer_id, destination_address";
+    let from = layout.from(Table::OutboxMessages);
+    let messages = if indexed {
+        from.to_owned()
+    } else {
+        let most = super::outbox::MOST_WITHOUT_INDEX;
+        format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {most})")
+    };
+    let sql = format!(
+        "SELECT s.message_id, s.consumer_id, {} AS consumed, s.receive_count, \
+         coalesce(m.pending, 0) AS pending, coalesce(m.aimless, false) AS aimless \
+         FROM (SELECT * FROM {} w WHERE delivered IS NULL AND consumed IS NOT NULL ORDER BY received LIMIT {HALVES}) s \
+         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS aimless \
+           FROM (SELECT destination_address FROM {messages} m WHERE m.inbox_message_id = s.message_id \
+             AND m.inbox_consumer_id = s.consumer_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+             ORDER BY sequence_number LIMIT 1000) x) m ON true ORDER BY s.received",
+        moment("s.consumed"),
+        layout.from(Table::InboxStates),
+    );
+    let rows: Vec<Half> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
+    let keys: Vec<_> = rows.iter().map(|row| row.message_id.0).collect();
+    let held = locks(conn, layout, Table::InboxStates, &keys).await.unwrap_or_default();
+    let mut by_message: std::collections::BTreeMap<_, _> =
+        held.into_iter().map(|row| (row.key, Lock::from(row))).collect();
+    Ok(rows
+        .into_iter()
+        .map(|row| HalfDone {
+            message: row.message_id,
+            consumer: row.consumer_id,
+            consumed: row.consumed,
+            passes: row.receive_count,
+            pending: row.pending,
+            aimless: row.aimless,
+            lock: by_message.remove(&row.message_id.0).unwrap_or_default(),
+            inbound: Inbound::Unknown,
+        })
+        .collect())
+}
+
+/// Delivered rows past the window: those that outbox rows refer to, one of them, and all.
+pub async fn cleanup(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    before: DateTime<Utc>,
+) -> Result<(Tally, Option<MessageId>, Tally), Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "WITH blocking AS MATERIALIZED (SELECT DISTINCT i.message_id FROM (SELECT inbox_message_id, inbox_consumer_id \
+           FROM {} m WHERE inbox_message_id IS NOT NULL LIMIT {MOST_WRONG}) m \
+           JOIN {} i ON i.message_id = m.inbox_message_id AND i.consumer_id = m.inbox_consumer_id \
+           WHERE i.delivered < ",
+        if layout.has_or_small(Index::MessageInbox, Table::OutboxMessages) {
+            layout.from(Table::OutboxMessages).to_owned()
+        } else {
+            format!(
+                "(SELECT inbox_message_id, inbox_consumer_id FROM {} w ORDER BY sequence_number LIMIT {})",
+                layout.from(Table::OutboxMessages),
+                super::outbox::MOST_WITHOUT_INDEX
+            )
+        },
+        layout.from(Table::InboxStates),
+    ));
+    sql.push_bind(before);
+    sql.push(format!(
+        ") SELECT (SELECT count(*) FROM blocking), (SELECT message_id FROM blocking LIMIT 1), \
+         (SELECT count(*) FROM (SELECT FROM {} s WHERE delivered < ",
+        layout.from(Table::InboxStates)
+    ));
+    sql.push_bind(before).push(format!(" LIMIT {MOST_WRONG}) x)"));
+    let (blocking, one, past): (i64, Option<MessageId>, i64) =
+        sql.build_query_as().fetch_one(conn).await?;
+    Ok((Tally::up_to(blocking, MOST_WRONG), one, Tally::up_to(past, MOST_WRONG)))
+}
+
+/// Which inbox rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum InboxView {
+    /// All, newest first.
+    #[default]
+    All,
+    /// Received, never handled.
+    Failing,
+    /// Handled, its messages not recorded as delivered.
+    HalfDone,
+    /// Received again after they were done.
+    Duplicates,
+}
+
+impl InboxView {
+    pub const ALL: [Self; 4] = [Self::All, Self::Failing, Self::HalfDone, Self::Duplicates];
+
+    /// As verbs and screen call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Failing => "failing",
+            Self::HalfDone => "half-done",
+            Self::Duplicates => "duplicates",
+        }
+    }
+
+    const fn test(self) -> &'static str {
+        match self {
+            Self::All => "true",
+            Self::Failing => "consumed IS NULL AND delivered IS NULL",
+            Self::HalfDone => "consumed IS NOT NULL AND delivered IS NULL",
+            // Exact only where the consumer produced nothing; else one pass a message is assumed.
+            Self::Duplicates => {
+                "delivered IS NOT NULL AND receive_count > CASE WHEN last_sequence_number IS NULL THEN 3 ELSE 4 END"
+            }
+        }
+    }
+}
+
+/// A row of `inbox_state`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct InboxRow {
+    pub id: i64,
+    #[sqlx(rename = "message_id")]
+    pub message: MessageId,
+    #[sqlx(rename = "consumer_id")]
+    pub consumer: ConsumerId,
+    pub received: DateTime<Utc>,
+    /// Committed passes, not deliveries: 3 plus one for each message it produced is normal.
+    #[sqlx(rename = "receive_count")]
+    pub passes: i32,
+    pub consumed: Option<DateTime<Utc>>,
+    pub delivered: Option<DateTime<Utc>>,
+    #[sqlx(rename = "last_sequence_number")]
+    pub cursor: Option<i64>,
+}
+
+/// A page of at most `limit` rows, newest first; `before` is the id of the last row of the page before.
+pub async fn list(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    view: InboxView,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<InboxRow>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
+         last_sequence_number FROM {} s WHERE {}",
+        moment("received"),
+        moment("consumed"),
+        moment("delivered"),
+        layout.from(Table::InboxStates),
+        view.test(),
+    ));
+    if let Some(before) = before {
+        sql.push(" AND id < ").push_bind(before);
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    Ok(sql.build_query_as().fetch_all(conn).await?)
+}
+
+/// The rows of one message, by consumer.
+pub async fn of_message(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    message: MessageId,
+) -> Result<Vec<InboxRow>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
+         last_sequence_number FROM {} s WHERE message_id = ",
+        moment("received"),
+        moment("consumed"),
+        moment("delivered"),
+        layout.from(Table::InboxStates),
+    ));
+    sql.push_bind(message).push(" ORDER BY id LIMIT 100");
+    Ok(sql.build_query_as().fetch_all(conn).await?)
+}
