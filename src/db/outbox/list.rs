@@ -118,7 +118,7 @@ pub async fn list(
     let mut notes = vec![];
     let bounded = match view {
         View::Pending | View::Delivered => !super::finds_by_outbox(layout),
-        View::Orphan => !(layout.is_managed() || layout.is_small(Table::OutboxMessages)),
+        View::Orphan => !(layout.is_managed() || super::finds_by_outbox(layout)),
         View::Expired => !layout.has_or_small(Index::MessageExpiration, Table::OutboxMessages),
     };
     if bounded {
@@ -252,13 +252,10 @@ fn wrong(
     limit: i64,
     now: DateTime<Utc>,
 ) -> QueryBuilder<Postgres> {
-    let indexed = layout.is_small(Table::OutboxMessages)
-        || match view {
-            View::Orphan => layout.is_managed(),
-            _ => layout.has(Index::MessageExpiration),
-        };
     let from = layout.from(Table::OutboxMessages);
-    let pool = if indexed {
+    let pool = if view == View::Orphan {
+        super::orphans(layout, COLUMNS)
+    } else if layout.has_or_small(Index::MessageExpiration, Table::OutboxMessages) {
         from.to_owned()
     } else {
         format!(

@@ -36,8 +36,9 @@ pub(in crate::db) async fn locks(
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT s.{key} AS key, s.xmax <> '0'::xid AS touched, l.pid, a.application_name AS application, a.state, \
          {} AS since, host(a.client_addr) AS client, \
-         EXISTS (SELECT FROM pg_locks r WHERE r.relation = to_regclass('{}') AND r.pid <> pg_backend_pid() \
-           AND r.mode <> 'AccessShareLock') AS others \
+         EXISTS (SELECT FROM pg_locks r JOIN pg_database d ON d.oid = r.database \
+           WHERE d.datname = current_database() AND r.relation = to_regclass('{}') \
+           AND r.pid <> pg_backend_pid() AND r.mode IN ('RowShareLock', 'RowExclusiveLock')) AS others \
          FROM {from} s \
          LEFT JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.mode = 'ExclusiveLock' \
            AND l.transactionid = s.xmax \

@@ -28,6 +28,8 @@ use crate::domain::{diagnosis::Tally, id::OutboxId};
 pub const SAMPLE: i64 = 4_000;
 /// So many of the oldest messages are looked through where no index leads from an outbox to its messages.
 pub const MOST_WITHOUT_INDEX: i64 = 20_000;
+/// So many of the oldest messages are checked for destinations where no index knows the bad ones.
+const CHECKED: i64 = 5_000;
 /// Counting open outboxes stops here.
 const MOST_OPEN: i64 = 200_000;
 /// Counting what is wrong stops here.
@@ -168,28 +170,43 @@ pub async fn overview(
     })
 }
 
+/// Where messages without an owner are looked for: a managed database has an index on them, MassTransit's own
+/// index leads to those without an outbox, and else only the oldest are looked at.
+fn orphans(layout: &Layout, columns: &str) -> String {
+    let from = layout.from(Table::OutboxMessages);
+    if layout.is_managed() || layout.is_small(Table::OutboxMessages) {
+        from.to_owned()
+    } else if layout.has(Index::MessageOutbox) {
+        format!("(SELECT {columns} FROM {from} w WHERE outbox_id IS NULL LIMIT {MOST_WITHOUT_INDEX})")
+    } else {
+        format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})")
+    }
+}
+
 /// Single figures. Each is an index look-up, or bounded.
 fn sums_sql(layout: &Layout) -> String {
     let [states, from, events] =
         [Table::OutboxStates, Table::OutboxMessages, Table::Events].map(|table| layout.from(table));
     let relation = |table: Table| layout.relation(table).unwrap_or("nothing").replace('\'', "''");
     let outbox = relation(Table::OutboxMessages);
-    let pool = |index: bool, columns: &str| {
-        if index {
+    let pool = |whole: bool, most: i64, columns: &str| {
+        if whole {
             from.to_owned()
         } else {
-            format!(
-                "(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})"
-            )
+            format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {most})")
         }
     };
     let parents = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id";
     let small = layout.is_small(Table::OutboxMessages);
     // Managed databases have partial indexes for these; elsewhere only the oldest messages are looked at.
-    let orphans = pool(small || layout.is_managed(), parents);
-    let expired =
-        pool(layout.has(Index::MessageExpiration) || small, &format!("{parents}, expiration_time"));
-    let wrong = pool(small || layout.is_managed(), &format!("{parents}, destination_address"));
+    let whole = small || layout.is_managed();
+    let orphans = orphans(layout, parents);
+    let expired = pool(
+        layout.has(Index::MessageExpiration) || small,
+        MOST_WITHOUT_INDEX,
+        &format!("{parents}, expiration_time"),
+    );
+    let wrong = pool(whole, CHECKED, &format!("{parents}, destination_address"));
     let pending = |source: &str, test: &str| {
         format!(
             "(SELECT count(*) FROM (SELECT FROM {source} m {} WHERE {test} AND {} = 0 LIMIT {MOST_WRONG}) x)",
@@ -198,7 +215,7 @@ fn sums_sql(layout: &Layout) -> String {
         )
     };
     format!(
-        "SELECT coalesce($1, clock_timestamp()) AS now, \
+        "SELECT coalesce($1, now()) AS now, \
          (SELECT count(*) FROM (SELECT FROM {states} s WHERE delivered IS NULL LIMIT {MOST_OPEN}) x) AS open, \
          (SELECT {} FROM {from} m ORDER BY sequence_number DESC LIMIT 1) AS newest, \
          (SELECT max({}) FROM {states} s WHERE delivered IS NOT NULL) AS last_delivered, \
@@ -214,7 +231,7 @@ fn sums_sql(layout: &Layout) -> String {
          (SELECT {} FROM {events} e ORDER BY seq_id DESC LIMIT 1) AS newest_event",
         moment("m.sent_time"),
         moment("s.delivered"),
-        pending(&expired, "m.expiration_time < coalesce($1, clock_timestamp())"),
+        pending(&expired, "m.expiration_time < coalesce($1, now())"),
         pending(&wrong, &UNDELIVERABLE.replace("destination_address", "m.destination_address")),
         moment("e.timestamp"),
     )
