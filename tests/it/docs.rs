@@ -186,9 +186,12 @@ fn settings_are_those_of_the_program() {
     let mut out = table(&["key", "default", "what it does"], keys);
     let default = |name: &str| KEYS.iter().find(|key| key.name == name).unwrap().example;
     out.push_str("\nA file that uses all of them:\n\n```toml\n");
-    // Plain keys come first in TOML; the two of a context share one table.
+    // Plain keys come first in TOML; those of a table share its head.
+    let mut heads = BTreeSet::new();
     for key in KEYS.iter().filter(|key| key.name != "contexts.NAME.production") {
-        writeln!(out, "{}", key.example).unwrap();
+        let is_new = |line: &&str| !line.starts_with('[') || heads.insert((*line).to_owned());
+        let lines: Vec<_> = key.example.lines().filter(is_new).collect();
+        writeln!(out, "{}", lines.join("\n")).unwrap();
     }
     let production = default("contexts.NAME.production").lines().last().unwrap();
     write!(out, "{production}\n```\n").unwrap();

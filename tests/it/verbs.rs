@@ -659,13 +659,21 @@ async fn the_inbox_is_told_with_configured_names() {
     std::fs::write(&config, names).unwrap();
     let config = config.to_str().unwrap();
     let rows = home.json(&["--config", config, "inbox", "status"], 0);
-    let named = rows.as_array().unwrap().iter().any(|row| row["consumer"] == "DeleteBasketCompleteCommandHandler");
+    let named = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|row| row["consumer"] == "DeleteBasketCompleteCommandHandler");
     assert!(named, "{rows}");
     let failing = home.json(&["inbox", "list", "--view", "failing"], 0);
     assert_eq!(failing.as_array().unwrap().len(), 3);
     std::fs::write(home.dir.path().join("bad.toml"), "[messages]\nconsumers = [\"x\"]\n").unwrap();
     let bad = home.dir.path().join("bad.toml");
-    home.refused(&["--config", bad.to_str().unwrap(), "inbox", "list"], 2, &["HANDLER:MESSAGE:QUEUE"]);
+    home.refused(
+        &["--config", bad.to_str().unwrap(), "inbox", "list"],
+        2,
+        &["HANDLER:MESSAGE:QUEUE"],
+    );
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ const MOST_OF_ONE: i64 = 1_000;
 /// A longer body is not read for a diagnosis.
 const LONGEST: i64 = 1_000_000;
 /// So many outboxes behind the head are looked into.
-const BEHIND: i64 = 1_000;
+const BEHIND: i64 = 500;
 
 /// An open outbox and the message it would send next.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,7 +169,7 @@ pub async fn blast(
         " ORDER BY created, outbox_id LIMIT {BEHIND}), \
          named AS MATERIALIZED (SELECT DISTINCT n.id FROM behind b CROSS JOIN LATERAL (SELECT {MESSAGE_ORDER} AS id \
            FROM {} m WHERE m.outbox_id = b.outbox_id AND m.sequence_number > b.passed \
-           ORDER BY m.sequence_number LIMIT 100) n WHERE n.id IS NOT NULL LIMIT {BEHIND}) \
+           ORDER BY m.sequence_number LIMIT 20) n WHERE n.id IS NOT NULL LIMIT {BEHIND}) \
          SELECT (SELECT count(*) FROM behind), (SELECT count(*) FROM named), {value}",
         layout.from(Table::OutboxMessages)
     ));

@@ -177,9 +177,13 @@ fn orphans(layout: &Layout, columns: &str) -> String {
     if layout.is_managed() || layout.is_small(Table::OutboxMessages) {
         from.to_owned()
     } else if layout.has(Index::MessageOutbox) {
-        format!("(SELECT {columns} FROM {from} w WHERE outbox_id IS NULL LIMIT {MOST_WITHOUT_INDEX})")
+        format!(
+            "(SELECT {columns} FROM {from} w WHERE outbox_id IS NULL LIMIT {MOST_WITHOUT_INDEX})"
+        )
     } else {
-        format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})")
+        format!(
+            "(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})"
+        )
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
     );
     let note = if area.width >= 60 && since.is_some() { "as far as this screen looked" } else { "" };
     let inner = pane(frame, area, theme, &title, note, false);
-    let tiles = tiles(state, shared, theme);
+    let tiles = tiles(state, shared, theme, inner.width >= 70);
     let height = u16::try_from(tiles.len()).unwrap_or(0).min(inner.height);
     let [head, chart] = inner.layout(&Layout::vertical([Length(height), Fill(1)]));
     for (row, tile) in (0..head.height).zip(tiles) {
@@ -48,8 +48,8 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
     }
 }
 
-/// The figures, in one line or two; also where there is no room for bars.
-pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
+/// The figures, in two lines; those of the inbox only where there is room.
+pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme, roomy: bool) -> Vec<Line<'static>> {
     let Some(status) = state.status() else {
         return vec![match &state.look.error {
             Some(error) => Line::styled(text::clean(&error.to_string()).into_owned(), theme.danger),
@@ -70,10 +70,12 @@ pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme) -> Vec<Line<'
     if facts.consumer.number() > 0 {
         say("of consumers", facts.consumer.to_string());
     }
-    let (exact, estimated, _) = facts.inbox.duplicates();
-    say("inbox", facts.inbox.rows.to_string());
-    let approximate = if estimated > 0 { "~" } else { "" };
-    say("duplicates", format!("{approximate}{}", thousands(exact + estimated)));
+    if roomy {
+        let (exact, estimated, _) = facts.inbox.duplicates();
+        say("inbox", facts.inbox.rows.to_string());
+        let approximate = if estimated > 0 { "~" } else { "" };
+        say("duplicates", format!("{approximate}{}", thousands(exact + estimated)));
+    }
     let mut second = vec![];
     let rate = |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
     match facts.movement {
@@ -114,7 +116,12 @@ fn bars(samples: &[Sample], status: &Status, shared: &Shared, theme: &Theme, fra
         let floor = i64::from(plot.height - 1 - row) * 8;
         // The value at this row's top edge.
         let top = most * (floor + 8) / eighths;
-        let scale = if row == 0 || row + 1 == plot.height || row == plot.height / 2 { short(top) } else { String::new() };
+        let scale = match row {
+            0 => short(most),
+            row if row + 1 == plot.height => "0".to_owned(),
+            row if row == plot.height / 2 => short(top),
+            _ => String::new(),
+        };
         let bars: String = columns
             .iter()
             .map(|value| {

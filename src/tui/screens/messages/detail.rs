@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// Columns of a field's name: an id fits beside it at 120 columns.
+const LABEL: usize = 12;
+
 pub(super) fn view(
     state: &State,
     shared: &Shared,
@@ -74,13 +77,13 @@ fn cell(cell: &Cell, shared: &Shared) -> String {
 
 fn lines(message: &Message, state: &State, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let mut out = vec![];
-    let label = |name: &str| Span::styled(text::fit(name, 14), theme.muted);
+    let label = |name: &str| Span::styled(text::fit(name, LABEL), theme.muted);
     for row in envelope(message, shared.now.utc).rows {
         let [Cell::Text(name), value] = row.as_slice() else { continue };
         // Who looks at a message wants to read what is wrong with it whole.
         let style = if name == "poison" { theme.danger } else { theme.text };
         let most = if name == "poison" || name == "state" { 6 } else { 2 };
-        let told = words::wrapped(&cell(value, shared), width.saturating_sub(14).max(8), most);
+        let told = broken(&cell(value, shared), width.saturating_sub(LABEL).max(8), most);
         for (line, words) in told.into_iter().enumerate() {
             let name = if line == 0 { name.as_str() } else { "" };
             out.push(Line::from(vec![label(name), Span::styled(words, style)]));
@@ -100,6 +103,32 @@ fn lines(message: &Message, state: &State, shared: &Shared, theme: &Theme, width
     let value = body(message, shared.masked);
     out.extend(pretty(&if state.unfolded { value } else { folded(value) }));
     out
+}
+
+/// Broken between words, and ids and addresses wherever the room ends.
+fn broken(told: &str, width: usize, most: usize) -> Vec<String> {
+    use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+    if told.split_whitespace().all(|word| word.width() <= width) {
+        return words::wrapped(told, width, most);
+    }
+    let (mut lines, mut line, mut used) = (vec![], String::new(), 0);
+    for letter in text::clean(told).chars() {
+        let wide = letter.width().unwrap_or(0);
+        if used + wide > width {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        line.push(letter);
+        used += wide;
+    }
+    lines.push(line);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = format!("{}…", text::cut(last, width.saturating_sub(1)));
+        }
+    }
+    lines
 }
 
 fn pretty(value: &Value) -> Vec<Line<'static>> {

@@ -38,13 +38,15 @@ pub(super) fn view(
         return;
     }
     let width = usize::from(inner.width);
+    // As many lines for each as leave room for all.
+    let share = (usize::from(inner.height) / findings.len()).clamp(1, 3);
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;
         // What is not looked at is told in a line; the one looked at in full.
         let most = if chosen { 6 } else { 1 };
         let style = severity(finding, theme);
-        let told = words::wrapped(&finding.what, width.saturating_sub(4), if focused { most } else { 2 });
+        let told = words::wrapped(&finding.what, width.saturating_sub(4), if focused { most } else { share });
         for (row, words) in told.into_iter().enumerate() {
             let mark = if row == 0 { format!("{} {} ", sign(finding), index + 1) } else { "    ".to_owned() };
             lines.push((Some(index), Line::from(vec![Span::styled(mark, style), Span::styled(words, style)])));

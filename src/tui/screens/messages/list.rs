@@ -105,10 +105,9 @@ fn note(state: &State) -> String {
 fn header(state: &State, roomy: bool) -> &'static str {
     match (state.pivot, state.sub, roomy) {
         (Some(_), ..) => "  messages  oldest    group",
-        (None, Sub::Outbox(_), true) => "  seq       age        type                        dest                  corr   state",
-        (None, Sub::Outbox(_), false) => "  seq       age        type                  state",
-        (None, Sub::Inbox, true) => "  msg    consumer                 received  passes  lag       note",
-        (None, Sub::Inbox, false) => "  msg    consumer          received  passes  note",
+        (None, Sub::Outbox(_), _) => "  seq      age      state     type                 to                  corr",
+        (None, Sub::Inbox, true) => "  msg    consumer            received        passes  lag       note",
+        (None, Sub::Inbox, false) => "  msg    consumer            received        passes  note",
     }
 }
 
@@ -137,7 +136,7 @@ fn row_line(
         ]));
     }
     Some(match state.sub {
-        Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, roomy, shared, theme),
+        Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, shared, theme),
         Sub::Inbox => inbox_line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
     })
 }
@@ -146,49 +145,44 @@ fn message_line(
     row: &Row,
     state: &State,
     mark: Span<'static>,
-    roomy: bool,
     shared: &Shared,
     theme: &Theme,
 ) -> Line<'static> {
     let (told, style) = standing(row, state, theme);
     let age = Age::of(row.published, shared.now.utc).to_string();
-    let mut spans = vec![
+    let to = short_destination(row.destination.as_deref());
+    let to = words::contract_short(to);
+    let corr = row.correlation.or(row.conversation).map_or_else(|| "-".to_owned(), |id| {
+        let id = id.simple().to_string();
+        format!("…{}", &id[id.len() - 4..])
+    });
+    // Where it stands comes first: what does not fit is cut at the right.
+    Line::from(vec![
         mark,
-        Span::styled(text::fit(&thousands(row.sequence), 10), theme.accent),
-        Span::raw(text::fit(&age, 11)),
-    ];
-    if roomy {
-        spans.push(Span::raw(text::fit(words::contract(&row.kind), 28)));
-        let to = short_destination(row.destination.as_deref());
-        let to = to.strip_suffix("IntegrationEvent").unwrap_or(to);
-        spans.push(Span::styled(text::fit(to, 22), if row.destination.is_some() { theme.muted } else { theme.danger }));
-        let corr = row.correlation.or(row.conversation).map_or_else(|| "-".to_owned(), |id| {
-            let id = id.simple().to_string();
-            format!("…{}", &id[id.len() - 4..])
-        });
-        spans.push(Span::styled(text::fit(&corr, 7), theme.muted));
-    } else {
-        spans.push(Span::raw(text::fit(&words::contract_short(&row.kind), 22)));
-    }
-    spans.push(Span::styled(told, style));
-    Line::from(spans)
+        Span::styled(text::fit(&thousands(row.sequence), 9), theme.accent),
+        Span::raw(text::fit(&age, 9)),
+        Span::styled(text::fit(told, 10), style),
+        Span::raw(text::fit(&words::contract_short(&row.kind), 21)),
+        Span::styled(text::fit(&to, 20), if row.destination.is_some() { theme.muted } else { theme.danger }),
+        Span::styled(corr, theme.muted),
+    ])
 }
 
 /// Where a message stands; the one that is known to be poisonous is named so.
-fn standing(row: &Row, state: &State, theme: &Theme) -> (String, Style) {
+fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
     let head = state.status().and_then(|status| status.facts.heads.first());
     let next = head.and_then(|head| head.next.as_ref()).filter(|next| next.sequence == row.sequence);
     if next.and_then(|next| next.poison.as_ref()).is_some_and(|poison| !poison.is_empty()) {
-        return ("POISON".to_owned(), theme.danger);
+        return ("POISON", theme.danger);
     }
     if row.destination.is_none() && row.delivery == Delivery::Pending {
-        return ("NO DEST".to_owned(), theme.danger);
+        return ("NO DEST", theme.danger);
     }
     match row.delivery {
-        Delivery::Pending if next.is_some() => ("next".to_owned(), theme.warn),
-        Delivery::Pending => ("pending".to_owned(), theme.text),
-        Delivery::Delivered => ("delivered".to_owned(), theme.ok),
-        Delivery::Orphan => ("ORPHAN".to_owned(), theme.danger),
+        Delivery::Pending if next.is_some() => ("next", theme.warn),
+        Delivery::Pending => ("pending", theme.text),
+        Delivery::Delivered => ("delivered", theme.ok),
+        Delivery::Orphan => ("ORPHAN", theme.danger),
     }
 }
 
@@ -205,16 +199,21 @@ fn inbox_line(
         known.into_iter().find(|one| one.consumer == row.consumer).map(|one| one.name.clone())
     });
     let name = name.unwrap_or_else(|| row.consumer.short());
-    let received = shared.zone.local(row.received).format("%H:%M:%S").to_string();
+    let received = shared.zone.local(row.received).format("%m-%d %H:%M:%S").to_string();
     let bad = row.delivered.is_none();
-    let note = inbox_note(row);
+    let note = match (row.consumed, row.delivered) {
+        (None, None) => "not handled",
+        (Some(_), None) => "half-done",
+        _ if inbox_note(row) == "done" => "done",
+        _ => "again?",
+    };
     let style = if bad { theme.danger } else { theme.muted };
     let passes = format!("{:>6}  ", row.passes);
     let mut spans = vec![
         mark,
         Span::styled(text::fit(&row.message.short(), 7), theme.accent),
-        Span::raw(text::fit(&name, if roomy { 25 } else { 18 })),
-        Span::raw(text::fit(&received, 10)),
+        Span::raw(text::fit(&name, 20)),
+        Span::raw(text::fit(&received, 16)),
         Span::raw(passes),
     ];
     if roomy {

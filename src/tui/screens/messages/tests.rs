@@ -16,12 +16,9 @@ use crate::{
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_clock::LastPass,
         outbox::{Delivery, Owner},
-        samples::at,
     },
     tui::{
-        app,
-        effect::Effect,
-        screens,
+        app, screens,
         tests::{Desk, Effects, copied, frames, now, place, runs},
     },
 };
@@ -255,7 +252,8 @@ fn watching(width: u16, height: u16) -> Desk {
         answer(&mut desk, &status, &page(0..40));
         desk.press("r");
     }
-    let status = stalled(30, 1_204);
+    let mut status = stalled(30, 1_204);
+    status.overview.drawn = Some(91_204);
     answer(&mut desk, &status, &page(0..40));
     desk
 }

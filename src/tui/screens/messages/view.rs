@@ -37,7 +37,7 @@ pub fn view(
         let [left, right] = top.layout(&Layout::horizontal([Percentage(50), Fill(1)]));
         chart::view(state, shared, theme, frame, left);
         diagnosis::view(state, theme, frame, right, &mut hits);
-        let [left, right] = body.layout(&Layout::horizontal([Percentage(62), Fill(1)]));
+        let [left, right] = body.layout(&Layout::horizontal([Percentage(58), Fill(1)]));
         list::view(state, shared, theme, frame, left, &mut hits);
         detail::view(state, shared, theme, frame, right, &mut hits);
     } else {
@@ -61,7 +61,7 @@ fn only(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: 
 /// Figures and one line of bars, the diagnosis, and one pane.
 fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect, hits: &mut Hits<Msg>) {
     let [figures, rest] = area.layout(&Layout::vertical([Length(3.min(area.height)), Fill(1)]));
-    for (row, line) in (0..figures.height).zip(chart::tiles(state, shared, theme)) {
+    for (row, line) in (0..figures.height).zip(chart::tiles(state, shared, theme, figures.width >= 70)) {
         clipped(frame, Rect { y: figures.y + row, height: 1, ..figures }, line);
     }
     if figures.height > 2 {
@@ -93,6 +93,7 @@ fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
         ("in, out", "messages a minute, from our own looks; the tables hold no history"),
         ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
         ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
+        ("again?", "more passes than a delivery needs: received again, or several messages produced"),
         ("lag", "from received to delivered"),
         ("~ and +", "estimated, and at least"),
     ];
