@@ -12,9 +12,9 @@ use crate::domain::{
 };
 
 /// So many of the newest rows are added up on a large table.
-pub const MOST: i64 = 100_000;
+pub const MOST: i64 = 40_000;
 /// So many of the newest deliveries tell the latencies.
-const TIMED: i64 = 4_000;
+const TIMED: i64 = 2_000;
 /// So many half-done rows are looked into.
 const HALVES: i64 = 20;
 /// Counting what is wrong stops here.

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn hex(bytes: [u8; 16]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Layout {
     }
 
     /// The same as [`Layout::from`] with the system column `xmax`; nothing where the table cannot be read.
-    pub(super) fn from_with_lock(&self, table: Table) -> Option<&str> {
+    pub(super) fn with_lock(&self, table: Table) -> Option<&str> {
         self.reads(table).then(|| self.tables.get(&table).map(|shape| shape.locked.as_str()))?
     }
 

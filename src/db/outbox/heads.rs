@@ -21,7 +21,7 @@ const MOST_OF_ONE: i64 = 1_000;
 /// A longer body is not read for a diagnosis.
 const LONGEST: i64 = 1_000_000;
 /// So many outboxes behind the head are looked into.
-const BEHIND: i64 = 500;
+const BEHIND: i64 = 300;
 
 /// An open outbox and the message it would send next.
 #[derive(Debug, Clone, PartialEq)]

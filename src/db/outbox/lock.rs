@@ -28,8 +28,7 @@ pub(in crate::db) async fn locks(
     table: Table,
     keys: &[Uuid],
 ) -> Result<Vec<LockRow>, Error> {
-    let (Some(from), Some(relation)) = (layout.from_with_lock(table), layout.relation(table))
-    else {
+    let (Some(from), Some(relation)) = (layout.with_lock(table), layout.relation(table)) else {
         return Ok(vec![]);
     };
     let key = if table == Table::OutboxStates { "outbox_id" } else { "message_id" };

@@ -25,7 +25,7 @@ use super::{Error, Index, Layout, Table, sql::moment};
 use crate::domain::{diagnosis::Tally, id::OutboxId};
 
 /// So many of the oldest open outboxes are looked into for sums and groups; beyond that they are estimates.
-pub const SAMPLE: i64 = 4_000;
+pub const SAMPLE: i64 = 2_000;
 /// So many of the oldest messages are looked through where no index leads from an outbox to its messages.
 pub const MOST_WITHOUT_INDEX: i64 = 20_000;
 /// So many of the oldest messages are checked for destinations where no index knows the bad ones.

@@ -300,19 +300,19 @@ pub fn concerns(finding: &Finding, message: &Message) -> bool {
     if message.shown.delivery != Delivery::Pending {
         return finding.rule == Rule::Orphans && message.shown.delivery == Delivery::Orphan;
     }
-    match (finding.rule, message.shown.owner) {
-        (Rule::HalfDone, Owner::Consumer { .. }) => true,
-        (
-            Rule::WorkerIdle
-            | Rule::BrokerRefused
-            | Rule::PoisonHead
-            | Rule::LockHolder
-            | Rule::HeldHead
-            | Rule::HeadBlocks,
-            Owner::Bus(_),
-        ) => true,
-        _ => false,
-    }
+    matches!(
+        (finding.rule, message.shown.owner),
+        (Rule::HalfDone, Owner::Consumer { .. })
+            | (
+                Rule::WorkerIdle
+                    | Rule::BrokerRefused
+                    | Rule::PoisonHead
+                    | Rule::LockHolder
+                    | Rule::HeldHead
+                    | Rule::HeadBlocks,
+                Owner::Bus(_),
+            )
+    )
 }
 
 /// In one sentence, why this message is where it is.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Columns of a field's name: an id fits beside it at 120 columns.
-const LABEL: usize = 12;
+const LABEL: usize = 13;
 
 pub(super) fn view(
     state: &State,

@@ -105,7 +105,8 @@ fn note(state: &State) -> String {
 fn header(state: &State, roomy: bool) -> &'static str {
     match (state.pivot, state.sub, roomy) {
         (Some(_), ..) => "  messages  oldest    group",
-        (None, Sub::Outbox(_), _) => "  seq      age      state     type                 to                  corr",
+        (None, Sub::Outbox(_), true) => "  seq      age      state     type                 to                  corr",
+        (None, Sub::Outbox(_), false) => "  seq      age      state     type                 to",
         (None, Sub::Inbox, true) => "  msg    consumer            received        passes  lag       note",
         (None, Sub::Inbox, false) => "  msg    consumer            received        passes  note",
     }
@@ -136,7 +137,7 @@ fn row_line(
         ]));
     }
     Some(match state.sub {
-        Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, shared, theme),
+        Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, roomy, shared, theme),
         Sub::Inbox => inbox_line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
     })
 }
@@ -145,6 +146,7 @@ fn message_line(
     row: &Row,
     state: &State,
     mark: Span<'static>,
+    roomy: bool,
     shared: &Shared,
     theme: &Theme,
 ) -> Line<'static> {
@@ -152,20 +154,21 @@ fn message_line(
     let age = Age::of(row.published, shared.now.utc).to_string();
     let to = short_destination(row.destination.as_deref());
     let to = words::contract_short(to);
-    let corr = row.correlation.or(row.conversation).map_or_else(|| "-".to_owned(), |id| {
-        let id = id.simple().to_string();
-        format!("…{}", &id[id.len() - 4..])
-    });
     // Where it stands comes first: what does not fit is cut at the right.
-    Line::from(vec![
+    let mut spans = vec![
         mark,
         Span::styled(text::fit(&thousands(row.sequence), 9), theme.accent),
         Span::raw(text::fit(&age, 9)),
         Span::styled(text::fit(told, 10), style),
         Span::raw(text::fit(&words::contract_short(&row.kind), 21)),
         Span::styled(text::fit(&to, 20), if row.destination.is_some() { theme.muted } else { theme.danger }),
-        Span::styled(corr, theme.muted),
-    ])
+    ];
+    if roomy {
+        let id = row.correlation.or(row.conversation).map(|id| id.simple().to_string());
+        let corr = id.map_or_else(|| "-".to_owned(), |id| format!("…{}", &id[id.len() - 4..]));
+        spans.push(Span::styled(corr, theme.muted));
+    }
+    Line::from(spans)
 }
 
 /// Where a message stands; the one that is known to be poisonous is named so.

@@ -37,7 +37,7 @@ pub fn view(
         let [left, right] = top.layout(&Layout::horizontal([Percentage(50), Fill(1)]));
         chart::view(state, shared, theme, frame, left);
         diagnosis::view(state, theme, frame, right, &mut hits);
-        let [left, right] = body.layout(&Layout::horizontal([Percentage(58), Fill(1)]));
+        let [left, right] = body.layout(&Layout::horizontal([Percentage(57), Fill(1)]));
         list::view(state, shared, theme, frame, left, &mut hits);
         detail::view(state, shared, theme, frame, right, &mut hits);
     } else {
