@@ -47,8 +47,8 @@ fn finding(status: &Status, rule: Rule) -> &Finding {
     found.unwrap_or_else(|| panic!("{rule:?} did not fire: {:#?}", status.findings))
 }
 
-fn at(text: &str) -> Option<DateTime<Utc>> {
-    Some(text.parse().unwrap())
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
 }
 
 mod stages {
@@ -58,13 +58,13 @@ mod stages {
     async fn the_stopped_broker_is_told_from_an_idle_worker() {
         for schema in [Schema::Document, Schema::Marten9] {
             let options = fixture::stage(pg18(), schema, "4-broker-down").await;
-            let status = look(&options, at("2026-11-22T18:18:30Z")).await;
+            let status = look(&options, Some(at("2026-11-22T18:18:30Z"))).await;
             assert_eq!(status.facts.bus, Tally::Exact(137));
             assert_eq!(status.findings[0].rule, Rule::BrokerRefused, "{:#?}", status.findings);
             assert!(status.findings[0].what.contains("a worker tries"), "{:?}", status.findings[0]);
             assert_eq!(status.findings[1].rule, Rule::HeadBlocks);
             // Later nobody has tried for a while: the service waits for its broker.
-            let later = look(&options, at("2026-11-22T18:40:00Z")).await;
+            let later = look(&options, Some(at("2026-11-22T18:40:00Z"))).await;
             assert_eq!(later.findings[0].rule, Rule::BrokerRefused);
             assert!(later.findings[0].what.contains("nobody has tried since"));
             assert_eq!(later.findings[0].severity, Severity::Alert);
@@ -75,7 +75,7 @@ mod stages {
     async fn the_bad_destination_is_found_with_what_it_holds_up() {
         for schema in [Schema::Document, Schema::Marten9] {
             let options = fixture::stage(pg18(), schema, "6-bad-destination").await;
-            let status = look(&options, at("2026-11-22T18:21:40Z")).await;
+            let status = look(&options, Some(at("2026-11-22T18:21:40Z"))).await;
             let poison = &status.findings[0];
             assert_eq!((poison.rule, poison.severity), (Rule::PoisonHead, Severity::Alert));
             assert!(poison.what.contains("bad exchange"), "{poison:?}");
@@ -94,7 +94,7 @@ mod stages {
     #[tokio::test]
     async fn broken_headers_are_found_although_no_pass_left_a_trace() {
         let options = fixture::stage(pg18(), Schema::Marten9, "7-bad-headers").await;
-        let status = look(&options, at("2026-11-22T18:24:00Z")).await;
+        let status = look(&options, Some(at("2026-11-22T18:24:00Z"))).await;
         assert_eq!(
             rules(&status)[..2],
             [Rule::PoisonHead, Rule::HeadBlocks],
@@ -110,7 +110,7 @@ mod stages {
     #[tokio::test]
     async fn messages_that_nobody_ever_tried_mean_an_idle_worker() {
         let options = fixture::stage(pg18(), Schema::Document, "1-backlog").await;
-        let status = look(&options, at("2026-11-22T19:00:00Z")).await;
+        let status = look(&options, Some(at("2026-11-22T19:00:00Z"))).await;
         assert_eq!(status.facts.bus, Tally::Exact(73));
         let idle = &status.findings[0];
         assert_eq!((idle.rule, idle.severity), (Rule::WorkerIdle, Severity::Alert));
@@ -123,7 +123,7 @@ mod stages {
     async fn the_inbox_of_the_real_service_adds_up() {
         // 30 messages, five of them sent twice, and three whose consumer always throws.
         let options = fixture::stage(pg18(), Schema::Marten9, "2-delivered").await;
-        let status = look(&options, at("2026-11-22T19:00:00Z")).await;
+        let status = look(&options, Some(at("2026-11-22T19:00:00Z"))).await;
         let inbox = &status.facts.inbox;
         assert_eq!(inbox.rows, Tally::Exact(33));
         assert_eq!(inbox.failing, Tally::Exact(3));
@@ -136,7 +136,7 @@ mod stages {
     #[tokio::test]
     async fn the_oldest_server_answers_the_same() {
         let options = fixture::stage(pg15(), Schema::Document, "6-bad-destination").await;
-        let status = look(&options, at("2026-11-22T18:21:40Z")).await;
+        let status = look(&options, Some(at("2026-11-22T18:21:40Z"))).await;
         assert_eq!(status.findings[0].rule, Rule::PoisonHead);
     }
 }
@@ -402,7 +402,7 @@ mod lists {
         let db = Db::new(&options, &Limits::default());
         let layout = db.layout().await.unwrap();
         let mut conn = open(&options).await;
-        let status = look(&options, at("2026-11-22T18:21:40Z")).await;
+        let status = look(&options, Some(at("2026-11-22T18:21:40Z"))).await;
         for group in &status.overview.by_type {
             let filter = Filter::Type(group.key.clone().unwrap());
             let (rows, _) = outbox::list(

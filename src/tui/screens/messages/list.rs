@@ -161,7 +161,7 @@ fn message_line(
         Span::raw(text::fit(&age, 9)),
         Span::styled(text::fit(told, 10), style),
         Span::raw(text::fit(&words::contract_short(&row.kind), 21)),
-        Span::styled(text::fit(&to, 20), if row.destination.is_some() { theme.muted } else { theme.danger }),
+        Span::styled(if roomy { text::fit(&to, 20) } else { text::clean(&to).into_owned() }, if row.destination.is_some() { theme.muted } else { theme.danger }),
     ];
     if roomy {
         let id = row.correlation.or(row.conversation).map(|id| id.simple().to_string());
