@@ -109,7 +109,8 @@ pub enum Verb {
     Inbox(Inbox),
     /// Open the console at an ops:// link
     Open {
-        /// `ops://CONTEXT/order/ID@VERSION?diff=A:B`, `ops://CONTEXT/orders?q=QUERY` or `ops://CONTEXT/messages/SEQ?LIST`
+        /// `ops://CONTEXT/order/ID@VERSION?diff=A:B`, `ops://CONTEXT/orders?q=QUERY` or
+        /// `ops://CONTEXT/messages/SEQ?LIST`
         link: String,
     },
     /// The private PostgreSQL

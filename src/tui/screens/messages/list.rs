@@ -154,6 +154,8 @@ fn message_line(
     let age = Age::of(row.published, shared.now.utc).to_string();
     let to = short_destination(row.destination.as_deref());
     let to = words::contract_short(to);
+    let to = if roomy { text::fit(&to, 20) } else { text::clean(&to).into_owned() };
+    let aim = if row.destination.is_some() { theme.muted } else { theme.danger };
     // Where it stands comes first: what does not fit is cut at the right.
     let mut spans = vec![
         mark,
@@ -161,7 +163,7 @@ fn message_line(
         Span::raw(text::fit(&age, 9)),
         Span::styled(text::fit(told, 10), style),
         Span::raw(text::fit(&words::contract_short(&row.kind), 21)),
-        Span::styled(if roomy { text::fit(&to, 20) } else { text::clean(&to).into_owned() }, if row.destination.is_some() { theme.muted } else { theme.danger }),
+        Span::styled(to, aim),
     ];
     if roomy {
         let id = row.correlation.or(row.conversation).map(|id| id.simple().to_string());
