@@ -532,7 +532,7 @@ mod cost {
 
     #[tokio::test]
     async fn a_look_reads_what_is_pending_and_not_the_table() {
-        for (schema, delivered) in [(None, true), (None, false), (Some(Schema::Marten9), false)] {
+        for (schema, delivered) in [(None, true), (Some(Schema::Marten9), false)] {
             let options = match schema {
                 None => managed().await,
                 Some(schema) => fixture::empty(pg18(), schema).await,
