@@ -1,3 +1,5 @@
+//! Each rule on facts that make it fire, and on facts that nearly do.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
