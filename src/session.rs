@@ -1,18 +1,19 @@
 //! Opening the database that is meant: the private one is started, migrated and filled first; any other
 //! is taken as it is.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
-    config::{Context, Target},
+    config::{Context, Settings, Target},
     db::{
         Db, Layout, Limits, Table,
         migrate::{self, Standing},
     },
     demo,
     embedded::{self, Lease},
+    ops::policy::{self, Policy},
 };
 
 /// An open database. Call [`Session::close`] at the end, or the private server runs on until the next
@@ -58,6 +59,21 @@ impl Error {
             Self::NotOrders(_) => true,
         };
         if refused { 4 } else { 3 }
+    }
+}
+
+/// What may be done in a context: its rules in the configuration, and `--read-only`.
+#[must_use]
+pub fn policy(context: &Context, settings: &Settings, read_only: bool) -> Policy {
+    let rules = settings.file.contexts.get(&context.name).cloned().unwrap_or_default();
+    let unlock = rules.unlock.map(|seconds| Duration::from_secs(seconds.clamp(1, 28_800)));
+    Policy {
+        context: context.name.clone(),
+        read_only: read_only || rules.read_only,
+        production: context.production,
+        unlock: unlock.unwrap_or(policy::UNLOCK),
+        typed: rules.typed_confirmation.unwrap_or(context.production),
+        allow: rules.allow,
     }
 }
 

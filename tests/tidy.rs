@@ -31,8 +31,16 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Inside the console: widgets know no screens, screens know neither each other nor the frame.
 const CONSOLE_ARROWS: &[(&str, &[&str])] = &[
-    ("runtime", &["app", "effect", "route", "screens", "services", "shared", "term", "ui"]),
-    ("app", &["effect", "route", "screens", "shared", "ui"]),
+    (
+        "runtime",
+        &[
+            "app", "change", "effect", "journal", "route", "screens", "services", "shared", "term",
+            "ui",
+        ],
+    ),
+    ("app", &["change", "effect", "journal", "route", "screens", "shared", "ui", "words"]),
+    ("change", &["effect", "route", "runtime", "shared", "ui", "words"]),
+    ("journal", &["effect", "runtime", "shared", "ui", "words"]),
     ("screens", &["effect", "route", "runtime", "shared", "ui", "words"]),
     ("words", &["shared", "ui"]),
     ("services", &["app", "route", "shared"]),

@@ -2,8 +2,14 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+mod write;
+
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use write::{
+    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, WriteArgs,
+};
 
 /// A terminal operations console for event-sourced orders on PostgreSQL.
 ///
@@ -87,6 +93,12 @@ pub struct Global {
     /// Colours of the console: ansi, dusk, paper or mono (`NO_COLOR` is honoured)
     #[arg(long, global = true, value_name = "NAME")]
     pub theme: Option<String>,
+    /// Who is recorded as acting, in place of the operating system's user
+    #[arg(long, global = true, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// Write nothing, whatever is asked for; nothing unlocks it
+    #[arg(long, global = true)]
+    pub read_only: bool,
     /// Write a log of what the program does to this file (`RUST_LOG` sets the detail)
     #[arg(long, global = true, value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -98,7 +110,7 @@ pub enum Verb {
     /// Search orders
     #[command(subcommand)]
     Orders(Orders),
-    /// Look at one order
+    /// Look at one order, or command it
     #[command(subcommand)]
     Order(Order),
     /// Integration messages: how many wait, and why
@@ -107,6 +119,12 @@ pub enum Verb {
     /// The inbox: what consumers received, failed at, or did half
     #[command(subcommand)]
     Inbox(Inbox),
+    /// Command buyers
+    #[command(subcommand)]
+    Buyer(Buyer),
+    /// The record of what operators did
+    #[command(subcommand)]
+    Audit(Audit),
     /// Open the console at an ops:// link
     Open {
         /// `ops://CONTEXT/order/ID@VERSION?diff=A:B`, `ops://CONTEXT/orders?q=QUERY` or
@@ -118,6 +136,10 @@ pub enum Verb {
     Db(Db),
     /// Make an empty database ready for Orderscope, or bring one of its own up to date
     Migrate,
+    /// Make schema orderscope in a service's database, so that commands can run there and are recorded
+    Attach(OwnershipArgs),
+    /// Give a database of Orderscope's own to the service, for good
+    HandOver(OwnershipArgs),
     /// Demo data
     #[command(subcommand)]
     Demo(Demo),
@@ -152,7 +174,7 @@ pub enum Orders {
 pub const SEARCH_HELP: &str = "\
 Examples:
   orderscope orders search 8c41  # the end of an id
-  orderscope orders search 'buyer:\"nguyen\" status:new'
+  orderscope orders search 'buyer:\"nguyễn\" status:new'
   orderscope orders search placed:16:30..18:15 total:'>100'
   orderscope orders search has:undelivered -status:completed --output json";
 
@@ -178,6 +200,30 @@ pub enum Order {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// What led to each event and what followed: command, event, message, delivery, consumer
+    ///
+    /// A hop is proven (the columns that are equal are named), inferred (with the reason), absent (known not
+    /// to be there: a message row that is gone was delivered or purged, no table tells which) or unknown.
+    Chain {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// The events as they are stored, with metadata and body
+    Events {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// The integration messages of the order and whether they were delivered
+    Messages {
+        /// The order's id or the end of it
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
     /// What changed between two versions
     Diff {
         /// The order's id or the end of it
@@ -189,6 +235,16 @@ pub enum Order {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// Place an order
+    Create(CreateOrder),
+    /// Complete a New order
+    Complete(EndArgs),
+    /// Cancel a New order, for a reason
+    Cancel(EndArgs),
+    /// Mark an order as deleted
+    Delete(EndArgs),
+    /// Take a deletion back
+    Restore(EndArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,8 @@
 use super::{Failure, Outcome, args::Global, given};
 use crate::{
     config::{Settings, choose},
+    ops::operator::Operator,
+    session,
     tui::{
         app,
         route::Route,
@@ -54,17 +56,20 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         let path = settings.path.display();
         return Err(Failure::usage(format!("{path}, [keys]:\n  {}", problems.join("\n  "))));
     }
+    let policy = session::policy(&context, settings, global.read_only);
+    // The role is known once the database is open.
+    let operator = Operator::new(global.operator.as_deref(), "")
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let limits = super::open::limits(settings);
+    let watch = super::open::watch(settings);
     Ok(Options {
-        services: Services::new(
-            context,
-            super::open::limits(settings),
-            super::open::watch(settings),
-        ),
+        services: Services::new(context, limits, operator, policy.clone(), watch),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
         mouse: settings.file.mouse.unwrap_or(true),
         zone: settings.zone,
         interval: settings.interval,
+        policy,
         route,
     })
 }

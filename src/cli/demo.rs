@@ -32,6 +32,7 @@ async fn load(
     global: &Global,
     settings: &Settings,
 ) -> Outcome {
+    open::may_write(global, settings)?;
     let (mut conn, lease) = open::writable(global, settings).await?;
     let done = async {
         crate::db::migrate::migrate(&mut conn).await.map_err(session::Error::Migrate)?;

@@ -1,13 +1,19 @@
 //! Headless verbs: parse, call a use case, print a table, JSON or CSV; exit codes.
 
 pub mod args;
+mod ask;
+mod audit;
+mod card;
 mod console;
 mod db;
 mod demo;
+mod input;
 mod messages;
 mod open;
 mod order;
 mod orders;
+mod ownership;
+mod write;
 
 use std::io::Write;
 
@@ -121,7 +127,12 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         None => return console::open(global, &settings, None).await,
         Some(Verb::Open { link }) => return console::open(global, &settings, Some(&link)).await,
         Some(Verb::Orders(verb)) => orders::run(verb, global, &settings).await,
-        Some(Verb::Order(verb)) => order::run(verb, global, &settings).await,
+        // Boxed: commands hold much on their way.
+        Some(Verb::Order(verb)) => Box::pin(order::run(verb, global, &settings)).await,
+        Some(Verb::Buyer(verb)) => Box::pin(write::buyer(verb, global, &settings)).await,
+        Some(Verb::Audit(verb)) => audit::run(verb, global, &settings).await,
+        Some(Verb::Attach(args)) => ownership::attach(&args, global, &settings).await,
+        Some(Verb::HandOver(args)) => ownership::hand_over(&args, global, &settings).await,
         Some(Verb::Messages(verb)) => messages::run(verb, global, &settings).await,
         Some(Verb::Inbox(verb)) => messages::inbox(verb, global, &settings).await,
         Some(Verb::Db(verb)) => db::run(verb).await,

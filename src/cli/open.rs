@@ -44,6 +44,16 @@ pub(super) fn tell(doing: &str) {
     }
 }
 
+/// Refuses where the command line or the context says that nothing is written.
+pub(super) fn may_write(global: &Global, settings: &Settings) -> Result<(), Failure> {
+    let context = choose(&given(global), settings)?;
+    if session::policy(&context, settings, global.read_only).read_only {
+        let message = format!("{} is read-only here; nothing was written", context.name);
+        return Err(Failure { message, code: exit::REFUSED });
+    }
+    Ok(())
+}
+
 /// A session that may write, and what must be left at the end.
 pub(super) async fn writable(
     global: &Global,
@@ -63,6 +73,7 @@ pub(super) async fn writable(
 
 /// `orderscope migrate`
 pub(super) async fn migrate(global: &Global, settings: &Settings) -> Outcome {
+    may_write(global, settings)?;
     let (mut conn, lease) = writable(global, settings).await?;
     let migrated = migrate::migrate(&mut conn).await;
     if let Some(lease) = lease {

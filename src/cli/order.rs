@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Order as Verb, Output},
-    exit, open,
+    exit, open, write,
 };
 use crate::{
     config::Settings,
@@ -13,7 +13,7 @@ use crate::{
         body,
         compare::Agreement,
         fold,
-        id::Version,
+        id::{OrderId, Version},
         mask,
         order::Order,
         order_ref,
@@ -21,36 +21,62 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::{history, known::Known, report},
+    ops::{chain, history, known::Known, report},
     session::Session,
 };
 
 pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Outcome {
     let id = match &verb {
-        Verb::Show { id, .. } | Verb::Timeline { id, .. } | Verb::Diff { id, .. } => id.clone(),
+        Verb::Show { id, .. }
+        | Verb::Timeline { id, .. }
+        | Verb::Chain { id, .. }
+        | Verb::Events { id, .. }
+        | Verb::Messages { id, .. }
+        | Verb::Diff { id, .. } => id.clone(),
+        _ => return write::order(verb, global, settings).await,
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
     let session = open::open(global, settings).await?;
     let known = find(&session, &wanted, &id).await;
     session.close().await;
     let known = known?;
-    let partial = known.history.cut || !known.history.coverage.is_empty();
-    for note in &known.history.coverage {
+    let mut notes: Vec<&str> = known.history.coverage.iter().map(String::as_str).collect();
+    if matches!(verb, Verb::Chain { .. }) {
+        notes.extend(known.history.chain.blind.of_inbox());
+    }
+    let partial = known.history.cut || !notes.is_empty();
+    for note in notes {
         tell(&format!("not searched: {note}"))?;
     }
     let code = match verb {
-        Verb::Timeline { output, .. } => {
-            let table = report::timeline(&known).in_zone(settings.zone);
-            table.print(Form::from(output.output), &mut std::io::stdout().lock())?;
-            if known.timeline.steps().is_empty() { exit::NOTHING } else { exit::FOUND }
+        Verb::Timeline { output, .. } => print(report::timeline(&known), output.output, settings)?,
+        Verb::Messages { output, .. } => print(report::messages(&known), output.output, settings)?,
+        Verb::Events { output, .. } if output.output == Output::Json => {
+            print_json(&report::raw_events(&known), &mut std::io::stdout().lock())?;
+            found(known.history.events.is_empty())
         }
+        Verb::Events { output, .. } => print(report::events(&known), output.output, settings)?,
+        Verb::Chain { output, .. } => print(chain::table(&known), output.output, settings)?,
         Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;
             show(&known, version, output.output, settings)?
         }
+        // Sent away above.
+        _ => exit::USAGE,
     };
     Ok(if partial && code == exit::FOUND { exit::PARTIAL } else { code })
+}
+
+/// Prints a list; one without rows found nothing.
+fn print(table: Table, output: Output, settings: &Settings) -> Outcome {
+    let table = table.in_zone(settings.zone);
+    table.print(Form::from(output), &mut std::io::stdout().lock())?;
+    Ok(found(table.rows.is_empty()))
+}
+
+const fn found(nothing: bool) -> u8 {
+    if nothing { exit::NOTHING } else { exit::FOUND }
 }
 
 async fn find(
@@ -71,16 +97,37 @@ async fn find(
         })
         .await?;
     match found {
-        Ok(Some(history)) => Ok(Known::new(history, layout.is_managed())),
+        Ok(Some(history)) => Ok(Known::new(history, layout.projects_inline())),
         Ok(None) => Err(nothing(text)),
-        Err(ids) if ids.is_empty() => Err(nothing(text)),
-        Err(ids) => {
-            let list: Vec<_> = ids.iter().map(|id| format!("  {id}")).collect();
-            let message =
-                format!("{text:?} ends several orders; give more of the id:\n{}", list.join("\n"));
-            Err(Failure { message, code: exit::NOTHING })
-        }
+        Err(ids) => Err(several(&ids, text)),
     }
+}
+
+/// The one order that an id or the end of one means.
+pub(super) async fn resolve(
+    session: &Session,
+    wanted: &crate::domain::search::IdMatch,
+    text: &str,
+) -> Result<OrderId, Failure> {
+    let stop = tokio_util::sync::CancellationToken::new();
+    let layout = &session.layout;
+    let resolve =
+        async |conn: &mut sqlx::PgConnection| history::resolve(conn, layout, wanted).await;
+    let ids = session.db.read("order", &stop, resolve).await?;
+    match ids.as_slice() {
+        [id] => Ok(*id),
+        _ => Err(several(&ids, text)),
+    }
+}
+
+fn several(ids: &[OrderId], text: &str) -> Failure {
+    if ids.is_empty() {
+        return nothing(text);
+    }
+    let list: Vec<_> = ids.iter().map(|id| format!("  {id}")).collect();
+    let message =
+        format!("{text:?} ends several orders; give more of the id:\n{}", list.join("\n"));
+    Failure { message, code: exit::NOTHING }
 }
 
 fn nothing(text: &str) -> Failure {

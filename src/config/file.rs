@@ -61,6 +61,16 @@ pub struct ContextFile {
     /// Production is named and framed.
     #[serde(default)]
     pub production: bool,
+    /// Nothing is written, and nothing unlocks it.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Seconds for which the console is unlocked, 1 to 28800. Default: 600.
+    pub unlock: Option<u64>,
+    /// The context's name has to be typed to run a command. Default: in production.
+    pub typed_confirmation: Option<bool>,
+    /// Commands by database role; `*` is all of them.
+    #[serde(default)]
+    pub allow: BTreeMap<String, Vec<String>>,
 }
 
 /// Reads a file; one that does not exist and need not is an empty one.

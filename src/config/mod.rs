@@ -16,7 +16,7 @@ pub use self::{
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };
-use crate::domain::{consumer::Consumer, diagnosis::Thresholds, zone::Zone};
+use crate::domain::{consumer::Consumer, decide::COMMANDS, diagnosis::Thresholds, zone::Zone};
 
 /// What is wrong with the settings; always names the place and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,7 @@ impl Settings {
         let zone = zone(file.zone.as_deref().unwrap_or("UTC"))?;
         let interval = Duration::from_secs(file.interval.unwrap_or(5).clamp(1, 3_600));
         let keys = file.keys.clone();
+        allowed(&file, &path)?;
         let thresholds = thresholds(&file.messages);
         let consumers =
             file.messages.consumers.iter().map(|name| consumer(name)).collect::<Result<_, _>>()?;
@@ -95,6 +96,23 @@ fn consumer(name: &str) -> Result<Consumer, Error> {
     name.parse().map_err(bad)
 }
 
+/// A misspelt command would silently stay forbidden.
+fn allowed(file: &File, path: &std::path::Path) -> Result<(), Error> {
+    for (name, context) in &file.contexts {
+        for (role, commands) in &context.allow {
+            let known = |command: &String| command == "*" || COMMANDS.contains(&command.as_str());
+            if let Some(command) = commands.iter().find(|command| !known(command)) {
+                let list = COMMANDS.join(", ");
+                let why = format!(
+                    "contexts.{name}.allow.{role} names the command {command:?}; there are {list}, and \"*\""
+                );
+                return Err(Error::Malformed { path: path.display().to_string(), why });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// `UTC`, `local`, an offset or a zone's name.
 ///
 /// # Errors
@@ -124,4 +142,26 @@ pub fn default_path() -> PathBuf {
 pub fn state_dir() -> PathBuf {
     let dir = dirs::state_dir().or_else(dirs::data_local_dir);
     dir.unwrap_or_else(|| PathBuf::from(".")).join("orderscope")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_command_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        let read = |commands: &str| {
+            let text = format!("[contexts.prod]\nallow = {{ support = [{commands}] }}\n");
+            std::fs::write(&path, text).unwrap();
+            Settings::read(Some(path.clone()))
+        };
+        assert!(read("\"CancelOrder\", \"*\"").is_ok());
+        let error = read("\"CancelOrders\"").unwrap_err().to_string();
+        assert!(
+            error.contains("contexts.prod.allow.support") && error.contains("CancelOrder,"),
+            "{error}"
+        );
+    }
 }

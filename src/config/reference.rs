@@ -112,6 +112,33 @@ pub const KEYS: &[KeyHelp] = &[
         "Whether it is production, which the header then names",
         "[contexts.prod]\nproduction = true",
     ),
+    key(
+        "contexts.NAME.read_only",
+        "false",
+        "Whether nothing may be written there, by anyone; nothing unlocks it (--read-only says the same \
+         for one run)",
+        "[contexts.prod]\nread_only = true",
+    ),
+    key(
+        "contexts.NAME.unlock",
+        "600",
+        "Seconds for which the console stays unlocked, 1 to 28800",
+        "[contexts.prod]\nunlock = 300",
+    ),
+    key(
+        "contexts.NAME.typed_confirmation",
+        "true in production",
+        "Whether the context's name has to be typed to run a command; a script says it with --confirm, \
+         --yes alone is refused",
+        "[contexts.prod]\ntyped_confirmation = true",
+    ),
+    key(
+        "contexts.NAME.allow",
+        "what the database grants",
+        "Which commands the members of which database roles may run, \"*\" for all of them; who is in none \
+         of the roles runs none",
+        "[contexts.prod]\nallow = { support = [\"CancelOrder\"], lead = [\"*\"] }",
+    ),
 ];
 
 /// Every environment variable that is read.

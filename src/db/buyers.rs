@@ -6,7 +6,25 @@ use super::{
     Error, Layout, Table,
     expressions::{BUYER_NAME, ID_TAIL},
 };
-use crate::domain::id::BuyerId;
+use crate::domain::{id::BuyerId, order::Buyer};
+
+/// Name, street, city, province.
+type Parts = (Option<String>, Option<String>, Option<String>, Option<String>);
+
+/// A buyer as the row has them now.
+pub async fn by_id(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: BuyerId,
+) -> Result<Option<Buyer>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT name, address_street, address_city, address_province FROM {} b WHERE id = ",
+        layout.from(Table::Buyers)
+    ));
+    sql.push_bind(id).push(" LIMIT 1");
+    let found: Option<Parts> = sql.build_query_as().fetch_optional(conn).await?;
+    Ok(found.map(|(name, street, city, province)| Buyer { name, street, city, province }))
+}
 
 /// Buyers whose name has this part (compared without case), at most `limit`, in no order. Needs the
 /// trigram index to be fast.
@@ -39,6 +57,26 @@ pub async fn by_tail(
     ));
     sql.push_bind(format!("{reversed}%")).push(" ORDER BY id DESC LIMIT ").push_bind(limit);
     Ok(sql.build_query_scalar().fetch_all(conn).await?)
+}
+
+/// Id, name, street, city, province.
+type Row = (BuyerId, Option<String>, Option<String>, Option<String>, Option<String>);
+
+/// These buyers, by name; ids that nobody has are left out.
+pub async fn by_ids(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    ids: &[BuyerId],
+) -> Result<Vec<(BuyerId, Buyer)>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id, name, address_street, address_city, address_province FROM {} b WHERE id = ANY(",
+        layout.from(Table::Buyers)
+    ));
+    sql.push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>()).push(") ORDER BY name, id");
+    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await?;
+    let buyer =
+        |(id, name, street, city, province): Row| (id, Buyer { name, street, city, province });
+    Ok(rows.into_iter().map(buyer).collect())
 }
 
 /// Lower-cased, with what `LIKE` would take for a wildcard made literal.

@@ -26,6 +26,17 @@ impl Db {
     ) -> Result<T, Error> {
         cancellable(&self.read, &self.control, who, stop, work).await
     }
+
+    /// The same on a session of `pool`, which may be one that writes.
+    pub async fn ask<T>(
+        &self,
+        pool: &Pool,
+        who: &str,
+        stop: &CancellationToken,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        cancellable(pool, &self.control, who, stop, work).await
+    }
 }
 
 /// Runs `work` on a session of its own until it ends or `stop` fires.

@@ -41,6 +41,12 @@ pub enum Error {
     /// Someone else changed what this change relied on.
     #[error("someone else changed it first: {0}; look again, then repeat")]
     Conflict(String),
+    /// A unique index has such a row already.
+    #[error("there is one already: {message}; look again, then repeat")]
+    Duplicate { table: String, columns: String, message: String },
+    /// The server undid it because of others' work at the same time; the same may succeed now.
+    #[error("undone because of others' work at the same time: {0}; try again")]
+    Again(String),
     /// Another session holds a lock for too long.
     #[error("another session holds a lock on it: {0}; try again, or look at who holds it")]
     Locked(String),
@@ -124,7 +130,8 @@ fn from_server(answer: &dyn DatabaseError) -> Error {
         "57014" => Error::TimedOut(Duration::ZERO),
         "42501" | "25006" => Error::NotPermitted(message),
         "42P01" | "42703" | "3F000" | "42883" => Error::MissingTable(message),
-        "23505" | "40001" | "40P01" => Error::Conflict(conflict(answer, &message)),
+        "23505" => duplicate(answer, message),
+        "40001" | "40P01" => Error::Again(message),
         "55P03" => Error::Locked(message),
         "57P01" | "57P02" | "57P05" | "25P03" | "25P04" | "08000" | "08003" | "08006" => {
             Error::Lost(message)
@@ -133,9 +140,19 @@ fn from_server(answer: &dyn DatabaseError) -> Error {
     }
 }
 
-fn conflict(answer: &dyn DatabaseError, message: &str) -> String {
+/// The columns are in the detail, `Key (stream_id, version)=(…) already exists.`: the words around them may be
+/// translated, and all of it is missing where a column may not be read.
+fn duplicate(answer: &dyn DatabaseError, message: String) -> Error {
     let detail = answer.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
-    detail.map_or_else(|| message.to_owned(), |detail| format!("{message} ({detail})"))
+    let columns = detail.and_then(|detail| {
+        let (_, rest) = detail.split_once('(')?;
+        rest.split_once(")=(").map(|(columns, _)| columns.to_owned())
+    });
+    Error::Duplicate {
+        table: answer.table().unwrap_or_default().to_owned(),
+        columns: columns.unwrap_or_default(),
+        message,
+    }
 }
 
 fn human(limit: &Duration) -> String {

@@ -130,6 +130,24 @@ pub async fn of_stream(
     Ok(rows.into_iter().map(RecordedEvent::from).collect())
 }
 
+/// The order's events among those stored after `after`, wherever they are: for what came since an earlier look.
+pub async fn since(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    after: SeqId,
+    limit: i64,
+) -> Result<Vec<RecordedEvent>, Error> {
+    let from = layout.from(Table::Events);
+    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {} FROM {from} e", columns()));
+    sql.push(" WHERE seq_id > ").push_bind(after);
+    sql.push(" AND (stream_id = ").push_bind(id).push(" OR ");
+    push_body(&mut sql, layout, id);
+    sql.push(") ORDER BY seq_id LIMIT ").push_bind(limit);
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().map(RecordedEvent::from).collect())
+}
+
 /// Whether the events of a stream are found wherever they are.
 pub fn finds_stream(layout: &Layout) -> bool {
     layout.has_or_small(Index::EventStream, Table::Events)

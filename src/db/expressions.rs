@@ -1,6 +1,6 @@
 //! Expressions that a managed database has indexes on, for the queries that want to use them. They are
-//! valid on every layout; without the index they only cost more. Their twins are in
-//! `migrations/managed/0003_search.sql`, and a test asks the planner whether they still match.
+//! valid on every layout; without the index they only cost more. Their twins are in `0003_search.sql` and
+//! `0005_search_faster.sql` of `migrations/managed`, and a test asks the planner whether they still match.
 //!
 //! Columns are named without their table: use them where only one table has a `data`, `body` or `id`.
 
@@ -25,6 +25,11 @@ pub const LETTER_SEQUENCE: &str =
 /// `mt_doc_ordersummaryview`: the total as `numeric`; null where the document has no sensible number.
 pub const SUMMARY_TOTAL: &str = "(CASE WHEN jsonb_typeof(data -> 'TotalPrice') = 'number' \
      AND length(data ->> 'TotalPrice') <= 40 THEN (data -> 'TotalPrice')::numeric END)";
+
+/// `mt_doc_ordersummaryview`: which of the buckets, each 5 % wide, the total is in.
+pub const SUMMARY_TOTAL_BUCKET: &str = "floor(20 * ln(greatest(CASE WHEN \
+     jsonb_typeof(data -> 'TotalPrice') = 'number' AND length(data ->> 'TotalPrice') <= 40 \
+     THEN (data -> 'TotalPrice')::numeric END, 0.01)::float8))::integer";
 
 /// `orders` and `buyers`: the id's digits backwards. Compare with `LIKE` and the reversed tail plus `%`.
 pub const ID_TAIL: &str = "reverse(replace(id::text, '-', ''))";

@@ -12,7 +12,7 @@ use sqlx::{
 /// Key of the advisory lock that only one migrating process holds ("orderscp" in ASCII).
 const LOCK: i64 = 0x6f72_6465_7273_6370;
 /// How long one process waits for another that is migrating.
-const PATIENCE: &str = "60s";
+pub(super) const PATIENCE: &str = "60s";
 const OLDEST: i32 = 15;
 
 const MANAGED_TABLE: &str = "orderscope.managed_migrations";
@@ -67,6 +67,27 @@ pub enum Error {
         "another process has been migrating this database for {PATIENCE}; try again when it is done"
     )]
     Busy,
+    #[error(
+        "there are no tables of the Ordering Service here to attach to; name the service's database, or \
+         run `orderscope migrate` to make this one Orderscope's own"
+    )]
+    NothingThere,
+    #[error(
+        "this database is Orderscope's own, so there is nothing to attach; `orderscope hand-over` gives it \
+         to the service"
+    )]
+    Managed,
+    #[error("this database is attached already (since {since}); there is nothing to hand over")]
+    Attached { since: String },
+    #[error(
+        "this login may not make a schema in this database; ask for GRANT CREATE ON DATABASE, or let the \
+         database's owner run it once"
+    )]
+    MayNotCreate,
+    #[error(
+        "only the owner of schema orderscope changes what kind of database this is; run it with that login"
+    )]
+    NotOwner,
     #[error("step {step} of the schema failed, nothing was changed: {source}")]
     Step { step: i64, source: sqlx::Error },
     #[error("the database could not be examined or migrated, nothing was changed: {0}")]
@@ -101,7 +122,7 @@ pub struct Migrated {
 /// service, one that is newer than this program, and servers before PostgreSQL 15.
 pub async fn migrate(conn: &mut PgConnection) -> Result<Migrated, Error> {
     let mut tx = conn.begin().await?;
-    prepare(&mut tx).await?;
+    prepare(&mut tx, PATIENCE).await?;
     let standing = standing(&mut tx).await?;
     match &standing {
         Standing::Empty | Standing::Managed { .. } => {}
@@ -206,13 +227,13 @@ async fn tables(conn: &mut PgConnection) -> Result<Option<String>, Error> {
 
 /// Takes the lock and settings that end with the transaction: whatever this connection was opened for,
 /// building an index may take as long as it takes, and names mean those in `public`.
-async fn prepare(tx: &mut PgConnection) -> Result<(), Error> {
+pub(super) async fn prepare(tx: &mut PgConnection, patience: &str) -> Result<(), Error> {
     sqlx::query(
         "SELECT set_config('search_path', 'public', true), set_config('lock_timeout', $1, true),
                 set_config('statement_timeout', '0', true),
                 set_config('idle_in_transaction_session_timeout', '0', true)",
     )
-    .bind(PATIENCE)
+    .bind(patience)
     .execute(&mut *tx)
     .await?;
     let locked = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(tx).await;
@@ -223,7 +244,7 @@ async fn prepare(tx: &mut PgConnection) -> Result<(), Error> {
     }
 }
 
-async fn run(set: &Migrator, tx: &mut PgConnection) -> Result<Vec<String>, Error> {
+pub(super) async fn run(set: &Migrator, tx: &mut PgConnection) -> Result<Vec<String>, Error> {
     let before = applied(tx, &set.table_name).await?;
     set.run_direct(None, tx, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(found) => Error::Newer { found, known: newest(set) },
@@ -266,7 +287,7 @@ fn managed() -> Migrator {
     ours(sqlx::migrate!("migrations/managed"), MANAGED_TABLE)
 }
 
-fn console() -> Migrator {
+pub(super) fn console() -> Migrator {
     ours(sqlx::migrate!("migrations/console"), CONSOLE_TABLE)
 }
 

@@ -1,8 +1,11 @@
 //! PostgreSQL: sessions, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
 
+pub mod audit;
 pub mod bulk;
 pub mod buyers;
+pub mod chain;
+pub mod clock;
 pub mod demo;
 pub mod events;
 pub mod expressions;
@@ -12,12 +15,16 @@ pub mod messages;
 pub mod migrate;
 pub mod orders;
 pub mod outbox;
+pub mod ownership;
 pub mod search;
+pub mod settings;
 pub mod streams;
 pub mod summaries;
+pub mod write;
 
 mod cancel;
 mod error;
+mod journal;
 mod layout;
 mod pool;
 mod sql;

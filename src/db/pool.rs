@@ -26,6 +26,8 @@ pub struct Limits {
     pub statement: Duration,
     /// The longest wait for another's lock.
     pub lock: Duration,
+    /// The longest a plan may hold the locks of what it tries out.
+    pub planning: Duration,
     /// The longest a transaction of ours may do nothing.
     pub idle_in_transaction: Duration,
     /// The longest wait for the server to take a new session.
@@ -44,6 +46,7 @@ impl Default for Limits {
         Self {
             statement: Duration::from_secs(2),
             lock: Duration::from_millis(500),
+            planning: Duration::from_secs(1),
             idle_in_transaction: Duration::from_secs(5),
             connect: Duration::from_secs(5),
             acquire: Duration::from_secs(5),
@@ -59,6 +62,8 @@ impl Default for Limits {
 pub struct Db {
     pub(super) read: Pool,
     pub(super) control: Pool,
+    /// One session; see [`Db::journal`].
+    pub(super) journal: Pool,
     layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
 }
 
@@ -66,8 +71,9 @@ impl Db {
     /// A database at an address. Nothing is opened before the first question.
     pub fn new(options: &PgConnectOptions, limits: &Limits) -> Self {
         Self {
-            read: Pool::new(options, limits, limits.readers),
-            control: Pool::new(options, limits, 1),
+            read: Pool::new(options, limits, limits.readers, Access::Read),
+            control: Pool::new(options, limits, 1, Access::Read),
+            journal: Pool::new(options, limits, 1, Access::Read),
             layout: Arc::default(),
         }
     }
@@ -101,6 +107,12 @@ impl Db {
         self.read.session(who).await
     }
 
+    /// Sessions that may write, two at most. They exist only as long as what is returned is kept.
+    pub fn writing(&self) -> Pool {
+        let Inner { options, limits, .. } = &*self.read.0;
+        Pool::new(options, limits, WRITERS, Access::Write)
+    }
+
     /// `host:port/database`, without user or password, for messages.
     pub fn place(&self) -> &str {
         &self.read.0.place
@@ -110,6 +122,7 @@ impl Db {
     pub async fn close(&self) {
         self.read.close().await;
         self.control.close().await;
+        self.journal.close().await;
     }
 }
 
@@ -127,7 +140,17 @@ pub async fn connect(options: &PgConnectOptions, who: &str) -> Result<PgConnecti
     }
 }
 
-/// Read-only sessions, at most a fixed number.
+/// Sessions for commands at the same time.
+const WRITERS: usize = 2;
+
+/// What the sessions of a pool may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Sessions of one kind, at most a fixed number.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -136,6 +159,7 @@ struct Inner {
     options: PgConnectOptions,
     limits: Limits,
     size: usize,
+    access: Access,
     place: String,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
@@ -153,7 +177,7 @@ struct Idle {
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 impl Pool {
-    fn new(options: &PgConnectOptions, limits: &Limits, size: usize) -> Self {
+    fn new(options: &PgConnectOptions, limits: &Limits, size: usize, access: Access) -> Self {
         // extra_float_digits is refused by PgBouncer, and we read no floats.
         let options = options.clone().extra_float_digits(None).disable_statement_logging();
         Self(Arc::new(Inner {
@@ -161,6 +185,7 @@ impl Pool {
             options,
             limits: limits.clone(),
             size,
+            access,
             permits: Arc::new(Semaphore::new(size)),
             idle: Mutex::default(),
         }))
@@ -194,6 +219,11 @@ impl Pool {
         self.0.limits.statement
     }
 
+    /// The longest a plan may hold locks here.
+    pub fn planning_limit(&self) -> Duration {
+        self.0.limits.planning
+    }
+
     async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         let permits = Arc::clone(&self.0.permits);
         match Arc::clone(&permits).try_acquire_owned() {
@@ -213,12 +243,12 @@ impl Pool {
     }
 
     async fn open(&self, who: &str) -> Result<Idle, Error> {
-        let Inner { options, limits, place, .. } = &*self.0;
+        let Inner { options, limits, place, access, .. } = &*self.0;
         let options = options.clone().application_name(&shown(who));
         let opening = async {
             let mut conn = options.connect().await?;
             let rows: Vec<PgRow> =
-                sqlx::raw_sql(AssertSqlSafe(set_up(limits))).fetch_all(&mut conn).await?;
+                sqlx::raw_sql(AssertSqlSafe(set_up(limits, *access))).fetch_all(&mut conn).await?;
             let backend = rows.last().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
             Ok(Idle { conn, backend, who: who.to_owned(), since: Instant::now() })
         };
@@ -231,7 +261,8 @@ impl Pool {
         }
     }
 
-    async fn close(&self) {
+    /// Ends all idle sessions in an orderly way.
+    pub async fn close(&self) {
         while let Some(idle) = self.take_idle() {
             // The server notices a closed socket as well; the orderly way only spares its log.
             let _ = idle.conn.close().await;
@@ -243,15 +274,36 @@ impl Pool {
 ///
 /// Searches differ too much for plans made without knowing what is looked for. `pg_catalog` comes first so
 /// that nothing in `public` can stand in for a built-in function.
-fn set_up(limits: &Limits) -> String {
+fn set_up(limits: &Limits, access: Access) -> String {
+    let statement = limits.statement.as_millis();
+    let (lock, idle, rights) = match access {
+        Access::Read => {
+            (limits.lock, limits.idle_in_transaction, "SET default_transaction_read_only = on")
+        }
+        // A lock is waited for nearly as long as a statement may take, so that its own message is the one
+        // that comes. PostgreSQL 17 and newer limit the whole transaction as well.
+        Access::Write => (
+            limits.statement * 3 / 4,
+            limits.statement,
+            "SET default_transaction_read_only = off; \
+             SET default_transaction_isolation = 'read committed'; \
+             SET synchronous_commit = on",
+        ),
+    };
+    let whole = match access {
+        Access::Read => String::new(),
+        Access::Write => format!(
+            "SELECT set_config('transaction_timeout', '{statement}', false) \
+             WHERE current_setting('server_version_num')::int >= 170000; "
+        ),
+    };
     format!(
-        "SET statement_timeout = {}; SET lock_timeout = {}; \
-         SET idle_in_transaction_session_timeout = {}; SET default_transaction_read_only = on; \
+        "SET statement_timeout = {statement}; SET lock_timeout = {}; \
+         SET idle_in_transaction_session_timeout = {}; {rights}; {whole}\
          SET search_path = pg_catalog, public, pg_temp; SET TimeZone = 'UTC'; SET jit = off; SET plan_cache_mode = force_custom_plan; \
          SELECT pg_backend_pid()",
-        limits.statement.as_millis(),
-        limits.lock.as_millis(),
-        limits.idle_in_transaction.as_millis(),
+        lock.as_millis(),
+        idle.as_millis(),
     )
 }
 

@@ -18,6 +18,7 @@ use super::{
 use crate::db::{
     bulk, demo,
     migrate::{self, Standing},
+    settings::{self, Projection},
 };
 
 /// Pieces of some megabytes that may wait for the server.
@@ -146,6 +147,8 @@ pub async fn load(
         },
     )
     .await?;
+    // So that lag and dead letters live.
+    settings::set_projection(&mut tx, Projection::Async).await?;
     tx.commit().await?;
     progress(step(1));
     let Counts { orders, lines, buyers, events, .. } = counts;

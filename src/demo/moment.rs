@@ -1,9 +1,10 @@
 //! Moments in microseconds since 1970 UTC, as PostgreSQL counts them, their text, and ids that carry them.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate};
 use uuid::Uuid;
 
 use super::random::Random;
+use crate::domain::id_clock;
 
 pub const MILLI: i64 = 1_000;
 pub const SECOND: i64 = 1_000_000;
@@ -66,17 +67,12 @@ impl Moment {
         Uuid::from_u64_pair(high, (random.any() >> 2) | (1 << 63))
     }
 
-    /// An id as .NET's `NewId` makes it: the ticks since year 1 behind the process's own bytes.
-    /// Layout: `NewId.cs` of MassTransit, checked against captured ids.
+    /// An id as .NET's `NewId` makes it, by one process of one machine.
     pub fn new_id(self, process: u16, serial: u16) -> Uuid {
-        const TICKS_TO_1970: i64 = 621_355_968_000_000_000;
-        let ticks = (TICKS_TO_1970 + self.0 * 10).to_be_bytes();
-        let mut bytes = [0, 0, 0, 0, 0xee, 0x9d, 0x1e, 0xbc, 0, 0, 0, 0, 0, 0, 0, 0];
-        bytes[..2].copy_from_slice(&process.to_le_bytes());
-        bytes[2..4].copy_from_slice(&serial.to_be_bytes());
-        bytes[8..10].copy_from_slice(&ticks[6..]);
-        bytes[10..].copy_from_slice(&ticks[..6]);
-        Uuid::from_bytes(bytes)
+        let mut maker = [0, 0, 0, 0, 0xee, 0x9d, 0x1e, 0xbc];
+        maker[..2].copy_from_slice(&process.to_le_bytes());
+        maker[2..4].copy_from_slice(&serial.to_be_bytes());
+        id_clock::new_id(DateTime::from_timestamp_micros(self.0).unwrap_or_default(), maker)
     }
 }
 

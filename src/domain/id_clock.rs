@@ -32,6 +32,19 @@ pub fn new_id_time(id: Uuid, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     (seconds >= NEW_ID_SINCE && at <= latest).then_some(at)
 }
 
+/// An id as MassTransit's `NewId` makes it: ticks of 100 ns since year 1 behind eight bytes of its maker.
+#[must_use]
+pub fn new_id(at: DateTime<Utc>, maker: [u8; 8]) -> Uuid {
+    let since_1970 =
+        i128::from(at.timestamp()) * 10_000_000 + i128::from(at.timestamp_subsec_nanos() / 100);
+    let ticks = u64::try_from(TICKS_BEFORE_1970 + since_1970).unwrap_or_default().to_be_bytes();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&maker);
+    bytes[8..10].copy_from_slice(&ticks[6..]);
+    bytes[10..].copy_from_slice(&ticks[..6]);
+    Uuid::from_bytes(bytes)
+}
+
 /// What `outbox_state.lock_id` and `inbox_state.lock_id` tell: they are no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastPass {

@@ -15,6 +15,9 @@ const PERSONAL_KEYS: &[&str] = &[
     "fullname",
     "buyername",
     "street",
+    "address_street",
+    "address_city",
+    "address_province",
     "city",
     "province",
     "address",
@@ -66,6 +69,14 @@ fn mask_under(value: &mut Value, personal: bool) {
         }
         Value::Array(values) => values.iter_mut().for_each(|value| mask_under(value, personal)),
         Value::String(text) if personal => mask(text).clone_into(text),
+        // A message's body as its row has it: JSON in a text.
+        Value::String(text) if text.starts_with(['{', '[']) => {
+            if let Ok(mut inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
+            {
+                mask_under(&mut inner, false);
+                *text = inner.to_string();
+            }
+        }
         Value::Number(_) if personal => *value = Value::from(MASK),
         _ => {}
     }
@@ -93,6 +104,18 @@ mod tests {
         assert_eq!(mask(""), "");
         assert_eq!(veil("a\u{1b}", true), "a␛");
         assert_eq!(veil("a\u{1b}", false), MASK);
+    }
+
+    #[test]
+    fn rows_and_bodies_inside_texts() {
+        let mut row = json!({"address_city": "Hue", "body": "{\"FullName\":\"Le Thi\",\"n\":1}",
+            "odd": "{not json", "headers": "[{\"Email\":\"a@b\"}]"});
+        mask_json(&mut row);
+        assert_eq!(
+            row,
+            json!({"address_city": MASK, "body": format!("{{\"FullName\":\"{MASK}\",\"n\":1}}"),
+                "odd": "{not json", "headers": format!("[{{\"Email\":\"{MASK}\"}}]")})
+        );
     }
 
     #[test]

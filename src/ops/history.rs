@@ -4,9 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+use super::chain;
 use crate::{
     db::{
-        Error, Layout, Table, events,
+        Error, Layout, Table, clock, events,
         letters::{self, Letter},
         messages::{self, Message},
         orders,
@@ -14,6 +15,7 @@ use crate::{
         summaries::{self, Position, SummaryDocument},
     },
     domain::{
+        chain::Facts,
         event::RecordedEvent,
         id::{OrderId, SeqId},
         order::Order,
@@ -28,6 +30,8 @@ pub const MOST_EVENTS: usize = 5_000;
 const WINDOWS: [i64; 2] = [30, 3];
 /// The most messages, and the most letters.
 const MOST_OTHERS: i64 = 1_000;
+/// What one request of the service writes is all there after this time.
+const SETTLED: TimeDelta = TimeDelta::seconds(3);
 /// The most orders that the end of an id is taken to mean.
 pub const MOST_ALIKE: i64 = 20;
 
@@ -50,6 +54,11 @@ pub struct History {
     pub position: Position,
     pub messages: Vec<Message>,
     pub letters: Vec<Letter>,
+    /// What its causal chain is made from.
+    pub chain: Facts,
+    /// Something was written so little ago that the rest may not have been there yet when it was looked for:
+    /// what differs may be about to agree.
+    pub settling: bool,
     /// What was not searched and why; a line each.
     pub coverage: Vec<String>,
 }
@@ -75,13 +84,20 @@ pub async fn history(
         return Ok(None);
     }
     let (summary, position) = summaries::of_order(conn, layout, id).await?;
+    let noted = coverage.len();
     let messages = messages_of(conn, layout, id, &mut coverage).await?;
+    let unsearched = coverage.get(noted).cloned().or_else(|| {
+        let full = i64::try_from(messages.len()).is_ok_and(|count| count >= MOST_OTHERS);
+        full.then(|| format!("only the first {MOST_OTHERS} messages were read"))
+    });
+    let chain = chain::facts(conn, layout, &events, &messages, unsearched).await?;
     let letters = letters_of(conn, layout, &events, &mut coverage).await?;
     for table in [Table::Events, Table::Summaries, Table::OutboxMessages, Table::Letters] {
         if !layout.reads(table) {
             coverage.push(format!("{} cannot be read", table.name()));
         }
     }
+    let settling = is_settling(conn, row.as_ref(), &events).await?;
     Ok(Some(History {
         id,
         row,
@@ -93,8 +109,21 @@ pub async fn history(
         position,
         messages,
         letters,
+        chain,
+        settling,
         coverage,
     }))
+}
+
+/// Whether the newest that the parts say of themselves is only moments old, by the server's clock.
+async fn is_settling(
+    conn: &mut PgConnection,
+    row: Option<&Order>,
+    events: &[RecordedEvent],
+) -> Result<bool, Error> {
+    let row = row.and_then(|row| row.created_at.max(row.last_modified_at));
+    let Some(newest) = row.max(events.last().map(|event| event.at)) else { return Ok(false) };
+    Ok((clock::now(conn).await? - newest).abs() < SETTLED)
 }
 
 /// The orders that a whole id or the end of one means, newest first, at most [`MOST_ALIKE`]. An order without
@@ -115,7 +144,7 @@ pub async fn resolve(
     }
 }
 
-async fn events_of(
+pub(super) async fn events_of(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,

@@ -2,6 +2,7 @@
 
 use super::history::History;
 use crate::domain::{
+    chain::Chain,
     compare::{Comparison, Projection, Sources, Summary, compare},
     id::Version,
     order::Status,
@@ -17,6 +18,8 @@ pub struct Known {
     pub summary: Option<Summary>,
     pub comparison: Comparison,
     pub snapshot: SnapshotCheck,
+    /// What led to each event and what followed from it.
+    pub chain: Chain,
 }
 
 /// Whether the stream's snapshot says what its events come to.
@@ -31,18 +34,19 @@ pub enum SnapshotCheck {
 }
 
 impl Known {
-    /// Folds and compares. `managed`: the database is ours, so that a projection without a progression row
-    /// runs inline; in a service's database such a row is missing because nothing was projected yet.
+    /// Folds and compares. `inline`: the database is ours and summary documents are written with the events
+    /// (`Layout::projects_inline`); otherwise a projection without a progression row has done nothing yet.
     #[must_use]
-    pub fn new(history: History, managed: bool) -> Self {
+    pub fn new(history: History, inline: bool) -> Self {
         let timeline = Timeline::new(history.id, history.events.clone());
         let summary = history
             .summary
             .as_ref()
             .map(|document| Summary::read(&document.data, document.version));
-        let projection = match (history.position.summary, history.position.high_water) {
-            (None, None) if managed => Projection::Inline,
-            (position, _) => Projection::Async { position },
+        let projection = if inline {
+            Projection::Inline
+        } else {
+            Projection::Async { position: history.position.summary }
         };
         let sources = Sources {
             timeline: &timeline,
@@ -51,9 +55,13 @@ impl Known {
             projection,
             history_complete: history.whole,
         };
-        let comparison = compare(&sources);
+        let mut comparison = compare(&sources);
+        if history.settling {
+            comparison = comparison.while_written();
+        }
         let snapshot = check_snapshot(&history, &timeline);
-        Self { history, timeline, summary, comparison, snapshot }
+        let chain = Chain::new(&timeline, &history.chain);
+        Self { history, timeline, summary, comparison, snapshot, chain }
     }
 
     /// What the events come to.

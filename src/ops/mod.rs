@@ -1,7 +1,16 @@
 //! Use cases: what an operator does, each a function over a session and what is known of the database.
 
+pub mod audit;
+pub mod buyers;
+pub mod chain;
+pub mod command;
 pub mod history;
+pub mod inbox;
 pub mod known;
 pub mod messages;
+pub mod operator;
+pub mod ownership;
+pub mod plan;
+pub mod policy;
 pub mod report;
 pub mod search;

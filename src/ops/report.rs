@@ -1,13 +1,21 @@
 //! Answers as tables: the same rows for headless verbs and for exports from the screen.
 
+use serde_json::{Value, json};
+use uuid::Uuid;
+
 use super::{known::Known, search::OrderLine};
-use crate::domain::{
-    compare::Agreement,
-    diff::{Change, Datum},
-    fold::State,
-    id::Version,
-    mask,
-    report::{Cell, Table},
+use crate::{
+    db::messages::Message,
+    domain::{
+        compare::Agreement,
+        diff::{Change, Datum},
+        event::RecordedEvent,
+        fold::State,
+        id::Version,
+        mask,
+        outbox::Delivery,
+        report::{Cell, Table},
+    },
 };
 
 /// A page of orders. Masked, names are covered.
@@ -94,6 +102,125 @@ pub fn timeline(known: &Known) -> Table {
                     Cell::Flag(event.archived),
                     Cell::Flag(point.frozen),
                     Cell::maybe(point.state.uncertain.as_ref().map(|doubt| doubt.why.clone())),
+                ]
+            })
+            .collect(),
+    }
+}
+
+/// Every event as it is stored. Personal data in bodies and headers is covered.
+#[must_use]
+pub fn events(known: &Known) -> Table {
+    Table {
+        columns: vec![
+            "seq",
+            "event_id",
+            "stream",
+            "version",
+            "type",
+            "at",
+            "dotnet_type",
+            "correlation",
+            "causation",
+            "archived",
+            "headers",
+            "body",
+        ],
+        rows: known
+            .history
+            .events
+            .iter()
+            .map(|event| {
+                vec![
+                    Cell::number(event.seq),
+                    Cell::Text(event.id.to_string()),
+                    Cell::maybe(event.stream.map(|id| id.to_string())),
+                    Cell::number(event.version),
+                    Cell::Text(event.kind.clone()),
+                    Cell::time(event.at),
+                    Cell::maybe(event.dotnet_type.clone()),
+                    Cell::maybe(event.correlation_id.clone()),
+                    Cell::maybe(event.causation_id.clone()),
+                    Cell::Flag(event.archived),
+                    Cell::maybe(event.headers.as_ref().map(|headers| covered(headers).to_string())),
+                    Cell::Text(covered(&event.body).to_string()),
+                ]
+            })
+            .collect(),
+    }
+}
+
+/// The same for programs: bodies and headers as JSON, under the columns' own names.
+#[must_use]
+pub fn raw_events(known: &Known) -> Value {
+    let event = |event: &RecordedEvent| {
+        json!({
+            "seq_id": event.seq,
+            "id": event.id,
+            "stream_id": event.stream,
+            "version": event.version,
+            "type": event.kind,
+            "timestamp": event.at,
+            "mt_dotnet_type": event.dotnet_type,
+            "correlation_id": event.correlation_id,
+            "causation_id": event.causation_id,
+            "headers": event.headers.as_ref().map(covered),
+            "is_archived": event.archived,
+            "is_binary": event.binary,
+            "data": covered(&event.body),
+        })
+    };
+    known.history.events.iter().map(event).collect()
+}
+
+fn covered(value: &Value) -> Value {
+    let mut value = value.clone();
+    mask::mask_json(&mut value);
+    value
+}
+
+/// The integration messages around an order.
+#[must_use]
+pub fn messages(known: &Known) -> Table {
+    let id = |id: Option<Uuid>| Cell::maybe(id.map(|id| id.to_string()));
+    let delivery = |message: &Message| match message.delivery {
+        Delivery::Pending => "pending",
+        Delivery::Delivered => "delivered",
+        Delivery::Orphan => "orphan",
+    };
+    Table {
+        columns: vec![
+            "sequence",
+            "message_id",
+            "type",
+            "published",
+            "delivery",
+            "delivered",
+            "destination",
+            "conversation",
+            "correlation",
+            "initiator",
+            "outbox",
+            "names_order",
+        ],
+        rows: known
+            .history
+            .messages
+            .iter()
+            .map(|message| {
+                vec![
+                    Cell::number(message.sequence),
+                    Cell::Text(message.id.to_string()),
+                    Cell::Text(message.kind.clone()),
+                    Cell::time(message.published),
+                    Cell::Text(delivery(message).to_owned()),
+                    message.delivered.map_or(Cell::None, Cell::time),
+                    Cell::maybe(message.destination.clone()),
+                    id(message.conversation),
+                    id(message.correlation),
+                    id(message.initiator),
+                    Cell::maybe(message.outbox.map(|outbox| outbox.to_string())),
+                    Cell::Flag(message.names_order),
                 ]
             })
             .collect(),

@@ -30,6 +30,8 @@ pub enum Effect<R> {
     Back,
     /// Remember something between sessions.
     Keep(Keep),
+    /// Ask for the reason to unlock writes.
+    Unlock,
 }
 
 impl<R> Effect<R> {
@@ -44,6 +46,7 @@ impl<R> Effect<R> {
             Self::Open(route) => Effect::Open(route),
             Self::Back => Effect::Back,
             Self::Keep(keep) => Effect::Keep(keep),
+            Self::Unlock => Effect::Unlock,
         }
     }
 }

@@ -2,7 +2,9 @@
 //! into frames.
 
 pub mod app;
+pub mod change;
 pub mod effect;
+pub mod journal;
 pub mod route;
 pub mod runtime;
 pub mod screens;

@@ -4,6 +4,7 @@ use std::{io::Write, path::PathBuf, sync::Arc};
 
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     app::{Ended, Msg},
@@ -11,10 +12,16 @@ use super::{
     shared::{Kept, Link, Place},
 };
 use crate::{
-    config::{Context, KeptFile, Target},
+    config::{self, Context, KeptFile, Target},
     db::{self, Db, Layout, Limits},
     domain::report::{Form, Table},
-    ops::messages::Watch,
+    ops::{
+        audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
+        messages::Watch,
+        operator::Operator,
+        plan::{self, Writer},
+        policy::Policy,
+    },
     session::{self, Session},
 };
 
@@ -23,6 +30,9 @@ use crate::{
 pub struct Services {
     context: Context,
     limits: Limits,
+    /// Who acts; the role is the database session's.
+    operator: Operator,
+    policy: Policy,
     /// What counts as trouble with messages.
     watch: Watch,
     /// Where exports go.
@@ -35,14 +45,25 @@ struct Opened {
     db: Db,
     layout: Arc<Layout>,
     session: tokio::sync::Mutex<Option<Session>>,
+    operator: Operator,
+    trail: Trail,
+    /// There only while the console is unlocked.
+    writer: tokio::sync::Mutex<Option<Writer>>,
 }
 
 impl Services {
     /// Nothing is opened before the first request.
     #[must_use]
-    pub fn new(context: Context, limits: Limits, watch: Watch) -> Self {
+    pub fn new(
+        context: Context,
+        limits: Limits,
+        operator: Operator,
+        policy: Policy,
+        watch: Watch,
+    ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        Self { context, limits, watch, exports, open: watch::Sender::new(None) }
+        let open = watch::Sender::new(None);
+        Self { context, limits, operator, policy, watch, exports, open }
     }
 
     /// Opens the database, telling what takes time.
@@ -57,7 +78,12 @@ impl Services {
                 let place = self.place(&session);
                 let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
                 let session = tokio::sync::Mutex::new(Some(session));
-                self.open.send_replace(Some(Arc::new(Opened { db, layout, session })));
+                let role = layout.role().to_owned();
+                let operator = Operator { role, ..self.operator.clone() };
+                let trail = Trail::new(&db, &operator, config::state_dir().join("reads.jsonl"));
+                let writer = tokio::sync::Mutex::new(None);
+                let opened = Opened { db, layout, session, operator, trail, writer };
+                self.open.send_replace(Some(Arc::new(opened)));
                 Msg::Linked(Link::Up(Arc::new(place)))
             }
             Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
@@ -74,7 +100,7 @@ impl Services {
     pub async fn read<T>(
         &self,
         who: &str,
-        stop: &tokio_util::sync::CancellationToken,
+        stop: &CancellationToken,
         work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
     ) -> Result<T, db::Error> {
         let mut open = self.open.subscribe();
@@ -85,6 +111,69 @@ impl Services {
         let Some(opened) = opened else { return Err(db::Error::Cancelled) };
         let layout = Arc::clone(&opened.layout);
         opened.db.read(who, stop, async |conn| work(conn, &layout).await).await
+    }
+
+    fn opened(&self) -> Option<Arc<Opened>> {
+        self.open.borrow().clone()
+    }
+
+    /// Opens the way to write.
+    pub(super) async fn unlock(&self) -> Result<(), String> {
+        let opened = self.opened().ok_or("not connected yet")?;
+        let made = Writer::open(&opened.db, opened.operator.clone(), self.policy.clone()).await;
+        let writer = made.map_err(|error| error.to_string())?;
+        if let Some(old) = opened.writer.lock().await.replace(writer) {
+            old.close().await;
+        }
+        Ok(())
+    }
+
+    /// Closes it.
+    pub(super) async fn lock(&self) {
+        if let Some(opened) = self.opened()
+            && let Some(writer) = opened.writer.lock().await.take()
+        {
+            writer.close().await;
+        }
+    }
+
+    /// The way to write, while the console is unlocked.
+    ///
+    /// # Errors
+    /// When it is locked.
+    pub async fn writer(&self) -> Result<Writer, plan::Error> {
+        let opened = self.opened().ok_or(plan::Error::Locked)?;
+        let writer = opened.writer.lock().await.clone();
+        writer.ok_or(plan::Error::Locked)
+    }
+
+    /// Records that personal data is looked at, and why; tells where the record is.
+    pub(super) async fn reveal(&self, reason: &str, target: String) -> Result<String, String> {
+        let opened = self.opened().ok_or("not connected yet")?;
+        let targets = vec![target];
+        let reveal = Reveal { at: chrono::Utc::now(), targets, reason: reason.to_owned() };
+        match audit::revealed(&opened.trail, &reveal).await {
+            Ok(Record::Audit(number)) => Ok(format!("recorded as #{number}")),
+            Ok(Record::Local(path)) => Ok(format!("recorded in {}", path.display())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The newest records of what operators did.
+    pub async fn records(
+        &self,
+        filter: &Filter,
+        limit: i64,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Recorded>, db::Error> {
+        let opened = self.opened().ok_or(db::Error::Cancelled)?;
+        audit::list(&opened.db, filter, limit, stop).await
+    }
+
+    /// The name records of this console carry.
+    #[must_use]
+    pub fn operator(&self) -> &str {
+        &self.operator.name
     }
 
     /// Writes a table to the working directory in three forms; yields what to tell.
@@ -146,8 +235,8 @@ impl Services {
 
     /// Leaves the database.
     pub(super) async fn close(&self) {
-        let opened = self.open.borrow().clone();
-        if let Some(opened) = opened
+        self.lock().await;
+        if let Some(opened) = self.opened()
             && let Some(session) = opened.session.lock().await.take()
         {
             session.close().await;
@@ -171,6 +260,10 @@ impl Services {
             server: format!("PostgreSQL {}", layout.major_version()),
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
+            operator: format!("{}@{}", self.operator.name, self.operator.host),
+            barred: (!layout.has_console_schema()).then_some(
+                "there is no schema orderscope to record in: run `orderscope attach` first",
+            ),
         }
     }
 }

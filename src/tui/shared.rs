@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::domain::zone::Zone;
+use crate::{
+    domain::{order::Order, zone::Zone},
+    ops::policy::Policy,
+};
 use chrono::{DateTime, Utc};
 
 use super::route::Route;
@@ -32,8 +35,42 @@ pub struct Place {
     pub server: String,
     /// What the database lacks and what that costs, one line each.
     pub gaps: Vec<String>,
-    /// Semantics 1: a database of a running service, read-only for now.
+    /// Semantics 1: a database of a running service.
     pub attached: bool,
+    /// Who acts: `mai@desk-4`.
+    pub operator: String,
+    /// Why nothing can be written here at all, and what would change that.
+    pub barred: Option<&'static str>,
+}
+
+/// Something switched on for a while, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timed {
+    pub until: Instant,
+    pub reason: String,
+}
+
+impl Timed {
+    /// How long it still lasts; nothing when its time is over.
+    #[must_use]
+    pub fn left(&self, now: Instant) -> Duration {
+        self.until.saturating_duration_since(now)
+    }
+
+    /// The same as a clock shows it, rounded up: `9:41`.
+    #[must_use]
+    pub fn clock(&self, now: Instant) -> String {
+        let left = self.left(now);
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    }
+}
+
+/// An order someone looks at, as commands need to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// With its lines only where they were read.
+    pub order: Order,
 }
 
 /// The connection's state.
@@ -68,6 +105,12 @@ pub struct Shared {
     pub zone: Zone,
     /// Personal data is covered.
     pub masked: bool,
+    /// Until when it is not, and why.
+    pub revealed: Option<Timed>,
+    /// Until when something may be written, and why.
+    pub unlocked: Option<Timed>,
+    /// What may be done here at all, for how long an unlocking lasts (and a revealing).
+    pub policy: Policy,
     pub link: Link,
     pub kept: Kept,
     /// Between two refreshes of what is on screen.
@@ -86,6 +129,9 @@ impl Shared {
             now,
             zone,
             masked: true,
+            revealed: None,
+            unlocked: None,
+            policy: Policy::default(),
             link: Link::Connecting { doing: "connecting".to_owned() },
             kept: Kept::default(),
             interval: Duration::from_secs(5),
@@ -100,6 +146,29 @@ impl Shared {
         match &self.link {
             Link::Up(place) => Some(place),
             Link::Connecting { .. } => None,
+        }
+    }
+
+    /// Why nothing can be written, whoever unlocks it.
+    #[must_use]
+    pub fn barred(&self) -> Option<&'static str> {
+        if self.policy.read_only {
+            return Some(
+                "read-only: this console cannot be unlocked; start it without --read-only",
+            );
+        }
+        match self.place() {
+            Some(place) => place.barred,
+            None => Some("not connected yet"),
+        }
+    }
+
+    /// Whether something may be written now, or why not.
+    pub fn writable(&self) -> Result<(), &'static str> {
+        match (self.barred(), &self.unlocked) {
+            (Some(why), _) => Err(why),
+            (None, Some(unlocked)) if unlocked.until > self.now.instant => Ok(()),
+            (None, _) => Err("writes are locked: w unlocks"),
         }
     }
 

@@ -13,7 +13,8 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    app::{self, App, Msg, Request},
+    app::{self, App, Msg, Purpose, Request},
+    change,
     effect::{Effect, Lane},
     route::Route,
     screens::{self, orders, timeline},
@@ -22,7 +23,12 @@ use super::{
 };
 use crate::{
     domain::zone::Zone,
-    ops::{history::History, known::Known, search::OrderLine},
+    ops::{
+        history::History,
+        known::Known,
+        plan::{self, Plan},
+        search::OrderLine,
+    },
 };
 
 /// Compares the whole frame at both sizes the console is made for with what was looked at before.
@@ -66,6 +72,8 @@ pub fn place() -> Place {
         server: "PostgreSQL 18".to_owned(),
         gaps: vec![],
         attached: false,
+        operator: "mai@desk-4".to_owned(),
+        barred: None,
     }
 }
 
@@ -86,6 +94,8 @@ pub fn attached() -> Place {
                 .to_owned(),
         ],
         attached: true,
+        operator: "mai@desk-4".to_owned(),
+        barred: Some("there is no schema orderscope to record in: run `orderscope attach` first"),
     }
 }
 
@@ -142,9 +152,11 @@ impl Desk {
     }
 
     pub fn event(&mut self, event: &Event) {
-        for msg in self.app.input(event) {
-            let effects = app::update(&mut self.app, msg);
-            self.asked.extend(effects);
+        for event in self.app.presses(event) {
+            for msg in self.app.input(&event) {
+                let effects = app::update(&mut self.app, msg);
+                self.asked.extend(effects);
+            }
         }
         self.draw();
     }
@@ -217,7 +229,7 @@ impl Desk {
         self.orders(orders::Msg::Found(ticket, Ok((page, samples::answer()))));
         if self.asked.iter().any(|effect| format!("{effect:?}").contains("Preview")) {
             let ticket = self.previewing();
-            let known = Known::new(samples::cancelled(), true);
+            let known = Known::new(samples::cancelled(), false);
             self.orders(orders::Msg::Previewed(ticket, Ok(Some(Arc::new(known)))));
         }
     }
@@ -239,7 +251,53 @@ impl Desk {
     /// Answers the newest reading of a timeline.
     pub fn read(&mut self, history: History) {
         let ticket = self.reading();
-        self.timeline(timeline::Msg::Read(ticket, Ok(Some(Arc::new(Known::new(history, true))))));
+        self.timeline(timeline::Msg::Read(ticket, Ok(Some(Arc::new(Known::new(history, false))))));
+    }
+
+    /// Unlocks writes as a person does.
+    pub fn unlock(&mut self) {
+        self.press("w");
+        self.types("CB-91");
+        self.press("enter");
+        let told = Ok("unlocked".to_owned());
+        self.send(Msg::Granted(Purpose::Unlock, "CB-91".to_owned(), told));
+        self.effects();
+    }
+
+    /// The newest request of a change that `pick` knows; what was asked before it is forgotten.
+    pub fn changing<T>(&mut self, pick: impl Fn(&change::Request) -> Option<T>) -> T {
+        let effects = self.effects();
+        let request = effects.iter().rev().find_map(|effect| match effect {
+            Effect::Run(_, Request::Change(request)) => pick(request),
+            _ => None,
+        });
+        request.unwrap_or_else(|| panic!("nothing of the kind was asked for: {effects:?}"))
+    }
+
+    pub fn change(&mut self, msg: change::Msg) {
+        self.send(Msg::Change(msg));
+    }
+
+    /// Answers the newest request for a plan.
+    pub fn planned(&mut self, result: Result<Plan, plan::Error>) -> change::Draft {
+        let (ticket, draft) = self.changing(|request| match request {
+            change::Request::Plan { ticket, draft } => Some((*ticket, draft.clone())),
+            _ => None,
+        });
+        self.change(change::Msg::Planned(ticket, result.map(Arc::new)));
+        draft
+    }
+
+    /// The lane and the plan of the newest request to run one.
+    pub fn run(&mut self) -> (Lane, Arc<Plan>) {
+        let effects = self.effects();
+        let found = effects.iter().rev().find_map(|effect| match effect {
+            Effect::Run(lane, Request::Change(change::Request::Run { plan })) => {
+                Some((*lane, Arc::clone(plan)))
+            }
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("nothing is run: {effects:?}"))
     }
 
     pub fn orders(&mut self, msg: orders::Msg) {
@@ -343,6 +401,7 @@ fn key(spec: &str) -> KeyEvent {
         "enter" => KeyCode::Enter,
         "esc" => KeyCode::Esc,
         "tab" => KeyCode::Tab,
+        "shift-tab" => KeyCode::BackTab,
         "space" => KeyCode::Char(' '),
         "up" => KeyCode::Up,
         "down" => KeyCode::Down,

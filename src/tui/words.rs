@@ -11,7 +11,7 @@ use ratatui::style::Style;
 use super::{shared::Shared, ui::theme::Theme};
 use crate::{
     db::messages::Message,
-    domain::{age, compare::Agreement, mask, outbox::Delivery, text},
+    domain::{age, chain, compare::Agreement, mask, outbox::Delivery, text},
 };
 
 /// How a source stands to the events, in a few words.
@@ -111,8 +111,7 @@ pub fn name(name: Option<&str>, shared: &Shared) -> String {
 /// `UserCheckedOut`.
 #[must_use]
 pub fn contract(urn: &str) -> &str {
-    let name = urn.rsplit(':').next().unwrap_or(urn);
-    name.strip_suffix("IntegrationEvent").unwrap_or(name)
+    chain::contract(urn)
 }
 
 /// The same where there is little room, so that what tells two contracts apart is not cut off:

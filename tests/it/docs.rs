@@ -184,17 +184,21 @@ fn verbs_are_those_of_the_command_line() {
 fn settings_are_those_of_the_program() {
     let keys = KEYS.iter().map(|key| vec![code(key.name), cell(key.default), cell(key.help)]);
     let mut out = table(&["key", "default", "what it does"], keys);
-    let default = |name: &str| KEYS.iter().find(|key| key.name == name).unwrap().example;
     out.push_str("\nA file that uses all of them:\n\n```toml\n");
-    // Plain keys come first in TOML; those of a table share its head.
-    let mut heads = BTreeSet::new();
-    for key in KEYS.iter().filter(|key| key.name != "contexts.NAME.production") {
-        let is_new = |line: &&str| !line.starts_with('[') || heads.insert((*line).to_owned());
-        let lines: Vec<_> = key.example.lines().filter(is_new).collect();
-        writeln!(out, "{}", lines.join("\n")).unwrap();
+    // Plain keys come first in TOML; those of a context share one table.
+    let mut open = "";
+    for key in KEYS {
+        let table = key.name.rsplit_once('.').map_or("", |(table, _)| table);
+        let mut lines = key.example.lines();
+        if table == open && !table.is_empty() {
+            lines.next();
+        }
+        for line in lines {
+            writeln!(out, "{line}").unwrap();
+        }
+        open = table;
     }
-    let production = default("contexts.NAME.production").lines().last().unwrap();
-    write!(out, "{production}\n```\n").unwrap();
+    out.push_str("```\n");
     golden("docs/configuration.md", "file", &out);
     let file = out.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     toml_is_accepted(file);

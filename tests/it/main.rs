@@ -9,12 +9,18 @@
 )]
 
 mod attached;
+mod audit;
+mod chain;
+mod commanding;
+mod commands;
 mod demo;
 mod docs;
 mod embedded;
 mod messages;
+mod ownership;
 mod pictures;
 mod pty;
+mod queries;
 mod reads;
 mod schema;
 mod smoke;

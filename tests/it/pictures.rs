@@ -193,7 +193,7 @@ fn take() {
     draw("timeline", &terminal.screen(), "Orderscope: the history of an order");
 
     go_to(&mut terminal, &order("cancelled-after-completion"));
-    terminal.send("ggAllB");
+    terminal.send("ggAllB=");
     terminal.shows("Diff A:B  v");
     settle(&terminal);
     draw("diff", &terminal.screen(), "Orderscope: two versions of an order compared");

@@ -1,5 +1,6 @@
 //! The real program in a real pseudo-terminal: keys in, screen out, and a clean terminal at the end.
 
+mod change;
 mod endings;
 mod private;
 pub mod terminal;

@@ -8,12 +8,14 @@ use orderscope::{
     db::{Db, Error, Kind, Limits, Table},
     demo::troubles,
     domain::{
+        compare::Agreement,
         id::OrderId,
         order::Status,
         search::{IdMatch, Query, Span, Term, Test, Trait},
     },
     ops::{
         history::{History, history, resolve},
+        known::Known,
         search::{self, Access, Count, Cursor, OrderBy, Page, Start},
     },
 };
@@ -24,7 +26,7 @@ use uuid::Uuid;
 
 use crate::support::{
     fixture::{self, Schema},
-    postgres::{demo, demo_options, managed, pg15, pg18},
+    postgres::{GUARDED, demo, demo_options, managed, pg15, pg18},
 };
 
 const ORDERS: u64 = 5_000;
@@ -213,6 +215,26 @@ mod sessions {
         let inner = db.clone();
         let refused = db.read("test", &stop, async |_| Ok(say(&inner, "SELECT 'never'").await));
         assert_eq!(refused.await.unwrap(), Err(Error::Exhausted(1)));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_is_told_and_the_right_one_opens() {
+        let options = pg18().empty().await;
+        let database = options.get_database().unwrap();
+        // The server asks members of this role for a password.
+        let role = format!("{GUARDED}_{database}");
+        let made = format!(
+            "SET password_encryption = 'scram-sha-256'; CREATE ROLE {GUARDED}; CREATE ROLE {role} LOGIN PASSWORD 'right' IN ROLE {GUARDED}"
+        );
+        open(&options).await.execute(AssertSqlSafe(made)).await.unwrap();
+        let guarded = options.username(&role);
+        assert_eq!(
+            say(&db(&guarded.clone().password("right")), "SELECT 'in'").await.unwrap(),
+            "in"
+        );
+        let error = db(&guarded.password("wrong")).layout().await.unwrap_err();
+        assert!(matches!(&error, Error::Login(_)), "{error}");
+        assert!(!error.to_string().contains("wrong"), "{error}");
     }
 
     #[tokio::test]
@@ -765,6 +787,8 @@ mod costs {
     const MANY: u64 = 200_000;
     /// No question may read more rows of a table than this, of 200,000 and more.
     const MOST_ROWS: i64 = 30_000;
+    /// Nor more than this where an index has the page as it is shown: lines, events and letters of each row.
+    const FEW_ROWS: i64 = 2_500;
 
     /// Sequential scans and rows read of the large tables, as the server counted them.
     async fn read_so_far(conn: &mut PgConnection) -> Vec<(String, i64, i64)> {
@@ -869,10 +893,25 @@ mod costs {
             vec![term(Test::Has(Trait::Note))],
         ];
         questions.extend(words.into_iter().map(|word| vec![term(Test::Note(word))]));
+        let total = |from, to| {
+            Test::Total(Span { from: Some(Decimal::from(from)), to: Some(Decimal::from(to)) })
+        };
+        let narrow = vec![
+            vec![term(Test::Has(Trait::Deleted))],
+            vec![term(Test::Has(Trait::Deleted)), term(Test::Status(Status::New))],
+            vec![term(total(20, 21))],
+            vec![term(total(30, 33))],
+            vec![
+                term(Test::Status(Status::New)),
+                term(Test::Placed(Span { from: Some(since(400)), to: Some(since(370)) })),
+            ],
+        ];
+        let questions = questions.into_iter().map(|terms| (terms, MOST_ROWS));
+        let questions = questions.chain(narrow.into_iter().map(|terms| (terms, FEW_ROWS)));
         let db = db(&options);
         let layout = db.layout().await.unwrap();
         let stop = CancellationToken::new();
-        for terms in questions {
+        for (terms, most) in questions {
             for start in [Start::Newest, Start::Oldest] {
                 // Nothing tells where the orders modified on a day begin, seen from the oldest.
                 let modified = |term: &Term| matches!(term.test, Test::Modified(_));
@@ -889,7 +928,12 @@ mod costs {
                 })
                 .await
                 .unwrap();
-                cheap(&before, &read_so_far(&mut conn).await, &format!("{terms:?} {start:?}"));
+                cheap(
+                    &before,
+                    &read_so_far(&mut conn).await,
+                    most,
+                    &format!("{terms:?} {start:?}"),
+                );
             }
         }
         let list = troubles(&demo_options(MANY)).unwrap();
@@ -905,15 +949,42 @@ mod costs {
             })
             .await
             .unwrap();
-            cheap(&before, &read_so_far(&mut conn).await, &format!("history of {id}"));
+            let after = read_so_far(&mut conn).await;
+            cheap(&before, &after, FEW_ROWS, &format!("history of {id}"));
         }
     }
 
-    fn cheap(before: &[(String, i64, i64)], after: &[(String, i64, i64)], what: &str) {
+    /// Totals of about the same size are read bucket by bucket; each order once, newest first, and no other.
+    #[tokio::test]
+    async fn a_narrow_range_of_totals_is_read_whole_page_by_page() {
+        let options = demo(MANY).await;
+        let mut conn = open(&options).await;
+        conn.execute("ANALYZE mt_doc_ordersummaryview").await.unwrap();
+        let db = db(&options);
+        let (from, to) = (Decimal::from(30), Decimal::from(33));
+        let terms = vec![term(Test::Total(Span { from: Some(from), to: Some(to) }))];
+        let expected: Vec<OrderId> = sqlx::query_scalar(
+            "SELECT order_id FROM order_items JOIN mt_doc_ordersummaryview s ON s.id = order_id
+             GROUP BY 1 HAVING sum(price * quantity) BETWEEN 30 AND 33 ORDER BY 1 DESC LIMIT 500",
+        )
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+        let (mut found, mut start) = (vec![], Start::Newest);
+        while found.len() < expected.len() {
+            let page = page(&db, terms.clone(), start, 100).await;
+            assert_eq!((page.order_by, page.access), (OrderBy::Id, Access::Index));
+            found.extend(page.rows.iter().map(|row| row.id));
+            start = Start::OlderThan(page.older.unwrap());
+        }
+        assert_eq!(found, expected);
+    }
+
+    fn cheap(before: &[(String, i64, i64)], after: &[(String, i64, i64)], most: i64, what: &str) {
         for ((table, scans, rows), (_, scans_now, rows_now)) in before.iter().zip(after) {
             assert_eq!(scans_now - scans, 0, "{what}: {table} was read from end to end");
             let read = rows_now - rows;
-            assert!(read <= MOST_ROWS, "{what}: {read} rows of {table} were read");
+            assert!(read <= most, "{what}: {read} rows of {table} were read");
         }
         assert_eq!(before.len(), 6);
     }
@@ -979,13 +1050,12 @@ mod histories {
         assert_eq!(story(&db, OrderId(Uuid::from_u128(7))).await, None);
     }
 
-    /// No index leads from a body to its order: only the events of a month are looked through.
-    #[tokio::test]
-    async fn without_an_index_events_are_looked_for_around_the_order() {
+    /// A database without indexes whose events come every ten minutes from day -100 to day 100 of its only order;
+    /// the order's own on days -40, 0, 20 and 40.
+    async fn a_long_log() -> (PgConnectOptions, OrderId) {
         let options = fixture::empty(pg18(), Schema::Document).await;
         let mut conn = open(&options).await;
         let order = Uuid::now_v7();
-        // An event every ten minutes from day -100 to day 100; the order's own on days -40, 0, 20 and 40.
         conn.execute(AssertSqlSafe(format!(
             "INSERT INTO buyers (id, name) VALUES ('{order}', 'Only');
              INSERT INTO orders (id, status, buyer_id, is_deleted, created_at)
@@ -1002,11 +1072,65 @@ mod histories {
         )))
         .await
         .unwrap();
+        (options, OrderId(order))
+    }
+
+    /// No index leads from a body to its order: only the events of a month are looked through.
+    #[tokio::test]
+    async fn without_an_index_events_are_looked_for_around_the_order() {
+        let (options, order) = a_long_log().await;
         let db = db(&options);
         assert!(!db.layout().await.unwrap().is_small(Table::Events));
-        let known = story(&db, OrderId(order)).await.unwrap();
+        let known = story(&db, order).await.unwrap();
         let seqs: Vec<i64> = known.events.iter().map(|event| event.seq.0).collect();
         assert_eq!(seqs, [20_000, 20_000 + 2 * 144 * 20]);
         assert!(known.coverage.iter().any(|note| note.contains("within 30 days of placing only")));
+    }
+
+    /// Where even a month takes too long, a few days are looked through.
+    #[tokio::test]
+    async fn what_takes_too_long_is_looked_for_in_fewer_days() {
+        let (options, order) = a_long_log().await;
+        let role = format!("slow_{}", options.get_database().unwrap());
+        // For this role each event between a few days and a month from the order takes its time.
+        let slow = format!(
+            "CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
+             ALTER TABLE mt_events ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY slow ON mt_events USING (CASE
+                 WHEN abs(extract(epoch FROM timestamp - timestamptz '2026-06-01Z')) / 86400 BETWEEN 5 AND 28
+                 THEN pg_sleep(0.02)::text IS NOT NULL ELSE true END)"
+        );
+        open(&options).await.execute(AssertSqlSafe(slow)).await.unwrap();
+        let limits = Limits { statement: Duration::from_millis(1_500), ..Limits::default() };
+        let db = Db::new(&options.username(&role), &limits);
+        let known = story(&db, order).await.unwrap();
+        let seqs: Vec<i64> = known.events.iter().map(|event| event.seq.0).collect();
+        assert_eq!(seqs, [20_000], "{:?}", known.coverage);
+        assert!(known.coverage.iter().any(|note| note.contains("within 3 days of placing only")));
+        assert!(!known.whole);
+    }
+
+    #[tokio::test]
+    async fn a_row_whose_event_is_still_to_come_is_being_written() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        let order = Uuid::now_v7();
+        let write = format!(
+            "INSERT INTO buyers (id, name) VALUES ('{order}', 'Only');
+             INSERT INTO orders (id, status, buyer_id, is_deleted, created_at, last_modified_at)
+             VALUES ('{order}', 0, '{order}', false, now(), now())"
+        );
+        conn.execute(AssertSqlSafe(write)).await.unwrap();
+        let db = db(&options);
+        let known = Known::new(story(&db, OrderId(order)).await.unwrap(), true);
+        assert_eq!(known.comparison.row, Agreement::Unknown("being written".to_owned()));
+        assert!(!known.comparison.is_drift());
+        let aged = format!(
+            "UPDATE orders SET created_at = now() - interval '1 min', last_modified_at = NULL
+             WHERE id = '{order}'"
+        );
+        conn.execute(AssertSqlSafe(aged)).await.unwrap();
+        let known = Known::new(story(&db, OrderId(order)).await.unwrap(), true);
+        assert_eq!(known.comparison.row, Agreement::Alone);
     }
 }

@@ -66,6 +66,7 @@ async fn only_the_listed_things_differ_from_the_document() {
             "ix_inbox_state_open",
             "ix_mt_doc_deadletterevent_sequence",
             "ix_mt_doc_ordersummaryview_total",
+            "ix_mt_doc_ordersummaryview_total_bucket",
             "ix_mt_events_correlation_id",
             "ix_mt_events_correlation_tail",
             "ix_mt_events_id",
@@ -75,6 +76,7 @@ async fn only_the_listed_things_differ_from_the_document() {
             "ix_order_items_book_id",
             "ix_orders_buyer_id_created_at",
             "ix_orders_created_at",
+            "ix_orders_deleted",
             "ix_orders_id_tail",
             "ix_orders_note_trigrams",
             "ix_orders_note_words",
@@ -350,6 +352,12 @@ async fn the_planner_knows_the_expressions() {
             format!("{} > 100", expressions::SUMMARY_TOTAL),
             "ix_mt_doc_ordersummaryview_total",
         ),
+        (
+            "mt_doc_ordersummaryview",
+            format!("{} = 60", expressions::SUMMARY_TOTAL_BUCKET),
+            "ix_mt_doc_ordersummaryview_total_bucket",
+        ),
+        ("orders", "is_deleted".to_owned(), "ix_orders_deleted"),
         ("orders", format!("{} LIKE '14c8%'", expressions::ID_TAIL), "ix_orders_id_tail"),
         ("buyers", format!("{} LIKE '14c8%'", expressions::ID_TAIL), "ix_buyers_id_tail"),
         (

@@ -28,32 +28,32 @@ use crate::{
 const ORDERS: u64 = 2_000;
 
 /// A person's home in which nothing is configured, and perhaps a database.
-struct Home {
-    dir: TempDir,
+pub struct Home {
+    pub dir: TempDir,
     url: Option<String>,
 }
 
 /// What a run left.
 #[derive(Debug)]
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Done {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
         // The private server's user must get in.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         Self { dir, url: None }
     }
 
-    fn on(options: &PgConnectOptions) -> Self {
+    pub fn on(options: &PgConnectOptions) -> Self {
         Self { url: Some(url(options)), ..Self::new() }
     }
 
-    fn command(&self) -> Command {
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orderscope"));
         command.env_clear().envs(environment(self.dir.path())).current_dir(self.dir.path());
         command.env("ORDERSCOPE_DATA_DIR", self.dir.path().join("private"));
@@ -69,7 +69,7 @@ impl Home {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Done {
+    pub fn run(&self, arguments: &[&str]) -> Done {
         let Output { status, stdout, stderr } = self.command().args(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let done = Done { code: status.code().unwrap(), out: text(stdout), err: text(stderr) };
@@ -77,20 +77,20 @@ impl Home {
         done
     }
 
-    fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub fn json(&self, arguments: &[&str], code: i32) -> Value {
         let done = self.run(&[arguments, &["--output", "json"]].concat());
         assert_eq!(done.code, code, "{arguments:?}: {done:?}");
         serde_json::from_str(&done.out).unwrap()
     }
 
-    fn csv(&self, arguments: &[&str], code: i32) -> Vec<csv::StringRecord> {
+    pub fn csv(&self, arguments: &[&str], code: i32) -> Vec<csv::StringRecord> {
         let done = self.run(&[arguments, &["--output", "csv"]].concat());
         assert_eq!(done.code, code, "{arguments:?}: {done:?}");
         csv::Reader::from_reader(done.out.as_bytes()).records().map(Result::unwrap).collect()
     }
 
     /// Exit code and standard error of a run that must not print an answer.
-    fn refused(&self, arguments: &[&str], code: i32, told: &[&str]) {
+    pub fn refused(&self, arguments: &[&str], code: i32, told: &[&str]) {
         let done = self.run(arguments);
         assert_eq!((done.code, done.out.as_str()), (code, ""), "{arguments:?}: {done:?}");
         for told in told {
@@ -281,6 +281,54 @@ async fn a_timeline_holds_every_event_in_all_forms() {
     assert!(unknown.as_array().unwrap().iter().any(|step| step["uncertain"].is_string()));
     let long = home.json(&["order", "timeline", &order("long-stream")], 0);
     assert_eq!(long.as_array().unwrap().len(), 500);
+}
+
+#[tokio::test]
+async fn a_chain_tells_how_every_hop_is_known() {
+    let home = Home::on(&demo(ORDERS).await);
+    let id = order("half-delivered");
+    let json = home.json(&["order", "chain", &id], 0);
+    let hops = json.as_array().unwrap();
+    let words: BTreeSet<_> = hops.iter().map(|hop| hop["hop"].as_str().unwrap()).collect();
+    assert!(
+        words.is_subset(&BTreeSet::from(["proven", "inferred", "absent", "unknown"])),
+        "{json}"
+    );
+    let told = |kind: &str| hops.iter().filter(|hop| hop["kind"] == kind).collect::<Vec<_>>();
+    let events = home.json(&["order", "timeline", &id], 0);
+    assert_eq!(told("event").len(), events.as_array().unwrap().len());
+    assert!(told("broker").iter().any(|hop| hop["state"].as_str().unwrap().starts_with("pending")));
+    assert!(hops.iter().all(|hop| !hop["why"].as_str().unwrap().is_empty()));
+    assert_eq!(home.csv(&["order", "chain", &id], 0).len(), hops.len());
+    assert_eq!(home.run(&["order", "chain", &id]).out.lines().count(), hops.len() + 1);
+    home.refused(&["order", "chain", "ffffffffffff"], 1, &["no order is"]);
+    home.refused(&["order", "chain", "zz"], 2, &["zz"]);
+}
+
+#[tokio::test]
+async fn events_are_shown_as_they_are_stored() {
+    let home = Home::on(&demo(ORDERS).await);
+    let id = order("unreadable-total");
+    let json = home.json(&["order", "events", &id], 0);
+    let events = json.as_array().unwrap();
+    assert!(events.len() > 1 && events.is_sorted_by_key(|event| event["seq_id"].as_u64().unwrap()));
+    assert!(events.iter().all(|event| event["data"].is_object() && event["type"].is_string()));
+    // The body stays what it is: an amount as text is text. Who ordered is covered.
+    assert!(json.to_string().contains("\"TotalPrice\":\""), "{json}");
+    assert_eq!(home.csv(&["order", "events", &id], 0).len(), events.len());
+    let table = home.run(&["order", "events", &id]);
+    assert_eq!((table.code, table.out.lines().count()), (0, events.len() + 1));
+}
+
+#[tokio::test]
+async fn messages_are_listed_with_their_delivery() {
+    let home = Home::on(&demo(ORDERS).await);
+    let id = order("stalled-head");
+    let json = home.json(&["order", "messages", &id], 0);
+    let messages = json.as_array().unwrap();
+    assert!(messages.iter().any(|message| message["delivery"] == "pending"), "{json}");
+    assert_eq!(home.csv(&["order", "messages", &id], 0).len(), messages.len());
+    assert_eq!(home.run(&["order", "messages", &id]).out.lines().count(), messages.len() + 1);
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ pub enum Index {
     OrdersByBuyerPlaced,
     /// Orders in a status, newest first.
     OrdersByStatusPlaced,
+    /// Soft-deleted orders, newest first.
+    DeletedOrders,
     /// The end of an order's id.
     OrderTail,
     /// The end of a buyer's id.
@@ -57,21 +59,26 @@ pub enum Index {
     MessageExpiration,
     /// Bus outboxes, oldest first.
     OutboxCreated,
-    /// Inbox rows by delivery.
+    /// Inbox rows of a message.
+    InboxMessage,
+    /// Inbox rows by the time they were done.
     InboxDelivered,
     /// Summaries by total.
     SummaryTotal,
+    /// Summaries of about the same total, by id.
+    SummaryTotalBucket,
     /// Dead letters by the event that failed.
     LetterEvent,
 }
 
 impl Index {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,
         Self::OrdersByStatusPlaced,
+        Self::DeletedOrders,
         Self::OrderTail,
         Self::BuyerTail,
         Self::NoteWords,
@@ -94,8 +101,10 @@ impl Index {
         Self::MessageInbox,
         Self::MessageExpiration,
         Self::OutboxCreated,
+        Self::InboxMessage,
         Self::InboxDelivered,
         Self::SummaryTotal,
+        Self::SummaryTotalBucket,
         Self::LetterEvent,
     ];
 
@@ -106,6 +115,7 @@ impl Index {
             Self::OrdersByBuyer => (Table::Orders, &["btree (buyerid"]),
             Self::OrdersByBuyerPlaced => (Table::Orders, &["btree (buyerid, createdat"]),
             Self::OrdersByStatusPlaced => (Table::Orders, &["btree (status, createdat"]),
+            Self::DeletedOrders => (Table::Orders, &["btree (createdat", " where isdeleted"]),
             Self::OrderTail => {
                 (Table::Orders, &["btree (reverse(replace((id)::text", "textpatternops"])
             }
@@ -140,17 +150,22 @@ impl Index {
             }
             Self::MessageExpiration => (Table::OutboxMessages, &["btree (expirationtime"]),
             Self::OutboxCreated => (Table::OutboxStates, &["btree (created"]),
+            Self::InboxMessage => (Table::InboxStates, &["btree (messageid"]),
             Self::InboxDelivered => (Table::InboxStates, &["btree (delivered"]),
             Self::SummaryTotal => {
-                (Table::Summaries, &["jsonbtypeof((data -> 'totalprice'", "::numeric"])
+                (Table::Summaries, &["jsonbtypeof((data -> 'totalprice'", "::numeric", "end))"])
             }
+            Self::SummaryTotalBucket => (
+                Table::Summaries,
+                &["btree (((floor((", "ln((greatest(", "'totalprice'", "::integer), id"],
+            ),
             Self::LetterEvent => (Table::Letters, &["left(coalesce((data ->> 'eventsequence'"]),
         }
     }
 
     /// A partial index that serves the whole question: null never equals what is looked for.
-    const fn may_leave_out_nulls(self) -> bool {
-        matches!(self, Self::EventCorrelation | Self::EventCorrelationTail)
+    const fn may_be_partial(self) -> bool {
+        matches!(self, Self::EventCorrelation | Self::EventCorrelationTail | Self::DeletedOrders)
     }
 
     /// What a valid index on this table with this definition (`pg_get_indexdef`) makes fast.
@@ -161,7 +176,7 @@ impl Index {
             let (on, sought) = index.sought();
             on == table
                 && sought.iter().all(|part| definition.contains(part))
-                && (!partial || index.may_leave_out_nulls())
+                && (!partial || index.may_be_partial())
         })
     }
 }

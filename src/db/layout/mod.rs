@@ -36,6 +36,7 @@ pub struct Layout {
     marten: bool,
     trigrams: bool,
     usage: bool,
+    inline: bool,
     small_table_pages: i64,
     tables: BTreeMap<Table, Shape>,
     /// What to write after `FROM`, for every table there could be.
@@ -73,6 +74,11 @@ impl Layout {
     /// Whether the service's tables are ours to change.
     pub const fn is_managed(&self) -> bool {
         matches!(self.kind, Kind::Managed)
+    }
+
+    /// Whether the transaction that writes an event writes the order's summary document too.
+    pub const fn projects_inline(&self) -> bool {
+        self.inline
     }
 
     /// Whether schema `orderscope` exists.
@@ -151,9 +157,16 @@ impl Layout {
         self.reads(table).then(|| self.tables.get(&table).map(|shape| shape.locked.as_str()))?
     }
 
-    /// The relation's own name, quoted, with its schema.
+    /// The relation's own name, spelt and quoted as the database has it, with its schema: what to write to.
     pub(super) fn relation(&self, table: Table) -> Option<&str> {
         self.tables.get(&table).map(|shape| shape.relation.as_str())
+    }
+
+    /// A column's own name, by the document's. Without quotes; it has only letters and underscores.
+    pub(super) fn column(&self, table: Table, column: &str) -> Option<&str> {
+        let shape = self.tables.get(&table)?;
+        let found = shape.columns.iter().find(|(name, _)| names::same(column, name))?;
+        Some(&found.0)
     }
 
     /// What to write after `FROM` to get the table with the document's column names; a relation without

@@ -172,6 +172,7 @@ impl Table {
                     &[
                         needs("sequence_number", "bigint"),
                         needs("sent_time", "timestamptz"),
+                        may_lack("headers", "text"),
                         needs("inbox_message_id", "uuid"),
                         needs("inbox_consumer_id", "uuid"),
                         needs("outbox_id", "uuid"),
@@ -221,6 +222,11 @@ impl Table {
                 }
             }
         }
+    }
+
+    /// Whether the catalog calls it so.
+    pub fn is_called(self, name: &str) -> bool {
+        same(self.name(), name)
     }
 
     /// The table that a name of the catalog means, if any.

@@ -9,7 +9,10 @@ use super::{
     Index, Kind, Layout, Shape,
     names::{Column, Table, same},
 };
-use crate::db::Error;
+use crate::db::{
+    Error,
+    settings::{self, Projection},
+};
 
 #[derive(Deserialize)]
 struct Found {
@@ -22,9 +25,9 @@ struct Found {
     indexes: Option<Vec<String>>,
 }
 
-/// Asks, in one round trip.
+/// Asks, in one round trip; of a managed database its settings in another.
 pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<Layout, Error> {
-    let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(conn).await?;
+    let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(&mut *conn).await?;
     let tables: String = row.try_get("tables")?;
     let found: Vec<Found> = serde_json::from_str(&tables)
         .map_err(|why| Error::row("pg_class", "relname", "the probe", &why.to_string()))?;
@@ -46,6 +49,7 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
         tables: BTreeMap::new(),
         indexes: BTreeSet::new(),
         usage: row.try_get("usage")?,
+        inline: false,
         small_table_pages,
         sources: BTreeMap::new(),
     };
@@ -62,6 +66,14 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
             _ => empty(table),
         };
         layout.sources.insert(table, source);
+    }
+    if layout.is_managed() {
+        // A database from before the setting, or a login that may not read it: the default.
+        let recorded = match settings::read(conn, &layout).await {
+            Err(Error::NotPermitted(_)) => None,
+            read => read?,
+        };
+        layout.inline = recorded.is_none_or(|known| known.projection == Projection::Inline);
     }
     Ok(layout)
 }

@@ -338,6 +338,30 @@ pub async fn estimate_total(
     estimate(conn, sql).await
 }
 
+/// The span with the smallest or largest total there is where it has no end.
+pub async fn total_ends(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    span: &Span<Decimal>,
+) -> Result<Span<Decimal>, Error> {
+    if span.from.is_some() && span.to.is_some() {
+        return Ok(span.clone());
+    }
+    // One end of the index each.
+    let end = |direction| {
+        format!(
+            "(SELECT {SUMMARY_TOTAL} FROM {} s WHERE {SUMMARY_TOTAL} IS NOT NULL \
+             ORDER BY {SUMMARY_TOTAL} {direction} LIMIT 1)::text",
+            layout.from(Table::Summaries)
+        )
+    };
+    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {}, {}", end("ASC"), end("DESC")));
+    let (least, most): (Option<String>, Option<String>) =
+        sql.build_query_as().fetch_one(conn).await?;
+    let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    Ok(Span { from: span.from.or(number(least)), to: span.to.or(number(most)) })
+}
+
 /// The rows that the planner expects of an `EXPLAIN (FORMAT JSON)`.
 pub(super) async fn estimate(
     conn: &mut PgConnection,

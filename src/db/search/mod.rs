@@ -15,7 +15,7 @@ pub use filter::Filter;
 pub use lookup::{
     BOOKS_LOOKED_AT, Found, KeyOf, MOST_FOUND, NEWEST_EVENTS, NEWEST_TAILS, books_by_tail,
     buyers_at, by_any_id, by_correlation, estimate_name, estimate_note, estimate_total, key_of,
-    with_letters, with_undelivered,
+    total_ends, with_letters, with_undelivered,
 };
 pub use page::{Window, hits, window_end};
 pub use rows::{OrderLine, flags_unknown, rows};

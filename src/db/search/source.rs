@@ -1,7 +1,7 @@
 //! Where the candidates of a search come from: the part of a question that an index answers.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     db::{
         Index, Layout, Table,
-        expressions::{ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL},
+        expressions::{ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL, SUMMARY_TOTAL_BUCKET},
     },
     domain::search::Span,
 };
@@ -32,8 +32,12 @@ pub enum Source {
     Book(Uuid),
     /// Orders with these words in the note.
     Note(String),
+    /// Soft-deleted orders.
+    Deleted,
     /// Orders whose summary has such a total.
     Total(Span<Decimal>),
+    /// Orders whose summary has about such a total, by id: from the one end of a span to the other.
+    TotalBuckets(Decimal, Decimal),
 }
 
 /// The part of the list that is wanted, as far as an index on orders can tell.
@@ -45,6 +49,11 @@ pub struct Place {
     pub placed: Span<DateTime<Utc>>,
 }
 
+/// A range of totals has at most so many buckets (see `SUMMARY_TOTAL_BUCKET`): each is read for a page of it.
+const MOST_BUCKETS: f64 = 60.0;
+/// What is less is in the bucket of this.
+const LEAST_TOTAL: f64 = 0.01;
+
 /// How far the clock in an id may be from `created_at`: the column's default shifts by the session's time
 /// zone, and two programs' clocks differ.
 pub(super) const CLOCKS_APART: TimeDelta = TimeDelta::days(1);
@@ -55,7 +64,31 @@ pub(super) const COLUMNS: &str =
 impl Source {
     /// Whether it may hold far more candidates than a page, so that only a window of it is read at a time.
     pub const fn is_long(&self) -> bool {
-        matches!(self, Self::Newest | Self::Book(_))
+        matches!(self, Self::Newest | Self::Book(_) | Self::Deleted | Self::TotalBuckets(..))
+    }
+
+    /// The buckets of a span of totals; none without both ends, or if there are too many of them.
+    pub fn total_buckets(span: &Span<Decimal>) -> Option<Self> {
+        let buckets = Self::TotalBuckets(span.from?, span.to?);
+        buckets.buckets().is_some_and(|count| count <= MOST_BUCKETS).then_some(buckets)
+    }
+
+    /// How many candidates there are for one that is what the source was asked for, at most.
+    pub fn one_in(&self) -> Option<i64> {
+        // The ends of the span cut two buckets.
+        self.buckets().map(|count| if count > 6.0 { 1 } else { 3 })
+    }
+
+    /// How many buckets the span is wide.
+    fn buckets(&self) -> Option<f64> {
+        let Self::TotalBuckets(from, to) = self else { return None };
+        let (from, to) = (from.to_f64()?.max(LEAST_TOTAL), to.to_f64()?.max(LEAST_TOTAL));
+        Some(20.0 * (to / from).ln())
+    }
+
+    /// Whether its candidates come in the order of their ids.
+    pub const fn is_by_id(&self) -> bool {
+        matches!(self, Self::Book(_) | Self::TotalBuckets(..))
     }
 
     /// Appends a `SELECT` of the first `window` candidates (as `o`, with all columns of an order) in the
@@ -114,6 +147,33 @@ impl Source {
                     .push(")) SELECT id, status, note, buyer_id, is_deleted, ");
                 sql.push("created_at, last_modified_at FROM m) o WHERE true");
                 place.push(sql, layout);
+            }
+            Self::Deleted => {
+                sql.push(format!("SELECT {COLUMNS} FROM {orders} o WHERE o.is_deleted"));
+                place.push(sql, layout);
+            }
+            Self::TotalBuckets(from, to) => {
+                // Totals are not compared here: the planner would rather read all of a total than the first
+                // few of a bucket, and a window must end where it ended in each bucket.
+                let summaries = layout.from(Table::Summaries);
+                let bucket = |sql: &mut QueryBuilder<Postgres>, end: &Decimal| {
+                    sql.push("floor(20 * ln(greatest(").push_bind(*end);
+                    sql.push("::numeric, 0.01)::float8))::integer");
+                };
+                sql.push(format!("SELECT {COLUMNS} FROM (SELECT s.id FROM generate_series("));
+                bucket(sql, from);
+                sql.push(", ");
+                bucket(sql, to);
+                sql.push(format!(
+                    ") AS w(bucket) CROSS JOIN LATERAL (SELECT s.id FROM {summaries} s \
+                     WHERE {SUMMARY_TOTAL_BUCKET} = w.bucket"
+                ));
+                place.push_key(sql, "s.id");
+                let order = format!(" ORDER BY s.id{} LIMIT ", place.direction());
+                sql.push(&order).push_bind(window).push(") s").push(&order).push_bind(window);
+                sql.push(format!(
+                    ") s CROSS JOIN LATERAL (SELECT {COLUMNS} FROM {orders} o WHERE o.id = s.id) o"
+                ));
             }
             Self::Total(span) => {
                 let summaries = layout.from(Table::Summaries);

@@ -92,7 +92,7 @@ fn number(amount: Decimal) -> Value {
 }
 
 /// As .NET writes it: up to seven decimals, none at the end that are zero.
-fn instant(at: DateTime<Utc>) -> Value {
+pub(in crate::domain) fn instant(at: DateTime<Utc>) -> Value {
     let whole = at.with_nanosecond(0).unwrap_or(at).to_rfc3339_opts(SecondsFormat::Secs, true);
     let ticks = format!("{:07}", at.nanosecond() % 1_000_000_000 / 100);
     let fraction = ticks.trim_end_matches('0');

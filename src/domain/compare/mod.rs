@@ -134,6 +134,18 @@ impl Agreement {
 }
 
 impl Comparison {
+    /// The same for an order that is being written at this moment: what differs may be about to agree.
+    #[must_use]
+    pub fn while_written(mut self) -> Self {
+        for agreement in [&mut self.row, &mut self.summary] {
+            if agreement.is_drift() {
+                *agreement = Agreement::Unknown("being written".to_owned());
+                self.parting = None;
+            }
+        }
+        self
+    }
+
     /// Row or summary differ from the events beyond doubt.
     #[must_use]
     pub const fn is_drift(&self) -> bool {

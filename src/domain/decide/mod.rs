@@ -27,6 +27,17 @@ pub enum Command {
     UpdateBuyerAddress { id: BuyerId, address: Address },
 }
 
+/// The name of every command, as policies list them.
+pub const COMMANDS: [&str; 7] = [
+    "CreateOrder",
+    "CompleteOrder",
+    "CancelOrder",
+    "DeleteOrder",
+    "RestoreOrder",
+    "CreateBuyer",
+    "UpdateBuyerAddress",
+];
+
 /// A line of a new order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLine {

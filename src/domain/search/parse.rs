@@ -53,7 +53,7 @@ fn test(token: &Token, clock: &Clock) -> Result<Option<Test>, SearchError> {
     if value.text.trim().is_empty() {
         let row = field.row();
         let place = if value.at.is_empty() { at.clone() } else { value.at.clone() };
-        return Err(SearchError::new(place, format!("nothing follows {name}:"))
+        return Err(SearchError::new(place, format!("nothing follows {name}"))
             .hint(format!("{}, such as {}", row.help, row.example)));
     }
     let words = || value.text.trim().to_owned();

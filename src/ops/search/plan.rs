@@ -21,6 +21,8 @@ pub struct Plan {
     pub(super) sources: Vec<Source>,
     pub(super) filters: Vec<Filter>,
     pub(super) coverage: Vec<String>,
+    /// One in so many candidates is expected to pass the filters; none where nothing is known.
+    pub(super) one_in: Option<i64>,
     order_by: OrderBy,
     status: Option<i16>,
     placed: Span<DateTime<Utc>>,
@@ -59,18 +61,24 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         .map(|(_, nth)| nth);
     let mut filters = Vec::new();
     let mut sources = vec![Source::Newest];
-    for (nth, Resolved { filter, sources: own, exact }) in terms.into_iter().enumerate() {
+    let mut one_in = None;
+    for (nth, Resolved { filter, sources: own, exact, one_in: each }) in
+        terms.into_iter().enumerate()
+    {
         match own {
             Some((_, own)) if Some(nth) == best => {
+                one_in = own.iter().fold(one_in, |one_in, source| product(one_in, source.one_in()));
                 sources = own;
                 filters.extend((!exact).then_some(filter));
             }
-            _ => filters.push(filter),
+            _ => {
+                one_in = product(one_in, each);
+                filters.push(filter);
+            }
         }
     }
     let order_by = order(layout, &sources);
-    let by_place =
-        order_by == OrderBy::Placed && !sources.iter().any(|s| matches!(s, Source::Book(_)));
+    let by_place = order_by == OrderBy::Placed && !sources.iter().any(Source::is_by_id);
     filters.retain(|filter| match filter {
         // The place in the list has these already.
         Filter::Status(_) => !(by_place && layout.has(Index::OrdersByStatusPlaced)),
@@ -78,7 +86,7 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         _ => true,
     });
     note_clock(order_by, &sources, &placed, &mut coverage);
-    Ok(Plan { sources, filters, coverage, order_by, status, placed })
+    Ok(Plan { sources, filters, coverage, one_in, order_by, status, placed })
 }
 
 impl Plan {
@@ -90,7 +98,10 @@ impl Plan {
     /// How the orders are found.
     pub fn access(&self) -> Access {
         let long = self.sources.iter().any(Source::is_long);
-        if long && !self.filters.is_empty() { Access::NewestFirst } else { Access::Index }
+        // A bucket of totals is tested only at its edges.
+        let near = self.sources.iter().any(|source| matches!(source, Source::TotalBuckets(..)))
+            && matches!(self.filters.as_slice(), [Filter::Total(_)]);
+        if long && !near && !self.filters.is_empty() { Access::NewestFirst } else { Access::Index }
     }
 
     pub(super) fn place(&self, start: Start) -> Place {
@@ -100,10 +111,10 @@ impl Plan {
 
 /// By placing time where an index gives that order, or the candidates are few enough to be sorted.
 fn order(layout: &Layout, sources: &[Source]) -> OrderBy {
-    let by_book = sources.iter().any(|source| matches!(source, Source::Book(_)));
+    let by_id = sources.iter().any(Source::is_by_id);
     let newest = sources.contains(&Source::Newest);
     let sorted = layout.has_or_small(Index::OrdersByPlaced, Table::Orders);
-    if by_book || (newest && !sorted) { OrderBy::Id } else { OrderBy::Placed }
+    if by_id || (newest && !sorted) { OrderBy::Id } else { OrderBy::Placed }
 }
 
 fn note_clock(
@@ -118,15 +129,26 @@ fn note_clock(
     if sources.contains(&Source::Newest) {
         coverage.push("sorted by the clock in the order's id: created_at has no index".to_owned());
     } else {
-        coverage.push(
-            "sorted by the clock in the order's id: a book's orders are listed so".to_owned(),
-        );
+        let what = if sources.iter().any(|source| matches!(source, Source::Book(_))) {
+            "a book's orders"
+        } else {
+            "orders of about a total"
+        };
+        coverage.push(format!("sorted by the clock in the order's id: {what} are listed so"));
     }
     if placed.from.is_some() || placed.to.is_some() {
         coverage.push(
             "dates found by the clock in the id, a day to spare: orders with ids of another kind are left out"
                 .to_owned(),
         );
+    }
+}
+
+/// Independent tests: shares multiply.
+fn product(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_mul(b)),
+        (a, b) => a.or(b),
     }
 }
 

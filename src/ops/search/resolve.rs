@@ -1,5 +1,6 @@
 //! What each term of a query means for this database: a condition, and the indexes that answer it.
 
+use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use crate::{
         messages::MOST_WITHOUT_INDEX,
         search::{self, Filter, Found, Source},
     },
-    domain::search::{IdMatch, Test, Trait},
+    domain::search::{IdMatch, Span, Test, Trait},
 };
 
 /// A term, its look-ups done.
@@ -19,26 +20,43 @@ pub(super) struct Resolved {
     pub sources: Option<(u8, Vec<Source>)>,
     /// The sources hold no order that fails the filter.
     pub exact: bool,
+    /// One in so many of the orders that are looked at is expected to pass; none if unknown.
+    pub one_in: Option<i64>,
 }
 
 /// More buyers than this are tested order by order instead of listed buyer by buyer.
-const LISTED_BUYERS: usize = 1_000;
-/// More buyers than this are not even looked up: names so common are found newest first.
+const LISTED_BUYERS: usize = 1_500;
+const LISTED: i64 = 1_500;
+/// More buyers of a place than this are not even looked up: places so common are found newest first.
 const KNOWN_BUYERS: i64 = 2_000;
-/// More buyers than this (as the planner estimates them) are not worth fetching to find out.
-const COMMON_NAMES: i64 = 3 * KNOWN_BUYERS;
+/// More buyers than this (as the planner estimates them): a name so common is found sooner by looking at each
+/// order's buyer, newest first, than by finding all who bear it.
+const COMMON_NAMES: i64 = 8_000;
 /// More books than this, of which the end of an id was given, are not listed book by book.
 const LISTED_BOOKS: usize = 20;
-/// More matches than this (as the planner estimates them) are found sooner newest first.
+/// More matches than this (as the planner estimates them) are never fetched all.
 const RARE: i64 = 12_000;
+/// To fetch a match from anywhere in a table takes as long as to look at so many orders next to each other.
+const APART: i64 = 8;
+/// A page as it is weighed against fetching all matches.
+const PAGE: i64 = 100;
+/// More totals than this are found by their buckets.
+const RARE_TOTAL: i64 = 1_500;
+/// A total that one in so many orders has is found newest first.
+const COMMON_TOTAL: i64 = 20;
 
 impl Resolved {
     fn test(filter: Filter) -> Self {
-        Self { filter, sources: None, exact: false }
+        Self { filter, sources: None, exact: false, one_in: None }
     }
 
     fn found(filter: Filter, rank: u8, sources: Vec<Source>) -> Self {
-        Self { filter, sources: Some((rank, sources)), exact: true }
+        Self { filter, sources: Some((rank, sources)), exact: true, one_in: None }
+    }
+
+    /// With the share of orders that is expected to pass: `found` of `all`.
+    fn expecting(self, found: i64, all: Option<i64>) -> Self {
+        Self { one_in: all.map(|all| (all / found.max(1)).max(1)), ..self }
     }
 
     fn orders(ids: Vec<Uuid>) -> Self {
@@ -56,15 +74,23 @@ impl Resolved {
         let mut filters = Vec::new();
         let mut sources = Some((0, Vec::new()));
         let mut exact = true;
+        let mut one_in: Option<i64> = None;
         for branch in branches {
             filters.push(branch.filter);
             exact &= branch.exact;
+            one_in = match (one_in, branch.one_in) {
+                // Shares add up.
+                (Some(a), Some(b)) => {
+                    Some((a.saturating_mul(b) / a.saturating_add(b).max(1)).max(1))
+                }
+                (a, b) => a.or(b),
+            };
             sources = sources.zip(branch.sources).map(|((rank, mut all), (other, more))| {
                 all.extend(more);
                 (rank.max(other), all)
             });
         }
-        Self { filter: Filter::Any(filters), sources, exact }
+        Self { filter: Filter::Any(filters), sources, exact, one_in }
     }
 }
 
@@ -103,22 +129,7 @@ pub(super) async fn resolve(
         Test::Status(status) => Resolved::test(Filter::Status(status.number())),
         Test::Placed(span) => Resolved::test(Filter::Placed(span.clone())),
         Test::Modified(span) => Resolved::test(Filter::Modified(span.clone())),
-        Test::Total(span) => {
-            let filter = Filter::Total(span.clone());
-            let indexed = layout.reads(Table::Summaries) && layout.has(Index::SummaryTotal);
-            if negated
-                || !indexed
-                || search::estimate_total(lookup.conn, layout, span).await? > RARE
-            {
-                return Ok(Resolved::test(filter));
-            }
-            lookup.coverage.push(
-                "totals found through the summary view: orders that it lacks or has wrong are left out"
-                    .to_owned(),
-            );
-            let sources = Some((5, vec![Source::Total(span.clone())]));
-            Resolved { filter, sources, exact: false }
-        }
+        Test::Total(span) => lookup.total(span, negated).await?,
         Test::Items(span) => Resolved::test(Filter::Items(span.clone())),
         Test::Has(Trait::Undelivered) => lookup.undelivered().await?,
         Test::Has(Trait::Letter) => lookup.letters().await?,
@@ -129,9 +140,22 @@ pub(super) async fn resolve(
             );
             Resolved::test(Filter::Drift)
         }
+        Test::Has(Trait::Deleted) if lookup.layout.has(Index::DeletedOrders) => {
+            Resolved::found(Filter::Deleted, 6, vec![Source::Deleted])
+        }
         Test::Has(Trait::Deleted) => Resolved::test(Filter::Deleted),
         Test::Has(Trait::Note) => Resolved::test(Filter::HasNote),
     })
+}
+
+/// Whether to fetch all matches of which there are `expected` among `all` is quicker than to look for a page of
+/// them newest first.
+fn is_rare(expected: i64, all: Option<i64>) -> bool {
+    expected <= RARE
+        && all.is_none_or(|all| {
+            let visited = PAGE.saturating_mul(all) / expected.max(1);
+            expected.saturating_mul(APART) <= visited.max(RARE)
+        })
 }
 
 struct Look<'a> {
@@ -179,10 +203,13 @@ impl Look<'_> {
         if ids.is_empty() {
             return Resolved::found(Filter::Buyers(ids), 0, Vec::new());
         }
+        let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        let all = self.layout.estimated_rows(Table::Buyers);
         if ids.len() > LISTED_BUYERS || !self.layout.has(Index::OrdersByBuyer) {
-            return Resolved::test(Filter::Buyers(ids));
+            return Resolved::test(Filter::Buyers(ids)).expecting(count, all);
         }
         Resolved::found(Filter::Buyers(ids.clone()), 2, vec![Source::Buyers(ids)])
+            .expecting(count, all)
     }
 
     async fn buyer_tail(&mut self, tail: &str) -> Result<Resolved, Error> {
@@ -195,19 +222,34 @@ impl Look<'_> {
     }
 
     async fn buyer_name(&mut self, part: &str) -> Result<Resolved, Error> {
-        let filter = || Filter::BuyerName(part.to_owned());
-        let common = if self.layout.has(Index::BuyerNames) {
+        let all = self.layout.estimated_rows(Table::Buyers);
+        let tested = || Resolved::test(Filter::BuyerName(part.to_owned()));
+        let expected = if self.layout.has(Index::BuyerNames) {
             // Fewer letters than a trigram has: nothing for the index, and no rare name.
-            part.chars().count() < 3
-                || search::estimate_name(self.conn, self.layout, part).await? > COMMON_NAMES
+            if part.chars().count() < 3 {
+                return Ok(tested());
+            }
+            search::estimate_name(self.conn, self.layout, part).await?
+        } else if self.layout.is_small(Table::Buyers) {
+            0
         } else {
-            !self.layout.is_small(Table::Buyers)
+            return Ok(tested());
         };
-        if common {
-            return Ok(Resolved::test(filter()));
+        if expected > COMMON_NAMES {
+            return Ok(tested().expecting(expected, all));
         }
-        let ids = buyers::by_name(self.conn, self.layout, part, KNOWN_BUYERS + 1).await?;
-        Ok(self.known(ids.into_iter().map(|id| id.0).collect(), filter))
+        let rare = || {
+            Resolved::test(Filter::RareBuyerName(part.to_owned()))
+                .expecting(expected.max(LISTED), all)
+        };
+        if expected > LISTED {
+            return Ok(rare());
+        }
+        let ids = buyers::by_name(self.conn, self.layout, part, LISTED + 1).await?;
+        if ids.len() > LISTED_BUYERS {
+            return Ok(rare());
+        }
+        Ok(self.buyers(ids.into_iter().map(|id| id.0).collect()))
     }
 
     async fn place(&mut self, is_province: bool, name: &str) -> Result<Resolved, Error> {
@@ -252,12 +294,42 @@ impl Look<'_> {
 
     async fn note(&mut self, words: &str) -> Result<Resolved, Error> {
         let filter = Filter::Note(words.to_owned());
-        if !self.layout.has(Index::NoteWords)
-            || search::estimate_note(self.conn, self.layout, words).await? > RARE
-        {
+        if !self.layout.has(Index::NoteWords) {
             return Ok(Resolved::test(filter));
         }
-        Ok(Resolved::found(filter, 4, vec![Source::Note(words.to_owned())]))
+        let expected = search::estimate_note(self.conn, self.layout, words).await?;
+        let all = self.layout.estimated_rows(Table::Orders);
+        let resolved = if is_rare(expected, all) {
+            Resolved::found(filter, 4, vec![Source::Note(words.to_owned())])
+        } else {
+            Resolved::test(filter)
+        };
+        Ok(resolved.expecting(expected, all))
+    }
+
+    async fn total(&mut self, span: &Span<Decimal>, negated: bool) -> Result<Resolved, Error> {
+        let filter = Filter::Total(span.clone());
+        let summaries = Table::Summaries;
+        if negated || !self.layout.reads(summaries) || !self.layout.has(Index::SummaryTotal) {
+            return Ok(Resolved::test(filter));
+        }
+        let expected = search::estimate_total(self.conn, self.layout, span).await?;
+        let all = self.layout.estimated_rows(summaries);
+        let tested = Resolved::test(filter.clone()).expecting(expected, all);
+        let is_common = tested.one_in.is_none_or(|one_in| one_in <= COMMON_TOTAL);
+        let mut source = (expected <= RARE).then(|| Source::Total(span.clone()));
+        if expected > RARE_TOTAL && self.layout.has(Index::SummaryTotalBucket) {
+            if is_common {
+                return Ok(tested);
+            }
+            let ends = search::total_ends(self.conn, self.layout, span).await?;
+            source = Source::total_buckets(&ends).or(source);
+        }
+        let Some(source) = source else { return Ok(tested) };
+        self.say(
+            "totals found through the summary view: orders that it lacks or has wrong are left out",
+        );
+        Ok(Resolved { sources: Some((5, vec![source])), ..tested })
     }
 
     async fn correlation(&mut self, text: &str) -> Result<Resolved, Error> {
@@ -344,5 +416,26 @@ impl Look<'_> {
                 "messages: the newest {MOST_WITHOUT_INDEX} only, for want of an index"
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_rare_depends_on_how_far_the_newest_matches_lie_apart() {
+        assert!(is_rare(5_000, Some(2_500_000)), "every 500th of the newest");
+        assert!(!is_rare(10_000, Some(2_500_000)), "every 250th");
+        assert!(is_rare(1_500, Some(5_000)), "a small table");
+        assert!(is_rare(RARE, None) && !is_rare(RARE + 1, None));
+    }
+
+    #[test]
+    fn shares_of_alternatives_add_up() {
+        let share = |one_in| Resolved { one_in: Some(one_in), ..Resolved::test(Filter::Deleted) };
+        assert_eq!(Resolved::any(vec![share(20), share(30)]).one_in, Some(12));
+        let unknown = Resolved::test(Filter::Deleted);
+        assert_eq!(Resolved::any(vec![share(20), unknown]).one_in, Some(20));
     }
 }

@@ -10,8 +10,11 @@ use crate::db::{
     search::{self, Source, Window},
 };
 
-/// How many orders are looked at first where a filter has no index; four times as many each further time.
+/// How many orders are looked at first where a filter has no index and nothing is known of how many pass;
+/// four times as many each further time.
 const FIRST_WINDOW: i64 = 2_000;
+/// However rare the hits are expected to be.
+const LARGEST_FIRST_WINDOW: i64 = 100_000;
 const GROWTH: i64 = 4;
 /// How long a search without an index goes on before it shows what it has.
 const BUDGET: Duration = Duration::from_millis(1_500);
@@ -71,7 +74,7 @@ async fn walk_windows(
     let began = Instant::now();
     let sources = std::slice::from_ref(source);
     let mut place = plan.place(start);
-    let mut window = FIRST_WINDOW;
+    let mut window = first_window(plan, wanted);
     let mut walk = Walk { hits: Vec::new(), ended: false, gone_on: None };
     loop {
         let asked = Instant::now();
@@ -96,6 +99,15 @@ async fn walk_windows(
             None => return Ok(walk),
         }
     }
+}
+
+/// Large enough that the page is probably full with what passes of it, so that one look is enough; half as
+/// much to spare, because hits are not spread evenly.
+fn first_window(plan: &Plan, wanted: i64) -> i64 {
+    plan.one_in.map_or(FIRST_WINDOW, |one_in| {
+        let likely = wanted.saturating_mul(one_in);
+        likely.saturating_add(likely / 2).clamp(wanted, LARGEST_FIRST_WINDOW)
+    })
 }
 
 /// A window takes about as much longer as it is larger: only as large as time is left for.

@@ -1,9 +1,12 @@
 //! The global rows of the action table: the same keys on every screen.
 
 use super::{App, Common, Msg, ScreenId};
-use crate::tui::ui::{
-    action::{Action, Keys},
-    list::Step,
+use crate::tui::{
+    change,
+    ui::{
+        action::{Action, Keys, Risk},
+        list::Step,
+    },
 };
 
 type Row = Action<App, Msg>;
@@ -123,6 +126,42 @@ pub const ACTIONS: &[Row] = &[
     Row::look("gaps", &["!"], "limits", "What this database lacks and what that costs", || {
         Msg::Gaps
     }),
+    Row::look("change", &["c"], "change", "Commands for this order; new order, new buyer", || {
+        Msg::Commands
+    })
+    .risk(Risk::Change)
+    .footer(60)
+    .twin("orderscope order cancel"),
+    Row::look("undo", &["u"], "undo", "Plan what takes back the last change", || {
+        Msg::Change(change::Msg::Undo)
+    })
+    .risk(Risk::Change)
+    .footer(18)
+    .when(|app| app.change.reversible()),
+    Row::look("log", &["@"], "log", "What operators did here, newest first", || Msg::Log)
+        .footer(9)
+        .when(|app| match app.shared.place() {
+            None => Err("not connected yet"),
+            Some(place) => place.barred.map_or(Ok(()), Err),
+        })
+        .twin("orderscope audit list"),
+    Row::look(
+        "unlock",
+        &["w"],
+        "unlock",
+        "Unlock writes for a while and for a reason, or lock them again",
+        || Msg::Lock,
+    )
+    .footer(12)
+    .when(|app| app.shared.barred().map_or(Ok(()), Err)),
+    Row::look(
+        "reveal",
+        &["R"],
+        "reveal",
+        "Show personal data for a while and for a reason, or mask it again; it is recorded",
+        || Msg::Reveal,
+    )
+    .when(|app| app.shared.place().map(|_| ()).ok_or("not connected yet")),
     Row::look("view.2", &["f2"], "view 2", "Saved view 2 (save with :save 2)", || Msg::View(2)),
     Row::look("view.3", &["f3"], "view 3", "Saved view 3", || Msg::View(3)),
     Row::look("view.4", &["f4"], "view 4", "Saved view 4", || Msg::View(4)),

@@ -26,10 +26,10 @@ pub(super) struct State {
 pub(super) fn lines(app: &App, theme: &Theme) -> Vec<Line<'static>> {
     let title = app.current.spec().title;
     let mut out = vec![Line::styled(format!("On {title}"), theme.title)];
-    out.extend(app.screens.infos(app.current, &app.keys).iter().map(|info| row(info, theme)));
+    out.extend(app.own_infos().iter().map(|info| row(info, theme)));
     out.push(Line::default());
     out.push(Line::styled("Everywhere", theme.title));
-    let global = app.keys.infos(super::ACTIONS, app);
+    let global = app.global_infos();
     // The saved views are eight alike; one line tells them all.
     let plain = global.iter().filter(|info| info.name < "view.3" || info.name > "view.9");
     out.extend(plain.map(|info| row(info, theme)));

@@ -4,10 +4,11 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 use super::{App, Common, Modal, Msg, ScreenId, Screens, palette};
 use crate::tui::{
+    change, journal,
     screens::Pressed,
     ui::{
         action::{Chord, Found},
-        field::Typed,
+        field::{self, Typed},
         list::Step,
     },
 };
@@ -35,6 +36,32 @@ impl App {
         }
     }
 
+    /// The presses behind an event: a letter typed quickly after Esc arrives as one with Alt, because both send
+    /// the same bytes. Where nothing is bound to Alt and the letter, it is two keys.
+    #[must_use]
+    pub fn presses(&self, event: &Event) -> Vec<Event> {
+        match event {
+            Event::Key(key)
+                if key.modifiers == KeyModifiers::ALT && matches!(key.code, KeyCode::Char(_)) =>
+            {
+                let is_bound = self.is_typing() && field::has_alt(key.code);
+                if is_bound {
+                    return vec![event.clone()];
+                }
+                let bare = KeyEvent { modifiers: KeyModifiers::NONE, ..*key };
+                vec![Event::Key(KeyCode::Esc.into()), Event::Key(bare)]
+            }
+            _ => vec![event.clone()],
+        }
+    }
+
+    fn is_typing(&self) -> bool {
+        match &self.modal {
+            Some(modal) => matches!(modal, Modal::Palette(_)),
+            None => self.screens.is_typing(self.current),
+        }
+    }
+
     fn key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let is_interrupt =
             key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
@@ -44,7 +71,12 @@ impl App {
         match &mut self.modal {
             Some(Modal::Palette(_)) => return self.palette_key(key),
             Some(Modal::Help(_) | Modal::Text { .. }) => return self.text_key(key),
+            Some(Modal::Ask(..)) => return self.ask_key(key),
+            Some(Modal::Log(_)) => return self.log_key(key),
             None => {}
+        }
+        if self.change.is_open() {
+            return vec![Msg::Change(change::Msg::Typed(key))];
         }
         if self.screens.is_typing(self.current) {
             return vec![Msg::Screen(Screens::typed(self.current, key))];
@@ -54,12 +86,17 @@ impl App {
         let own = self.screens.pressed(self.current, &self.keys, &chords);
         let global = self.keys.find(super::ACTIONS, &chords);
         match (own, global) {
-            (Pressed::Send(msg), _) => vec![Msg::Screen(msg)],
-            (Pressed::Refused(why), _) => self.refused(why),
-            (_, Found::Action(action)) => match (action.enabled)(self) {
-                Ok(()) => vec![(action.msg)()],
+            (Pressed::Send(risk, msg), _) => match self.allowed(risk) {
+                Ok(()) => vec![Msg::Screen(msg)],
                 Err(why) => self.refused(why),
             },
+            (Pressed::Refused(why), _) => self.refused(why),
+            (_, Found::Action(action)) => {
+                match self.allowed(action.risk).and((action.enabled)(self)) {
+                    Ok(()) => vec![(action.msg)()],
+                    Err(why) => self.refused(why),
+                }
+            }
             (Pressed::Prefix, _) | (_, Found::Prefix) => {
                 self.pressed = chords;
                 vec![]
@@ -82,7 +119,14 @@ impl App {
                 state.field.paste(text);
                 vec![]
             }
+            Some(Modal::Ask(_, state)) => {
+                state.paste(text);
+                vec![]
+            }
             Some(_) => vec![],
+            None if self.change.is_open() => {
+                vec![Msg::Change(change::Msg::Pasted(text.to_owned()))]
+            }
             None => vec![Msg::Screen(Screens::pasted(self.current, text.to_owned()))],
         }
     }
@@ -153,6 +197,15 @@ impl App {
         }
     }
 
+    fn log_key(&mut self, key: KeyEvent) -> Vec<Msg> {
+        let Some(Modal::Log(state)) = &self.modal else { return vec![] };
+        match journal::key(state, key) {
+            Some(journal::Pressed::Close) => vec![Msg::CloseModal],
+            Some(journal::Pressed::Send(msg)) => vec![Msg::Journal(msg)],
+            None => vec![],
+        }
+    }
+
     /// Help and other long texts: scroll, or close.
     fn text_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let offset = match &mut self.modal {
@@ -177,6 +230,24 @@ impl App {
     }
 
     fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> Vec<Msg> {
+        if matches!(self.modal, Some(Modal::Log(_))) {
+            let step = |by| vec![Msg::Journal(journal::Msg::Step(Step::Lines(by)))];
+            return match kind {
+                MouseEventKind::ScrollDown => step(3),
+                MouseEventKind::ScrollUp => step(-3),
+                _ => vec![],
+            };
+        }
+        if self.modal.is_none() && self.change.is_open() {
+            return match kind {
+                MouseEventKind::ScrollDown => vec![Msg::Change(change::Msg::Scrolled(3))],
+                MouseEventKind::ScrollUp => vec![Msg::Change(change::Msg::Scrolled(-3))],
+                MouseEventKind::Down(MouseButton::Left) => {
+                    self.hits.at(column, row).into_iter().collect()
+                }
+                _ => vec![],
+            };
+        }
         if self.modal.is_some() {
             return match kind {
                 MouseEventKind::ScrollDown => self.text_key(KeyCode::Down.into()),

@@ -4,6 +4,7 @@ mod actions;
 mod commands;
 mod help;
 mod keys;
+mod lock;
 mod palette;
 #[cfg(test)]
 mod tests;
@@ -19,12 +20,15 @@ pub use self::{
     view::view,
 };
 use super::{
+    change,
     effect::Effect,
+    journal,
     route::Route,
     screens::{self, Common, ScreenId, Screens},
     shared::{Keep, Kept, Link, Now, Shared},
     ui::{
-        action::{Chord, Keys},
+        action::{Chord, Info, Keys, Risk},
+        ask,
         hits::Hits,
         theme::Theme,
     },
@@ -42,10 +46,13 @@ pub struct App {
     pub shared: Shared,
     pub screens: Screens,
     pub current: ScreenId,
+    pub change: change::State,
     pub theme: Theme,
     pub keys: Keys,
     pub mouse: bool,
     pub quit: bool,
+    /// It was asked once to quit while something runs.
+    quitting: bool,
     /// Why the console cannot go on: told after the terminal is given back.
     pub ended: Option<Ended>,
     /// The shell is to have the terminal for a while (Ctrl+Z).
@@ -72,6 +79,19 @@ enum Modal {
         lines: Vec<String>,
         offset: usize,
     },
+    /// What operators did.
+    Log(Box<journal::State>),
+    /// Why something is wanted.
+    Ask(Purpose, Box<ask::State>),
+}
+
+/// What a reason is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To unlock writes.
+    Unlock,
+    /// To see personal data.
+    Reveal,
 }
 
 #[derive(Debug)]
@@ -85,6 +105,10 @@ struct Note {
 #[derive(Debug, Clone)]
 pub enum Msg {
     Screen(screens::Msg),
+    Change(change::Msg),
+    Journal(journal::Msg),
+    /// `c`: what can be done with the order under the cursor.
+    Commands,
     Common(Common),
     Show(ScreenId),
     /// Go somewhere, remembering where we were.
@@ -112,6 +136,16 @@ pub enum Msg {
     Failed(String),
     Suspend,
     CloseModal,
+    /// Unlock writes, or lock them again.
+    Lock,
+    /// Reveal personal data, or cover it again.
+    Reveal,
+    /// A reason was given.
+    Asked(Purpose, String),
+    /// What it was given for came about, and was recorded; or why not.
+    Granted(Purpose, String, Result<String, String>),
+    /// `@`: the operations log.
+    Log,
     Quit,
 }
 
@@ -132,6 +166,19 @@ pub enum Request {
     Recall,
     /// Write what is to be remembered.
     Save(Kept),
+    /// Open the way to write, for this reason.
+    Unlock {
+        reason: String,
+    },
+    /// Close it.
+    Lock,
+    Change(change::Request),
+    Journal(journal::Request),
+    /// Record that personal data is looked at, where and why.
+    Reveal {
+        reason: String,
+        target: String,
+    },
 }
 
 impl App {
@@ -142,10 +189,12 @@ impl App {
             shared,
             screens: Screens::default(),
             current: ScreenId::Orders,
+            change: change::State::default(),
             theme,
             keys,
             mouse,
             quit: false,
+            quitting: false,
             ended: None,
             suspended: false,
             modal: None,
@@ -175,6 +224,9 @@ impl App {
         if self.note.as_ref().is_some_and(|note| note.until <= now.instant) {
             self.note = None;
         }
+        if self.shared.revealed.as_ref().is_some_and(|timed| timed.until <= now.instant) {
+            self.cover();
+        }
     }
 
     /// Stores what drawing learned.
@@ -191,7 +243,9 @@ impl App {
         match &mut self.modal {
             Some(Modal::Help(state)) => state.offset = state.offset.min(end(OVER)),
             Some(Modal::Text { offset, .. }) => *offset = (*offset).min(end(OVER)),
-            Some(Modal::Palette(_)) | None => {}
+            Some(Modal::Log(state)) => state.fit(&hits.heights, end(OVER)),
+            Some(Modal::Palette(_) | Modal::Ask(..)) => {}
+            None => self.change.fit(end(OVER)),
         }
         self.hits = hits;
         self.screens.fit(self.current, &fits);
@@ -208,7 +262,40 @@ impl App {
             let step = if age < 60 { 1 } else { 60 };
             at + Duration::from_secs((age / step + 1) * step)
         });
-        [note, screen, age].into_iter().flatten().min()
+        let timed = [self.shared.unlocked.as_ref(), self.shared.revealed.as_ref()];
+        // The countdown in the header.
+        let second = timed.into_iter().flatten().map(|timed| {
+            let left = timed.left(self.shared.now.instant);
+            let rest = Duration::from_nanos(u64::from(left.subsec_nanos()));
+            let step = if rest.is_zero() { Duration::from_secs(1).min(left) } else { rest };
+            self.shared.now.instant + step
+        });
+        [note, screen, age, second.min()].into_iter().flatten().min()
+    }
+
+    /// The screen's actions as they stand now.
+    fn own_infos(&self) -> Vec<Info> {
+        self.barring(self.screens.infos(self.current, &self.keys))
+    }
+
+    /// The global actions as they stand now.
+    fn global_infos(&self) -> Vec<Info> {
+        self.barring(self.keys.infos(ACTIONS, self))
+    }
+
+    fn barring(&self, mut infos: Vec<Info>) -> Vec<Info> {
+        for info in &mut infos {
+            info.enabled = self.allowed(info.risk).and(info.enabled);
+        }
+        infos
+    }
+
+    /// Whether something of that risk may be done now: the lock, for every action alike.
+    fn allowed(&self, risk: Risk) -> Result<(), &'static str> {
+        match risk {
+            Risk::Look => Ok(()),
+            Risk::Change | Risk::Destroy => self.shared.writable(),
+        }
     }
 
     fn tell(&mut self, text: impl Into<String>, bad: bool) {

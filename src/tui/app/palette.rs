@@ -43,8 +43,7 @@ impl Entry {
 /// Rows that match what is typed, best first.
 pub(super) fn entries(app: &App, typed: &str) -> Vec<Entry> {
     let word = typed.split(' ').next().unwrap_or_default().to_lowercase();
-    let screen = app.screens.infos(app.current, &app.keys);
-    let actions = screen.into_iter().chain(app.keys.infos(super::ACTIONS, app)).map(Entry::Action);
+    let actions = app.own_infos().into_iter().chain(app.global_infos()).map(Entry::Action);
     let commands = COMMANDS.iter().map(|command| Entry::Command {
         name: command.name,
         argument: command.argument,
@@ -120,10 +119,14 @@ fn entry_line(entry: &Entry, theme: &Theme, chosen: bool) -> Line<'static> {
     let mut spans = vec![
         Span::styled(format!("{mark}{name:<26}"), if chosen { theme.cursor } else { style }),
         Span::styled(format!(" {keys:<10} "), theme.key),
-        Span::styled(help.to_owned(), style),
     ];
-    if let Some(why) = why.filter(|why| !why.is_empty()) {
-        spans.push(Span::styled(format!(" (not now: {why})"), theme.warn));
+    match why.filter(|why| !why.is_empty()) {
+        // The reason first: there may be no room for both.
+        Some(why) => {
+            spans.push(Span::styled(format!("(not now: {why}) "), theme.warn));
+            spans.push(Span::styled(help.to_owned(), style));
+        }
+        None => spans.push(Span::styled(help.to_owned(), style)),
     }
     Line::from(spans)
 }

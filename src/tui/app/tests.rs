@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ratatui::style::Modifier;
 
-use super::{ACTIONS, COMMANDS, Ended, Modal, Msg, NOTE_STAYS, Request, bindings, help};
+use super::{COMMANDS, Ended, Modal, Msg, NOTE_STAYS, Purpose, Request, bindings, help};
 use crate::tui::{
     effect::Lane,
+    journal,
     route::Route,
     screens::ScreenId,
     shared::{Kept, Link, Place},
@@ -193,8 +194,7 @@ fn help_lists_every_action_command_and_key() {
         desk.press(screen);
         let lines = help::lines(&desk.app, &Theme::MONO);
         let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        let own = desk.app.screens.infos(desk.app.current, &desk.app.keys);
-        let global = desk.app.keys.infos(ACTIONS, &desk.app);
+        let (own, global) = (desk.app.own_infos(), desk.app.global_infos());
         for info in own.iter().chain(&global) {
             let alike =
                 info.name.starts_with("view.") && info.name.len() == 6 && info.name > "view.2";
@@ -330,8 +330,154 @@ fn what_lies_over_the_screen_looks_as_it_should() {
 }
 
 #[test]
+fn writes_are_unlocked_for_a_reason_and_a_while() {
+    let mut desk = Desk::listing(120, 36);
+    assert!(desk.shows("LOCKED read-only"));
+    desk.press("w enter");
+    assert!(desk.shows("! the reason is needed"), "no reason, no unlocking");
+    desk.types("CB-91");
+    desk.effects();
+    desk.press("enter enter");
+    let effects = desk.effects();
+    let unlock = Request::Unlock { reason: "CB-91".to_owned() };
+    assert_eq!(runs(&effects), [(Lane::Every, &unlock)], "asked once");
+    desk.send(Msg::Granted(Purpose::Unlock, "CB-91".to_owned(), Ok("unlocked".to_owned())));
+    assert!(desk.shows("UNLOCKED 10:00"));
+    desk.wait(Duration::from_millis(1_500));
+    assert!(desk.shows("UNLOCKED 9:59"));
+    let left = desk.app.wakes_at().unwrap() - desk.app.shared.now.instant;
+    assert!(left <= Duration::from_millis(500), "the countdown goes on by itself: {left:?}");
+    // Locked again by the same key.
+    desk.press("w");
+    assert!(desk.shows("LOCKED read-only"));
+    assert!(runs(&desk.effects()).contains(&(Lane::Every, &Request::Lock)));
+    // And by time, whatever is on screen.
+    desk.unlock();
+    desk.press("?");
+    desk.wait(Duration::from_secs(600));
+    assert!(runs(&desk.effects()).contains(&(Lane::Every, &Request::Lock)));
+    desk.press("esc");
+    assert!(desk.shows("LOCKED read-only"));
+}
+
+#[test]
+fn an_unlocking_that_failed_or_was_given_up_unlocks_nothing() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("w");
+    desk.types("why");
+    desk.press("enter");
+    let why = "no command runs without an audit record".to_owned();
+    desk.send(Msg::Granted(Purpose::Unlock, "why".to_owned(), Err(why)));
+    assert!(desk.shows("! no command runs without an audit record"));
+    desk.press("enter esc");
+    desk.effects();
+    desk.send(Msg::Granted(Purpose::Unlock, "why".to_owned(), Ok(String::new())));
+    assert!(desk.app.shared.writable().is_err());
+    assert_eq!(runs(&desk.effects()), [(Lane::Every, &Request::Lock)], "what was opened is closed");
+}
+
+#[test]
+fn what_cannot_be_unlocked_says_why() {
+    let mut desk = Desk::listing(120, 36);
+    desk.app.shared.policy.read_only = true;
+    desk.press("w");
+    assert!(desk.shows("start it without --read-only") && desk.shows("READ-ONLY"));
+    desk.press("c");
+    assert!(!desk.app.change.is_open() && desk.shows("start it without --read-only"));
+    let mut desk = Desk::listing(120, 36).at(attached());
+    desk.press("w");
+    assert!(desk.shows("run `orderscope attach` first"));
+    desk.press("@");
+    assert!(desk.shows("run `orderscope attach` first"));
+}
+
+#[test]
+fn personal_data_is_shown_for_a_reason_recorded_and_covered_again() {
+    let mut desk = Desk::listing(120, 36);
+    assert!(!desk.shows("Hoang Van Thai"));
+    desk.press("R");
+    desk.types("chargeback");
+    desk.effects();
+    desk.press("enter");
+    let effects = desk.effects();
+    let target = "orders".to_owned();
+    let reveal = Request::Reveal { reason: "chargeback".to_owned(), target };
+    assert_eq!(runs(&effects), [(Lane::Every, &reveal)]);
+    assert!(!desk.shows("Hoang Van"), "not before it is recorded");
+    let told = Ok("recorded as #12".to_owned());
+    desk.send(Msg::Granted(Purpose::Reveal, "chargeback".to_owned(), told));
+    assert!(desk.shows("Hoang Van") && desk.shows("PII SHOWN 10:00"));
+    desk.press("R");
+    assert!(!desk.shows("Hoang Van") && desk.shows("PII masked"));
+    desk.press("R");
+    desk.types("again");
+    desk.press("enter");
+    desk.send(Msg::Granted(Purpose::Reveal, "again".to_owned(), Ok(String::new())));
+    desk.wait(Duration::from_secs(600));
+    assert!(!desk.shows("Hoang Van"));
+    desk.press("R");
+    desk.types("once more");
+    desk.press("enter");
+    let why = Err("nothing is revealed without a record".to_owned());
+    desk.send(Msg::Granted(Purpose::Reveal, "once more".to_owned(), why));
+    assert!(!desk.shows("Hoang Van") && desk.shows("nothing is revealed without a record"));
+}
+
+/// Answers the newest reading of the log.
+fn log(
+    desk: &mut Desk,
+    result: Result<Vec<crate::ops::audit::Recorded>, crate::db::Error>,
+) -> bool {
+    let effects = desk.effects();
+    let asked = effects.iter().rev().find_map(|effect| match effect {
+        crate::tui::effect::Effect::Run(_, Request::Journal(request)) => Some(request.clone()),
+        _ => None,
+    });
+    let journal::Request::Read { ticket, mine } = asked.expect("the log was asked for");
+    desk.send(Msg::Journal(journal::Msg::Read(ticket, result)));
+    mine
+}
+
+#[test]
+fn the_log_shows_what_operators_did() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("@");
+    assert!(desk.shows("reading …"));
+    assert!(!log(&mut desk, Ok(samples::records())));
+    assert!(desk.shows("#838") && desk.shows("…8c41") && !desk.shows("changed her mind"));
+    frames!("log", desk);
+    desk.press("j j enter");
+    assert!(desk.shows("Record #830") && !desk.shows("leave at the door"));
+    frames!("log_record", desk);
+    desk.press("esc t");
+    assert!(log(&mut desk, Err(samples::lost())), "mine only");
+    assert!(desk.shows("not refreshed") && desk.shows("Connection refused"));
+    desk.fits_every_window();
+    desk.resize(120, 36);
+    desk.press("esc");
+    assert!(!desk.shows("Operations log"));
+}
+
+#[test]
+fn lock_and_reveal_look_as_they_should() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("w");
+    frames!("unlock", desk);
+    desk.press("esc");
+    desk.unlock();
+    desk.press("R");
+    frames!("reveal", desk);
+    desk.types("why");
+    desk.press("enter");
+    desk.send(Msg::Granted(Purpose::Reveal, "why".to_owned(), Ok("recorded as #12".to_owned())));
+    frames!("unlocked_revealed", desk);
+    let buffer = desk.buffer();
+    assert_ne!(buffer[(0, 2)].style(), Desk::listing(80, 24).buffer()[(0, 2)].style());
+}
+
+#[test]
 fn modals_fit_every_window() {
-    for keys in ["?", ":", ": x y z", "!"] {
+    for keys in ["?", ":", ": x y z", "!", "w", "R", "@"] {
         let mut desk = Desk::listing(120, 36).at(attached());
         desk.press(keys);
         desk.fits_every_window();
@@ -339,5 +485,11 @@ fn modals_fit_every_window() {
         desk.fits_usual_windows();
         desk.press("ctrl-u enter");
         desk.fits_usual_windows();
+    }
+    let mut desk = Desk::listing(120, 36);
+    for keys in ["w", "R", "@"] {
+        desk.press(keys);
+        desk.fits_every_window();
+        desk.press("esc");
     }
 }

@@ -1,8 +1,10 @@
 //! The root update: the only place where the console's own state changes. No IO and no clock.
 
-use super::{App, Modal, Msg, Request, help, palette};
+use super::{App, Common, Modal, Msg, Request, help, palette};
 use crate::tui::{
+    change,
     effect::{Effect, Lane},
+    journal,
     route::Route,
     screens::{self, ScreenId, Screens},
     shared::Keep,
@@ -72,8 +74,35 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
         Msg::Copied(what) => app.tell(what, false),
         Msg::Failed(what) => app.tell(what, true),
         Msg::Suspend => app.suspended = true,
+        Msg::Change(msg) => return change(app, msg),
+        Msg::Commands => {
+            let subject = app.screens.subject(app.current);
+            return change(app, change::Msg::Menu(subject));
+        }
+        Msg::Journal(msg) => {
+            if let Some(Modal::Log(state)) = &mut app.modal {
+                let effects = journal::update(state, msg, &app.shared);
+                return effects.into_iter().map(|effect| effect.map(Request::Journal)).collect();
+            }
+        }
+        Msg::Log => {
+            let (state, effects) = journal::State::open(&app.shared);
+            app.modal = Some(Modal::Log(Box::new(state)));
+            return effects.into_iter().map(|effect| effect.map(Request::Journal)).collect();
+        }
         Msg::CloseModal => app.modal = None,
-        Msg::Quit => app.quit = true,
+        Msg::Lock => return app.toggle_lock(),
+        Msg::Reveal => return app.toggle_reveal(),
+        Msg::Asked(purpose, reason) => return app.asked(purpose, reason),
+        Msg::Granted(purpose, reason, result) => return app.granted(purpose, reason, result),
+        Msg::Quit => match app.change.running() {
+            Some(title) if !app.quitting => {
+                let told = format!("{title} is still running; once more leaves all the same");
+                app.quitting = true;
+                app.tell(told, true);
+            }
+            _ => app.quit = true,
+        },
     }
     vec![]
 }
@@ -82,16 +111,38 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
 pub fn wake(app: &mut App) -> Vec<Effect<Request>> {
     let now = app.shared.now.instant;
     let due = app.screens.wakes_at(app.current, &app.shared).is_some_and(|at| at <= now);
-    if due { screen(app, Screens::woken(app.current)) } else { vec![] }
+    let mut effects = app.lock_in_time();
+    if due {
+        effects.extend(screen(app, Screens::woken(app.current)));
+    }
+    effects
 }
 
 fn screen(app: &mut App, msg: screens::Msg) -> Vec<Effect<Request>> {
     let effects = app.screens.update(msg, &app.shared);
-    settle(app, effects)
+    settle(app, effects, Request::Screen)
+}
+
+fn change(app: &mut App, msg: change::Msg) -> Vec<Effect<Request>> {
+    // What is on screen may show the order that was changed.
+    let refresh = matches!(msg, change::Msg::Ran(_, Ok(_)));
+    let effects = change::update(&mut app.change, msg, &app.shared);
+    let mut out = settle(app, effects, Request::Change);
+    if app.change.running().is_none() {
+        app.quitting = false;
+    }
+    if refresh && app.screens.offers(app.current, Common::Refresh).is_ok() {
+        out.extend(screen(app, Screens::common(app.current, Common::Refresh)));
+    }
+    out
 }
 
 /// Carries out what the root itself can do; passes the rest on.
-fn settle(app: &mut App, effects: Vec<Effect<screens::Request>>) -> Vec<Effect<Request>> {
+fn settle<R>(
+    app: &mut App,
+    effects: Vec<Effect<R>>,
+    wrap: impl Fn(R) -> Request,
+) -> Vec<Effect<Request>> {
     let mut out = vec![];
     for effect in effects {
         match effect {
@@ -101,7 +152,8 @@ fn settle(app: &mut App, effects: Vec<Effect<screens::Request>>) -> Vec<Effect<R
             Effect::Back if app.trail_at == 0 => out.extend(show(app, ScreenId::Orders)),
             Effect::Back => out.extend(follow_trail(app, -1)),
             Effect::Keep(keep) => out.extend(kept(app, keep)),
-            other => out.push(other.map(Request::Screen)),
+            Effect::Unlock => out.extend(app.toggle_lock()),
+            other => out.push(other.map(&wrap)),
         }
     }
     out

@@ -12,13 +12,14 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, Modal, Msg, help, palette};
+use super::{App, Modal, Msg, OVER, help, palette};
 use crate::{
     domain::text,
     tui::{
+        change, journal,
         screens::ScreenId,
         shared::Link,
-        ui::{action::shown, hits::Hits, pane::key_hints, theme::Theme},
+        ui::{action::shown, ask, field, hits::Hits, pane::key_hints, theme::Theme},
         words,
     },
 };
@@ -32,7 +33,9 @@ const NARROW: u16 = 100;
 #[must_use]
 pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
     let area = frame.area();
-    let theme = &app.theme;
+    // What is pressed now may write: every frame says so.
+    let alarmed = app.theme.alarmed();
+    let theme = if app.shared.writable().is_ok() { &alarmed } else { &app.theme };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         too_small(app, frame, area);
         return Hits::default();
@@ -44,6 +47,12 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
     hits.above(app.screens.view(app.current, &app.shared, theme, frame, body).map(Msg::Screen));
     frame.render_widget(trail_line(app, theme, trail.width), trail);
     frame.render_widget(footer(app, theme, foot.width), foot);
+    if app.change.is_open() {
+        dim(frame, body);
+        hits.clear_areas();
+        let over = change::view(&app.change, &app.shared, theme, frame, body, OVER);
+        hits.above(over.map(Msg::Change));
+    }
     if let Some(modal) = &app.modal {
         dim(frame, body);
         hits.clear_areas();
@@ -57,6 +66,10 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
                 let lines = help::wrapped(lines, body.width);
                 help::text(frame, body, theme, title, &lines, *offset, &mut hits);
             }
+            Modal::Log(state) => {
+                journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits);
+            }
+            Modal::Ask(_, state) => ask::view(state, theme, frame, body),
         }
     }
     hits
@@ -85,12 +98,21 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
     let zone = if narrow { "" } else { "TZ " };
     let right = format!("{zone}{}  {clock}{age}{frozen} ", shared.zone);
-    let masked = match (shared.masked, narrow) {
-        (true, true) => "PII-masked",
-        (true, false) => "PII masked",
-        (false, _) => "PII SHOWN",
+    let now = shared.now.instant;
+    let masked = match (&shared.revealed, narrow) {
+        (Some(timed), true) => format!("PII-SHOWN {}", timed.clock(now)),
+        (Some(timed), false) => format!("PII SHOWN {}", timed.clock(now)),
+        (None, true) if shared.masked => "PII-masked".to_owned(),
+        (None, false) if shared.masked => "PII masked".to_owned(),
+        (None, _) => "PII SHOWN".to_owned(),
     };
-    let lock = if narrow { " LOCKED " } else { "  LOCKED read-only  " };
+    let lock = match (&shared.unlocked, narrow) {
+        (Some(timed), _) => format!(" UNLOCKED {} ", timed.clock(now)),
+        (None, _) if shared.policy.read_only => " READ-ONLY ".to_owned(),
+        (None, true) => " LOCKED ".to_owned(),
+        (None, false) => "  LOCKED read-only  ".to_owned(),
+    };
+    let lock_style = if shared.unlocked.is_some() { theme.production } else { theme.ok };
     let brand = if narrow { " OPS " } else { " ORDERSCOPE  " };
     let (name, name_style, place) = match &shared.link {
         Link::Up(place) => {
@@ -102,14 +124,17 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
     };
     let name = text::cut(&name, usize::from(width / 3));
-    let fixed = [brand, &name, lock, masked, &right].iter().map(|text| text.width()).sum::<usize>();
+    let fixed =
+        [brand, &name, &lock, &masked, &right].iter().map(|text| text.width()).sum::<usize>();
     let room = usize::from(width).saturating_sub(fixed + 1);
+    let room = room.saturating_sub(usize::from(shared.unlocked.is_some()));
     let place = if narrow { String::new() } else { text::cut(&place, room) };
     let spans = vec![
         Span::styled(brand, theme.header),
         Span::styled(name, name_style),
         Span::styled(place, theme.text),
-        Span::styled(lock, theme.ok),
+        Span::styled(lock, lock_style),
+        Span::raw(if shared.unlocked.is_some() { " " } else { "" }),
         Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }),
     ];
     fill(spans, Span::styled(right, theme.header), width)
@@ -168,9 +193,31 @@ fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
 }
 
 fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
-    let own = app.screens.infos(app.current, &app.keys);
-    let global = app.keys.infos(super::ACTIONS, app);
-    let mut infos: Vec<_> = own.into_iter().chain(global).filter(|i| i.footer > 0).collect();
+    // The keys of what lies over the screen stand on it.
+    let typing = app.modal.is_none() && app.screens.is_typing(app.current);
+    let over: Vec<(&str, &str)> = match &app.modal {
+        Some(Modal::Log(_)) => vec![
+            ("Enter", "full record"),
+            ("t", "mine or all"),
+            ("r", "refresh"),
+            ("j k", "move"),
+            ("Esc", "back"),
+        ],
+        Some(Modal::Ask(..)) => vec![("Enter", "go on"), ("Esc", "give up")],
+        None if app.change.is_open() => app.change.hints().to_vec(),
+        None if typing => {
+            let completes = (app.current == ScreenId::Orders).then_some(("Tab", "complete"));
+            field::KEYS.iter().copied().chain(completes).collect()
+        }
+        _ => vec![],
+    };
+    if !over.is_empty() {
+        let hints: Vec<_> =
+            over.iter().map(|(key, title)| ((*key).to_owned(), (*title).to_owned())).collect();
+        return key_hints(theme, width, &hints);
+    }
+    let mut infos: Vec<_> =
+        app.own_infos().into_iter().chain(app.global_infos()).filter(|i| i.footer > 0).collect();
     infos.retain(|info| info.enabled.is_ok());
     infos.sort_by_key(|info| std::cmp::Reverse(info.footer));
     let hints: Vec<_> = infos

@@ -16,14 +16,17 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Program, drive, effects::Runner, signals};
-use crate::tui::{
-    app::{self, App, Ended, Msg, Request},
-    effect::Effect,
-    route::Route,
-    services::Services,
-    shared::{Now, Shared},
-    term::{Guard, caps::Caps, panic},
-    ui::action::Keys,
+use crate::{
+    ops::policy::Policy,
+    tui::{
+        app::{self, App, Ended, Msg, Request},
+        effect::Effect,
+        route::Route,
+        services::Services,
+        shared::{Now, Shared},
+        term::{Guard, caps::Caps, panic},
+        ui::action::Keys,
+    },
 };
 
 /// What the command line and the configuration decide about a console.
@@ -35,6 +38,8 @@ pub struct Options {
     pub mouse: bool,
     pub zone: crate::domain::zone::Zone,
     pub interval: std::time::Duration,
+    /// What may be done here at all.
+    pub policy: Policy,
     pub route: Route,
 }
 
@@ -60,6 +65,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let services = Arc::new(options.services);
     let mut shared = Shared::new(now(Instant::now()), options.zone);
     shared.interval = options.interval;
+    shared.policy = options.policy;
     let app = App::new(shared, options.caps.theme, options.keys, options.mouse);
     let mut guard = Guard::enter(options.mouse)?;
     let mut console = Console {
@@ -119,7 +125,8 @@ impl Console {
                 | Effect::Warn(_)
                 | Effect::Open(_)
                 | Effect::Back
-                | Effect::Keep(_) => {}
+                | Effect::Keep(_)
+                | Effect::Unlock => {}
             }
         }
         if let Some(told) = self.last_copy.take() {
@@ -179,9 +186,11 @@ impl Program for Console {
         if event == Event::Key(KeyCode::F(12).into()) {
             panic::provoke();
         }
-        for msg in self.app.input(&event) {
-            let effects = app::update(&mut self.app, msg);
-            self.perform(effects);
+        for event in self.app.presses(&event) {
+            for msg in self.app.input(&event) {
+                let effects = app::update(&mut self.app, msg);
+                self.perform(effects);
+            }
         }
         self.settle_mouse();
     }

@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     db::{self, Layout},
     tui::{
-        app::{Msg, Request},
+        app::{Msg, Purpose, Request},
+        change,
         effect::Lane,
-        screens,
+        journal, screens,
         services::Services,
     },
 };
@@ -66,16 +67,7 @@ impl Runner {
         }
         let cx = Cx { services: Arc::clone(&self.services), stop };
         let inbox = self.inbox.clone();
-        let task = tokio::spawn(carry_out(request, cx, inbox.clone()));
-        tokio::spawn(async move {
-            if let Err(error) = task.await {
-                // Not the request itself: what people search for may be personal.
-                tracing::error!(%error, ?lane, "a request crashed");
-                let told =
-                    "an internal error stopped a request; the log has the details".to_owned();
-                let _ = inbox.send(Msg::Failed(told)).await;
-            }
-        });
+        watched(carry_out(request, cx, inbox.clone()), lane, inbox);
     }
 
     /// Stops what runs in a lane.
@@ -91,16 +83,64 @@ impl Runner {
     }
 }
 
+/// Runs a request beside the loop; should it crash, the person is told and the console lives on.
+fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: mpsc::Sender<Msg>) {
+    let task = tokio::spawn(work);
+    tokio::spawn(async move {
+        if let Err(error) = task.await {
+            // Not the request itself: what people search for may be personal.
+            tracing::error!(%error, ?lane, "a request crashed");
+            let told = "an internal error stopped a request; the log has the details".to_owned();
+            let _ = inbox.send(Msg::Failed(told)).await;
+        }
+    });
+}
+
 async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     let answer = match request {
         Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
+        Request::Change(request) => Msg::Change(change::load(request, cx).await),
+        Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
         Request::Connect => cx.services.connect(&inbox).await,
         Request::Recall => Msg::Remembered(cx.services.recall().await),
         Request::Save(kept) => match cx.services.save(&kept).await {
             Ok(()) => return,
             Err(error) => Msg::Failed(error),
         },
+        Request::Unlock { reason } => {
+            let result = cx.services.unlock().await;
+            let told = result.map(|()| "unlocked: what runs is recorded".to_owned());
+            Msg::Granted(Purpose::Unlock, reason, told)
+        }
+        Request::Lock => {
+            cx.services.lock().await;
+            return;
+        }
+        Request::Reveal { reason, target } => {
+            let result = cx.services.reveal(&reason, target).await;
+            Msg::Granted(Purpose::Reveal, reason, result)
+        }
     };
     // The loop has ended when nobody listens any more.
     let _ = inbox.send(answer).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_crashes_is_told_and_stops_nothing_else() {
+        let (sender, mut inbox) = mpsc::channel(4);
+        watched(async { panic!("in the background") }, Lane::Every, sender.clone());
+        let told = inbox.recv().await;
+        assert!(
+            matches!(&told, Some(Msg::Failed(why)) if why.contains("the log has the details")),
+            "{told:?}"
+        );
+        let answer = sender.clone();
+        let work = async move { answer.send(Msg::Quit).await.unwrap() };
+        watched(work, Lane::Every, sender);
+        assert!(matches!(inbox.recv().await, Some(Msg::Quit)));
+    }
 }

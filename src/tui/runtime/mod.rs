@@ -33,8 +33,12 @@ pub(crate) trait Program {
     fn pauses(&self) -> bool;
 }
 
+/// What a person does is shown sooner than what happens by itself: a key waits for so small a part of a frame
+/// after the one before it, and not at all after a pause.
+const KEYS_PER_FRAME: u32 = 4;
+
 /// Runs until the program pauses, the input ends or `stop` fires. Draws when something changed, once
-/// per burst, at most once per `frame`.
+/// per burst, at most once per `frame`; after input at most once per quarter of it.
 pub(crate) async fn drive<P: Program>(
     app: &mut P,
     mut input: impl Stream<Item = io::Result<Event>> + Unpin,
@@ -43,17 +47,23 @@ pub(crate) async fn drive<P: Program>(
     frame: Duration,
 ) -> io::Result<()> {
     let mut drawn: Option<Instant> = None;
-    let mut dirty = true;
+    let (mut dirty, mut pressed) = (true, false);
     while !app.pauses() {
         let now = Instant::now();
-        let due = dirty.then(|| drawn.map_or(now, |at| at + frame));
+        let least = if pressed { frame / KEYS_PER_FRAME } else { frame };
+        let due = dirty.then(|| drawn.map_or(now, |at| at + least));
         let wake = app.wakes_at(now);
         let until = [due, wake].into_iter().flatten().min();
+        // Input is listened to before anything is drawn: a key pressed at the first sight of a frame would lie
+        // unread after the shell had the terminal.
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             event = input.next() => match event.transpose()? {
-                Some(event) => { app.input(event, Instant::now()); dirty = true; }
+                Some(event) => {
+                    app.input(event, Instant::now());
+                    (dirty, pressed) = (true, true);
+                }
                 None => break,
             },
             () = async { tokio::time::sleep_until(until.unwrap_or(now)).await }, if until.is_some() => {
@@ -62,10 +72,10 @@ pub(crate) async fn drive<P: Program>(
                     app.wake(now);
                     dirty = true;
                 }
-                if drawn.is_none_or(|at| at + frame <= now) && dirty {
+                if drawn.is_none_or(|at| at + least <= now) && dirty {
                     app.draw(now)?;
                     drawn = Some(now);
-                    dirty = false;
+                    (dirty, pressed) = (false, false);
                 }
             }
             Some(msg) = inbox.recv() => {
@@ -90,11 +100,15 @@ mod tests {
         draws: usize,
         wakes: usize,
         next: Option<Instant>,
+        keys: usize,
+        drawn_at: Vec<Instant>,
     }
 
     impl Program for Count {
         type Msg = ();
-        fn input(&mut self, _: Event, _: Instant) {}
+        fn input(&mut self, _: Event, _: Instant) {
+            self.keys += 1;
+        }
         fn update(&mut self, (): (), _: Instant) {
             self.updates += 1;
         }
@@ -105,8 +119,9 @@ mod tests {
             self.wakes += 1;
             self.next = Some(now + Duration::from_secs(60));
         }
-        fn draw(&mut self, _: Instant) -> io::Result<()> {
+        fn draw(&mut self, at: Instant) -> io::Result<()> {
             self.draws += 1;
+            self.drawn_at.push(at);
             Ok(())
         }
         fn pauses(&self) -> bool {
@@ -136,6 +151,40 @@ mod tests {
         let app = hour_with_a_burst(Count::default()).await;
         assert_eq!(app.updates, 200);
         assert!(app.draws <= 3, "first paint, then the burst: {}", app.draws);
+    }
+
+    /// Keys at these milliseconds; yields when frames were drawn, likewise, after the first.
+    async fn frames_of_keys(times: &[u64]) -> (usize, Vec<u128>) {
+        let began = Instant::now();
+        let (_tx, mut inbox) = mpsc::channel::<()>(1);
+        let stop = CancellationToken::new();
+        let keys = futures::stream::iter(times.to_vec()).then(|at| async move {
+            tokio::time::sleep_until(began + Duration::from_millis(at)).await;
+            Ok(Event::FocusGained)
+        });
+        let rest = futures::stream::once(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(Event::FocusLost)
+        });
+        let mut app = Count::default();
+        let frame = Duration::from_millis(16);
+        let keys = Box::pin(keys.chain(rest));
+        drive(&mut app, keys, &mut inbox, &stop, frame).await.unwrap();
+        let drawn = app.drawn_at.iter().skip(1).map(|at| (*at - began).as_millis());
+        (app.keys, drawn.collect())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_after_a_pause_is_drawn_at_once() {
+        assert_eq!(frames_of_keys(&[100, 200]).await.1, [100, 200]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_close_together_share_frames() {
+        // The second waits for a quarter of a frame, and the third with it.
+        assert_eq!(frames_of_keys(&[100, 101, 103]).await.1, [100, 104]);
+        let flood = vec![100; 50];
+        assert_eq!(frames_of_keys(&flood).await, (51, vec![100]));
     }
 
     #[tokio::test(start_paused = true)]

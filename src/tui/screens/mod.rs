@@ -7,9 +7,9 @@ use super::{
     effect::Effect,
     route::Route,
     runtime::Cx,
-    shared::Shared,
+    shared::{Shared, Subject},
     ui::{
-        action::{Chord, Found, Info, Keys},
+        action::{Chord, Found, Info, Keys, Risk},
         hits::Hits,
         list::Step,
         theme::Theme,
@@ -169,6 +169,12 @@ macro_rules! screens {
                 match id { $(ScreenId::$variant => self.$module.route()),+ }
             }
 
+            /// The order under the cursor, as commands need to know it.
+            #[must_use]
+            pub fn subject(&self, id: ScreenId) -> Option<Subject> {
+                match id { $(ScreenId::$variant => self.$module.subject()),+ }
+            }
+
             /// The last line but one: where we are.
             #[must_use]
             pub fn crumb(&self, id: ScreenId, shared: &Shared) -> String {
@@ -211,7 +217,9 @@ macro_rules! screens {
                 match id {
                     $(ScreenId::$variant => match keys.find($module::ACTIONS, chords) {
                         Found::Action(action) => match (action.enabled)(&self.$module) {
-                            Ok(()) => Pressed::Send(Msg::$variant((action.msg)())),
+                            Ok(()) => {
+                                Pressed::Send(action.risk, Msg::$variant((action.msg)()))
+                            }
                             Err(why) => Pressed::Refused(why),
                         },
                         Found::Prefix => Pressed::Prefix,
@@ -244,7 +252,8 @@ macro_rules! screens {
 /// What a key sequence means on a screen.
 #[derive(Debug)]
 pub enum Pressed {
-    Send(Msg),
+    /// A message, and what it risks.
+    Send(Risk, Msg),
     Refused(&'static str),
     Prefix,
     Nothing,

@@ -12,18 +12,22 @@ use crate::{
         summaries::{Position, SummaryDocument},
     },
     domain::{
+        chain::{Facts, Head, Received},
+        decide::Command,
         event::{EventKind, RecordedEvent},
         id::{
-            BookId, BuyerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId, StreamId,
-            Version,
+            BookId, BuyerId, ConsumerId, EventId, LineId, MessageId, OrderId, OutboxId, SeqId,
+            StreamId, Version,
         },
         order::{Buyer, Line, Order, Status},
-        outbox::Delivery,
+        outbox::{Delivery, Owner},
         samples::{self, at},
         search::SearchError,
     },
     ops::{
+        audit::Recorded,
         history::History,
+        plan::{Check, Done, Effect as PlannedEffect, Intent, Plan, Relied, Request, Verdict},
         search::{Access, OrderLine},
     },
     tui::screens::orders::Answer,
@@ -195,7 +199,7 @@ pub fn cancelled() -> History {
     let row = after.clone();
     after.cancel_reason = Some("changed my mind".to_owned());
     let (first, second) = (PLACED, "2026-11-22T09:40:31.902Z");
-    History {
+    let mut history = History {
         id: placed().id,
         row: Some(row),
         events: vec![
@@ -216,7 +220,28 @@ pub fn cancelled() -> History {
             message(88_204, EventKind::Cancelled.contract(), second, Delivery::Pending),
         ],
         letters: vec![],
+        chain: Facts::default(),
+        settling: false,
         coverage: vec![],
+    };
+    // Publisher and event share this id; the first message has to be guessed.
+    let correlation = history.events[1].correlation_id.as_deref();
+    history.messages[1].conversation = correlation.and_then(|id| id.parse().ok());
+    let head = Head {
+        outbox: OutboxId(id("2026-11-22T09:38:02Z", 0x00b3)),
+        opened: at("2026-11-22T09:38:02Z"),
+        sequence: Some(88_190),
+    };
+    history.chain.head = Some(head);
+    chained(&mut history);
+    history
+}
+
+/// Brings the chain's messages in line with the history's.
+fn chained(history: &mut History) {
+    history.chain.messages = crate::ops::chain::sent(&history.messages, vec![]);
+    for message in &mut history.chain.messages {
+        message.opened = Some(message.published);
     }
 }
 
@@ -225,6 +250,7 @@ pub fn new() -> History {
     let mut history = cancelled();
     history.events.truncate(1);
     history.messages.truncate(1);
+    chained(&mut history);
     history.row = Some(placed());
     history.summary = Some(summary("New", 411_870));
     history
@@ -264,6 +290,25 @@ pub fn drifted() -> History {
     history.row = Some(placed());
     let data = json!({"Id": history.id, "Status": "Cancelled", "TotalPrice": 16.40});
     history.summary = Some(SummaryDocument { data, ..summary("Cancelled", 412_044) });
+    history
+}
+
+/// Cancelled by a command that was consumed here; what its consumer published was never sent.
+pub fn commanded() -> History {
+    let mut history = cancelled();
+    let row = Received {
+        message: MessageId(id("2026-11-22T09:40:31.800Z", 0x0a61)),
+        consumer: ConsumerId(Uuid::from_u128(0xdc6e)),
+        received: at("2026-11-22T09:40:31.840Z"),
+        consumed: Some(at("2026-11-22T09:40:31.910Z")),
+        delivered: None,
+        passes: 1,
+    };
+    history.messages[1].outbox = None;
+    chained(&mut history);
+    history.chain.messages[1].owner =
+        Owner::Consumer { message: row.message, consumer: row.consumer };
+    history.chain.received = vec![row];
     history
 }
 
@@ -322,6 +367,7 @@ pub fn bare() -> History {
     let mut history = cancelled();
     history.events.clear();
     history.messages.clear();
+    chained(&mut history);
     history.stream = None;
     history.summary = None;
     history
@@ -329,5 +375,117 @@ pub fn bare() -> History {
 
 /// Every history here.
 pub fn all() -> Vec<History> {
-    vec![cancelled(), new(), uncertain(), drifted(), foreign(), hostile(), long(), bare()]
+    vec![
+        cancelled(),
+        new(),
+        uncertain(),
+        drifted(),
+        commanded(),
+        foreign(),
+        hostile(),
+        long(),
+        bare(),
+    ]
+}
+
+fn check(verdict: Verdict, text: &str) -> Check {
+    Check { verdict, text: text.to_owned() }
+}
+
+/// What cancelling the sample order would do.
+pub fn plan(operation: u128) -> Plan {
+    let order = placed().id;
+    let reason = "CB-91 customer asked before completion".to_owned();
+    let command = Command::CancelOrder { id: order, reason: reason.clone() };
+    let effect = |table, change: &str| PlannedEffect {
+        table,
+        change: change.to_owned(),
+        before: None,
+        after: None,
+    };
+    Plan {
+        request: Request {
+            id: Uuid::from_u128(operation),
+            intent: Intent::Command(command),
+            reason: Some(reason.clone()),
+            expect: None,
+        },
+        title: format!("cancel order {}", order.short()),
+        made_at: at("2026-11-22T14:02:11Z"),
+        checks: vec![
+            check(Verdict::Ok, "status is New: row, events and view agree"),
+            check(Verdict::Ok, "stream version is 1; will append v2; fails if it moved"),
+            check(Verdict::Unknown, "inbox: table inbox_state cannot be read"),
+            check(Verdict::Warn, "outbox stalled: the notice will queue, not leave"),
+        ],
+        effects: vec![
+            effect("orders", "status New → Cancelled, last_modified_at"),
+            effect("mt_events", "+ OrderCancelled v2"),
+            effect("mt_streams", "version 1 → 2"),
+            effect("outbox_message", "+ OrderStatusChangedToCancel"),
+        ],
+        undo: "none once sent; place the order again".to_owned(),
+        reverse: None,
+        twin: format!(
+            "orderscope order cancel {order} --expect-version 1 --reason '{reason}' --yes"
+        ),
+        word: "CANCEL".to_owned(),
+        relied: Relied::default(),
+        statements: vec![
+            "UPDATE orders SET status = 1 WHERE id = '019aab5c-2ba6-7b40-9d2a-5e0c4b1f8c41'"
+                .to_owned(),
+            "INSERT INTO mt_events (data) VALUES ('{\"Order\":{\"Buyer\":{\"Name\":\"Le Thi\"}}}')"
+                .to_owned(),
+        ],
+    }
+}
+
+/// The same with something that forbids it.
+pub fn blocked() -> Plan {
+    let forbids = "only a New order completes or cancels: …8c41 is Cancelled (only-new-orders-end)";
+    Plan {
+        checks: vec![check(Verdict::Blocking, forbids)],
+        effects: vec![],
+        statements: vec![],
+        ..plan(1)
+    }
+}
+
+/// That the plan was run.
+pub fn done(operation: u128) -> Done {
+    Done {
+        id: Uuid::from_u128(operation),
+        audit: 838,
+        version: Some(Version(2)),
+        repeated: false,
+        told: "order …8c41 is cancelled at version 2; its timeline shows it".to_owned(),
+        reverse: None,
+    }
+}
+
+fn record(number: i64, time: &str, operator: &str, intent: &str, reason: Option<&str>) -> Recorded {
+    Recorded {
+        number,
+        operation: Uuid::from_u128(u128::try_from(number).unwrap()),
+        at: at(time),
+        operator: operator.to_owned(),
+        host: "desk-4".to_owned(),
+        role: "support".to_owned(),
+        login: "support".to_owned(),
+        intent: intent.to_owned(),
+        targets: vec![placed().id.to_string()],
+        reason: reason.map(str::to_owned),
+        before: Some(json!({"Status": "New", "Note": "leave at the door"})),
+        after: Some(json!({"Status": "Cancelled", "Note": "leave at the door"})),
+        erased: false,
+    }
+}
+
+/// What operators did to the sample order, newest first.
+pub fn records() -> Vec<Recorded> {
+    vec![
+        record(838, "2026-11-22T09:40:31.902Z", "lan", "CancelOrder", Some("changed her mind")),
+        record(831, "2026-11-22T09:21:40Z", "mai", "RestoreOrder", None),
+        record(830, "2026-11-22T09:20:02Z", "t\u{1b}[31mam", "DeleteOrder", Some("a\nduplicate")),
+    ]
 }

@@ -67,6 +67,13 @@ impl<S, M> Action<S, M> {
         self
     }
 
+    /// What it may do to the database; nothing unless said.
+    #[must_use]
+    pub const fn risk(mut self, risk: Risk) -> Self {
+        self.risk = risk;
+        self
+    }
+
     /// The headless verb that does the same.
     #[must_use]
     pub const fn twin(mut self, verb: &'static str) -> Self {

@@ -12,6 +12,10 @@ pub struct Field {
     recalled: Option<usize>,
 }
 
+/// What the keys do while text is typed, as the footer shows it.
+pub const KEYS: &[(&str, &str)] =
+    &[("Enter", "done"), ("Esc", "leave"), ("↑", "earlier ones"), ("ctrl-u", "empty")];
+
 /// What a key did to the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Typed {
@@ -21,6 +25,12 @@ pub enum Typed {
     Left,
     /// Not a key the field knows.
     Ignored,
+}
+
+/// Whether Alt and this key mean something in a field: words are moved over and deleted so.
+#[must_use]
+pub const fn has_alt(code: KeyCode) -> bool {
+    matches!(code, KeyCode::Char('b' | 'f' | 'd'))
 }
 
 impl Default for Field {

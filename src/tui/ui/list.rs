@@ -20,6 +20,20 @@ pub enum Step {
     To(usize),
 }
 
+impl Step {
+    /// Where a text drawn from line `offset` is drawn from next. Drawing keeps it within the text.
+    #[must_use]
+    pub fn scrolled(self, offset: usize) -> usize {
+        match self {
+            Self::Lines(by) => offset.saturating_add_signed(by),
+            Self::HalfPages(by) => offset.saturating_add_signed(by.saturating_mul(10)),
+            Self::First => 0,
+            Self::Last => usize::MAX / 2,
+            Self::To(to) => to,
+        }
+    }
+}
+
 impl Cursor {
     /// Moves within `len` rows and keeps the cursor on screen.
     pub fn step(&mut self, step: Step, len: usize) {

@@ -10,7 +10,7 @@ use ratatui::{
 
 use unicode_width::UnicodeWidthStr;
 
-use super::theme::Theme;
+use super::{hits::Hits, theme::Theme};
 
 /// Draws a bordered pane with its title and an optional note at the right of the top edge; returns
 /// the room inside.
@@ -60,6 +60,21 @@ pub fn clipped(frame: &mut Frame, place: Rect, line: Line<'static>) {
         && let Some(cell) = frame.buffer_mut().cell_mut((place.right().saturating_sub(1), place.y))
     {
         cell.set_symbol("…");
+    }
+}
+
+/// Draws a text that may be longer than `area`, from line `offset` on, as pane number `pane` of the screen.
+pub fn scrolling<M: Clone>(
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<M>,
+    pane: usize,
+    lines: Vec<Line<'static>>,
+    offset: usize,
+) {
+    let offset = hits.text(area, pane, lines.len(), offset);
+    for (row, line) in (0..area.height).zip(lines.into_iter().skip(offset)) {
+        clipped(frame, Rect { y: area.y + row, height: 1, ..area }, line);
     }
 }
 

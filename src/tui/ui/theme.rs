@@ -127,6 +127,13 @@ impl Theme {
 
     pub const ALL: [Self; 4] = [Self::ANSI, Self::DUSK, Self::PAPER, Self::MONO];
 
+    /// The same with every frame in the colour of danger: what is pressed now may write.
+    #[must_use]
+    pub const fn alarmed(self) -> Self {
+        let red = Style { fg: self.danger.fg, ..PLAIN };
+        Self { border: red, focus: red.add_modifier(BOLD), ..self }
+    }
+
     /// The theme of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -346,7 +346,8 @@ pub fn environment(home: &Path) -> Vec<(&'static str, String)> {
 pub fn url(options: &PgConnectOptions) -> String {
     let socket = options.get_socket().unwrap().display();
     let database = options.get_database().unwrap();
-    format!("postgres://postgres@localhost:5432/{database}?host={socket}")
+    let user = options.get_username();
+    format!("postgres://{user}@localhost:5432/{database}?host={socket}")
 }
 
 /// Runs what is async in the middle of a test that mostly waits for a screen.

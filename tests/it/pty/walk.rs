@@ -70,6 +70,8 @@ fn finds_an_order_and_travels_through_its_history() {
     terminal.send("A");
     terminal.send("l");
     terminal.send("B");
+    terminal.shows("A=v1 B=v2; = compares them");
+    terminal.send("=");
     terminal.shows("Diff A:B  v1 → v2");
     terminal.until("the status as changed", |screen| {
         screen.lines().any(|line| line.contains("New") && line.contains("Cancelled"))

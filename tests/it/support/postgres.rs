@@ -22,6 +22,9 @@ use orderscope::{
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{Mutex, OnceCell};
 
+/// The server asks members of this role for a password. The test that needs one makes it.
+pub const GUARDED: &str = "orderscope_guarded";
+
 /// A running private server. Lives as long as the test process.
 pub struct Server {
     socket_dir: PathBuf,
@@ -143,6 +146,11 @@ impl Server {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        // Members of one role show a password, everybody else is trusted.
+        let hba = data.join("pg_hba.conf");
+        let trusting = std::fs::read_to_string(&hba).unwrap();
+        let guarded = format!("local all +{GUARDED} scram-sha-256\n{trusting}");
+        std::fs::write(&hba, guarded).unwrap();
         let script = r#"
             "$1"/postgres -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c full_page_writes=off \
               -c synchronous_commit=off -c shared_buffers=256MB -c max_connections=300 \

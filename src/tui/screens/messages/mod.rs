@@ -33,7 +33,7 @@ use crate::{
         effect::Lane,
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::Shared,
+        shared::{Shared, Subject},
         ui::{
             list::Cursor,
             remote::{Remote, Ticket},
@@ -235,6 +235,12 @@ impl State {
     pub fn route(&self) -> Option<Route> {
         let at = self.selected().map(|row| row.sequence).filter(|_| self.cursor.index > 0);
         Some(Route::Messages { view: self.sub.name().to_owned(), at })
+    }
+
+    /// Commands are for orders: a message only names one.
+    #[must_use]
+    pub const fn subject(&self) -> Option<Subject> {
+        None
     }
 
     /// Where we are, in words.

@@ -43,7 +43,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let known: Result<_, db::Error> = cx
                 .read("orders", async |conn, layout| {
                     let history = history::history(conn, layout, order).await?;
-                    Ok(history.map(|history| Arc::new(Known::new(history, layout.is_managed()))))
+                    Ok(history.map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
                 })
                 .await;
             Msg::Previewed(ticket, known)

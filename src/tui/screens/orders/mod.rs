@@ -25,6 +25,7 @@ use crate::{
     db,
     domain::{
         id::OrderId,
+        order::{Buyer, Order},
         search::{Query, SearchError},
     },
     ops::{
@@ -35,7 +36,7 @@ use crate::{
         effect::Lane,
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::Shared,
+        shared::{Shared, Subject},
         ui::{
             field::Field,
             list::Cursor,
@@ -83,6 +84,10 @@ pub struct State {
     query: Query,
     asked: Remote<Answer, db::Error>,
     asked_from: Option<Start>,
+    /// What comes takes the place of the rows, though it begins among them.
+    rereading: bool,
+    /// The next answer is to another question: the cursor goes to its top.
+    is_other: bool,
     rows: Window<Row, Key>,
     count: Remote<Count, db::Error>,
     faults_only: bool,
@@ -94,6 +99,7 @@ pub struct State {
     pane: Pane,
     zoomed: bool,
     explaining: bool,
+    explain_offset: usize,
 }
 
 /// What can happen here.
@@ -129,6 +135,11 @@ fn is_fault(row: &Row) -> bool {
     [row.undelivered, row.letter, row.drift].contains(&Some(true)) || row.stale
 }
 
+/// A place just before this row, from which a page begins with it.
+const fn above(row: &Row) -> Key {
+    Key { placed: row.placed, id: OrderId(uuid::Uuid::from_u128(row.id.0.as_u128().saturating_add(1))) }
+}
+
 /// Where a row stands in the list.
 const fn key(row: &Row) -> Key {
     Key { placed: row.placed, id: row.id }
@@ -162,6 +173,7 @@ impl State {
         for fit in fits {
             match fit.pane {
                 0 => self.cursor.fit(fit.rows, len),
+                2 => self.explain_offset = self.explain_offset.min(fit.end),
                 _ => self.preview_offset = self.preview_offset.min(fit.end),
             }
         }
@@ -171,6 +183,26 @@ impl State {
     #[must_use]
     pub fn route(&self) -> Option<Route> {
         Some(Route::Orders { query: self.field.text().to_owned() })
+    }
+
+    /// The order under the cursor, with what its preview knows of it.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        let row = self.selected()?;
+        let known = self.preview.value.as_ref().and_then(Option::as_ref);
+        let known = known.filter(|known| known.history.id == row.id);
+        if let Some(order) = known.and_then(|known| known.history.row.clone()) {
+            return Some(Subject { order });
+        }
+        let buyer = Buyer { name: row.buyer_name.clone(), ..Buyer::default() };
+        let order = Order {
+            status: row.status,
+            is_deleted: row.deleted,
+            buyer_id: Some(row.buyer),
+            buyer: Some(buyer),
+            ..Order::empty(row.id)
+        };
+        Some(Subject { order })
     }
 
     /// Where we are, in words.

@@ -18,7 +18,7 @@ use crate::{
     ops::known::Known,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
         words,
     },
 };
@@ -41,10 +41,7 @@ pub(super) fn view(
         (None, None) if state.preview_of.is_some() => vec![Line::styled("reading …", theme.muted)],
         (None, None) => vec![Line::styled("no order chosen", theme.muted)],
     };
-    let offset = hits.text(inner, 1, lines.len(), state.preview_offset);
-    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
-    }
+    scrolling(frame, inner, hits, 1, lines, state.preview_offset);
 }
 
 fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{MouseButton, MouseEventKind};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
 
 use super::{Count, Msg, PAGE, Request, Start, State, Window};
 use crate::{
@@ -228,8 +228,7 @@ fn marks_are_kept_by_order_and_copied() {
     assert_eq!((state(&desk).marks.len(), state(&desk).cursor.index), (2, 2));
     desk.effects();
     desk.press("y");
-    let mut ids: Vec<_> = samples::rows()[..2].iter().map(|row| row.id.to_string()).collect();
-    ids.sort();
+    let ids: Vec<_> = samples::rows()[..2].iter().map(|row| row.id.to_string()).collect();
     assert_eq!(copied(&desk.effects()), [ids.join("\n")]);
     desk.press("v");
     assert_eq!(state(&desk).marks.len(), 8);
@@ -431,4 +430,90 @@ fn fits_every_window() {
     }
     fails(&mut desk);
     desk.fits_every_window();
+}
+
+#[test]
+fn reading_again_deep_in_a_list_stays_there() {
+    let mut desk = Desk::new(120, 36).at(place());
+    page(&mut desk, 0..100);
+    while state(&desk).rows.rows.len() < 300 {
+        let loaded = u32::try_from(state(&desk).rows.rows.len()).unwrap();
+        desk.press("ctrl-d");
+        if searches(&desk.asked).last().is_some() {
+            page(&mut desk, loaded..loaded + 100);
+        }
+    }
+    while state(&desk).cursor.index < 150 {
+        desk.press("j");
+    }
+    desk.effects();
+    let chosen = selected(&desk);
+    desk.press("r");
+    let asked = searches(&desk.asked);
+    let Some((_, _, Start::OlderThan(from), _)) = asked.last() else { panic!("{asked:?}") };
+    // The page begins with the row half a page above the cursor.
+    let first = u32::try_from(state(&desk).cursor.index).unwrap() - 50;
+    let row = &samples::many(first..first + 1)[0];
+    assert_eq!((from.placed, from.id.0.as_u128()), (row.placed, row.id.0.as_u128() + 1));
+    page(&mut desk, first..first + 100);
+    assert_eq!((selected(&desk), state(&desk).rows.rows.len()), (chosen, 100));
+}
+
+#[test]
+fn another_question_starts_at_the_top() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("j j j");
+    let chosen = selected(&desk);
+    desk.press("/");
+    desk.types("total:>1");
+    desk.list(samples::rows());
+    assert_ne!(selected(&desk), chosen);
+    assert_eq!(state(&desk).cursor.index, 0);
+}
+
+#[test]
+fn the_explanation_scrolls_to_its_end() {
+    let mut desk = Desk::listing(80, 24);
+    desk.press("i");
+    assert!(desk.shows("Columns and marks") && !desk.shows("has:"));
+    desk.press("G");
+    assert!(desk.shows("has:"));
+    desk.press("g g");
+    assert!(!desk.shows("has:"));
+    desk.press("esc");
+    assert!(!desk.shows("Columns and marks"));
+}
+
+#[test]
+fn marks_are_copied_as_they_are_listed() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("j j space g g space");
+    desk.effects();
+    desk.press("y");
+    let rows = samples::rows();
+    assert_eq!(copied(&desk.effects()), [format!("{}\n{}", rows[0].id, rows[2].id)]);
+}
+
+#[test]
+fn the_footer_shows_the_keys_of_the_box_while_typing() {
+    let mut desk = Desk::listing(120, 36);
+    desk.press("/");
+    let foot = desk.frame().lines().last().unwrap().to_owned();
+    assert!(foot.contains("leave") && foot.contains("complete") && !foot.contains("palette"), "{foot}");
+    desk.press("esc");
+    assert!(!desk.frame().lines().last().unwrap().contains("leave"));
+}
+
+#[test]
+fn a_letter_typed_quickly_after_escape_is_a_key_of_its_own() {
+    let mut desk = Desk::listing(120, 36);
+    let before = state(&desk).cursor.index;
+    desk.press("/");
+    desk.event(&Event::Key(KeyEvent::new(KeyCode::Char('j'), KeyModifiers::ALT)));
+    assert_eq!((state(&desk).is_typing(), state(&desk).cursor.index), (false, before + 1));
+    // What the box has of its own stays its own.
+    desk.press("/");
+    desk.types("door");
+    desk.event(&Event::Key(KeyEvent::new(KeyCode::Char('b'), KeyModifiers::ALT)));
+    assert!(state(&desk).is_typing() && state(&desk).field.cursor() == 0);
 }

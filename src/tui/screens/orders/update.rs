@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{COUNT, Common, Msg, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
+use super::{COUNT, Common, Msg, OrderId, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
 use crate::{
     domain::{
         search,
@@ -28,9 +28,12 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.field.paste(&text);
             return edited(state, shared);
         }
+        Msg::Scrolled(2, by) => {
+            state.explain_offset = Step::Lines(by).scrolled(state.explain_offset);
+        }
         Msg::Scrolled(0, by) => return moved(state, Step::Lines(by), shared),
         Msg::Scrolled(_, by) => {
-            state.preview_offset = state.preview_offset.saturating_add_signed(by);
+            state.preview_offset = Step::Lines(by).scrolled(state.preview_offset);
         }
         Msg::Woken => return vec![ask(state, Start::Newest, false, shared)],
         Msg::Opened(query) => {
@@ -67,13 +70,12 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
 
 fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
     match common {
+        Common::Step(step) if state.explaining => {
+            state.explain_offset = step.scrolled(state.explain_offset);
+            vec![]
+        }
         Common::Step(step) if state.pane == Pane::Preview => {
-            state.preview_offset = match step {
-                Step::Lines(by) => state.preview_offset.saturating_add_signed(by),
-                Step::HalfPages(by) => state.preview_offset.saturating_add_signed(by * 10),
-                Step::First => 0,
-                Step::Last | Step::To(_) => usize::MAX / 2,
-            };
+            state.preview_offset = step.scrolled(state.preview_offset);
             vec![]
         }
         Common::Step(step) => moved(state, step, shared),
@@ -139,9 +141,10 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             effects.push(Effect::Tell(told.to_owned()));
             effects
         }
-        Common::Refresh => vec![ask(state, Start::Newest, false, shared)],
+        Common::Refresh => vec![reread(state, shared)],
         Common::Explain => {
             state.explaining = !state.explaining;
+            state.explain_offset = 0;
             vec![]
         }
         Common::Zoom => {
@@ -224,6 +227,7 @@ fn edited(state: &mut State, shared: &Shared) -> Effects {
     match search::parse(state.field.text(), &clock) {
         Ok(query) => {
             state.error = None;
+            state.is_other |= state.query != query;
             state.query = query;
             vec![ask(state, Start::Newest, state.typing, shared)]
         }
@@ -234,9 +238,24 @@ fn edited(state: &mut State, shared: &Shared) -> Effects {
     }
 }
 
+/// Reads again what is held around the cursor: the newest page at the top, elsewhere the page in sight.
+fn reread(state: &mut State, shared: &Shared) -> Effect<Request> {
+    let listed = state.selected().map(|row| row.id);
+    let at = state.rows.rows.iter().position(|row| Some(row.id) == listed).unwrap_or(0);
+    let first = at.saturating_sub(PAGE / 2);
+    let from = match state.rows.rows.get(first) {
+        Some(row) if first > 0 || state.rows.before.is_some() => Start::OlderThan(super::above(row)),
+        _ => Start::Newest,
+    };
+    let effect = ask(state, from, false, shared);
+    state.rereading = true;
+    effect
+}
+
 fn ask(state: &mut State, from: Start, typed: bool, shared: &Shared) -> Effect<Request> {
     let ticket = state.asked.begin(shared.now.instant);
     state.asked_from = Some(from);
+    state.rereading = false;
     let query = state.query.clone();
     Effect::Run(SEARCH, Request::Search { ticket, query, from, typed })
 }
@@ -260,8 +279,10 @@ fn settled(
     let chosen = state.selected().map(|row| row.id);
     let line = state.cursor.index.saturating_sub(state.cursor.offset);
     let same_text = matches!(from, Start::NewerThan(_) | Start::OlderThan(_));
+    let is_other = std::mem::take(&mut state.is_other);
     match from {
         Start::Newest | Start::Oldest => state.rows = page,
+        Start::OlderThan(_) if state.rereading => state.rows = page,
         Start::OlderThan(_) => {
             state.rows.append(page, super::key);
         }
@@ -270,7 +291,7 @@ fn settled(
         }
     }
     // The cursor follows its order, on the same line of the screen, among the rows that are listed.
-    let kept = chosen.and_then(|id| state.visible_rows().position(|row| row.id == id));
+    let kept = chosen.filter(|_| !is_other).and_then(|id| state.visible_rows().position(|row| row.id == id));
     let last = state.len().saturating_sub(1);
     state.cursor.index = if from == Start::Oldest { last } else { kept.unwrap_or(0) };
     state.cursor.offset = state.cursor.index.saturating_sub(line);
@@ -340,7 +361,11 @@ fn copy(state: &State) -> Effects {
     let ids: Vec<_> = if state.marks.is_empty() {
         state.selected().map(|row| row.id).into_iter().collect()
     } else {
-        state.marks.iter().copied().collect()
+        // As they are listed; those that are out of the list come after, oldest last.
+        let listed: Vec<_> = state.rows.rows.iter().map(|row| row.id).collect();
+        let marked = |id: &&OrderId| state.marks.contains(id);
+        let others = state.marks.iter().rev().filter(|id| !listed.contains(id));
+        listed.iter().filter(marked).chain(others).copied().collect()
     };
     let what = if ids.len() == 1 { "order id".to_owned() } else { format!("{} order ids", ids.len()) };
     let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

@@ -7,7 +7,6 @@ use ratatui::{
         Layout, Rect,
     },
     text::{Line, Span},
-    widgets::{Paragraph, Wrap},
 };
 
 use super::{Access, Msg, Pane, State, list, preview};
@@ -15,7 +14,7 @@ use crate::{
     domain::text,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::pane, theme::Theme},
+        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
         words,
     },
 };
@@ -46,7 +45,7 @@ pub fn view(
         (false, Pane::Preview) => preview::view(state, shared, theme, frame, body, &mut hits),
     }
     if state.explaining {
-        explain(theme, frame, body);
+        explain(state, theme, frame, body, &mut hits);
     }
     hits
 }
@@ -116,7 +115,7 @@ fn status(state: &State, shared: &Shared) -> String {
     format!("{rows}, {how}, {} ms", answer.millis)
 }
 
-fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
+fn explain(state: &State, theme: &Theme, frame: &mut Frame, area: Rect, hits: &mut Hits<Msg>) {
     let rows = [
         ("U", "an integration message of the order is not recorded as delivered"),
         ("x", "a dead letter: a projection could not apply one of its events"),
@@ -147,6 +146,6 @@ fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
     let height = u16::try_from(lines.len() + 2).unwrap_or(area.height).min(area.height);
     let area = area.centered(ratatui::layout::Constraint::Max(96), Length(height));
     frame.render_widget(ratatui::widgets::Clear, area);
-    let inner = pane(frame, area, theme, "Columns and marks", "i or Esc closes", true);
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+    let inner = pane(frame, area, theme, "Columns and marks", "j k scroll, i or Esc closes", true);
+    scrolling(frame, inner, hits, 2, lines, state.explain_offset);
 }

@@ -13,13 +13,14 @@ fn on_event(state: &State) -> Result<(), &'static str> {
     match state.entry() {
         Some(Entry::Event(_)) => Ok(()),
         Some(Entry::Message(_)) => Err("the cursor is on a message; go to an event"),
+        Some(Entry::Act(_)) => Err("the cursor is on an operator's action; go to an event"),
         None => Err("this order has no events here"),
     }
 }
 
 /// Keys that only Timeline has.
 pub const ACTIONS: &[Row] = &[
-    Row::look("timeline.diff", &["="], "diff A:B", "Compare the pins A and B, or show the state", || {
+    Row::look("timeline.diff", &["="], "diff A:B", "Compare the pins A and B (one alone: with the cursor), or show the state", || {
         Msg::Diff
     })
     .footer(80)
@@ -70,7 +71,17 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(45)
     .when(has_history),
-    Row::look("timeline.lanes", &["L"], "lanes", "Show or hide the integration messages", || {
+    Row::look(
+        "timeline.chain",
+        &["C"],
+        "chain",
+        "The causal chain of what the cursor is on: command, event, message, delivery, consumer",
+        || Msg::Chain,
+    )
+    .footer(60)
+    .when(has_history)
+    .twin("orderscope order chain"),
+    Row::look("timeline.lanes", &["L"], "lanes", "Show or hide integration messages and operators' actions", || {
         Msg::Lanes
     })
     .footer(12),

@@ -1,4 +1,4 @@
-//! The list of events, and below it the integration messages.
+//! The list of events, each with its integration messages below it, and what operators did in between.
 
 use ratatui::{
     Frame,
@@ -9,11 +9,13 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, Point, State, Version};
+use unicode_width::UnicodeWidthStr;
+
+use super::{Entry, Msg, Pane, Place, Point, State, Version, chain_pane};
 use crate::{
     db::messages::Message,
-    domain::{age, text},
-    ops::known::Known,
+    domain::{age, mask::veil, text},
+    ops::{audit::Recorded, known::Known},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -37,7 +39,7 @@ pub(super) fn view(
     } else {
         "Events and messages".to_owned()
     };
-    let note = if state.lanes { "messages hidden (L)" } else { "" };
+    let note = if state.lanes { "messages and operators hidden (L)" } else { "" };
     let inner = pane(frame, area, theme, &title, note, focused);
     let [head, body] = inner.layout(&Layout::vertical([Length(1), Fill(1)]));
     let clock = Clock::of(known, shared, body.width);
@@ -54,8 +56,13 @@ pub(super) fn view(
         let place = Rect { y: body.y + line, height: 1, ..body };
         let text = match row {
             Row::Event(_, point) => event_line(point, clock, state, known, shared, theme),
-            Row::Message(_, message) => message_line(message, shared, theme, place.width),
+            Row::Message(_, message) => {
+                let standing = chain_pane::standing(known, message.sequence, shared);
+                message_line(message, standing, shared, theme, place.width)
+            }
+            Row::Missing(contract, gone) => missing_line(contract, *gone, theme),
             Row::Heading(text) => heading(text, place.width, theme),
+            Row::Act(_, act) => act_line(act, clock, shared, theme),
         };
         frame.render_widget(text, place);
         if let Some(index) = row.index() {
@@ -71,35 +78,69 @@ pub(super) fn view(
 enum Row<'a> {
     Event(usize, &'a Point),
     Message(usize, &'a Message),
+    /// The contract of a message that has no row, and whether that is known.
+    Missing(&'a str, bool),
     Heading(&'static str),
+    /// What an operator did after the event above.
+    Act(usize, &'a Recorded),
 }
 
 impl Row<'_> {
     const fn index(&self) -> Option<usize> {
         match self {
-            Self::Event(index, _) | Self::Message(index, _) => Some(*index),
-            Self::Heading(_) => None,
+            Self::Event(index, _) | Self::Message(index, _) | Self::Act(index, _) => Some(*index),
+            Self::Missing(..) | Self::Heading(_) => None,
         }
     }
 }
 
-fn rows<'a>(state: &State, known: &'a Known) -> Vec<Row<'a>> {
+fn rows<'a>(state: &'a State, known: &'a Known) -> Vec<Row<'a>> {
     let points = known.timeline.steps();
-    let mut out: Vec<_> =
-        points.iter().enumerate().map(|(index, point)| Row::Event(index, point)).collect();
+    let messages = &known.history.messages;
+    let mut out = vec![];
     if points.is_empty() {
         out.push(Row::Heading("   no events: the row is all there is"));
     }
-    if !state.lanes {
-        let messages = &known.history.messages;
-        out.push(Row::Heading(if messages.is_empty() {
-            "── integration messages: none in the outbox (delivered or purged)"
-        } else {
-            "── integration messages (not in the stream) "
-        }));
-        out.extend((points.len()..).zip(messages).map(|(index, message)| Row::Message(index, message)));
+    let mut is_loose = false;
+    for (row, place) in state.places.iter().enumerate() {
+        match place {
+            Place::Event(index) => {
+                out.extend(points.get(*index).map(|point| Row::Event(row, point)));
+                let strand = known.chain.strands().get(*index).filter(|_| !state.lanes);
+                let missing = strand.and_then(|strand| chain_pane::missing(known, strand));
+                out.extend(missing.map(|(contract, gone)| Row::Missing(contract, gone)));
+            }
+            Place::Message(index) => {
+                let Some(message) = messages.get(*index) else { continue };
+                let of_event = known.chain.of_message(message.sequence);
+                if of_event.is_none_or(|strand| strand.version.is_none()) && !is_loose {
+                    is_loose = true;
+                    out.push(Row::Heading("── messages of no event here "));
+                }
+                out.push(Row::Message(row, message));
+            }
+            Place::Act(index) => out.extend(state.acts().get(*index).map(|act| Row::Act(row, act))),
+        }
+    }
+    let is_told = out.iter().any(|row| matches!(row, Row::Missing(..)));
+    if messages.is_empty() && !state.lanes && !is_told {
+        out.push(Row::Heading("── integration messages: none in the outbox (delivered or purged)"));
     }
     out
+}
+
+/// `◆ #838 DeleteOrder 12:44:07 lan  why`.
+fn act_line(act: &Recorded, clock: Clock, shared: &Shared, theme: &Theme) -> Line<'static> {
+    let local = shared.zone.local(act.at).format(clock.format()).to_string();
+    let reason = act.reason.as_deref().unwrap_or_default();
+    Line::from(vec![
+        Span::styled("  ◆ ", theme.accent),
+        Span::styled(text::fit(&format!("#{}", act.number), 12), theme.muted),
+        Span::styled(text::fit(&act.intent, 16), theme.info),
+        Span::raw(format!(" {} ", text::fit(&local, clock.width()))),
+        Span::raw(format!("{}  ", text::cut(&act.operator, 12))),
+        Span::styled(veil(reason, !shared.masked).into_owned(), theme.muted),
+    ])
 }
 
 fn heading(text: &str, width: u16, theme: &Theme) -> Line<'static> {
@@ -124,6 +165,8 @@ enum Clock {
 impl Clock {
     /// Columns that leave room for the date as well.
     const ROOMY: u16 = 70;
+    /// Columns that leave room for everything about a message.
+    const WIDE: u16 = 96;
 
     fn of(known: &Known, shared: &Shared, width: u16) -> Self {
         let mut days = known.timeline.steps().iter().map(|point| shared.zone.local(point.event.at).date());
@@ -163,17 +206,18 @@ fn event_line(
     theme: &Theme,
 ) -> Line<'static> {
     let event = &point.event;
-    let is_cursor = point.version == state.version() && state.cursor.index < known.timeline.steps().len();
+    let is_cursor = matches!(state.entry(), Some(Entry::Event(at)) if at.version == point.version);
     let local = shared.zone.local(event.at).format(clock.format()).to_string();
     let frozen = if point.frozen { "~" } else { " " };
     let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version)
         || point.meaning.told().is_none();
     let lettered = known.history.letters.iter().any(|letter| letter.event == event.seq);
     let other = event.stream.is_some_and(|stream| stream.0 != known.history.id.0);
-    let pin = match state.pins {
-        Some((a, _)) if a == point.version => "A",
-        Some((_, b)) if b == point.version => "B",
-        _ => " ",
+    let version = Some(point.version);
+    let pin = match () {
+        () if state.pins.a == version => "A",
+        () if state.pins.b == version => "B",
+        () => " ",
     };
     let before = point.version.0.checked_sub(1).and_then(|v| known.timeline.step(Version(v)));
     let step = since(before, point);
@@ -220,23 +264,43 @@ fn since(before: Option<&Point>, point: &Point) -> String {
     format!("{sign}{length}")
 }
 
-fn message_line(message: &Message, shared: &Shared, theme: &Theme, width: u16) -> Line<'static> {
+/// The message that an event leads to, where the outbox has none.
+fn missing_line(contract: &str, gone: bool, theme: &Theme) -> Line<'static> {
+    // So that the whole reason fits beside the state pane.
+    let kind = text::fit(&words::contract_short(contract), 18);
+    let why = if gone { "delivered or purged" } else { "not searched" };
+    Line::styled(format!("   ↳   {:<8} {kind} {why}", "-"), theme.muted)
+}
+
+fn message_line(
+    message: &Message,
+    standing: Option<String>,
+    shared: &Shared,
+    theme: &Theme,
+    width: u16,
+) -> Line<'static> {
     let (words, style) = words::delivery(message, shared, theme);
-    let at = shared.zone.local(message.published).format("%m-%d %H:%M:%S");
-    let roomy = width >= Clock::ROOMY;
-    let (kind, columns) = if roomy {
+    let words = standing.unwrap_or(words);
+    let at = shared.zone.local(message.published);
+    let (kind, columns) = if width >= Clock::WIDE {
         (words::contract(&message.kind).into(), 28)
     } else {
         (words::contract_short(&message.kind), 20)
     };
     let kind = text::fit(&kind, columns);
-    let mut spans = vec![Span::raw(format!("  ↳ {:<8} {kind} ", message.sequence))];
+    let mut spans = vec![Span::raw(format!("   ↳   {:<8} {kind} ", message.sequence))];
     // Where the message stands matters more than when it was published.
-    if roomy {
-        spans.push(Span::styled(format!("{at} "), theme.muted));
-    }
-    spans.push(Span::styled(words, style));
-    if !message.names_order && width > 70 {
+    let format = match width {
+        Clock::WIDE.. => "%m-%d %H:%M:%S ",
+        Clock::ROOMY.. => "%H:%M:%S ",
+        _ => "",
+    };
+    spans.push(Span::styled(at.format(format).to_string(), theme.muted));
+    let used: usize = spans.iter().map(Span::width).sum();
+    let brief = words.split(',').next().unwrap_or_default().to_owned();
+    let fits = used + words.width() <= usize::from(width);
+    spans.push(Span::styled(if fits { words } else { brief }, style));
+    if !message.names_order && width >= Clock::WIDE {
         spans.push(Span::styled(" (same conversation)", theme.muted));
     }
     Line::from(spans)

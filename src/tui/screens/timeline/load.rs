@@ -4,9 +4,17 @@ use std::sync::Arc;
 
 use super::{Msg, Request};
 use crate::{
-    ops::{history, known::Known, report},
+    ops::{
+        audit::Filter,
+        history,
+        known::Known,
+        report,
+    },
     tui::runtime::Cx,
 };
+
+/// The most records of one order that are read.
+const MOST_ACTS: i64 = 200;
 
 /// Carries out a request; errors are part of the answer.
 pub async fn load(request: Request, cx: Cx) -> Msg {
@@ -15,10 +23,15 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let known = cx
                 .read("timeline", async |conn, layout| {
                     let history = history::history(conn, layout, order).await?;
-                    Ok(history.map(|history| Arc::new(Known::new(history, layout.is_managed()))))
+                    Ok(history.map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
                 })
                 .await;
             Msg::Read(ticket, known)
+        }
+        Request::Acts { ticket, order } => {
+            let target = Some(order.to_string());
+            let filter = Filter { target, ..Filter::default() };
+            Msg::Acted(ticket, cx.services.records(&filter, MOST_ACTS, &cx.stop).await)
         }
         Request::Export { known } => {
             let name = format!("timeline-{}", known.history.id);

@@ -1,9 +1,11 @@
 //! Timeline: one order's history, to travel through and compare.
 
 mod actions;
+mod chain_pane;
 mod events;
 mod head;
 mod load;
+mod places;
 mod raw;
 mod scrubber;
 mod state_pane;
@@ -18,7 +20,9 @@ use std::{
 };
 
 use crossterm::event::KeyEvent;
+use uuid::Uuid;
 
+use self::places::{Place, places};
 pub use self::{
     actions::{ACTIONS, offers},
     load::load,
@@ -32,12 +36,12 @@ use crate::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::known::Known,
+    ops::{audit::Recorded, known::Known},
     tui::{
         effect::Lane,
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::Shared,
+        shared::{Shared, Subject},
         ui::{
             field::Field,
             list::Cursor,
@@ -50,6 +54,7 @@ use crate::{
 pub const SPEC: Spec = Spec { number: '3', title: "Timeline" };
 
 const READ: Lane = Lane::Latest("timeline.read");
+const ACTS: Lane = Lane::Latest("timeline.acts");
 
 /// One step of playing.
 const PLAY_STEP: Duration = Duration::from_millis(700);
@@ -60,6 +65,8 @@ pub enum Pane {
     #[default]
     Events,
     State,
+    /// The causal chain of what the cursor is on.
+    Chain,
 }
 
 /// What the right pane shows.
@@ -88,18 +95,28 @@ pub enum Prompt {
     Find(Field),
 }
 
+/// Versions held on to, to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pins {
+    a: Option<Version>,
+    b: Option<Version>,
+}
+
 /// Everything the screen knows.
 #[derive(Debug, Default)]
 pub struct State {
     order: Option<OrderId>,
     known: Remote<Option<Arc<Known>>, db::Error>,
-    /// Over events first, then messages.
+    /// What operators did to the order, newest first, where that is recorded.
+    acts: Remote<Vec<Recorded>, db::Error>,
+    /// Over the rows of the list, see `places`.
     cursor: Cursor,
+    places: Vec<Place>,
     /// The cursor stays on the newest event when one arrives.
     live: bool,
     /// A version to go to once the history is read.
     wanted: Option<Version>,
-    pins: Option<(Version, Version)>,
+    pins: Pins,
     show: Show,
     detail: Detail,
     /// What-if: the state without the event at the cursor.
@@ -112,6 +129,7 @@ pub struct State {
     prompt: Option<Prompt>,
     found: String,
     state_offset: usize,
+    chain_offset: usize,
     playing: Option<Instant>,
 }
 
@@ -136,7 +154,9 @@ pub enum Msg {
     Skip,
     Raw,
     Lanes,
+    Chain,
     Read(Ticket, Result<Option<Arc<Known>>, db::Error>),
+    Acted(Ticket, Result<Vec<Recorded>, db::Error>),
     Exported(Result<String, String>),
 }
 
@@ -144,6 +164,7 @@ pub enum Msg {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Read { ticket: Ticket, order: OrderId },
+    Acts { ticket: Ticket, order: OrderId },
     Export { known: Arc<Known> },
 }
 
@@ -152,6 +173,19 @@ pub enum Request {
 pub enum Entry<'a> {
     Event(&'a Point),
     Message(&'a Message),
+    /// What an operator did.
+    Act(&'a Recorded),
+}
+
+impl Entry<'_> {
+    /// The id of its row in the database, and what that is called.
+    const fn id(&self) -> (Uuid, &'static str) {
+        match self {
+            Self::Event(point) => (point.event.id.0, "event id"),
+            Self::Message(message) => (message.id.0, "message id"),
+            Self::Act(act) => (act.operation, "operation id"),
+        }
+    }
 }
 
 impl State {
@@ -163,36 +197,94 @@ impl State {
         self.known().map_or(Version(0), |known| known.timeline.last_version())
     }
 
-    /// Events and, unless that lane is off, messages.
+    /// What operators did to the order, newest first.
+    fn acts(&self) -> &[Recorded] {
+        self.acts.value.as_deref().unwrap_or_default()
+    }
+
+    /// Events and, unless those lanes are off, messages and operators' actions.
     fn len(&self) -> usize {
-        let Some(known) = self.known() else { return 0 };
-        let messages = if self.lanes { 0 } else { known.history.messages.len() };
-        known.timeline.steps().len() + messages
+        self.places.len()
+    }
+
+    /// Lists anew after a reading, or when the lanes come or go.
+    fn arrange(&mut self) {
+        self.places = self.known().map_or(vec![], |known| places(known, self.acts(), self.lanes));
+    }
+
+    /// The row of the list where something is.
+    fn row_of(&self, place: Place) -> Option<usize> {
+        self.places.iter().position(|other| *other == place)
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
+        self.entry_at(self.cursor.index)
+    }
+
+    /// What is in this row of the list.
+    fn entry_at(&self, row: usize) -> Option<Entry<'_>> {
         let known = self.known()?;
-        let points = known.timeline.steps();
-        match points.get(self.cursor.index) {
-            Some(point) => Some(Entry::Event(point)),
-            None => {
-                known.history.messages.get(self.cursor.index - points.len()).map(Entry::Message)
-            }
+        match *self.places.get(row)? {
+            Place::Event(index) => known.timeline.steps().get(index).map(Entry::Event),
+            Place::Message(index) => known.history.messages.get(index).map(Entry::Message),
+            Place::Act(index) => self.acts().get(index).map(Entry::Act),
         }
     }
 
-    /// The version in sight: that of the event at the cursor, the newest while it is on a message.
+    /// The version in sight: that of the event at the cursor, or of the event that the message there was
+    /// published for, or of the event before the operator's action there; the newest where there is none.
     fn version(&self) -> Version {
+        let of_message = |sequence| self.known()?.chain.of_message(sequence)?.version;
+        let before = || {
+            let mut above = (0..self.cursor.index).rev().filter_map(|row| self.entry_at(row));
+            above.find_map(|entry| match entry {
+                Entry::Event(point) => Some(point.version),
+                Entry::Message(_) | Entry::Act(_) => None,
+            })
+        };
         match self.entry() {
             Some(Entry::Event(point)) => point.version,
-            _ => self.last(),
+            Some(Entry::Message(message)) => of_message(message.sequence).unwrap_or(self.last()),
+            // Before the first event there is no state to show: that event's is the nearest.
+            Some(Entry::Act(_)) => before().unwrap_or(Version(1.min(self.last().0))),
+            None => self.last(),
         }
     }
 
-    /// The two versions compared: the pins, or the cursor's event with the one before it.
+    /// The two versions compared: the pins; one pin with the cursor; without pins the cursor's event with the
+    /// one before it.
     fn pair(&self) -> (Version, Version) {
         let at = self.version();
-        self.pins.unwrap_or((Version((at.0 - 1).max(0)), at))
+        match (self.pins.a, self.pins.b) {
+            (None, None) => (Version((at.0 - 1).max(0)), at),
+            (a, b) => (a.unwrap_or(at), b.unwrap_or(at)),
+        }
+    }
+
+    /// The same in words.
+    const fn pair_name(&self) -> &'static str {
+        match (self.pins.a, self.pins.b) {
+            (Some(_), Some(_)) => "A:B",
+            (Some(_), None) => "A:cursor",
+            (None, Some(_)) => "cursor:B",
+            (None, None) => "of one step",
+        }
+    }
+
+    /// What is pinned, and what comes next.
+    fn pinned(&self) -> String {
+        match (self.pins.a, self.pins.b) {
+            (Some(a), Some(b)) => format!("A=v{a} B=v{b}; = compares them"),
+            (Some(a), None) => format!("A=v{a}; B pins the other, = compares it with the cursor"),
+            (None, Some(b)) => format!("B=v{b}; A pins the other, = compares it with the cursor"),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The comparison on show, if it is one that stays when the cursor moves.
+    fn compared(&self) -> Option<(Version, Version)> {
+        let some = self.show == Show::Diff && self.pins != Pins::default();
+        some.then(|| self.pair())
     }
 
     /// Whether keys are being typed as text.
@@ -208,6 +300,7 @@ impl State {
             match (fit.pane, &mut self.raw) {
                 (0, _) => self.cursor.fit(fit.rows, len),
                 (2, Some(offset)) => *offset = (*offset).min(fit.end),
+                (3, _) => self.chain_offset = self.chain_offset.min(fit.end),
                 _ => self.state_offset = self.state_offset.min(fit.end),
             }
         }
@@ -217,8 +310,17 @@ impl State {
     #[must_use]
     pub fn route(&self) -> Option<Route> {
         let at = (!self.live && self.known().is_some()).then(|| self.version());
-        let diff = if self.show == Show::Diff { self.pins } else { None };
+        let diff = self.compared();
         self.order.map(|order| Route::Timeline { order, at: at.or(self.wanted), diff })
+    }
+
+    /// The order on screen as its row is now, else as its events have it.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        let known = self.known()?;
+        let folded = || Some((**known.timeline.steps().last()?.state.order.as_ref()?).clone());
+        let order = known.history.row.clone().or_else(folded)?;
+        Some(Subject { order })
     }
 
     /// Where we are, in words.
@@ -233,10 +335,11 @@ impl State {
     /// The headless verb that shows the same.
     #[must_use]
     pub fn twin(&self) -> String {
-        match (self.order, self.show, self.pins) {
-            (Some(order), Show::Diff, Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
-            (Some(order), ..) => format!("orderscope order timeline {order}"),
-            (None, ..) => "orderscope order timeline ID".to_owned(),
+        match (self.order, self.compared()) {
+            (Some(order), Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
+            (Some(order), None) if self.pane == Pane::Chain => format!("orderscope order chain {order}"),
+            (Some(order), None) => format!("orderscope order timeline {order}"),
+            (None, _) => "orderscope order timeline ID".to_owned(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The event as it is stored: every column, then the body, personal data covered.
+//! The event as it is stored: every column, then the body, personal data covered. Messages and operators'
+//! actions likewise.
 
 use ratatui::{
     Frame,
@@ -9,9 +10,10 @@ use ratatui::{
 use super::{Entry, Msg, State};
 use crate::{
     domain::{mask, text},
+    ops::audit::Recorded,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
     },
 };
 
@@ -29,13 +31,13 @@ pub(super) fn view(
             (format!("Event v{} as stored", point.version), event(point, shared, theme))
         }
         Some(Entry::Message(message)) => ("Message".to_owned(), message_lines(message, theme)),
+        Some(Entry::Act(act)) => {
+            (format!("Operation #{} as recorded", act.number), act_lines(act, shared, theme))
+        }
         None => ("Nothing".to_owned(), vec![]),
     };
     let inner = pane(frame, area, theme, &title, "h l other events, j k scroll, Esc closes", true);
-    let offset = hits.text(inner, 2, lines.len(), offset);
-    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
-    }
+    scrolling(frame, inner, hits, 2, lines, offset);
 }
 
 fn column(theme: &Theme, name: &str, value: &str) -> Line<'static> {
@@ -70,13 +72,45 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
     if event.binary {
         out.push(Line::styled("the body is binary (bdata); what follows is Marten's placeholder", theme.warn));
     }
-    let mut body = event.body.clone();
-    if shared.masked {
-        mask::mask_json(&mut body);
-    }
     out.push(Line::styled("data", theme.muted));
-    let text = serde_json::to_string_pretty(&body).unwrap_or_default();
-    out.extend(text.lines().map(|line| Line::raw(text::clean(line).into_owned())));
+    out.extend(json(&event.body, shared));
+    out
+}
+
+/// A value over several lines, personal data covered.
+fn json(value: &serde_json::Value, shared: &Shared) -> Vec<Line<'static>> {
+    let mut value = value.clone();
+    if shared.masked {
+        mask::mask_json(&mut value);
+    }
+    let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    text.lines().map(|line| Line::raw(text::clean(line).into_owned())).collect()
+}
+
+fn act_lines(act: &Recorded, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
+    let at = act.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let reason = act.reason.as_deref().map_or("-".into(), |why| mask::veil(why, !shared.masked));
+    let mut out = vec![
+        column(theme, "audit number", &act.number.to_string()),
+        column(theme, "operation", &act.operation.to_string()),
+        column(theme, "at", &at),
+        column(theme, "what", &act.intent),
+        column(theme, "on", &act.targets.join(", ")),
+        column(theme, "operator", &format!("{} at {}", act.operator, act.host)),
+        column(theme, "role, login", &format!("{}, {}", act.role, act.login)),
+        column(theme, "reason", &reason),
+    ];
+    if act.erased {
+        out.push(Line::styled("values of this record were erased", theme.warn));
+    }
+    for (name, value) in [("before", &act.before), ("after", &act.after)] {
+        let Some(value) = value else {
+            out.push(column(theme, name, "-"));
+            continue;
+        };
+        out.push(Line::styled(name, theme.muted));
+        out.extend(json(value, shared));
+    }
     out
 }
 

@@ -113,7 +113,7 @@ fn axis(state: &State, known: &Known, shared: &Shared, theme: &Theme, width: u16
     for cell in cells.iter_mut().take(reached) {
         *cell = ('═', theme.accent);
     }
-    let pinned = |version: Version| state.pins.is_some() && (version == a || version == b);
+    let pinned = |version: Version| [state.pins.a, state.pins.b].contains(&Some(version));
     for (point, &column) in points.iter().zip(&at) {
         let style = match &point.state.uncertain {
             Some(doubt) if doubt.version == point.version => theme.warn,
@@ -160,8 +160,10 @@ fn label(state: &State, known: &Known, shared: &Shared, theme: &Theme) -> Line<'
     if point.frozen {
         spans.push(Span::styled("  (the column's frozen default, not its time)", theme.warn));
     }
-    if let Some((a, b)) = state.pins {
-        spans.push(Span::styled(format!("   A=v{a} B=v{b}"), theme.accent));
+    for (name, pin) in [("A", state.pins.a), ("B", state.pins.b)] {
+        if let Some(version) = pin {
+            spans.push(Span::styled(format!("   {name}=v{version}"), theme.accent));
+        }
     }
     Line::from(spans)
 }

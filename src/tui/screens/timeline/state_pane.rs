@@ -16,7 +16,7 @@ use crate::{
     ops::known::{Known, SnapshotCheck},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
         words,
     },
 };
@@ -41,7 +41,7 @@ pub(super) fn view(
         Detail::Patch => "JSON patch (D)",
     };
     let title = match (state.show, state.skipping) {
-        (Show::Diff, _) => format!("Diff A:B  v{a} → v{b}"),
+        (Show::Diff, _) => format!("Diff {}  v{a} → v{b}", state.pair_name()),
         (Show::State, true) => format!("What if v{at} had not happened (preview)"),
         (Show::State, false) => format!("State at v{at}"),
     };
@@ -54,10 +54,7 @@ pub(super) fn view(
     if state.show == Show::State && state.detail != Detail::Patch {
         lines.extend(others(state, known, theme, usize::from(inner.width)));
     }
-    let offset = hits.text(inner, 1, lines.len(), state.state_offset);
-    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
-        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
-    }
+    scrolling(frame, inner, hits, 1, lines, state.state_offset);
 }
 
 /// The two states compared: what was, what is.

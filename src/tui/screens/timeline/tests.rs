@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Detail, Msg, PLAY_STEP, Pane, Prompt, Request, Show, State, Version};
+use super::{Detail, Entry, Msg, PLAY_STEP, Pane, Pins, Prompt, Request, Show, State, Version};
 use crate::{
     domain::samples as domain,
+    ops::audit::Recorded,
     tui::{
         app,
+        effect::Effect,
         route::Route,
         screens::{self, ScreenId},
         tests::{Desk, attached, copied, frames, runs, samples},
@@ -19,6 +21,28 @@ fn state(desk: &Desk) -> &State {
 
 fn version(desk: &Desk) -> i64 {
     state(desk).version().0
+}
+
+/// What the cursor is on.
+fn on(desk: &Desk) -> String {
+    match state(desk).entry().unwrap() {
+        Entry::Event(point) => format!("v{}", point.version),
+        Entry::Message(message) => message.sequence.to_string(),
+        Entry::Act(act) => format!("#{}", act.number),
+    }
+}
+
+/// Asks again and answers what operators did.
+fn act(desk: &mut Desk, acts: Vec<Recorded>) {
+    desk.effects();
+    desk.press("r");
+    let asked = desk.effects().into_iter().find_map(|effect| match effect {
+        Effect::Run(_, app::Request::Screen(screens::Request::Timeline(Request::Acts { ticket, .. }))) => {
+            Some(ticket)
+        }
+        _ => None,
+    });
+    desk.timeline(Msg::Acted(asked.unwrap(), Ok(acts)));
 }
 
 fn desk() -> Desk {
@@ -90,20 +114,28 @@ fn goes_to_versions_and_times_and_says_what_is_wrong() {
 fn pins_compare_two_versions() {
     let mut desk = desk();
     desk.press("h A l B");
+    assert_eq!(state(&desk).show, Show::State, "a pin only pins");
+    assert!(desk.shows("A=v1 B=v2; = compares them"));
+    desk.press("=");
     assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
     assert_eq!(state(&desk).show, Show::Diff);
+    assert!(desk.shows("Diff A:B  v1 → v2"));
     assert_eq!(state(&desk).route().map(|route| route.to_string()), {
         Some(format!("order/{}@2?diff=1:2", samples::cancelled().id))
     });
     desk.press("=");
     assert_eq!(state(&desk).show, Show::State);
-    // One pin alone is compared with an end.
+    // One pin alone is compared with the cursor, and says so.
     let mut desk = self::desk();
     desk.press("h A");
+    assert!(desk.shows("A=v1; B pins the other, = compares it with the cursor"));
+    desk.press("l =");
     assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
+    assert!(desk.shows("Diff A:cursor  v1 → v2"));
     let mut desk = self::desk();
-    desk.press("h B");
-    assert_eq!(state(&desk).pair(), (Version(0), Version(1)));
+    desk.press("B h =");
+    assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
+    assert!(desk.shows("Diff cursor:B  v1 → v2"));
     desk.press("D D D");
     assert_eq!(state(&desk).detail, Detail::All);
 }
@@ -218,7 +250,7 @@ fn finds_in_types_metadata_and_bodies_round_the_ends() {
 #[test]
 fn escape_goes_back_one_step_at_a_time_and_never_out() {
     let mut desk = desk();
-    desk.press("h A tab z enter i");
+    desk.press("h A = tab z enter i");
     desk.press("esc");
     assert!(!state(&desk).explaining && state(&desk).raw.is_some());
     desk.press("esc");
@@ -257,10 +289,10 @@ fn copies_what_the_cursor_is_on() {
     desk.press("h y");
     let event = samples::cancelled().events[0].id.to_string();
     assert_eq!(copied(&desk.effects()), [event]);
-    desk.press("j j y");
+    desk.press("j y");
     let message = samples::cancelled().messages[0].id.to_string();
     assert_eq!(copied(&desk.effects()), [message]);
-    desk.press("k k Y");
+    desk.press("k Y");
     let link = format!("ops://local/order/{}@1", samples::cancelled().id);
     assert_eq!(copied(&desk.effects()), [link]);
 }
@@ -270,11 +302,11 @@ fn what_needs_an_event_says_so_on_a_message() {
     let mut desk = desk();
     desk.press("j j A");
     assert!(desk.shows("the cursor is on a message; go to an event"));
-    assert_eq!(state(&desk).pins, None);
+    assert_eq!(state(&desk).pins, Pins::default());
     desk.press("L");
     assert_eq!(version(&desk), 2);
     desk.press("A");
-    assert!(state(&desk).pins.is_some());
+    assert_eq!(state(&desk).pins.a, Some(Version(2)));
 }
 
 #[test]
@@ -300,7 +332,7 @@ fn another_order_starts_afresh() {
     let mut other = samples::new();
     other.id = domain::order().id;
     desk.open(other);
-    assert_eq!((state(&desk).pins, state(&desk).skipping, state(&desk).live), (None, false, true));
+    assert_eq!((state(&desk).pins, state(&desk).skipping, state(&desk).live), (Pins::default(), false, true));
     assert!(state(&desk).lanes, "what is shown stays as chosen");
 }
 
@@ -348,7 +380,7 @@ fn looks_as_it_should() {
     desk.press("J");
     frames!("raw", desk);
     let mut desk = self::desk();
-    desk.press("h A l B");
+    desk.press("h A l B =");
     frames!("diff", desk);
     desk.press("tab D D");
     frames!("patch", desk);
@@ -412,7 +444,7 @@ fn fits_every_window() {
         let mut desk = Desk::travelling(120, 36, history);
         desk.app.shared.masked = false;
         desk.fits_every_window();
-        for keys in ["h", "g g", "G", "tab", "=", "D", "D", "=", "x", "J", "j j j", "i", "esc esc", "t"] {
+        for keys in ["h", "g g", "G", "tab", "C", "k", "C", "=", "D", "D", "=", "x", "J", "j j j", "i", "esc esc", "t"] {
             desk.press(keys);
             desk.fits_usual_windows();
         }
@@ -420,4 +452,164 @@ fn fits_every_window() {
         desk.press("enter");
         desk.fits_usual_windows();
     }
+}
+
+#[test]
+fn messages_stand_below_their_events_and_steps_follow_the_eye() {
+    let mut desk = desk();
+    desk.press("g g");
+    let mut seen = vec![];
+    for _ in 0..5 {
+        seen.push(on(&desk));
+        desk.press("j");
+    }
+    assert_eq!(seen, ["v1", "88071", "v2", "88204", "88204"]);
+    // On a message, the version in sight is that of its event; h and l go by events.
+    desk.press("k k");
+    desk.press("k");
+    assert_eq!(version(&desk), 1);
+    desk.press("l");
+    assert!(matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2)));
+    desk.press("j h");
+    assert!(matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2)));
+    desk.press("h");
+    assert_eq!(version(&desk), 1);
+    // Without that lane only events are left.
+    desk.press("j L");
+    assert_eq!((version(&desk), state(&desk).len()), (1, 2));
+}
+
+#[test]
+fn what_operators_did_stands_below_the_messages_of_the_event_before() {
+    let mut desk = desk();
+    desk.press("g g j");
+    assert_eq!(on(&desk), "88071");
+    act(&mut desk, samples::records());
+    assert_eq!(on(&desk), "88071");
+    let mut seen = vec![];
+    desk.press("g g");
+    for _ in 0..8 {
+        seen.push(on(&desk));
+        desk.press("j");
+    }
+    assert_eq!(seen, ["v1", "88071", "#830", "#831", "v2", "88204", "#838", "#838"]);
+    // The state in sight is that of the event before; it can be read, not pinned.
+    desk.press("k k k k");
+    assert_eq!((on(&desk).as_str(), version(&desk)), ("#830", 1));
+    desk.press("A");
+    assert!(desk.shows("the cursor is on an operator's action; go to an event"));
+    desk.effects();
+    desk.press("y");
+    assert_eq!(copied(&desk.effects()), [samples::records()[2].operation.to_string()]);
+    desk.press("J");
+    assert_eq!(state(&desk).raw, None, "that is for events");
+    desk.press("enter");
+    assert!(desk.shows("Operation #830 as recorded"));
+    assert!(!desk.shows("duplicate") && !desk.shows("leave at the door"), "reasons and notes are personal");
+    desk.resize(80, 24);
+    desk.press("j j");
+    // What came meanwhile moves neither the cursor nor what is being read.
+    act(&mut desk, samples::records().split_off(1));
+    assert_eq!((on(&desk).as_str(), state(&desk).raw), ("#830", Some(2)));
+    desk.press("r");
+    desk.read(samples::cancelled());
+    assert_eq!((on(&desk).as_str(), state(&desk).raw), ("#830", Some(2)));
+    desk.resize(120, 36);
+    desk.press("esc C");
+    assert!(desk.shows("an operator's action; what it wrote has its chain at the event"));
+    desk.press("C h");
+    assert_eq!(on(&desk), "v1");
+    desk.press("j j L");
+    assert_eq!((on(&desk).as_str(), state(&desk).len()), ("v1", 2));
+    desk.press("L");
+    assert_eq!((on(&desk).as_str(), state(&desk).len()), ("v1", 6));
+    // Who follows the newest event goes on following it.
+    let mut desk = self::desk();
+    act(&mut desk, samples::records());
+    assert_eq!((on(&desk).as_str(), state(&desk).live), ("v2", true));
+    // Without an event there is still what was done.
+    let mut desk = Desk::travelling(120, 36, samples::bare());
+    act(&mut desk, samples::records());
+    assert_eq!((state(&desk).len(), version(&desk)), (3, 0));
+    desk.fits_usual_windows();
+}
+
+#[test]
+fn the_chain_pane_is_reached_by_tab_and_by_its_key() {
+    let mut desk = Desk::travelling(80, 24, samples::cancelled());
+    desk.press("tab tab");
+    assert_eq!(state(&desk).pane, Pane::Chain);
+    assert!(state(&desk).twin().starts_with("orderscope order chain"));
+    let mut frame = desk.frame();
+    desk.press("j j j j j j j j");
+    frame.push_str(&desk.frame());
+    for told in [
+        "proven   v2 OrderCancelled ─▶ 88204 …ChangedToCancel",
+        "outbox_message.conversation_id = mt_events.correlation_id",
+        "inferred caller ┄▶ v2 OrderCancelled",
+        "its message lies in a bus outbox",
+        "PENDING 4h 21m, behind 88190",
+        "absent   outbox …00b3 ─✗ broker",
+        "not recorded as delivered; after a crash it may have been sent",
+        "unknown  broker ┄? others",
+    ] {
+        assert!(frame.contains(told), "{told}\n{frame}");
+    }
+    desk.press("h");
+    assert!(desk.shows("inferred v1 OrderPlaced ┄▶ 88071 UserCheckedOut"));
+    assert!(desk.shows("delivered +2"));
+    desk.press("tab");
+    assert_eq!(state(&desk).pane, Pane::Events);
+    desk.press("C");
+    assert_eq!(state(&desk).pane, Pane::Chain);
+    desk.press("j j j j j j j j j j j j");
+    assert!(desk.shows("not known"), "the legend stays");
+    desk.press("esc");
+    assert_eq!(state(&desk).pane, Pane::Events);
+}
+
+#[test]
+fn chains_look_as_they_should() {
+    let mut desk = self::desk();
+    desk.press("C");
+    frames!("chain", desk);
+    desk.press("C h j C");
+    frames!("chain_message", desk);
+    // Nothing is left of its messages, and of an event nobody knows nothing leaves.
+    let mut history = samples::uncertain();
+    history.messages.clear();
+    history.chain.messages.clear();
+    history.chain.blind.inbox = Some("inbox_state cannot be read".to_owned());
+    let mut desk = Desk::travelling(120, 36, history);
+    desk.press("C");
+    frames!("chain_gone", desk);
+    // A command that came by message and whose own message was never sent.
+    let mut desk = Desk::travelling(120, 36, samples::commanded());
+    desk.press("C");
+    frames!("chain_command", desk);
+}
+
+#[test]
+fn what_operators_did_stands_between_the_events() {
+    let mut desk = Desk::travelling(120, 36, samples::cancelled());
+    act(&mut desk, samples::records());
+    let frame = desk.frame();
+    let frame = &frame[frame.find("Events 2").unwrap()..];
+    let place = |text: &str| frame.find(text).unwrap_or_else(|| panic!("no {text} in\n{frame}"));
+    let order = ["OrderPlaced", "DeleteOrder", "RestoreOrder", "OrderCancelled", "CancelOrder"];
+    let places: Vec<_> = order.iter().map(|text| place(text)).collect();
+    assert!(places.is_sorted(), "{places:?}\n{frame}");
+    assert!(!desk.shows("changed her mind"), "reasons are personal");
+    frames!("acts", desk);
+    desk.press("L");
+    assert!(!desk.shows("DeleteOrder"));
+    desk.press("L");
+    desk.app.shared.masked = false;
+    desk.resize(200, 40);
+    assert!(desk.shows("changed her mind"));
+    // Where nothing is recorded, nothing is asked for.
+    let mut desk = Desk::travelling(120, 36, samples::cancelled()).at(crate::tui::tests::attached());
+    desk.effects();
+    desk.press("r");
+    assert_eq!(crate::tui::tests::runs(&desk.effects()).len(), 1);
 }

@@ -1,9 +1,11 @@
 //! How the timeline answers messages. No IO and no clock.
 
 use crossterm::event::KeyEvent;
+use uuid::Uuid;
 
 use super::{
-    Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Prompt, READ, Request, Show, State, Version,
+    ACTS, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, READ, Recorded, Request, Show,
+    State, Version,
 };
 use crate::{
     domain::{
@@ -37,14 +39,12 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         }
         Msg::GoTo => state.prompt = Some(Prompt::GoTo(Field::default(), None)),
         Msg::PinA => {
-            let b = state.pins.map_or(state.last(), |(_, b)| b);
-            state.pins = Some((state.version(), b));
-            state.show = Show::Diff;
+            state.pins.a = Some(state.version());
+            return vec![Effect::Tell(state.pinned())];
         }
         Msg::PinB => {
-            let a = state.pins.map_or(Version(0), |(a, _)| a);
-            state.pins = Some((a, state.version()));
-            state.show = Show::Diff;
+            state.pins.b = Some(state.version());
+            return vec![Effect::Tell(state.pinned())];
         }
         Msg::Diff => {
             state.show = if state.show == Show::Diff { Show::State } else { Show::Diff };
@@ -72,10 +72,17 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         }
         Msg::Raw => state.raw = if state.raw.is_some() { None } else { Some(0) },
         Msg::Lanes => {
+            let version = state.version();
             state.lanes = !state.lanes;
-            step(state, Step::Lines(0));
+            state.arrange();
+            go_to(state, version);
+        }
+        Msg::Chain => {
+            state.pane = if state.pane == Pane::Chain { Pane::Events } else { Pane::Chain };
+            state.raw = None;
         }
         Msg::Read(ticket, result) => read(state, ticket, result, shared),
+        Msg::Acted(ticket, result) => acted(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
         Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
     }
@@ -85,16 +92,33 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
 fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
     match common {
         Common::Step(by) => match (&mut state.raw, state.pane) {
-            (Some(offset), _) => *offset = scrolled_to(*offset, by),
-            (None, Pane::State) => state.state_offset = scrolled_to(state.state_offset, by),
+            (Some(offset), _) => *offset = by.scrolled(*offset),
+            (None, Pane::Chain) => state.chain_offset = by.scrolled(state.chain_offset),
+            (None, Pane::State) => state.state_offset = by.scrolled(state.state_offset),
             (None, Pane::Events) => step(state, by),
         },
-        Common::Left => step(state, Step::Lines(-1)),
-        Common::Right => step(state, Step::Lines(1)),
+        Common::Left => {
+            // From below an event, back is to that event.
+            let is_below = matches!(state.entry(), Some(Entry::Message(_) | Entry::Act(_)));
+            let back = i64::from(!is_below);
+            go_to(state, Version(state.version().0 - back));
+        }
+        Common::Right => go_to(state, Version(state.version().0 + 1)),
         Common::Enter => state.raw = if state.raw.is_some() { None } else { Some(0) },
         Common::Escape => return escape(state),
-        Common::NextPane | Common::PreviousPane => {
-            state.pane = if state.pane == Pane::Events { Pane::State } else { Pane::Events };
+        Common::NextPane => {
+            state.pane = match state.pane {
+                Pane::Events => Pane::State,
+                Pane::State => Pane::Chain,
+                Pane::Chain => Pane::Events,
+            };
+        }
+        Common::PreviousPane => {
+            state.pane = match state.pane {
+                Pane::Events => Pane::Chain,
+                Pane::State => Pane::Events,
+                Pane::Chain => Pane::State,
+            };
         }
         Common::NextView | Common::PreviousView => {
             state.show = if state.show == Show::Diff { Show::State } else { Show::Diff };
@@ -113,7 +137,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             let export = known.map(|known| Effect::Run(Lane::Every, Request::Export { known }));
             return export.into_iter().collect();
         }
-        Common::Refresh => return ask(state, shared).into_iter().collect(),
+        Common::Refresh => return ask(state, shared),
         Common::Explain => state.explaining = !state.explaining,
         Common::Bookmark => {
             return state.order.map(|id| Effect::Keep(Keep::Bookmark(id))).into_iter().collect();
@@ -140,7 +164,7 @@ fn escape(state: &mut State) -> Effects {
         state.skipping = false;
     } else if state.show == Show::Diff {
         state.show = Show::State;
-    } else if state.pane == Pane::State {
+    } else if state.pane != Pane::Events {
         state.pane = Pane::Events;
     } else {
         return vec![Effect::Back];
@@ -167,16 +191,22 @@ fn opened(
         }
     }
     if diff.is_some() {
-        state.pins = diff;
+        state.pins = diff.map_or_else(Pins::default, |(a, b)| Pins { a: Some(a), b: Some(b) });
         state.show = Show::Diff;
     }
-    ask(state, shared).into_iter().collect()
+    ask(state, shared)
 }
 
-fn ask(state: &mut State, shared: &Shared) -> Option<Effect<Request>> {
-    let order = state.order?;
+/// Reads the history, and what operators did, where that is recorded at all.
+fn ask(state: &mut State, shared: &Shared) -> Effects {
+    let Some(order) = state.order else { return vec![] };
     let ticket = state.known.begin(shared.now.instant);
-    Some(Effect::Run(READ, Request::Read { ticket, order }))
+    let mut effects = vec![Effect::Run(READ, Request::Read { ticket, order })];
+    if shared.place().is_some_and(|place| place.barred.is_none()) {
+        let ticket = state.acts.begin(shared.now.instant);
+        effects.push(Effect::Run(ACTS, Request::Acts { ticket, order }));
+    }
+    effects
 }
 
 fn read(
@@ -186,28 +216,49 @@ fn read(
     shared: &Shared,
 ) {
     let before = state.version();
-    let message = match state.entry() {
-        Some(Entry::Message(message)) => Some(message.id),
-        _ => None,
+    let held = match state.entry() {
+        Some(entry @ (Entry::Message(_) | Entry::Act(_))) => Some(entry.id().0),
+        Some(Entry::Event(_)) | None => None,
     };
     let first = state.known.value.is_none();
     if !state.known.settle(ticket, result, shared.now.instant) || state.known.error.is_some() {
         return;
     }
+    state.arrange();
     if let Some(version) = state.wanted.take() {
         go_to(state, version);
-    } else if let Some(message) = message {
-        let known = state.known().map(|known| (known.timeline.steps().len(), &known.history.messages));
-        let at = known.and_then(|(events, messages)| {
-            Some(events + messages.iter().position(|other| other.id == message)?)
-        });
-        step(state, Step::To(at.unwrap_or(state.cursor.index)));
+    } else if held.is_some() {
+        hold(state, held);
     } else if first || state.live {
         go_to(state, state.last());
         state.live = true;
     } else {
         go_to(state, before);
     }
+}
+
+/// Takes what operators did.
+fn acted(
+    state: &mut State,
+    ticket: super::Ticket,
+    result: Result<Vec<Recorded>, crate::db::Error>,
+    shared: &Shared,
+) {
+    let held = state.entry().map(|entry| entry.id().0);
+    if state.acts.settle(ticket, result, shared.now.instant) {
+        state.arrange();
+        hold(state, held);
+    }
+}
+
+/// Keeps the cursor on what it was on after the list was arranged anew, and what is being read as far as it
+/// is scrolled to.
+fn hold(state: &mut State, held: Option<Uuid>) {
+    let is_held = |row: &usize| state.entry_at(*row).is_some_and(|entry| Some(entry.id().0) == held);
+    let row = (0..state.len()).find(is_held).unwrap_or(state.cursor.index);
+    let len = state.len();
+    state.cursor.step(Step::To(row), len);
+    state.live = state.version() == state.last() && state.live;
 }
 
 fn woken(state: &mut State, shared: &Shared) -> Effects {
@@ -222,7 +273,7 @@ fn woken(state: &mut State, shared: &Shared) -> Effects {
         }
         return vec![];
     }
-    ask(state, shared).into_iter().collect()
+    ask(state, shared)
 }
 
 fn play(state: &mut State, shared: &Shared) {
@@ -239,7 +290,9 @@ fn play(state: &mut State, shared: &Shared) {
 fn go_to(state: &mut State, version: Version) {
     let last = state.last();
     let version = version.clamp(Version(1.min(last.0)), last);
-    step(state, Step::To(usize::try_from(version.0 - 1).unwrap_or(0)));
+    let event = usize::try_from(version.0 - 1).unwrap_or(0);
+    let row = state.row_of(Place::Event(event)).unwrap_or(0);
+    step(state, Step::To(row));
 }
 
 fn step(state: &mut State, by: Step) {
@@ -249,6 +302,7 @@ fn step(state: &mut State, by: Step) {
     // What is being read stays where it is scrolled to while the history is read again.
     if state.cursor.index != before {
         state.state_offset = 0;
+        state.chain_offset = 0;
         state.raw = state.raw.map(|_| 0);
     }
 }
@@ -257,17 +311,8 @@ fn scrolled(state: &mut State, pane: usize, by: isize) {
     match (pane, &mut state.raw) {
         (2, Some(offset)) => *offset = offset.saturating_add_signed(by),
         (0, _) => step(state, Step::Lines(by)),
+        (3, _) => state.chain_offset = state.chain_offset.saturating_add_signed(by),
         _ => state.state_offset = state.state_offset.saturating_add_signed(by),
-    }
-}
-
-fn scrolled_to(offset: usize, by: Step) -> usize {
-    match by {
-        Step::Lines(by) => offset.saturating_add_signed(by),
-        Step::HalfPages(by) => offset.saturating_add_signed(by * 10),
-        Step::First => 0,
-        Step::Last => usize::MAX / 2,
-        Step::To(to) => to,
     }
 }
 
@@ -336,11 +381,12 @@ fn find(state: &mut State, direction: isize) -> Effects {
         })
     };
     let len = isize::try_from(points.len()).unwrap_or(0);
-    let start = isize::try_from(state.cursor.index).unwrap_or(0);
+    let start = isize::try_from(state.version().0 - 1).unwrap_or(0);
     let order = (1..=len).map(|by| (start + by * direction).rem_euclid(len.max(1)).unsigned_abs());
     match order.into_iter().find(|index| matches(*index)) {
         Some(index) => {
-            step(state, Step::To(index));
+            let row = state.row_of(Place::Event(index)).unwrap_or(0);
+            step(state, Step::To(row));
             vec![]
         }
         None => vec![Effect::Warn(format!("{:?} is in no event of this order", state.found))],
@@ -348,10 +394,6 @@ fn find(state: &mut State, direction: isize) -> Effects {
 }
 
 fn copy(state: &State) -> Effects {
-    let (text, what) = match state.entry() {
-        Some(Entry::Event(point)) => (point.event.id.to_string(), "event id"),
-        Some(Entry::Message(message)) => (message.id.to_string(), "message id"),
-        None => return vec![],
-    };
-    vec![Effect::Copy { text, what: what.to_owned() }]
+    let Some((id, what)) = state.entry().map(|entry| entry.id()) else { return vec![] };
+    vec![Effect::Copy { text: id.to_string(), what: what.to_owned() }]
 }

@@ -10,7 +10,7 @@ use ratatui::{
     widgets::{Clear, Paragraph, Wrap},
 };
 
-use super::{Msg, Pane, State, events, head, raw, scrubber, state_pane};
+use super::{Msg, Pane, State, chain_pane, events, head, raw, scrubber, state_pane};
 use crate::{
     domain::text,
     tui::{
@@ -53,7 +53,22 @@ pub fn view(
     if let Some(offset) = state.raw {
         raw::view(state, shared, theme, frame, body, offset, &mut hits);
     } else {
+        let (body, chain) = if wide && body.height >= chain_pane::ROOMY {
+            let rows = Layout::vertical([Fill(1), Length(chain_pane::HEIGHT)]);
+            let [body, chain] = body.layout(&rows);
+            (body, Some(chain))
+        } else {
+            (body, None)
+        };
+        if let Some(chain) = chain {
+            chain_pane::view(state, known, shared, theme, frame, chain, &mut hits);
+        }
         match (wide, state.pane) {
+            (true, Pane::Chain) if chain.is_none() => {
+                let [left, right] = body.layout(&Layout::horizontal([Percentage(48), Fill(1)]));
+                events::view(state, known, shared, theme, frame, left, &mut hits);
+                chain_pane::view(state, known, shared, theme, frame, right, &mut hits);
+            }
             (true, _) => {
                 let [left, right] = body.layout(&Layout::horizontal([Percentage(48), Fill(1)]));
                 events::view(state, known, shared, theme, frame, left, &mut hits);
@@ -61,6 +76,9 @@ pub fn view(
             }
             (false, Pane::Events) => {
                 events::view(state, known, shared, theme, frame, body, &mut hits);
+            }
+            (false, Pane::Chain) => {
+                chain_pane::view(state, known, shared, theme, frame, body, &mut hits);
             }
             (false, Pane::State) => {
                 state_pane::view(state, known, shared, theme, frame, body, &mut hits);
@@ -100,6 +118,10 @@ fn notes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<Line<
         let told = format!(" Not refreshed (what you see is {age} old): {error}");
         out.push(Line::styled(text::cut(&told, width), theme.danger));
     }
+    if let Some(error) = &state.acts.error {
+        let told = format!(" operators' actions not read: {error}");
+        out.push(Line::styled(text::cut(&told, width), theme.warn));
+    }
     if let Some(known) = state.known() {
         out.extend(known.history.coverage.iter().map(|note| {
             Line::styled(text::cut(&format!(" not searched: {note}"), width), theme.warn)
@@ -120,6 +142,7 @@ fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
         ("x", "a dead letter: a projection could not apply this event"),
         ("row", "the orders row; deleting and restoring show there only, no event carries them"),
         ("view", "the order summary document; behind means its projection is not there yet"),
+        ("◆", "what an operator did: the audit number, who, and why (masked until R reveals)"),
         ("PENDING", "not recorded as delivered; after a crash it may have been sent all the same"),
     ];
     let lines: Vec<_> = rows

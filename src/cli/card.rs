@@ -1,0 +1,187 @@
+//! A plan as people and programs read it: the card of the console in 80 columns, JSON, or rows.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::{
+    domain::{
+        mask,
+        report::{Cell, Form, Table, print_json},
+        text,
+    },
+    ops::plan::{Plan, Verdict, Writer},
+};
+
+/// Columns of the card, its frame included.
+const WIDTH: usize = 80;
+/// Columns between the frame and its blanks.
+const INSIDE: usize = WIDTH - 4;
+
+/// Prints it in the form asked for.
+pub(super) fn print(
+    plan: &Plan,
+    writer: &Writer,
+    place: &str,
+    form: Form,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    match form {
+        Form::Table | Form::Markdown => write!(out, "{}", card(plan, writer, place)),
+        Form::Json => print_json(&value(plan), out),
+        Form::Csv => rows(plan).print(form, out),
+    }
+}
+
+const fn name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "warn",
+        Verdict::Blocking => "BLOCK",
+        Verdict::Unknown => "?",
+    }
+}
+
+fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
+    let head = format!("─ PLAN  {} ", text::clean(&plan.title));
+    let tail = " (nothing has run) ─";
+    let gap = WIDTH.saturating_sub(2 + head.width() + tail.width());
+    let mut out = format!("┌{head}{}{tail}┐\n", "─".repeat(gap));
+    let operator = writer.operator();
+    let policy = writer.policy();
+    let prod = if policy.production { "PROD " } else { "" };
+    line(&mut out, "command   ", plan.request.intent.name());
+    line(&mut out, "target    ", &format!("{prod}{} {place}", policy.context));
+    line(
+        &mut out,
+        "you       ",
+        &format!("{}@{} ({})", operator.name, operator.host, operator.role),
+    );
+    line(&mut out, "reason    ", plan.request.reason.as_deref().unwrap_or("none given"));
+    line(&mut out, "", "preconditions");
+    for check in &plan.checks {
+        line(&mut out, &format!("  {:<6}", name(check.verdict)), &check.text);
+    }
+    line(&mut out, "", "would write, in one transaction");
+    for effect in &plan.effects {
+        line(&mut out, &format!("  {:<18} ", effect.table), &effect.change);
+    }
+    line(&mut out, "undo      ", &plan.undo);
+    line(&mut out, "same as   ", &plan.twin);
+    out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
+}
+
+/// A labelled text, wrapped under itself.
+fn line(out: &mut String, label: &str, value: &str) {
+    let room = INSIDE - label.width();
+    for (index, part) in wrapped(&text::clean(value), room).into_iter().enumerate() {
+        let label = if index == 0 { label.to_owned() } else { " ".repeat(label.width()) };
+        let gap = " ".repeat(room.saturating_sub(part.width()));
+        out.extend(["│ ", &label, &part, &gap, " │\n"]);
+    }
+}
+
+/// Lines of at most `width` columns, broken at blanks where there are any.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last().map_or(0, |line| line.width());
+        if last > 0 && last + 1 + word.width() <= width {
+            push(&mut lines, ' ');
+        } else if last > 0 {
+            lines.push(String::new());
+        }
+        for c in word.chars() {
+            let last = lines.last().map_or(0, |line| line.width());
+            if last + c.width().unwrap_or(0) > width {
+                lines.push(String::new());
+            }
+            push(&mut lines, c);
+        }
+    }
+    lines
+}
+
+fn push(lines: &mut [String], c: char) {
+    if let Some(line) = lines.last_mut() {
+        line.push(c);
+    }
+}
+
+/// Personal values are covered, as everywhere; the statements, which hold them, are left to the console.
+fn value(plan: &Plan) -> Value {
+    let masked = |value: &Option<Value>| {
+        let mut value = value.clone().unwrap_or(Value::Null);
+        opened(&mut value);
+        mask::mask_json(&mut value);
+        value
+    };
+    let checks = plan
+        .checks
+        .iter()
+        .map(|check| json!({ "verdict": name(check.verdict), "text": check.text }));
+    let effects = plan.effects.iter().map(|effect| {
+        json!({
+            "table": effect.table,
+            "change": effect.change,
+            "before": masked(&effect.before),
+            "after": masked(&effect.after),
+        })
+    });
+    json!({
+        "plan": plan.title,
+        "command": plan.request.intent.name(),
+        "operation": plan.request.id,
+        "made_at": plan.made_at,
+        "blocked": plan.is_blocked(),
+        "checks": checks.collect::<Vec<_>>(),
+        "effects": effects.collect::<Vec<_>>(),
+        "undo": plan.undo,
+        "word": plan.word,
+        "twin": plan.twin,
+    })
+}
+
+/// Texts that hold JSON, as bodies of messages do, become what they hold: personal values have keys then.
+fn opened(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(opened),
+        Value::Array(values) => values.iter_mut().for_each(opened),
+        Value::String(text) if text.starts_with(['{', '[']) => {
+            if let Ok(held) = serde_json::from_str(text) {
+                *value = held;
+                opened(value);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn rows(plan: &Plan) -> Table {
+    let row = |kind: &str, name: &str, text: &str| {
+        [kind, name, text].map(|cell| Cell::Text(cell.to_owned())).to_vec()
+    };
+    let mut rows = vec![row("plan", plan.request.intent.name(), &plan.title)];
+    rows.extend(plan.checks.iter().map(|check| row("check", name(check.verdict), &check.text)));
+    rows.extend(plan.effects.iter().map(|effect| row("effect", effect.table, &effect.change)));
+    rows.push(row("undo", "", &plan.undo));
+    rows.push(row("twin", "", &plan.twin));
+    Table { columns: vec!["kind", "name", "text"], rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_within_its_columns_and_loses_nothing() {
+        let text = "khách đổi ý 注文 取り消し --reason 'x' 0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41";
+        for width in 2..60 {
+            let lines = wrapped(text, width);
+            assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+            let plain = |text: &str| text.replace(' ', "");
+            assert_eq!(plain(&lines.concat()), plain(text), "{width}");
+        }
+    }
+}

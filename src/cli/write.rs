@@ -1,0 +1,242 @@
+//! Verbs that command orders and buyers: plan, ask, run, tell.
+
+use std::io::Write;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Failure, Outcome,
+    args::{Buyer, EndArgs, Global, Order, WriteArgs},
+    ask::{self, Said},
+    card, exit, given, input, open, order,
+};
+use crate::{
+    config::{Settings, choose},
+    domain::{
+        decide::{Command, Refusal},
+        id::{OrderId, Version},
+        order_ref,
+        report::{Cell, Form, Table, print_json},
+    },
+    ops::{
+        audit::{self, Recorded},
+        operator::Operator,
+        plan::{self, Done, Error, Intent, Request, Writer},
+    },
+    session::{self, Session},
+};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match &error {
+            Error::Refused(Refusal::UnknownOrder(_)) => exit::NOTHING,
+            Error::Unresolved { .. } => exit::UNREACHABLE,
+            Error::Database(error) if is_refusal(error) => exit::REFUSED,
+            Error::Database(error) => return error.clone().into(),
+            _ => exit::REFUSED,
+        };
+        Self { message: error.to_string(), code }
+    }
+}
+
+/// The server answered, and will not do it.
+fn is_refusal(error: &crate::db::Error) -> bool {
+    use crate::db::Error as Db;
+    matches!(error, Db::Conflict(_) | Db::Locked(_) | Db::NotPermitted(_) | Db::Server { .. })
+}
+
+/// `order create|complete|cancel|delete|restore`
+pub(super) async fn order(verb: Order, global: &Global, settings: &Settings) -> Outcome {
+    type Make = fn(OrderId, &WriteArgs) -> Command;
+    let (EndArgs { id, write }, make): (EndArgs, Make) = match verb {
+        Order::Create(args) => {
+            let command = input::order(&args)?;
+            return with(global, settings, &args.write, async |_| Ok(command)).await;
+        }
+        Order::Complete(args) => (args, |id, _| Command::CompleteOrder { id }),
+        Order::Cancel(args) => {
+            if args.write.reason.is_none() {
+                return Err(Failure::usage("--reason is needed: why is the order cancelled?"));
+            }
+            let make: Make = |id, write| Command::CancelOrder {
+                id,
+                reason: write.reason.clone().unwrap_or_default(),
+            };
+            (args, make)
+        }
+        Order::Delete(args) => (args, |id, _| Command::DeleteOrder { id }),
+        Order::Restore(args) => (args, |id, _| Command::RestoreOrder { id }),
+        _ => return Err(Failure::usage("this verb only looks")),
+    };
+    let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
+    let resolve =
+        async |session: &Session| Ok(make(order::resolve(session, &wanted, &id).await?, &write));
+    with(global, settings, &write, resolve).await
+}
+
+/// `buyer create|address`
+pub(super) async fn buyer(verb: Buyer, global: &Global, settings: &Settings) -> Outcome {
+    let (command, write) = match verb {
+        Buyer::Create { json, id, name, address, write } => {
+            (input::buyer(json.as_deref(), id.as_deref(), name, address)?, write)
+        }
+        Buyer::Address { id, json, address, write } => {
+            (input::address(&id, json.as_deref(), address)?, write)
+        }
+    };
+    with(global, settings, &write, async |_| Ok(command)).await
+}
+
+/// Opens the database, makes the command and sees it through; leaves everything in order.
+async fn with(
+    global: &Global,
+    settings: &Settings,
+    args: &WriteArgs,
+    make: impl AsyncFnOnce(&Session) -> Result<Command, Failure>,
+) -> Outcome {
+    if !args.dry_run && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Failure::usage("--reason is needed: it goes on record"));
+    }
+    let id = input::operation(args.idempotency_key.as_deref())?;
+    let context = choose(&given(global), settings)?;
+    let policy = session::policy(&context, settings, global.read_only);
+    if policy.read_only {
+        return Err(Error::ReadOnly.into());
+    }
+    let session = open::open(global, settings).await?;
+    let outcome = async {
+        let operator = Operator::new(global.operator.as_deref(), session.layout.role());
+        let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;
+        let writer = Writer::open(&session.db, operator, policy).await?;
+        let work = async {
+            let command = make(&session).await?;
+            // A reason for cancelling is the command's own.
+            let own = matches!(command, Command::CancelOrder { .. });
+            let request = Request {
+                id,
+                intent: Intent::Command(command),
+                reason: args.reason.clone().filter(|_| !own),
+                expect: args.expect_version.map(Version),
+            };
+            act(&session, &writer, request, args).await
+        };
+        let outcome = work.await;
+        writer.close().await;
+        outcome
+    }
+    .await;
+    session.close().await;
+    outcome
+}
+
+async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteArgs) -> Outcome {
+    let stop = CancellationToken::new();
+    let form = Form::from(args.output.output);
+    let Intent::Command(command) = &request.intent;
+    let command = command.clone();
+    if args.idempotency_key.is_some()
+        && let Some(before) = audit::by_operation(&session.db, request.id, &stop).await?
+    {
+        return tell(&repeated(&request, &command, &before)?, &before.targets, &command, form);
+    }
+    let plan = plan::plan(writer, request, Utc::now(), &stop).await?;
+    if args.dry_run {
+        card::print(&plan, writer, session.db.place(), form, &mut std::io::stdout().lock())?;
+        return Ok(if plan.is_blocked() { exit::REFUSED } else { exit::FOUND });
+    }
+    let said = Said { yes: args.yes, confirm: args.confirm.as_deref() };
+    if !args.yes && args.confirm.is_none() {
+        let mut err = std::io::stderr().lock();
+        card::print(&plan, writer, session.db.place(), Form::Table, &mut err)?;
+    }
+    if plan.is_blocked() {
+        return Err(Error::Blocked(plan.checks).into());
+    }
+    ask::confirmed(said, writer.policy(), &plan.word)?;
+    let done = match plan::run(writer, &plan, Utc::now()).await {
+        // Another run with the same key was faster; a new order's id is drawn anew each time.
+        Err(Error::Reused { id, was }) => {
+            let before = audit::by_operation(&session.db, id, &stop).await?;
+            match before.filter(|before| is_same(&command, before)) {
+                Some(before) => repeated(&plan.request, &command, &before)?,
+                None => return Err(Error::Reused { id, was }.into()),
+            }
+        }
+        done => done?,
+    };
+    // Only the log's own guard: the command is done whatever becomes of it.
+    if let Err(error) = audit::anchor_if_due(&session.db, Utc::now(), audit::EVERY).await {
+        tracing::warn!(%error, "no anchor was written");
+    }
+    tell(&done, &targets(&command), &command, form)
+}
+
+fn targets(command: &Command) -> Vec<String> {
+    let order = command.order().map(|id| id.to_string());
+    order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
+}
+
+/// Whether an entry is about the same: a created thing may have drawn another id then.
+fn is_same(command: &Command, before: &Recorded) -> bool {
+    let creates = matches!(command, Command::CreateOrder { .. } | Command::CreateBuyer { .. });
+    before.intent == command.name() && (creates || before.targets == targets(command))
+}
+
+fn repeated(request: &Request, command: &Command, before: &Recorded) -> Result<Done, Error> {
+    if !is_same(command, before) {
+        let was = format!("{} of {}", before.intent, before.targets.join(", "));
+        return Err(Error::Reused { id: request.id, was });
+    }
+    let after = before.after.as_ref();
+    let told = after.and_then(|after| after.get("told")?.as_str());
+    Ok(Done {
+        id: request.id,
+        audit: before.number,
+        version: after.and_then(|after| after.get("version")?.as_i64()).map(Version),
+        repeated: true,
+        told: told.unwrap_or("done before; its record says no more").to_owned(),
+        reverse: None,
+    })
+}
+
+fn tell(done: &Done, targets: &[String], command: &Command, form: Form) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    let target = targets.first().map_or("", String::as_str);
+    match form {
+        Form::Json => print_json(&value(done, target, command), &mut out)?,
+        Form::Csv => {
+            let row = vec![
+                Cell::Text(command.name().to_owned()),
+                Cell::Text(target.to_owned()),
+                Cell::Text(done.id.to_string()),
+                Cell::number(done.audit),
+                done.version.map_or(Cell::None, Cell::number),
+                Cell::Flag(done.repeated),
+                Cell::Text(done.told.clone()),
+            ];
+            let columns =
+                vec!["command", "target", "operation", "audit", "version", "repeated", "told"];
+            Table { columns, rows: vec![row] }.print(form, &mut out)?;
+        }
+        Form::Table | Form::Markdown => {
+            let again = if done.repeated { "done before, not again: " } else { "" };
+            writeln!(out, "{again}{}", done.told)?;
+            writeln!(out, "audit {}, operation {}", done.audit, done.id)?;
+        }
+    }
+    Ok(exit::FOUND)
+}
+
+fn value(done: &Done, target: &str, command: &Command) -> Value {
+    json!({
+        "command": command.name(),
+        "target": target,
+        "operation": done.id,
+        "audit": done.audit,
+        "version": done.version,
+        "repeated": done.repeated,
+        "told": done.told,
+    })
+}

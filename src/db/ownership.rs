@@ -1,0 +1,140 @@
+//! Whose database it is, as schema `orderscope` records it: attaching to a service's, and handing a managed
+//! one over.
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    migrate::{self, Error, Standing},
+    settings::Publisher,
+};
+
+/// The longest wait for another process, and the longest statement, in a database that a service uses.
+const GUEST: &str = "2s";
+
+/// What attaching did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attached {
+    /// The database was not recorded as attached before.
+    pub new: bool,
+    /// Why it is taken for a service's.
+    pub evidence: Option<String>,
+    /// Names of the steps of schema `orderscope` that were applied now.
+    pub applied: Vec<String>,
+}
+
+/// Makes schema `orderscope` and records the database as attached, in the caller's transaction. Nothing outside
+/// that schema is changed or locked. Where it is attached already, the schema is brought up to date.
+pub async fn attach(
+    tx: &mut PgConnection,
+    publisher: Option<Publisher>,
+) -> Result<Attached, Error> {
+    migrate::prepare(tx, GUEST).await?;
+    sqlx::query("SELECT set_config('statement_timeout', $1, true)")
+        .bind(GUEST)
+        .execute(&mut *tx)
+        .await?;
+    permitted(tx).await?;
+    let evidence = match migrate::standing(tx).await? {
+        Standing::Empty => return Err(Error::NothingThere),
+        Standing::Managed { .. } => return Err(Error::Managed),
+        Standing::Attached { .. } => None,
+        Standing::Service { evidence } => Some(evidence),
+    };
+    let before = kind(tx).await?;
+    let applied = migrate::run(&migrate::console(), tx).await?;
+    sqlx::query!(
+        "INSERT INTO orderscope.database AS known (kind, created_by, publisher)
+         VALUES ('attached', $1, $2)
+         ON CONFLICT (singleton) DO UPDATE
+         SET kind = 'attached', publisher = coalesce(EXCLUDED.publisher, known.publisher),
+             changed_at = CASE WHEN known.kind = 'attached' THEN known.changed_at ELSE now() END",
+        env!("CARGO_PKG_VERSION"),
+        publisher.and_then(name)
+    )
+    .execute(tx)
+    .await?;
+    Ok(Attached { new: before.as_deref() != Some("attached"), evidence, applied })
+}
+
+/// Records a managed database as attached, in the caller's transaction.
+///
+/// Whoever works in a managed database holds a shared lock on its record while it does, so this waits for a pass
+/// that is under way, and the next one sees whose database it is and stops.
+pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> Result<(), Error> {
+    migrate::prepare(tx, migrate::PATIENCE).await?;
+    permitted(tx).await?;
+    match migrate::standing(tx).await? {
+        Standing::Empty => return Err(Error::NothingThere),
+        Standing::Attached { since } => return Err(Error::Attached { since }),
+        Standing::Managed { .. } => {}
+        // The service is there already; only the record says otherwise.
+        Standing::Service { evidence } => match kind(tx).await?.as_deref() {
+            Some("managed") => {}
+            Some(_) => return Err(Error::Attached { since: since(tx).await? }),
+            None => return Err(Error::BelongsToService { evidence }),
+        },
+    }
+    migrate::run(&migrate::console(), tx).await?;
+    sqlx::query!(
+        "UPDATE orderscope.database SET kind = 'attached', publisher = $1, changed_at = now()
+         WHERE kind = 'managed'",
+        publisher.and_then(name)
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// How many other sessions of Orderscope there are: consoles and workers, by what they call themselves.
+pub async fn sessions(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
+    let names = "SELECT DISTINCT application_name FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()
+                   AND application_name LIKE 'orderscope/%' ORDER BY 1 LIMIT 20";
+    Ok(sqlx::query_scalar(names).fetch_all(conn).await?)
+}
+
+/// The role this session acts as.
+pub async fn role(conn: &mut PgConnection) -> Result<String, super::Error> {
+    Ok(sqlx::query_scalar("SELECT current_user::text").fetch_one(conn).await?)
+}
+
+/// What the record says, if there is one.
+async fn kind(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+    let known = sqlx::query_scalar("SELECT to_regclass('orderscope.database') IS NOT NULL");
+    if !known.fetch_one(&mut *conn).await? {
+        return Ok(None);
+    }
+    Ok(sqlx::query_scalar!("SELECT kind FROM orderscope.database").fetch_optional(conn).await?)
+}
+
+async fn since(conn: &mut PgConnection) -> Result<String, Error> {
+    let day = sqlx::query_scalar!(
+        r#"SELECT changed_at::date::text AS "since!" FROM orderscope.database"#
+    );
+    Ok(day.fetch_one(conn).await?)
+}
+
+/// That the schema is ours, or may be made.
+async fn permitted(conn: &mut PgConnection) -> Result<(), Error> {
+    let found = sqlx::query(
+        "SELECT n.oid IS NOT NULL AS there,
+                coalesce(pg_has_role(n.nspowner, 'USAGE'), false) AS own,
+                has_database_privilege(current_database(), 'CREATE') AS may
+         FROM (SELECT) one LEFT JOIN pg_namespace n ON n.nspname = 'orderscope'",
+    )
+    .fetch_one(conn)
+    .await?;
+    match (found.try_get("there")?, found.try_get("own")?, found.try_get("may")?) {
+        (true, false, _) => Err(Error::NotOwner),
+        (false, _, false) => Err(Error::MayNotCreate),
+        (_, _, _) => Ok(()),
+    }
+}
+
+const fn name(publisher: Publisher) -> Option<&'static str> {
+    match publisher {
+        Publisher::Service => Some("service"),
+        Publisher::Outbox => Some("outbox"),
+        Publisher::Unknown => None,
+    }
+}

@@ -1,0 +1,197 @@
+//! The causal chain of an order: what is read for it, within the timeline's few milliseconds, and as a table.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::known::Known;
+use crate::{
+    db::{
+        Error, Layout, Table,
+        chain::{self, Carried},
+        messages::Message,
+    },
+    domain::{
+        chain::{Blind, Facts, LEEWAY, Node, Proof, Received, Sent, contract, inbox_ids},
+        event::{EventKind, RecordedEvent},
+        outbox::{Delivery, Owner},
+        report::{self, Cell},
+        timeline::frozen_default,
+    },
+};
+
+/// The most message ids that are looked up in the inbox, those of the newest messages and events first.
+const MOST_IDS: usize = 500;
+/// The most events whose command is looked for by time alone, the newest.
+const MOST_MOMENTS: usize = 8;
+/// A command counts as one of an event's time only if it was done so soon after it.
+const REACH: TimeDelta = TimeDelta::seconds(5);
+
+/// Reads what the chain needs beside the history. `unsearched`: why messages may be missing, if they may.
+///
+/// # Errors
+/// When the database fails; what takes too long is left out and said.
+pub async fn facts(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    events: &[RecordedEvent],
+    messages: &[Message],
+    unsearched: Option<String>,
+) -> Result<Facts, Error> {
+    let mut blind = Blind { messages: unsearched, ..Blind::default() };
+    if !layout.reads(Table::OutboxMessages) {
+        blind.messages = Some("outbox_message cannot be read".to_owned());
+    }
+    let sequences: Vec<i64> = messages.iter().map(|message| message.sequence).collect();
+    let carried = if sequences.is_empty() {
+        vec![]
+    } else {
+        chain::carried(conn, layout, &sequences).await?
+    };
+    let messages = sent(messages, carried);
+    let received = received(conn, layout, events, &messages, &mut blind).await?;
+    let waits = messages.iter().any(|message| message.delivery == Delivery::Pending);
+    let head = if waits && chain::finds_head(layout) {
+        unless_late(chain::head(conn, layout).await)?.flatten()
+    } else {
+        None
+    };
+    Ok(Facts { messages, received, head, blind })
+}
+
+async fn received(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    events: &[RecordedEvent],
+    messages: &[Sent],
+    blind: &mut Blind,
+) -> Result<Vec<Received>, Error> {
+    if !layout.reads(Table::InboxStates) {
+        blind.inbox = Some("inbox_state cannot be read".to_owned());
+        return Ok(vec![]);
+    }
+    let mut out = vec![];
+    let mut ids = inbox_ids(events, messages);
+    if ids.len() > MOST_IDS {
+        blind.inbox = Some(format!("inbox rows: of the newest {MOST_IDS} ids only"));
+        ids.truncate(MOST_IDS);
+    }
+    if !chain::finds_received(layout) {
+        blind.inbox = Some("inbox rows: no index on inbox_state(message_id)".to_owned());
+    } else if !ids.is_empty() {
+        match unless_late(chain::received(conn, layout, &ids).await)? {
+            Some(found) => out = found,
+            None => blind.inbox = Some("inbox rows: the search took too long".to_owned()),
+        }
+    }
+    let mut moments = moments(events, messages);
+    if moments.is_empty() {
+        return Ok(out);
+    }
+    if moments.len() > MOST_MOMENTS {
+        blind.commands = Some(format!("commands: around the newest {MOST_MOMENTS} events only"));
+        moments.drain(..moments.len() - MOST_MOMENTS);
+    }
+    if !chain::finds_handled(layout) {
+        blind.commands = Some("commands by time: no index on inbox_state(delivered)".to_owned());
+        return Ok(out);
+    }
+    match unless_late(chain::handled(conn, layout, &moments, LEEWAY, REACH).await)? {
+        Some(found) => {
+            let key = |row: &Received| (row.message, row.consumer);
+            let known: std::collections::HashSet<_> = out.iter().map(key).collect();
+            out.extend(found.into_iter().filter(|row| !known.contains(&key(row))));
+        }
+        None => blind.commands = Some("commands by time: the search took too long".to_owned()),
+    }
+    Ok(out)
+}
+
+/// What took too long is none; the session lives on.
+fn unless_late<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::TimedOut(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// When events were stored whose message has no row any more, so that only time may lead to their command.
+fn moments(events: &[RecordedEvent], messages: &[Sent]) -> Vec<DateTime<Utc>> {
+    let has_message = |kind: EventKind| {
+        messages.iter().any(|message| contract(&message.kind) == contract(kind.contract()))
+    };
+    let alone = events.iter().filter(|event| {
+        let kind = EventKind::of(&event.kind, event.dotnet_type.as_deref());
+        kind.is_some_and(|kind| !has_message(kind)) && event.at != frozen_default()
+    });
+    alone.map(|event| event.at).collect()
+}
+
+/// Messages with what they carry; what was not read of one stays open.
+pub(crate) fn sent(messages: &[Message], carried: Vec<Carried>) -> Vec<Sent> {
+    let mut carried: std::collections::HashMap<i64, Carried> =
+        carried.into_iter().map(|carried| (carried.sequence, carried)).collect();
+    let sent = |message: &Message| {
+        // Between two statements a row may have been delivered and removed.
+        let carried = carried.remove(&message.sequence);
+        let (inbox, activity, opened) =
+            carried.map_or((None, None, None), |own| (own.inbox, own.activity, own.opened));
+        Sent {
+            sequence: message.sequence,
+            id: message.id,
+            kind: message.kind.clone(),
+            published: message.published,
+            delivery: message.delivery,
+            delivered: message.delivered,
+            owner: Owner::of(
+                message.outbox,
+                inbox.map(|(message, _)| message),
+                inbox.map(|(_, consumer)| consumer),
+            ),
+            opened,
+            conversation: message.conversation,
+            correlation: message.correlation,
+            initiator: message.initiator,
+            activity,
+            destination: message.destination.clone(),
+            names_order: message.names_order,
+        }
+    };
+    messages.iter().map(sent).collect()
+}
+
+/// What is known of a message that has no row.
+fn gone(node: &Node, proof: &Proof) -> Option<String> {
+    let told = match (node, proof) {
+        (Node::MissingMessage { .. }, Proof::Absent(_)) => "delivered or purged",
+        (Node::MissingMessage { .. }, _) => "not searched",
+        _ => return None,
+    };
+    Some(told.to_owned())
+}
+
+/// Every hop of the chain, by event.
+#[must_use]
+pub fn table(known: &Known) -> report::Table {
+    let mut rows = vec![];
+    for strand in known.chain.strands() {
+        for hop in known.chain.hops_of(strand) {
+            let (from, to) = (known.chain.node(hop.from), known.chain.node(hop.to));
+            rows.push(vec![
+                strand.version.map_or(Cell::None, Cell::number),
+                Cell::Text(from.label()),
+                Cell::Text(hop.proof.word().to_owned()),
+                Cell::Text(to.label()),
+                Cell::Text(to.kind().to_owned()),
+                Cell::maybe(to.state().or_else(|| gone(to, &hop.proof))),
+                to.at().map_or(Cell::None, Cell::time),
+                Cell::maybe(to.id()),
+                Cell::Text(hop.proof.why()),
+            ]);
+        }
+    }
+    report::Table {
+        columns: vec!["version", "from", "hop", "to", "kind", "state", "at", "id", "why"],
+        rows,
+    }
+}

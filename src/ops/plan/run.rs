@@ -1,0 +1,207 @@
+//! Doing it: dry for a plan, for good for a run, again where that is safe, and finding out what became of a
+//! commit whose answer was lost.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::{Check, Done, Error, Intent, Plan, Relied, Request, Writer, checks};
+use crate::{
+    db::{
+        self, audit,
+        write::{Surroundings, Tx, surroundings},
+    },
+    ops::command::{self, Ahead, Performed, Task, Work},
+};
+
+/// How often the same is tried again after the server undid it or the connection broke before the commit.
+const TRIES: u32 = 4;
+/// How often, and how far apart, it is asked what became of a commit.
+const ASKED: u32 = 10;
+const BETWEEN: Duration = Duration::from_millis(300);
+
+/// See [`super::plan`].
+pub async fn plan(
+    writer: &Writer,
+    request: Request,
+    now: DateTime<Utc>,
+    stop: &CancellationToken,
+) -> Result<Plan, Error> {
+    let Intent::Command(command) = &request.intent;
+    command::allowed(writer, command)?;
+    let task = Task { writer, request: &request, origin: None, relied: None, now, dry: true };
+    let rehearsed = writer
+        .db
+        .ask(&writer.pool, "plan", stop, async |conn| match rehearse(conn, &task).await {
+            Err(Error::Database(error)) => Err(error),
+            other => Ok(other),
+        })
+        .await??;
+    let Rehearsed { work, statements, around } = rehearsed;
+    let mut made: Vec<Check> = work.blocking.clone();
+    made.extend(checks::informative(writer, &work.facts, &work.change, &around, now));
+    let (title, undo, twin, word) = command::described(&task, &work);
+    let relied = work.facts.relied();
+    Ok(Plan {
+        title,
+        made_at: now,
+        checks: made,
+        effects: work.effects,
+        undo,
+        reverse: work.reverse,
+        twin,
+        word,
+        relied,
+        statements,
+        request,
+    })
+}
+
+/// What a dry run found out.
+struct Rehearsed {
+    work: Box<Work>,
+    statements: Vec<String>,
+    around: Surroundings,
+}
+
+async fn rehearse(conn: &mut PgConnection, task: &Task<'_>) -> Result<Rehearsed, Error> {
+    let layout = &*task.writer.layout;
+    let around = surroundings(conn, layout).await?;
+    let ahead = Ahead::read(conn, task.writer, task.command()).await?;
+    let mut tx = Tx::begin(conn, layout, task.request.id).await?;
+    let performed = async {
+        tx.hurry(task.writer.pool.planning_limit()).await?;
+        command::perform(&mut tx, task, &ahead).await
+    }
+    .await;
+    let statements = tx.said().to_vec();
+    tx.rollback().await;
+    match performed? {
+        Performed::Written(work) => Ok(Rehearsed { work, statements, around }),
+        // A dry run asks no audit record.
+        Performed::Repeated(done) => Err(Error::Reused { id: done.id, was: done.told }),
+    }
+}
+
+/// How one attempt ended.
+enum Attempt {
+    Ended(Result<Done, Error>),
+    /// The server was told to commit and did not answer.
+    Unanswered(String),
+}
+
+/// Runs a request until it is done, refused, or cannot be done.
+pub async fn drive(
+    writer: &Writer,
+    request: &Request,
+    relied: Option<&Relied>,
+    now: DateTime<Utc>,
+) -> Result<Done, Error> {
+    let Intent::Command(command) = &request.intent;
+    command::allowed(writer, command)?;
+    let task = Task { writer, request, origin: None, relied, now, dry: false };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match attempt(&task).await {
+            Attempt::Ended(Err(Error::Database(error)))
+                if is_safe_again(&error) && tries < TRIES => {}
+            Attempt::Ended(ended) => return ended,
+            Attempt::Unanswered(why) => return resolve(&task, why).await,
+        }
+    }
+}
+
+/// Nothing was written, and the same may succeed now.
+pub fn is_safe_again(error: &db::Error) -> bool {
+    matches!(error, db::Error::Again(_) | db::Error::Lost(_))
+}
+
+async fn attempt(task: &Task<'_>) -> Attempt {
+    let writer = task.writer;
+    let mut session = match writer.pool.session("command").await {
+        Ok(session) => session,
+        Err(error) => return Attempt::Ended(Err(error.into())),
+    };
+    let ended = in_transaction(&mut session, task).await;
+    if !matches!(
+        &ended,
+        Attempt::Unanswered(_) | Attempt::Ended(Err(Error::Database(db::Error::Lost(_))))
+    ) {
+        session.finish();
+    }
+    ended
+}
+
+async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
+    let layout = &*task.writer.layout;
+    let ahead = match Ahead::read(conn, task.writer, task.command()).await {
+        Ok(ahead) => ahead,
+        Err(error) => return Attempt::Ended(Err(error.into())),
+    };
+    let mut tx = match Tx::begin(conn, layout, task.request.id).await {
+        Ok(tx) => tx,
+        Err(error) => return Attempt::Ended(Err(error.into())),
+    };
+    match command::perform(&mut tx, task, &ahead).await {
+        Ok(Performed::Written(work)) => match tx.commit().await {
+            Ok(()) => Attempt::Ended(Ok(command::done(task.request, *work))),
+            // An answer of the server is one: it did not commit.
+            Err(db::Error::Lost(why)) => Attempt::Unanswered(why),
+            Err(error) => Attempt::Ended(Err(error.into())),
+        },
+        Ok(Performed::Repeated(done)) => {
+            tx.rollback().await;
+            Attempt::Ended(Ok(done))
+        }
+        Err(error) => {
+            tx.rollback().await;
+            Attempt::Ended(Err(named(conn, task, error).await))
+        }
+    }
+}
+
+/// Names whoever was faster, where the server only said that somebody was.
+async fn named(conn: &mut PgConnection, task: &Task<'_>, error: Error) -> Error {
+    let Error::Conflict(moved) = error else { return error };
+    let layout = &*task.writer.layout;
+    let Ok(mut tx) = Tx::begin(conn, layout, task.request.id).await else {
+        return Error::Conflict(moved);
+    };
+    let blamed = command::blamed(&mut tx, task, moved.clone()).await;
+    tx.rollback().await;
+    Error::Conflict(blamed.unwrap_or(moved))
+}
+
+/// Looks for the operation's record. Never runs it again: the transaction that was lost may still be open, and
+/// beginning one of the same operation waits for its end.
+pub async fn resolve(task: &Task<'_>, why: String) -> Result<Done, Error> {
+    let mut last = why.clone();
+    for asked in 0..ASKED {
+        if asked > 0 {
+            tokio::time::sleep(BETWEEN).await;
+        }
+        match look_up(task).await {
+            Ok(Some(done)) => return Ok(Done { repeated: false, ..done }),
+            Ok(None) => return Err(Error::Database(db::Error::Lost(why))),
+            Err(Error::Database(error)) => last = error.to_string(),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Unresolved { id: task.request.id, why: last })
+}
+
+async fn look_up(task: &Task<'_>) -> Result<Option<Done>, Error> {
+    let mut session = task.writer.pool.session("command").await?;
+    let mut tx = Tx::begin(&mut session, &task.writer.layout, task.request.id).await?;
+    let found = audit::by_operation(tx.conn(), task.request.id).await;
+    tx.rollback().await;
+    let done = match found? {
+        Some(recorded) => Some(command::repeated(task, &recorded)?),
+        None => None,
+    };
+    session.finish();
+    Ok(done)
+}

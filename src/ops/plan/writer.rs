@@ -1,0 +1,76 @@
+//! The one way to write: who does it, into what kind of database, and where it is recorded.
+
+use std::sync::Arc;
+
+use super::Error;
+use crate::{
+    db::{
+        Db, Layout, Pool,
+        settings::{self, Settings},
+    },
+    ops::{audit::Chain, operator::Operator, policy::Policy},
+};
+
+/// An unlocked database. Its sessions are opened when first needed and end with it.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    pub(crate) db: Db,
+    pub(crate) pool: Pool,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) operator: Operator,
+    pub(crate) policy: Policy,
+    pub(crate) chain: Chain,
+    pub(crate) settings: Settings,
+    pub(crate) roles: Arc<[String]>,
+}
+
+impl Writer {
+    /// Reads what kind of database this is and makes sure that there is somewhere to record.
+    pub async fn open(db: &Db, operator: Operator, policy: Policy) -> Result<Self, Error> {
+        if policy.read_only {
+            return Err(Error::ReadOnly);
+        }
+        let layout = db.layout().await?;
+        if !layout.has_console_schema() {
+            return Err(Error::NoAudit);
+        }
+        let mut session = db.session("unlock").await?;
+        let settings = settings::read(&mut session, &layout).await?;
+        let roles = settings::roles(&mut session).await?;
+        session.finish();
+        let settings = settings.ok_or(Error::NoAudit)?;
+        Ok(Self {
+            db: db.clone(),
+            pool: db.writing(),
+            layout,
+            chain: Chain::open(&operator),
+            operator,
+            policy,
+            settings,
+            roles: roles.into(),
+        })
+    }
+
+    /// What is known of the database.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What is recorded about the database.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub const fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Ends its sessions in an orderly way.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

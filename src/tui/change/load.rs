@@ -1,0 +1,69 @@
+//! What changing asks of the database.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use super::{Draft, Msg, Request};
+use crate::{
+    domain::{
+        decide::Command,
+        id::{BuyerId, LineId, OrderId},
+    },
+    ops::{
+        buyers,
+        plan::{self, Intent},
+    },
+    tui::runtime::Cx,
+};
+
+/// Between two keystrokes of someone who types quickly.
+const TYPING_PAUSE: Duration = Duration::from_millis(60);
+
+/// Carries out a request; errors are part of the answer.
+pub async fn load(request: Request, cx: Cx) -> Msg {
+    match request {
+        Request::Buyers { ticket, text } => {
+            cx.pause(TYPING_PAUSE).await;
+            let found = cx
+                .read("buyers", async |conn, layout| buyers::find(conn, layout, &text).await)
+                .await;
+            Msg::Buyers(ticket, found)
+        }
+        Request::Plan { ticket, draft } => {
+            let made = match cx.services.writer().await {
+                Ok(writer) => {
+                    plan::plan(&writer, request_of(draft), Utc::now(), &cx.stop).await.map(Arc::new)
+                }
+                Err(error) => Err(error),
+            };
+            Msg::Planned(ticket, made)
+        }
+        Request::Run { plan } => {
+            let done = match cx.services.writer().await {
+                Ok(writer) => plan::run(&writer, &plan, Utc::now()).await,
+                Err(error) => Err(error),
+            };
+            Msg::Ran(plan.request.id, done)
+        }
+    }
+}
+
+/// The request with its ids drawn: the operation's own, and those of what is new.
+fn request_of(draft: Draft) -> plan::Request {
+    let fresh = |id: Uuid| if id.is_nil() { Uuid::now_v7() } else { id };
+    let Intent::Command(mut command) = draft.intent;
+    match &mut command {
+        Command::CreateOrder { id, lines, .. } => {
+            *id = OrderId(fresh(id.0));
+            for line in lines {
+                line.id = LineId(fresh(line.id.0));
+            }
+        }
+        Command::CreateBuyer { id, .. } => *id = BuyerId(fresh(id.0)),
+        _ => {}
+    }
+    let intent = Intent::Command(command);
+    plan::Request { id: Uuid::now_v7(), intent, reason: draft.reason, expect: None }
+}

@@ -1,0 +1,213 @@
+//! Changing something: from the key to the result. A menu of commands, a form, the plan, the typed word,
+//! and what came of it.
+
+mod card;
+mod forms;
+mod load;
+mod menu;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod update;
+mod view;
+
+use std::sync::Arc;
+
+use crossterm::event::KeyEvent;
+use uuid::Uuid;
+
+pub use self::{load::load, update::update, view::view};
+use super::{
+    effect::Lane,
+    shared::Subject,
+    ui::{
+        form::Form,
+        list::Cursor,
+        plan_card,
+        remote::{Remote, Ticket},
+    },
+};
+use crate::{
+    db,
+    ops::{
+        buyers::Found,
+        plan::{Done, Error, Intent, Plan},
+    },
+};
+
+const BUYERS: Lane = Lane::Latest("change.buyers");
+const PLAN: Lane = Lane::Latest("change.plan");
+
+/// What a person can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Complete,
+    Cancel,
+    Delete,
+    Restore,
+    Address,
+    NewOrder,
+    NewBuyer,
+}
+
+/// Everything known about changes of this console.
+#[derive(Debug, Default)]
+pub struct State {
+    stage: Stage,
+    /// What is being run, whether its card is open or not.
+    running: Option<Running>,
+    /// What can be taken back, newest last: what it was called, and how.
+    reversible: Vec<(String, Intent)>,
+}
+
+/// What is on screen of it.
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Closed,
+    Menu(Box<Menu>),
+    Form(Box<Sheet>),
+    Plan(Box<Proposal>),
+}
+
+/// Which command?
+#[derive(Debug)]
+struct Menu {
+    subject: Option<Subject>,
+    cursor: Cursor,
+}
+
+/// A form being filled in.
+#[derive(Debug)]
+struct Sheet {
+    kind: Kind,
+    subject: Option<Subject>,
+    form: Form,
+    buyers: Remote<Vec<Found>, db::Error>,
+}
+
+/// A plan being made, looked at, and perhaps run.
+#[derive(Debug)]
+struct Proposal {
+    draft: Draft,
+    /// The form it came from, to go back to.
+    sheet: Option<Box<Sheet>>,
+    plan: Remote<Arc<Plan>, Error>,
+    card: plan_card::State,
+    /// What came of running it.
+    ended: Option<Result<Done, Error>>,
+}
+
+/// What is to be planned. Ids of new things are all zeros until it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub intent: Intent,
+    pub reason: Option<String>,
+    /// It takes back what was done before.
+    pub reverses: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: Uuid,
+    title: String,
+    /// It takes back the newest reversible operation.
+    reverses: bool,
+}
+
+/// What can happen.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    /// `c`, with the order under the cursor.
+    Menu(Option<Subject>),
+    /// `u`.
+    Undo,
+    Typed(KeyEvent),
+    Pasted(String),
+    Scrolled(isize),
+    Clicked(usize),
+    Buyers(Ticket, Result<Vec<Found>, db::Error>),
+    Planned(Ticket, Result<Arc<Plan>, Error>),
+    Ran(Uuid, Result<Done, Error>),
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    Buyers {
+        ticket: Ticket,
+        text: String,
+    },
+    Plan {
+        ticket: Ticket,
+        draft: Draft,
+    },
+    /// Never cancelled by going elsewhere.
+    Run {
+        plan: Arc<Plan>,
+    },
+}
+
+impl State {
+    /// Whether it lies over the screen and takes the keys.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !matches!(self.stage, Stage::Closed)
+    }
+
+    /// What is being run now.
+    #[must_use]
+    pub fn running(&self) -> Option<&str> {
+        self.running.as_ref().map(|running| running.title.as_str())
+    }
+
+    /// Whether there is something to take back, or why not.
+    pub fn reversible(&self) -> Result<(), &'static str> {
+        if self.reversible.is_empty() {
+            return Err("nothing done in this session can be taken back");
+        }
+        Ok(())
+    }
+
+    /// Whether a plan may be out of date merely because time goes by: the card tells its age.
+    #[must_use]
+    pub fn ages(&self) -> bool {
+        matches!(self.stage, Stage::Plan(_))
+    }
+
+    /// The keys of what is open, for the last line.
+    #[must_use]
+    pub fn hints(&self) -> &'static [(&'static str, &'static str)] {
+        match &self.stage {
+            Stage::Closed => &[],
+            Stage::Menu(_) => &[("Enter", "open"), ("j k", "move"), ("Esc", "close")],
+            Stage::Form(_) => &[
+                ("Enter", "next field, then the plan"),
+                ("Tab", "next field"),
+                ("Shift+Tab", "field before"),
+                ("Esc", "give up"),
+            ],
+            Stage::Plan(proposal) => match (&proposal.ended, &proposal.plan.value) {
+                (Some(Ok(_)), Some(plan)) if update::order(plan).is_some() => {
+                    &[("Enter", "open its timeline"), ("Esc", "close")]
+                }
+                (Some(Ok(_)), _) => &[("Esc", "close")],
+                (_, None) => &[("p", "plan again"), ("Esc", "back")],
+                (_, Some(_)) => &[
+                    ("y", "copy command"),
+                    ("s", "SQL"),
+                    ("p", "plan again"),
+                    ("↑ ↓", "scroll"),
+                    ("Esc", "back"),
+                ],
+            },
+        }
+    }
+
+    /// Takes how far the card can be scrolled.
+    pub fn fit(&mut self, end: usize) {
+        if let Stage::Plan(proposal) = &mut self.stage {
+            proposal.card.fit(end);
+        }
+    }
+}

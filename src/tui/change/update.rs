@@ -1,0 +1,338 @@
+//! How changing answers messages. No IO and no clock.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use uuid::Uuid;
+
+use super::{
+    BUYERS, Draft, Kind, Menu, Msg, PLAN, Proposal, Request, Running, Sheet, Stage, State, Ticket,
+    card, menu,
+};
+use crate::{
+    ops::plan::{Done, Error, Intent, Plan},
+    tui::{
+        effect::{Effect, Lane},
+        route::Route,
+        shared::Shared,
+        ui::{form::Answer, list::Step, plan_card, remote::Remote},
+    },
+};
+
+type Effects = Vec<Effect<Request>>;
+
+/// Answers one message.
+pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    match msg {
+        Msg::Menu(subject) => {
+            let mut cursor = super::Cursor::default();
+            let menu = Menu { subject, cursor };
+            let items = menu::items(&menu, shared);
+            // On the first command that can be given.
+            let first = items.iter().position(|item| item.refused.is_none()).unwrap_or(0);
+            cursor.step(Step::To(first), items.len());
+            state.stage = Stage::Menu(Box::new(Menu { cursor, ..menu }));
+            vec![]
+        }
+        Msg::Undo => undo(state, shared),
+        Msg::Typed(key) => typed(state, key, shared),
+        Msg::Pasted(text) => pasted(state, &text, shared),
+        Msg::Scrolled(by) => {
+            if let Stage::Plan(proposal) = &mut state.stage {
+                proposal.card.scroll(by);
+            }
+            vec![]
+        }
+        Msg::Clicked(index) => {
+            if let Stage::Menu(menu) = &mut state.stage {
+                let len = menu::items(menu, shared).len();
+                menu.cursor.step(Step::To(index), len);
+            }
+            vec![]
+        }
+        Msg::Buyers(ticket, result) => {
+            if let Stage::Form(sheet) = &mut state.stage
+                && sheet.buyers.settle(ticket, result, shared.now.instant)
+            {
+                sheet.offer(shared);
+            }
+            vec![]
+        }
+        Msg::Planned(ticket, result) => planned(state, ticket, result, shared),
+        Msg::Ran(id, result) => ran(state, id, result),
+    }
+}
+
+fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
+    match &mut state.stage {
+        Stage::Closed => vec![],
+        Stage::Menu(_) => menu_key(state, key, shared),
+        Stage::Form(sheet) => {
+            let answer = sheet.form.key(key);
+            form_answer(state, answer, shared)
+        }
+        Stage::Plan(_) => plan_key(state, key, shared),
+    }
+}
+
+fn menu_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
+    let Stage::Menu(menu) = &mut state.stage else { return vec![] };
+    let items = menu::items(menu, shared);
+    let index = match (key.code, key.modifiers) {
+        (KeyCode::Esc | KeyCode::Char('q'), _) => {
+            state.stage = Stage::Closed;
+            return vec![];
+        }
+        (KeyCode::Down | KeyCode::Char('j'), KeyModifiers::NONE) => {
+            menu.cursor.step(Step::Lines(1), items.len());
+            return vec![];
+        }
+        (KeyCode::Up | KeyCode::Char('k'), KeyModifiers::NONE) => {
+            menu.cursor.step(Step::Lines(-1), items.len());
+            return vec![];
+        }
+        (KeyCode::Enter, _) => Some(menu.cursor.index),
+        (KeyCode::Char(letter), KeyModifiers::NONE) => {
+            items.iter().position(|item| item.key == letter)
+        }
+        _ => None,
+    };
+    let Some((index, item)) = index.and_then(|index| Some((index, items.get(index)?))) else {
+        return vec![];
+    };
+    menu.cursor.step(Step::To(index), items.len());
+    if let Some((why, rule)) = &item.refused {
+        return vec![Effect::Warn(format!("{why} ({rule})"))];
+    }
+    let sheet = Sheet::new(item.kind, menu.subject.take(), shared);
+    state.stage = Stage::Form(Box::new(sheet));
+    vec![]
+}
+
+fn pasted(state: &mut State, text: &str, shared: &Shared) -> Effects {
+    match &mut state.stage {
+        Stage::Form(sheet) => {
+            let answer = sheet.form.paste(text);
+            form_answer(state, answer, shared)
+        }
+        Stage::Plan(proposal) => {
+            if proposal.ended.is_none() && state.running.is_none() {
+                proposal.card.paste(text);
+            }
+            vec![]
+        }
+        Stage::Closed | Stage::Menu(_) => vec![],
+    }
+}
+
+fn form_answer(state: &mut State, answer: Answer, shared: &Shared) -> Effects {
+    let Stage::Form(sheet) = &mut state.stage else { return vec![] };
+    match answer {
+        Answer::Left => {
+            state.stage = Stage::Closed;
+            vec![Effect::Stop("change.buyers")]
+        }
+        Answer::Edited(name) => {
+            sheet.check();
+            if name == "buyer" { search(sheet, shared) } else { vec![] }
+        }
+        Answer::Done => {
+            let draft = sheet.check();
+            let complete = sheet.form.is_complete();
+            let Some(draft) = draft.filter(|_| complete) else { return vec![] };
+            let Stage::Form(sheet) = std::mem::take(&mut state.stage) else { return vec![] };
+            propose(state, draft, Some(sheet), shared)
+        }
+        Answer::Moved | Answer::Ignored => vec![],
+    }
+}
+
+/// Looks for buyers while someone types.
+fn search(sheet: &mut Sheet, shared: &Shared) -> Effects {
+    if !sheet.kind.searches() || sheet.form.picked("buyer").is_some() {
+        return vec![];
+    }
+    let text = sheet.form.text("buyer").trim().to_owned();
+    if text.chars().count() < 2 {
+        sheet.buyers.abandon();
+        sheet.buyers.value = None;
+        sheet.form.offer("buyer", vec![], "two letters or more are searched".to_owned());
+        return vec![Effect::Stop("change.buyers")];
+    }
+    let ticket = sheet.buyers.begin(shared.now.instant);
+    vec![Effect::Run(BUYERS, Request::Buyers { ticket, text })]
+}
+
+/// Asks for a plan and shows its card.
+fn propose(state: &mut State, draft: Draft, sheet: Option<Box<Sheet>>, shared: &Shared) -> Effects {
+    let mut proposal = Proposal {
+        draft,
+        sheet,
+        plan: Remote::default(),
+        card: plan_card::State::default(),
+        ended: None,
+    };
+    let effect = ask(&mut proposal, shared);
+    state.stage = Stage::Plan(Box::new(proposal));
+    vec![effect]
+}
+
+fn ask(proposal: &mut Proposal, shared: &Shared) -> Effect<Request> {
+    proposal.plan.value = None;
+    proposal.plan.error = None;
+    proposal.ended = None;
+    proposal.card = plan_card::State::default();
+    let ticket = proposal.plan.begin(shared.now.instant);
+    Effect::Run(PLAN, Request::Plan { ticket, draft: proposal.draft.clone() })
+}
+
+fn undo(state: &mut State, shared: &Shared) -> Effects {
+    let Some((title, intent)) = state.reversible.last().cloned() else { return vec![] };
+    let draft = Draft { intent, reason: Some(format!("takes back: {title}")), reverses: true };
+    propose(state, draft, None, shared)
+}
+
+fn planned(
+    state: &mut State,
+    ticket: Ticket,
+    result: Result<Arc<Plan>, Error>,
+    shared: &Shared,
+) -> Effects {
+    if let Stage::Plan(proposal) = &mut state.stage {
+        proposal.plan.settle(ticket, result, shared.now.instant);
+    }
+    vec![]
+}
+
+fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
+    let is_running = state.running.is_some();
+    let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
+    let runnable = proposal
+        .plan
+        .value
+        .as_ref()
+        .filter(|plan| {
+            let open = !is_running && proposal.ended.is_none() && proposal.plan.error.is_none();
+            open && !plan.is_blocked() && shared.writable().is_ok()
+        })
+        .cloned();
+    let word = runnable.as_ref().map(|plan| shared.policy.phrase(&plan.word));
+    let answer = proposal.card.key(key, word.as_deref());
+    match answer {
+        plan_card::Answer::Left => left(state),
+        plan_card::Answer::Run => match runnable {
+            Some(plan) => run(state, plan),
+            None => vec![],
+        },
+        plan_card::Answer::Copy => match &proposal.plan.value {
+            Some(_) if card::hidden(&proposal.draft, shared).is_some() => {
+                vec![Effect::Warn("the command holds personal data: R reveals it".to_owned())]
+            }
+            Some(plan) => {
+                vec![Effect::Copy { text: plan.twin.clone(), what: "command".to_owned() }]
+            }
+            None => vec![],
+        },
+        // The same operation again, by its id: it is not run twice.
+        plan_card::Answer::Other('p') if is_unresolved(proposal) => {
+            match (proposal.plan.value.clone(), shared.writable()) {
+                (Some(plan), Ok(())) => run(state, plan),
+                (_, writable) => writable.err().map(warn).into_iter().collect(),
+            }
+        }
+        plan_card::Answer::Other('p') if !is_running && !succeeded(proposal) => {
+            vec![ask(proposal, shared)]
+        }
+        plan_card::Answer::Other('w') if shared.writable().is_err() => vec![Effect::Unlock],
+        plan_card::Answer::Stays if key.code == KeyCode::Enter && succeeded(proposal) => {
+            let found = proposal.plan.value.as_ref().and_then(|plan| order(plan));
+            state.stage = Stage::Closed;
+            let at = |order| Effect::Open(Route::Timeline { order, at: None, diff: None });
+            found.map(at).into_iter().collect()
+        }
+        plan_card::Answer::Other(_) | plan_card::Answer::Stays => vec![],
+    }
+}
+
+fn warn(why: &str) -> Effect<Request> {
+    Effect::Warn(why.to_owned())
+}
+
+const fn is_unresolved(proposal: &Proposal) -> bool {
+    matches!(proposal.ended, Some(Err(Error::Unresolved { .. })))
+}
+
+const fn succeeded(proposal: &Proposal) -> bool {
+    matches!(proposal.ended, Some(Ok(_)))
+}
+
+/// The order a plan is about.
+pub(super) fn order(plan: &Plan) -> Option<crate::domain::id::OrderId> {
+    #[expect(irrefutable_let_patterns, reason = "commands are the first of several intents")]
+    let Intent::Command(command) = &plan.request.intent else { return None };
+    command.order()
+}
+
+/// Esc on the card: back to the form, unless something runs or has run.
+fn left(state: &mut State) -> Effects {
+    let Stage::Plan(proposal) = std::mem::take(&mut state.stage) else { return vec![] };
+    let Proposal { sheet, ended, .. } = *proposal;
+    let back = sheet.filter(|_| state.running.is_none() && !matches!(ended, Some(Ok(_))));
+    if let Some(sheet) = back {
+        state.stage = Stage::Form(sheet);
+    }
+    vec![Effect::Stop("change.plan")]
+}
+
+/// Runs a plan, once: what is running already is not asked for again.
+fn run(state: &mut State, plan: Arc<Plan>) -> Effects {
+    let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
+    if state.running.is_some() {
+        return vec![];
+    }
+    proposal.card.clear();
+    proposal.ended = None;
+    let (id, title) = (plan.request.id, plan.title.clone());
+    state.running = Some(Running { id, title, reverses: proposal.draft.reverses });
+    vec![Effect::Run(Lane::Every, Request::Run { plan })]
+}
+
+fn ran(state: &mut State, id: Uuid, result: Result<Done, Error>) -> Effects {
+    let Some(running) = state.running.take_if(|running| running.id == id) else { return vec![] };
+    if let Ok(done) = &result {
+        if running.reverses {
+            state.reversible.pop();
+        }
+        if let Some(reverse) = &done.reverse {
+            state.reversible.push((running.title.clone(), reverse.clone()));
+        }
+    }
+    let shown = match &mut state.stage {
+        Stage::Plan(proposal) => {
+            let own = proposal.plan.value.as_ref().is_some_and(|plan| plan.request.id == id);
+            own.then_some(proposal)
+        }
+        _ => None,
+    };
+    match (shown, result) {
+        (Some(proposal), result) => {
+            proposal.ended = Some(result);
+            vec![]
+        }
+        (None, Ok(done)) => vec![Effect::Tell(done.told)],
+        (None, Err(error)) => vec![Effect::Warn(format!("{}: {error}", running.title))],
+    }
+}
+
+impl Kind {
+    /// Every kind, for tests and docs.
+    pub const ALL: [Self; 7] = [
+        Self::Complete,
+        Self::Cancel,
+        Self::Delete,
+        Self::Restore,
+        Self::Address,
+        Self::NewOrder,
+        Self::NewBuyer,
+    ];
+}

@@ -1,0 +1,12 @@
+//! What the log asks of the database.
+
+use super::{MOST, Msg, Request};
+use crate::{ops::audit::Filter, tui::runtime::Cx};
+
+/// Carries out a request; errors are part of the answer.
+pub async fn load(request: Request, cx: Cx) -> Msg {
+    let Request::Read { ticket, mine } = request;
+    let by = mine.then(|| cx.services.operator().to_owned());
+    let filter = Filter { by, ..Filter::default() };
+    Msg::Read(ticket, cx.services.records(&filter, MOST, &cx.stop).await)
+}

@@ -1,0 +1,151 @@
+//! The operations log: what operators did, all of them, newest first.
+
+mod load;
+mod view;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+pub use self::{load::load, view::view};
+use super::{
+    effect::{Effect, Lane},
+    shared::Shared,
+    ui::{
+        list::{Cursor, Step},
+        remote::{Remote, Ticket},
+    },
+};
+use crate::{db, ops::audit::Recorded};
+
+/// How many records are read; the verb reads on.
+pub const MOST: i64 = 200;
+
+const LOG: Lane = Lane::Latest("journal");
+
+/// What is shown of the log.
+#[derive(Debug, Default)]
+pub struct State {
+    records: Remote<Vec<Recorded>, db::Error>,
+    cursor: Cursor,
+    /// Only what this operator did.
+    mine: bool,
+    /// The record under the cursor in full, scrolled so far.
+    full: Option<usize>,
+}
+
+/// What can happen.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    Step(Step),
+    Open,
+    Back,
+    Mine,
+    Refresh,
+    Read(Ticket, Result<Vec<Recorded>, db::Error>),
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    Read { ticket: Ticket, mine: bool },
+}
+
+/// What a key means.
+#[derive(Debug)]
+pub enum Pressed {
+    Close,
+    Send(Msg),
+}
+
+impl State {
+    /// The log, with its records asked for.
+    #[must_use]
+    pub fn open(shared: &Shared) -> (Self, Vec<Effect<Request>>) {
+        let mut state = Self::default();
+        let effects = ask(&mut state, shared);
+        (state, effects)
+    }
+
+    fn len(&self) -> usize {
+        self.records.value.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Takes what drawing learned: how many rows there are, how far the record can be scrolled.
+    pub fn fit(&mut self, heights: &[(usize, usize)], end: usize) {
+        match &mut self.full {
+            Some(offset) => *offset = (*offset).min(end),
+            None => {
+                let rows = heights.last().map_or(0, |(_, rows)| *rows);
+                self.cursor.fit(rows, self.len());
+            }
+        }
+    }
+}
+
+/// What a key means here.
+#[must_use]
+pub fn key(state: &State, key: KeyEvent) -> Option<Pressed> {
+    let msg = match (key.code, key.modifiers) {
+        (KeyCode::Esc | KeyCode::Char('q'), _) if state.full.is_some() => Msg::Back,
+        (KeyCode::Esc | KeyCode::Char('q' | '@'), _) => return Some(Pressed::Close),
+        (KeyCode::Enter, _) => Msg::Open,
+        (KeyCode::Char('j') | KeyCode::Down, _) => Msg::Step(Step::Lines(1)),
+        (KeyCode::Char('k') | KeyCode::Up, _) => Msg::Step(Step::Lines(-1)),
+        (KeyCode::Char('d'), KeyModifiers::CONTROL) | (KeyCode::PageDown, _) => {
+            Msg::Step(Step::HalfPages(1))
+        }
+        (KeyCode::Char('u'), KeyModifiers::CONTROL) | (KeyCode::PageUp, _) => {
+            Msg::Step(Step::HalfPages(-1))
+        }
+        (KeyCode::Char('g') | KeyCode::Home, _) => Msg::Step(Step::First),
+        (KeyCode::Char('G') | KeyCode::End, _) => Msg::Step(Step::Last),
+        (KeyCode::Char('t'), _) => Msg::Mine,
+        (KeyCode::Char('r'), _) => Msg::Refresh,
+        _ => return None,
+    };
+    Some(Pressed::Send(msg))
+}
+
+/// Answers one message.
+pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Vec<Effect<Request>> {
+    match msg {
+        Msg::Step(step) => match &mut state.full {
+            Some(offset) => {
+                *offset = match step {
+                    Step::Lines(by) => offset.saturating_add_signed(by),
+                    Step::HalfPages(by) => offset.saturating_add_signed(by * 10),
+                    Step::First => 0,
+                    Step::Last | Step::To(_) => usize::MAX / 2,
+                };
+            }
+            None => {
+                let len = state.len();
+                state.cursor.step(step, len);
+            }
+        },
+        Msg::Open => {
+            state.full = match state.full {
+                None if state.len() > 0 => Some(0),
+                _ => None,
+            };
+        }
+        Msg::Back => state.full = None,
+        Msg::Mine => {
+            state.mine = !state.mine;
+            state.cursor = Cursor::default();
+            state.full = None;
+            return ask(state, shared);
+        }
+        Msg::Refresh => return ask(state, shared),
+        Msg::Read(ticket, result) => {
+            state.records.settle(ticket, result, shared.now.instant);
+            let len = state.len();
+            state.cursor.step(Step::Lines(0), len);
+        }
+    }
+    vec![]
+}
+
+fn ask(state: &mut State, shared: &Shared) -> Vec<Effect<Request>> {
+    let ticket = state.records.begin(shared.now.instant);
+    vec![Effect::Run(LOG, Request::Read { ticket, mine: state.mine })]
+}

@@ -1,0 +1,10 @@
+//! Commands against real databases: everything or nothing is written, by whoever is first, and once.
+
+mod agree;
+mod faults;
+mod foreign;
+mod inbox;
+mod killed;
+mod plans;
+mod races;
+mod world;

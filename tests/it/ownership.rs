@@ -1,0 +1,148 @@
+//! Attaching to a service's database and handing one over.
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+
+use crate::{
+    support::{
+        catalog,
+        fixture::{self, Schema},
+        postgres::{managed, pg15, pg18},
+    },
+    verbs::Home,
+};
+
+async fn open(options: &PgConnectOptions) -> PgConnection {
+    PgConnection::connect_with(options).await.unwrap()
+}
+
+async fn record(options: &PgConnectOptions) -> (String, Option<String>) {
+    let row = sqlx::query_as("SELECT kind, publisher FROM orderscope.database");
+    row.fetch_one(&mut open(options).await).await.unwrap()
+}
+
+async fn schema(options: &PgConnectOptions) -> Option<String> {
+    let schema = sqlx::query_scalar("SELECT to_regnamespace('orderscope')::text");
+    schema.fetch_one(&mut open(options).await).await.unwrap()
+}
+
+#[tokio::test]
+async fn attaching_makes_our_schema_and_touches_nothing_of_the_service() {
+    for (server, kind) in
+        [(pg18(), Schema::Marten9), (pg18(), Schema::Document), (pg15(), Schema::Marten9)]
+    {
+        let options = fixture::own(server, kind, "1-backlog").await;
+        let before = catalog::public(&mut open(&options).await).await;
+        let home = Home::on(&options);
+        let asked = home.run(&["attach"]);
+        assert_eq!((asked.code, asked.out.as_str()), (4, ""), "{asked:?}");
+        for told in ["makes schema orderscope", "No table of the service is changed", "say --yes"] {
+            assert!(asked.err.contains(told), "no {told:?} in {}", asked.err);
+        }
+        assert_eq!(schema(&options).await, None);
+        home.refused(&["attach", "--yes", "--read-only"], 4, &["read-only"]);
+        assert_eq!(schema(&options).await, None);
+
+        let done = home.run(&["attach", "--yes", "--reason", "support desk"]);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(
+            done.out.contains("attached") && done.out.contains("who publishes is unknown"),
+            "{done:?}"
+        );
+        assert_eq!(record(&options).await, ("attached".to_owned(), None));
+        assert_eq!(catalog::public(&mut open(&options).await).await, before);
+        // Said later; what was said stays.
+        for (publisher, expected) in
+            [(Some("service"), "service"), (None, "service"), (Some("outbox"), "outbox")]
+        {
+            let mut words = vec!["attach", "--yes"];
+            words.extend(publisher.iter().flat_map(|name| ["--publisher", name]));
+            let done = home.run(&words);
+            assert!(done.code == 0 && done.out.contains("attached already"), "{done:?}");
+            assert_eq!(record(&options).await.1.as_deref(), Some(expected));
+        }
+        let list = home.json(&["audit", "list"], 0);
+        assert_eq!(list.as_array().unwrap().len(), 4, "{list}");
+        assert_eq!(
+            (&list[3]["intent"], &list[3]["reason"]),
+            (&"Attach".into(), &"support desk".into())
+        );
+        assert_eq!(home.json(&["audit", "verify"], 0)["sound"], true);
+        home.refused(&["hand-over", "--yes"], 4, &["attached already"]);
+        home.refused(&["migrate"], 4, &["Orderscope"]);
+    }
+}
+
+#[tokio::test]
+async fn only_a_services_database_is_attached() {
+    let options = managed().await;
+    let home = Home::on(&options);
+    home.refused(&["attach", "--yes"], 4, &["Orderscope's own", "hand-over"]);
+    assert_eq!(record(&options).await.0, "managed");
+    let empty = pg18().empty().await;
+    Home::on(&empty).refused(&["attach", "--yes"], 4, &["no tables", "orderscope migrate"]);
+    assert_eq!(schema(&empty).await, None);
+    // A managed one in which the service appeared is the service's.
+    let sign = "CREATE FUNCTION public.mt_archive_stream(uuid) RETURNS void LANGUAGE sql AS ''";
+    open(&options).await.execute(sign).await.unwrap();
+    let done = home.run(&["attach", "--yes"]);
+    assert!(done.code == 0 && done.out.contains("Marten's functions"), "{done:?}");
+    assert_eq!(record(&options).await, ("attached".to_owned(), None));
+}
+
+#[tokio::test]
+async fn who_may_not_make_a_schema_is_told_so() {
+    let options = fixture::own(pg18(), Schema::Marten9, "1-backlog").await;
+    let role = format!("guest_{}", options.get_database().unwrap());
+    let mut conn = open(&options).await;
+    let make =
+        format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}");
+    conn.execute(AssertSqlSafe(make)).await.unwrap();
+    let guest = Home::on(&options.clone().username(&role));
+    guest.refused(&["attach", "--yes"], 4, &["GRANT CREATE ON DATABASE"]);
+    assert_eq!(schema(&options).await, None);
+    assert_eq!(Home::on(&options).run(&["attach", "--yes"]).code, 0);
+    guest.refused(&["attach", "--yes", "--publisher", "outbox"], 4, &[]);
+    assert_eq!(record(&options).await.1, None);
+    for sql in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
+        conn.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn handing_over_is_for_good() {
+    let options = managed().await;
+    let home = Home::on(&options);
+    let before = catalog::public(&mut open(&options).await).await;
+    let asked = home.run(&["hand-over"]);
+    assert_eq!((asked.code, asked.out.as_str()), (4, ""), "{asked:?}");
+    assert!(asked.err.contains("for good") && asked.err.contains("workers stop"), "{asked:?}");
+    assert_eq!(record(&options).await.0, "managed");
+    // A worker in the middle of a pass is waited for; it holds a shared lock on the record.
+    let mut worker = open(&options).await;
+    worker.execute("SET application_name = 'orderscope/worker'").await.unwrap();
+    let mut pass = worker.begin().await.unwrap();
+    pass.execute("SELECT kind FROM orderscope.database FOR SHARE").await.unwrap();
+    let mut run = home.command();
+    run.args(["hand-over", "--yes", "--publisher", "service", "--reason", "go-live"]);
+    run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let run = run.spawn().unwrap();
+    let mut look = open(&options).await;
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut look).await.unwrap() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(record(&options).await.0, "managed");
+    pass.commit().await.unwrap();
+    let done = run.wait_with_output().unwrap();
+    let out = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{out}");
+    assert!(out.contains("handed over") && out.contains("orderscope/worker"), "{out}");
+
+    assert_eq!(record(&options).await, ("attached".to_owned(), Some("service".to_owned())));
+    assert_eq!(catalog::public(&mut open(&options).await).await, before);
+    home.refused(&["hand-over", "--yes"], 4, &["attached already"]);
+    home.refused(&["migrate"], 4, &["handed over"]);
+    let list = home.json(&["audit", "list"], 0);
+    assert_eq!((&list[0]["intent"], &list[0]["reason"]), (&"HandOver".into(), &"go-live".into()));
+}
