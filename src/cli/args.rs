@@ -113,6 +113,12 @@ pub enum Verb {
     /// Look at one order, or command it
     #[command(subcommand)]
     Order(Order),
+    /// Integration messages: how many wait, and why
+    #[command(subcommand)]
+    Messages(Messages),
+    /// The inbox: what consumers received, failed at, or did half
+    #[command(subcommand)]
+    Inbox(Inbox),
     /// Command buyers
     #[command(subcommand)]
     Buyer(Buyer),
@@ -121,7 +127,8 @@ pub enum Verb {
     Audit(Audit),
     /// Open the console at an ops:// link
     Open {
-        /// `ops://CONTEXT/order/ID@VERSION?diff=A:B` or `ops://CONTEXT/orders?q=QUERY`
+        /// `ops://CONTEXT/order/ID@VERSION?diff=A:B`, `ops://CONTEXT/orders?q=QUERY` or
+        /// `ops://CONTEXT/messages/SEQ?LIST`
         link: String,
     },
     /// The private PostgreSQL
@@ -238,6 +245,85 @@ pub enum Order {
     Delete(EndArgs),
     /// Take a deletion back
     Restore(EndArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Messages {
+    /// Backlog, ages, groups and findings; ends with code 1 on an alert
+    Status {
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// List messages, without their bodies
+    List {
+        /// Which messages
+        #[arg(long, value_enum, default_value_t = MessageView::Pending)]
+        view: MessageView,
+        /// At most this many rows (1 to 10000)
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// One message with its envelope and body, personal data covered
+    Show {
+        /// Its sequence number or message id
+        id: String,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// Why messages do not leave: the rules that fired, with their evidence and the next step
+    Why {
+        /// Only what concerns this message: its sequence number or message id
+        id: Option<String>,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+}
+
+/// The lists of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MessageView {
+    /// Not recorded as delivered, in the order of delivery
+    Pending,
+    /// Recorded as delivered and still there, newest first
+    Delivered,
+    /// Without an owner: nothing will ever send them
+    Orphan,
+    /// Pending past their expiration time
+    Expired,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Inbox {
+    /// Sums per consumer: failing, half-done, duplicates, latency; ends with code 1 on an alert
+    Status {
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// List inbox rows, newest first
+    List {
+        /// Which rows
+        #[arg(long, value_enum, default_value_t = InboxRows::All)]
+        view: InboxRows,
+        /// At most this many rows (1 to 10000)
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+}
+
+/// The lists of inbox rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InboxRows {
+    All,
+    /// Received, never handled
+    Failing,
+    /// Handled, their messages not recorded as delivered
+    HalfDone,
+    /// Received again after they were done
+    Duplicates,
 }
 
 #[derive(Debug, Subcommand)]

@@ -61,8 +61,9 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
     let operator = Operator::new(global.operator.as_deref(), "")
         .map_err(|error| Failure::usage(error.to_string()))?;
     let limits = super::open::limits(settings);
+    let watch = super::open::watch(settings);
     Ok(Options {
-        services: Services::new(context, limits, operator, policy.clone()),
+        services: Services::new(context, limits, operator, policy.clone(), watch),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
         mouse: settings.file.mouse.unwrap_or(true),

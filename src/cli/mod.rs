@@ -8,6 +8,7 @@ mod console;
 mod db;
 mod demo;
 mod input;
+mod messages;
 mod open;
 mod order;
 mod orders;
@@ -132,6 +133,8 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Audit(verb)) => audit::run(verb, global, &settings).await,
         Some(Verb::Attach(args)) => ownership::attach(&args, global, &settings).await,
         Some(Verb::HandOver(args)) => ownership::hand_over(&args, global, &settings).await,
+        Some(Verb::Messages(verb)) => messages::run(verb, global, &settings).await,
+        Some(Verb::Inbox(verb)) => messages::inbox(verb, global, &settings).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,

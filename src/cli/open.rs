@@ -6,6 +6,7 @@ use super::{Failure, Outcome, args::Global, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
     db::{Limits, migrate},
+    ops::messages::Watch,
     session::{self, Session},
 };
 
@@ -23,6 +24,11 @@ pub(super) fn limits(settings: &Settings) -> Limits {
         limits.statement = std::time::Duration::from_secs(seconds.clamp(1, 600));
     }
     limits
+}
+
+/// What the configuration says about watching messages.
+pub(super) fn watch(settings: &Settings) -> Watch {
+    Watch { thresholds: settings.thresholds.clone(), consumers: settings.consumers.clone() }
 }
 
 /// Progress belongs to people, not to logs of scripts.

@@ -22,12 +22,34 @@ pub struct File {
     pub interval: Option<u64>,
     /// The longest a statement may run, in seconds. Default: 2.
     pub statement_timeout: Option<u64>,
+    /// What counts as trouble with messages.
+    #[serde(default)]
+    pub messages: MessagesFile,
     /// Keys by action name, in place of the defaults.
     #[serde(default)]
     pub keys: BTreeMap<String, Vec<String>>,
     /// Named databases.
     #[serde(default)]
     pub contexts: BTreeMap<String, ContextFile>,
+}
+
+/// What counts as trouble with messages, and the names of consumers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessagesFile {
+    /// More pending messages than this are an alert. Default: 1000.
+    pub backlog_alert: Option<u32>,
+    /// Seconds after which an outbox that nothing moves is a stall. Default: 900.
+    pub stalled_after: Option<u32>,
+    /// Seconds after which an outbox is held, and an inbox row fails. Default: 60.
+    pub held_after: Option<u32>,
+    /// The service's window for duplicates, in seconds. Default: 1800.
+    pub duplicate_window: Option<u32>,
+    /// The largest message the broker takes, in bytes. Default: 16 MiB.
+    pub largest: Option<u32>,
+    /// `HANDLER:MESSAGE:QUEUE`, with full type names.
+    #[serde(default)]
+    pub consumers: Vec<String>,
 }
 
 /// One named database.

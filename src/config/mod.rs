@@ -8,13 +8,15 @@ mod reference;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use chrono::TimeDelta;
+
 pub use self::{
     database::{Context, Given, Target, choose},
-    file::{ContextFile, File},
+    file::{ContextFile, File, MessagesFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };
-use crate::domain::{decide::COMMANDS, zone::Zone};
+use crate::domain::{consumer::Consumer, decide::COMMANDS, diagnosis::Thresholds, zone::Zone};
 
 /// What is wrong with the settings; always names the place and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +46,10 @@ pub struct Settings {
     pub zone: Zone,
     pub interval: Duration,
     pub keys: BTreeMap<String, Vec<String>>,
+    /// What counts as trouble with messages.
+    pub thresholds: Thresholds,
+    /// Names for the ids of consumers.
+    pub consumers: Vec<Consumer>,
 }
 
 impl Settings {
@@ -59,8 +65,35 @@ impl Settings {
         let interval = Duration::from_secs(file.interval.unwrap_or(5).clamp(1, 3_600));
         let keys = file.keys.clone();
         allowed(&file, &path)?;
-        Ok(Self { path, file, zone, interval, keys })
+        let thresholds = thresholds(&file.messages);
+        let consumers =
+            file.messages.consumers.iter().map(|name| consumer(name)).collect::<Result<_, _>>()?;
+        Ok(Self { path, file, zone, interval, keys, thresholds, consumers })
     }
+}
+
+/// What the file says, with defaults for what it does not.
+fn thresholds(file: &MessagesFile) -> Thresholds {
+    let usual = Thresholds::default();
+    let seconds = |given: Option<u32>, usual: TimeDelta| {
+        given.map_or(usual, |seconds| TimeDelta::seconds(seconds.into()))
+    };
+    Thresholds {
+        backlog: file.backlog_alert.map_or(usual.backlog, i64::from),
+        stalled: seconds(file.stalled_after, usual.stalled),
+        held: seconds(file.held_after, usual.held),
+        window: seconds(file.duplicate_window, usual.window),
+        largest: file.largest.map_or(usual.largest, i64::from),
+    }
+}
+
+fn consumer(name: &str) -> Result<Consumer, Error> {
+    let bad = |error: crate::domain::consumer::NoConsumer| Error::Value {
+        what: "messages.consumers",
+        value: name.to_owned(),
+        why: error.to_string(),
+    };
+    name.parse().map_err(bad)
 }
 
 /// A misspelt command would silently stay forbidden.

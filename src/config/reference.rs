@@ -57,6 +57,44 @@ pub const KEYS: &[KeyHelp] = &[
         "statement_timeout = 5",
     ),
     key(
+        "messages.backlog_alert",
+        "1000",
+        "More messages not recorded as delivered than this are an alert: `orderscope messages status` then ends \
+         with code 1",
+        "[messages]\nbacklog_alert = 5000",
+    ),
+    key(
+        "messages.stalled_after",
+        "900",
+        "Seconds after which an oldest outbox that nothing moves is a stalled delivery",
+        "[messages]\nstalled_after = 300",
+    ),
+    key(
+        "messages.held_after",
+        "60",
+        "Seconds after which an outbox that should have left is looked into, and an inbox row that was not \
+         handled counts as failing",
+        "[messages]\nheld_after = 120",
+    ),
+    key(
+        "messages.duplicate_window",
+        "1800",
+        "The service's DuplicateDetectionWindow in seconds: how long it keeps delivered inbox rows",
+        "[messages]\nduplicate_window = 300",
+    ),
+    key(
+        "messages.largest",
+        "16777216",
+        "The largest message that the broker takes, in bytes",
+        "[messages]\nlargest = 134217728",
+    ),
+    key(
+        "messages.consumers",
+        "none",
+        "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service",
+        "[messages]\nconsumers = [\"Shop.CompleteHandler:Shop.Contracts.CompleteCommand:complete\"]",
+    ),
+    key(
         "keys.ACTION",
         "see keys.md",
         "The keys of an action, in place of its defaults; a key with two meanings is refused at start",
@@ -170,5 +208,6 @@ mod tests {
         };
         assert_eq!(known("nothing = 1"), told(""));
         assert_eq!(known("[contexts.a]\nnothing = 1"), told("contexts.NAME."));
+        assert_eq!(known("[messages]\nnothing = 1"), told("messages."));
     }
 }

@@ -2,10 +2,13 @@
 
 pub mod age;
 pub mod body;
+pub mod burn;
 pub mod chain;
 pub mod compare;
+pub mod consumer;
 pub mod decide;
 pub mod derived;
+pub mod diagnosis;
 pub mod diff;
 pub mod envelope;
 pub mod event;

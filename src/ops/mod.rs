@@ -7,6 +7,7 @@ pub mod command;
 pub mod history;
 pub mod inbox;
 pub mod known;
+pub mod messages;
 pub mod operator;
 pub mod ownership;
 pub mod plan;

@@ -16,12 +16,15 @@ pub enum Route {
     Orders { query: String },
     /// One order's history, at a version, comparing two.
     Timeline { order: OrderId, at: Option<Version>, diff: Option<(Version, Version)> },
+    /// A list of integration messages, perhaps at one of them by its sequence number.
+    Messages { view: String, at: Option<i64> },
 }
 
 /// Why a text is no link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a link of the form ops://CONTEXT/order/ID@VERSION?diff=A:B or ops://CONTEXT/orders?q=QUERY"
+    "not a link of the form ops://CONTEXT/order/ID@VERSION?diff=A:B, ops://CONTEXT/orders?q=QUERY or \
+     ops://CONTEXT/messages/SEQ?LIST"
 )]
 pub struct NoLink;
 
@@ -48,6 +51,13 @@ impl fmt::Display for Route {
         match self {
             Self::Orders { query } if query.is_empty() => f.write_str("orders"),
             Self::Orders { query } => write!(f, "orders?q={}", escape(query)),
+            Self::Messages { view, at } => {
+                f.write_str("messages")?;
+                if let Some(sequence) = at {
+                    write!(f, "/{sequence}")?;
+                }
+                if view.is_empty() { Ok(()) } else { write!(f, "?{}", escape(view)) }
+            }
             Self::Timeline { order, at, diff } => {
                 write!(f, "order/{order}")?;
                 if let Some(version) = at {
@@ -70,6 +80,14 @@ impl FromStr for Route {
         if path == "orders" {
             let query = query.strip_prefix("q=").map(unescape).unwrap_or_default();
             return Ok(Self::Orders { query });
+        }
+        if let Some(rest) = path.strip_prefix("messages") {
+            let at = match rest.strip_prefix('/') {
+                Some(sequence) => Some(sequence.parse().map_err(|_| NoLink)?),
+                None if rest.is_empty() => None,
+                None => return Err(NoLink),
+            };
+            return Ok(Self::Messages { view: unescape(query), at });
         }
         let order = path.strip_prefix("order/").ok_or(NoLink)?;
         let (id, at) = order.split_once('@').map_or((order, None), |(id, at)| (id, Some(at)));
@@ -126,6 +144,8 @@ mod tests {
         fn a_link_leads_back(query in ".*", at in proptest::option::of(1_i64..99), context in "[^/]+") {
             let orders = Route::Orders { query };
             prop_assert_eq!(Route::parse(&orders.link(&context)), Ok((context, orders)));
+            let messages = Route::Messages { view: "half-done".to_owned(), at };
+            prop_assert_eq!(Route::parse(&messages.link("prod")), Ok(("prod".to_owned(), messages)));
             let at = at.map(Version);
             let order = Route::Timeline { order: OrderId(Uuid::max()), at, diff: at.zip(at) };
             prop_assert_eq!(Route::parse(&order.link("prod")), Ok(("prod".to_owned(), order)));

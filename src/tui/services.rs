@@ -17,6 +17,7 @@ use crate::{
     domain::report::{Form, Table},
     ops::{
         audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
+        messages::Watch,
         operator::Operator,
         plan::{self, Writer},
         policy::Policy,
@@ -32,6 +33,8 @@ pub struct Services {
     /// Who acts; the role is the database session's.
     operator: Operator,
     policy: Policy,
+    /// What counts as trouble with messages.
+    watch: Watch,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
@@ -51,9 +54,16 @@ struct Opened {
 impl Services {
     /// Nothing is opened before the first request.
     #[must_use]
-    pub fn new(context: Context, limits: Limits, operator: Operator, policy: Policy) -> Self {
+    pub fn new(
+        context: Context,
+        limits: Limits,
+        operator: Operator,
+        policy: Policy,
+        watch: Watch,
+    ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        Self { context, limits, operator, policy, exports, open: watch::Sender::new(None) }
+        let open = watch::Sender::new(None);
+        Self { context, limits, operator, policy, watch, exports, open }
     }
 
     /// Opens the database, telling what takes time.
@@ -78,6 +88,12 @@ impl Services {
             }
             Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
         }
+    }
+
+    /// What counts as trouble with messages.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Runs a read on a session of its own; waits until the database is open.

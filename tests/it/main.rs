@@ -16,6 +16,7 @@ mod commands;
 mod demo;
 mod docs;
 mod embedded;
+mod messages;
 mod ownership;
 mod pictures;
 mod pty;

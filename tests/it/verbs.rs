@@ -671,3 +671,65 @@ fn links_and_the_console_need_a_terminal_and_sense() {
     home.refused(&["open", "http://example.invalid"], 2, &["ops://CONTEXT/order"]);
     home.refused(&["--theme", "pink"], 2, &["ansi, dusk, paper, mono"]);
 }
+
+#[tokio::test]
+async fn messages_are_judged_and_an_alert_ends_with_1() {
+    let home = Home::on(&fixture::stage(pg18(), Schema::Marten9, "6-bad-destination").await);
+    let status = home.json(&["messages", "status"], 1);
+    assert_eq!((&status["alert"], &status["pending"]), (&Value::Bool(true), &Value::from(208)));
+    assert_eq!(status["findings"][0]["rule"], "poison-head");
+    let table = home.run(&["messages", "status"]);
+    assert!(table.code == 1 && table.out.contains("poison-head: outbox"), "{table:?}");
+    let why = home.json(&["messages", "why"], 1);
+    assert_eq!(why[0]["rule"], "poison-head");
+    assert!(why[0]["evidence"].as_str().unwrap().contains("without end"), "{why}");
+    let one = home.run(&["messages", "why", "89"]);
+    assert!(one.code == 1 && one.out.contains("it cannot leave as it is"), "{one:?}");
+    let behind = home.run(&["messages", "why", "90"]);
+    assert!(behind.out.contains("it waits: outbox"), "{behind:?}");
+    let rows = home.csv(&["messages", "list", "--limit", "5"], 0);
+    assert_eq!(rows.iter().map(|row| &row[0]).collect::<Vec<_>>(), ["89", "90", "91", "92", "93"]);
+    let shown = home.json(&["messages", "show", "89"], 0);
+    assert_eq!(shown["body"]["message"]["email"], "********");
+    assert_eq!(shown["body"]["message"]["totalMoney"], "287.97");
+    let gone = home.run(&["messages", "show", "1"]);
+    assert!(gone.code == 1 && gone.err.contains("nobody can say which"), "{gone:?}");
+    home.refused(&["messages", "show", "soon"], 2, &["neither a sequence number"]);
+    assert_eq!(home.json(&["messages", "list", "--view", "orphan"], 1), serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn the_inbox_is_told_with_configured_names() {
+    let home = Home::on(&fixture::stage(pg18(), Schema::Marten9, "2-delivered").await);
+    let names = "[messages]\nconsumers = [\"DeleteBasketCompleteCommandHandler:\
+                 BookWorm.Contracts.DeleteBasketCompleteCommand:basket-checkout-complete\"]\n";
+    let config = home.dir.path().join("names.toml");
+    std::fs::write(&config, names).unwrap();
+    let config = config.to_str().unwrap();
+    let rows = home.json(&["--config", config, "inbox", "status"], 0);
+    let named = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|row| row["consumer"] == "DeleteBasketCompleteCommandHandler");
+    assert!(named, "{rows}");
+    let failing = home.json(&["inbox", "list", "--view", "failing"], 0);
+    assert_eq!(failing.as_array().unwrap().len(), 3);
+    std::fs::write(home.dir.path().join("bad.toml"), "[messages]\nconsumers = [\"x\"]\n").unwrap();
+    let bad = home.dir.path().join("bad.toml");
+    home.refused(
+        &["--config", bad.to_str().unwrap(), "inbox", "list"],
+        2,
+        &["HANDLER:MESSAGE:QUEUE"],
+    );
+}
+
+#[tokio::test]
+async fn nothing_pending_is_no_alert() {
+    let home = Home::on(&managed().await);
+    let status = home.json(&["messages", "status"], 0);
+    assert_eq!((&status["alert"], &status["pending"]), (&Value::Bool(false), &Value::from(0)));
+    let done = home.run(&["messages", "why"]);
+    assert!(done.code == 0 && done.err.contains("no rule fired"), "{done:?}");
+    assert_eq!(home.run(&["inbox", "status"]).code, 0);
+}

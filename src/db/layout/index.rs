@@ -53,7 +53,11 @@ pub enum Index {
     MessageCorrelation,
     /// Messages of a bus outbox, in order.
     MessageOutbox,
-    /// Bus outboxes by age.
+    /// Messages of a consumer's outbox, in order.
+    MessageInbox,
+    /// Messages by expiration time.
+    MessageExpiration,
+    /// Bus outboxes, oldest first.
     OutboxCreated,
     /// Inbox rows of a message.
     InboxMessage,
@@ -69,7 +73,7 @@ pub enum Index {
 
 impl Index {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,
@@ -94,6 +98,8 @@ impl Index {
         Self::MessageConversation,
         Self::MessageCorrelation,
         Self::MessageOutbox,
+        Self::MessageInbox,
+        Self::MessageExpiration,
         Self::OutboxCreated,
         Self::InboxMessage,
         Self::InboxDelivered,
@@ -139,6 +145,10 @@ impl Index {
             Self::MessageConversation => (Table::OutboxMessages, &["btree (conversationid"]),
             Self::MessageCorrelation => (Table::OutboxMessages, &["btree (correlationid"]),
             Self::MessageOutbox => (Table::OutboxMessages, &["btree (outboxid, sequencenumber"]),
+            Self::MessageInbox => {
+                (Table::OutboxMessages, &["btree (inboxmessageid, inboxconsumerid"])
+            }
+            Self::MessageExpiration => (Table::OutboxMessages, &["btree (expirationtime"]),
             Self::OutboxCreated => (Table::OutboxStates, &["btree (created"]),
             Self::InboxMessage => (Table::InboxStates, &["btree (messageid"]),
             Self::InboxDelivered => (Table::InboxStates, &["btree (delivered"]),

@@ -47,10 +47,12 @@ pub struct Layout {
 /// How one table looks.
 #[derive(Debug, Clone)]
 struct Shape {
-    /// As the catalog spells it.
-    name: String,
     /// What to write after `FROM` so that it has the document's column names.
     source: String,
+    /// The same with the row's `xmax`, which tells who locks it; tables only.
+    locked: String,
+    /// The relation's own name, quoted, with its schema.
+    relation: String,
     partitioned: bool,
     readable: bool,
     /// The planner's estimate; none before the first `ANALYZE`.
@@ -150,9 +152,14 @@ impl Layout {
         self.tables.get(&table)?.rows
     }
 
-    /// The table to write to, spelt and quoted as the database has it.
-    pub(super) fn target(&self, table: Table) -> Option<String> {
-        Some(format!("public.\"{}\"", self.tables.get(&table)?.name))
+    /// The same as [`Layout::from`] with the system column `xmax`; nothing where the table cannot be read.
+    pub(super) fn with_lock(&self, table: Table) -> Option<&str> {
+        self.reads(table).then(|| self.tables.get(&table).map(|shape| shape.locked.as_str()))?
+    }
+
+    /// The relation's own name, spelt and quoted as the database has it, with its schema: what to write to.
+    pub(super) fn relation(&self, table: Table) -> Option<&str> {
+        self.tables.get(&table).map(|shape| shape.relation.as_str())
     }
 
     /// A column's own name, by the document's. Without quotes; it has only letters and underscores.

@@ -184,6 +184,14 @@ impl Table {
                         may_lack("initiator_id", "uuid"),
                         may_lack("destination_address", "text"),
                         may_lack("expiration_time", "timestamptz"),
+                        may_lack("enqueue_time", "timestamptz"),
+                        may_lack("headers", "text"),
+                        may_lack("properties", "text"),
+                        may_lack("content_type", "text"),
+                        may_lack("request_id", "uuid"),
+                        may_lack("source_address", "text"),
+                        may_lack("response_address", "text"),
+                        may_lack("fault_address", "text"),
                     ]
                 }
             }
@@ -201,8 +209,10 @@ impl Table {
             Self::InboxStates => {
                 const {
                     &[
+                        needs("id", "bigint"),
                         needs("message_id", "uuid"),
                         needs("consumer_id", "uuid"),
+                        may_lack("lock_id", "uuid"),
                         needs("received", "timestamptz"),
                         needs("receive_count", "integer"),
                         needs("consumed", "timestamptz"),

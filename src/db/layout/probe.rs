@@ -100,9 +100,15 @@ fn shape(table: Table, found: Found) -> Shape {
     } else {
         format!("(SELECT {} FROM public.\"{}\")", list.join(", "), found.name)
     };
+    let locked = if plain {
+        source.clone()
+    } else {
+        format!("(SELECT {}, xmax FROM public.\"{}\")", list.join(", "), found.name)
+    };
     Shape {
-        name: found.name,
         source,
+        locked,
+        relation: format!("public.\"{}\"", found.name),
         partitioned: found.partitioned,
         readable: found.readable,
         rows: found.rows,

@@ -213,9 +213,9 @@ impl<'a> Tx<'a> {
         Ok(names)
     }
 
-    fn target(&self, table: Table) -> Result<String, Error> {
+    fn target(&self, table: Table) -> Result<&'a str, Error> {
         self.layout
-            .target(table)
+            .relation(table)
             .ok_or_else(|| Error::MissingTable(format!("there is no table {}", table.name())))
     }
 

@@ -34,7 +34,7 @@ pub async fn lacking(
                 continue;
             }
         };
-        let Some(target) = layout.target(*table) else {
+        let Some(target) = layout.relation(*table) else {
             missing.push(format!("{right} on {}, which is not there", table.name()));
             continue;
         };

@@ -4,7 +4,6 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::words;
 use crate::{
     db::write::Number,
     domain::{

@@ -32,6 +32,14 @@ pub const ACTIONS: &[Row] = &[
         Msg::Show(ScreenId::Timeline)
     })
     .twin("orderscope order timeline"),
+    Row::look(
+        "go.messages",
+        &["4"],
+        "messages",
+        "Integration messages: how many wait, and why",
+        || Msg::Show(ScreenId::Messages),
+    )
+    .twin("orderscope messages status"),
     Row::look("go.last", &["-"], "last screen", "Back to the screen before this one", || {
         Msg::LastScreen
     }),

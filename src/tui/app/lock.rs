@@ -59,6 +59,10 @@ impl App {
                 // Not the query: what people search for may be personal.
                 let target = match self.screens.route(self.current) {
                     Some(Route::Timeline { order, .. }) => order.to_string(),
+                    Some(Route::Messages { at: Some(sequence), .. }) => {
+                        format!("message {sequence}")
+                    }
+                    Some(Route::Messages { at: None, .. }) => "messages".to_owned(),
                     Some(Route::Orders { .. }) | None => "orders".to_owned(),
                 };
                 Request::Reveal { reason, target }

@@ -203,6 +203,10 @@ fn go(app: &mut App, route: &Route, remember: bool) -> Vec<Effect<Request>> {
             enter(app, ScreenId::Timeline);
             screens::Msg::Timeline(screens::timeline::Msg::Opened(*order, *at, *diff))
         }
+        Route::Messages { view, at } => {
+            enter(app, ScreenId::Messages);
+            screens::Msg::Messages(screens::messages::Msg::Opened(view.clone(), *at))
+        }
     };
     screen(app, msg)
 }

@@ -262,4 +262,5 @@ pub enum Pressed {
 screens! {
     orders => Orders,
     timeline => Timeline,
+    messages => Messages,
 }

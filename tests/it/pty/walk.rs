@@ -261,3 +261,32 @@ fn base64(text: &str) -> String {
     }
     out
 }
+
+#[test]
+fn messages_are_diagnosed_and_lead_to_their_order() {
+    let options = database();
+    let mut terminal = listing(&options, 120, 36);
+    terminal.send("4");
+    terminal.shows("Outbox: pending");
+    terminal.shows("Diagnosis (");
+    terminal.send("p");
+    terminal.shows("Pending by type");
+    terminal.send("\x1b");
+    terminal.drops("Pending by type");
+    terminal.send("\t");
+    terminal.shows("Enter goes to the row");
+    terminal.send("\x1b");
+    terminal.drops("Enter goes to the row");
+    terminal.send(">");
+    terminal.shows("Outbox: delivered");
+    terminal.send("<");
+    terminal.shows("Outbox: pending");
+    terminal.shows("Enter: its order");
+    terminal.send("\r");
+    terminal.shows("Timeline");
+    terminal.shows("State at v");
+    terminal.send("[");
+    terminal.shows("Outbox: pending");
+    terminal.send("q");
+    terminal.ends_clean(0);
+}

@@ -1,0 +1,256 @@
+//! `orderscope messages …` and `orderscope inbox …`
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::{
+    Failure, Outcome,
+    args::{Global, Inbox, InboxRows, MessageView, Messages, Output},
+    exit, open,
+};
+use crate::{
+    config::Settings,
+    db::{
+        inbox::{self as rows, InboxView},
+        outbox::{self, View},
+    },
+    domain::{
+        diagnosis::{Severity, diagnose, is_alert},
+        id::MessageId,
+        report::{Cell, Form, Table, print_json},
+    },
+    ops::messages::{self, Key, Message, Watch, report},
+    session::Session,
+};
+
+pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) -> Outcome {
+    let key = match &verb {
+        Messages::Show { id, .. } | Messages::Why { id: Some(id), .. } => Some(parse(id)?),
+        Messages::Status { .. } | Messages::List { .. } | Messages::Why { id: None, .. } => None,
+    };
+    let watch = open::watch(settings);
+    let session = open::open(global, settings).await?;
+    let done = match (verb, key) {
+        (Messages::Show { output, .. }, Some(key)) => {
+            show(&session, &watch, key, output.output, settings).await
+        }
+        (Messages::Why { output, .. }, key) => {
+            why(&session, &watch, key, output.output, settings).await
+        }
+        (Messages::List { view, limit, output }, _) => {
+            list(&session, view, i64::from(limit), output.output, settings).await
+        }
+        (Messages::Status { output } | Messages::Show { output, .. }, _) => {
+            status(&session, &watch, output.output, settings).await
+        }
+    };
+    session.close().await;
+    done
+}
+
+/// A sequence number or a message id.
+fn parse(text: &str) -> Result<Key, Failure> {
+    let plain = text.replace(',', "");
+    if let Ok(sequence) = plain.parse() {
+        return Ok(Key::Sequence(sequence));
+    }
+    let id = plain.parse().map_err(|_| {
+        Failure::usage(format!("{text:?} is neither a sequence number nor a message id"))
+    })?;
+    Ok(Key::Message(MessageId(id)))
+}
+
+async fn read<T>(
+    session: &Session,
+    who: &str,
+    work: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T, crate::db::Error>,
+) -> Result<T, Failure> {
+    let stop = tokio_util::sync::CancellationToken::new();
+    Ok(session.db.read(who, &stop, work).await?)
+}
+
+fn print(table: Table, output: Output, settings: &Settings) -> Result<(), Failure> {
+    Ok(table.in_zone(settings.zone).print(Form::from(output), &mut std::io::stdout().lock())?)
+}
+
+fn tell(lines: &[String]) -> Result<(), Failure> {
+    let mut err = std::io::stderr().lock();
+    for line in lines {
+        writeln!(err, "not looked at: {line}")?;
+    }
+    Ok(())
+}
+
+async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
+    let layout = &session.layout;
+    let status = read(session, "messages status", async |conn| {
+        messages::status(conn, layout, watch, None).await
+    })
+    .await?;
+    if output == Output::Json {
+        print_json(&report::status_value(&status), &mut std::io::stdout().lock())?;
+    } else {
+        print(report::status(&status), output, settings)?;
+    }
+    tell(&status.coverage)?;
+    Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
+}
+
+async fn list(
+    session: &Session,
+    view: MessageView,
+    limit: i64,
+    output: Output,
+    settings: &Settings,
+) -> Outcome {
+    let view = match view {
+        MessageView::Pending => View::Pending,
+        MessageView::Delivered => View::Delivered,
+        MessageView::Orphan => View::Orphan,
+        MessageView::Expired => View::Expired,
+    };
+    let (layout, now) = (&session.layout, chrono::Utc::now());
+    let (rows, mut notes) = read(session, "messages list", async |conn| {
+        outbox::list(conn, layout, view, None, None, limit + 1, now).await
+    })
+    .await?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    if rows.len() > most {
+        notes.push(format!("there are more; --limit shows more than {limit}"));
+    }
+    let shown = &rows[..rows.len().min(most)];
+    print(report::messages(shown), output, settings)?;
+    tell(&notes)?;
+    Ok(if shown.is_empty() { exit::NOTHING } else { exit::FOUND })
+}
+
+async fn find(session: &Session, watch: &Watch, key: Key) -> Result<Message, Failure> {
+    let layout = &session.layout;
+    let found = read(session, "messages show", async |conn| {
+        messages::message(conn, layout, watch, key).await
+    })
+    .await?;
+    found.ok_or_else(|| Failure {
+        message:
+            "no such message is in the outbox: it was delivered or purged, nobody can say which"
+                .to_owned(),
+        code: exit::NOTHING,
+    })
+}
+
+async fn show(
+    session: &Session,
+    watch: &Watch,
+    key: Key,
+    output: Output,
+    settings: &Settings,
+) -> Outcome {
+    let message = find(session, watch, key).await?;
+    let mut table = report::envelope(&message, chrono::Utc::now());
+    let body = report::body(&message, true);
+    let part = |text: Option<&String>| {
+        text.map_or(Value::Null, |text| {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
+        })
+    };
+    let (headers, properties) =
+        (part(message.shown.headers.as_ref()), part(message.shown.properties.as_ref()));
+    if output == Output::Json {
+        let fields = table.rows.iter().filter_map(|row| match row.as_slice() {
+            [Cell::Text(name), Cell::Text(value) | Cell::Number(value)] => {
+                Some((name.clone(), json!(value)))
+            }
+            [Cell::Text(name), Cell::Time(at)] => Some((name.clone(), json!(at.to_utc()))),
+            _ => None,
+        });
+        let mut value = Value::Object(fields.collect());
+        value["headers"] = headers;
+        value["properties"] = properties;
+        value["body"] = body;
+        print_json(&value, &mut std::io::stdout().lock())?;
+        return Ok(exit::FOUND);
+    }
+    for (name, value) in [("headers", headers), ("properties", properties), ("body", body)] {
+        if !value.is_null() {
+            table.rows.push(vec![Cell::Text(name.to_owned()), Cell::Text(value.to_string())]);
+        }
+    }
+    print(table, output, settings)?;
+    Ok(exit::FOUND)
+}
+
+/// All findings; or, of one message, what is wrong with it and which findings concern the whole line.
+async fn why(
+    session: &Session,
+    watch: &Watch,
+    key: Option<Key>,
+    output: Output,
+    settings: &Settings,
+) -> Outcome {
+    let message = match key {
+        Some(key) => Some(find(session, watch, key).await?),
+        None => None,
+    };
+    let layout = &session.layout;
+    let status = read(session, "messages why", async |conn| {
+        messages::status(conn, layout, watch, None).await
+    })
+    .await?;
+    let mut found = diagnose(&status.facts, &watch.thresholds);
+    if let Some(message) = &message {
+        found.retain(|finding| messages::concerns(finding, message));
+        let mut table = report::envelope(message, status.facts.now);
+        table.rows.extend(found.iter().map(|finding| {
+            vec![Cell::Text(finding.rule.name().to_owned()), Cell::Text(finding.what.clone())]
+        }));
+        table.rows.push(vec![
+            Cell::Text("so".to_owned()),
+            Cell::Text(messages::verdict(message, &found)),
+        ]);
+        print(table, output, settings)?;
+        let bad = !message.poison.is_empty() || is_alert(&found);
+        return Ok(if bad { exit::NOTHING } else { exit::FOUND });
+    }
+    print(report::findings(&found), output, settings)?;
+    if found.is_empty() {
+        writeln!(std::io::stderr(), "no rule fired: nothing stands in the way")?;
+    }
+    tell(&status.coverage)?;
+    let faults = found.iter().any(|finding| finding.severity > Severity::Note);
+    Ok(if faults { exit::NOTHING } else { exit::FOUND })
+}
+
+pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
+    let watch = open::watch(settings);
+    let session = open::open(global, settings).await?;
+    let layout = &session.layout;
+    let done = match verb {
+        Inbox::Status { output } => {
+            let status = read(&session, "inbox status", async |conn| {
+                messages::status(conn, layout, &watch, None).await
+            });
+            status.await.and_then(|status| {
+                print(report::consumers(&status.facts.inbox), output.output, settings)?;
+                Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
+            })
+        }
+        Inbox::List { view, limit, output } => {
+            let view = match view {
+                InboxRows::All => InboxView::All,
+                InboxRows::Failing => InboxView::Failing,
+                InboxRows::HalfDone => InboxView::HalfDone,
+                InboxRows::Duplicates => InboxView::Duplicates,
+            };
+            let found = read(&session, "inbox list", async |conn| {
+                rows::list(conn, layout, view, None, i64::from(limit)).await
+            });
+            found.await.and_then(|found| {
+                print(report::inbox(&found, &watch), output.output, settings)?;
+                Ok(if found.is_empty() { exit::NOTHING } else { exit::FOUND })
+            })
+        }
+    };
+    session.close().await;
+    done
+}

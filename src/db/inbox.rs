@@ -1,0 +1,358 @@
+//! The inbox: what consumers received, how often, how long it took, and what never ended.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
+
+use super::{Error, Index, Layout, Table, outbox::locks, sql::moment};
+use crate::domain::{
+    diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
+    id::{ConsumerId, MessageId},
+};
+
+/// So many of the newest rows are added up on a large table.
+pub const MOST: i64 = 40_000;
+/// So many of the newest deliveries tell the latencies.
+const TIMED: i64 = 2_000;
+/// So many half-done rows are looked into.
+const HALVES: i64 = 20;
+/// Counting what is wrong stops here.
+const MOST_WRONG: i64 = 10_000;
+/// Where a consumer's messages are unknown, its passes beyond the smallest number seen are duplicates only if
+/// that number rests on so many rows.
+const ENOUGH: i64 = 20;
+
+/// What one consumer's rows add up to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerRow {
+    pub consumer: ConsumerId,
+    pub rows: i64,
+    pub last_hour: i64,
+    pub done: i64,
+    pub failing: i64,
+    pub oldest_failing: Option<DateTime<Utc>>,
+    pub half_done: i64,
+    pub duplicates_exact: i64,
+    pub duplicates_estimated: i64,
+    pub latency: Option<Latency>,
+}
+
+/// Delivered rows of a consumer: those that produced nothing, or those that produced messages.
+#[derive(FromRow)]
+struct Done {
+    consumer_id: ConsumerId,
+    silent: bool,
+    rows: i64,
+    passes: i64,
+    least: i32,
+    last_hour: i64,
+}
+
+/// Rows of a consumer that are not delivered.
+#[derive(FromRow)]
+struct Open {
+    consumer_id: ConsumerId,
+    rows: i64,
+    last_hour: i64,
+    failing: i64,
+    oldest_failing: Option<DateTime<Utc>>,
+    half_done: i64,
+}
+
+#[derive(FromRow)]
+struct Timed {
+    consumer_id: ConsumerId,
+    rows: i64,
+    times: Vec<i64>,
+}
+
+/// Whether sums are over all rows, or the newest [`MOST`].
+pub fn sums_all(layout: &Layout) -> bool {
+    layout.estimated_rows(Table::InboxStates).is_none_or(|rows| rows <= MOST + MOST / 2)
+}
+
+/// Sums per consumer as of `now`, most rows first. `held` is how old a row must be to count as failing;
+/// rows that took longer than `window` were replayed, and tell nothing of latency.
+///
+/// Three questions, because one over all rows with a condition for each figure costs four times as much.
+pub async fn consumers(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    now: DateTime<Utc>,
+    held: TimeDelta,
+    window: TimeDelta,
+) -> Result<Vec<ConsumerRow>, Error> {
+    let from = layout.from(Table::InboxStates);
+    let rows = if sums_all(layout) {
+        format!("{from} s")
+    } else {
+        format!("(SELECT * FROM {from} w ORDER BY id DESC LIMIT {MOST}) s")
+    };
+    let sql = format!(
+        "SELECT consumer_id, last_sequence_number IS NULL AS silent, count(*) AS rows, \
+         sum(receive_count) AS passes, min(receive_count) AS least, \
+         count(*) FILTER (WHERE received > $1) AS last_hour \
+         FROM {rows} WHERE delivered IS NOT NULL GROUP BY 1, 2 LIMIT 1000"
+    );
+    let hour = now - TimeDelta::hours(1);
+    let done: Vec<Done> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(hour).fetch_all(&mut *conn).await?;
+    let sql = format!(
+        "SELECT consumer_id, count(*) AS rows, count(*) FILTER (WHERE received > $1) AS last_hour, \
+         count(*) FILTER (WHERE consumed IS NULL AND received < $2) AS failing, {} AS oldest_failing, \
+         count(*) FILTER (WHERE consumed IS NOT NULL) AS half_done \
+         FROM (SELECT * FROM {from} w WHERE delivered IS NULL LIMIT {MOST}) s GROUP BY 1 LIMIT 1000",
+        moment("min(received) FILTER (WHERE consumed IS NULL AND received < $2)"),
+    );
+    let open: Vec<Open> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(hour)
+        .bind(now - held)
+        .fetch_all(&mut *conn)
+        .await?;
+    // The service's own index on `delivered` gives the newest; without it all rows are sorted.
+    let sql = format!(
+        "SELECT consumer_id, count(*) AS rows, percentile_disc(ARRAY[0.5, 0.95, 0.99]) \
+         WITHIN GROUP (ORDER BY took) AS times FROM (SELECT consumer_id, \
+           (extract(epoch FROM delivered - received) * 1000)::bigint AS took FROM (SELECT * FROM {from} w \
+             WHERE delivered IS NOT NULL ORDER BY delivered DESC LIMIT {TIMED}) n \
+           WHERE delivered - received BETWEEN '0'::interval AND make_interval(secs => $1)) d GROUP BY 1"
+    );
+    let timed: Vec<Timed> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(window.as_seconds_f64()).fetch_all(conn).await?;
+    Ok(together(&done, &open, &timed))
+}
+
+fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
+    let mut out: BTreeMap<ConsumerId, ConsumerRow> = BTreeMap::new();
+    let of = |consumer: ConsumerId| ConsumerRow {
+        consumer,
+        rows: 0,
+        last_hour: 0,
+        done: 0,
+        failing: 0,
+        oldest_failing: None,
+        half_done: 0,
+        duplicates_exact: 0,
+        duplicates_estimated: 0,
+        latency: None,
+    };
+    for row in done {
+        let sum = out.entry(row.consumer_id).or_insert_with(|| of(row.consumer_id));
+        sum.rows += row.rows;
+        sum.done += row.rows;
+        sum.last_hour += row.last_hour;
+        if row.silent {
+            sum.duplicates_exact += (row.passes - 3 * row.rows).max(0);
+        } else {
+            // A row with a cursor produced one message at least: four passes are its normal number.
+            let least = if row.rows >= ENOUGH { i64::from(row.least).max(4) } else { 4 };
+            sum.duplicates_estimated += (row.passes - row.rows * least).max(0);
+        }
+    }
+    for row in open {
+        let sum = out.entry(row.consumer_id).or_insert_with(|| of(row.consumer_id));
+        sum.rows += row.rows;
+        sum.last_hour += row.last_hour;
+        sum.failing += row.failing;
+        sum.half_done += row.half_done;
+        sum.oldest_failing = row.oldest_failing;
+    }
+    for row in timed {
+        if let (Some(sum), &[p50, p95, p99]) = (out.get_mut(&row.consumer_id), row.times.as_slice())
+        {
+            let time = TimeDelta::milliseconds;
+            sum.latency =
+                Some(Latency { rows: row.rows, p50: time(p50), p95: time(p95), p99: time(p99) });
+        }
+    }
+    let mut rows: Vec<_> = out.into_values().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.rows));
+    rows
+}
+
+#[derive(FromRow)]
+struct Half {
+    message_id: MessageId,
+    consumer_id: ConsumerId,
+    consumed: DateTime<Utc>,
+    receive_count: i32,
+    pending: i64,
+    aimless: bool,
+}
+
+/// The oldest rows that are consumed, but not delivered.
+pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<HalfDone>, Error> {
+    let indexed = layout.has_or_small(Index::MessageInbox, Table::OutboxMessages);
+    let columns = "sequence_number, inbox_message_id, inbox_consumer_id, destination_address";
+    let from = layout.from(Table::OutboxMessages);
+    let messages = if indexed {
+        from.to_owned()
+    } else {
+        let most = super::outbox::MOST_WITHOUT_INDEX;
+        format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {most})")
+    };
+    let sql = format!(
+        "SELECT s.message_id, s.consumer_id, {} AS consumed, s.receive_count, \
+         coalesce(m.pending, 0) AS pending, coalesce(m.aimless, false) AS aimless \
+         FROM (SELECT * FROM {} w WHERE delivered IS NULL AND consumed IS NOT NULL ORDER BY received LIMIT {HALVES}) s \
+         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS aimless \
+           FROM (SELECT destination_address FROM {messages} m WHERE m.inbox_message_id = s.message_id \
+             AND m.inbox_consumer_id = s.consumer_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+             ORDER BY sequence_number LIMIT 1000) x) m ON true ORDER BY s.received",
+        moment("s.consumed"),
+        layout.from(Table::InboxStates),
+    );
+    let rows: Vec<Half> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
+    let keys: Vec<_> = rows.iter().map(|row| row.message_id.0).collect();
+    let held = locks(conn, layout, Table::InboxStates, &keys).await.unwrap_or_default();
+    let mut by_message: BTreeMap<_, _> =
+        held.into_iter().map(|row| (row.key, Lock::from(row))).collect();
+    Ok(rows
+        .into_iter()
+        .map(|row| HalfDone {
+            message: row.message_id,
+            consumer: row.consumer_id,
+            consumed: row.consumed,
+            passes: row.receive_count,
+            pending: row.pending,
+            aimless: row.aimless,
+            lock: by_message.remove(&row.message_id.0).unwrap_or_default(),
+            inbound: Inbound::Unknown,
+        })
+        .collect())
+}
+
+/// Delivered rows past the window: those that outbox rows refer to, one of them, and all.
+pub async fn cleanup(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    before: DateTime<Utc>,
+) -> Result<(Tally, Option<MessageId>, Tally), Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "WITH blocking AS MATERIALIZED (SELECT DISTINCT i.message_id FROM (SELECT inbox_message_id, inbox_consumer_id \
+           FROM {} m WHERE inbox_message_id IS NOT NULL LIMIT {MOST_WRONG}) m \
+           JOIN {} i ON i.message_id = m.inbox_message_id AND i.consumer_id = m.inbox_consumer_id \
+           WHERE i.delivered < ",
+        if layout.has_or_small(Index::MessageInbox, Table::OutboxMessages) {
+            layout.from(Table::OutboxMessages).to_owned()
+        } else {
+            format!(
+                "(SELECT inbox_message_id, inbox_consumer_id FROM {} w ORDER BY sequence_number LIMIT {})",
+                layout.from(Table::OutboxMessages),
+                super::outbox::MOST_WITHOUT_INDEX
+            )
+        },
+        layout.from(Table::InboxStates),
+    ));
+    sql.push_bind(before);
+    sql.push(format!(
+        ") SELECT (SELECT count(*) FROM blocking), (SELECT message_id FROM blocking LIMIT 1), \
+         (SELECT count(*) FROM (SELECT FROM {} s WHERE delivered < ",
+        layout.from(Table::InboxStates)
+    ));
+    sql.push_bind(before).push(format!(" LIMIT {MOST_WRONG}) x)"));
+    let (blocking, one, past): (i64, Option<MessageId>, i64) =
+        sql.build_query_as().fetch_one(conn).await?;
+    Ok((Tally::up_to(blocking, MOST_WRONG), one, Tally::up_to(past, MOST_WRONG)))
+}
+
+/// Which inbox rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum InboxView {
+    /// All, newest first.
+    #[default]
+    All,
+    /// Received, never handled.
+    Failing,
+    /// Handled, its messages not recorded as delivered.
+    HalfDone,
+    /// Received again after they were done.
+    Duplicates,
+}
+
+impl InboxView {
+    pub const ALL: [Self; 4] = [Self::All, Self::Failing, Self::HalfDone, Self::Duplicates];
+
+    /// As verbs and screen call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Failing => "failing",
+            Self::HalfDone => "half-done",
+            Self::Duplicates => "duplicates",
+        }
+    }
+
+    const fn test(self) -> &'static str {
+        match self {
+            Self::All => "true",
+            Self::Failing => "consumed IS NULL AND delivered IS NULL",
+            Self::HalfDone => "consumed IS NOT NULL AND delivered IS NULL",
+            // Exact only where the consumer produced nothing; else one pass a message is assumed.
+            Self::Duplicates => {
+                "delivered IS NOT NULL AND receive_count > CASE WHEN last_sequence_number IS NULL THEN 3 ELSE 4 END"
+            }
+        }
+    }
+}
+
+/// A row of `inbox_state`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct InboxRow {
+    pub id: i64,
+    #[sqlx(rename = "message_id")]
+    pub message: MessageId,
+    #[sqlx(rename = "consumer_id")]
+    pub consumer: ConsumerId,
+    pub received: DateTime<Utc>,
+    /// Committed passes, not deliveries: 3 plus one for each message it produced is normal.
+    #[sqlx(rename = "receive_count")]
+    pub passes: i32,
+    pub consumed: Option<DateTime<Utc>>,
+    pub delivered: Option<DateTime<Utc>>,
+    #[sqlx(rename = "last_sequence_number")]
+    pub cursor: Option<i64>,
+}
+
+/// A page of at most `limit` rows, newest first; `before` is the id of the last row of the page before.
+pub async fn list(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    view: InboxView,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<InboxRow>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
+         last_sequence_number FROM {} s WHERE {}",
+        moment("received"),
+        moment("consumed"),
+        moment("delivered"),
+        layout.from(Table::InboxStates),
+        view.test(),
+    ));
+    if let Some(before) = before {
+        sql.push(" AND id < ").push_bind(before);
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    Ok(sql.build_query_as().fetch_all(conn).await?)
+}
+
+/// The rows of one message, by consumer.
+pub async fn of_message(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    message: MessageId,
+) -> Result<Vec<InboxRow>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
+         last_sequence_number FROM {} s WHERE message_id = ",
+        moment("received"),
+        moment("consumed"),
+        moment("delivered"),
+        layout.from(Table::InboxStates),
+    ));
+    sql.push_bind(message).push(" ORDER BY id LIMIT 100");
+    Ok(sql.build_query_as().fetch_all(conn).await?)
+}

@@ -1,0 +1,289 @@
+//! The outbox tables as a whole: how much is pending, since when, of which kinds; what the rules need to know.
+//! Message bodies are read in one place only: for a message that is looked at alone.
+//!
+//! A pending message is found from its parent: outboxes not recorded as delivered, oldest first, as MassTransit
+//! takes them. That costs what is pending, not what is kept. Without MassTransit's own index on a message's
+//! outbox, the oldest messages are looked through instead.
+
+mod heads;
+mod list;
+mod lock;
+mod show;
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+
+pub(super) use self::lock::locks;
+pub use self::{
+    heads::{HeadRow, TextRow, blast, heads, text},
+    list::{Cursor, Filter, Row, View, list},
+    show::{Shown, ahead, show},
+};
+use super::{Error, Index, Layout, Table, sql::moment};
+use crate::domain::{diagnosis::Tally, id::OutboxId};
+
+/// So many of the oldest open outboxes are looked into for sums and groups; beyond that they are estimates.
+pub const SAMPLE: i64 = 2_000;
+/// So many of the oldest messages are looked through where no index leads from an outbox to its messages.
+pub const MOST_WITHOUT_INDEX: i64 = 20_000;
+/// So many of the oldest messages are checked for destinations where no index knows the bad ones.
+const CHECKED: i64 = 5_000;
+/// Counting open outboxes stops here.
+const MOST_OPEN: i64 = 200_000;
+/// Counting what is wrong stops here.
+const MOST_WRONG: i64 = 1_000;
+/// Groups that are told.
+const GROUPS: i64 = 12;
+
+/// What a managed database has an index on (`migrations/managed/0006_messages.sql`).
+const UNDELIVERABLE: &str = "(destination_address IS NULL OR destination_address !~ \
+     '^((rabbitmqs?|amqps?)://[^/ ]+/|queue:|exchange:|topic:)[-A-Za-z0-9_.:%/]+([?]|$)')";
+
+/// Sums over the outbox tables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    /// The server's clock.
+    pub now: DateTime<Utc>,
+    pub open: Tally,
+    pub bus: Tally,
+    pub consumer: Tally,
+    pub oldest: Option<DateTime<Utc>>,
+    pub newest: Option<DateTime<Utc>>,
+    pub last_delivered: Option<DateTime<Utc>>,
+    pub orphans: Tally,
+    pub expired: Tally,
+    pub undeliverable: Tally,
+    pub by_type: Vec<Group>,
+    pub by_destination: Vec<Group>,
+    pub by_outbox: Vec<Group>,
+    /// Rows ever inserted since statistics began.
+    pub inserted: Option<i64>,
+    /// The last sequence number drawn; nothing where our role may not see it.
+    pub drawn: Option<i64>,
+    pub newest_event: Option<DateTime<Utc>>,
+    /// What was not looked at.
+    pub coverage: Vec<String>,
+}
+
+/// Pending messages with something in common, among those that were looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// A message type's URN, a destination or an outbox id; nothing for "no destination".
+    pub key: Option<String>,
+    pub messages: i64,
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+#[derive(FromRow)]
+struct Sums {
+    now: DateTime<Utc>,
+    open: i64,
+    newest: Option<DateTime<Utc>>,
+    last_delivered: Option<DateTime<Utc>>,
+    orphans: i64,
+    expired: i64,
+    undeliverable: i64,
+    inserted: Option<i64>,
+    drawn: Option<i64>,
+    newest_event: Option<DateTime<Utc>>,
+}
+
+#[derive(FromRow)]
+struct GroupRow {
+    by: i32,
+    key: Option<String>,
+    messages: i64,
+    oldest: Option<DateTime<Utc>>,
+    looked: i64,
+}
+
+/// Whether an outbox leads to its messages without reading the whole table.
+pub fn finds_by_outbox(layout: &Layout) -> bool {
+    layout.has_or_small(Index::MessageOutbox, Table::OutboxMessages)
+}
+
+/// The messages that queries by outbox may look at.
+pub(super) fn messages(layout: &Layout, columns: &str) -> String {
+    let from = layout.from(Table::OutboxMessages);
+    if finds_by_outbox(layout) {
+        return from.to_owned();
+    }
+    format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})")
+}
+
+/// Sums and groups as of `now`, or of the server's clock.
+pub async fn overview(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    now: Option<DateTime<Utc>>,
+) -> Result<Overview, Error> {
+    let sums: Sums =
+        sqlx::query_as(AssertSqlSafe(sums_sql(layout))).bind(now).fetch_one(&mut *conn).await?;
+    let groups: Vec<GroupRow> =
+        sqlx::query_as(AssertSqlSafe(groups_sql(layout))).fetch_all(conn).await?;
+    let pick = |by: i32| -> Vec<Group> {
+        let of = groups.iter().filter(|row| row.by == by);
+        of.map(|row| Group { key: row.key.clone(), messages: row.messages, oldest: row.oldest })
+            .collect()
+    };
+    let whole = |by: i32| groups.iter().find(|row| row.by == by);
+    let looked = whole(0).map_or(0, |row| row.looked);
+    let seen = whole(0).map_or(0, |row| row.messages);
+    let bus = if sums.open > looked && looked > 0 && finds_by_outbox(layout) {
+        // Every outbox has about as many as those that were looked into.
+        Tally::About(
+            i64::try_from(i128::from(seen) * i128::from(sums.open) / i128::from(looked))
+                .unwrap_or(seen),
+        )
+    } else {
+        Tally::Exact(seen)
+    };
+    let mut coverage = vec![];
+    if !finds_by_outbox(layout) {
+        coverage.push(format!(
+            "no index on outbox_message(outbox_id): only the oldest {MOST_WITHOUT_INDEX} messages were looked through"
+        ));
+    } else if sums.open > looked {
+        coverage.push(format!("groups are over the oldest {SAMPLE} outboxes"));
+    }
+    let oldest = [0, 1].into_iter().filter_map(|by| whole(by)?.oldest).min();
+    Ok(Overview {
+        now: sums.now,
+        open: Tally::up_to(sums.open, MOST_OPEN),
+        bus,
+        consumer: Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE),
+        oldest,
+        newest: sums.newest,
+        last_delivered: sums.last_delivered,
+        orphans: Tally::up_to(sums.orphans, MOST_WRONG),
+        expired: Tally::up_to(sums.expired, MOST_WRONG),
+        undeliverable: Tally::up_to(sums.undeliverable, MOST_WRONG),
+        by_type: pick(2),
+        by_destination: pick(3),
+        by_outbox: pick(4),
+        inserted: sums.inserted,
+        drawn: sums.drawn,
+        newest_event: sums.newest_event,
+        coverage,
+    })
+}
+
+/// Where messages without an owner are looked for: a managed database has an index on them, MassTransit's own
+/// index leads to those without an outbox, and else only the oldest are looked at.
+fn orphans(layout: &Layout, columns: &str) -> String {
+    let from = layout.from(Table::OutboxMessages);
+    if layout.is_managed() || layout.is_small(Table::OutboxMessages) {
+        from.to_owned()
+    } else if layout.has(Index::MessageOutbox) {
+        format!(
+            "(SELECT {columns} FROM {from} w WHERE outbox_id IS NULL LIMIT {MOST_WITHOUT_INDEX})"
+        )
+    } else {
+        format!(
+            "(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})"
+        )
+    }
+}
+
+/// Single figures. Each is an index look-up, or bounded.
+fn sums_sql(layout: &Layout) -> String {
+    let [states, from, events] =
+        [Table::OutboxStates, Table::OutboxMessages, Table::Events].map(|table| layout.from(table));
+    let relation = |table: Table| layout.relation(table).unwrap_or("nothing").replace('\'', "''");
+    let outbox = relation(Table::OutboxMessages);
+    let pool = |whole: bool, most: i64, columns: &str| {
+        if whole {
+            from.to_owned()
+        } else {
+            format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {most})")
+        }
+    };
+    let parents = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id";
+    let small = layout.is_small(Table::OutboxMessages);
+    // Managed databases have partial indexes for these; elsewhere only the oldest messages are looked at.
+    let whole = small || layout.is_managed();
+    let orphans = orphans(layout, parents);
+    let expired = pool(
+        layout.has(Index::MessageExpiration) || small,
+        MOST_WITHOUT_INDEX,
+        &format!("{parents}, expiration_time"),
+    );
+    let wrong = pool(whole, CHECKED, &format!("{parents}, destination_address"));
+    let pending = |source: &str, test: &str| {
+        format!(
+            "(SELECT count(*) FROM (SELECT FROM {source} m {} WHERE {test} AND {} = 0 LIMIT {MOST_WRONG}) x)",
+            super::messages::parents(layout),
+            super::messages::DELIVERY,
+        )
+    };
+    format!(
+        "SELECT coalesce($1, now()) AS now, \
+         (SELECT count(*) FROM (SELECT FROM {states} s WHERE delivered IS NULL LIMIT {MOST_OPEN}) x) AS open, \
+         (SELECT {} FROM {from} m ORDER BY sequence_number DESC LIMIT 1) AS newest, \
+         (SELECT max({}) FROM {states} s WHERE delivered IS NOT NULL) AS last_delivered, \
+         (SELECT count(*) FROM (SELECT FROM {orphans} m WHERE outbox_id IS NULL AND inbox_message_id IS NULL \
+            LIMIT {MOST_WRONG}) x) AS orphans, \
+         {} AS expired, {} AS undeliverable, \
+         pg_stat_get_tuples_inserted(to_regclass('{outbox}')) AS inserted, \
+         (SELECT CASE WHEN has_sequence_privilege(d.objid, 'SELECT') OR has_sequence_privilege(d.objid, 'USAGE') \
+            THEN coalesce(pg_sequence_last_value(d.objid), 0) END \
+          FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
+          WHERE d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass \
+            AND d.refobjid = to_regclass('{outbox}') AND d.deptype IN ('a', 'i') LIMIT 1) AS drawn, \
+         (SELECT {} FROM {events} e ORDER BY seq_id DESC LIMIT 1) AS newest_event",
+        moment("m.sent_time"),
+        moment("s.delivered"),
+        pending(&expired, "m.expiration_time < coalesce($1, now())"),
+        pending(&wrong, &UNDELIVERABLE.replace("destination_address", "m.destination_address")),
+        moment("e.timestamp"),
+    )
+}
+
+/// Pending messages of the oldest open outboxes: all (0), those of consumers (1), by type (2), destination (3)
+/// and outbox (4).
+fn groups_sql(layout: &Layout) -> String {
+    let (states, inbox) = (layout.from(Table::OutboxStates), layout.from(Table::InboxStates));
+    let columns = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id, message_type, \
+                   destination_address, sent_time";
+    let from = messages(layout, columns);
+    let taken = format!(
+        "left(split_part(m.message_type, ';', 1), 200) AS kind, m.destination_address AS destination, {} AS sent",
+        moment("m.sent_time")
+    );
+    // ORDER BY inside LATERAL keeps the planner from reading the whole table instead of the pending part.
+    let mut sql = format!(
+        "WITH open AS MATERIALIZED (SELECT outbox_id, coalesce(last_sequence_number, 0) AS passed \
+           FROM {states} s WHERE delivered IS NULL ORDER BY created, outbox_id LIMIT {SAMPLE}), \
+         bus AS MATERIALIZED (SELECT m.* FROM open o CROSS JOIN LATERAL (SELECT {taken}, m.outbox_id \
+           FROM {from} m WHERE m.outbox_id = o.outbox_id AND m.sequence_number > o.passed \
+           ORDER BY m.sequence_number LIMIT {SAMPLE}) m LIMIT {}), \
+         half AS MATERIALIZED (SELECT message_id, consumer_id, coalesce(last_sequence_number, 0) AS passed \
+           FROM {inbox} s WHERE delivered IS NULL AND consumed IS NOT NULL LIMIT {SAMPLE}), \
+         consumer AS MATERIALIZED (SELECT m.* FROM half i CROSS JOIN LATERAL (SELECT {taken} \
+           FROM {from} m WHERE m.inbox_message_id = i.message_id AND m.inbox_consumer_id = i.consumer_id \
+           AND m.sequence_number > i.passed ORDER BY m.sequence_number LIMIT {SAMPLE}) m LIMIT {SAMPLE}), \
+         both_ AS (SELECT kind, destination, sent, outbox_id FROM bus \
+           UNION ALL SELECT kind, destination, sent, NULL FROM consumer) \
+         SELECT 0 AS by, NULL AS key, count(*) AS messages, min(sent) AS oldest, (SELECT count(*) FROM open) AS looked \
+           FROM bus \
+         UNION ALL SELECT 1, NULL, count(*), min(sent), 0 FROM consumer",
+        SAMPLE * 4
+    );
+    for (by, key) in [(2, "kind"), (3, "destination"), (4, "outbox_id::text")] {
+        let only = if by == 4 { "WHERE outbox_id IS NOT NULL" } else { "" };
+        // Writing to a String cannot fail.
+        let _ = write!(
+            sql,
+            " UNION ALL (SELECT {by}, {key}, count(*), min(sent), 0 FROM both_ {only} GROUP BY {key} \
+             ORDER BY count(*) DESC, min(sent) LIMIT {GROUPS})"
+        );
+    }
+    sql
+}
+
+/// The ids of an outbox group's key.
+pub fn outbox_of(key: &str) -> Option<OutboxId> {
+    key.parse().ok().map(OutboxId)
+}

@@ -1,0 +1,305 @@
+//! What was seen of outboxes and inbox: everything the rules judge, and nothing else.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::Poison;
+use crate::domain::{
+    burn::Movement,
+    id::{ConsumerId, MessageId, OutboxId},
+    id_clock::LastPass,
+};
+
+/// How many, as far as it was worth counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tally {
+    Exact(i64),
+    /// From the planner's figures or a part that was counted.
+    About(i64),
+    /// Counting stopped there.
+    AtLeast(i64),
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self::Exact(0)
+    }
+}
+
+impl Tally {
+    /// A count that stopped at `most`.
+    #[must_use]
+    pub const fn up_to(count: i64, most: i64) -> Self {
+        if count >= most { Self::AtLeast(most) } else { Self::Exact(count) }
+    }
+
+    /// The number, whatever it is worth.
+    #[must_use]
+    pub const fn number(self) -> i64 {
+        match self {
+            Self::Exact(number) | Self::About(number) | Self::AtLeast(number) => number,
+        }
+    }
+
+    /// Both together, worth as much as the lesser of them.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        let sum = self.number() + other.number();
+        match (self, other) {
+            (Self::Exact(_), Self::Exact(_)) => Self::Exact(sum),
+            (Self::AtLeast(_), _) | (_, Self::AtLeast(_)) => Self::AtLeast(sum),
+            _ => Self::About(sum),
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    /// `1,204`, `~100,000`, `10,000+`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = thousands(self.number());
+        f.pad(&match self {
+            Self::Exact(_) => number,
+            Self::About(_) => format!("~{number}"),
+            Self::AtLeast(_) => format!("{number}+"),
+        })
+    }
+}
+
+/// `1,204`
+#[must_use]
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::from(if number < 0 { "-" } else { "" });
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A session of the server that holds something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    pub pid: i32,
+    /// As it named itself; MassTransit's are often nameless.
+    pub application: String,
+    /// `idle in transaction`; nothing where our role may not see it.
+    pub state: Option<String>,
+    /// When its transaction began.
+    pub since: Option<DateTime<Utc>>,
+    pub client: Option<String>,
+}
+
+/// Whether somebody works on a row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Lock {
+    Free,
+    Held(Backend),
+    /// The row's `xmax` cannot tell: several may share it.
+    #[default]
+    Unknown,
+}
+
+/// An outbox that is not recorded as delivered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    pub outbox: OutboxId,
+    pub created: DateTime<Utc>,
+    pub pass: LastPass,
+    /// The last sequence number recorded as sent.
+    pub cursor: Option<i64>,
+    pub pending: i64,
+    pub next: Option<Next>,
+    pub lock: Lock,
+}
+
+/// The message that an outbox would send next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    pub sequence: i64,
+    pub message: MessageId,
+    /// The first URN of its type.
+    pub kind: String,
+    pub destination: Option<String>,
+    /// What is wrong with its text; nothing where the text was not looked at.
+    pub poison: Option<Vec<Poison>>,
+}
+
+/// What waits behind a blocker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blast {
+    pub outboxes: Tally,
+    pub orders: Tally,
+    /// The orders' lines added up; nothing where they could not be.
+    pub value: Option<Decimal>,
+}
+
+/// Where the message that a consumer worked on is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Inbound {
+    /// In the queue or its error queue: it comes again.
+    Waits,
+    /// In neither: it never comes again.
+    Gone,
+    /// The broker was not asked.
+    #[default]
+    Unknown,
+}
+
+/// A consumer that committed its work, but whose messages are not recorded as delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HalfDone {
+    pub message: MessageId,
+    pub consumer: ConsumerId,
+    pub consumed: DateTime<Utc>,
+    /// `receive_count`: committed passes, not deliveries.
+    pub passes: i32,
+    pub pending: i64,
+    /// One of its messages has no destination: MassTransit's passes repeat without end.
+    pub aimless: bool,
+    pub lock: Lock,
+    pub inbound: Inbound,
+}
+
+/// What a consumer's inbox rows tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConsumerFacts {
+    pub consumer: ConsumerId,
+    /// As configured, else the end of the id.
+    pub name: String,
+    pub rows: i64,
+    pub done: i64,
+    /// Consumed is null, older than a minute, not known to be worked on.
+    pub failing: i64,
+    pub half_done: i64,
+    /// Second deliveries that changed nothing, where the consumer produced no message: exact.
+    pub duplicates_exact: i64,
+    /// The same over the consumer's smallest number of passes: an estimate.
+    pub duplicates_estimated: i64,
+    /// Received to delivered of the newest rows that were received once.
+    pub latency: Option<Latency>,
+}
+
+/// Percentiles of a length of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latency {
+    pub rows: i64,
+    pub p50: TimeDelta,
+    pub p95: TimeDelta,
+    pub p99: TimeDelta,
+}
+
+/// What was seen of the inbox.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Inbox {
+    pub rows: Tally,
+    pub last_hour: Tally,
+    pub consumers: Vec<ConsumerFacts>,
+    pub failing: Tally,
+    pub oldest_failing: Option<DateTime<Utc>>,
+    pub half_done: Tally,
+    /// The oldest of them.
+    pub halves: Vec<HalfDone>,
+    /// Delivered rows past the window that outbox rows still refer to.
+    pub blocking_cleanup: Tally,
+    /// One of them.
+    pub blocker: Option<MessageId>,
+    /// All delivered rows past the window.
+    pub past_window: Tally,
+}
+
+impl Inbox {
+    /// Second deliveries, exact and estimated, and their share of all deliveries in percent.
+    #[must_use]
+    pub fn duplicates(&self) -> (i64, i64, Option<f64>) {
+        let exact = self.consumers.iter().map(|one| one.duplicates_exact).sum::<i64>();
+        let estimated = self.consumers.iter().map(|one| one.duplicates_estimated).sum::<i64>();
+        let done: i64 = self.consumers.iter().map(|one| one.done).sum();
+        let all = exact + estimated + done;
+        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+        let share = (all > 0).then(|| (exact + estimated) as f64 * 100.0 / all as f64);
+        (exact, estimated, share)
+    }
+}
+
+/// Whether the outbox is used at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Rows ever inserted since the statistics began; nothing where they cannot be read.
+    pub inserted: Option<i64>,
+    /// Numbers were drawn for messages.
+    pub numbered: Option<bool>,
+    pub newest_event: Option<DateTime<Utc>>,
+}
+
+/// Everything the rules judge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// The server's clock.
+    pub now: DateTime<Utc>,
+    /// This machine's clock at the same moment.
+    pub our_clock: Option<DateTime<Utc>>,
+    /// Orderscope's own database: its relay keeps delivered rows.
+    pub managed: bool,
+    pub bus: Tally,
+    pub consumer: Tally,
+    /// Outboxes not recorded as delivered.
+    pub open: Tally,
+    /// When the oldest pending message was published.
+    pub oldest: Option<DateTime<Utc>>,
+    pub newest: Option<DateTime<Utc>>,
+    /// The newest delivery that is recorded in rows that were kept.
+    pub last_delivered: Option<DateTime<Utc>>,
+    pub orphans: Tally,
+    pub expired: Tally,
+    /// Pending messages without a destination or with one that cannot be used.
+    pub undeliverable: Tally,
+    /// The oldest open outboxes, in the order in which they are taken.
+    pub heads: Vec<Head>,
+    pub blast: Option<Blast>,
+    pub inbox: Inbox,
+    pub missing_indexes: Vec<String>,
+    pub written: Written,
+    /// The broker answers; nothing where it was not asked.
+    pub broker: Option<bool>,
+    /// What our own samples show.
+    pub movement: Option<Movement>,
+}
+
+impl Facts {
+    /// Nothing anywhere, at a moment.
+    #[must_use]
+    pub fn nothing(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            our_clock: None,
+            managed: false,
+            bus: Tally::default(),
+            consumer: Tally::default(),
+            open: Tally::default(),
+            oldest: None,
+            newest: None,
+            last_delivered: None,
+            orphans: Tally::default(),
+            expired: Tally::default(),
+            undeliverable: Tally::default(),
+            heads: vec![],
+            blast: None,
+            inbox: Inbox::default(),
+            missing_indexes: vec![],
+            written: Written::default(),
+            broker: None,
+            movement: None,
+        }
+    }
+
+    /// Everything not recorded as delivered.
+    #[must_use]
+    pub const fn pending(&self) -> Tally {
+        self.bus.plus(self.consumer)
+    }
+}

@@ -1,0 +1,131 @@
+//! The rules about the inbox: consumers that fail, that stopped half-way, and a clean-up that cannot go on.
+
+use super::{
+    Facts, Finding, HalfDone, Inbound, Lock, Rule, Severity, Subject, Tally, Thresholds,
+    bus::messages,
+};
+use crate::domain::age::{self, Age};
+
+/// More committed passes than this on a row that is not delivered are an endless loop.
+const LOOPING: i32 = 100;
+
+pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
+    [half_done(facts, limits), failing(facts), cleanup(facts, limits)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Whether only an operator can finish it: pending rows, old enough, nobody at work, the broker up, and the
+/// message that the consumer worked on nowhere.
+pub(super) fn is_dangerous(row: &HalfDone, facts: &Facts, limits: &Thresholds) -> bool {
+    row.pending > 0
+        && facts.now - row.consumed >= limits.held
+        && row.lock == Lock::Free
+        && facts.broker == Some(true)
+        && row.inbound == Inbound::Gone
+}
+
+fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
+    let inbox = &facts.inbox;
+    let old = |row: &&HalfDone| facts.now - row.consumed >= limits.held;
+    let first = inbox.halves.iter().find(old)?;
+    let dangerous: Vec<_> =
+        inbox.halves.iter().filter(|row| is_dangerous(row, facts, limits)).collect();
+    let aimless = inbox.halves.iter().find(|row| row.aimless || row.passes > LOOPING);
+    let pending: i64 = inbox.halves.iter().map(|row| row.pending).sum();
+    let waiting = format!(
+        "{} consumed, {} of theirs not recorded as delivered",
+        messages(inbox.half_done),
+        messages(Tally::Exact(pending))
+    );
+    let oldest = format!(
+        "the oldest, message {}, was consumed {} ago",
+        first.message.short(),
+        Age::of(first.consumed, facts.now)
+    );
+    let finding = if let Some(row) = dangerous.first() {
+        Finding::new(
+            Rule::HalfDone,
+            Severity::Alert,
+            format!("{waiting}: {} of them will never be redelivered", dangerous.len()),
+            "deliver them: the broker is up, and their inbound message is in no queue any more",
+        )
+        .because("the business change is committed, its messages are missing")
+        .about(Subject::Inbox(row.message))
+    } else if let Some(row) = aimless {
+        Finding::new(
+            Rule::HalfDone,
+            Severity::Alert,
+            format!("message {} repeats without end: {} passes", row.message.short(), row.passes),
+            "give the consumer's message a destination",
+        )
+        .because("a consumer's message without a destination lets MassTransit repeat the same pass for ever")
+        .because(waiting)
+        .about(Subject::Inbox(row.message))
+    } else {
+        let cause = match facts.broker {
+            Some(false) => "the broker does not answer: they go on when it is back",
+            Some(true) => {
+                "the broker answers; their inbound message is still in a queue or was not looked for"
+            }
+            None => {
+                "the broker was not asked: whether their inbound message still waits is not known"
+            }
+        };
+        Finding::new(
+            Rule::HalfDone,
+            Severity::Warning,
+            format!("{waiting}: they wait for redelivery"),
+            "usually nothing: the service finishes them when the message comes again; otherwise look for \
+             the inbound message in its queue and error queue",
+        )
+        .because(cause)
+        .about(Subject::Inbox(first.message))
+    };
+    Some(finding.because(oldest))
+}
+
+fn failing(facts: &Facts) -> Option<Finding> {
+    let inbox = &facts.inbox;
+    let since = inbox.oldest_failing.filter(|_| inbox.failing.number() > 0)?;
+    let by = inbox.consumers.iter().filter(|one| one.failing > 0);
+    let by: Vec<_> = by.map(|one| format!("{} {}", one.name, one.failing)).collect();
+    Some(
+        Finding::new(
+            Rule::Failing,
+            Severity::Warning,
+            format!("{} received, but no attempt of a consumer succeeded", messages(inbox.failing)),
+            "look into the error queues and the service's log: the handlers threw, their work was rolled back",
+        )
+        .because(format!("the first was received {} ago", Age::of(since, facts.now)))
+        .because_all((!by.is_empty()).then(|| format!("by consumer: {}", by.join(", "))))
+        .about(Subject::InboxList),
+    )
+}
+
+fn cleanup(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
+    let inbox = &facts.inbox;
+    // In a database of our own the delivered rows are kept on purpose.
+    if facts.managed || inbox.blocking_cleanup.number() == 0 {
+        return None;
+    }
+    let finding = Finding::new(
+        Rule::CleanUpBlocked,
+        Severity::Warning,
+        format!(
+            "the inbox clean-up is blocked: {} delivered, but still referred to by outbox rows",
+            messages(inbox.blocking_cleanup)
+        ),
+        "remove the delivered outbox rows that refer to them; the service then cleans up by itself",
+    )
+    .because(format!(
+        "{} are past the window of {} and should be gone; each clean-up fails on the oldest (23503)",
+        messages(inbox.past_window),
+        age::length(limits.window)
+    ));
+    Some(match inbox.blocker {
+        Some(message) => finding.about(Subject::Inbox(message)),
+        None => finding.about(Subject::InboxList),
+    })
+}

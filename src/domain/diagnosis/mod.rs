@@ -1,0 +1,195 @@
+//! Why messages do not leave: ordered rules over what was seen, each with its evidence and the next step.
+//!
+//! The tables hold no error text and no attempts, so every finding is our own conclusion, and its wording
+//! says what it rests on. Pending means "not recorded as delivered", never "not sent".
+
+mod bus;
+mod facts;
+mod inbox;
+mod poison;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use chrono::TimeDelta;
+
+pub use self::{
+    facts::{
+        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Inbound, Inbox, Latency, Lock, Next,
+        Tally, Written, thousands,
+    },
+    poison::{Poison, Text, exchange, poison, short_destination},
+};
+use super::id::{MessageId, OutboxId};
+
+/// From when on something is worth telling. All of it is configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thresholds {
+    /// More pending messages than this are an alert.
+    pub backlog: i64,
+    /// An oldest open outbox of this age, with nothing moving, is a stall.
+    pub stalled: TimeDelta,
+    /// An outbox older than this is held while younger ones leave; the same for inbox rows.
+    pub held: TimeDelta,
+    /// The service's window for duplicates: how long delivered inbox rows stay.
+    pub window: TimeDelta,
+    /// The largest message that the broker takes, in bytes.
+    pub largest: i64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            backlog: 1_000,
+            stalled: TimeDelta::minutes(15),
+            held: TimeDelta::minutes(1),
+            window: TimeDelta::minutes(30),
+            // RabbitMQ's default `max_message_size` since 3.8 is 128 MiB, since 4.0 16 MiB.
+            largest: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// What kind of thing was found, in the order in which the rules are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    WorkerIdle,
+    BrokerRefused,
+    PoisonHead,
+    LockHolder,
+    HeldHead,
+    HeadBlocks,
+    Undeliverable,
+    Orphans,
+    HalfDone,
+    Failing,
+    CleanUpBlocked,
+    Backlog,
+    MissingIndexes,
+    ClockSkew,
+    Bypassed,
+    Expired,
+    Stuttering,
+}
+
+impl Rule {
+    /// Stable, for programs: `poison-head`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WorkerIdle => "worker-idle",
+            Self::BrokerRefused => "broker-refused",
+            Self::PoisonHead => "poison-head",
+            Self::HeadBlocks => "head-blocks",
+            Self::LockHolder => "lock-holder",
+            Self::HeldHead => "held-head",
+            Self::Undeliverable => "undeliverable",
+            Self::Orphans => "orphans",
+            Self::HalfDone => "half-done",
+            Self::Failing => "failing-consumers",
+            Self::CleanUpBlocked => "clean-up-blocked",
+            Self::Backlog => "backlog",
+            Self::MissingIndexes => "missing-indexes",
+            Self::ClockSkew => "clock-skew",
+            Self::Bypassed => "outbox-bypassed",
+            Self::Expired => "expired",
+            Self::Stuttering => "stuttering-drain",
+        }
+    }
+}
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// No fault; said so that nobody takes it for one.
+    Note,
+    Warning,
+    Alert,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Alert => "alert",
+        })
+    }
+}
+
+/// The row that a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A message by its sequence number.
+    Message(i64),
+    Outbox(OutboxId),
+    Inbox(MessageId),
+    Orphans,
+    Expired,
+    InboxList,
+}
+
+/// One rule that fired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub rule: Rule,
+    pub severity: Severity,
+    /// What is the matter, in one sentence.
+    pub what: String,
+    /// What it rests on, one line each.
+    pub evidence: Vec<String>,
+    /// What to do next.
+    pub next: String,
+    pub about: Option<Subject>,
+}
+
+impl Finding {
+    fn new(
+        rule: Rule,
+        severity: Severity,
+        what: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        let (what, next) = (what.into(), next.into());
+        Self { rule, severity, what, evidence: vec![], next, about: None }
+    }
+
+    fn about(mut self, subject: Subject) -> Self {
+        self.about = Some(subject);
+        self
+    }
+
+    fn because(mut self, line: impl Into<String>) -> Self {
+        self.evidence.push(line.into());
+        self
+    }
+
+    fn because_all(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.evidence.extend(lines);
+        self
+    }
+}
+
+/// Everything that was found, in the order of the rules.
+#[must_use]
+pub fn diagnose(facts: &Facts, thresholds: &Thresholds) -> Vec<Finding> {
+    let mut found = bus::findings(facts, thresholds);
+    found.extend(inbox::findings(facts, thresholds));
+    found.sort_by_key(|finding| finding.rule);
+    found
+}
+
+/// Whether somebody has to look at once.
+#[must_use]
+pub fn is_alert(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Alert)
+}
+
+/// The outbox at which the delivery stands still, if one is known: what waits behind it is worth counting.
+#[must_use]
+pub fn blocker<'a>(facts: &'a Facts, thresholds: &Thresholds) -> Option<&'a Head> {
+    let head = facts.heads.first()?;
+    let is_old = facts.now - head.created >= thresholds.held;
+    is_old.then_some(head)
+}

@@ -1,0 +1,337 @@
+//! Each rule on facts that make it fire, and on facts that nearly do.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::{
+    burn::{Drain, Movement},
+    id::{ConsumerId, MessageId, OutboxId},
+    id_clock::LastPass,
+    samples::at,
+};
+
+fn now() -> DateTime<Utc> {
+    at("2026-11-22T14:02:11Z")
+}
+
+fn ago(minutes: i64) -> DateTime<Utc> {
+    now() - TimeDelta::minutes(minutes)
+}
+
+fn head(number: u128, minutes: i64) -> Head {
+    Head {
+        outbox: OutboxId(Uuid::from_u128(number)),
+        created: ago(minutes),
+        pass: LastPass::NoneCommitted,
+        cursor: None,
+        pending: 1,
+        next: Some(Next {
+            sequence: 88_190 + i64::try_from(number).unwrap(),
+            message: MessageId(Uuid::from_u128(number)),
+            kind: "urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent".to_owned(),
+            destination: Some("rabbitmq://h/X".to_owned()),
+            poison: Some(vec![]),
+        }),
+        lock: Lock::Free,
+    }
+}
+
+/// Ten open outboxes since 30 minutes; nobody has tried any.
+fn stalled() -> Facts {
+    Facts {
+        bus: Tally::Exact(10),
+        open: Tally::Exact(10),
+        oldest: Some(ago(30)),
+        newest: Some(ago(20)),
+        heads: (0..10).map(|number| head(number, 30 - i64::try_from(number).unwrap())).collect(),
+        ..Facts::nothing(now())
+    }
+}
+
+fn movement(since: i64, last_leaving: Option<i64>) -> Movement {
+    Movement {
+        since: ago(since),
+        coming: Some(0.0),
+        leaving: Some(0.0),
+        last_leaving: last_leaving.map(ago),
+        looks: 30,
+        stutters: false,
+        drain: Drain::Never,
+    }
+}
+
+fn found(facts: &Facts) -> Vec<Finding> {
+    diagnose(facts, &Thresholds::default())
+}
+
+fn rules(facts: &Facts) -> Vec<Rule> {
+    found(facts).iter().map(|finding| finding.rule).collect()
+}
+
+fn only(facts: &Facts) -> Finding {
+    let found = found(facts);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    found.into_iter().next().unwrap()
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is_wrong() {
+    assert_eq!(rules(&Facts::nothing(now())), []);
+    let mut young = stalled();
+    young.heads = vec![head(1, 0)];
+    assert_eq!(rules(&young), []);
+}
+
+#[test]
+fn a_worker_that_never_tried_is_suspected_until_our_samples_are_long_enough() {
+    let suspected = only(&stalled());
+    assert_eq!((suspected.rule, suspected.severity), (Rule::WorkerIdle, Severity::Alert));
+    assert!(suspected.what.contains("suspected"), "{suspected:?}");
+    assert_eq!(suspected.about, Some(Subject::Message(88_190)));
+    let sure = only(&Facts { movement: Some(movement(16, None)), ..stalled() });
+    assert!(sure.what.contains("is idle"), "{sure:?}");
+    assert!(sure.evidence[0].contains("no delivery for 15m"), "{sure:?}");
+}
+
+#[test]
+fn an_idle_worker_of_ten_minutes_is_a_warning() {
+    let mut facts = stalled();
+    facts.heads = vec![head(1, 10)];
+    let finding = only(&facts);
+    assert_eq!((finding.rule, finding.severity), (Rule::WorkerIdle, Severity::Warning));
+}
+
+#[test]
+fn a_pass_that_moved_nothing_means_that_the_broker_refused() {
+    let mut facts = stalled();
+    facts.heads[0].pass = LastPass::At(now() - TimeDelta::seconds(9));
+    let finding = &found(&facts)[0];
+    assert_eq!(finding.rule, Rule::BrokerRefused);
+    assert!(finding.what.contains("a worker tries"), "{finding:?}");
+    assert!(finding.evidence.iter().any(|line| line.contains("9 of the 9")), "{finding:?}");
+    facts.heads[0].pass = LastPass::At(ago(25));
+    assert!(found(&facts)[0].what.contains("nobody has tried since"));
+    assert_eq!(rules(&facts), [Rule::BrokerRefused, Rule::HeadBlocks]);
+}
+
+#[test]
+fn a_poisonous_head_is_named_before_a_worker_is_called_idle() {
+    let mut facts = stalled();
+    let bad = vec![Poison::Headers("is no JSON at line 1, column 2".to_owned())];
+    facts.heads[0].next.as_mut().unwrap().poison = Some(bad);
+    facts.blast = Some(Blast {
+        outboxes: Tally::Exact(9),
+        orders: Tally::Exact(7),
+        value: "204.10".parse().ok(),
+    });
+    assert_eq!(rules(&facts), [Rule::PoisonHead, Rule::HeadBlocks]);
+    let found = found(&facts);
+    assert_eq!(found[0].about, Some(Subject::Message(88_190)));
+    assert!(found[0].evidence.iter().any(|line| line.contains("before it can be recorded")));
+    assert!(found[1].what.starts_with("9 outboxes wait behind"), "{found:?}");
+    assert!(
+        found[1].evidence.iter().any(|line| line.contains("7 orders, worth 204.10")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_head_without_destination_blocks_nothing_but_would_be_lost() {
+    let mut facts = stalled();
+    facts.heads[0].next.as_mut().unwrap().poison = Some(vec![Poison::NoDestination]);
+    let finding = only(&facts);
+    assert_eq!((finding.rule, finding.severity), (Rule::PoisonHead, Severity::Warning));
+    assert!(
+        finding.evidence.iter().any(|line| line.contains("lost without an error")),
+        "{finding:?}"
+    );
+}
+
+fn backend() -> Backend {
+    Backend {
+        pid: 4711,
+        application: String::new(),
+        state: Some("idle in transaction".to_owned()),
+        since: Some(ago(12)),
+        client: Some("10.0.0.7".to_owned()),
+    }
+}
+
+#[test]
+fn the_holder_of_the_lock_is_named() {
+    let mut facts = stalled();
+    facts.heads[0].lock = Lock::Held(backend());
+    let found = found(&facts);
+    assert_eq!(found[0].rule, Rule::LockHolder);
+    assert_eq!(
+        found[0].what,
+        "outbox …0000 is held by backend 4711 (a nameless session, idle in transaction, in its transaction \
+         for 12m 00s)"
+    );
+    assert!(found[0].next.starts_with("stop that process first"));
+}
+
+#[test]
+fn a_held_head_while_younger_ones_leave() {
+    let mut facts = stalled();
+    facts.movement = Some(movement(20, Some(0)));
+    let failing = found(&facts);
+    assert_eq!(failing[0].rule, Rule::HeldHead);
+    assert!(failing[0].what.contains("its delivery fails"), "{failing:?}");
+    assert_eq!(failing[0].severity, Severity::Warning, "younger ones leave: no stall");
+    facts.heads[0].lock = Lock::Held(backend());
+    let locked = found(&facts);
+    assert_eq!((locked[0].rule, locked[0].severity), (Rule::HeldHead, Severity::Alert));
+    assert!(
+        locked[0].evidence.iter().any(|line| line.contains("younger outboxes leave")),
+        "{locked:?}"
+    );
+}
+
+#[test]
+fn a_backlog_above_the_limit_is_an_alert() {
+    let facts = Facts { bus: Tally::Exact(1_001), ..Facts::nothing(now()) };
+    let finding = only(&facts);
+    assert_eq!((finding.rule, finding.severity), (Rule::Backlog, Severity::Alert));
+    assert!(is_alert(&found(&facts)));
+    let facts = Facts { bus: Tally::Exact(1_000), ..facts };
+    assert_eq!(rules(&facts), []);
+}
+
+#[test]
+fn orphans_expired_and_undeliverable_messages_are_told() {
+    let facts = Facts {
+        orphans: Tally::Exact(1),
+        expired: Tally::Exact(2),
+        undeliverable: Tally::AtLeast(3),
+        ..Facts::nothing(now())
+    };
+    assert_eq!(rules(&facts), [Rule::Undeliverable, Rule::Orphans, Rule::Expired]);
+    assert!(found(&facts)[1].what.starts_with("1 message without an owner"));
+    assert!(!is_alert(&found(&facts)));
+}
+
+fn half(passes: i32) -> HalfDone {
+    HalfDone {
+        message: MessageId(Uuid::from_u128(0xabcd)),
+        consumer: ConsumerId(Uuid::from_u128(1)),
+        consumed: ago(5),
+        passes,
+        pending: 1,
+        aimless: false,
+        lock: Lock::Free,
+        inbound: Inbound::Unknown,
+    }
+}
+
+fn with_half(row: HalfDone) -> Facts {
+    let inbox = Inbox { half_done: Tally::Exact(1), halves: vec![row], ..Inbox::default() };
+    Facts { inbox, ..Facts::nothing(now()) }
+}
+
+#[test]
+fn a_half_done_consumer_waits_unless_nothing_can_come_again() {
+    let waits = only(&with_half(half(1)));
+    assert_eq!((waits.rule, waits.severity), (Rule::HalfDone, Severity::Warning));
+    assert!(waits.what.contains("wait for redelivery"), "{waits:?}");
+    let gone = HalfDone { inbound: Inbound::Gone, ..half(1) };
+    let up = |row: HalfDone| Facts { broker: Some(true), ..with_half(row) };
+    let dangerous = only(&up(gone.clone()));
+    assert_eq!(dangerous.severity, Severity::Alert);
+    assert!(dangerous.what.contains("never be redelivered"), "{dangerous:?}");
+    // Each condition alone takes the danger away.
+    let down = Facts { broker: Some(false), ..with_half(gone.clone()) };
+    for facts in [
+        down,
+        up(HalfDone { inbound: Inbound::Waits, ..gone.clone() }),
+        up(HalfDone { lock: Lock::Unknown, ..gone.clone() }),
+        up(HalfDone { lock: Lock::Held(backend()), ..gone.clone() }),
+        up(HalfDone { pending: 0, ..gone.clone() }),
+    ] {
+        assert_eq!(only(&facts).severity, Severity::Warning, "{facts:?}");
+    }
+    assert_eq!(rules(&up(HalfDone { consumed: now(), ..gone })), []);
+}
+
+#[test]
+fn endless_passes_are_told() {
+    let finding = only(&with_half(half(2_300)));
+    assert!(finding.what.contains("2300 passes"), "{finding:?}");
+    let aimless = only(&with_half(HalfDone { aimless: true, ..half(3) }));
+    assert_eq!(aimless.severity, Severity::Alert);
+}
+
+#[test]
+fn failing_consumers_are_told_by_name() {
+    let consumers = vec![ConsumerFacts {
+        consumer: ConsumerId(Uuid::nil()),
+        name: "DeleteBasketFailedCommandHandler".to_owned(),
+        rows: 3,
+        done: 0,
+        failing: 3,
+        half_done: 0,
+        duplicates_exact: 0,
+        duplicates_estimated: 0,
+        latency: None,
+    }];
+    let inbox = Inbox {
+        consumers,
+        failing: Tally::Exact(3),
+        oldest_failing: Some(ago(61)),
+        ..Inbox::default()
+    };
+    let finding = only(&Facts { inbox, ..Facts::nothing(now()) });
+    assert_eq!(finding.rule, Rule::Failing);
+    assert!(finding.evidence[1].contains("DeleteBasketFailedCommandHandler 3"), "{finding:?}");
+}
+
+#[test]
+fn a_blocked_clean_up_is_told_on_attached_databases_only() {
+    let inbox = Inbox {
+        blocking_cleanup: Tally::Exact(1),
+        past_window: Tally::Exact(4),
+        ..Inbox::default()
+    };
+    let facts = Facts { inbox, ..Facts::nothing(now()) };
+    assert_eq!(only(&facts).rule, Rule::CleanUpBlocked);
+    assert_eq!(rules(&Facts { managed: true, ..facts }), []);
+}
+
+#[test]
+fn clocks_that_differ_are_told() {
+    let ahead = Facts { newest: Some(now() + TimeDelta::seconds(40)), ..Facts::nothing(now()) };
+    assert!(only(&ahead).what.contains("application's clock is 40s ahead"));
+    let ours = Facts { our_clock: Some(ago(3)), ..Facts::nothing(now()) };
+    assert!(only(&ours).what.contains("3m 00s apart"));
+}
+
+#[test]
+fn an_outbox_that_nobody_uses_while_events_grow_is_bypassed() {
+    let written = Written { inserted: Some(0), numbered: Some(false), newest_event: Some(ago(1)) };
+    let facts = Facts { written, ..Facts::nothing(now()) };
+    assert_eq!(only(&facts).rule, Rule::Bypassed);
+    for written in [
+        Written { inserted: Some(1), ..written },
+        Written { numbered: Some(true), ..written },
+        Written { newest_event: None, ..written },
+    ] {
+        assert_eq!(rules(&Facts { written, ..facts.clone() }), []);
+    }
+}
+
+#[test]
+fn missing_indexes_are_told() {
+    let missing = vec!["outbox_state(created)".to_owned()];
+    let finding = only(&Facts { missing_indexes: missing, ..Facts::nothing(now()) });
+    assert!(finding.what.ends_with("outbox_state(created)"), "{finding:?}");
+}
+
+#[test]
+fn a_stuttering_drain_is_no_fault() {
+    let mut facts = stalled();
+    facts.heads = vec![head(1, 0)];
+    facts.movement = Some(Movement { stutters: true, ..movement(3, Some(0)) });
+    let finding = only(&facts);
+    assert_eq!((finding.rule, finding.severity), (Rule::Stuttering, Severity::Note));
+}

@@ -1,0 +1,333 @@
+//! Outboxes and inbox: how much waits, why it waits, each message by itself. Screens and verbs get the same.
+
+pub mod report;
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    db::{
+        Error, Index, Layout, Table, inbox,
+        inbox::InboxRow,
+        outbox::{self, HeadRow, Overview, Shown},
+    },
+    domain::{
+        burn::{Movement, Sample},
+        consumer::{self, Consumer},
+        diagnosis::{
+            self, ConsumerFacts, Facts, Finding, Head, Inbox, Next, Poison, Tally, Text,
+            Thresholds, Written, diagnose, poison,
+        },
+        id::MessageId,
+        id_clock,
+        outbox::Owner,
+    },
+};
+
+/// What the configuration says about watching messages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watch {
+    pub thresholds: Thresholds,
+    /// Names for consumer ids.
+    pub consumers: Vec<Consumer>,
+}
+
+/// Everything that the screen and `messages status` tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    pub overview: Overview,
+    pub facts: Facts,
+    pub findings: Vec<Finding>,
+    /// What was not looked at.
+    pub coverage: Vec<String>,
+    pub millis: u64,
+    thresholds: Thresholds,
+}
+
+impl Status {
+    /// The same judged with what samples show.
+    #[must_use]
+    pub fn with_movement(mut self, movement: Option<Movement>) -> Self {
+        self.facts.movement = movement;
+        self.findings = diagnose(&self.facts, &self.thresholds);
+        self
+    }
+
+    /// This look, for the sampler.
+    #[must_use]
+    pub const fn sample(&self) -> Sample {
+        Sample {
+            at: self.facts.now,
+            pending: self.facts.pending().number(),
+            drawn: self.overview.drawn,
+        }
+    }
+
+    /// Whether somebody has to look at once.
+    #[must_use]
+    pub fn is_alert(&self) -> bool {
+        diagnosis::is_alert(&self.findings)
+    }
+
+    /// More pending messages than this are an alert.
+    #[must_use]
+    pub const fn limit(&self) -> i64 {
+        self.thresholds.backlog
+    }
+
+    /// A status of facts alone, for tests of screens.
+    #[cfg(test)]
+    pub(crate) fn of(overview: Overview, facts: Facts) -> Self {
+        let thresholds = Thresholds::default();
+        let findings = diagnose(&facts, &thresholds);
+        Self { overview, facts, findings, coverage: vec![], millis: 12, thresholds }
+    }
+}
+
+/// Looks at everything and judges it: as of `now`, or of the server's clock, which is then compared with ours.
+pub async fn status(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+    now: Option<DateTime<Utc>>,
+) -> Result<Status, Error> {
+    let began = Instant::now();
+    let limits = &watch.thresholds;
+    let overview = outbox::overview(conn, layout, now).await?;
+    let our_clock = now.is_none().then(Utc::now);
+    let mut coverage = overview.coverage.clone();
+    let mut facts = Facts {
+        our_clock,
+        managed: layout.is_managed(),
+        bus: overview.bus,
+        consumer: overview.consumer,
+        open: overview.open,
+        oldest: overview.oldest,
+        newest: overview.newest,
+        last_delivered: overview.last_delivered,
+        orphans: overview.orphans,
+        expired: overview.expired,
+        undeliverable: overview.undeliverable,
+        missing_indexes: missing(layout),
+        written: Written {
+            inserted: overview.inserted,
+            numbered: overview.drawn.map(|drawn| drawn > 0),
+            newest_event: overview.newest_event,
+        },
+        ..Facts::nothing(overview.now)
+    };
+    for row in outbox::heads(conn, layout).await? {
+        facts.heads.push(head(row, facts.now));
+    }
+    // Only what may be the blocker is read in full: a look must stay cheap.
+    if let Some(first) =
+        facts.heads.first().filter(|_| diagnosis::blocker(&facts, limits).is_some())
+    {
+        let (created, id) = (first.created, first.outbox);
+        if let Some(sequence) = first.next.as_ref().map(|next| next.sequence) {
+            let found = poison_of(conn, layout, sequence, limits).await?;
+            if let Some(next) = facts.heads.first_mut().and_then(|head| head.next.as_mut()) {
+                next.poison = found;
+            }
+        }
+        if facts.open.number() > 1 {
+            facts.blast = outbox::blast(conn, layout, created, id).await?;
+        }
+    }
+    facts.inbox = inbox_facts(conn, layout, watch, facts.now).await?;
+    if !inbox::sums_all(layout) {
+        coverage.push(format!("inbox sums are over the newest {} rows", inbox::MOST));
+    }
+    let findings = diagnose(&facts, limits);
+    let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Status { overview, facts, findings, coverage, millis, thresholds: limits.clone() })
+}
+
+/// What consumers did, without the outbox.
+pub async fn inbox_facts(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+    now: DateTime<Utc>,
+) -> Result<Inbox, Error> {
+    let limits = &watch.thresholds;
+    let rows = inbox::consumers(conn, layout, now, limits.held, limits.window).await?;
+    let sum = |of: fn(&inbox::ConsumerRow) -> i64| {
+        let sum = rows.iter().map(of).sum();
+        if inbox::sums_all(layout) { Tally::Exact(sum) } else { Tally::AtLeast(sum) }
+    };
+    let (blocking_cleanup, blocker, past_window) = if layout.is_managed() {
+        (Tally::default(), None, Tally::default())
+    } else {
+        inbox::cleanup(conn, layout, now - limits.window).await?
+    };
+    Ok(Inbox {
+        rows: sum(|row| row.rows),
+        last_hour: sum(|row| row.last_hour),
+        failing: sum(|row| row.failing),
+        oldest_failing: rows.iter().filter_map(|row| row.oldest_failing).min(),
+        half_done: sum(|row| row.half_done),
+        halves: inbox::halves(conn, layout).await?,
+        blocking_cleanup,
+        blocker,
+        past_window,
+        consumers: rows
+            .into_iter()
+            .map(|row| ConsumerFacts {
+                name: consumer::named(row.consumer, &watch.consumers),
+                consumer: row.consumer,
+                rows: row.rows,
+                done: row.done,
+                failing: row.failing,
+                half_done: row.half_done,
+                duplicates_exact: row.duplicates_exact,
+                duplicates_estimated: row.duplicates_estimated,
+                latency: row.latency,
+            })
+            .collect(),
+    })
+}
+
+fn head(row: HeadRow, now: DateTime<Utc>) -> Head {
+    Head {
+        outbox: row.outbox,
+        created: row.created,
+        pass: id_clock::last_pass(row.lock_id, now),
+        cursor: row.cursor,
+        pending: row.pending,
+        next: row.next.map(|next| Next {
+            sequence: next.sequence,
+            message: next.message,
+            kind: next.kind,
+            destination: next.destination,
+            poison: None,
+        }),
+        lock: row.lock,
+    }
+}
+
+/// The indexes of MassTransit's own model that its queries need and that are not there.
+fn missing(layout: &Layout) -> Vec<String> {
+    let wanted = [
+        (Index::MessageOutbox, Table::OutboxMessages, "outbox_message(outbox_id, sequence_number)"),
+        (
+            Index::MessageInbox,
+            Table::OutboxMessages,
+            "outbox_message(inbox_message_id, inbox_consumer_id, sequence_number)",
+        ),
+        (Index::OutboxCreated, Table::OutboxStates, "outbox_state(created)"),
+        (Index::InboxDelivered, Table::InboxStates, "inbox_state(delivered)"),
+    ];
+    let gone =
+        wanted.into_iter().filter(|(index, table, _)| layout.reads(*table) && !layout.has(*index));
+    gone.map(|(_, _, name)| name.to_owned()).collect()
+}
+
+/// What is wrong with the text of a message; nothing when it is gone.
+async fn poison_of(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    sequence: i64,
+    limits: &Thresholds,
+) -> Result<Option<Vec<Poison>>, Error> {
+    Ok(outbox::text(conn, layout, sequence).await?.map(|text| {
+        let text = Text {
+            headers: text.headers.as_deref(),
+            properties: text.properties.as_deref(),
+            content_type: text.content_type.as_deref(),
+            destination: text.destination_address.as_deref(),
+            body: text.body.as_deref(),
+            bytes: text.bytes,
+        };
+        poison(&text, limits.largest)
+    }))
+}
+
+/// One message, what is wrong with it, and who received it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub shown: Shown,
+    pub poison: Vec<Poison>,
+    /// Open outboxes that come before its own; only for pending messages of the bus.
+    pub ahead: Option<Tally>,
+    /// Rows of this database's inbox with its message id.
+    pub received: Vec<InboxRow>,
+}
+
+/// How a message is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    Sequence(i64),
+    Message(MessageId),
+}
+
+/// One message with everything stored of it.
+pub async fn message(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+    key: Key,
+) -> Result<Option<Message>, Error> {
+    let (sequence, id) = match key {
+        Key::Sequence(sequence) => (Some(sequence), None),
+        Key::Message(id) => (None, Some(id)),
+    };
+    let Some(shown) = outbox::show(conn, layout, sequence, id).await? else { return Ok(None) };
+    let text = Text {
+        headers: shown.headers.as_deref(),
+        properties: shown.properties.as_deref(),
+        content_type: shown.content_type.as_deref(),
+        destination: shown.destination.as_deref(),
+        body: (i64::try_from(shown.body.len()).is_ok_and(|read| read >= shown.bytes))
+            .then_some(&*shown.body),
+        bytes: shown.bytes,
+    };
+    let found = poison(&text, watch.thresholds.largest);
+    let ahead = match shown.owner {
+        Owner::Bus(outbox) => outbox::ahead(conn, layout, outbox).await?,
+        Owner::Consumer { .. } | Owner::Nobody => None,
+    };
+    let received = inbox::of_message(conn, layout, shown.message).await?;
+    Ok(Some(Message { shown, poison: found, ahead, received }))
+}
+
+/// Whether a finding bears on this message: it is about the message, or about the line it stands in.
+#[must_use]
+pub fn concerns(finding: &Finding, message: &Message) -> bool {
+    use crate::domain::{diagnosis::Rule, outbox::Delivery};
+    if message.shown.delivery != Delivery::Pending {
+        return finding.rule == Rule::Orphans && message.shown.delivery == Delivery::Orphan;
+    }
+    matches!(
+        (finding.rule, message.shown.owner),
+        (Rule::HalfDone, Owner::Consumer { .. })
+            | (
+                Rule::WorkerIdle
+                    | Rule::BrokerRefused
+                    | Rule::PoisonHead
+                    | Rule::LockHolder
+                    | Rule::HeldHead
+                    | Rule::HeadBlocks,
+                Owner::Bus(_),
+            )
+    )
+}
+
+/// In one sentence, why this message is where it is.
+#[must_use]
+pub fn verdict(message: &Message, found: &[Finding]) -> String {
+    use crate::domain::outbox::Delivery;
+    match message.shown.delivery {
+        Delivery::Delivered => {
+            "it is recorded as delivered; the row is kept, or waits for its removal".to_owned()
+        }
+        Delivery::Orphan => "it has no owner: nothing will ever send it".to_owned(),
+        Delivery::Pending => match (message.poison.first(), found.first()) {
+            (Some(bad), _) => format!("it cannot leave as it is: {bad}"),
+            (None, Some(finding)) => format!("it waits: {}", finding.what),
+            (None, None) => "it waits its turn; no rule found anything in its way".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,365 @@
+//! Messages as tables and values: the same rows for verbs and for exports from the screen.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::{Message, Status, Watch};
+use crate::{
+    db::{
+        inbox::InboxRow,
+        outbox::{Group, Row},
+    },
+    domain::{
+        age::{self, Age},
+        burn::Drain,
+        consumer,
+        diagnosis::{Finding, Inbox, short_destination},
+        id_clock::{LastPass, last_pass},
+        mask,
+        outbox::Owner,
+        report::{Cell, Table},
+    },
+};
+
+fn text(text: impl Into<String>) -> Cell {
+    Cell::Text(text.into())
+}
+
+/// The end of a message type: `UserCheckedOutIntegrationEvent`.
+#[must_use]
+pub fn contract(urn: &str) -> &str {
+    urn.rsplit(':').next().unwrap_or(urn)
+}
+
+/// When the backlog would be gone, in words.
+#[must_use]
+pub fn drained(drain: Drain) -> String {
+    match drain {
+        Drain::Empty => "nothing to drain".to_owned(),
+        Drain::Unknown => "not known yet".to_owned(),
+        Drain::Never => "never".to_owned(),
+        Drain::In { likely, soonest, latest } => {
+            let latest = latest.map_or_else(|| "never".to_owned(), age::length);
+            format!("{} [{}-{latest}]", age::length(likely), age::length(soonest))
+        }
+    }
+}
+
+/// Figures and findings, for a person.
+#[must_use]
+pub fn status(status: &Status) -> Table {
+    let (facts, mut rows) = (&status.facts, vec![]);
+    let mut say = |field: &str, cell: Cell| rows.push(vec![text(field), cell]);
+    let aged =
+        |at: Option<DateTime<Utc>>| Cell::maybe(at.map(|at| Age::of(at, facts.now).to_string()));
+    say("not recorded as delivered", text(facts.pending().to_string()));
+    say("of the bus", text(facts.bus.to_string()));
+    say("of consumers", text(facts.consumer.to_string()));
+    say("open outboxes", text(facts.open.to_string()));
+    say("oldest", aged(facts.oldest));
+    say("last delivery recorded", aged(facts.last_delivered));
+    say("orphans", text(facts.orphans.to_string()));
+    say("expired", text(facts.expired.to_string()));
+    say("undeliverable", text(facts.undeliverable.to_string()));
+    for (title, groups) in
+        [("type", &status.overview.by_type), ("to", &status.overview.by_destination)]
+    {
+        for group in groups {
+            let key = group.key.as_deref();
+            let name =
+                if title == "to" { short_destination(key) } else { key.map_or("(none)", contract) };
+            say(title, text(format!("{name} {}", group.messages)));
+        }
+    }
+    let (exact, estimated, share) = facts.inbox.duplicates();
+    say("inbox rows", text(facts.inbox.rows.to_string()));
+    say("inbox failing", text(facts.inbox.failing.to_string()));
+    say("inbox half-done", text(facts.inbox.half_done.to_string()));
+    let share = share.map_or_else(String::new, |share| format!(" ({share:.1}%)"));
+    say("inbox duplicates", text(format!("{exact} exact, {estimated} estimated{share}")));
+    for finding in &status.findings {
+        say(
+            &finding.severity.to_string(),
+            text(format!("{}: {}", finding.rule.name(), finding.what)),
+        );
+    }
+    if status.findings.is_empty() {
+        say("findings", text("none"));
+    }
+    Table { columns: vec!["field", "value"], rows }
+}
+
+/// The same for programs.
+#[must_use]
+pub fn status_value(status: &Status) -> Value {
+    let facts = &status.facts;
+    let groups = |groups: &[Group]| -> Vec<Value> {
+        let of = groups.iter();
+        of.map(
+            |group| json!({ "key": group.key, "messages": group.messages, "oldest": group.oldest }),
+        )
+        .collect()
+    };
+    let (exact, estimated, share) = facts.inbox.duplicates();
+    json!({
+        "at": facts.now,
+        "alert": status.is_alert(),
+        "pending": facts.pending().number(),
+        "pending_bus": facts.bus.number(),
+        "pending_consumer": facts.consumer.number(),
+        "pending_told": facts.pending().to_string(),
+        "open_outboxes": facts.open.number(),
+        "oldest": facts.oldest,
+        "last_delivered": facts.last_delivered,
+        "orphans": facts.orphans.number(),
+        "expired": facts.expired.number(),
+        "undeliverable": facts.undeliverable.number(),
+        "by_type": groups(&status.overview.by_type),
+        "by_destination": groups(&status.overview.by_destination),
+        "inbox": {
+            "rows": facts.inbox.rows.number(),
+            "last_hour": facts.inbox.last_hour.number(),
+            "failing": facts.inbox.failing.number(),
+            "half_done": facts.inbox.half_done.number(),
+            "duplicates_exact": exact,
+            "duplicates_estimated": estimated,
+            "duplicates_percent": share,
+        },
+        "findings": status.findings.iter().map(finding_value).collect::<Vec<_>>(),
+        "not_looked_at": status.coverage,
+    })
+}
+
+fn finding_value(finding: &Finding) -> Value {
+    json!({
+        "rule": finding.rule.name(),
+        "severity": finding.severity.to_string(),
+        "what": finding.what,
+        "evidence": finding.evidence,
+        "next": finding.next,
+    })
+}
+
+/// Findings with their evidence, one a row.
+#[must_use]
+pub fn findings(findings: &[Finding]) -> Table {
+    let row = |(number, finding): (usize, &Finding)| {
+        vec![
+            Cell::number(number + 1),
+            text(finding.severity.to_string()),
+            text(finding.rule.name()),
+            text(finding.what.clone()),
+            text(finding.evidence.join("; ")),
+            text(finding.next.clone()),
+        ]
+    };
+    Table {
+        columns: vec!["nr", "severity", "rule", "what", "evidence", "next"],
+        rows: findings.iter().enumerate().map(row).collect(),
+    }
+}
+
+/// A page of messages.
+#[must_use]
+pub fn messages(rows: &[Row]) -> Table {
+    let row = |row: &Row| {
+        let (outbox, consumed) = match row.owner {
+            Owner::Bus(id) => (Some(id.to_string()), None),
+            Owner::Consumer { message, .. } => (None, Some(message.to_string())),
+            Owner::Nobody => (None, None),
+        };
+        vec![
+            Cell::number(row.sequence),
+            text(row.message.to_string()),
+            text(row.kind.clone()),
+            Cell::maybe(row.destination.clone()),
+            Cell::time(row.published),
+            row.expires.map_or(Cell::None, Cell::time),
+            text(row.delivery.to_string()),
+            Cell::maybe(outbox),
+            Cell::maybe(consumed),
+            Cell::maybe(row.conversation.map(|id| id.to_string())),
+            Cell::maybe(row.correlation.map(|id| id.to_string())),
+        ]
+    };
+    Table {
+        columns: vec![
+            "seq",
+            "message_id",
+            "type",
+            "destination",
+            "published",
+            "expires",
+            "state",
+            "outbox",
+            "consumed_message",
+            "conversation",
+            "correlation",
+        ],
+        rows: rows.iter().map(row).collect(),
+    }
+}
+
+/// The body with personal data covered; a body that is no JSON is not shown while masked.
+#[must_use]
+pub fn body(message: &Message, masked: bool) -> Value {
+    match serde_json::from_str::<Value>(&message.shown.body) {
+        Ok(mut body) => {
+            if masked {
+                mask::mask_json(&mut body);
+            }
+            body
+        }
+        Err(_) if masked => Value::from(mask::mask(&message.shown.body)),
+        Err(_) => Value::from(message.shown.body.clone()),
+    }
+}
+
+/// Every column of a message but its body.
+#[must_use]
+pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
+    let shown = &message.shown;
+    let mut rows = vec![];
+    let mut say = |field: &str, cell: Cell| {
+        if cell != Cell::None {
+            rows.push(vec![text(field), cell]);
+        }
+    };
+    say("seq", Cell::number(shown.sequence));
+    say("message_id", text(shown.message.to_string()));
+    say("type", text(shown.kinds.split(';').next().unwrap_or_default()));
+    say("state", text(format!("{}: {}", shown.delivery, shown.delivery.meaning())));
+    say("delivered", shown.delivered.map_or(Cell::None, Cell::time));
+    for bad in &message.poison {
+        say("poison", text(format!("{bad}; {}", bad.effect())));
+    }
+    say("published", Cell::time(shown.published));
+    say("ahead", Cell::maybe(message.ahead.map(|ahead| format!("{ahead} older open outboxes"))));
+    match shown.owner {
+        Owner::Bus(id) => say("outbox", text(id.to_string())),
+        Owner::Consumer { message, consumer } => {
+            say("consumed_message", text(message.to_string()));
+            say("consumer", text(consumer.to_string()));
+        }
+        Owner::Nobody => say("owner", text("none")),
+    }
+    say(
+        "last_pass",
+        Cell::maybe(shown.lock_id.map(|lock| match last_pass(lock, now) {
+            LastPass::NoneCommitted => "none committed (all zeros)".to_owned(),
+            LastPass::At(at) => format!("{} ({} ago)", at.format("%F %TZ"), Age::of(at, now)),
+            LastPass::Unreadable => format!("{lock}, which tells no time"),
+        })),
+    );
+    say("cursor", shown.cursor.map_or(Cell::None, Cell::number));
+    say("destination", text(shown.destination.clone().unwrap_or_else(|| "(none)".to_owned())));
+    say("source", Cell::maybe(shown.source.clone()));
+    say("response", Cell::maybe(shown.response.clone()));
+    say("fault", Cell::maybe(shown.fault.clone()));
+    say("content_type", Cell::maybe(shown.content_type.clone()));
+    say("bytes", Cell::number(shown.bytes));
+    say("expires", shown.expires.map_or(Cell::None, Cell::time));
+    say("enqueue_time", shown.enqueue.map_or(Cell::None, Cell::time));
+    for (name, id) in [
+        ("conversation", shown.conversation),
+        ("correlation", shown.correlation),
+        ("initiator", shown.initiator),
+        ("request", shown.request),
+    ] {
+        say(name, Cell::maybe(id.map(|id| id.to_string())));
+    }
+    say("order", Cell::maybe(shown.order.map(|order| order.to_string())));
+    say(
+        "received here",
+        Cell::maybe(
+            (!message.received.is_empty())
+                .then(|| format!("by {} consumers of this database", message.received.len())),
+        ),
+    );
+    Table { columns: vec!["field", "value"], rows }
+}
+
+/// Sums per consumer.
+#[must_use]
+pub fn consumers(inbox: &Inbox) -> Table {
+    let millis = |time: Option<chrono::TimeDelta>| {
+        time.map_or(Cell::None, |time| Cell::number(time.num_milliseconds()))
+    };
+    let row = |one: &crate::domain::diagnosis::ConsumerFacts| {
+        vec![
+            text(one.name.clone()),
+            text(one.consumer.to_string()),
+            Cell::number(one.rows),
+            Cell::number(one.done),
+            Cell::number(one.failing),
+            Cell::number(one.half_done),
+            Cell::number(one.duplicates_exact),
+            Cell::number(one.duplicates_estimated),
+            millis(one.latency.map(|latency| latency.p50)),
+            millis(one.latency.map(|latency| latency.p95)),
+            millis(one.latency.map(|latency| latency.p99)),
+        ]
+    };
+    Table {
+        columns: vec![
+            "consumer",
+            "consumer_id",
+            "rows",
+            "done",
+            "failing",
+            "half_done",
+            "duplicates_exact",
+            "duplicates_estimated",
+            "p50_ms",
+            "p95_ms",
+            "p99_ms",
+        ],
+        rows: inbox.consumers.iter().map(row).collect(),
+    }
+}
+
+/// A page of inbox rows.
+#[must_use]
+pub fn inbox(rows: &[InboxRow], watch: &Watch) -> Table {
+    let row = |row: &InboxRow| {
+        vec![
+            Cell::number(row.id),
+            text(row.message.to_string()),
+            text(consumer::named(row.consumer, &watch.consumers)),
+            text(row.consumer.to_string()),
+            Cell::time(row.received),
+            Cell::number(row.passes),
+            row.consumed.map_or(Cell::None, Cell::time),
+            row.delivered.map_or(Cell::None, Cell::time),
+            text(inbox_note(row)),
+        ]
+    };
+    Table {
+        columns: vec![
+            "id",
+            "message_id",
+            "consumer",
+            "consumer_id",
+            "received",
+            "passes",
+            "consumed",
+            "delivered",
+            "note",
+        ],
+        rows: rows.iter().map(row).collect(),
+    }
+}
+
+/// What a row means, in a few words.
+#[must_use]
+pub fn inbox_note(row: &InboxRow) -> &'static str {
+    match (row.consumed, row.delivered, row.cursor) {
+        (None, None, _) => "not handled yet, or every attempt failed",
+        (Some(_), None, _) => "half-done: handled, its messages not recorded as delivered",
+        (_, Some(_), None) if row.passes > 3 => "received again, nothing changed",
+        (_, Some(_), Some(_)) if row.passes > 4 => {
+            "more passes than one message needs: several, or received again"
+        }
+        _ => "done",
+    }
+}

@@ -1,0 +1,63 @@
+//! The screen's own rows of the action table, and which global keys mean something here.
+
+use super::{Common, Msg, Pane, State, Sub, View};
+use crate::tui::ui::action::Action;
+
+type Row = Action<State, Msg>;
+
+/// Keys that only Messages has.
+pub const ACTIONS: &[Row] = &[
+    Row::look(
+        "messages.pivot",
+        &["p"],
+        "pivot",
+        "Count pending messages by type, by destination, by outbox, or list them",
+        || Msg::Pivot,
+    )
+    .footer(80)
+    .when(|state| match state.sub {
+        Sub::Outbox(View::Pending) => Ok(()),
+        _ => Err("only pending messages are counted by groups"),
+    })
+    .twin("orderscope messages status"),
+    Row::look(
+        "messages.json",
+        &["J"],
+        "envelope",
+        "Show the body's whole envelope, or its message alone",
+        || Msg::Json,
+    )
+    .footer(70)
+    .when(|state| if state.message().is_some() { Ok(()) } else { Err("no message is read") })
+    .twin("orderscope messages show"),
+];
+
+/// Whether a global key means anything here now, or why not.
+pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
+    let any = || if state.len() > 0 { Ok(()) } else { Err("nothing is listed") };
+    match common {
+        Common::Step(_)
+        | Common::Refresh
+        | Common::NextPane
+        | Common::PreviousPane
+        | Common::NextView
+        | Common::PreviousView
+        | Common::Explain
+        | Common::Zoom
+        | Common::Escape
+        | Common::CopyLink => Ok(()),
+        Common::Enter => match (state.pane, state.sub) {
+            (Pane::Diagnosis, _) => Ok(()),
+            (_, Sub::Inbox) => Err("an inbox row names no order"),
+            _ => any(),
+        },
+        Common::Copy | Common::Export => any(),
+        Common::Left | Common::Right => Err(""),
+        Common::Bookmark => Err("bookmarks are for orders; Enter goes to the message's"),
+        Common::Filter => Err("p and Enter show the messages of one group"),
+        Common::NextMatch | Common::PreviousMatch => Err("nothing is searched for here"),
+        Common::Mark | Common::MarkAll | Common::InvertMarks => Err("marks are for lists of orders"),
+        Common::Sort => Err("pending goes in the order of delivery, the rest newest first"),
+        Common::Faults => Err("what is wrong stands in the diagnosis and in its own views: < >"),
+    }
+}

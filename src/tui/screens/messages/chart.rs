@@ -1,0 +1,190 @@
+//! The backlog: its figures, and how it went over time as far as we looked ourselves.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ratatui::{
+    Frame,
+    layout::{
+        Constraint::{Fill, Length},
+        Layout, Rect,
+    },
+    text::{Line, Span},
+};
+
+use super::{State, Status};
+use crate::{
+    domain::{
+        age::Age,
+        burn::Sample,
+        diagnosis::thousands,
+        text,
+    },
+    ops::messages::report::drained,
+    tui::{
+        shared::Shared,
+        ui::{pane::{clipped, pane}, theme::Theme},
+    },
+};
+
+const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Room for the figures beside the bars: `100.0k┤`.
+const SCALE: u16 = 7;
+
+pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let since = state.samples.all().first().map(|first| first.at);
+    let title = since.map_or_else(
+        || "Backlog".to_owned(),
+        |since| format!("Backlog since {}", shared.zone.local(since).format("%H:%M:%S")),
+    );
+    let note = if area.width >= 60 && since.is_some() { "as far as this screen looked" } else { "" };
+    let inner = pane(frame, area, theme, &title, note, false);
+    let tiles = tiles(state, shared, theme, inner.width >= 70);
+    let height = u16::try_from(tiles.len()).unwrap_or(0).min(inner.height);
+    let [head, chart] = inner.layout(&Layout::vertical([Length(height), Fill(1)]));
+    for (row, tile) in (0..head.height).zip(tiles) {
+        clipped(frame, Rect { y: head.y + row, height: 1, ..head }, tile);
+    }
+    if let Some(status) = state.status() {
+        bars(state.samples.all(), status, shared, theme, frame, chart);
+    }
+}
+
+/// The figures, in two lines; those of the inbox only where there is room.
+pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme, roomy: bool) -> Vec<Line<'static>> {
+    let Some(status) = state.status() else {
+        return vec![match &state.look.error {
+            Some(error) => Line::styled(text::clean(&error.to_string()).into_owned(), theme.danger),
+            None => Line::styled("reading …", theme.muted),
+        }];
+    };
+    let facts = &status.facts;
+    let over = facts.pending().number() > status.limit();
+    let mut first = vec![
+        Span::styled("pending ", theme.muted),
+        Span::styled(facts.pending().to_string(), if over { theme.danger } else { theme.accent }),
+    ];
+    let mut say = |label: &str, value: String| {
+        first.push(Span::styled(format!("  {label} "), theme.muted));
+        first.push(Span::raw(value));
+    };
+    say("oldest", facts.oldest.map_or_else(|| "-".to_owned(), |at| Age::of(at, facts.now).to_string()));
+    if facts.consumer.number() > 0 {
+        say("of consumers", facts.consumer.to_string());
+    }
+    if roomy {
+        let (exact, estimated, _) = facts.inbox.duplicates();
+        say("inbox", facts.inbox.rows.to_string());
+        let approximate = if estimated > 0 { "~" } else { "" };
+        say("duplicates", format!("{approximate}{}", thousands(exact + estimated)));
+    }
+    let mut second = vec![];
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
+    match facts.movement {
+        None => second.push(Span::styled("rates: after the second look", theme.muted)),
+        Some(seen) => {
+            for (label, value) in [
+                ("in", rate(seen.coming)),
+                ("out", rate(seen.leaving)),
+                ("drained", drained(seen.drain)),
+            ] {
+                second.push(Span::styled(format!("{label} "), theme.muted));
+                second.push(Span::raw(format!("{value}  ")));
+            }
+        }
+    }
+    if let (Some(error), Some(at)) = (&state.look.error, state.look.seen_at) {
+        let age = crate::tui::words::since(at, shared);
+        let told = format!("Not refreshed ({age} old): {error}");
+        return vec![Line::from(first), Line::styled(text::clean(&told).into_owned(), theme.danger)];
+    }
+    vec![Line::from(first), Line::from(second)]
+}
+
+/// One column a slice of time, its height the last backlog seen in it.
+fn bars(samples: &[Sample], status: &Status, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return };
+    if area.height < 3 || area.width < SCALE + 8 {
+        return;
+    }
+    let [plot, axis] = area.layout(&Layout::vertical([Fill(1), Length(1)]));
+    let width = usize::from(plot.width - SCALE);
+    let columns = columns(samples, width);
+    let most = samples.iter().map(|sample| sample.pending).max().unwrap_or(0).max(1);
+    let limit = status.limit();
+    let eighths = i64::from(plot.height) * 8;
+    for row in 0..plot.height {
+        let place = Rect { y: plot.y + row, height: 1, ..plot };
+        let floor = i64::from(plot.height - 1 - row) * 8;
+        // The value at this row's top edge.
+        let top = most * (floor + 8) / eighths;
+        let scale = match row {
+            0 => short(most),
+            row if row + 1 == plot.height => "0".to_owned(),
+            row if row == plot.height / 2 => short(top),
+            _ => String::new(),
+        };
+        let bars: String = columns
+            .iter()
+            .map(|value| {
+                let full = value.map_or(0, |value| (value * eighths + most - 1) / most - floor);
+                BARS[usize::try_from(full.clamp(0, 8)).unwrap_or(0)]
+            })
+            .collect();
+        let is_limit = limit < most && most * floor / eighths <= limit && limit < top;
+        let style = if most > limit { theme.danger } else { theme.accent };
+        let bars = if is_limit { bars.replace(' ', "┄") } else { bars };
+        let line = Line::from(vec![
+            Span::styled(format!("{scale:>6}┤"), theme.muted),
+            Span::styled(bars, style),
+        ]);
+        frame.render_widget(line, place);
+    }
+    let clock = |at: DateTime<Utc>| shared.zone.local(at).format("%H:%M:%S").to_string();
+    let (from, to) = (clock(first.at), clock(last.at));
+    let span = last.at - first.at;
+    let text = if span < TimeDelta::seconds(1) {
+        format!("{:7}{from}", "")
+    } else {
+        format!("{:7}{from}{to:>rest$}", "", rest = width.saturating_sub(from.len()))
+    };
+    frame.render_widget(Line::styled(text, theme.muted), axis);
+}
+
+/// One line of bars, for small windows.
+pub(super) fn sparkline(samples: &[Sample], width: usize) -> String {
+    let most = samples.iter().map(|sample| sample.pending).max().unwrap_or(0).max(1);
+    let bar = |value: Option<i64>| {
+        let eighth = value.map_or(0, |value| ((value * 8 + most - 1) / most).max(1));
+        BARS[usize::try_from(eighth.clamp(0, 8)).unwrap_or(0)]
+    };
+    columns(samples, width).into_iter().map(bar).collect()
+}
+
+/// The last value seen in each slice of time; a slice without a look keeps the one before.
+fn columns(samples: &[Sample], width: usize) -> Vec<Option<i64>> {
+    let mut out = vec![None; width];
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return out };
+    let span = (last.at - first.at).num_milliseconds().max(1);
+    let end = i64::try_from(width).unwrap_or(1).max(1) - 1;
+    // Few looks do not fill the width: the newest stands at the right only once there is a history.
+    for sample in samples {
+        let at = (sample.at - first.at).num_milliseconds() * end / span;
+        if let Some(slot) = usize::try_from(at).ok().and_then(|at| out.get_mut(at)) {
+            *slot = Some(sample.pending);
+        }
+    }
+    let mut seen = None;
+    for slot in &mut out {
+        seen = slot.or(seen);
+        *slot = seen;
+    }
+    out
+}
+
+/// `800`, `1.2k`, `100k`
+fn short(number: i64) -> String {
+    match number {
+        ..1_000 => number.to_string(),
+        1_000..10_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
+        _ => format!("{}k", number / 1_000),
+    }
+}

@@ -1,0 +1,181 @@
+//! One message: envelope, headers, body with personal data covered; or, in the inbox, the consumers.
+
+use chrono::{DateTime, Utc};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+use serde_json::Value;
+
+use super::{Message, Msg, Pane, State, Sub};
+use crate::{
+    domain::{age, report::Cell, text},
+    ops::messages::report::{body, envelope},
+    tui::{
+        shared::Shared,
+        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        words,
+    },
+};
+
+/// Columns of a field's name: an id fits beside it at 120 columns.
+const LABEL: usize = 13;
+
+pub(super) fn view(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<Msg>,
+) {
+    let focused = state.pane == Pane::Detail;
+    let is_inbox = state.sub == Sub::Inbox && state.detail_of.is_none();
+    let title = match state.detail_of {
+        _ if is_inbox => "Consumers".to_owned(),
+        Some(sequence) => format!("Message seq {sequence}"),
+        None => "Message".to_owned(),
+    };
+    let note = match state.message() {
+        Some(message) if message.shown.order.is_some() => "Enter: its order",
+        _ => "",
+    };
+    let inner = pane(frame, area, theme, &title, note, focused);
+    let width = usize::from(inner.width);
+    let lines = if is_inbox {
+        consumers(state, theme, width)
+    } else {
+        match (state.message(), &state.detail.error, &state.detail.value) {
+            (Some(message), ..) => lines(message, state, shared, theme, width),
+            (None, Some(error), _) => {
+                vec![Line::styled(text::clean(&error.to_string()).into_owned(), theme.danger)]
+            }
+            (None, None, Some(None)) => {
+                vec![Line::styled("it is gone: delivered or purged", theme.muted)]
+            }
+            (None, None, _) if state.detail_of.is_some() => vec![Line::styled("reading …", theme.muted)],
+            (None, None, _) => vec![Line::styled("no message is chosen", theme.muted)],
+        }
+    };
+    let offset = hits.text(inner, 2, lines.len(), state.detail_offset);
+    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
+        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
+    }
+}
+
+fn cell(cell: &Cell, shared: &Shared) -> String {
+    let moment = |at: DateTime<Utc>| shared.zone.local(at).format("%F %T").to_string();
+    match cell {
+        Cell::Text(text) => text::clean(text).into_owned(),
+        Cell::Number(number) => number.clone(),
+        Cell::Time(at) => moment(at.to_utc()),
+        Cell::Flag(flag) => flag.to_string(),
+        Cell::None => String::new(),
+    }
+}
+
+fn lines(message: &Message, state: &State, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let mut out = vec![];
+    let label = |name: &str| Span::styled(text::fit(name, LABEL), theme.muted);
+    for row in envelope(message, shared.now.utc).rows {
+        let [Cell::Text(name), value] = row.as_slice() else { continue };
+        // Who looks at a message wants to read what is wrong with it whole.
+        let style = if name == "poison" { theme.danger } else { theme.text };
+        let most = if name == "poison" || name == "state" { 6 } else { 2 };
+        let told = broken(&cell(value, shared), width.saturating_sub(LABEL).max(8), most);
+        for (line, words) in told.into_iter().enumerate() {
+            let name = if line == 0 { name.as_str() } else { "" };
+            out.push(Line::from(vec![label(name), Span::styled(words, style)]));
+        }
+    }
+    for (name, stored) in [("headers", &message.shown.headers), ("properties", &message.shown.properties)] {
+        let Some(stored) = stored else { continue };
+        out.push(Line::styled(name, theme.muted));
+        match serde_json::from_str::<Value>(stored) {
+            Ok(value) => out.extend(pretty(&value)),
+            Err(_) => out.push(Line::styled(text::clean(stored).into_owned(), theme.danger)),
+        }
+    }
+    let covered = if shared.masked { ", personal data covered" } else { "" };
+    let fold = if state.unfolded { "J folds" } else { "J unfolds" };
+    out.push(Line::styled(format!("body ({fold}{covered})"), theme.muted));
+    let value = body(message, shared.masked);
+    out.extend(pretty(&if state.unfolded { value } else { folded(value) }));
+    out
+}
+
+/// Broken between words, and ids and addresses wherever the room ends.
+fn broken(told: &str, width: usize, most: usize) -> Vec<String> {
+    use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+    if told.split_whitespace().all(|word| word.width() <= width) {
+        return words::wrapped(told, width, most);
+    }
+    let (mut lines, mut line, mut used) = (vec![], String::new(), 0);
+    for letter in text::clean(told).chars() {
+        let wide = letter.width().unwrap_or(0);
+        if used + wide > width {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        line.push(letter);
+        used += wide;
+    }
+    lines.push(line);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = format!("{}…", text::cut(last, width.saturating_sub(1)));
+        }
+    }
+    lines
+}
+
+fn pretty(value: &Value) -> Vec<Line<'static>> {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.lines().map(|line| Line::raw(text::clean(line).into_owned())).collect()
+}
+
+/// Only the message of an envelope; what else is there is told by its number of fields.
+fn folded(value: Value) -> Value {
+    let Value::Object(fields) = value else { return value };
+    if !fields.keys().any(|key| key.eq_ignore_ascii_case("message")) {
+        return Value::Object(fields);
+    }
+    let others = fields.len() - 1;
+    let mut out = serde_json::Map::new();
+    out.extend(fields.into_iter().filter(|(key, _)| key.eq_ignore_ascii_case("message")));
+    out.insert("…".to_owned(), Value::from(format!("{others} more fields of the envelope")));
+    Value::Object(out)
+}
+
+/// What each consumer's rows add up to.
+fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let Some(status) = state.status() else { return vec![] };
+    let inbox = &status.facts.inbox;
+    let mut out = vec![];
+    let (exact, estimated, share) = inbox.duplicates();
+    let share = share.map_or_else(String::new, |share| format!(", {share:.1}% of deliveries"));
+    out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
+    out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
+    for one in &inbox.consumers {
+        out.push(Line::default());
+        out.push(Line::styled(text::cut(&one.name, width), theme.title));
+        let style = if one.failing + one.half_done > 0 { theme.danger } else { theme.text };
+        out.push(Line::raw(format!("  {} rows, {} done", one.rows, one.done)));
+        out.push(Line::styled(format!("  {} failing, {} half-done", one.failing, one.half_done), style));
+        out.push(Line::raw(format!(
+            "  duplicates {} exact, {} estimated",
+            one.duplicates_exact, one.duplicates_estimated
+        )));
+        if let Some(latency) = one.latency {
+            out.push(Line::raw(format!(
+                "  p50 {}  p95 {}  p99 {}",
+                age::length(latency.p50),
+                age::length(latency.p95),
+                age::length(latency.p99)
+            )));
+        }
+    }
+    out
+}

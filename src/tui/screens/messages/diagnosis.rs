@@ -1,0 +1,103 @@
+//! The rules that fired, in order, with the evidence of the one under the cursor.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{Msg, Pane, State};
+use crate::{
+    domain::diagnosis::{Finding, Severity},
+    tui::{
+        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        words,
+    },
+};
+
+pub(super) fn view(
+    state: &State,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<Msg>,
+) {
+    let focused = state.pane == Pane::Diagnosis;
+    let findings = state.status().map(|status| status.findings.as_slice()).unwrap_or_default();
+    let title = if findings.is_empty() { "Diagnosis".to_owned() } else { format!("Diagnosis ({})", findings.len()) };
+    let note = if focused { "Enter goes to the row" } else { "Tab" };
+    let inner = pane(frame, area, theme, &title, note, focused);
+    hits.pane(inner, 1, usize::from(inner.height));
+    if state.status().is_none() {
+        return;
+    }
+    if findings.is_empty() {
+        let told = Line::styled("nothing stands in the way: no rule fired", theme.ok);
+        clipped(frame, Rect { height: inner.height.min(1), ..inner }, told);
+        return;
+    }
+    let width = usize::from(inner.width);
+    // As many lines for each as leave room for all.
+    let share = (usize::from(inner.height) / findings.len()).clamp(1, 3);
+    let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
+    for (index, finding) in findings.iter().enumerate() {
+        let chosen = index == state.finding.index;
+        // What is not looked at is told in a line; the one looked at in full.
+        let most = if chosen { 6 } else { 1 };
+        let style = severity(finding, theme);
+        let told = words::wrapped(&finding.what, width.saturating_sub(4), if focused { most } else { share });
+        for (row, words) in told.into_iter().enumerate() {
+            let mark = if row == 0 { format!("{} {} ", sign(finding), index + 1) } else { "    ".to_owned() };
+            lines.push((Some(index), Line::from(vec![Span::styled(mark, style), Span::styled(words, style)])));
+        }
+        if chosen && focused {
+            for evidence in &finding.evidence {
+                for (row, words) in words::wrapped(evidence, width.saturating_sub(6), 3).into_iter().enumerate() {
+                    let mark = if row == 0 { "    - " } else { "      " };
+                    lines.push((None, Line::styled(format!("{mark}{words}"), theme.text)));
+                }
+            }
+            for (row, words) in words::wrapped(&finding.next, width.saturating_sub(7), 4).into_iter().enumerate() {
+                let mark = if row == 0 { "    => " } else { "       " };
+                lines.push((None, Line::styled(format!("{mark}{words}"), theme.key)));
+            }
+        }
+    }
+    let height = usize::from(inner.height);
+    let at = lines.iter().position(|(index, _)| *index == Some(state.finding.index)).unwrap_or(0);
+    // The chosen finding begins in sight, and as much of it as fits.
+    let first = if focused { at.min(lines.len().saturating_sub(height)) } else { 0 };
+    let total = lines.len();
+    for (row, (index, line)) in (0..inner.height).zip(lines.into_iter().skip(first)) {
+        let place = Rect { y: inner.y + row, height: 1, ..inner };
+        clipped(frame, place, line);
+        if let Some(index) = index {
+            if index == state.finding.index && focused {
+                frame.buffer_mut().set_style(place, theme.chosen);
+            }
+            hits.click(place, Msg::Finding(index));
+        }
+    }
+    if total > first + height && inner.height > 0 {
+        let place = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+        let more = Line::styled(" … ", theme.muted).right_aligned();
+        frame.render_widget(more, place);
+    }
+}
+
+const fn sign(finding: &Finding) -> char {
+    match finding.severity {
+        Severity::Alert => '!',
+        Severity::Warning => '?',
+        Severity::Note => '·',
+    }
+}
+
+const fn severity(finding: &Finding, theme: &Theme) -> Style {
+    match finding.severity {
+        Severity::Alert => theme.danger,
+        Severity::Warning => theme.warn,
+        Severity::Note => theme.muted,
+    }
+}

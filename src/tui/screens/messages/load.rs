@@ -1,0 +1,61 @@
+//! What the screen asks of the database.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Listed, Msg, PAGE, Request, Sub};
+use crate::{
+    db::{
+        inbox::{self, InboxView},
+        outbox,
+    },
+    ops::messages::{self, Key, report},
+    tui::runtime::Cx,
+};
+
+/// A cursor that runs down the list need not read every message.
+const MOVING_PAUSE: Duration = Duration::from_millis(40);
+
+/// Carries out a request; errors are part of the answer.
+pub async fn load(request: Request, cx: Cx) -> Msg {
+    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+    match request {
+        Request::Look { ticket } => {
+            let watch = cx.services.watch();
+            let status = cx.read("messages", async |conn, layout| {
+                messages::status(conn, layout, watch, None).await
+            });
+            Msg::Looked(ticket, status.await.map(Arc::new))
+        }
+        Request::List { ticket, sub, filter, after, before } => {
+            let now = chrono::Utc::now();
+            let listed = cx.read("messages", async |conn, layout| match sub {
+                Sub::Outbox(view) => {
+                    let (messages, notes) =
+                        outbox::list(conn, layout, view, filter.as_ref(), after, limit, now).await?;
+                    Ok(Listed { more: messages.len() == PAGE, messages, notes, inbox: vec![] })
+                }
+                Sub::Inbox => {
+                    let inbox = inbox::list(conn, layout, InboxView::All, before, limit).await?;
+                    Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
+                }
+            });
+            Msg::Listed(ticket, listed.await)
+        }
+        Request::Read { ticket, sequence } => {
+            cx.pause(MOVING_PAUSE).await;
+            let watch = cx.services.watch();
+            let found = cx.read("messages", async |conn, layout| {
+                messages::message(conn, layout, watch, Key::Sequence(sequence)).await
+            });
+            Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
+        }
+        Request::Export { messages, inbox } => {
+            let table = if inbox.is_empty() {
+                report::messages(&messages)
+            } else {
+                report::inbox(&inbox, cx.services.watch())
+            };
+            Msg::Exported(cx.services.export("messages", table).await)
+        }
+    }
+}

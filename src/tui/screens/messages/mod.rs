@@ -1,0 +1,276 @@
+//! Messages: how many integration messages wait, why they do not leave, and each of them by itself.
+
+mod actions;
+mod chart;
+mod detail;
+mod diagnosis;
+mod list;
+mod load;
+#[cfg(test)]
+mod tests;
+mod update;
+mod view;
+
+use std::{sync::Arc, time::Instant};
+
+use crossterm::event::KeyEvent;
+
+pub use self::{
+    actions::{ACTIONS, offers},
+    load::load,
+    update::update,
+    view::view,
+};
+use crate::{
+    db::{
+        self,
+        inbox::InboxRow,
+        outbox::{Cursor as Key, Filter, Group, Row, View},
+    },
+    domain::burn::Samples,
+    ops::messages::{Message, Status},
+    tui::{
+        effect::Lane,
+        route::Route,
+        screens::{Common, Fit, Spec},
+        shared::{Shared, Subject},
+        ui::{
+            list::Cursor,
+            remote::{Remote, Ticket},
+        },
+    },
+};
+
+/// How the screen is listed.
+pub const SPEC: Spec = Spec { number: '4', title: "Messages" };
+
+/// Rows asked for at a time.
+pub const PAGE: usize = 100;
+
+const LOOK: Lane = Lane::Latest("messages.look");
+const LIST: Lane = Lane::Latest("messages.list");
+const DETAIL: Lane = Lane::Latest("messages.detail");
+
+/// Which list is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sub {
+    Outbox(View),
+    Inbox,
+}
+
+impl Default for Sub {
+    fn default() -> Self {
+        Self::Outbox(View::Pending)
+    }
+}
+
+impl Sub {
+    /// All of them, in the order of `>`.
+    pub const ALL: [Self; 5] = [
+        Self::Outbox(View::Pending),
+        Self::Outbox(View::Delivered),
+        Self::Outbox(View::Orphan),
+        Self::Outbox(View::Expired),
+        Self::Inbox,
+    ];
+
+    /// As links and titles call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outbox(view) => view.name(),
+            Self::Inbox => "inbox",
+        }
+    }
+}
+
+/// Which part of the screen the keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pane {
+    #[default]
+    List,
+    Diagnosis,
+    Detail,
+}
+
+/// By what pending messages are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pivot {
+    Type,
+    Destination,
+    Outbox,
+}
+
+/// A page as it was read.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    pub messages: Vec<Row>,
+    pub inbox: Vec<InboxRow>,
+    /// A full page: there may be more.
+    pub more: bool,
+    /// What was not looked at.
+    pub notes: Vec<String>,
+}
+
+/// Everything the screen knows.
+#[derive(Debug, Default)]
+pub struct State {
+    sub: Sub,
+    look: Remote<Arc<Status>, db::Error>,
+    samples: Samples,
+    page: Remote<Listed, db::Error>,
+    /// The page asked for continues the rows.
+    continues: bool,
+    rows: Listed,
+    cursor: Cursor,
+    pivot: Option<Pivot>,
+    filter: Option<Filter>,
+    detail: Remote<Option<Arc<Message>>, db::Error>,
+    detail_of: Option<i64>,
+    detail_offset: usize,
+    /// The whole envelope in place of the message alone.
+    unfolded: bool,
+    /// The finding the cursor is on.
+    finding: Cursor,
+    pane: Pane,
+    zoomed: bool,
+    explaining: bool,
+}
+
+/// What can happen here.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    Common(Common),
+    Typed(KeyEvent),
+    Pasted(String),
+    Scrolled(usize, isize),
+    Woken,
+    /// Come here, to a list, perhaps to one message.
+    Opened(String, Option<i64>),
+    Clicked(usize),
+    Finding(usize),
+    Pivot,
+    Json,
+    Looked(Ticket, Result<Arc<Status>, db::Error>),
+    Listed(Ticket, Result<Listed, db::Error>),
+    Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
+    Exported(Result<String, String>),
+}
+
+/// What can be asked for here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    Look { ticket: Ticket },
+    List { ticket: Ticket, sub: Sub, filter: Option<Filter>, after: Option<Key>, before: Option<i64> },
+    Read { ticket: Ticket, sequence: i64 },
+    Export { messages: Vec<Row>, inbox: Vec<InboxRow> },
+}
+
+impl State {
+    fn status(&self) -> Option<&Arc<Status>> {
+        self.look.value.as_ref()
+    }
+
+    /// The groups that the pivot counts, if one is chosen and the list is that of pending messages.
+    fn groups(&self) -> Option<&[Group]> {
+        let overview = &self.status()?.overview;
+        Some(match self.pivot? {
+            Pivot::Type => &overview.by_type,
+            Pivot::Destination => &overview.by_destination,
+            Pivot::Outbox => &overview.by_outbox,
+        })
+    }
+
+    /// Rows of whatever is listed.
+    fn len(&self) -> usize {
+        match (self.groups(), self.sub) {
+            (Some(groups), _) => groups.len(),
+            (None, Sub::Outbox(_)) => self.rows.messages.len(),
+            (None, Sub::Inbox) => self.rows.inbox.len(),
+        }
+    }
+
+    /// The message under the cursor.
+    #[must_use]
+    pub fn selected(&self) -> Option<&Row> {
+        match (self.pivot, self.sub) {
+            (None, Sub::Outbox(_)) => self.rows.messages.get(self.cursor.index),
+            _ => None,
+        }
+    }
+
+    /// The inbox row under the cursor.
+    fn received(&self) -> Option<&InboxRow> {
+        match self.sub {
+            Sub::Inbox => self.rows.inbox.get(self.cursor.index),
+            Sub::Outbox(_) => None,
+        }
+    }
+
+    fn message(&self) -> Option<&Arc<Message>> {
+        self.detail.value.as_ref()?.as_ref()
+    }
+
+    /// Nothing is typed here.
+    #[must_use]
+    pub const fn is_typing(&self) -> bool {
+        false
+    }
+
+    /// Takes what drawing learned about pane heights.
+    pub fn fit(&mut self, fits: &[Fit]) {
+        let len = self.len();
+        let findings = self.status().map_or(0, |status| status.findings.len());
+        for fit in fits {
+            match fit.pane {
+                0 => self.cursor.fit(fit.rows, len),
+                1 => self.finding.index = self.finding.index.min(findings.saturating_sub(1)),
+                _ => self.detail_offset = self.detail_offset.min(fit.end),
+            }
+        }
+    }
+
+    /// The place, for links and history.
+    #[must_use]
+    pub fn route(&self) -> Option<Route> {
+        let at = self.selected().map(|row| row.sequence).filter(|_| self.cursor.index > 0);
+        Some(Route::Messages { view: self.sub.name().to_owned(), at })
+    }
+
+    /// Commands are for orders: a message only names one.
+    #[must_use]
+    pub const fn subject(&self) -> Option<Subject> {
+        None
+    }
+
+    /// Where we are, in words.
+    #[must_use]
+    pub fn crumb(&self, _: &Shared) -> String {
+        let at = self.selected().map_or_else(String::new, |row| format!(" › seq {}", row.sequence));
+        format!("Messages › {}{at}", self.sub.name())
+    }
+
+    /// The headless verb that shows the same.
+    #[must_use]
+    pub fn twin(&self) -> String {
+        match self.sub {
+            Sub::Outbox(view) => format!("orderscope messages list --view {}", view.name()),
+            Sub::Inbox => "orderscope inbox list".to_owned(),
+        }
+    }
+
+    /// When the figures were read.
+    #[must_use]
+    pub const fn seen_at(&self) -> Option<Instant> {
+        self.look.seen_at
+    }
+
+    /// When everything is looked at again.
+    #[must_use]
+    pub fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
+        let idle = self.look.loading_since().is_none() && !shared.frozen;
+        let last = self.look.seen_at.max(self.look.failed_at)?;
+        let rate = if shared.focused { 1 } else { 4 };
+        idle.then(|| last + shared.interval * rate)
+    }
+}

@@ -1,0 +1,502 @@
+//! Messages: what keys and answers do, and how it looks.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use crossterm::event::{MouseButton, MouseEventKind};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    db::outbox::{Overview, Shown},
+    domain::{
+        diagnosis::{
+            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Rule, Tally,
+        },
+        id::{ConsumerId, MessageId, OrderId, OutboxId},
+        id_clock::LastPass,
+        outbox::{Delivery, Owner},
+    },
+    tui::{
+        app, screens,
+        tests::{Desk, Effects, copied, frames, now, place, runs},
+    },
+};
+
+const EVENT: &str = "urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent";
+const CANCEL: &str = "urn:message:BookWorm.Contracts:OrderStatusChangedToCancelIntegrationEvent";
+const EXCHANGE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
+
+fn ago(minutes: i64) -> DateTime<Utc> {
+    now().utc - TimeDelta::minutes(minutes)
+}
+
+fn outbox(number: u128) -> OutboxId {
+    OutboxId(Uuid::from_u128(0xb300 + number))
+}
+
+/// Nothing waits, nothing is wrong.
+fn overview(at: DateTime<Utc>) -> Overview {
+    Overview {
+        now: at,
+        open: Tally::Exact(0),
+        bus: Tally::Exact(0),
+        consumer: Tally::Exact(0),
+        oldest: None,
+        newest: None,
+        last_delivered: None,
+        orphans: Tally::Exact(0),
+        expired: Tally::Exact(0),
+        undeliverable: Tally::Exact(0),
+        by_type: vec![],
+        by_destination: vec![],
+        by_outbox: vec![],
+        inserted: Some(90_000),
+        drawn: Some(90_000),
+        newest_event: None,
+        coverage: vec![],
+    }
+}
+
+fn group(key: Option<&str>, messages: i64) -> Group {
+    Group { key: key.map(ToOwned::to_owned), messages, oldest: Some(ago(262)) }
+}
+
+/// 1,204 pending messages behind a poisonous head, so many seconds after the usual moment.
+fn stalled(seconds: i64, pending: i64) -> Status {
+    let at = now().utc + TimeDelta::seconds(seconds);
+    let head = |number: u128| Head {
+        outbox: outbox(number),
+        created: ago(262),
+        pass: if number == 0 { LastPass::At(ago(264)) } else { LastPass::NoneCommitted },
+        cursor: None,
+        pending: 1,
+        next: Some(Next {
+            sequence: 88_190 + i64::try_from(number).unwrap(),
+            message: MessageId(Uuid::from_u128(number)),
+            kind: EVENT.to_owned(),
+            destination: Some(EXCHANGE.to_owned()),
+            poison: (number == 0).then(|| {
+                vec![Poison::Destination {
+                    text: "rabbitmq://rabbitmq/bad exchange?type=nonsense".to_owned(),
+                    why: "the exchange's name has characters that are not allowed",
+                }]
+            }),
+        }),
+        lock: Lock::Free,
+    };
+    let consumer = ConsumerFacts {
+        consumer: ConsumerId(Uuid::from_u128(0xcdc6e)),
+        name: "DeleteBasketCompleteCommandHandler".to_owned(),
+        rows: 112,
+        done: 108,
+        failing: 3,
+        half_done: 1,
+        duplicates_exact: 3,
+        duplicates_estimated: 1,
+        latency: Some(Latency {
+            rows: 108,
+            p50: TimeDelta::milliseconds(140),
+            p95: TimeDelta::milliseconds(900),
+            p99: TimeDelta::milliseconds(2_300),
+        }),
+    };
+    let inbox = Inbox {
+        rows: Tally::Exact(112),
+        last_hour: Tally::Exact(40),
+        consumers: vec![consumer],
+        failing: Tally::Exact(3),
+        oldest_failing: Some(ago(6)),
+        half_done: Tally::Exact(1),
+        ..Inbox::default()
+    };
+    let overview = Overview {
+        open: Tally::Exact(pending),
+        bus: Tally::Exact(pending),
+        oldest: Some(ago(262)),
+        newest: Some(ago(1)),
+        orphans: Tally::Exact(2),
+        by_type: vec![group(Some(EVENT), pending - 143), group(Some(CANCEL), 143)],
+        by_destination: vec![group(Some(EXCHANGE), pending - 1), group(None, 1)],
+        by_outbox: vec![group(Some(&outbox(0).to_string()), 4), group(Some(&outbox(1).to_string()), 1)],
+        ..overview(at)
+    };
+    let facts = Facts {
+        bus: overview.bus,
+        open: overview.open,
+        oldest: overview.oldest,
+        newest: overview.newest,
+        orphans: overview.orphans,
+        heads: (0..3).map(head).collect(),
+        blast: Some(Blast {
+            outboxes: Tally::AtLeast(1_000),
+            orders: Tally::Exact(871),
+            value: "40210.50".parse().ok(),
+        }),
+        inbox,
+        ..Facts::nothing(at)
+    };
+    Status::of(overview, facts)
+}
+
+fn row(number: i64) -> Row {
+    let cancelled = number % 3 == 2;
+    Row {
+        sequence: 88_190 + number,
+        message: MessageId(Uuid::from_u128(0x5b00 + u128::try_from(number).unwrap())),
+        kind: if cancelled { CANCEL } else { EVENT }.to_owned(),
+        destination: (number != 4).then(|| EXCHANGE.to_owned()),
+        published: ago(262 - number),
+        expires: None,
+        delivery: Delivery::Pending,
+        owner: Owner::Bus(outbox(0)),
+        conversation: Some(Uuid::from_u128(0x9a02)),
+        correlation: None,
+        key: Key::sample(88_190 + number),
+    }
+}
+
+fn page(numbers: std::ops::Range<i64>) -> Listed {
+    let messages: Vec<_> = numbers.map(row).collect();
+    Listed { more: messages.len() == PAGE, messages, ..Listed::default() }
+}
+
+fn message(sequence: i64) -> Message {
+    let order = Uuid::from_u128(0x0199_b6f1);
+    let body = format!(
+        "{{\"messageId\": \"{}\", \"messageType\": [\"{EVENT}\"], \"message\": {{\"orderId\": \"{order}\", \
+         \"fullName\": \"Vo Chi\", \"email\": \"v@example.org\", \"totalMoney\": \"203.10\"}}, \"headers\": {{}}}}",
+        Uuid::from_u128(0x5b00)
+    );
+    Message {
+        shown: Shown {
+            sequence,
+            message: MessageId(Uuid::from_u128(0x5b00)),
+            kinds: EVENT.to_owned(),
+            content_type: Some("application/vnd.masstransit+json".to_owned()),
+            published: ago(262),
+            enqueue: None,
+            expires: None,
+            headers: None,
+            properties: Some("{\"RMQ-Exchange\": \"BookWorm.Contracts:X\"}".to_owned()),
+            bytes: i64::try_from(body.len()).unwrap(),
+            body,
+            owner: Owner::Bus(outbox(0)),
+            delivery: Delivery::Pending,
+            delivered: None,
+            cursor: None,
+            lock_id: Some(Uuid::nil()),
+            conversation: Some(Uuid::from_u128(0x9a02)),
+            correlation: None,
+            initiator: None,
+            request: None,
+            source: None,
+            destination: Some("rabbitmq://rabbitmq/bad exchange?type=nonsense".to_owned()),
+            response: None,
+            fault: None,
+            order: Some(OrderId(order)),
+        },
+        poison: vec![],
+        ahead: Some(Tally::Exact(0)),
+        received: vec![],
+    }
+}
+
+fn state(desk: &Desk) -> &State {
+    &desk.app.screens.messages
+}
+
+fn send(desk: &mut Desk, msg: Msg) {
+    desk.send(app::Msg::Screen(screens::Msg::Messages(msg)));
+}
+
+/// The screen's requests among what was asked for.
+fn requests(effects: &Effects) -> Vec<Request> {
+    let mine = |(_, request): (_, &app::Request)| match request {
+        app::Request::Screen(screens::Request::Messages(request)) => Some(request.clone()),
+        _ => None,
+    };
+    runs(effects).into_iter().filter_map(mine).collect()
+}
+
+/// Answers everything that was asked for; yields the requests.
+fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
+    let mut all = vec![];
+    loop {
+        let asked = requests(&desk.effects());
+        if asked.is_empty() {
+            return all;
+        }
+        for request in asked {
+            all.push(request.clone());
+            let msg = match request {
+                Request::Look { ticket } => Msg::Looked(ticket, Ok(Arc::new(status.clone()))),
+                Request::List { ticket, .. } => Msg::Listed(ticket, Ok(listed.clone())),
+                Request::Read { ticket, sequence } => {
+                    Msg::Read(ticket, Ok(Some(Arc::new(message(sequence)))))
+                }
+                Request::Export { .. } => continue,
+            };
+            send(desk, msg);
+        }
+    }
+}
+
+/// A console on Messages that has looked for a minute.
+fn watching(width: u16, height: u16) -> Desk {
+    let mut desk = Desk::new(width, height).at(place());
+    desk.press("4");
+    for (seconds, pending) in [(0, 900), (5, 960), (10, 1_010), (15, 1_090), (20, 1_150), (25, 1_204)] {
+        let mut status = stalled(seconds, pending);
+        status.overview.drawn = Some(90_000 + pending);
+        answer(&mut desk, &status, &page(0..40));
+        desk.press("r");
+    }
+    let mut status = stalled(30, 1_204);
+    status.overview.drawn = Some(91_204);
+    answer(&mut desk, &status, &page(0..40));
+    desk
+}
+
+#[test]
+fn it_looks_when_it_is_opened_and_again_by_itself() {
+    let mut desk = Desk::new(120, 36).at(place());
+    desk.press("4");
+    assert!(desk.shows("reading …"));
+    let asked = answer(&mut desk, &stalled(0, 1_204), &page(0..3));
+    assert!(asked.iter().any(|request| matches!(request, Request::Look { .. })), "{asked:?}");
+    assert!(asked.iter().any(|request| matches!(request, Request::Read { sequence: 88_190, .. })));
+    desk.wait(Duration::from_secs(5));
+    let asked = answer(&mut desk, &stalled(5, 1_204), &page(0..3));
+    assert!(asked.iter().any(|request| matches!(request, Request::Look { .. })), "{asked:?}");
+    assert_eq!(state(&desk).samples.all().len(), 2);
+    desk.press("f");
+    desk.wait(Duration::from_secs(60));
+    assert_eq!(requests(&desk.effects()), []);
+}
+
+#[test]
+fn rates_need_two_looks_and_a_growing_backlog_never_drains() {
+    let mut desk = Desk::new(120, 36).at(place());
+    desk.press("4");
+    answer(&mut desk, &stalled(0, 1_000), &page(0..3));
+    assert!(desk.shows("after the second look"));
+    let mut desk = watching(120, 36);
+    assert!(desk.shows("drained never"), "{}", desk.frame());
+    assert!(desk.shows("in 608.0/m"), "{}", desk.frame());
+}
+
+#[test]
+fn a_finding_leads_to_its_row() {
+    let mut desk = watching(120, 36);
+    desk.press("G");
+    assert_eq!(state(&desk).selected().map(|row| row.sequence), Some(88_229));
+    desk.press("tab");
+    assert!(desk.shows("Enter goes to the row"));
+    desk.press("enter");
+    assert_eq!(state(&desk).selected().map(|row| row.sequence), Some(88_190));
+    assert_eq!(state(&desk).pane, Pane::List);
+    let status = state(&desk).status().unwrap().clone();
+    let orphans = status.findings.iter().position(|finding| finding.rule == Rule::Orphans).unwrap();
+    desk.press("tab");
+    for _ in 0..orphans {
+        desk.press("j");
+    }
+    desk.effects();
+    desk.press("enter");
+    let asked = requests(&desk.effects());
+    let orphan = Sub::Outbox(View::Orphan);
+    assert!(matches!(asked[..], [Request::List { sub, .. }] if sub == orphan), "{asked:?}");
+}
+
+#[test]
+fn a_message_leads_to_its_order() {
+    let mut desk = watching(120, 36);
+    desk.press("enter");
+    let order = OrderId(Uuid::from_u128(0x0199_b6f1));
+    let expected = Some(Route::Timeline { order, at: None, diff: None });
+    assert_eq!(desk.app.screens.timeline.route(), expected);
+    desk.press("[");
+    assert!(desk.shows("Diagnosis ("));
+}
+
+#[test]
+fn groups_lead_to_their_messages() {
+    let mut desk = watching(120, 36);
+    desk.press("p");
+    assert!(desk.shows("Pending by type") && desk.shows("1,061"));
+    desk.press("p");
+    assert!(desk.shows("Pending by destination") && desk.shows("(none)"));
+    desk.press("j enter");
+    let asked = requests(&desk.effects());
+    let nowhere = Some(Filter::Destination(None));
+    assert!(
+        matches!(&asked[..], [Request::List { filter, after: None, .. }] if *filter == nowhere),
+        "{asked:?}"
+    );
+    desk.press("esc");
+    let asked = requests(&desk.effects());
+    assert!(matches!(&asked[..], [Request::List { filter: None, .. }]), "{asked:?}");
+}
+
+#[test]
+fn views_turn_and_keep_what_is_right_for_them() {
+    let mut desk = watching(120, 36);
+    for (name, sub) in [
+        ("delivered", Sub::Outbox(View::Delivered)),
+        ("orphan", Sub::Outbox(View::Orphan)),
+        ("expired", Sub::Outbox(View::Expired)),
+        ("inbox", Sub::Inbox),
+        ("pending", Sub::Outbox(View::Pending)),
+    ] {
+        desk.press(">");
+        assert_eq!(state(&desk).sub, sub);
+        assert_eq!(state(&desk).route(), Some(Route::Messages { view: name.to_owned(), at: None }));
+        answer(&mut desk, &stalled(40, 1_204), &Listed::default());
+    }
+    desk.press("<");
+    assert_eq!(state(&desk).sub, Sub::Inbox);
+    desk.press("p");
+    assert!(desk.shows("only pending messages are counted"));
+}
+
+#[test]
+fn the_next_page_is_asked_for_near_the_end() {
+    let mut desk = Desk::new(120, 36).at(place());
+    desk.press("4");
+    answer(&mut desk, &stalled(0, 1_204), &page(0..100));
+    desk.press("G");
+    let asked = requests(&desk.effects());
+    let continued = asked.iter().find_map(|request| match request {
+        Request::List { ticket, after, .. } => Some((*ticket, *after)),
+        _ => None,
+    });
+    let (ticket, after) = continued.unwrap();
+    assert_eq!(after, Some(Key::sample(88_289)));
+    send(&mut desk, Msg::Listed(ticket, Ok(page(100..130))));
+    assert_eq!(state(&desk).len(), 130);
+    // With more than a page read, a refresh does not throw the rows away.
+    desk.press("r");
+    let asked = requests(&desk.effects());
+    assert!(!asked.iter().any(|request| matches!(request, Request::List { .. })), "{asked:?}");
+}
+
+#[test]
+fn the_body_is_folded_and_masked() {
+    let mut desk = watching(120, 36);
+    desk.press("z");
+    desk.press("tab tab G");
+    assert!(desk.shows("********") && !desk.shows("Vo Chi"), "{}", desk.frame());
+    assert!(desk.shows("more fields of the envelope") && !desk.shows("\"messageType\""));
+    desk.press("J G");
+    assert!(desk.shows("\"messageType\"") && !desk.shows("Vo Chi"), "{}", desk.frame());
+}
+
+#[test]
+fn an_error_keeps_the_figures_with_their_age() {
+    let mut desk = watching(120, 36);
+    desk.press("r");
+    let asked = requests(&desk.effects());
+    desk.wait(Duration::from_secs(40));
+    for request in asked {
+        let lost = || db::Error::Lost("connection reset".to_owned());
+        match request {
+            Request::Look { ticket } => send(&mut desk, Msg::Looked(ticket, Err(lost()))),
+            Request::List { ticket, .. } => send(&mut desk, Msg::Listed(ticket, Err(lost()))),
+            _ => {}
+        }
+    }
+    assert!(desk.shows("Not refreshed") && desk.shows("1,204"), "{}", desk.frame());
+    frames!("messages_error", desk);
+}
+
+#[test]
+fn ids_and_links_are_copied() {
+    let mut desk = watching(120, 36);
+    desk.press("j y Y");
+    let effects = desk.effects();
+    let texts = copied(&effects);
+    assert_eq!(texts, [row(1).message.to_string().as_str(), "ops://local/messages/88191?pending"]);
+}
+
+#[test]
+fn an_export_takes_what_is_listed() {
+    let mut desk = watching(120, 36);
+    desk.press("e");
+    let asked = requests(&desk.effects());
+    assert!(matches!(&asked[..], [Request::Export { messages, .. }] if messages.len() == 40));
+}
+
+#[test]
+fn a_click_chooses() {
+    let mut desk = watching(120, 36);
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), 10, 20);
+    assert!(state(&desk).cursor.index > 0);
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), 80, 4);
+    assert_eq!(state(&desk).pane, Pane::Diagnosis);
+}
+
+#[test]
+fn what_it_looks_like() {
+    let mut desk = Desk::new(120, 36).at(place());
+    desk.press("4");
+    frames!("messages_reading", desk);
+    let status = Status::of(overview(now().utc), Facts::nothing(now().utc));
+    answer(&mut desk, &status, &Listed::default());
+    frames!("messages_empty", desk);
+    let mut desk = watching(120, 36);
+    frames!("messages_stalled", desk);
+    desk.press("tab");
+    frames!("messages_diagnosis", desk);
+    desk.press("tab");
+    frames!("messages_detail", desk);
+    desk.press("esc p");
+    frames!("messages_by_type", desk);
+    desk.press("esc i");
+    frames!("messages_explained", desk);
+    desk.press("esc <");
+    let inbox = (0..12).map(|number| InboxRow {
+        id: 100 - number,
+        message: MessageId(Uuid::from_u128(0x6100 + u128::try_from(number).unwrap())),
+        consumer: ConsumerId(Uuid::from_u128(0xcdc6e)),
+        received: ago(6) - TimeDelta::seconds(number * 11),
+        passes: [0, 3, 4, 1][usize::try_from(number % 4).unwrap()],
+        consumed: (number % 4 > 0).then(|| ago(6)),
+        delivered: [1, 2].contains(&(number % 4)).then(|| ago(6) + TimeDelta::milliseconds(200)),
+        cursor: None,
+    });
+    let listed = Listed { inbox: inbox.collect(), ..Listed::default() };
+    answer(&mut desk, &stalled(40, 1_204), &listed);
+    frames!("messages_inbox", desk);
+}
+
+#[test]
+fn the_text_of_a_hostile_service_is_harmless() {
+    let mut desk = watching(120, 36);
+    desk.press("r");
+    let mut bad = page(0..3);
+    bad.messages[0].kind = "urn:message:A:\u{1b}[31m\u{202e}x".repeat(30);
+    bad.messages[1].destination = Some("\u{1b}]52;c;eA==\u{7}/\u{0}".to_owned());
+    let mut status = stalled(45, 1_204);
+    status.overview.by_type[0].key = Some("\u{1b}[2J\n\u{200b}".to_owned());
+    answer(&mut desk, &status, &bad);
+    for keys in ["r", "p", "p", "p", "p"] {
+        desk.press(keys);
+        let frame = desk.frame();
+        assert!(frame.chars().all(|c| c == '\n' || crate::domain::text::is_plain(c)), "{frame:?}");
+    }
+}
+
+#[test]
+fn every_window_is_large_enough_or_says_so() {
+    let mut desk = watching(120, 36);
+    desk.fits_every_window();
+    for keys in ["tab", "tab", "z", "esc", "p", "i", "esc", ">"] {
+        desk.press(keys);
+        desk.fits_usual_windows();
+    }
+    desk.resize(80, 24);
+    desk.press("<");
+    answer(&mut desk, &stalled(50, 1_204), &page(0..40));
+    desk.fits_usual_windows();
+}

@@ -1,0 +1,335 @@
+//! How the screen answers messages. No IO and no clock.
+
+use std::sync::Arc;
+
+use super::{
+    Common, DETAIL, Filter, LIST, LOOK, Listed, Msg, PAGE, Pane, Pivot, Request, State, Status, Sub,
+    Ticket, View,
+};
+use crate::{
+    db::{self, outbox::outbox_of},
+    domain::diagnosis::Subject,
+    tui::{
+        effect::{Effect, Lane},
+        route::Route,
+        shared::Shared,
+        ui::list::Step,
+    },
+};
+
+type Effects = Vec<Effect<Request>>;
+
+/// Answers one message.
+pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    match msg {
+        Msg::Common(common) => return common_key(state, common, shared),
+        Msg::Typed(_) | Msg::Pasted(_) => {}
+        Msg::Scrolled(pane, by) => return scrolled(state, pane, Step::Lines(by), shared),
+        Msg::Woken => return refresh(state, shared),
+        Msg::Opened(view, at) => return opened(state, &view, at, shared),
+        Msg::Clicked(index) => {
+            state.pane = Pane::List;
+            return moved(state, Step::To(index), shared);
+        }
+        Msg::Finding(index) => {
+            state.pane = Pane::Diagnosis;
+            state.finding.index = index;
+        }
+        Msg::Pivot => {
+            state.pivot = match state.pivot {
+                None => Some(Pivot::Type),
+                Some(Pivot::Type) => Some(Pivot::Destination),
+                Some(Pivot::Destination) => Some(Pivot::Outbox),
+                Some(Pivot::Outbox) => None,
+            };
+            state.pane = Pane::List;
+            return moved(state, Step::First, shared);
+        }
+        Msg::Json => {
+            state.unfolded = !state.unfolded;
+            state.detail_offset = 0;
+        }
+        Msg::Looked(ticket, result) => looked(state, ticket, result, shared),
+        Msg::Listed(ticket, result) => return listed(state, ticket, result, shared),
+        Msg::Read(ticket, result) => {
+            state.detail.settle(ticket, result, shared.now.instant);
+        }
+        Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
+        Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
+    }
+    vec![]
+}
+
+fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
+    match common {
+        Common::Step(step) => {
+            let pane = state.pane as usize;
+            return scrolled(state, pane, step, shared);
+        }
+        Common::Enter => return enter(state, shared),
+        Common::Escape => return escape(state, shared),
+        Common::NextPane => state.pane = next_pane(state.pane),
+        Common::PreviousPane => state.pane = next_pane(next_pane(state.pane)),
+        Common::NextView => return turn(state, 1, shared),
+        Common::PreviousView => return turn(state, Sub::ALL.len() - 1, shared),
+        Common::Copy => return copy(state),
+        Common::CopyLink => {
+            let link = state.route().map(|route| route.link(shared.context()));
+            let copied = link.map(|text| Effect::Copy { text, what: "link".to_owned() });
+            return copied.into_iter().collect();
+        }
+        Common::Export => {
+            let Listed { messages, inbox, .. } = state.rows.clone();
+            return vec![Effect::Run(Lane::Every, Request::Export { messages, inbox })];
+        }
+        Common::Refresh => return refresh(state, shared),
+        Common::Explain => state.explaining = !state.explaining,
+        Common::Zoom => state.zoomed = !state.zoomed,
+        _ => {}
+    }
+    vec![]
+}
+
+const fn next_pane(pane: Pane) -> Pane {
+    match pane {
+        Pane::List => Pane::Diagnosis,
+        Pane::Diagnosis => Pane::Detail,
+        Pane::Detail => Pane::List,
+    }
+}
+
+/// Enter: a finding leads to its row, a group to its messages, a message to its order.
+fn enter(state: &mut State, shared: &Shared) -> Effects {
+    if state.pane == Pane::Diagnosis {
+        let status = state.status().cloned();
+        let finding = status.as_ref().and_then(|status| status.findings.get(state.finding.index));
+        return match finding.map(|finding| (finding.about, finding.next.clone())) {
+            Some((Some(about), _)) => go(state, about, shared),
+            Some((None, next)) => vec![Effect::Tell(format!("no single row: {next}"))],
+            None => vec![],
+        };
+    }
+    if let Some(groups) = state.groups() {
+        let Some(group) = groups.get(state.cursor.index) else { return vec![] };
+        let filter = match (state.pivot, group.key.clone()) {
+            (Some(Pivot::Type), Some(kind)) => Some(Filter::Type(kind)),
+            (Some(Pivot::Destination), destination) => Some(Filter::Destination(destination)),
+            (Some(Pivot::Outbox), Some(key)) => outbox_of(&key).map(Filter::Outbox),
+            _ => None,
+        };
+        state.pivot = None;
+        state.filter = filter;
+        return show(state, state.sub, shared);
+    }
+    let read = state.message().filter(|_| state.detail.loading_since().is_none());
+    match read.map(|message| message.shown.order) {
+        Some(Some(order)) => vec![Effect::Open(Route::Timeline { order, at: None, diff: None })],
+        Some(None) => vec![Effect::Warn("its body names no order".to_owned())],
+        None => vec![],
+    }
+}
+
+/// Goes to what a finding is about.
+fn go(state: &mut State, about: Subject, shared: &Shared) -> Effects {
+    state.pivot = None;
+    state.pane = Pane::List;
+    let (sub, filter, sequence) = match about {
+        Subject::Message(sequence) => (Sub::Outbox(View::Pending), None, Some(sequence)),
+        Subject::Outbox(outbox) => (Sub::Outbox(View::Pending), Some(Filter::Outbox(outbox)), None),
+        Subject::Orphans => (Sub::Outbox(View::Orphan), None, None),
+        Subject::Expired => (Sub::Outbox(View::Expired), None, None),
+        Subject::Inbox(_) | Subject::InboxList => (Sub::Inbox, None, None),
+    };
+    let mut effects = vec![];
+    if state.sub != sub || state.filter != filter {
+        state.filter = filter;
+        effects = show(state, sub, shared);
+    }
+    let at = sequence.and_then(|wanted| state.rows.messages.iter().position(|row| row.sequence == wanted));
+    match (at, sequence) {
+        (Some(at), _) => effects.extend(moved(state, Step::To(at), shared)),
+        (None, Some(sequence)) => effects.extend(read(state, Some(sequence), shared)),
+        (None, None) => {}
+    }
+    effects
+}
+
+fn escape(state: &mut State, shared: &Shared) -> Effects {
+    if state.explaining {
+        state.explaining = false;
+    } else if state.zoomed {
+        state.zoomed = false;
+    } else if state.pane != Pane::List {
+        state.pane = Pane::List;
+    } else if state.pivot.take().is_some() {
+        return moved(state, Step::First, shared);
+    } else if state.filter.take().is_some() {
+        return show(state, state.sub, shared);
+    } else {
+        return vec![Effect::Back];
+    }
+    vec![]
+}
+
+fn opened(state: &mut State, view: &str, at: Option<i64>, shared: &Shared) -> Effects {
+    let sub = Sub::ALL.into_iter().find(|sub| sub.name() == view).unwrap_or(state.sub);
+    let mut effects = vec![];
+    if sub != state.sub || state.look.value.is_none() {
+        state.filter = None;
+        state.pivot = None;
+        effects = show(state, sub, shared);
+    }
+    effects.extend(refresh(state, shared));
+    if let Some(sequence) = at {
+        effects.extend(go(state, Subject::Message(sequence), shared));
+    }
+    effects
+}
+
+/// To another list.
+fn turn(state: &mut State, by: usize, shared: &Shared) -> Effects {
+    let at = Sub::ALL.iter().position(|sub| *sub == state.sub).unwrap_or(0);
+    state.filter = None;
+    state.pivot = None;
+    show(state, Sub::ALL[(at + by) % Sub::ALL.len()], shared)
+}
+
+/// Empties the list and asks for the first page of this one.
+fn show(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
+    state.sub = sub;
+    state.rows = Listed::default();
+    state.cursor = super::Cursor { height: state.cursor.height, ..super::Cursor::default() };
+    state.detail.value = None;
+    state.detail.abandon();
+    state.detail_of = None;
+    vec![ask(state, false, shared)]
+}
+
+fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
+    let ticket = state.page.begin(shared.now.instant);
+    state.continues = continues;
+    let after = state.rows.messages.last().map(|row| row.key).filter(|_| continues);
+    let before = state.rows.inbox.last().map(|row| row.id).filter(|_| continues);
+    let (sub, filter) = (state.sub, state.filter.clone());
+    Effect::Run(LIST, Request::List { ticket, sub, filter, after, before })
+}
+
+/// Looks again; the list too while it is at its first page.
+fn refresh(state: &mut State, shared: &Shared) -> Effects {
+    let ticket = state.look.begin(shared.now.instant);
+    let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket })];
+    if state.rows.messages.len().max(state.rows.inbox.len()) <= PAGE && state.page.loading_since().is_none() {
+        effects.push(ask(state, false, shared));
+    }
+    effects
+}
+
+fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Error>, shared: &Shared) {
+    if !state.look.settle(ticket, result, shared.now.instant) || state.look.error.is_some() {
+        return;
+    }
+    let Some(status) = state.look.value.take() else { return };
+    state.samples.push(status.sample());
+    let judged = Arc::unwrap_or_clone(status).with_movement(state.samples.movement());
+    let findings = judged.findings.len();
+    state.look.value = Some(Arc::new(judged));
+    state.finding.index = state.finding.index.min(findings.saturating_sub(1));
+    let len = state.len();
+    state.cursor.step(Step::Lines(0), len);
+}
+
+fn listed(
+    state: &mut State,
+    ticket: Ticket,
+    result: Result<Listed, db::Error>,
+    shared: &Shared,
+) -> Effects {
+    if !state.page.settle(ticket, result, shared.now.instant) || state.page.error.is_some() {
+        return vec![];
+    }
+    let Some(page) = state.page.value.take() else { return vec![] };
+    let chosen = state.selected().map(|row| row.sequence);
+    let received = state.received().map(|row| row.id);
+    if state.continues {
+        state.rows.messages.extend(page.messages);
+        state.rows.inbox.extend(page.inbox);
+        (state.rows.more, state.rows.notes) = (page.more, page.notes);
+    } else {
+        state.rows = page;
+    }
+    if state.pivot.is_none() {
+        // The cursor follows its row; a row that left lets it stay on its line.
+        let message = state.rows.messages.iter().position(|row| Some(row.sequence) == chosen);
+        let inbox = state.rows.inbox.iter().position(|row| Some(row.id) == received);
+        if let Some(at) = message.or(inbox) {
+            state.cursor.index = at;
+        }
+    }
+    let len = state.len();
+    state.cursor.step(Step::Lines(0), len);
+    let selected = state.selected().map(|row| row.sequence);
+    read(state, selected, shared)
+}
+
+fn scrolled(state: &mut State, pane: usize, step: Step, shared: &Shared) -> Effects {
+    match pane {
+        0 => return moved(state, step, shared),
+        1 => {
+            let findings = state.status().map_or(0, |status| status.findings.len());
+            state.finding.step(step, findings);
+        }
+        _ => {
+            state.detail_offset = match step {
+                Step::Lines(by) => state.detail_offset.saturating_add_signed(by),
+                Step::HalfPages(by) => state.detail_offset.saturating_add_signed(by * 10),
+                Step::First => 0,
+                Step::Last | Step::To(_) => usize::MAX / 2,
+            };
+        }
+    }
+    vec![]
+}
+
+fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
+    let len = state.len();
+    state.cursor.step(step, len);
+    if state.pivot.is_some() {
+        return vec![];
+    }
+    let selected = state.selected().map(|row| row.sequence);
+    let mut effects = read(state, selected, shared);
+    let near_end = state.cursor.index + PAGE / 2 >= len;
+    if near_end && state.rows.more && state.page.loading_since().is_none() {
+        effects.push(ask(state, true, shared));
+    }
+    effects
+}
+
+/// Reads the message that the detail shows, if that is not what it shows already.
+fn read(state: &mut State, sequence: Option<i64>, shared: &Shared) -> Effects {
+    if state.detail_of == sequence {
+        return vec![];
+    }
+    state.detail_of = sequence;
+    state.detail_offset = 0;
+    state.detail.value = None;
+    let Some(sequence) = sequence else {
+        state.detail.abandon();
+        return vec![];
+    };
+    let ticket = state.detail.begin(shared.now.instant);
+    vec![Effect::Run(DETAIL, Request::Read { ticket, sequence })]
+}
+
+fn copy(state: &State) -> Effects {
+    let (text, what) = match (state.selected(), state.received(), state.groups()) {
+        (Some(row), ..) => (row.message.to_string(), "message id"),
+        (_, Some(row), _) => (row.message.to_string(), "message id"),
+        (_, _, Some(groups)) => match groups.get(state.cursor.index).and_then(|group| group.key.clone()) {
+            Some(key) => (key, "group"),
+            None => return vec![],
+        },
+        _ => return vec![],
+    };
+    vec![Effect::Copy { text, what: what.to_owned() }]
+}

@@ -1,0 +1,111 @@
+//! How Messages looks: a pure function of its state.
+
+use ratatui::{
+    Frame,
+    layout::{
+        Constraint::{self, Fill, Length, Percentage},
+        Layout, Rect,
+    },
+    text::{Line, Span},
+    widgets::{Clear, Paragraph, Wrap},
+};
+
+use super::{Msg, Pane, State, chart, detail, diagnosis, list};
+use crate::tui::{
+    shared::Shared,
+    ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+};
+
+/// Below this width panes stand above each other.
+const TWO_PANES: u16 = 100;
+
+/// Draws the screen: diagnosis first, rows second.
+pub fn view(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+) -> Hits<Msg> {
+    let mut hits = Hits::default();
+    if state.zoomed {
+        only(state, shared, theme, frame, area, &mut hits);
+    } else if area.width >= TWO_PANES {
+        // The pane that is read gets the room.
+        let top = if state.pane == Pane::Diagnosis { 17 } else { 11 };
+        let [top, body] = area.layout(&Layout::vertical([Length(top.min(area.height / 2)), Fill(1)]));
+        let [left, right] = top.layout(&Layout::horizontal([Percentage(50), Fill(1)]));
+        chart::view(state, shared, theme, frame, left);
+        diagnosis::view(state, theme, frame, right, &mut hits);
+        let [left, right] = body.layout(&Layout::horizontal([Percentage(57), Fill(1)]));
+        list::view(state, shared, theme, frame, left, &mut hits);
+        detail::view(state, shared, theme, frame, right, &mut hits);
+    } else {
+        narrow(state, shared, theme, frame, area, &mut hits);
+    }
+    if state.explaining {
+        explain(theme, frame, area);
+    }
+    hits
+}
+
+/// One pane alone.
+fn only(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect, hits: &mut Hits<Msg>) {
+    match state.pane {
+        Pane::List => list::view(state, shared, theme, frame, area, hits),
+        Pane::Diagnosis => diagnosis::view(state, theme, frame, area, hits),
+        Pane::Detail => detail::view(state, shared, theme, frame, area, hits),
+    }
+}
+
+/// Figures and one line of bars, the diagnosis, and one pane.
+fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect, hits: &mut Hits<Msg>) {
+    let [figures, rest] = area.layout(&Layout::vertical([Length(3.min(area.height)), Fill(1)]));
+    for (row, line) in (0..figures.height).zip(chart::tiles(state, shared, theme, figures.width >= 70)) {
+        clipped(frame, Rect { y: figures.y + row, height: 1, ..figures }, line);
+    }
+    if figures.height > 2 {
+        let width = usize::from(figures.width).saturating_sub(1);
+        let bars = chart::sparkline(state.samples.all(), width);
+        let place = Rect { y: figures.y + 2, height: 1, ..figures };
+        frame.render_widget(Line::from(Span::styled(bars, theme.accent)), place);
+    }
+    match state.pane {
+        Pane::List => {
+            let [top, body] = rest.layout(&Layout::vertical([Length(5.min(rest.height / 2)), Fill(1)]));
+            diagnosis::view(state, theme, frame, top, hits);
+            list::view(state, shared, theme, frame, body, hits);
+        }
+        Pane::Diagnosis | Pane::Detail => only(state, shared, theme, frame, rest, hits),
+    }
+}
+
+fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
+    let rows = [
+        ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
+        ("delivered", "recorded as delivered and still there; a row that is gone was delivered or purged"),
+        ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),
+        ("expired", "past its expiration time: it would still be sent, with one second to live"),
+        ("age", "since the application published it (sent_time), which says nothing of delivery"),
+        ("next", "at the head of the oldest outbox: the one that a worker takes first"),
+        ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
+        ("corr", "end of the correlation id, else of the conversation id"),
+        ("in, out", "messages a minute, from our own looks; the tables hold no history"),
+        ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
+        ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
+        ("again?", "more passes than a delivery needs: received again, or several messages produced"),
+        ("lag", "from received to delivered"),
+        ("~ and +", "estimated, and at least"),
+    ];
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|(mark, means)| {
+            Line::from(vec![Span::styled(format!("{mark:<10}"), theme.key), Span::raw(*means)])
+        })
+        .collect();
+    let height = u16::try_from(lines.len() + 2).unwrap_or(area.height).min(area.height);
+    let area = area.centered(Constraint::Max(96), Length(height));
+    frame.render_widget(Clear, area);
+    let inner = pane(frame, area, theme, "Columns and words", "i or Esc closes", true);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}

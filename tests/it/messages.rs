@@ -1,0 +1,579 @@
+//! Outboxes and inbox on real databases: what is counted and listed, which rule fires for which planted trouble,
+//! and what a look costs when every table has 100,000 rows.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use orderscope::{
+    db::{
+        Db, Limits,
+        inbox::{self, InboxView},
+        outbox::{self, Cursor, Filter, View},
+    },
+    domain::{
+        diagnosis::{Finding, Poison, Rule, Severity, Subject, Tally},
+        outbox::Delivery,
+    },
+    ops::messages::{self, Key, Status, Watch},
+};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::support::{
+    fixture::{self, Schema},
+    postgres::{demo, managed, pg15, pg18},
+};
+
+async fn open(options: &PgConnectOptions) -> PgConnection {
+    PgConnection::connect_with(options).await.unwrap()
+}
+
+async fn look(options: &PgConnectOptions, now: Option<DateTime<Utc>>) -> Status {
+    let db = Db::new(options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    let (stop, watch) = (CancellationToken::new(), Watch::default());
+    let status =
+        db.read("messages", &stop, async |conn| messages::status(conn, &layout, &watch, now).await);
+    let status = status.await.unwrap();
+    db.close().await;
+    status
+}
+
+fn rules(status: &Status) -> Vec<Rule> {
+    status.findings.iter().map(|finding| finding.rule).collect()
+}
+
+fn finding(status: &Status, rule: Rule) -> &Finding {
+    let found = status.findings.iter().find(|finding| finding.rule == rule);
+    found.unwrap_or_else(|| panic!("{rule:?} did not fire: {:#?}", status.findings))
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+mod stages {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_stopped_broker_is_told_from_an_idle_worker() {
+        for schema in [Schema::Document, Schema::Marten9] {
+            let options = fixture::stage(pg18(), schema, "4-broker-down").await;
+            let status = look(&options, Some(at("2026-11-22T18:18:30Z"))).await;
+            assert_eq!(status.facts.bus, Tally::Exact(137));
+            assert_eq!(status.findings[0].rule, Rule::BrokerRefused, "{:#?}", status.findings);
+            assert!(status.findings[0].what.contains("a worker tries"), "{:?}", status.findings[0]);
+            assert_eq!(status.findings[1].rule, Rule::HeadBlocks);
+            // Later nobody has tried for a while: the service waits for its broker.
+            let later = look(&options, Some(at("2026-11-22T18:40:00Z"))).await;
+            assert_eq!(later.findings[0].rule, Rule::BrokerRefused);
+            assert!(later.findings[0].what.contains("nobody has tried since"));
+            assert_eq!(later.findings[0].severity, Severity::Alert);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_bad_destination_is_found_with_what_it_holds_up() {
+        for schema in [Schema::Document, Schema::Marten9] {
+            let options = fixture::stage(pg18(), schema, "6-bad-destination").await;
+            let status = look(&options, Some(at("2026-11-22T18:21:40Z"))).await;
+            let poison = &status.findings[0];
+            assert_eq!((poison.rule, poison.severity), (Rule::PoisonHead, Severity::Alert));
+            assert!(poison.what.contains("bad exchange"), "{poison:?}");
+            assert_eq!(poison.about, Some(Subject::Message(89)));
+            let blocked = finding(&status, Rule::HeadBlocks);
+            assert!(blocked.what.starts_with("207 outboxes wait behind"), "{blocked:?}");
+            let blast = status.facts.blast.unwrap();
+            assert_eq!(blast.outboxes, Tally::Exact(207));
+            assert!(blast.orders.number() > 50 && blast.value.is_some(), "{blast:?}");
+            assert_eq!(status.facts.undeliverable, Tally::Exact(1));
+            let worst = &status.facts.heads[0].next.as_ref().unwrap().poison.as_ref().unwrap()[0];
+            assert!(matches!(worst, Poison::Destination { .. }), "{worst:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn broken_headers_are_found_although_no_pass_left_a_trace() {
+        let options = fixture::stage(pg18(), Schema::Marten9, "7-bad-headers").await;
+        let status = look(&options, Some(at("2026-11-22T18:24:00Z"))).await;
+        assert_eq!(
+            rules(&status)[..2],
+            [Rule::PoisonHead, Rule::HeadBlocks],
+            "{:#?}",
+            status.findings
+        );
+        let poison = &status.findings[0];
+        assert!(poison.what.contains("headers cannot be read"), "{poison:?}");
+        assert!(poison.evidence.iter().any(|line| line.contains("before it can be recorded")));
+        assert!(status.findings[1].what.starts_with("207 outboxes wait behind"));
+    }
+
+    #[tokio::test]
+    async fn messages_that_nobody_ever_tried_mean_an_idle_worker() {
+        let options = fixture::stage(pg18(), Schema::Document, "1-backlog").await;
+        let status = look(&options, Some(at("2026-11-22T19:00:00Z"))).await;
+        assert_eq!(status.facts.bus, Tally::Exact(73));
+        let idle = &status.findings[0];
+        assert_eq!((idle.rule, idle.severity), (Rule::WorkerIdle, Severity::Alert));
+        assert!(idle.what.contains("no pass has committed on any of 73"), "{idle:?}");
+        let by: i64 = status.overview.by_type.iter().map(|group| group.messages).sum();
+        assert_eq!(by, 73);
+    }
+
+    #[tokio::test]
+    async fn the_inbox_of_the_real_service_adds_up() {
+        // 30 messages, five of them sent twice, and three whose consumer always throws.
+        let options = fixture::stage(pg18(), Schema::Marten9, "2-delivered").await;
+        let status = look(&options, Some(at("2026-11-22T19:00:00Z"))).await;
+        let inbox = &status.facts.inbox;
+        assert_eq!(inbox.rows, Tally::Exact(33));
+        assert_eq!(inbox.failing, Tally::Exact(3));
+        assert_eq!(inbox.half_done, Tally::Exact(0));
+        let latency = inbox.consumers.iter().find_map(|one| one.latency).unwrap();
+        assert!(latency.p50 <= latency.p95 && latency.p95 <= latency.p99, "{latency:?}");
+        assert!(rules(&status).contains(&Rule::Failing));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_server_answers_the_same() {
+        let options = fixture::stage(pg15(), Schema::Document, "6-bad-destination").await;
+        let status = look(&options, Some(at("2026-11-22T18:21:40Z"))).await;
+        assert_eq!(status.findings[0].rule, Rule::PoisonHead);
+    }
+}
+
+/// Statements that plant outboxes; `{}` is replaced by minutes.
+async fn plant(conn: &mut PgConnection, count: i64, minutes: i64) {
+    let sql = format!(
+        "WITH made AS (INSERT INTO outbox_state (outbox_id, lock_id, created)
+             SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000000', now() - interval '{minutes} min'
+                 + n * interval '1 ms' FROM generate_series(1, {count}) n RETURNING outbox_id, created)
+         INSERT INTO outbox_message (sent_time, outbox_id, message_id, content_type, message_type, body,
+             destination_address, properties)
+         SELECT created, outbox_id, gen_random_uuid(), 'application/vnd.masstransit+json',
+             'urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent;urn:message:BookWorm.Contracts:Base',
+             rpad('{{\"messageType\": [], \"message\": {{\"orderId\": \"' || gen_random_uuid() || '\"}}}}', 1500),
+             'rabbitmq://h/BookWorm.Contracts:UserCheckedOutIntegrationEvent', '{{}}' FROM made ORDER BY created"
+    );
+    conn.execute(AssertSqlSafe(sql)).await.unwrap();
+}
+
+async fn run(conn: &mut PgConnection, sql: &str) {
+    conn.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+}
+
+mod rules {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_empty_database_has_nothing_to_tell() {
+        let status = look(&managed().await, None).await;
+        assert_eq!(status.findings, []);
+        assert_eq!(status.facts.pending(), Tally::Exact(0));
+        assert_eq!(status.coverage, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn the_holder_of_the_heads_lock_is_found_through_its_backend() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 3, 10).await;
+        let mut holder = open(&options).await;
+        run(&mut holder, "SET application_name = 'ordering-7f'").await;
+        run(&mut holder, "BEGIN").await;
+        run(&mut holder, "SELECT * FROM outbox_state ORDER BY created LIMIT 1 FOR UPDATE").await;
+        let pid: i32 =
+            sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
+        let status = look(&options, None).await;
+        let held = finding(&status, Rule::LockHolder);
+        assert!(
+            held.what.contains(&format!("backend {pid} (ordering-7f, idle in transaction")),
+            "{held:?}"
+        );
+        run(&mut holder, "ROLLBACK").await;
+        // xmax stays behind, and is no lock.
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [Rule::WorkerIdle]);
+        assert!(status.findings[0].evidence.iter().any(|line| line == "nobody holds its row"));
+    }
+
+    #[tokio::test]
+    async fn a_held_head_while_a_younger_one_left() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 3, 10).await;
+        run(
+            &mut conn,
+            "UPDATE outbox_state SET delivered = now(), last_sequence_number = 3
+             WHERE outbox_id = (SELECT outbox_id FROM outbox_message WHERE sequence_number = 3)",
+        )
+        .await;
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [Rule::HeldHead]);
+        assert!(status.findings[0].what.contains("its delivery fails"));
+    }
+
+    #[tokio::test]
+    async fn orphans_expired_and_undeliverable_messages_are_counted_and_listed() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 5, 0).await;
+        run(
+            &mut conn,
+            "UPDATE outbox_message SET outbox_id = NULL WHERE sequence_number = 1;
+             UPDATE outbox_message SET expiration_time = now() - interval '1 min' WHERE sequence_number = 2;
+             UPDATE outbox_message SET destination_address = NULL WHERE sequence_number = 3;
+             UPDATE outbox_message SET destination_address = 'nowhere' WHERE sequence_number = 4",
+        )
+        .await;
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [Rule::Undeliverable, Rule::Orphans, Rule::Expired]);
+        assert_eq!(
+            (status.facts.orphans, status.facts.expired),
+            (Tally::Exact(1), Tally::Exact(1))
+        );
+        assert_eq!(status.facts.undeliverable, Tally::Exact(2));
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        for (view, sequence, delivery) in
+            [(View::Orphan, 1, Delivery::Orphan), (View::Expired, 2, Delivery::Pending)]
+        {
+            let (rows, _) =
+                outbox::list(&mut conn, &layout, view, None, None, 10, Utc::now()).await.unwrap();
+            let found: Vec<_> = rows.iter().map(|row| (row.sequence, row.delivery)).collect();
+            assert_eq!(found, [(sequence, delivery)]);
+        }
+    }
+
+    const INBOX: &str = "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed,
+        delivered, last_sequence_number) VALUES ";
+
+    async fn receive(conn: &mut PgConnection, message: Uuid, values: &str) {
+        let lock = Uuid::nil();
+        let consumer = "e2f7c838-07b9-51f1-e07e-cae27e7cdc6e";
+        run(conn, &format!("{INBOX} ('{message}', '{consumer}', '{lock}', {values})")).await;
+    }
+
+    #[tokio::test]
+    async fn half_done_consumers_wait_and_aimless_ones_repeat() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        let message = Uuid::new_v4();
+        receive(
+            &mut conn,
+            message,
+            "now() - interval '5 min', 1, now() - interval '5 min', NULL, NULL",
+        )
+        .await;
+        run(
+            &mut conn,
+            &format!(
+                "INSERT INTO outbox_message (sent_time, inbox_message_id, inbox_consumer_id, message_id, content_type,
+                     message_type, body, destination_address)
+                 SELECT now(), message_id, consumer_id, gen_random_uuid(), 'x/y', 'urn:message:A:B', '{{}}', 'queue:q'
+                 FROM inbox_state WHERE message_id = '{message}'"
+            ),
+        )
+        .await;
+        let status = look(&options, None).await;
+        assert_eq!(status.facts.consumer, Tally::Exact(1));
+        let half = finding(&status, Rule::HalfDone);
+        assert!(half.what.contains("wait for redelivery"), "{half:?}");
+        assert_eq!(status.facts.inbox.halves[0].pending, 1);
+        run(&mut conn, "UPDATE outbox_message SET destination_address = NULL").await;
+        run(&mut conn, "UPDATE inbox_state SET receive_count = 2300").await;
+        let status = look(&options, None).await;
+        let half = finding(&status, Rule::HalfDone);
+        assert!(half.what.contains("repeats without end: 2300 passes"), "{half:?}");
+    }
+
+    #[tokio::test]
+    async fn a_clean_up_that_outbox_rows_block_is_told_where_a_service_cleans() {
+        let options = fixture::empty(pg18(), Schema::Document).await;
+        let mut conn = open(&options).await;
+        let blocker = Uuid::new_v4();
+        for message in [blocker, Uuid::new_v4()] {
+            let old = "now() - interval '2 h'";
+            receive(&mut conn, message, &format!("{old}, 3, {old}, {old}, 7")).await;
+        }
+        run(
+            &mut conn,
+            &format!(
+                "INSERT INTO outbox_message (sequence_number, sent_time, inbox_message_id, inbox_consumer_id, message_id,
+                     content_type, message_type, body)
+                 SELECT 7, now(), message_id, consumer_id, gen_random_uuid(), 'x/y', 'urn:message:A:B', '{{}}'
+                 FROM inbox_state WHERE message_id = '{blocker}'"
+            ),
+        )
+        .await;
+        let status = look(&options, None).await;
+        let blocked = finding(&status, Rule::CleanUpBlocked);
+        assert!(blocked.what.contains("1 message delivered"), "{blocked:?}");
+        assert!(blocked.evidence[0].starts_with("2 messages are past the window"), "{blocked:?}");
+        // The document's schema lacks the indexes of MassTransit's model.
+        assert!(rules(&status).contains(&Rule::MissingIndexes));
+    }
+
+    #[tokio::test]
+    async fn duplicates_are_exact_where_nothing_was_produced_and_estimated_elsewhere() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        let mut add = async |values: &str| receive(&mut conn, Uuid::new_v4(), values).await;
+        for count in [3, 3, 5] {
+            add(&format!("now(), {count}, now(), now(), NULL")).await;
+        }
+        // Each produced two messages, so five passes are normal; one was received twice more.
+        for count in [5; 20] {
+            add(&format!("now(), {count}, now(), now(), 9")).await;
+        }
+        add("now(), 7, now(), now(), 9").await;
+        let status = look(&options, None).await;
+        let (exact, estimated, share) = status.facts.inbox.duplicates();
+        assert_eq!((exact, estimated), (2, 2));
+        assert!((share.unwrap() - 4.0 * 100.0 / 28.0).abs() < 0.01, "{share:?}");
+    }
+
+    #[tokio::test]
+    async fn events_without_messages_mean_that_the_outbox_is_bypassed() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        run(
+            &mut conn,
+            "INSERT INTO mt_streams (id, type, version) VALUES ('00000000-0000-0000-0000-000000000001', 'x', 1);
+             INSERT INTO mt_events (seq_id, id, stream_id, version, data, type)
+             VALUES (1, gen_random_uuid(), '00000000-0000-0000-0000-000000000001', 1, '{}', 'order_placed_event')",
+        )
+        .await;
+        assert_eq!(rules(&look(&options, None).await), [Rule::Bypassed]);
+        plant(&mut conn, 1, 0).await;
+        assert_eq!(rules(&look(&options, None).await), []);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_ahead_is_told() {
+        let options = managed().await;
+        plant(&mut open(&options).await, 1, -3).await;
+        let status = look(&options, None).await;
+        assert!(finding(&status, Rule::ClockSkew).what.contains("application's clock"));
+    }
+}
+
+mod lists {
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_by_key_show_every_message_once() {
+        for schema in [None, Some(Schema::Document), Some(Schema::Marten9)] {
+            let options = match schema {
+                None => demo(2_000).await,
+                Some(schema) => fixture::stage(pg18(), schema, "5-gap-and-failure").await,
+            };
+            let db = Db::new(&options, &Limits::default());
+            let layout = db.layout().await.unwrap();
+            let mut conn = open(&options).await;
+            for view in [View::Pending, View::Delivered] {
+                let (mut seen, mut after): (Vec<i64>, Option<Cursor>) = (vec![], None);
+                for _ in 0..1_000 {
+                    let (rows, _) =
+                        outbox::list(&mut conn, &layout, view, None, after, 7, Utc::now())
+                            .await
+                            .unwrap();
+                    let Some(last) = rows.last() else { break };
+                    after = Some(last.key);
+                    seen.extend(rows.iter().map(|row| row.sequence));
+                    if view == View::Delivered && seen.len() > 70 {
+                        break;
+                    }
+                }
+                let mut once = seen.clone();
+                once.sort_unstable();
+                once.dedup();
+                assert_eq!(once.len(), seen.len());
+                if view == View::Pending {
+                    let status = look(&options, None).await;
+                    assert_eq!(i64::try_from(seen.len()).unwrap(), status.facts.pending().number());
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_leads_to_its_messages() {
+        let options = fixture::stage(pg18(), Schema::Marten9, "6-bad-destination").await;
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        let mut conn = open(&options).await;
+        let status = look(&options, Some(at("2026-11-22T18:21:40Z"))).await;
+        for group in &status.overview.by_type {
+            let filter = Filter::Type(group.key.clone().unwrap());
+            let (rows, _) = outbox::list(
+                &mut conn,
+                &layout,
+                View::Pending,
+                Some(&filter),
+                None,
+                500,
+                Utc::now(),
+            )
+            .await
+            .unwrap();
+            assert_eq!(i64::try_from(rows.len()).unwrap(), group.messages, "{group:?}");
+        }
+        for group in &status.overview.by_destination {
+            let filter = Filter::Destination(group.key.clone());
+            let (rows, _) = outbox::list(
+                &mut conn,
+                &layout,
+                View::Pending,
+                Some(&filter),
+                None,
+                500,
+                Utc::now(),
+            )
+            .await
+            .unwrap();
+            assert_eq!(i64::try_from(rows.len()).unwrap(), group.messages, "{group:?}");
+        }
+        let outbox = status.facts.heads[0].outbox;
+        let (rows, _) = outbox::list(
+            &mut conn,
+            &layout,
+            View::Pending,
+            Some(&Filter::Outbox(outbox)),
+            None,
+            500,
+            Utc::now(),
+        )
+        .await
+        .unwrap();
+        assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), [89]);
+    }
+
+    #[tokio::test]
+    async fn one_message_is_shown_with_all_of_it() {
+        let options = fixture::stage(pg18(), Schema::Marten9, "6-bad-destination").await;
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        let mut conn = open(&options).await;
+        let watch = Watch::default();
+        let message = messages::message(&mut conn, &layout, &watch, Key::Sequence(89))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(matches!(message.poison[..], [Poison::Destination { .. }]), "{:?}", message.poison);
+        assert_eq!(message.ahead, Some(Tally::Exact(0)));
+        assert_eq!(
+            message.shown.order.map(|order| order.to_string()).as_deref(),
+            Some("01a20479-edd2-7e28-ae4c-969d8e0c04ab")
+        );
+        let body = messages::report::body(&message, true).to_string();
+        assert!(!body.contains("someone@example.org") && body.contains("287.97"), "{body}");
+        let again =
+            messages::message(&mut conn, &layout, &watch, Key::Message(message.shown.message));
+        assert_eq!(again.await.unwrap().unwrap(), message);
+        let gone = messages::message(&mut conn, &layout, &watch, Key::Sequence(1)).await.unwrap();
+        assert_eq!(gone, None);
+    }
+
+    #[tokio::test]
+    async fn the_inbox_is_listed_by_what_is_wrong() {
+        let options = fixture::stage(pg18(), Schema::Marten9, "2-delivered").await;
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        let mut conn = open(&options).await;
+        let mut count =
+            async |view| inbox::list(&mut conn, &layout, view, None, 100).await.unwrap().len();
+        assert_eq!(count(InboxView::All).await, 33);
+        assert_eq!(count(InboxView::Failing).await, 3);
+        assert_eq!(count(InboxView::HalfDone).await, 0);
+    }
+}
+
+mod cost {
+    use super::*;
+
+    /// 100,000 rows in each table: open outboxes, delivered ones that were kept, an inbox with a little of
+    /// everything.
+    async fn large(options: &PgConnectOptions, delivered: bool) -> PgConnection {
+        let mut conn = open(options).await;
+        plant(&mut conn, 100_000, 120).await;
+        if delivered {
+            run(
+                &mut conn,
+                "UPDATE outbox_state SET delivered = created + interval '1 s'
+                 WHERE outbox_id IN (SELECT outbox_id FROM outbox_message WHERE sequence_number <= 99000)",
+            )
+            .await;
+        }
+        run(
+            &mut conn,
+            "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered,
+                 last_sequence_number)
+             SELECT gen_random_uuid(), ('00000000-0000-0000-0000-00000000000' || n % 5)::uuid,
+                 '00000000-0000-0000-0000-000000000000', t, 3 + n % 2, CASE WHEN n % 1000 > 0 THEN t END,
+                 CASE WHEN n % 500 > 1 THEN t + n % 90 * interval '1 ms' END, CASE WHEN n % 2 = 0 THEN n END
+             FROM generate_series(1, 100000) n, LATERAL (SELECT now() - n * interval '1 s' AS t) x",
+        )
+        .await;
+        run(&mut conn, "VACUUM (ANALYZE) outbox_message, outbox_state, inbox_state").await;
+        conn
+    }
+
+    /// Rows read by sequential scans, and fetched through indexes, in the open transaction.
+    async fn read(conn: &mut PgConnection, table: &str) -> (i64, i64) {
+        sqlx::query_as(
+            "SELECT coalesce(sum(seq_tup_read), 0)::bigint, coalesce(sum(idx_tup_fetch), 0)::bigint
+             FROM pg_stat_xact_user_tables WHERE relname = $1",
+        )
+        .bind(table)
+        .fetch_one(conn)
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_look_reads_what_is_pending_and_not_the_table() {
+        for (schema, delivered) in [(None, true), (Some(Schema::Marten9), false)] {
+            let options = match schema {
+                None => managed().await,
+                Some(schema) => fixture::empty(pg18(), schema).await,
+            };
+            let mut conn = large(&options, delivered).await;
+            let db = Db::new(&options, &Limits::default());
+            let layout = db.layout().await.unwrap();
+            run(&mut conn, "SET plan_cache_mode = force_custom_plan; BEGIN").await;
+            let status =
+                messages::status(&mut conn, &layout, &Watch::default(), None).await.unwrap();
+            let (sequential, fetched) = read(&mut conn, "outbox_message").await;
+            assert_eq!(sequential, 0, "{schema:?} {delivered}: the messages were read whole");
+            // The sample, the heads, what waits behind, orphans and expired ones.
+            assert!(fetched < 30_000, "{schema:?} {delivered}: {fetched} messages were fetched");
+            if delivered {
+                assert_eq!(status.facts.bus, Tally::Exact(1_000));
+            } else {
+                assert_eq!(status.facts.bus, Tally::About(100_000));
+            }
+            run(&mut conn, "COMMIT; BEGIN").await;
+            for view in [View::Pending, View::Delivered, View::Orphan, View::Expired] {
+                outbox::list(&mut conn, &layout, view, None, None, 100, Utc::now()).await.unwrap();
+            }
+            let (sequential, fetched) = read(&mut conn, "outbox_message").await;
+            assert_eq!(sequential, 0, "{schema:?} {delivered}: a list read the messages whole");
+            assert!(
+                fetched < 21_000,
+                "{schema:?} {delivered}: {fetched} messages were fetched for lists"
+            );
+            run(&mut conn, "COMMIT").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn sums_beyond_the_sample_are_near_the_truth() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 6_000, 5).await;
+        let status = look(&options, Some(Utc::now() + TimeDelta::seconds(1))).await;
+        assert_eq!(status.facts.bus, Tally::About(6_000));
+        assert_eq!(status.facts.pending().to_string(), "~6,000");
+        assert!(rules(&status).contains(&Rule::Backlog));
+    }
+}
