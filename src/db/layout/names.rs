@@ -172,7 +172,6 @@ impl Table {
                     &[
                         needs("sequence_number", "bigint"),
                         needs("sent_time", "timestamptz"),
-                        may_lack("headers", "text"),
                         needs("inbox_message_id", "uuid"),
                         needs("inbox_consumer_id", "uuid"),
                         needs("outbox_id", "uuid"),
