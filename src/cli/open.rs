@@ -61,7 +61,7 @@ pub(super) async fn writable(
 ) -> Result<(sqlx::PgConnection, Option<crate::embedded::Lease>), Failure> {
     let Context { target, .. } = choose(&given(global), settings)?;
     let (options, lease) = match target {
-        Target::Server(options) => (*options, None),
+        Target::Server(server) => (server.direct.unwrap_or(server.options), None),
         Target::Embedded => {
             let config = crate::embedded::Config::from_env();
             let lease = crate::embedded::join(&config, &|step| tell(&step.to_string())).await?;

@@ -24,9 +24,25 @@ pub struct Context {
 /// Where it is.
 #[derive(Debug, Clone)]
 pub enum Target {
-    Server(Box<PgConnectOptions>),
+    Server(Box<Server>),
     /// Orderscope's own private PostgreSQL.
     Embedded,
+}
+
+/// A server, maybe behind a pooler.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub options: PgConnectOptions,
+    /// Past the pooler.
+    pub direct: Option<PgConnectOptions>,
+    /// A pooler in transaction mode is known to be in between; else that is found out.
+    pub pooled: bool,
+}
+
+impl From<PgConnectOptions> for Target {
+    fn from(options: PgConnectOptions) -> Self {
+        Self::Server(Box::new(Server { options, direct: None, pooled: false }))
+    }
 }
 
 /// libpq's variables that name a server or a database. (Those that only carry a password or a user
@@ -43,7 +59,7 @@ pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
         if has_password(url) {
             return Err(Error::PasswordInArguments);
         }
-        return server("database", false, "--database-url", url);
+        return server("database", "--database-url", url);
     }
     if let Some(name) = &given.context {
         return named(name, settings);
@@ -51,10 +67,10 @@ pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
     if let Ok(url) = env::var("DATABASE_URL")
         && !url.is_empty()
     {
-        return server("database", false, "DATABASE_URL", &url);
+        return server("database", "DATABASE_URL", &url);
     }
     if NAMING.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
-        let target = Target::Server(Box::new(PgConnectOptions::new()));
+        let target = PgConnectOptions::new().into();
         return Ok(Context { name: "database".to_owned(), production: false, target });
     }
     match &settings.file.default {
@@ -69,10 +85,15 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     let contexts = &settings.file.contexts;
     match contexts.get(name) {
         Some(context) => {
-            if let Some(url) = &context.url {
-                return server(name, context.production, "url", url);
-            }
-            let target = Target::Server(Box::new(PgConnectOptions::new()));
+            let server = Server {
+                options: match &context.url {
+                    Some(url) => address("url", url)?,
+                    None => PgConnectOptions::new(),
+                },
+                direct: context.direct.as_deref().map(|url| address("direct", url)).transpose()?,
+                pooled: context.pgbouncer,
+            };
+            let target = Target::Server(Box::new(server));
             Ok(Context { name: name.to_owned(), production: context.production, target })
         }
         None if name == "local" => {
@@ -91,13 +112,17 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     }
 }
 
-fn server(name: &str, production: bool, what: &'static str, url: &str) -> Result<Context, Error> {
-    let options: PgConnectOptions = url.parse().map_err(|error: sqlx::Error| Error::Value {
+fn server(name: &str, what: &'static str, url: &str) -> Result<Context, Error> {
+    let target = address(what, url)?.into();
+    Ok(Context { name: name.to_owned(), production: false, target })
+}
+
+fn address(what: &'static str, url: &str) -> Result<PgConnectOptions, Error> {
+    url.parse().map_err(|error: sqlx::Error| Error::Value {
         what,
         value: without_password(url),
         why: format!("{error}; it is written postgres://USER@HOST:PORT/DATABASE"),
-    })?;
-    Ok(Context { name: name.to_owned(), production, target: Target::Server(Box::new(options)) })
+    })
 }
 
 /// Whether `user:password@` or `?password=` stands in a URL.

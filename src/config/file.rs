@@ -58,6 +58,11 @@ pub struct MessagesFile {
 pub struct ContextFile {
     /// A PostgreSQL connection URL; leave the password to a pass file or `PGPASSWORD`.
     pub url: Option<String>,
+    /// The same database past a pooler: for writing, and for stopping statements.
+    pub direct: Option<String>,
+    /// `url` is known to be a pooler in transaction mode; else that is found out.
+    #[serde(default)]
+    pub pgbouncer: bool,
     /// Production is named and framed.
     #[serde(default)]
     pub production: bool,

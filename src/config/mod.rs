@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use chrono::TimeDelta;
 
 pub use self::{
-    database::{Context, Given, Target, choose},
+    database::{Context, Given, Server, Target, choose},
     file::{ContextFile, File, MessagesFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},

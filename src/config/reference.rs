@@ -107,6 +107,18 @@ pub const KEYS: &[KeyHelp] = &[
         "[contexts.prod]\nurl = \"postgres://support@db.example/ordering?sslmode=verify-full\"",
     ),
     key(
+        "contexts.NAME.direct",
+        "none",
+        "The same database past a pooler such as PgBouncer: commands, migrating and stopping statements need it",
+        "[contexts.prod]\ndirect = \"postgres://support@db.example/ordering?sslmode=verify-full\"",
+    ),
+    key(
+        "contexts.NAME.pgbouncer",
+        "found out",
+        "Whether the address is a pooler in transaction mode, so that every read is one transaction",
+        "[contexts.prod]\npgbouncer = true",
+    ),
+    key(
         "contexts.NAME.production",
         "false",
         "Whether it is production, which the header then names",

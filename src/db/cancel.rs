@@ -1,7 +1,10 @@
 //! Stopping a question for real. Dropping an sqlx future leaves the server running the statement, so
 //! a cancel has to reach the server.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI32, Ordering},
+    time::Duration,
+};
 
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
@@ -55,16 +58,21 @@ pub async fn cancellable<T>(
         () = stop.cancelled() => return Err(Error::Cancelled),
         session = pool.session(who) => session?,
     };
-    let backend = session.backend();
+    // 0 as long as there is nothing to stop, or no way to.
+    let backend = AtomicI32::new(0);
     let (answer, stopped) = {
-        let mut work = std::pin::pin!(work(&mut session));
+        let told = |own| backend.store(own, Ordering::Relaxed);
+        let mut work = std::pin::pin!(session.run(who, told, work));
         tokio::select! {
             answer = &mut work => (answer, false),
             () = stop.cancelled() => {
                 // Reached or not: the session is closed below, and the statement timeout holds.
                 let insist = async {
                     loop {
-                        let _ = Box::pin(cancel(control, backend)).await;
+                        match backend.load(Ordering::Relaxed) {
+                            0 => break,
+                            backend => drop(Box::pin(cancel(control, backend)).await),
+                        }
                         tokio::time::sleep(AGAIN).await;
                     }
                 };
@@ -72,6 +80,7 @@ pub async fn cancellable<T>(
                     tokio::select! {
                         biased;
                         answer = work => answer,
+                        // No way to tell the server: the session is closed, which a pooler passes on.
                         () = insist => Err(Error::Cancelled),
                     }
                 };

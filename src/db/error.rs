@@ -23,6 +23,15 @@ pub enum Error {
     /// The server is full, starting or stopping.
     #[error("PostgreSQL takes no new sessions now: {0}; try again in a moment")]
     Busy(String),
+    /// What needs a session of its own was asked through a pooler.
+    #[error(
+        "{0} is a pooler, which gives every transaction another session; writing, migrating and stopping \
+         statements need the server itself: name it as `direct` of a context in the configuration"
+    )]
+    Pooled(String),
+    /// What was named as the way past a pooler is one as well.
+    #[error("{0} is named as the direct address and is a pooler as well; name the server itself")]
+    PooledToo(String),
     /// TLS failed, or the server has none.
     #[error("no secure connection: {0}; check sslmode and the certificates")]
     Tls(String),

@@ -22,6 +22,7 @@ pub mod streams;
 pub mod summaries;
 pub mod write;
 
+mod address;
 mod cancel;
 mod error;
 mod journal;
@@ -29,7 +30,9 @@ mod layout;
 mod pool;
 mod sql;
 
+pub use address::connect;
 pub use cancel::cancellable;
 pub use error::Error;
 pub use layout::{Index, Kind, Layout, Missing, Table};
-pub use pool::{Db, Limits, Pool, Session, connect};
+pub use pool::{Db, Limits, Pool, Session};
+pub use sql::unless_late;

@@ -10,13 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row,
-    postgres::{PgConnectOptions, PgRow},
-};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio_util::sync::CancellationToken;
 
-use super::{Error, Layout};
+use super::{
+    Error, Layout,
+    address::{self, Access, Address, Opened},
+};
 
 /// The limits of every session. All of them are configuration.
 #[derive(Debug, Clone)]
@@ -70,10 +71,26 @@ pub struct Db {
 impl Db {
     /// A database at an address. Nothing is opened before the first question.
     pub fn new(options: &PgConnectOptions, limits: &Limits) -> Self {
+        Self::through(options, None, false, limits)
+    }
+
+    /// A database that may be behind a pooler in transaction mode, and its address past that one. If
+    /// `pooled` does not say that it is, the first session finds out.
+    ///
+    /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the journal,
+    /// stopping a statement) goes past it, or fails with [`Error::Pooled`].
+    pub fn through(
+        options: &PgConnectOptions,
+        direct: Option<&PgConnectOptions>,
+        pooled: bool,
+        limits: &Limits,
+    ) -> Self {
+        let address = Arc::new(Address::new(options, direct, pooled));
+        let pool = |size, access| Pool::new(Arc::clone(&address), limits, size, access);
         Self {
-            read: Pool::new(options, limits, limits.readers, Access::Read),
-            control: Pool::new(options, limits, 1, Access::Read),
-            journal: Pool::new(options, limits, 1, Access::Read),
+            read: pool(limits.readers, Access::Read),
+            control: pool(1, Access::Control),
+            journal: pool(1, Access::Control),
             layout: Arc::default(),
         }
     }
@@ -87,11 +104,9 @@ impl Db {
         if let Some(layout) = &*known {
             return Ok(Arc::clone(layout));
         }
-        let mut session = self.read.session("probe").await?;
-        let layout = Arc::new(
-            super::layout::probe(&mut session, self.read.0.limits.small_table_pages).await?,
-        );
-        session.finish();
+        let small = self.read.0.limits.small_table_pages;
+        let probe = async |conn: &mut PgConnection| super::layout::probe(conn, small).await;
+        let layout = Arc::new(self.read("probe", &CancellationToken::new(), probe).await?);
         *known = Some(Arc::clone(&layout));
         Ok(layout)
     }
@@ -102,20 +117,15 @@ impl Db {
         self.layout().await
     }
 
-    /// A read-only session shown to the server as `orderscope/<who>`; see [`Pool::session`].
-    pub async fn session(&self, who: &str) -> Result<Session, Error> {
-        self.read.session(who).await
-    }
-
     /// Sessions that may write, two at most. They exist only as long as what is returned is kept.
     pub fn writing(&self) -> Pool {
-        let Inner { options, limits, .. } = &*self.read.0;
-        Pool::new(options, limits, WRITERS, Access::Write)
+        let Inner { address, limits, .. } = &*self.read.0;
+        Pool::new(Arc::clone(address), limits, WRITERS, Access::Write)
     }
 
     /// `host:port/database`, without user or password, for messages.
     pub fn place(&self) -> &str {
-        &self.read.0.place
+        self.read.0.address.place()
     }
 
     /// Ends all idle sessions in an orderly way. Later questions open new ones.
@@ -126,29 +136,8 @@ impl Db {
     }
 }
 
-/// One session of its own that may write, for migrating and loading: no limit but that of connecting.
-pub async fn connect(options: &PgConnectOptions, who: &str) -> Result<PgConnection, Error> {
-    let place = place(options);
-    let limit = Limits::default().connect;
-    let options = options.clone().application_name(&shown(who)).disable_statement_logging();
-    match tokio::time::timeout(limit, options.connect()).await {
-        Ok(opened) => opened.map_err(|error| Error::connecting(error, &place)),
-        Err(_) => {
-            let why = format!("no answer within {} s", limit.as_secs_f32());
-            Err(Error::Unreachable { place, why })
-        }
-    }
-}
-
 /// Sessions for commands at the same time.
 const WRITERS: usize = 2;
-
-/// What the sessions of a pool may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Read,
-    Write,
-}
 
 /// Sessions of one kind, at most a fixed number.
 #[derive(Debug, Clone)]
@@ -156,11 +145,10 @@ pub struct Pool(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    options: PgConnectOptions,
+    address: Arc<Address>,
     limits: Limits,
     size: usize,
     access: Access,
-    place: String,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
 }
@@ -168,7 +156,8 @@ struct Inner {
 #[derive(Debug)]
 struct Idle {
     conn: PgConnection,
-    backend: i32,
+    /// Its own server process; none through a pooler.
+    backend: Option<i32>,
     who: String,
     since: Instant,
 }
@@ -177,12 +166,9 @@ struct Idle {
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 impl Pool {
-    fn new(options: &PgConnectOptions, limits: &Limits, size: usize, access: Access) -> Self {
-        // extra_float_digits is refused by PgBouncer, and we read no floats.
-        let options = options.clone().extra_float_digits(None).disable_statement_logging();
+    fn new(address: Arc<Address>, limits: &Limits, size: usize, access: Access) -> Self {
         Self(Arc::new(Inner {
-            place: place(&options),
-            options,
+            address,
             limits: limits.clone(),
             size,
             access,
@@ -201,9 +187,10 @@ impl Pool {
             if idle.since.elapsed() > TRUSTED_IDLE && idle.conn.ping().await.is_err() {
                 continue;
             }
-            if idle.who != who {
-                let rename = format!("SET application_name = {}", quoted(&shown(who)));
-                if sqlx::raw_sql(AssertSqlSafe(rename)).execute(&mut idle.conn).await.is_err() {
+            if idle.backend.is_some() && idle.who != who {
+                let name = address::quoted(&address::shown(who));
+                let rename = AssertSqlSafe(format!("SET application_name = {name}"));
+                if sqlx::raw_sql(rename).execute(&mut idle.conn).await.is_err() {
                     continue;
                 }
                 who.clone_into(&mut idle.who);
@@ -243,22 +230,12 @@ impl Pool {
     }
 
     async fn open(&self, who: &str) -> Result<Idle, Error> {
-        let Inner { options, limits, place, access, .. } = &*self.0;
-        let options = options.clone().application_name(&shown(who));
-        let opening = async {
-            let mut conn = options.connect().await?;
-            let rows: Vec<PgRow> =
-                sqlx::raw_sql(AssertSqlSafe(set_up(limits, *access))).fetch_all(&mut conn).await?;
-            let backend = rows.last().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
-            Ok(Idle { conn, backend, who: who.to_owned(), since: Instant::now() })
+        let Inner { address, limits, access, .. } = &*self.0;
+        let (conn, backend) = match address.open(who, *access, limits).await? {
+            Opened::Direct(conn, backend) => (conn, Some(backend)),
+            Opened::Pooled(conn) => (conn, None),
         };
-        match tokio::time::timeout(limits.connect, opening).await {
-            Ok(opened) => opened.map_err(|error| Error::connecting(error, place)),
-            Err(_) => Err(Error::Unreachable {
-                place: place.clone(),
-                why: format!("no answer within {} s", limits.connect.as_secs_f32()),
-            }),
-        }
+        Ok(Idle { conn, backend, who: who.to_owned(), since: Instant::now() })
     }
 
     /// Ends all idle sessions in an orderly way.
@@ -267,60 +244,6 @@ impl Pool {
             // The server notices a closed socket as well; the orderly way only spares its log.
             let _ = idle.conn.close().await;
         }
-    }
-}
-
-/// One statement batch, so one round trip: PgBouncer refuses the same as start-up `options`.
-///
-/// Searches differ too much for plans made without knowing what is looked for. `pg_catalog` comes first so
-/// that nothing in `public` can stand in for a built-in function.
-fn set_up(limits: &Limits, access: Access) -> String {
-    let statement = limits.statement.as_millis();
-    let (lock, idle, rights) = match access {
-        Access::Read => {
-            (limits.lock, limits.idle_in_transaction, "SET default_transaction_read_only = on")
-        }
-        // A lock is waited for nearly as long as a statement may take, so that its own message is the one
-        // that comes. PostgreSQL 17 and newer limit the whole transaction as well.
-        Access::Write => (
-            limits.statement * 3 / 4,
-            limits.statement,
-            "SET default_transaction_read_only = off; \
-             SET default_transaction_isolation = 'read committed'; \
-             SET synchronous_commit = on",
-        ),
-    };
-    let whole = match access {
-        Access::Read => String::new(),
-        Access::Write => format!(
-            "SELECT set_config('transaction_timeout', '{statement}', false) \
-             WHERE current_setting('server_version_num')::int >= 170000; "
-        ),
-    };
-    format!(
-        "SET statement_timeout = {statement}; SET lock_timeout = {}; \
-         SET idle_in_transaction_session_timeout = {}; {rights}; {whole}\
-         SET search_path = pg_catalog, public, pg_temp; SET TimeZone = 'UTC'; SET jit = off; SET plan_cache_mode = force_custom_plan; \
-         SELECT pg_backend_pid()",
-        lock.as_millis(),
-        idle.as_millis(),
-    )
-}
-
-fn shown(who: &str) -> String {
-    format!("orderscope/{who}")
-}
-
-fn quoted(text: &str) -> String {
-    let plain: String = text.chars().filter(|c| !c.is_control() && *c != '\\').collect();
-    format!("'{}'", plain.replace('\'', "''"))
-}
-
-fn place(options: &PgConnectOptions) -> String {
-    let database = options.get_database().unwrap_or_else(|| options.get_username());
-    match options.get_socket() {
-        Some(socket) => format!("{}/{database}", socket.display()),
-        None => format!("{}:{}/{database}", options.get_host(), options.get_port()),
     }
 }
 
@@ -333,9 +256,28 @@ pub struct Session {
 }
 
 impl Session {
-    /// The server process behind it, by which it can be cancelled.
-    pub fn backend(&self) -> i32 {
-        self.idle.backend
+    /// Runs `work`, through a pooler as one transaction. Before it begins, `backend` hears which server process
+    /// does it, where there is a way to stop that.
+    pub(super) async fn run<T>(
+        &mut self,
+        who: &str,
+        backend: impl FnOnce(i32),
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Inner { address, limits, .. } = &*self.pool.0;
+        if let Some(own) = self.idle.backend {
+            backend(own);
+            return work(&mut self.idle.conn).await;
+        }
+        let mut tx = self.idle.conn.begin_with(AssertSqlSafe(address::begin(who, limits))).await?;
+        if address.can_cancel() {
+            backend(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *tx).await?);
+        }
+        let answer = work(&mut tx).await;
+        // Statements prepared under our names would be found by whoever gets the server's session next.
+        tx.clear_cached_statements().await?;
+        tx.commit().await?;
+        answer
     }
 
     /// Hands the session back. Only after a complete answer, be it an error of the server.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::Error;
 
@@ -15,6 +15,40 @@ pub(super) fn moment(column: &str) -> String {
     )
 }
 
+/// Asks something whose failure is lived with. Behind a pooler everything that is read is one transaction,
+/// which a failed statement ends: there the question gets a savepoint.
+pub(super) async fn attempt<T>(
+    conn: &mut PgConnection,
+    ask: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    if !conn.is_in_transaction() {
+        return ask(conn).await;
+    }
+    let mut tx = conn.begin().await?;
+    match ask(&mut tx).await {
+        Ok(answer) => {
+            tx.commit().await?;
+            Ok(answer)
+        }
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+/// Asks something that may take too long: none then, and the session lives on.
+pub async fn unless_late<T>(
+    conn: &mut PgConnection,
+    ask: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    match attempt(conn, ask).await {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::TimedOut(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Runs `work` with a statement timeout of its own. A session whose `work` was abandoned keeps it, and is
 /// closed for that reason by whoever abandoned it.
 pub(super) async fn within<T>(
@@ -23,15 +57,17 @@ pub(super) async fn within<T>(
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let usual = set(conn, &format!("{}ms", limit.as_millis())).await?;
-    let answer = work(conn).await.map_err(|error| error.within(limit));
+    let answer = attempt(conn, work).await.map_err(|error| error.within(limit));
     set(conn, &usual).await?;
     answer
 }
 
-/// Sets the timeout and tells what it was.
+/// Sets the timeout and tells what it was. In a transaction it ends with that.
 async fn set(conn: &mut PgConnection, limit: &str) -> Result<String, Error> {
     let both =
-        "SELECT current_setting('statement_timeout'), set_config('statement_timeout', $1, false)";
-    let (was, _): (String, String) = sqlx::query_as(both).bind(limit).fetch_one(conn).await?;
+        "SELECT current_setting('statement_timeout'), set_config('statement_timeout', $1, $2)";
+    let is_local = conn.is_in_transaction();
+    let (was, _): (String, String) =
+        sqlx::query_as(both).bind(limit).bind(is_local).fetch_one(conn).await?;
     Ok(was)
 }

@@ -9,6 +9,7 @@ use crate::{
         Error, Layout, Table,
         chain::{self, Carried},
         messages::Message,
+        unless_late,
     },
     domain::{
         chain::{Blind, Facts, LEEWAY, Node, Proof, Received, Sent, contract, inbox_ids},
@@ -51,7 +52,7 @@ pub async fn facts(
     let received = received(conn, layout, events, &messages, &mut blind).await?;
     let waits = messages.iter().any(|message| message.delivery == Delivery::Pending);
     let head = if waits && chain::finds_head(layout) {
-        unless_late(chain::head(conn, layout).await)?.flatten()
+        unless_late(conn, async |conn| chain::head(conn, layout).await).await?.flatten()
     } else {
         None
     };
@@ -78,7 +79,8 @@ async fn received(
     if !chain::finds_received(layout) {
         blind.inbox = Some("inbox rows: no index on inbox_state(message_id)".to_owned());
     } else if !ids.is_empty() {
-        match unless_late(chain::received(conn, layout, &ids).await)? {
+        let rows = async |conn: &mut PgConnection| chain::received(conn, layout, &ids).await;
+        match unless_late(conn, rows).await? {
             Some(found) => out = found,
             None => blind.inbox = Some("inbox rows: the search took too long".to_owned()),
         }
@@ -95,7 +97,9 @@ async fn received(
         blind.commands = Some("commands by time: no index on inbox_state(delivered)".to_owned());
         return Ok(out);
     }
-    match unless_late(chain::handled(conn, layout, &moments, LEEWAY, REACH).await)? {
+    let rows =
+        async |conn: &mut PgConnection| chain::handled(conn, layout, &moments, LEEWAY, REACH).await;
+    match unless_late(conn, rows).await? {
         Some(found) => {
             let key = |row: &Received| (row.message, row.consumer);
             let known: std::collections::HashSet<_> = out.iter().map(key).collect();
@@ -104,15 +108,6 @@ async fn received(
         None => blind.commands = Some("commands by time: the search took too long".to_owned()),
     }
     Ok(out)
-}
-
-/// What took too long is none; the session lives on.
-fn unless_late<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(Error::TimedOut(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// When events were stored whose message has no row any more, so that only time may lead to their command.

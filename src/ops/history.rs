@@ -13,6 +13,7 @@ use crate::{
         orders,
         streams::{self, Stream},
         summaries::{self, Position, SummaryDocument},
+        unless_late,
     },
     domain::{
         chain::Facts,
@@ -165,16 +166,13 @@ pub(super) async fn events_of(
         return own_stream(conn, layout, id, limit).await;
     };
     for days in WINDOWS {
-        let found = async {
+        let found = async |conn: &mut PgConnection| {
             let range = events::around(conn, layout, placed, TimeDelta::days(days)).await?;
             events::of_order(conn, layout, id, range, limit).await
         };
-        match found.await {
-            Err(Error::TimedOut(_)) => {}
-            found => {
-                coverage.push(format!("{missing}; searched within {days} days of placing only"));
-                return found;
-            }
+        if let Some(found) = unless_late(conn, found).await? {
+            coverage.push(format!("{missing}; searched within {days} days of placing only"));
+            return Ok(found);
         }
     }
     coverage.push(format!("{missing}; even the search within {} days took too long", WINDOWS[1]));
@@ -205,20 +203,22 @@ async fn messages_of(
     id: OrderId,
     coverage: &mut Vec<String>,
 ) -> Result<Vec<Message>, Error> {
-    match messages::of_order(conn, layout, id, MOST_OTHERS).await {
-        Err(Error::TimedOut(_)) => {
+    let found =
+        async |conn: &mut PgConnection| messages::of_order(conn, layout, id, MOST_OTHERS).await;
+    match unless_late(conn, found).await? {
+        None => {
             coverage
                 .push("messages: no index on the order in their bodies; took too long".to_owned());
             Ok(Vec::new())
         }
-        found => {
+        Some(found) => {
             if !messages::finds_all(layout) {
                 coverage.push(format!(
                     "messages: among the newest {} only, for want of an index",
                     messages::MOST_WITHOUT_INDEX
                 ));
             }
-            found
+            Ok(found)
         }
     }
 }

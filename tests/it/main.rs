@@ -19,6 +19,7 @@ mod embedded;
 mod messages;
 mod ownership;
 mod pictures;
+mod pooler;
 mod pty;
 mod queries;
 mod reads;

@@ -104,6 +104,8 @@ pub struct Filter {
     pub since: Option<DateTime<Utc>>,
     /// Only entries with a lower number: the next page.
     pub before: Option<i64>,
+    /// The one entry of this operation.
+    pub operation: Option<Uuid>,
 }
 
 /// Whether this session's login can write the log. Reads the catalog only.
@@ -229,24 +231,8 @@ pub async fn by_operation(
     conn: &mut PgConnection,
     operation: Uuid,
 ) -> Result<Option<Recorded>, Error> {
-    let found = sqlx::query_as!(
-        Recorded,
-        r#"SELECT a.number, a.operation, a.at, a.operator, a.host, a.role, a.login, a.intent, a.targets,
-                  r.value AS "reason?", b.value::json AS "before?: Value",
-                  f.value::json AS "after?: Value",
-                  (a.reason_digest IS NOT NULL AND r.number IS NULL
-                   OR a.before_digest IS NOT NULL AND b.number IS NULL
-                   OR a.after_digest IS NOT NULL AND f.number IS NULL) AS "erased!"
-           FROM orderscope.audit a
-           LEFT JOIN orderscope.audit_values r ON r.number = a.number AND r.part = 'reason'
-           LEFT JOIN orderscope.audit_values b ON b.number = a.number AND b.part = 'before'
-           LEFT JOIN orderscope.audit_values f ON f.number = a.number AND f.part = 'after'
-           WHERE a.operation = $1"#,
-        operation
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(found)
+    let filter = Filter { operation: Some(operation), ..Filter::default() };
+    Ok(list(conn, &filter, 1).await?.pop())
 }
 
 /// Entries, newest first.
@@ -271,11 +257,13 @@ pub async fn list(
              AND ($2::text IS NULL OR a.operator = $2)
              AND ($3::timestamptz IS NULL OR a.at >= $3)
              AND ($4::bigint IS NULL OR a.number < $4)
-           ORDER BY a.number DESC LIMIT $5"#,
+             AND ($5::uuid IS NULL OR a.operation = $5)
+           ORDER BY a.number DESC LIMIT $6"#,
         filter.target.as_deref(),
         filter.by.as_deref(),
         filter.since,
         filter.before,
+        filter.operation,
         limit
     )
     .fetch_all(conn)

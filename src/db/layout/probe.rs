@@ -12,6 +12,7 @@ use super::{
 use crate::db::{
     Error,
     settings::{self, Projection},
+    sql::attempt,
 };
 
 #[derive(Deserialize)]
@@ -69,7 +70,8 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
     }
     if layout.is_managed() {
         // A database from before the setting, or a login that may not read it: the default.
-        let recorded = match settings::read(conn, &layout).await {
+        let recorded = async |conn: &mut PgConnection| settings::read(conn, &layout).await;
+        let recorded = match attempt(conn, recorded).await {
             Err(Error::NotPermitted(_)) => None,
             read => read?,
         };

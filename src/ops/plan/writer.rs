@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
 use super::Error;
 use crate::{
     db::{
@@ -34,10 +37,10 @@ impl Writer {
         if !layout.has_console_schema() {
             return Err(Error::NoAudit);
         }
-        let mut session = db.session("unlock").await?;
-        let settings = settings::read(&mut session, &layout).await?;
-        let roles = settings::roles(&mut session).await?;
-        session.finish();
+        let known = async |conn: &mut PgConnection| {
+            Ok((settings::read(conn, &layout).await?, settings::roles(conn).await?))
+        };
+        let (settings, roles) = db.read("unlock", &CancellationToken::new(), known).await?;
         let settings = settings.ok_or(Error::NoAudit)?;
         Ok(Self {
             db: db.clone(),

@@ -9,6 +9,7 @@ use crate::{
         Error, Index, Layout, Table, buyers,
         messages::MOST_WITHOUT_INDEX,
         search::{self, Filter, Found, Source},
+        unless_late,
     },
     domain::search::{IdMatch, Span, Test, Trait},
 };
@@ -179,8 +180,10 @@ impl Look<'_> {
         if key.book {
             return Ok(self.books(vec![id]));
         }
-        let found = search::by_any_id(self.conn, self.layout, id).await;
-        let found = self.in_time(found, "events and messages of this id")?;
+        let find = async |conn: &mut PgConnection, layout: &Layout| {
+            search::by_any_id(conn, layout, id).await
+        };
+        let found = self.in_time("events and messages of this id", find).await?;
         self.say_events(&[Index::EventId, Index::EventStream, Index::EventCorrelation]);
         self.say_messages(&[
             Index::MessageId,
@@ -287,8 +290,10 @@ impl Look<'_> {
         if !self.layout.has(Index::LinesByBook) {
             return Ok(Resolved::test(Filter::BookTail(tail.to_owned())));
         }
-        let found = search::books_by_tail(self.conn, self.layout, tail).await;
-        let found = self.in_time(found, "books whose id ends so")?;
+        let find = async |conn: &mut PgConnection, layout: &Layout| {
+            search::books_by_tail(conn, layout, tail).await
+        };
+        let found = self.in_time("books whose id ends so", find).await?;
         Ok(self.books(found.ids))
     }
 
@@ -333,8 +338,10 @@ impl Look<'_> {
     }
 
     async fn correlation(&mut self, text: &str) -> Result<Resolved, Error> {
-        let found = search::by_correlation(self.conn, self.layout, text).await;
-        let found = self.in_time(found, "events and messages of this correlation")?;
+        let find = async |conn: &mut PgConnection, layout: &Layout| {
+            search::by_correlation(conn, layout, text).await
+        };
+        let found = self.in_time("events and messages of this correlation", find).await?;
         let whole = Uuid::try_parse(text).is_ok();
         if whole {
             self.say_events(&[Index::EventCorrelation]);
@@ -356,8 +363,7 @@ impl Look<'_> {
         for table in [Table::OutboxMessages, Table::OutboxStates] {
             self.say_unread(table);
         }
-        let found = search::with_undelivered(self.conn, self.layout).await;
-        let found = self.in_time(found, "pending messages")?;
+        let found = self.in_time("pending messages", search::with_undelivered).await?;
         self.say_cut(&found, "orders with pending messages, by the newest of those messages");
         Ok(Resolved::orders(found.ids))
     }
@@ -366,19 +372,23 @@ impl Look<'_> {
         for table in [Table::Letters, Table::Events] {
             self.say_unread(table);
         }
-        let found = search::with_letters(self.conn, self.layout).await;
-        let found = self.in_time(found, "dead letters")?;
+        let found = self.in_time("dead letters", search::with_letters).await?;
         self.say_cut(&found, "orders with dead letters, by the newest letters");
         Ok(Resolved::orders(found.ids))
     }
 
     /// A look-up that took too long found nothing, and the page says so.
-    fn in_time(&mut self, found: Result<Found, Error>, what: &str) -> Result<Found, Error> {
-        if let Err(Error::TimedOut(_)) = found {
+    async fn in_time(
+        &mut self,
+        what: &str,
+        find: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<Found, Error>,
+    ) -> Result<Found, Error> {
+        let layout = self.layout;
+        let found = unless_late(self.conn, async |conn| find(conn, layout).await).await?;
+        Ok(found.unwrap_or_else(|| {
             self.coverage.push(format!("{what}: looking took too long, for want of an index"));
-            return Ok(Found::default());
-        }
-        found
+            Found::default()
+        }))
     }
 
     fn say(&mut self, note: &str) {

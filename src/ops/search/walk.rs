@@ -8,6 +8,7 @@ use super::{Count, Cursor, Plan, Start};
 use crate::db::{
     Error, Layout,
     search::{self, Source, Window},
+    unless_late,
 };
 
 /// How many orders are looked at first where a filter has no index and nothing is known of how many pass;
@@ -80,11 +81,13 @@ async fn walk_windows(
         let asked = Instant::now();
         let missing = wanted - i64::try_from(walk.hits.len()).unwrap_or(wanted);
         let size = Window(window);
-        match search::hits(conn, layout, sources, &plan.filters, &place, size, missing).await {
-            Ok(found) => walk.hits.extend(found),
+        let hits = async |conn: &mut PgConnection| {
+            search::hits(conn, layout, sources, &plan.filters, &place, size, missing).await
+        };
+        match unless_late(conn, hits).await? {
+            Some(found) => walk.hits.extend(found),
             // What was found before is worth showing.
-            Err(Error::TimedOut(_)) => return Ok(walk),
-            Err(error) => return Err(error),
+            None => return Ok(walk),
         }
         if i64::try_from(walk.hits.len()).is_ok_and(|found| found >= wanted) {
             return Ok(Walk { ended: true, ..walk });
@@ -132,10 +135,12 @@ pub(super) async fn count(
     loop {
         let (asked, size, left) = (Instant::now(), Window(window), cap + 1 - counted);
         let filters = &plan.filters;
-        match search::count_window(conn, layout, source, filters, &place, size, left).await {
-            Ok(more) => counted += more,
-            Err(Error::TimedOut(_)) => return Ok(Count::AtLeast(counted)),
-            Err(error) => return Err(error),
+        let more = async |conn: &mut PgConnection| {
+            search::count_window(conn, layout, source, filters, &place, size, left).await
+        };
+        match unless_late(conn, more).await? {
+            Some(more) => counted += more,
+            None => return Ok(Count::AtLeast(counted)),
         }
         if counted > cap {
             return Ok(Count::MoreThan(cap));

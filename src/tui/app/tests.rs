@@ -423,19 +423,47 @@ fn personal_data_is_shown_for_a_reason_recorded_and_covered_again() {
     assert!(!desk.shows("Hoang Van") && desk.shows("nothing is revealed without a record"));
 }
 
-/// Answers the newest reading of the log.
+/// Answers the newest reading of the log; tells what was asked for.
 fn log(
     desk: &mut Desk,
     result: Result<Vec<crate::ops::audit::Recorded>, crate::db::Error>,
-) -> bool {
+) -> (bool, Option<i64>) {
     let effects = desk.effects();
     let asked = effects.iter().rev().find_map(|effect| match effect {
         crate::tui::effect::Effect::Run(_, Request::Journal(request)) => Some(request.clone()),
         _ => None,
     });
-    let journal::Request::Read { ticket, mine } = asked.expect("the log was asked for");
+    let journal::Request::Read { ticket, mine, before } = asked.expect("the log was asked for");
     desk.send(Msg::Journal(journal::Msg::Read(ticket, result)));
-    mine
+    (mine, before)
+}
+
+#[test]
+fn the_log_goes_back_page_by_page() {
+    let page = |newest: i64, rows: i64| -> Vec<_> {
+        let record = samples::records().remove(0);
+        (0..rows)
+            .map(|n| crate::ops::audit::Recorded { number: newest - n, ..record.clone() })
+            .collect()
+    };
+    let mut desk = Desk::listing(120, 36);
+    desk.press("@");
+    assert_eq!(log(&mut desk, Ok(page(1000, journal::MOST))), (false, None));
+    assert!(desk.shows("#1000") && desk.shows("goes on to older records"));
+    desk.press("G j");
+    assert_eq!(log(&mut desk, Ok(page(800, 3))), (false, Some(801)));
+    assert!(desk.shows("#800") && desk.shows("#798") && desk.shows("page 2, the last"));
+    desk.press("G j");
+    assert!(desk.effects().is_empty(), "there is nothing older");
+    desk.press("k k k");
+    assert_eq!(log(&mut desk, Ok(page(1000, journal::MOST))), (false, None));
+    assert!(desk.shows("#801") && !desk.shows("#800"), "at the end of the page before");
+    desk.press("j");
+    assert_eq!(log(&mut desk, Ok(vec![])), (false, Some(801)));
+    assert!(desk.shows("nothing older"));
+    desk.press("g");
+    assert_eq!(log(&mut desk, Ok(page(1000, journal::MOST))), (false, None));
+    assert!(desk.shows("#1000"));
 }
 
 #[test]
@@ -443,14 +471,14 @@ fn the_log_shows_what_operators_did() {
     let mut desk = Desk::listing(120, 36);
     desk.press("@");
     assert!(desk.shows("reading …"));
-    assert!(!log(&mut desk, Ok(samples::records())));
+    assert_eq!(log(&mut desk, Ok(samples::records())), (false, None));
     assert!(desk.shows("#838") && desk.shows("…8c41") && !desk.shows("changed her mind"));
     frames!("log", desk);
     desk.press("j j enter");
     assert!(desk.shows("Record #830") && !desk.shows("leave at the door"));
     frames!("log_record", desk);
     desk.press("esc t");
-    assert!(log(&mut desk, Err(samples::lost())), "mine only");
+    assert_eq!(log(&mut desk, Err(samples::lost())), (true, None), "mine only");
     assert!(desk.shows("not refreshed") && desk.shows("Connection refused"));
     desk.fits_every_window();
     desk.resize(120, 36);

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{db, ops::audit::Recorded};
 
-/// How many records are read; the verb reads on.
+/// How many records are a page.
 pub const MOST: i64 = 200;
 
 const LOG: Lane = Lane::Latest("journal");
@@ -28,6 +28,10 @@ pub struct State {
     cursor: Cursor,
     /// Only what this operator did.
     mine: bool,
+    /// The numbers above the pages gone back to, the newest page (which has none) first.
+    older: Vec<i64>,
+    /// The page that is read is entered from its end.
+    upwards: bool,
     /// The record under the cursor in full, scrolled so far.
     full: Option<usize>,
 }
@@ -46,7 +50,8 @@ pub enum Msg {
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    Read { ticket: Ticket, mine: bool },
+    /// Records below a number, or the newest.
+    Read { ticket: Ticket, mine: bool, before: Option<i64> },
 }
 
 /// What a key means.
@@ -117,10 +122,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Vec<Effect<Reques
                     Step::Last | Step::To(_) => usize::MAX / 2,
                 };
             }
-            None => {
-                let len = state.len();
-                state.cursor.step(step, len);
-            }
+            None => return move_to(state, step, shared),
         },
         Msg::Open => {
             state.full = match state.full {
@@ -131,6 +133,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Vec<Effect<Reques
         Msg::Back => state.full = None,
         Msg::Mine => {
             state.mine = !state.mine;
+            state.older.clear();
             state.cursor = Cursor::default();
             state.full = None;
             return ask(state, shared);
@@ -139,13 +142,45 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Vec<Effect<Reques
         Msg::Read(ticket, result) => {
             state.records.settle(ticket, result, shared.now.instant);
             let len = state.len();
-            state.cursor.step(Step::Lines(0), len);
+            let end = std::mem::take(&mut state.upwards);
+            state.cursor.step(if end { Step::Last } else { Step::Lines(0) }, len);
         }
     }
     vec![]
 }
 
+/// Within the page; past its end, to the page of older records, and back over its start.
+fn move_to(state: &mut State, step: Step, shared: &Shared) -> Vec<Effect<Request>> {
+    let (len, index) = (state.len(), state.cursor.index);
+    let down = matches!(step, Step::Lines(by) | Step::HalfPages(by) if by > 0);
+    let up = matches!(step, Step::Lines(by) | Step::HalfPages(by) if by < 0);
+    let oldest = state.records.value.as_ref().and_then(|records| records.last());
+    let is_full = i64::try_from(len).is_ok_and(|len| len >= MOST);
+    match oldest.map(|record| record.number) {
+        Some(number) if down && is_full && index + 1 >= len => {
+            state.older.push(number);
+            state.cursor = Cursor::default();
+        }
+        _ if up && index == 0 && !state.older.is_empty() => {
+            state.older.pop();
+            state.upwards = true;
+        }
+        _ if step == Step::First && !state.older.is_empty() => {
+            state.older.clear();
+            state.cursor = Cursor::default();
+        }
+        _ => {
+            state.cursor.step(step, len);
+            return vec![];
+        }
+    }
+    ask(state, shared)
+}
+
 fn ask(state: &mut State, shared: &Shared) -> Vec<Effect<Request>> {
     let ticket = state.records.begin(shared.now.instant);
-    vec![Effect::Run(LOG, Request::Read { ticket, mine: state.mine })]
+    vec![Effect::Run(
+        LOG,
+        Request::Read { ticket, mine: state.mine, before: state.older.last().copied() },
+    )]
 }

@@ -54,6 +54,9 @@ pub fn view<M: Clone>(
         let told = match (&state.records.error, state.records.loading_since()) {
             (Some(error), _) => (format!("not read: {error}"), theme.danger),
             (None, Some(_)) => ("reading …".to_owned(), theme.muted),
+            (None, None) if !state.older.is_empty() => {
+                ("nothing older; k goes back".to_owned(), theme.muted)
+            }
             (None, None) => ("nothing was recorded yet".to_owned(), theme.muted),
         };
         clipped(frame, inner, Line::styled(told.0, told.1));
@@ -85,8 +88,15 @@ fn foot(state: &State, shown: usize, theme: &Theme, shared: &Shared) -> Option<L
         return Some(Line::styled(told, theme.danger));
     }
     let full = i64::try_from(shown).is_ok_and(|shown| shown >= MOST);
-    let told = format!("the newest {MOST}; `orderscope audit list` has all");
-    full.then(|| Line::styled(told, theme.muted))
+    let told = match (state.older.len() + 1, full) {
+        (1, false) => return None,
+        (1, true) => "page 1; j at its end goes on to older records".to_owned(),
+        (page, true) => {
+            format!("page {page}; j at its end: older, k at its start: newer, g: newest")
+        }
+        (page, false) => format!("page {page}, the last; k at its start: newer, g: newest"),
+    };
+    Some(Line::styled(told, theme.muted))
 }
 
 fn row(

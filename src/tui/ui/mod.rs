@@ -6,6 +6,7 @@ pub mod ask;
 pub mod field;
 pub mod form;
 pub mod hits;
+pub mod legend;
 pub mod list;
 pub mod pane;
 pub mod plan_card;

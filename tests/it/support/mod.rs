@@ -2,4 +2,5 @@
 
 pub mod catalog;
 pub mod fixture;
+pub mod pgbouncer;
 pub mod postgres;

@@ -3,17 +3,16 @@
 use ratatui::{
     Frame,
     layout::{
-        Constraint::{self, Fill, Length, Percentage},
+        Constraint::{Fill, Length, Percentage},
         Layout, Rect,
     },
     text::{Line, Span},
-    widgets::{Clear, Paragraph, Wrap},
 };
 
 use super::{Msg, Pane, State, chart, detail, diagnosis, list};
 use crate::tui::{
     shared::Shared,
-    ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+    ui::{hits::Hits, legend, pane::clipped, theme::Theme},
 };
 
 /// Below this width panes stand above each other.
@@ -44,7 +43,7 @@ pub fn view(
         narrow(state, shared, theme, frame, area, &mut hits);
     }
     if state.explaining {
-        explain(theme, frame, area);
+        legend::view(theme, frame, area, LEGEND);
     }
     hits
 }
@@ -80,32 +79,20 @@ fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area
     }
 }
 
-fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
-    let rows = [
-        ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
-        ("delivered", "recorded as delivered and still there; a row that is gone was delivered or purged"),
-        ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),
-        ("expired", "past its expiration time: it would still be sent, with one second to live"),
-        ("age", "since the application published it (sent_time), which says nothing of delivery"),
-        ("next", "at the head of the oldest outbox: the one that a worker takes first"),
-        ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
-        ("corr", "end of the correlation id, else of the conversation id"),
-        ("in, out", "messages a minute, from our own looks; the tables hold no history"),
-        ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
-        ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-        ("again?", "more passes than a delivery needs: received again, or several messages produced"),
-        ("lag", "from received to delivered"),
-        ("~ and +", "estimated, and at least"),
-    ];
-    let lines: Vec<_> = rows
-        .iter()
-        .map(|(mark, means)| {
-            Line::from(vec![Span::styled(format!("{mark:<10}"), theme.key), Span::raw(*means)])
-        })
-        .collect();
-    let height = u16::try_from(lines.len() + 2).unwrap_or(area.height).min(area.height);
-    let area = area.centered(Constraint::Max(96), Length(height));
-    frame.render_widget(Clear, area);
-    let inner = pane(frame, area, theme, "Columns and words", "i or Esc closes", true);
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
-}
+/// What `i` tells.
+const LEGEND: &[(&str, &str)] = &[
+    ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
+    ("delivered", "recorded as delivered and still there; a row that is gone was delivered or purged"),
+    ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),
+    ("expired", "past its expiration time: it would still be sent, with one second to live"),
+    ("age", "since the application published it (sent_time), which says nothing of delivery"),
+    ("next", "at the head of the oldest outbox: the one that a worker takes first"),
+    ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
+    ("corr", "end of the correlation id, else of the conversation id"),
+    ("in, out", "messages a minute, from our own looks; the tables hold no history"),
+    ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
+    ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
+    ("again?", "more passes than a delivery needs: received again, or several messages produced"),
+    ("lag", "from received to delivered"),
+    ("~ and +", "estimated, and at least"),
+];

@@ -14,7 +14,7 @@ use crate::{
     domain::text,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
+        ui::{hits::Hits, legend, pane::{pane, scrolling}, theme::Theme},
         words,
     },
 };
@@ -115,26 +115,23 @@ fn status(state: &State, shared: &Shared) -> String {
     format!("{rows}, {how}, {} ms", answer.millis)
 }
 
+/// What `i` tells, above what can be searched.
+const LEGEND: &[(&str, &str)] = &[
+    ("U", "an integration message of the order is not recorded as delivered"),
+    ("x", "a dead letter: a projection could not apply one of its events"),
+    ("D", "drift: row and summary view differ (the timeline tells where)"),
+    ("o", "still New after more than 24 hours"),
+    ("s", "soft-deleted: a flag of the row; no event carries it"),
+    ("*", "bookmarked (b)"),
+    ("+", "marked (Space)"),
+    ("id", "the last four digits; the whole id is in the preview, y copies it"),
+    ("placed", "the row's created_at, in the zone named in the header"),
+    ("total", "the sum of the lines, not what an event or view says"),
+    ("rows", "counted exactly up to 10,000, estimated (~) beyond"),
+];
+
 fn explain(state: &State, theme: &Theme, frame: &mut Frame, area: Rect, hits: &mut Hits<Msg>) {
-    let rows = [
-        ("U", "an integration message of the order is not recorded as delivered"),
-        ("x", "a dead letter: a projection could not apply one of its events"),
-        ("D", "drift: row and summary view differ (the timeline tells where)"),
-        ("o", "still New after more than 24 hours"),
-        ("s", "soft-deleted: a flag of the row; no event carries it"),
-        ("*", "bookmarked (b)"),
-        ("+", "marked (Space)"),
-        ("id", "the last four digits; the whole id is in the preview, y copies it"),
-        ("placed", "the row's created_at, in the zone named in the header"),
-        ("total", "the sum of the lines, not what an event or view says"),
-        ("rows", "counted exactly up to 10,000, estimated (~) beyond"),
-    ];
-    let mut lines: Vec<_> = rows
-        .iter()
-        .map(|(mark, means)| {
-            Line::from(vec![Span::styled(format!("{mark:<8}"), theme.key), Span::raw(*means)])
-        })
-        .collect();
+    let mut lines = legend::lines(theme, LEGEND);
     lines.push(Line::default());
     lines.push(Line::styled("What can be searched", theme.title));
     lines.extend(crate::domain::search::FIELDS.iter().map(|field| {
@@ -143,9 +140,6 @@ fn explain(state: &State, theme: &Theme, frame: &mut Frame, area: Rect, hits: &m
             Span::raw(field.help),
         ])
     }));
-    let height = u16::try_from(lines.len() + 2).unwrap_or(area.height).min(area.height);
-    let area = area.centered(ratatui::layout::Constraint::Max(96), Length(height));
-    frame.render_widget(ratatui::widgets::Clear, area);
-    let inner = pane(frame, area, theme, "Columns and marks", "j k scroll, i or Esc closes", true);
+    let inner = legend::window(frame, area, theme, lines.len(), "j k scroll, i or Esc closes");
     scrolling(frame, inner, hits, 2, lines, state.explain_offset);
 }

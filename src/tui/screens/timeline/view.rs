@@ -3,11 +3,11 @@
 use ratatui::{
     Frame,
     layout::{
-        Constraint::{self, Fill, Length, Percentage},
+        Constraint::{Fill, Length, Percentage},
         Layout, Rect,
     },
     text::{Line, Span},
-    widgets::{Clear, Paragraph, Wrap},
+    widgets::{Paragraph, Wrap},
 };
 
 use super::{Msg, Pane, State, chain_pane, events, head, raw, scrubber, state_pane};
@@ -15,7 +15,7 @@ use crate::{
     domain::text,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::pane, theme::Theme},
+        ui::{hits::Hits, legend, pane::pane, theme::Theme},
         words,
     },
 };
@@ -89,7 +89,7 @@ pub fn view(
         frame.render_widget(note, Rect { y: below.y + row, height: 1, ..below });
     }
     if state.explaining {
-        explain(theme, frame, body);
+        legend::view(theme, frame, body, LEGEND);
     }
     hits
 }
@@ -130,30 +130,18 @@ fn notes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<Line<
     out
 }
 
-fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
-    let rows = [
-        ("v", "place in the order's history, by sequence number over all its streams"),
-        ("seq", "mt_events.seq_id: the order of writing, with gaps; times are never used for order"),
-        ("at", "the stored time; ~ marks the column's frozen default, which says nothing"),
-        ("Δ", "since the event before; negative when stored times run backwards"),
-        ("corr", "end of the correlation id, the trace that caused the event"),
-        ("other", "the event lives in a stream of its own, not in one named like the order"),
-        ("?", "an event this program does not understand: the state is uncertain from there on"),
-        ("x", "a dead letter: a projection could not apply this event"),
-        ("row", "the orders row; deleting and restoring show there only, no event carries them"),
-        ("view", "the order summary document; behind means its projection is not there yet"),
-        ("◆", "what an operator did: the audit number, who, and why (masked until R reveals)"),
-        ("PENDING", "not recorded as delivered; after a crash it may have been sent all the same"),
-    ];
-    let lines: Vec<_> = rows
-        .iter()
-        .map(|(mark, means)| {
-            Line::from(vec![Span::styled(format!("{mark:<9}"), theme.key), Span::raw(*means)])
-        })
-        .collect();
-    let height = u16::try_from(lines.len() + 2).unwrap_or(area.height).min(area.height);
-    let area = area.centered(Constraint::Max(96), Length(height));
-    frame.render_widget(Clear, area);
-    let inner = pane(frame, area, theme, "Columns and marks", "i or Esc closes", true);
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
-}
+/// What `i` tells.
+const LEGEND: &[(&str, &str)] = &[
+    ("v", "place in the order's history, by sequence number over all its streams"),
+    ("seq", "mt_events.seq_id: the order of writing, with gaps; times are never used for order"),
+    ("at", "the stored time; ~ marks the column's frozen default, which says nothing"),
+    ("Δ", "since the event before; negative when stored times run backwards"),
+    ("corr", "end of the correlation id, the trace that caused the event"),
+    ("other", "the event lives in a stream of its own, not in one named like the order"),
+    ("?", "an event this program does not understand: the state is uncertain from there on"),
+    ("x", "a dead letter: a projection could not apply this event"),
+    ("row", "the orders row; deleting and restoring show there only, no event carries them"),
+    ("view", "the order summary document; behind means its projection is not there yet"),
+    ("◆", "what an operator did: the audit number, who, and why (masked until R reveals)"),
+    ("PENDING", "not recorded as delivered; after a crash it may have been sent all the same"),
+];
