@@ -182,7 +182,7 @@ fn settings(access: Access, limits: &Limits) -> Vec<(&'static str, String)> {
     let ms = |time: Duration| time.as_millis().to_string();
     let mut all = vec![
         ("statement_timeout", ms(limits.statement)),
-        ("search_path", "pg_catalog,public,pg_temp".to_owned()),
+        ("search_path", "pg_catalog, public, pg_temp".to_owned()),
         ("TimeZone", "UTC".to_owned()),
         ("jit", "off".to_owned()),
         ("plan_cache_mode", "force_custom_plan".to_owned()),
