@@ -22,6 +22,8 @@ mod pictures;
 mod pty;
 mod queries;
 mod reads;
+mod sampler;
+mod scenario;
 mod schema;
 mod smoke;
 mod support;
