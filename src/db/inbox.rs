@@ -44,16 +44,14 @@ pub struct ConsumerRow {
     pub latency: Option<Latency>,
 }
 
-/// Delivered rows of a consumer: those that produced nothing, or those that produced messages.
+/// Delivered rows of a consumer with so many passes: those that produced nothing, or those that produced messages.
 #[derive(FromRow)]
 struct Done {
     consumer_id: ConsumerId,
     silent: bool,
+    passes: i32,
     rows: i64,
-    passes: i64,
-    least: i32,
     last_hour: i64,
-    recent_passes: i64,
 }
 
 /// Rows of a consumer that are not delivered.
@@ -97,11 +95,9 @@ pub async fn consumers(
         format!("(SELECT * FROM {from} w ORDER BY id DESC LIMIT {MOST}) s")
     };
     let sql = format!(
-        "SELECT consumer_id, last_sequence_number IS NULL AS silent, count(*) AS rows, \
-         sum(receive_count) AS passes, min(receive_count) AS least, \
-         count(*) FILTER (WHERE received > $1) AS last_hour, \
-         coalesce(sum(receive_count) FILTER (WHERE received > $1), 0)::bigint AS recent_passes \
-         FROM {rows} WHERE delivered IS NOT NULL GROUP BY 1, 2 LIMIT 1000"
+        "SELECT consumer_id, last_sequence_number IS NULL AS silent, receive_count AS passes, count(*) AS rows, \
+         count(*) FILTER (WHERE received > $1) AS last_hour \
+         FROM {rows} WHERE delivered IS NOT NULL GROUP BY 1, 2, 3 LIMIT 10000"
     );
     let hour = now - TimeDelta::hours(1);
     let done: Vec<Done> =
@@ -147,25 +143,31 @@ fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
         recent_duplicates: 0,
         latency: None,
     };
+    // By consumer: rows that produced messages, and the smallest number of passes among them.
+    let mut loud: BTreeMap<ConsumerId, (i64, i32)> = BTreeMap::new();
+    for row in done.iter().filter(|row| !row.silent) {
+        let (rows, least) = loud.entry(row.consumer_id).or_insert((0, i32::MAX));
+        (*rows, *least) = (*rows + row.rows, row.passes.min(*least));
+    }
     for row in done {
         let sum = out.entry(row.consumer_id).or_insert_with(|| of(row.consumer_id));
         sum.rows += row.rows;
         sum.done += row.rows;
         sum.last_hour += row.last_hour;
         // A row with a cursor produced one message at least: four passes are its normal number.
-        let least = match row.silent {
-            true => 3,
-            false if row.rows >= ENOUGH => i64::from(row.least).max(4),
-            false => 4,
+        let least = match loud.get(&row.consumer_id) {
+            _ if row.silent => 3,
+            Some(&(rows, least)) if rows >= ENOUGH => least.max(4),
+            Some(_) | None => 4,
         };
-        let beyond = (row.passes - row.rows * least).max(0);
+        let beyond = i64::from((row.passes - least).max(0));
         if row.silent {
-            sum.duplicates_exact += beyond;
+            sum.duplicates_exact += beyond * row.rows;
         } else {
-            sum.duplicates_estimated += beyond;
+            sum.duplicates_estimated += beyond * row.rows;
         }
         sum.recent_done += row.last_hour;
-        sum.recent_duplicates += (row.recent_passes - row.last_hour * least).max(0);
+        sum.recent_duplicates += beyond * row.last_hour;
     }
     for row in open {
         let sum = out.entry(row.consumer_id).or_insert_with(|| of(row.consumer_id));

@@ -334,7 +334,9 @@ mod tests {
             };
             let (stored, own) = (made(stored), made(own));
             let mut samples = Samples::default();
-            own.iter().for_each(|look| samples.push(*look));
+            for look in &own {
+                samples.push(*look);
+            }
             samples.remember(&stored);
             prop_assert!(samples.all().len() <= MOST);
             prop_assert!(samples.all().windows(2).all(|pair| pair[0].at < pair[1].at));

@@ -207,8 +207,8 @@ mod tests {
             kept.insert(key, joined);
             for grain in Grain::ALL {
                 let cutoff = grain.cutoff(look.sample.at);
-                let old: Vec<_> =
-                    kept.keys().filter(|(g, at)| *g == grain && *at < cutoff).copied().collect();
+                let range = (grain, DateTime::<Utc>::MIN_UTC)..(grain, cutoff);
+                let old: Vec<_> = kept.range(range).map(|(key, _)| *key).collect();
                 let old: Vec<_> = old.into_iter().filter_map(|key| kept.remove(&key)).collect();
                 let Some(coarser) = grain.coarser() else { continue };
                 for slice in gathered(old, coarser) {

@@ -23,9 +23,12 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnec
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{
-    fixture::{self, Schema},
-    postgres::{managed, pg18},
+use crate::{
+    support::{
+        fixture::{self, Schema},
+        postgres::{managed, pg18},
+    },
+    verbs::Home,
 };
 
 /// No pause between two looks: tests do not wait.
@@ -313,6 +316,34 @@ async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
     run(&mut conn, &format!("{grant} {role}; SET ROLE {role}")).await;
     assert_eq!(samples::access(&mut conn).await.unwrap(), Access::Write);
     run(&mut conn, &format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn an_attached_database_keeps_a_history_and_nothing_else_changes() {
+    let options = fixture::stage(pg18(), Schema::Marten9, "5-gap-and-failure").await;
+    let attached = Home::on(&options).run(&["attach"]);
+    assert_eq!(attached.code, 0, "{attached:?}");
+    let mut conn = open(&options).await;
+    let hash = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM
+                (SELECT i::text FROM inbox_state i UNION ALL SELECT s::text FROM outbox_state s
+                 UNION ALL SELECT m::text FROM outbox_message m) t";
+    let before: Option<String> = sqlx::query_scalar(hash).fetch_one(&mut conn).await.unwrap();
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    assert!(!layout.is_managed());
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    for _ in 0..2 {
+        assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
+    }
+    let after: Option<String> = sqlx::query_scalar(hash).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(after, before);
+    let delivered = "SELECT count(*) FROM inbox_state WHERE delivered IS NOT NULL";
+    let delivered: i64 = sqlx::query_scalar(delivered).fetch_one(&mut conn).await.unwrap();
+    let seen = "SELECT count(*) FROM orderscope.seen_messages";
+    let seen: i64 = sqlx::query_scalar(seen).fetch_one(&mut conn).await.unwrap();
+    assert!(seen == delivered && seen > 0, "{seen} of {delivered}");
+    db.close().await;
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ fn explain(theme: &Theme, frame: &mut Frame, area: Rect) {
         ("in, out", "messages a minute, from stored looks or our own; the tables hold no history"),
         ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
         ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-        ("again?", "more passes than a delivery needs: received again, or several messages produced"),
+        ("again", "received again, nothing changed; with ? it may have produced several messages instead"),
         ("lag", "from received to delivered"),
         ("~ and +", "estimated, and at least"),
     ];
