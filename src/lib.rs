@@ -14,3 +14,4 @@ pub mod ops;
 pub mod session;
 pub mod telemetry;
 pub mod tui;
+pub mod workers;

@@ -55,7 +55,9 @@ impl Error {
             Self::Demo(demo::Error::Invalid(_)) => return 2,
             Self::Embedded(error) => matches!(error, Private::InUse),
             Self::Migrate(error) => !matches!(error, migrate::Error::Database(_)),
-            Self::Demo(error) => !matches!(error, demo::Error::Database(_)),
+            Self::Demo(error) => {
+                !matches!(error, demo::Error::Database(_) | demo::Error::Planting(_))
+            }
             Self::Database(error) => matches!(error, Db::NotPermitted(_) | Db::MissingTable(_)),
             Self::NotOrders(_) => true,
         };

@@ -17,8 +17,23 @@ use std::{
 /// Who may use whom, top down. A module may always use itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["tui", "session", "demo", "ops", "db", "embedded", "config", "telemetry", "domain"]),
-    ("tui", &["session", "ops", "db", "config", "domain"]),
+    (
+        "cli",
+        &[
+            "tui",
+            "workers",
+            "session",
+            "demo",
+            "ops",
+            "db",
+            "embedded",
+            "config",
+            "telemetry",
+            "domain",
+        ],
+    ),
+    ("tui", &["workers", "session", "ops", "db", "config", "domain"]),
+    ("workers", &["ops", "db", "domain"]),
     ("session", &["demo", "ops", "db", "embedded", "config", "domain"]),
     ("demo", &["ops", "db", "domain"]),
     ("ops", &["db", "domain"]),

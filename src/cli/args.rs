@@ -373,11 +373,36 @@ pub enum Demo {
         #[arg(long)]
         replace: bool,
     },
+    /// Put a database with demo data into a kind of trouble, to practise on
+    Scenario {
+        /// Which trouble
+        #[arg(value_enum)]
+        name: ScenarioName,
+    },
+    /// Take the planted scenario out again, row by row
+    Heal,
     /// List the trouble planted in the demo data and how to find it
     Troubles {
         #[command(flatten)]
         output: OutputArg,
     },
+}
+
+/// A kind of trouble to practise on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScenarioName {
+    /// Nobody delivers any more, and messages pile up
+    OutboxStall,
+    /// The head of the line cannot be delivered
+    Poison,
+    /// The broker does not answer
+    BrokerDown,
+    /// Messages come a second time, many of them
+    Duplicates,
+    /// Consumers finished their work, but not their messages
+    HalfDone,
+    /// Faulty messages in an error queue (needs a broker)
+    ErrorQueue,
 }
 
 /// How an answer is printed.

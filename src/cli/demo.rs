@@ -4,12 +4,15 @@ use std::io::Write;
 
 use super::{
     Failure, Outcome,
-    args::{Demo, Global},
+    args::{Demo, Global, ScenarioName},
     exit, open,
 };
 use crate::{
     config::Settings,
-    demo,
+    demo::{
+        self,
+        scenario::{self, Planted, Refused, Scenario},
+    },
     domain::report::{Cell, Form, Table},
     session,
 };
@@ -22,6 +25,8 @@ pub(super) async fn run(verb: Demo, global: &Global, settings: &Settings) -> Out
             let options = demo::Options { orders: u64::from(orders), seed, years, until };
             load(options, replace, global, settings).await
         }
+        Demo::Scenario { name } => plant(scenario_of(name), global, settings).await,
+        Demo::Heal => heal(global, settings).await,
         Demo::Troubles { output } => troubles(Form::from(output.output), global, settings).await,
     }
 }
@@ -52,6 +57,80 @@ async fn load(
         "{orders} orders, {lines} lines, {buyers} buyers, {events} events"
     )?;
     Ok(exit::FOUND)
+}
+
+const fn scenario_of(name: ScenarioName) -> Scenario {
+    match name {
+        ScenarioName::OutboxStall => Scenario::OutboxStall,
+        ScenarioName::Poison => Scenario::Poison,
+        ScenarioName::BrokerDown => Scenario::BrokerDown,
+        ScenarioName::Duplicates => Scenario::Duplicates,
+        ScenarioName::HalfDone => Scenario::HalfDone,
+        ScenarioName::ErrorQueue => Scenario::ErrorQueue,
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(error: Refused) -> Self {
+        match error {
+            Refused::Load(error) => session::Error::Demo(error).into(),
+            other => Self { message: other.to_string(), code: exit::REFUSED },
+        }
+    }
+}
+
+async fn plant(scenario: Scenario, global: &Global, settings: &Settings) -> Outcome {
+    let planted = training(global, settings, async |conn| scenario::plant(conn, scenario).await);
+    let mut out = std::io::stdout();
+    match planted.await? {
+        Planted::Now { outboxes, messages, received } => {
+            writeln!(out, "{}: {}", scenario.name(), scenario.what())?;
+            writeln!(
+                out,
+                "planted {outboxes} outboxes, {messages} messages, {received} inbox rows; look with \
+                 `orderscope messages status`, end with `orderscope demo heal`"
+            )?;
+        }
+        Planted::Already => writeln!(
+            out,
+            "{} is planted already, nothing was changed; `orderscope demo heal` takes it out",
+            scenario.name()
+        )?,
+    }
+    Ok(exit::FOUND)
+}
+
+async fn heal(global: &Global, settings: &Settings) -> Outcome {
+    let healed = training(global, settings, async |conn| scenario::heal(conn).await).await?;
+    let mut out = std::io::stdout();
+    match healed {
+        Some(healed) => {
+            writeln!(out, "{}: healed, {} rows of it removed", healed.name, healed.rows)?;
+        }
+        None => writeln!(out, "no scenario is planted here, nothing was changed")?,
+    }
+    Ok(exit::FOUND)
+}
+
+/// Opens the database, which makes the private one ready, and works on a session that may write.
+async fn training<T>(
+    global: &Global,
+    settings: &Settings,
+    work: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T, Refused>,
+) -> Result<T, Failure> {
+    open::may_write(global, settings)?;
+    let session = open::open(global, settings).await?;
+    let done = async {
+        let (mut conn, lease) = open::writable(global, settings).await?;
+        let done = work(&mut conn).await;
+        if let Some(lease) = lease {
+            lease.leave().await?;
+        }
+        Ok(done?)
+    }
+    .await;
+    session.close().await;
+    done
 }
 
 async fn troubles(form: Form, global: &Global, settings: &Settings) -> Outcome {

@@ -85,7 +85,7 @@ fn tell(lines: &[String]) -> Result<(), Failure> {
 async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
     let layout = &session.layout;
     let status = read(session, "messages status", async |conn| {
-        messages::status(conn, layout, watch, None).await
+        messages::status_with_history(conn, layout, watch).await
     })
     .await?;
     if output == Output::Json {
@@ -194,7 +194,7 @@ async fn why(
     };
     let layout = &session.layout;
     let status = read(session, "messages why", async |conn| {
-        messages::status(conn, layout, watch, None).await
+        messages::status_with_history(conn, layout, watch).await
     })
     .await?;
     let mut found = diagnose(&status.facts, &watch.thresholds);
@@ -228,10 +228,23 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
     let done = match verb {
         Inbox::Status { output } => {
             let status = read(&session, "inbox status", async |conn| {
-                messages::status(conn, layout, &watch, None).await
+                messages::status_with_history(conn, layout, &watch).await
             });
-            status.await.and_then(|status| {
+            status.await.and_then(|mut status| {
+                // What leaves, or does not, is the other verb's.
+                status.findings.retain(|finding| finding.rule.is_of_inbox());
                 print(report::consumers(&status.facts.inbox), output.output, settings)?;
+                let mut err = std::io::stderr().lock();
+                for finding in &status.findings {
+                    writeln!(
+                        err,
+                        "{} {}: {}",
+                        finding.severity,
+                        finding.rule.name(),
+                        finding.what
+                    )?;
+                }
+                tell(&status.coverage)?;
                 Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
             })
         }

@@ -47,6 +47,8 @@ pub struct MessagesFile {
     pub duplicate_window: Option<u32>,
     /// The largest message the broker takes, in bytes. Default: 16 MiB.
     pub largest: Option<u32>,
+    /// Percent of the last hour's deliveries that come a second time, from which on they are an alert. Default: 10.
+    pub duplicates_alert: Option<u8>,
     /// `HANDLER:MESSAGE:QUEUE`, with full type names.
     #[serde(default)]
     pub consumers: Vec<String>,

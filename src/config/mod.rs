@@ -84,6 +84,7 @@ fn thresholds(file: &MessagesFile) -> Thresholds {
         held: seconds(file.held_after, usual.held),
         window: seconds(file.duplicate_window, usual.window),
         largest: file.largest.map_or(usual.largest, i64::from),
+        duplicates: file.duplicates_alert.map_or(usual.duplicates, i64::from),
     }
 }
 

@@ -89,6 +89,12 @@ pub const KEYS: &[KeyHelp] = &[
         "[messages]\nlargest = 134217728",
     ),
     key(
+        "messages.duplicates_alert",
+        "10",
+        "So many percent of the last hour's deliveries that come a second time are an alert, ten of them at least",
+        "[messages]\nduplicates_alert = 25",
+    ),
+    key(
         "messages.consumers",
         "none",
         "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service",

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
+use uuid::Uuid;
 
-use super::{Error, Index, Layout, Table, outbox::locks, sql::moment};
+use super::{Error, Index, Layout, Table, outbox::locks, samples::Seen, sql::moment};
 use crate::domain::{
     diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
     id::{ConsumerId, MessageId},
@@ -19,6 +20,8 @@ const TIMED: i64 = 2_000;
 const HALVES: i64 = 20;
 /// Counting what is wrong stops here.
 const MOST_WRONG: i64 = 10_000;
+/// The locks of so many rows that look as if they failed are looked at.
+pub const PROBED: i64 = 100;
 /// Where a consumer's messages are unknown, its passes beyond the smallest number seen are duplicates only if
 /// that number rests on so many rows.
 const ENOUGH: i64 = 20;
@@ -35,17 +38,19 @@ pub struct ConsumerRow {
     pub half_done: i64,
     pub duplicates_exact: i64,
     pub duplicates_estimated: i64,
+    /// Done in the last hour, and second deliveries of those.
+    pub recent_done: i64,
+    pub recent_duplicates: i64,
     pub latency: Option<Latency>,
 }
 
-/// Delivered rows of a consumer: those that produced nothing, or those that produced messages.
+/// Delivered rows of a consumer with so many passes: those that produced nothing, or those that produced messages.
 #[derive(FromRow)]
 struct Done {
     consumer_id: ConsumerId,
     silent: bool,
+    passes: i32,
     rows: i64,
-    passes: i64,
-    least: i32,
     last_hour: i64,
 }
 
@@ -90,10 +95,9 @@ pub async fn consumers(
         format!("(SELECT * FROM {from} w ORDER BY id DESC LIMIT {MOST}) s")
     };
     let sql = format!(
-        "SELECT consumer_id, last_sequence_number IS NULL AS silent, count(*) AS rows, \
-         sum(receive_count) AS passes, min(receive_count) AS least, \
+        "SELECT consumer_id, last_sequence_number IS NULL AS silent, receive_count AS passes, count(*) AS rows, \
          count(*) FILTER (WHERE received > $1) AS last_hour \
-         FROM {rows} WHERE delivered IS NOT NULL GROUP BY 1, 2 LIMIT 1000"
+         FROM {rows} WHERE delivered IS NOT NULL GROUP BY 1, 2, 3 LIMIT 10000"
     );
     let hour = now - TimeDelta::hours(1);
     let done: Vec<Done> =
@@ -135,20 +139,35 @@ fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
         half_done: 0,
         duplicates_exact: 0,
         duplicates_estimated: 0,
+        recent_done: 0,
+        recent_duplicates: 0,
         latency: None,
     };
+    // By consumer: rows that produced messages, and the smallest number of passes among them.
+    let mut loud: BTreeMap<ConsumerId, (i64, i32)> = BTreeMap::new();
+    for row in done.iter().filter(|row| !row.silent) {
+        let (rows, least) = loud.entry(row.consumer_id).or_insert((0, i32::MAX));
+        (*rows, *least) = (*rows + row.rows, row.passes.min(*least));
+    }
     for row in done {
         let sum = out.entry(row.consumer_id).or_insert_with(|| of(row.consumer_id));
         sum.rows += row.rows;
         sum.done += row.rows;
         sum.last_hour += row.last_hour;
+        // A row with a cursor produced one message at least: four passes are its normal number.
+        let least = match loud.get(&row.consumer_id) {
+            _ if row.silent => 3,
+            Some(&(rows, least)) if rows >= ENOUGH => least.max(4),
+            Some(_) | None => 4,
+        };
+        let beyond = i64::from((row.passes - least).max(0));
         if row.silent {
-            sum.duplicates_exact += (row.passes - 3 * row.rows).max(0);
+            sum.duplicates_exact += beyond * row.rows;
         } else {
-            // A row with a cursor produced one message at least: four passes are its normal number.
-            let least = if row.rows >= ENOUGH { i64::from(row.least).max(4) } else { 4 };
-            sum.duplicates_estimated += (row.passes - row.rows * least).max(0);
+            sum.duplicates_estimated += beyond * row.rows;
         }
+        sum.recent_done += row.last_hour;
+        sum.recent_duplicates += beyond * row.last_hour;
     }
     for row in open {
         let sum = out.entry(row.consumer_id).or_insert_with(|| of(row.consumer_id));
@@ -169,6 +188,61 @@ fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
     let mut rows: Vec<_> = out.into_values().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.rows));
     rows
+}
+
+/// Who works on the oldest rows that were received before a moment and are not handled, as far as the rows' locks
+/// tell: by consumer, at most [`PROBED`] of them.
+pub async fn at_work(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    before: DateTime<Utc>,
+) -> Result<Vec<(ConsumerId, Lock)>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT message_id, consumer_id FROM {} s WHERE delivered IS NULL AND consumed IS NULL AND received < ",
+        layout.from(Table::InboxStates),
+    ));
+    sql.push_bind(before).push(format!(" ORDER BY received LIMIT {PROBED}"));
+    let rows: Vec<(MessageId, ConsumerId)> = sql.build_query_as().fetch_all(&mut *conn).await?;
+    let keys: Vec<_> = rows.iter().map(|row| row.0.0).collect();
+    if keys.is_empty() {
+        return Ok(vec![]);
+    }
+    let held = locks(conn, layout, Table::InboxStates, &keys).await.unwrap_or_default();
+    let mut by_message: BTreeMap<_, _> =
+        held.into_iter().map(|row| (row.key, Lock::from(row))).collect();
+    Ok(rows
+        .into_iter()
+        .map(|(message, consumer)| (consumer, by_message.remove(&message.0).unwrap_or_default()))
+        .collect())
+}
+
+/// Deliveries that consumers finished from a moment on, oldest first, at most `limit`; none where no index leads to
+/// them.
+pub async fn finished(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    from: DateTime<Utc>,
+    limit: i64,
+) -> Result<Option<Vec<Seen>>, Error> {
+    if !layout.has_or_small(Index::InboxDelivered, Table::InboxStates) {
+        return Ok(None);
+    }
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT message_id, consumer_id, {} AS received, {} AS delivered FROM {} s WHERE delivered >= ",
+        moment("received"),
+        moment("delivered"),
+        layout.from(Table::InboxStates),
+    ));
+    sql.push_bind(from).push(" ORDER BY s.delivered LIMIT ").push_bind(limit);
+    let rows: Vec<(Uuid, Uuid, DateTime<Utc>, DateTime<Utc>)> =
+        sql.build_query_as().fetch_all(conn).await?;
+    let seen = rows.into_iter().map(|(message, consumer, received, delivered)| Seen {
+        message,
+        consumer,
+        received,
+        delivered,
+    });
+    Ok(Some(seen.collect()))
 }
 
 #[derive(FromRow)]
@@ -263,7 +337,7 @@ pub enum InboxView {
     /// All, newest first.
     #[default]
     All,
-    /// Received, never handled.
+    /// Received more than a minute ago, never handled.
     Failing,
     /// Handled, its messages not recorded as delivered.
     HalfDone,
@@ -287,7 +361,10 @@ impl InboxView {
     const fn test(self) -> &'static str {
         match self {
             Self::All => "true",
-            Self::Failing => "consumed IS NULL AND delivered IS NULL",
+            // Younger ones are being handled.
+            Self::Failing => {
+                "consumed IS NULL AND delivered IS NULL AND received < now() - interval '1 min'"
+            }
             Self::HalfDone => "consumed IS NOT NULL AND delivered IS NULL",
             // Exact only where the consumer produced nothing; else one pass a message is assumed.
             Self::Duplicates => {

@@ -16,6 +16,8 @@ pub mod migrate;
 pub mod orders;
 pub mod outbox;
 pub mod ownership;
+pub mod samples;
+pub mod scenario;
 pub mod search;
 pub mod settings;
 pub mod streams;

@@ -18,6 +18,7 @@ use super::{
 use crate::db::{
     bulk, demo,
     migrate::{self, Standing},
+    scenario,
     settings::{self, Projection},
 };
 
@@ -53,6 +54,8 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("making rows failed, the database is as it was before")]
     Stopped,
+    #[error("planting or healing failed, the database is as it was before: {0}")]
+    Planting(sqlx::Error),
 }
 
 /// What a load is doing.
@@ -147,6 +150,7 @@ pub async fn load(
         },
     )
     .await?;
+    scenario::forget(&mut tx).await?;
     // So that lag and dead letters live.
     settings::set_projection(&mut tx, Projection::Async).await?;
     tx.commit().await?;
@@ -155,7 +159,8 @@ pub async fn load(
     Ok(Loaded { orders, lines, buyers, events, rows })
 }
 
-async fn managed(conn: &mut PgConnection) -> Result<(), Error> {
+/// That the database is one of ours and up to date.
+pub(super) async fn managed(conn: &mut PgConnection) -> Result<(), Error> {
     let found = match migrate::standing(conn).await? {
         Standing::Managed { pending: 0 } => return Ok(()),
         Standing::Managed { pending } => {

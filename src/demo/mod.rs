@@ -14,6 +14,7 @@ mod order;
 mod people;
 mod plan;
 mod random;
+pub mod scenario;
 mod tables;
 mod troubles;
 

@@ -1,6 +1,6 @@
 //! Moments in microseconds since 1970 UTC, as PostgreSQL counts them, their text, and ids that carry them.
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::random::Random;
@@ -25,6 +25,11 @@ impl Moment {
     /// This moment and some microseconds.
     pub const fn plus(self, micros: i64) -> Self {
         Self(self.0 + micros)
+    }
+
+    /// The same as a time.
+    pub fn utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 
     /// `2026-11-22T18:16:40.11599Z`, as System.Text.Json writes it: no zeros at the end.
@@ -72,7 +77,7 @@ impl Moment {
         let mut maker = [0, 0, 0, 0, 0xee, 0x9d, 0x1e, 0xbc];
         maker[..2].copy_from_slice(&process.to_le_bytes());
         maker[2..4].copy_from_slice(&serial.to_be_bytes());
-        id_clock::new_id(DateTime::from_timestamp_micros(self.0).unwrap_or_default(), maker)
+        id_clock::new_id(self.utc(), maker)
     }
 }
 
@@ -100,8 +105,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::demo::random::Subject;
 

@@ -1,5 +1,6 @@
 //! The backlog over time, in memory: the tables hold no history, so rates and drain times exist only as far
-//! as somebody looked. Bounded: when full, the older half keeps every second sample.
+//! as somebody looked, this program or a sampler before it. Bounded: when full, the older half keeps every second
+//! sample.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -66,7 +67,28 @@ impl Samples {
             return;
         }
         self.ring.push(sample);
-        if self.ring.len() > MOST {
+        self.thin();
+    }
+
+    /// Takes looks that were stored, oldest first, into the times at which we did not look ourselves.
+    pub fn remember(&mut self, stored: &[Sample]) {
+        let known = |sample: &&Sample| {
+            let at = self.ring.partition_point(|own| own.at < sample.at);
+            // Our own looks are closer together: a stored one between them tells nothing new.
+            let near = |own: Option<&Sample>| {
+                own.is_some_and(|own| (own.at - sample.at).abs() < TimeDelta::minutes(1))
+            };
+            !near(self.ring.get(at)) && !near(at.checked_sub(1).and_then(|at| self.ring.get(at)))
+        };
+        let new: Vec<Sample> = stored.iter().filter(known).copied().collect();
+        self.ring.extend(new);
+        self.ring.sort_by_key(|sample| sample.at);
+        self.ring.dedup_by_key(|sample| sample.at);
+        self.thin();
+    }
+
+    fn thin(&mut self) {
+        while self.ring.len() > MOST {
             let half = self.ring.len() / 2;
             let mut at = 0;
             self.ring.retain(|_| {
@@ -126,15 +148,20 @@ impl Step {
     fn of(before: Sample, after: Sample) -> Option<Self> {
         let minutes = (after.at - before.at).num_milliseconds() as f64 / 60_000.0;
         let net = (before.pending - after.pending) as f64;
-        // A sequence that went back was reset: nothing is known of that step.
-        let drawn = after.drawn.zip(before.drawn).map(|(after, before)| after - before);
-        let came = drawn.filter(|drawn| *drawn >= 0).map(|drawn| drawn as f64);
-        let left = came.map(|came| (came + net).max(0.0));
+        let moved = moved(before, after);
+        let (came, left) = (moved.map(|(came, _)| came as f64), moved.map(|(_, left)| left as f64));
         (minutes > 0.0).then_some(Self { minutes, net, came, left })
     }
 }
 
-fn has_left(before: Sample, after: Sample) -> bool {
+/// How many messages came and left between two looks; nothing where the numbers drawn cannot tell, or went back: the
+/// sequence was reset.
+pub(super) fn moved(before: Sample, after: Sample) -> Option<(i64, i64)> {
+    let came = after.drawn?.checked_sub(before.drawn?).filter(|came| *came >= 0)?;
+    Some((came, came.saturating_add(before.pending - after.pending).max(0)))
+}
+
+pub(super) fn has_left(before: Sample, after: Sample) -> bool {
     let came = after.drawn.zip(before.drawn).map_or(0, |(after, before)| after - before);
     before.pending + came.max(0) > after.pending
 }
@@ -272,7 +299,52 @@ mod tests {
         assert!(matches!(movement.drain, Drain::In { .. }));
     }
 
+    #[test]
+    fn stored_looks_fill_the_time_before_and_between_ours() {
+        let start = at("2026-11-22T14:00:00Z");
+        let sample = |minutes: i64, pending| Sample {
+            at: start + TimeDelta::minutes(minutes),
+            pending,
+            drawn: Some(minutes),
+        };
+        let mut samples = Samples::default();
+        samples.push(sample(100, 5));
+        samples.push(sample(200, 3));
+        samples.remember(&[sample(0, 9), sample(60, 8), sample(100, 7), sample(150, 4)]);
+        let seen: Vec<_> = samples.all().iter().map(|sample| sample.pending).collect();
+        assert_eq!(seen, [9, 8, 5, 4, 3]);
+        let movement = samples.movement().unwrap();
+        assert_eq!((movement.since, movement.last_leaving), (start, Some(sample(200, 3).at)));
+        let before = samples.clone();
+        samples.remember(&[sample(0, 9), sample(60, 8)]);
+        assert_eq!(samples, before);
+    }
+
     proptest! {
+        #[test]
+        fn stored_and_own_looks_stay_bounded_and_in_order(
+            stored in prop::collection::vec(0_i64..400_000, 0..2_000),
+            own in prop::collection::vec(0_i64..400_000, 0..900),
+        ) {
+            let start = at("2026-11-22T14:00:00Z");
+            let made = |mut seconds: Vec<i64>| -> Vec<Sample> {
+                seconds.sort_unstable();
+                let of = |at: i64| Sample { at: start + TimeDelta::seconds(at), pending: at, drawn: None };
+                seconds.into_iter().map(of).collect()
+            };
+            let (stored, own) = (made(stored), made(own));
+            let mut samples = Samples::default();
+            for look in &own {
+                samples.push(*look);
+            }
+            samples.remember(&stored);
+            prop_assert!(samples.all().len() <= MOST);
+            prop_assert!(samples.all().windows(2).all(|pair| pair[0].at < pair[1].at));
+            if let (Some(mine), Some(last)) = (own.last(), samples.all().last()) {
+                prop_assert!(last.at >= mine.at);
+            }
+        }
+
         #[test]
         fn the_ring_is_bounded_and_keeps_its_ends(steps in prop::collection::vec(0_i64..9, 1..4_000)) {
             let mut samples = Samples::default();

@@ -41,6 +41,81 @@ pub struct Host {
     pub version: String,
 }
 
+/// What an envelope says, whoever publishes it.
+#[derive(Debug, Clone)]
+pub struct Envelope<'a> {
+    /// `BookWorm.Contracts:UserCheckedOutIntegrationEvent`
+    pub contract: &'a str,
+    pub order: Uuid,
+    /// The service knows a basket by its buyer.
+    pub basket: Option<Uuid>,
+    pub name: Option<&'a str>,
+    /// As text, with two places or as many as it has.
+    pub total: &'a str,
+    pub message: Uuid,
+    /// Of the integration event inside the message.
+    pub event: Uuid,
+    pub conversation: Uuid,
+    pub initiator: Option<Uuid>,
+    pub source: &'a str,
+    pub destination: Option<&'a str>,
+    /// When the integration event was made.
+    pub created: DateTime<Utc>,
+    pub sent: DateTime<Utc>,
+    /// See [`Host::value`].
+    pub host: Value,
+}
+
+impl Envelope<'_> {
+    /// The body. The tables hold no e-mail address, so the message carries none.
+    #[must_use]
+    pub fn body(&self) -> String {
+        let [contract, base] = urns(self.contract);
+        indented(&json!({
+            "messageId": self.message,
+            "requestId": null,
+            "correlationId": null,
+            "conversationId": self.conversation,
+            "initiatorId": self.initiator,
+            "sourceAddress": self.source,
+            "destinationAddress": self.destination,
+            "responseAddress": null,
+            "faultAddress": null,
+            "messageType": [contract, base],
+            "message": {
+                "orderId": self.order,
+                "basketId": self.basket,
+                "fullName": self.name,
+                "email": null,
+                "totalMoney": self.total,
+                "id": self.event,
+                "creationDate": instant(self.created),
+            },
+            "expirationTime": null,
+            "sentTime": instant(self.sent),
+            "headers": {},
+            "host": self.host,
+        }))
+    }
+}
+
+/// The types of a message, most special first.
+fn urns(contract: &str) -> [String; 2] {
+    [format!("urn:message:{contract}"), format!("urn:message:{BASE}")]
+}
+
+/// The column `message_type`.
+#[must_use]
+pub fn message_type(contract: &str) -> String {
+    urns(contract).join(";")
+}
+
+/// The column `properties`.
+#[must_use]
+pub fn properties(contract: &str) -> String {
+    indented(&json!({ "RMQ-Exchange": contract }))
+}
+
 /// The text columns of an `outbox_message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -51,54 +126,52 @@ pub struct Written {
 }
 
 impl Publication<'_> {
-    /// Writes it. The tables hold no e-mail address, so the message carries none.
+    /// Writes it.
     #[must_use]
     pub fn write(&self) -> Written {
         let contract = self.kind.contract();
-        let urns = [format!("urn:message:{contract}"), format!("urn:message:{BASE}")];
         let destination = format!("{}{contract}", self.broker);
         let name = self.order.buyer.as_ref().and_then(|buyer| buyer.name.as_deref());
-        let body = json!({
-            "messageId": self.message,
-            "requestId": null,
-            "correlationId": null,
-            "conversationId": self.conversation,
-            "initiatorId": self.initiator,
-            "sourceAddress": self.source,
-            "destinationAddress": destination,
-            "responseAddress": null,
-            "faultAddress": null,
-            "messageType": urns,
-            "message": {
-                "orderId": self.order.id,
-                // The service knows a basket by its buyer.
-                "basketId": self.order.buyer_id,
-                "fullName": name,
-                "email": null,
-                "totalMoney": self.order.total.to_string(),
-                "id": self.event,
-                "creationDate": instant(self.at),
-            },
-            "expirationTime": null,
-            "sentTime": instant(self.at),
-            "headers": {},
-            "host": {
-                "machineName": self.host.machine,
-                "processName": "orderscope",
-                "processId": self.host.process,
-                "assembly": "orderscope",
-                "assemblyVersion": self.host.version,
-                "frameworkVersion": null,
-                "massTransitVersion": null,
-                "operatingSystemVersion": null,
-            },
-        });
-        Written {
-            message_type: urns.join(";"),
-            destination,
-            properties: indented(&json!({ "RMQ-Exchange": contract })),
-            body: indented(&body),
+        let body = Envelope {
+            contract,
+            order: self.order.id.0,
+            basket: self.order.buyer_id.map(|id| id.0),
+            name,
+            total: &self.order.total.to_string(),
+            message: self.message,
+            event: self.event,
+            conversation: self.conversation,
+            initiator: self.initiator,
+            source: self.source,
+            destination: Some(&destination),
+            created: self.at,
+            sent: self.at,
+            host: self.host.value(),
         }
+        .body();
+        Written {
+            message_type: message_type(contract),
+            destination,
+            properties: properties(contract),
+            body,
+        }
+    }
+}
+
+impl Host {
+    /// Orderscope itself, as envelopes name their publisher.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        json!({
+            "machineName": self.machine,
+            "processName": "orderscope",
+            "processId": self.process,
+            "assembly": "orderscope",
+            "assemblyVersion": self.version,
+            "frameworkVersion": null,
+            "massTransitVersion": null,
+            "operatingSystemVersion": null,
+        })
     }
 }
 

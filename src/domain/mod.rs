@@ -27,6 +27,7 @@ pub mod sheet;
 pub mod snapshot;
 pub mod text;
 pub mod timeline;
+pub mod trend;
 pub mod when;
 pub mod zone;
 

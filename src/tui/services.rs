@@ -23,6 +23,7 @@ use crate::{
         policy::Policy,
     },
     session::{self, Session},
+    workers::sampler::{self, Sampler},
 };
 
 /// Shared by all requests of one console.
@@ -94,6 +95,14 @@ impl Services {
     #[must_use]
     pub const fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    /// Stores what outbox and inbox look like, again and again, until it is stopped: also while locked, for it writes
+    /// nothing but schema `orderscope`; never in a context that is read-only.
+    pub(super) async fn sample(&self, stop: &CancellationToken) {
+        if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
+            Sampler::new(&opened.db, &opened.layout, &self.watch, sampler::EVERY).run(stop).await;
+        }
     }
 
     /// Runs a read on a session of its own; waits until the database is open.

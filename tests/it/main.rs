@@ -23,6 +23,8 @@ mod pooler;
 mod pty;
 mod queries;
 mod reads;
+mod sampler;
+mod scenario;
 mod schema;
 mod smoke;
 mod support;

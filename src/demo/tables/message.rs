@@ -1,30 +1,39 @@
 //! Integration messages and commands, as MassTransit keeps them: bus outboxes, and inbox rows with the
 //! messages that a consumed command caused.
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     copy::{Piece, Table, Tables},
     event::Stamp,
-    json::{self, push_money, push_number},
+    json::push_money,
 };
-use crate::demo::{
-    history::{Counts, Event, Open, Step},
-    moment::{HOUR, MILLI, Moment, SECOND},
-    order::Fate,
-    plan::Plan,
-    random::{Random, Subject},
-    troubles::Kind,
+use crate::{
+    demo::{
+        history::{Counts, Event, Open, Step},
+        moment::{HOUR, MILLI, Moment, SECOND},
+        order::Fate,
+        plan::Plan,
+        random::{Random, Subject},
+        troubles::Kind,
+    },
+    domain::{
+        envelope::{self, CONTENT_TYPE, Envelope},
+        event::EventKind,
+    },
 };
 
 /// The service's process id, part of every `NewId`.
 const PROCESS: u16 = 7394;
 /// The MD5 names of the consumers of queues `basket-checkout-complete` and `basket-checkout-failed`.
-const COMPLETING: Uuid = Uuid::from_u128(0xe2f7_c838_07b9_51f1_e07e_cae2_7e7c_dc6e);
-const DELETING: Uuid = Uuid::from_u128(0xdeb4_619c_3d34_3097_4508_494e_afea_8364);
-const BUS: &str =
+pub const COMPLETING: Uuid = Uuid::from_u128(0xe2f7_c838_07b9_51f1_e07e_cae2_7e7c_dc6e);
+pub const DELETING: Uuid = Uuid::from_u128(0xdeb4_619c_3d34_3097_4508_494e_afea_8364);
+pub const BUS: &str =
     "rabbitmq://rabbitmq/ordering_BookWormOrdering_bus_heqyyy8quwxmak5obdxwttgt8a?temporary=true";
-const QUEUE: &str = "rabbitmq://rabbitmq/basket-checkout-complete";
+pub const QUEUE: &str = "rabbitmq://rabbitmq/basket-checkout-complete";
+/// How the broker's addresses begin.
+pub const BROKER: &str = "rabbitmq://rabbitmq/";
 /// MassTransit cannot parse it: every attempt fails.
 const NOWHERE: &str = "rabbitmq://rabbitmq/bad exchange?type=nonsense";
 
@@ -51,12 +60,13 @@ pub fn publish<S: FnMut(Piece)>(
     step: Step,
     stamp: &Stamp,
 ) {
-    let contract = match step.event {
-        Event::Placed => "UserCheckedOutIntegrationEvent",
-        Event::Completed => "OrderStatusChangedToCompleteIntegrationEvent",
-        Event::Cancelled => "OrderStatusChangedToCancelIntegrationEvent",
+    let kind = match step.event {
+        Event::Placed => EventKind::Placed,
+        Event::Completed => EventKind::Completed,
+        Event::Cancelled => EventKind::Cancelled,
         Event::Unknown(_) | Event::Deleted => return,
     };
+    let contract = kind.contract();
     counts.last_message += 1;
     let number = counts.last_message;
     let order = &open.order;
@@ -122,7 +132,7 @@ pub fn publish<S: FnMut(Piece)>(
         destination: match order.trouble {
             Some(Kind::StalledHead) => Some(NOWHERE.to_owned()),
             Some(Kind::NoDestination) => None,
-            _ => Some(format!("rabbitmq://rabbitmq/BookWorm.Contracts:{contract}")),
+            _ => Some(format!("{BROKER}{contract}")),
         },
     };
     write(tables, &message, open, stamp, &mut random);
@@ -135,67 +145,49 @@ fn write<S: FnMut(Piece)>(
     stamp: &Stamp,
     random: &mut Random,
 ) {
-    let contract = message.contract;
-    let body = envelope(message, open, stamp, random);
-    let headers = format!("{{\n  \"MT-Activity-Id\": \"{}\"\n}}", stamp.traceparent());
-    let properties = format!("{{\n  \"RMQ-Exchange\": \"BookWorm.Contracts:{contract}\"\n}}");
-    let kinds = format!(
-        "urn:message:BookWorm.Contracts:{contract};urn:message:BookWorm.Contracts:IntegrationEvent"
-    );
+    let mut total = String::new();
+    push_money(&mut total, open.order.total());
+    let body = Envelope {
+        contract: message.contract,
+        order: open.order.id,
+        basket: Some(open.buyer),
+        name: Some(&open.person.name),
+        total: &total,
+        message: message.id,
+        event: stamp.occurred.v7(random),
+        conversation: message.conversation,
+        initiator: None,
+        source: message.source,
+        destination: message.destination.as_deref(),
+        created: stamp.occurred.utc(),
+        sent: message.sent.utc(),
+        host: host(),
+    }
+    .body();
     tables.row(Table::OutboxMessages, |row| {
-        row.big(message.number).at(Some(message.sent)).text(&headers).text(&properties);
+        row.big(message.number).at(Some(message.sent));
+        row.optional(envelope::headers(Some(&stamp.traceparent())).as_deref());
+        row.text(&envelope::properties(message.contract));
         row.optional_id(message.command).optional_id(message.command.map(|_| COMPLETING));
         row.optional_id(message.outbox).id(message.id);
-        row.text("application/vnd.masstransit+json").text(&kinds).text(&body);
+        row.text(CONTENT_TYPE).text(&envelope::message_type(message.contract)).text(&body);
         row.id(message.conversation).text(message.source);
         row.optional(message.destination.as_deref());
     });
 }
 
-/// The body: indented, camelCase, nulls written, money as text, as captured from MassTransit 8.5.
-fn envelope(message: &Message<'_>, open: &Open, stamp: &Stamp, random: &mut Random) -> String {
-    let mut out = String::with_capacity(1700);
-    let mut total = String::new();
-    push_money(&mut total, open.order.total());
-    let contract = message.contract;
-    out.push_str("{\n  \"messageId\": ");
-    json::push_uuid(&mut out, message.id);
-    out.push_str(",\n  \"requestId\": null,\n  \"correlationId\": null,\n  \"conversationId\": ");
-    json::push_uuid(&mut out, message.conversation);
-    out.push_str(",\n  \"initiatorId\": null,\n  \"sourceAddress\": ");
-    json::push_text(&mut out, message.source);
-    out.push_str(",\n  \"destinationAddress\": ");
-    json::push_optional(&mut out, message.destination.as_deref());
-    out.push_str(
-        ",\n  \"responseAddress\": null,\n  \"faultAddress\": null,\n  \"messageType\": [\n    ",
-    );
-    json::push_text(&mut out, &format!("urn:message:BookWorm.Contracts:{contract}"));
-    out.push_str(",\n    \"urn:message:BookWorm.Contracts:IntegrationEvent\"\n  ],\n  \"message\": {\n    \"orderId\": ");
-    json::push_uuid(&mut out, open.order.id);
-    out.push_str(",\n    \"basketId\": ");
-    json::push_uuid(&mut out, open.buyer);
-    out.push_str(",\n    \"fullName\": ");
-    json::push_text(&mut out, &open.person.name);
-    // The tables hold no e-mail address.
-    out.push_str(",\n    \"email\": null,\n    \"totalMoney\": ");
-    json::push_text(&mut out, &total);
-    out.push_str(",\n    \"id\": ");
-    json::push_uuid(&mut out, stamp.occurred.v7(random));
-    out.push_str(",\n    \"creationDate\": ");
-    json::push_moment(&mut out, Some(stamp.occurred));
-    out.push_str("\n  },\n  \"expirationTime\": null,\n  \"sentTime\": ");
-    json::push_moment(&mut out, Some(message.sent));
-    out.push_str(
-        ",\n  \"headers\": {},\n  \"host\": {\n    \"machineName\": \"ordering\",\n    \
-         \"processName\": \"BookWorm.Ordering\",\n    \"processId\": ",
-    );
-    push_number(&mut out, u64::from(PROCESS));
-    out.push_str(
-        ",\n    \"assembly\": \"BookWorm.Ordering\",\n    \"assemblyVersion\": \"1.0.0.0\",\n    \
-         \"frameworkVersion\": \"10.0.12\",\n    \"massTransitVersion\": \"8.5.12.0\",\n    \
-         \"operatingSystemVersion\": \"Unix 6.18.44.669\"\n  }\n}",
-    );
-    out
+/// The service, as its envelopes name it (captured from MassTransit 8.5).
+pub fn host() -> Value {
+    json!({
+        "machineName": "ordering",
+        "processName": "BookWorm.Ordering",
+        "processId": PROCESS,
+        "assembly": "BookWorm.Ordering",
+        "assemblyVersion": "1.0.0.0",
+        "frameworkVersion": "10.0.12",
+        "massTransitVersion": "8.5.12.0",
+        "operatingSystemVersion": "Unix 6.18.44.669",
+    })
 }
 
 /// A row of the inbox.

@@ -180,6 +180,9 @@ pub struct ConsumerFacts {
     pub duplicates_exact: i64,
     /// The same over the consumer's smallest number of passes: an estimate.
     pub duplicates_estimated: i64,
+    /// Done in the last hour, and second deliveries of those, exact or estimated.
+    pub recent_done: i64,
+    pub recent_duplicates: i64,
     /// Received to delivered of the newest rows that were received once.
     pub latency: Option<Latency>,
 }
@@ -201,6 +204,8 @@ pub struct Inbox {
     pub consumers: Vec<ConsumerFacts>,
     pub failing: Tally,
     pub oldest_failing: Option<DateTime<Utc>>,
+    /// Of those, rows whose lock state could not be told: somebody may be at work on them.
+    pub failing_unknown: i64,
     pub half_done: Tally,
     /// The oldest of them.
     pub halves: Vec<HalfDone>,
@@ -223,6 +228,14 @@ impl Inbox {
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]
         let share = (all > 0).then(|| (exact + estimated) as f64 * 100.0 / all as f64);
         (exact, estimated, share)
+    }
+
+    /// Deliveries of messages received in the last hour, and how many of them were second ones.
+    #[must_use]
+    pub fn recent(&self) -> (i64, i64) {
+        let done: i64 = self.consumers.iter().map(|one| one.recent_done).sum();
+        let again: i64 = self.consumers.iter().map(|one| one.recent_duplicates).sum();
+        (done + again, again)
     }
 }
 

@@ -8,9 +8,11 @@ use crate::domain::age::{self, Age};
 
 /// More committed passes than this on a row that is not delivered are an endless loop.
 const LOOPING: i32 = 100;
+/// Fewer second deliveries than this in an hour happen whenever a service restarts.
+const FEW: i64 = 10;
 
 pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
-    [half_done(facts, limits), failing(facts), cleanup(facts, limits)]
+    [half_done(facts, limits), failing(facts), duplicates(facts, limits), cleanup(facts, limits)]
         .into_iter()
         .flatten()
         .collect()
@@ -100,6 +102,43 @@ fn failing(facts: &Facts) -> Option<Finding> {
         )
         .because(format!("the first was received {} ago", Age::of(since, facts.now)))
         .because_all((!by.is_empty()).then(|| format!("by consumer: {}", by.join(", "))))
+        .because_all((inbox.failing_unknown > 0).then(|| {
+            format!(
+                "of {} the lock state is unknown: somebody may be at work on them",
+                messages(Tally::Exact(inbox.failing_unknown))
+            )
+        }))
+        .about(Subject::InboxList),
+    )
+}
+
+/// Messages that come a second time much more often than they should.
+fn duplicates(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
+    let inbox = &facts.inbox;
+    let (all, again) = inbox.recent();
+    if again < FEW || again * 100 < all * limits.duplicates {
+        return None;
+    }
+    let mut by: Vec<_> = inbox.consumers.iter().filter(|one| one.recent_duplicates > 0).collect();
+    by.sort_by_key(|one| std::cmp::Reverse(one.recent_duplicates));
+    let by: Vec<_> =
+        by.iter().take(5).map(|one| format!("{} {}", one.name, one.recent_duplicates)).collect();
+    Some(
+        Finding::new(
+            Rule::Duplicates,
+            Severity::Alert,
+            format!(
+                "{again} of the {all} deliveries of messages received in the last hour came a second time"
+            ),
+            "look for what sends twice: a relay or worker that was killed and started again, a broker that \
+             redelivers because acknowledgements do not arrive, a replay of an error queue",
+        )
+        .because(format!(
+            "the inbox caught them, nothing was done twice; after the window of {} it no longer would",
+            age::length(limits.window)
+        ))
+        .because(format!("by consumer: {}", by.join(", ")))
+        .because("passes beyond three are exact where a consumer produces nothing, else estimated")
         .about(Subject::InboxList),
     )
 }

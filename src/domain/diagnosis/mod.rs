@@ -36,6 +36,8 @@ pub struct Thresholds {
     pub window: TimeDelta,
     /// The largest message that the broker takes, in bytes.
     pub largest: i64,
+    /// So many percent of the last hour's deliveries that come a second time are an alert.
+    pub duplicates: i64,
 }
 
 impl Default for Thresholds {
@@ -47,6 +49,7 @@ impl Default for Thresholds {
             window: TimeDelta::minutes(30),
             // RabbitMQ's default `max_message_size` since 3.8 is 128 MiB, since 4.0 16 MiB.
             largest: 16 * 1024 * 1024,
+            duplicates: 10,
         }
     }
 }
@@ -64,6 +67,7 @@ pub enum Rule {
     Orphans,
     HalfDone,
     Failing,
+    Duplicates,
     CleanUpBlocked,
     Backlog,
     MissingIndexes,
@@ -88,6 +92,7 @@ impl Rule {
             Self::Orphans => "orphans",
             Self::HalfDone => "half-done",
             Self::Failing => "failing-consumers",
+            Self::Duplicates => "duplicates",
             Self::CleanUpBlocked => "clean-up-blocked",
             Self::Backlog => "backlog",
             Self::MissingIndexes => "missing-indexes",
@@ -96,6 +101,14 @@ impl Rule {
             Self::Expired => "expired",
             Self::Stuttering => "stuttering-drain",
         }
+    }
+}
+
+impl Rule {
+    /// Whether it is about what consumers do, not about what leaves.
+    #[must_use]
+    pub const fn is_of_inbox(self) -> bool {
+        matches!(self, Self::HalfDone | Self::Failing | Self::Duplicates | Self::CleanUpBlocked)
     }
 }
 

@@ -273,6 +273,8 @@ fn failing_consumers_are_told_by_name() {
         half_done: 0,
         duplicates_exact: 0,
         duplicates_estimated: 0,
+        recent_done: 0,
+        recent_duplicates: 0,
         latency: None,
     }];
     let inbox = Inbox {
@@ -284,6 +286,47 @@ fn failing_consumers_are_told_by_name() {
     let finding = only(&Facts { inbox, ..Facts::nothing(now()) });
     assert_eq!(finding.rule, Rule::Failing);
     assert!(finding.evidence[1].contains("DeleteBasketFailedCommandHandler 3"), "{finding:?}");
+}
+
+#[test]
+fn many_second_deliveries_in_an_hour_are_told_and_a_few_are_not() {
+    let with = |done, again| {
+        let one = ConsumerFacts {
+            consumer: ConsumerId(Uuid::nil()),
+            name: "DeleteBasketCompleteCommandHandler".to_owned(),
+            rows: 5_000,
+            done: 5_000,
+            failing: 0,
+            half_done: 0,
+            duplicates_exact: 300,
+            duplicates_estimated: 0,
+            recent_done: done,
+            recent_duplicates: again,
+            latency: None,
+        };
+        let inbox = Inbox { consumers: vec![one], ..Inbox::default() };
+        Facts { inbox, ..Facts::nothing(now()) }
+    };
+    let finding = only(&with(90, 10));
+    assert_eq!((finding.rule, finding.severity), (Rule::Duplicates, Severity::Alert));
+    assert!(finding.what.starts_with("10 of the 100 deliveries"), "{finding:?}");
+    assert!(finding.evidence[1].contains("DeleteBasketCompleteCommandHandler 10"), "{finding:?}");
+    // One percent less, and too few to mean anything.
+    assert_eq!(rules(&with(91, 10)), []);
+    assert_eq!(rules(&with(1, 9)), []);
+}
+
+#[test]
+fn an_unknown_lock_state_is_said() {
+    let inbox = Inbox {
+        failing: Tally::Exact(3),
+        failing_unknown: 2,
+        oldest_failing: Some(ago(61)),
+        ..Inbox::default()
+    };
+    let finding = only(&Facts { inbox, ..Facts::nothing(now()) });
+    let last = finding.evidence.last().unwrap();
+    assert!(last.starts_with("of 2 messages the lock state is unknown"), "{finding:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Outboxes and inbox: how much waits, why it waits, each message by itself. Screens and verbs get the same.
 
+pub mod history;
 pub mod report;
 
 use std::time::Instant;
@@ -17,7 +18,7 @@ use crate::{
         burn::{Movement, Sample},
         consumer::{self, Consumer},
         diagnosis::{
-            self, ConsumerFacts, Facts, Finding, Head, Inbox, Next, Poison, Tally, Text,
+            self, ConsumerFacts, Facts, Finding, Head, Inbox, Lock, Next, Poison, Tally, Text,
             Thresholds, Written, diagnose, poison,
         },
         id::MessageId,
@@ -25,6 +26,8 @@ use crate::{
         outbox::Owner,
     },
 };
+
+use self::history::Kept;
 
 /// What the configuration says about watching messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +46,8 @@ pub struct Status {
     /// What was not looked at.
     pub coverage: Vec<String>,
     pub millis: u64,
+    /// The stored history, where it was asked for.
+    pub kept: Option<Kept>,
     thresholds: Thresholds,
 }
 
@@ -82,7 +87,7 @@ impl Status {
     pub(crate) fn of(overview: Overview, facts: Facts) -> Self {
         let thresholds = Thresholds::default();
         let findings = diagnose(&facts, &thresholds);
-        Self { overview, facts, findings, coverage: vec![], millis: 12, thresholds }
+        Self { overview, facts, findings, coverage: vec![], millis: 12, kept: None, thresholds }
     }
 }
 
@@ -142,7 +147,24 @@ pub async fn status(
     }
     let findings = diagnose(&facts, limits);
     let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Status { overview, facts, findings, coverage, millis, thresholds: limits.clone() })
+    let thresholds = limits.clone();
+    Ok(Status { overview, facts, findings, coverage, millis, kept: None, thresholds })
+}
+
+/// The same judged with the stored history, as verbs do who look only once.
+pub async fn status_with_history(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+) -> Result<Status, Error> {
+    let mut status = status(conn, layout, watch, None).await?;
+    let kept = history::kept(conn).await?;
+    if let Kept::Stored(history) = &kept {
+        let movement = history.movement(status.sample());
+        status = status.with_movement(movement);
+    }
+    status.kept = Some(kept);
+    Ok(status)
 }
 
 /// What consumers did, without the outbox.
@@ -153,7 +175,22 @@ pub async fn inbox_facts(
     now: DateTime<Utc>,
 ) -> Result<Inbox, Error> {
     let limits = &watch.thresholds;
-    let rows = inbox::consumers(conn, layout, now, limits.held, limits.window).await?;
+    let mut rows = inbox::consumers(conn, layout, now, limits.held, limits.window).await?;
+    let mut unknown = 0;
+    if rows.iter().any(|row| row.failing > 0) {
+        for (consumer, lock) in inbox::at_work(conn, layout, now - limits.held).await? {
+            let row = rows.iter_mut().find(|row| row.consumer == consumer);
+            match (lock, row) {
+                // Somebody handles it at this moment.
+                (Lock::Held(_), Some(row)) => row.failing = (row.failing - 1).max(0),
+                (Lock::Unknown, _) => unknown += 1,
+                (Lock::Held(_) | Lock::Free, _) => {}
+            }
+        }
+        for row in rows.iter_mut().filter(|row| row.failing == 0) {
+            row.oldest_failing = None;
+        }
+    }
     let sum = |of: fn(&inbox::ConsumerRow) -> i64| {
         let sum = rows.iter().map(of).sum();
         if inbox::sums_all(layout) { Tally::Exact(sum) } else { Tally::AtLeast(sum) }
@@ -168,6 +205,7 @@ pub async fn inbox_facts(
         last_hour: sum(|row| row.last_hour),
         failing: sum(|row| row.failing),
         oldest_failing: rows.iter().filter_map(|row| row.oldest_failing).min(),
+        failing_unknown: unknown,
         half_done: sum(|row| row.half_done),
         halves: inbox::halves(conn, layout).await?,
         blocking_cleanup,
@@ -184,6 +222,8 @@ pub async fn inbox_facts(
                 half_done: row.half_done,
                 duplicates_exact: row.duplicates_exact,
                 duplicates_estimated: row.duplicates_estimated,
+                recent_done: row.recent_done,
+                recent_duplicates: row.recent_duplicates,
                 latency: row.latency,
             })
             .collect(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Message, Status, Watch};
+use super::{Message, Status, Watch, history::Kept};
 use crate::{
     db::{
         inbox::InboxRow,
@@ -13,11 +13,12 @@ use crate::{
         age::{self, Age},
         burn::Drain,
         consumer,
-        diagnosis::{Finding, Inbox, short_destination},
+        diagnosis::{Finding, Inbox, short_destination, thousands},
         id_clock::{LastPass, last_pass},
         mask,
         outbox::Owner,
         report::{Cell, Table},
+        trend::Slice,
     },
 };
 
@@ -71,6 +72,9 @@ pub fn status(status: &Status) -> Table {
             say(title, text(format!("{name} {}", group.messages)));
         }
     }
+    for (name, told) in history(status) {
+        say(name, text(told));
+    }
     let (exact, estimated, share) = facts.inbox.duplicates();
     say("inbox rows", text(facts.inbox.rows.to_string()));
     say("inbox failing", text(facts.inbox.failing.to_string()));
@@ -87,6 +91,64 @@ pub fn status(status: &Status) -> Table {
         say("findings", text("none"));
     }
     Table { columns: vec!["field", "value"], rows }
+}
+
+/// What the stored history says, or why there is none.
+fn history(status: &Status) -> Vec<(&'static str, String)> {
+    let history = match &status.kept {
+        None => return vec![],
+        Some(Kept::Memory(why)) => return vec![("history", why.to_string())],
+        Some(Kept::Stored(history)) => history,
+    };
+    let mut out = vec![("history", format!("since {}", history.since.format("%F %TZ")))];
+    if let Some(seen) = status.facts.movement {
+        let rate = |rate: Option<f64>| {
+            rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/min"))
+        };
+        let (coming, leaving) = (rate(seen.coming), rate(seen.leaving));
+        out.push(("rates", format!("in {coming}, out {leaving}, drained {}", drained(seen.drain))));
+    }
+    if let Some(day) = history.day {
+        out.push(("last day", day_told(&day)));
+        if day.repeated > 0 {
+            let told = format!("{} after the service had forgotten them", day.repeated);
+            out.push(("handled again", told));
+        }
+    }
+    out
+}
+
+/// A slice's sums in a line: `in 1,204, out 1,190, most 73 pending`.
+#[must_use]
+pub fn day_told(day: &Slice) -> String {
+    let [came, gone, most] = [day.came, day.gone, day.most].map(thousands);
+    format!("in {came}, out {gone}, most {most} pending")
+}
+
+fn history_value(status: &Status) -> Value {
+    match &status.kept {
+        None => Value::Null,
+        Some(Kept::Memory(why)) => json!({ "since": null, "why": why.to_string() }),
+        Some(Kept::Stored(history)) => {
+            let seen = status.facts.movement;
+            json!({
+                "since": history.since,
+                "in_per_minute": seen.and_then(|seen| seen.coming),
+                "out_per_minute": seen.and_then(|seen| seen.leaving),
+                "last_leaving": seen.and_then(|seen| seen.last_leaving),
+                "drained": seen.map(|seen| drained(seen.drain)),
+                "last_day": history.day.map(|day| json!({
+                    "looks": day.looks,
+                    "in": day.came,
+                    "out": day.gone,
+                    "known_seconds": day.known_ms / 1_000,
+                    "most_pending": day.most,
+                    "received": day.received,
+                    "handled_again": day.repeated,
+                })),
+            })
+        }
+    }
 }
 
 /// The same for programs.
@@ -116,6 +178,7 @@ pub fn status_value(status: &Status) -> Value {
         "undeliverable": facts.undeliverable.number(),
         "by_type": groups(&status.overview.by_type),
         "by_destination": groups(&status.overview.by_destination),
+        "history": history_value(status),
         "inbox": {
             "rows": facts.inbox.rows.number(),
             "last_hour": facts.inbox.last_hour.number(),
@@ -124,6 +187,8 @@ pub fn status_value(status: &Status) -> Value {
             "duplicates_exact": exact,
             "duplicates_estimated": estimated,
             "duplicates_percent": share,
+            "deliveries_last_hour": facts.inbox.recent().0,
+            "duplicates_last_hour": facts.inbox.recent().1,
         },
         "findings": status.findings.iter().map(finding_value).collect::<Vec<_>>(),
         "not_looked_at": status.coverage,

@@ -101,7 +101,12 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
         Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
         Request::Change(request) => Msg::Change(change::load(request, cx).await),
         Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
-        Request::Connect => cx.services.connect(&inbox).await,
+        Request::Connect => {
+            let answer = cx.services.connect(&inbox).await;
+            let _ = inbox.send(answer).await;
+            // As long as the console is open.
+            return cx.services.sample(&cx.stop).await;
+        }
         Request::Recall => Msg::Remembered(cx.services.recall().await),
         Request::Save(kept) => match cx.services.save(&kept).await {
             Ok(()) => return,

@@ -290,3 +290,35 @@ fn messages_are_diagnosed_and_lead_to_their_order() {
     terminal.send("q");
     terminal.ends_clean(0);
 }
+
+/// Looks that samplers stored in a database.
+fn looks(options: &PgConnectOptions) -> i64 {
+    block_on(async {
+        let mut conn = PgConnection::connect_with(options).await.unwrap();
+        let looks = "SELECT coalesce(sum(looks), 0)::bigint FROM orderscope.samples";
+        let looks = sqlx::query_scalar(looks).fetch_one(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+        looks
+    })
+}
+
+#[test]
+fn stores_what_it_sees_of_messages_while_it_is_locked() {
+    let options = database();
+    let mut terminal = listing(&options, 120, 36);
+    terminal.until("a stored look", |_| looks(&options) > 0);
+    terminal.shows("LOCKED");
+    terminal.send("4");
+    terminal.shows("stored since");
+    terminal.send("q");
+    terminal.ends_clean(0);
+    // Nothing is stored where nothing may be written: it looks by itself and says so.
+    let options = database();
+    let mut terminal = Start::new().on(&options).arg("--read-only").open();
+    terminal.until("first rows", |screen| screen.contains("> …"));
+    terminal.send("4");
+    terminal.shows("as far as this screen looked");
+    terminal.send("q");
+    terminal.ends_clean(0);
+    assert_eq!(looks(&options), 0);
+}

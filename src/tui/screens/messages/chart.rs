@@ -18,7 +18,10 @@ use crate::{
         diagnosis::thousands,
         text,
     },
-    ops::messages::report::drained,
+    ops::messages::{
+        history::Kept,
+        report::{self, drained},
+    },
     tui::{
         shared::Shared,
         ui::{pane::{clipped, pane}, theme::Theme},
@@ -35,9 +38,15 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
         || "Backlog".to_owned(),
         |since| format!("Backlog since {}", shared.zone.local(since).format("%H:%M:%S")),
     );
-    let note = if area.width >= 60 && since.is_some() { "as far as this screen looked" } else { "" };
-    let inner = pane(frame, area, theme, &title, note, false);
-    let tiles = tiles(state, shared, theme, inner.width >= 70);
+    let note = if area.width >= 60 && since.is_some() { kept(state, shared) } else { String::new() };
+    let inner = pane(frame, area, theme, &title, &note, false);
+    let mut tiles = tiles(state, shared, theme, inner.width >= 70);
+    if let Some(Kept::Stored(history)) = &state.kept
+        && let Some(day) = &history.day
+    {
+        let day = report::day_told(day);
+        tiles.push(Line::from(vec![Span::styled("last 24h ", theme.muted), Span::raw(day)]));
+    }
     let height = u16::try_from(tiles.len()).unwrap_or(0).min(inner.height);
     let [head, chart] = inner.layout(&Layout::vertical([Length(height), Fill(1)]));
     for (row, tile) in (0..head.height).zip(tiles) {
@@ -45,6 +54,17 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
     }
     if let Some(status) = state.status() {
         bars(state.samples.all(), status, shared, theme, frame, chart);
+    }
+}
+
+/// Where the history comes from.
+fn kept(state: &State, shared: &Shared) -> String {
+    match &state.kept {
+        Some(Kept::Stored(history)) => {
+            let since = shared.zone.local(history.since);
+            format!("stored since {}", since.format("%F"))
+        }
+        Some(Kept::Memory(_)) | None => "as far as this screen looked".to_owned(),
     }
 }
 

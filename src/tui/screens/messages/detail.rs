@@ -8,7 +8,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Message, Msg, Pane, State, Sub};
+use super::{Kept, Message, Msg, Pane, State, Sub};
 use crate::{
     domain::{age, report::Cell, text},
     ops::messages::report::{body, envelope},
@@ -158,6 +158,12 @@ fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let share = share.map_or_else(String::new, |share| format!(", {share:.1}% of deliveries"));
     out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
     out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
+    if let Some(Kept::Stored(history)) = &state.kept
+        && let Some(day) = history.day.filter(|day| day.repeated > 0)
+    {
+        let told = format!("handled again after their rows had gone: {} in 24h", day.repeated);
+        out.push(Line::styled(text::cut(&told, width), theme.warn));
+    }
     for one in &inbox.consumers {
         out.push(Line::default());
         out.push(Line::styled(text::cut(&one.name, width), theme.title));

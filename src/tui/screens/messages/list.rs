@@ -210,6 +210,8 @@ fn inbox_line(
         (None, None) => "not handled",
         (Some(_), None) => "half-done",
         _ if inbox_note(row) == "done" => "done",
+        // Without a message of its own, every pass beyond three is a second delivery.
+        _ if row.cursor.is_none() => "again",
         _ => "again?",
     };
     let style = if bad { theme.danger } else { theme.muted };

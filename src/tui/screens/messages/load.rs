@@ -19,10 +19,15 @@ const MOVING_PAUSE: Duration = Duration::from_millis(40);
 pub async fn load(request: Request, cx: Cx) -> Msg {
     let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
     match request {
-        Request::Look { ticket } => {
+        Request::Look { ticket, history } => {
             let watch = cx.services.watch();
             let status = cx.read("messages", async |conn, layout| {
-                messages::status(conn, layout, watch, None).await
+                let mut status = messages::status(conn, layout, watch, None).await?;
+                if history {
+                    // The look is worth more than its history.
+                    status.kept = messages::history::kept(conn).await.ok();
+                }
+                Ok(status)
             });
             Msg::Looked(ticket, status.await.map(Arc::new))
         }

@@ -28,7 +28,7 @@ use crate::{
         outbox::{Cursor as Key, Filter, Group, Row, View},
     },
     domain::burn::Samples,
-    ops::messages::{Message, Status},
+    ops::messages::{Message, Status, history::Kept},
     tui::{
         effect::Lane,
         route::Route,
@@ -46,6 +46,9 @@ pub const SPEC: Spec = Spec { number: '4', title: "Messages" };
 
 /// Rows asked for at a time.
 pub const PAGE: usize = 100;
+
+/// How often the stored history is read: its slices are minutes.
+const HISTORY: std::time::Duration = std::time::Duration::from_secs(60);
 
 const LOOK: Lane = Lane::Latest("messages.look");
 const LIST: Lane = Lane::Latest("messages.list");
@@ -118,6 +121,9 @@ pub struct State {
     sub: Sub,
     look: Remote<Arc<Status>, db::Error>,
     samples: Samples,
+    /// What was stored before we looked, and when we asked for it.
+    kept: Option<Kept>,
+    kept_at: Option<Instant>,
     page: Remote<Listed, db::Error>,
     /// The page asked for continues the rows.
     continues: bool,
@@ -160,7 +166,8 @@ pub enum Msg {
 /// What can be asked for here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    Look { ticket: Ticket },
+    /// With the stored history, or without.
+    Look { ticket: Ticket, history: bool },
     List { ticket: Ticket, sub: Sub, filter: Option<Filter>, after: Option<Key>, before: Option<i64> },
     Read { ticket: Ticket, sequence: i64 },
     Export { messages: Vec<Row>, inbox: Vec<InboxRow> },

@@ -13,10 +13,13 @@ use crate::{
         diagnosis::{
             Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Rule, Tally,
         },
+        burn::Sample,
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_clock::LastPass,
         outbox::{Delivery, Owner},
+        trend::{self, Look, Slice},
     },
+    ops::messages::history::History,
     tui::{
         app, screens,
         tests::{Desk, Effects, copied, frames, now, place, runs},
@@ -94,6 +97,8 @@ fn stalled(seconds: i64, pending: i64) -> Status {
         half_done: 1,
         duplicates_exact: 3,
         duplicates_estimated: 1,
+        recent_done: 0,
+        recent_duplicates: 0,
         latency: Some(Latency {
             rows: 108,
             p50: TimeDelta::milliseconds(140),
@@ -230,7 +235,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
         for request in asked {
             all.push(request.clone());
             let msg = match request {
-                Request::Look { ticket } => Msg::Looked(ticket, Ok(Arc::new(status.clone()))),
+                Request::Look { ticket, .. } => Msg::Looked(ticket, Ok(Arc::new(status.clone()))),
                 Request::List { ticket, .. } => Msg::Listed(ticket, Ok(listed.clone())),
                 Request::Read { ticket, sequence } => {
                     Msg::Read(ticket, Ok(Some(Arc::new(message(sequence)))))
@@ -284,6 +289,59 @@ fn rates_need_two_looks_and_a_growing_backlog_never_drains() {
     let mut desk = watching(120, 36);
     assert!(desk.shows("drained never"), "{}", desk.frame());
     assert!(desk.shows("in 608.0/m"), "{}", desk.frame());
+}
+
+/// Two hours of a sampler's minutes before the screen was opened: it drained, then nothing left any more.
+fn stored() -> Kept {
+    let sample = |minutes: i64| Sample {
+        at: ago(120 - minutes),
+        pending: if minutes < 30 { 90 - minutes * 3 } else { (minutes - 30) * 13 },
+        drawn: Some(88_000 + minutes * 13),
+    };
+    let samples: Vec<_> = (0..120).map(sample).collect();
+    let slice = |pair: &[Sample]| {
+        let look = |sample| Look {
+            sample,
+            oldest: None,
+            failing: 0,
+            half_done: 0,
+            duplicates: 0,
+            received: 0,
+            repeated: 0,
+        };
+        Slice::new(&look(pair[1]), Some(pair[0]))
+    };
+    let day = trend::sum(samples.windows(2).map(slice));
+    Kept::Stored(Box::new(History { since: ago(60 * 24 * 3), samples, day }))
+}
+
+#[test]
+fn what_was_stored_before_is_shown_and_judged() {
+    let mut desk = Desk::new(120, 36).at(place());
+    desk.press("4");
+    let mut status = stalled(0, 1_180);
+    status.overview.drawn = Some(89_560);
+    status.kept = Some(stored());
+    let asked = answer(&mut desk, &status, &page(0..40));
+    let looks = |asked: &[Request]| {
+        let look = |request: &Request| match request {
+            Request::Look { history, .. } => Some(*history),
+            _ => None,
+        };
+        asked.iter().filter_map(look).collect::<Vec<_>>()
+    };
+    assert_eq!(looks(&asked), [true]);
+    // The first look of our own already has rates, and knows since when nothing left.
+    let movement = state(&desk).status().unwrap().facts.movement.unwrap();
+    assert_eq!((movement.since, movement.last_leaving), (ago(120), Some(ago(90))));
+    assert!(desk.shows("in 13.0/m") && desk.shows("out 0.0/m"), "{}", desk.frame());
+    assert!(desk.shows("stored since 2026-11-19"), "{}", desk.frame());
+    frames!("messages_history", desk);
+    // The history is minutes: it is not read at every look.
+    desk.press("r");
+    assert_eq!(looks(&answer(&mut desk, &stalled(5, 1_180), &page(0..40))), [false]);
+    desk.wait(Duration::from_secs(61));
+    assert_eq!(looks(&answer(&mut desk, &stalled(66, 1_180), &page(0..40))), [true]);
 }
 
 #[test]
@@ -401,7 +459,7 @@ fn an_error_keeps_the_figures_with_their_age() {
     for request in asked {
         let lost = || db::Error::Lost("connection reset".to_owned());
         match request {
-            Request::Look { ticket } => send(&mut desk, Msg::Looked(ticket, Err(lost()))),
+            Request::Look { ticket, .. } => send(&mut desk, Msg::Looked(ticket, Err(lost()))),
             Request::List { ticket, .. } => send(&mut desk, Msg::Listed(ticket, Err(lost()))),
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Common, DETAIL, Filter, LIST, LOOK, Listed, Msg, PAGE, Pane, Pivot, Request, State, Status, Sub,
+    Common, DETAIL, Filter, HISTORY, Kept, LIST, LOOK, Listed, Msg, PAGE, Pane, Pivot, Request, State, Status, Sub,
     Ticket, View,
 };
 use crate::{
@@ -217,7 +217,12 @@ fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
 /// Looks again; the list too while it is at its first page.
 fn refresh(state: &mut State, shared: &Shared) -> Effects {
     let ticket = state.look.begin(shared.now.instant);
-    let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket })];
+    let now = shared.now.instant;
+    let history = state.kept_at.is_none_or(|at| now.saturating_duration_since(at) >= HISTORY);
+    if history {
+        state.kept_at = Some(now);
+    }
+    let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket, history })];
     if state.rows.messages.len().max(state.rows.inbox.len()) <= PAGE && state.page.loading_since().is_none() {
         effects.push(ask(state, false, shared));
     }
@@ -230,7 +235,14 @@ fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Err
     }
     let Some(status) = state.look.value.take() else { return };
     state.samples.push(status.sample());
-    let judged = Arc::unwrap_or_clone(status).with_movement(state.samples.movement());
+    let mut status = Arc::unwrap_or_clone(status);
+    if let Some(kept) = status.kept.take() {
+        if let Kept::Stored(history) = &kept {
+            state.samples.remember(&history.samples);
+        }
+        state.kept = Some(kept);
+    }
+    let judged = status.with_movement(state.samples.movement());
     let findings = judged.findings.len();
     state.look.value = Some(Arc::new(judged));
     state.finding.index = state.finding.index.min(findings.saturating_sub(1));

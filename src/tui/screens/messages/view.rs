@@ -64,10 +64,15 @@ fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area
         clipped(frame, Rect { y: figures.y + row, height: 1, ..figures }, line);
     }
     if figures.height > 2 {
-        let width = usize::from(figures.width).saturating_sub(1);
+        let first = state.samples.all().first();
+        let since = first.map_or_else(String::new, |first| {
+            format!("since {} ", shared.zone.local(first.at).format("%H:%M"))
+        });
+        let width = usize::from(figures.width).saturating_sub(1 + since.len());
         let bars = chart::sparkline(state.samples.all(), width);
         let place = Rect { y: figures.y + 2, height: 1, ..figures };
-        frame.render_widget(Line::from(Span::styled(bars, theme.accent)), place);
+        let line = vec![Span::styled(since, theme.muted), Span::styled(bars, theme.accent)];
+        frame.render_widget(Line::from(line), place);
     }
     match state.pane {
         Pane::List => {
@@ -89,10 +94,10 @@ const LEGEND: &[(&str, &str)] = &[
     ("next", "at the head of the oldest outbox: the one that a worker takes first"),
     ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
     ("corr", "end of the correlation id, else of the conversation id"),
-    ("in, out", "messages a minute, from our own looks; the tables hold no history"),
+    ("in, out", "messages a minute, from stored looks or our own; the tables hold no history"),
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
     ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-    ("again?", "more passes than a delivery needs: received again, or several messages produced"),
+    ("again", "received again, nothing changed; with ? it may have produced several messages instead"),
     ("lag", "from received to delivered"),
     ("~ and +", "estimated, and at least"),
 ];

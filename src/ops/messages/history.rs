@@ -1,0 +1,212 @@
+//! The history of outbox and inbox: one look for the sampler, how it is stored, and what screens and verbs read of it.
+//!
+//! Two samplers cannot spoil each other's sums: each look counts what happened since the newest look that is stored,
+//! whoever stored it, and only one writes at a time.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::Watch;
+use crate::{
+    db::{
+        Error, Layout, inbox, outbox,
+        samples::{self, Access, MOST_SEEN, SEEN_KEPT, Seen},
+    },
+    domain::{
+        burn::{Movement, Sample, Samples},
+        trend::{self, Grain, Look, Slice},
+    },
+};
+
+/// How far back the screen and the rates look; the history itself goes back a year.
+pub const SHOWN: TimeDelta = TimeDelta::hours(6);
+/// So many finished deliveries are remembered at a look.
+const PAGE: i64 = 2_000;
+/// A delivery may be committed so long after the time it is stamped with.
+const LATE: TimeDelta = TimeDelta::seconds(10);
+/// How far ahead of the server's clock a slice may lie before it is taken for one of a wrong clock.
+const AHEAD: TimeDelta = TimeDelta::minutes(10);
+
+/// What is known of the time before this program looked itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kept {
+    Stored(Box<History>),
+    /// Nothing: looks live as long as the console does.
+    Memory(Why),
+}
+
+/// Why there is no history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    NoSchema,
+    Behind,
+    NotPermitted,
+    /// There is room for one, but no sampler has looked yet.
+    NothingYet,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoSchema => "there is no schema orderscope to keep a history in",
+            Self::Behind => "schema orderscope is older than this program and keeps no history",
+            Self::NotPermitted => "this role may not read the history in schema orderscope",
+            Self::NothingYet => "no history is stored yet: a console that is open stores one",
+        })
+    }
+}
+
+/// What samplers stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// The first look that is still known.
+    pub since: DateTime<Utc>,
+    /// Looks of the last hours, one a slice, oldest first.
+    pub samples: Vec<Sample>,
+    /// The last day in one.
+    pub day: Option<Slice>,
+}
+
+impl History {
+    /// What the stored looks show together with one of now.
+    pub fn movement(&self, now: Sample) -> Option<Movement> {
+        let mut samples = Samples::default();
+        samples.remember(&self.samples);
+        samples.push(now);
+        samples.movement()
+    }
+}
+
+/// What is stored, as far as our role may read it.
+pub async fn kept(conn: &mut PgConnection) -> Result<Kept, Error> {
+    let why = match samples::access(conn).await? {
+        Access::Read | Access::Write => None,
+        Access::NoSchema => Some(Why::NoSchema),
+        Access::Behind => Some(Why::Behind),
+        Access::NotPermitted => Some(Why::NotPermitted),
+    };
+    if let Some(why) = why {
+        return Ok(Kept::Memory(why));
+    }
+    let Some(since) = samples::since(conn).await? else {
+        return Ok(Kept::Memory(Why::NothingYet));
+    };
+    let day = samples::recent(conn, TimeDelta::days(1)).await?;
+    // Slices lie by the server's clock, as the newest of them does.
+    let from = day.last().map(|slice| slice.last.at - SHOWN);
+    let shown = day.iter().map(|slice| slice.last).filter(|sample| Some(sample.at) >= from);
+    Ok(Kept::Stored(Box::new(History {
+        since,
+        samples: shown.collect(),
+        day: trend::sum(day.iter().copied()),
+    })))
+}
+
+/// One look, and the deliveries finished since the last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    look: Look,
+    seen: Vec<Seen>,
+    /// Where the next look goes on reading deliveries.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// Looks at outbox and inbox for the sampler; `from` is where the look before said to go on.
+pub async fn look(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+    from: Option<DateTime<Utc>>,
+) -> Result<Looked, Error> {
+    let limits = &watch.thresholds;
+    let overview = outbox::overview(conn, layout, None).await?;
+    let now = overview.now;
+    let consumers = inbox::consumers(conn, layout, now, limits.held, limits.window).await?;
+    let start = match from {
+        Some(from) => from,
+        None => samples::newest_seen(conn).await?.map_or(now - SEEN_KEPT, |newest| newest - LATE),
+    };
+    let seen = inbox::finished(conn, layout, start, PAGE).await?.unwrap_or_default();
+    let next = match seen.last() {
+        // A full page: the rest comes at the next look.
+        Some(last) if i64::try_from(seen.len()) == Ok(PAGE) => last.delivered,
+        Some(last) => (last.delivered - LATE).max(start),
+        None => start,
+    };
+    let sum = |of: fn(&inbox::ConsumerRow) -> i64| consumers.iter().map(of).sum();
+    let look = Look {
+        sample: Sample {
+            at: now,
+            pending: overview.bus.plus(overview.consumer).number(),
+            drawn: overview.drawn,
+        },
+        oldest: overview.oldest,
+        failing: sum(|row| row.failing),
+        half_done: sum(|row| row.half_done),
+        duplicates: sum(|row| row.duplicates_exact + row.duplicates_estimated),
+        received: 0,
+        repeated: 0,
+    };
+    Ok(Looked { look, seen, next: Some(next) })
+}
+
+/// What became of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    Yes,
+    /// Another sampler writes at this moment.
+    Busy,
+    /// Another sampler stored a look that is as new.
+    Known,
+}
+
+/// Stores a look in the caller's transaction, and lets old slices grow coarser.
+pub async fn store(tx: &mut PgConnection, looked: &Looked) -> Result<Stored, Error> {
+    if !samples::lock(tx).await? {
+        return Ok(Stored::Busy);
+    }
+    let now = looked.look.sample.at;
+    let before = samples::newest(tx).await?;
+    if before.is_some_and(|before| before.last.at >= now) {
+        // Either as new as ours, or of a clock that was set back since: that one goes.
+        samples::bound(tx, now + AHEAD).await?;
+        return Ok(Stored::Known);
+    }
+    let repeated = samples::see(tx, &looked.seen).await?;
+    // What was finished before the first look is remembered, but did not happen since.
+    let new = looked.seen.iter().filter(|one| before.is_some_and(|b| one.delivered > b.last.at));
+    let received = i64::try_from(new.count()).unwrap_or(i64::MAX);
+    let look = Look { received, repeated, ..looked.look };
+    let slice = Slice::new(&look, before.map(|before| before.last));
+    let same = before.filter(|old| old.grain == slice.grain && old.begins == slice.begins);
+    samples::put(tx, &same.map_or(slice, |old| old.joined(slice))).await?;
+    // Once a minute is soon enough for the rest.
+    if same.is_none() {
+        for grain in Grain::ALL {
+            coarsen(tx, grain, now).await?;
+        }
+    }
+    // And once a quarter for what only wrong clocks and floods make necessary.
+    if before.is_none_or(|old| Grain::Quarter.floor(old.last.at) != Grain::Quarter.floor(now)) {
+        samples::bound(tx, now + AHEAD).await?;
+        samples::forget(tx, now - SEEN_KEPT, MOST_SEEN).await?;
+    }
+    Ok(Stored::Yes)
+}
+
+/// Makes the slices of a grain that have grown old coarser; those of the coarsest go.
+async fn coarsen(tx: &mut PgConnection, grain: Grain, now: DateTime<Utc>) -> Result<(), Error> {
+    let cutoff = grain.cutoff(now);
+    let old = samples::between(tx, grain, None, cutoff).await?;
+    let (Some(first), Some(last)) = (old.first(), old.last()) else { return Ok(()) };
+    let (from, until) = (first.begins, last.begins + TimeDelta::seconds(1));
+    if let Some(coarser) = grain.coarser() {
+        let there = samples::between(tx, coarser, Some(coarser.floor(from)), until).await?;
+        for slice in trend::gathered(there.into_iter().chain(old), coarser) {
+            samples::put(tx, &slice).await?;
+        }
+    }
+    samples::remove(tx, grain, from, until).await
+}

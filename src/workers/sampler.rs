@@ -1,0 +1,117 @@
+//! The sampler: looks at outbox and inbox again and again and stores what it saw in schema `orderscope`, which is
+//! where rates, trends and "nothing moved" come from. It writes through the journal's session only, so it works while
+//! the console is locked and can write nothing else.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    db::{
+        Db, Error, Layout,
+        samples::{self, Access},
+    },
+    ops::messages::{
+        Watch,
+        history::{self, Looked, Stored},
+    },
+};
+
+/// The time between two looks.
+pub const EVERY: Duration = Duration::from_secs(20);
+/// The longest time between two attempts where the history cannot be written.
+const SELDOM: Duration = Duration::from_secs(300);
+
+/// What one attempt did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    Stored,
+    /// Another sampler is at work on this database.
+    NotNeeded,
+    /// The history is not ours to write: no schema, an older one, or no right.
+    Cannot(Access),
+}
+
+/// A sampler of one database.
+#[derive(Debug)]
+pub struct Sampler<'a> {
+    db: &'a Db,
+    layout: &'a Layout,
+    watch: &'a Watch,
+    every: Duration,
+    /// Where reading deliveries goes on.
+    from: Option<DateTime<Utc>>,
+}
+
+impl<'a> Sampler<'a> {
+    /// A sampler that looks at every `every`.
+    pub const fn new(db: &'a Db, layout: &'a Layout, watch: &'a Watch, every: Duration) -> Self {
+        Self { db, layout, watch, every, from: None }
+    }
+
+    /// Looks until it is stopped. Errors are logged and tried again, less and less often.
+    pub async fn run(mut self, stop: &CancellationToken) {
+        let mut wait = self.every;
+        loop {
+            wait = match self.pass(stop).await {
+                Ok(Done::Stored | Done::NotNeeded) => self.every,
+                Ok(Done::Cannot(access)) => {
+                    tracing::debug!(?access, "no history is stored here");
+                    SELDOM
+                }
+                Err(Error::Cancelled) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a look was not stored");
+                    (wait * 2).min(SELDOM)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Looks once and stores what it saw, unless another sampler just did.
+    pub async fn pass(&mut self, stop: &CancellationToken) -> Result<Done, Error> {
+        let (layout, watch, from) = (self.layout, self.watch, self.from);
+        // Our own last look is a little less than `every` ago.
+        let fresh = TimeDelta::from_std(self.every / 2).unwrap_or_default();
+        let looked = self
+            .db
+            .read("sampler", stop, async |conn| {
+                let access = samples::access(conn).await?;
+                if access != Access::Write {
+                    return Ok(Err(Done::Cannot(access)));
+                }
+                let last = samples::newest(conn).await?.map(|slice| slice.last.at);
+                let now = crate::db::clock::now(conn).await?;
+                if last.is_some_and(|last| now - last < fresh) {
+                    return Ok(Err(Done::NotNeeded));
+                }
+                Ok(Ok(history::look(conn, layout, watch, from).await?))
+            })
+            .await?;
+        match looked {
+            Ok(looked) => self.store(looked).await,
+            Err(done) => Ok(done),
+        }
+    }
+
+    async fn store(&mut self, looked: Looked) -> Result<Done, Error> {
+        let stored =
+            self.db.journal("sampler", async |tx| history::store(tx, &looked).await).await?;
+        Ok(match stored {
+            Stored::Yes => {
+                self.from = looked.next;
+                Done::Stored
+            }
+            Stored::Busy | Stored::Known => {
+                // The other one reads deliveries too; where it stopped is in the database.
+                self.from = None;
+                Done::NotNeeded
+            }
+        })
+    }
+}

@@ -1,0 +1,368 @@
+//! The sampler on real databases: what it stores, what two of them store together, how long it is kept, and where it
+//! stores nothing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use orderscope::{
+    db::{
+        Db, Limits,
+        samples::{self, Access, Seen},
+    },
+    domain::{
+        burn::Sample,
+        trend::{Grain, Look, Slice},
+    },
+    ops::messages::{
+        self, Watch,
+        history::{self, Kept, Why},
+    },
+    workers::sampler::{Done, Sampler},
+};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    support::{
+        fixture::{self, Schema},
+        postgres::{managed, pg18},
+    },
+    verbs::Home,
+};
+
+/// No pause between two looks: tests do not wait.
+const AT_ONCE: Duration = Duration::ZERO;
+
+async fn open(options: &PgConnectOptions) -> PgConnection {
+    PgConnection::connect_with(options).await.unwrap()
+}
+
+async fn run(conn: &mut PgConnection, sql: &str) {
+    conn.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+}
+
+async fn slices(conn: &mut PgConnection) -> Vec<Slice> {
+    samples::recent(conn, TimeDelta::days(400)).await.unwrap()
+}
+
+/// So many messages of one outbox each.
+async fn publish(conn: &mut PgConnection, count: i64) {
+    let sql = format!(
+        "WITH made AS (INSERT INTO outbox_state (outbox_id, lock_id, created)
+             SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000000', now()
+             FROM generate_series(1, {count}) RETURNING outbox_id)
+         INSERT INTO outbox_message (sent_time, outbox_id, message_id, content_type, message_type, body,
+             destination_address)
+         SELECT now(), outbox_id, gen_random_uuid(), 'a/b', 'urn:message:A:B', '{{}}', 'queue:q' FROM made"
+    );
+    run(conn, &sql).await;
+}
+
+/// The oldest so many are recorded as delivered.
+async fn deliver(conn: &mut PgConnection, count: i64) {
+    let sql = format!(
+        "UPDATE outbox_state o SET delivered = now(), last_sequence_number = m.sequence_number
+         FROM (SELECT outbox_id, sequence_number FROM outbox_message JOIN outbox_state USING (outbox_id)
+               WHERE delivered IS NULL ORDER BY sequence_number LIMIT {count}) m
+         WHERE o.outbox_id = m.outbox_id"
+    );
+    run(conn, &sql).await;
+}
+
+#[tokio::test]
+async fn looks_are_stored_with_what_came_and_left() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let before = history::kept(&mut conn).await.unwrap();
+    assert_eq!(before, Kept::Memory(Why::NothingYet));
+    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    for (came, left) in [(10, 0), (4, 3), (0, 7)] {
+        publish(&mut conn, came).await;
+        deliver(&mut conn, left).await;
+        assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
+    }
+    let all = slices(&mut conn).await;
+    let sum = orderscope::domain::trend::sum(all.iter().copied()).unwrap();
+    // What the first look finds did not happen since a look.
+    assert_eq!((sum.looks, sum.came, sum.gone), (3, 4, 10));
+    assert_eq!((sum.last.pending, sum.most), (4, 11));
+    assert_eq!(sum.left_at, Some(sum.last.at));
+    let Kept::Stored(history) = history::kept(&mut conn).await.unwrap() else { panic!() };
+    assert_eq!(history.since, all[0].begins);
+    assert_eq!(history.samples.last().unwrap().pending, 4);
+    assert_eq!(history.day, Some(sum));
+    // A verb that looks once knows the rates.
+    publish(&mut conn, 2).await;
+    let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
+    let movement = status.facts.movement.unwrap();
+    assert!(movement.coming.is_some_and(|coming| coming > 0.0), "{movement:?}");
+    let told = messages::report::status(&status);
+    let told = format!("{told:?}");
+    assert!(told.contains("history") && told.contains("last day"), "{told}");
+    db.close().await;
+}
+
+#[tokio::test]
+async fn two_samplers_count_nothing_twice() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let (first, second) =
+        (Db::new(&options, &Limits::default()), Db::new(&options, &Limits::default()));
+    let layout = first.layout().await.unwrap();
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let mut one = Sampler::new(&first, &layout, &watch, AT_ONCE);
+    let mut two = Sampler::new(&second, &layout, &watch, AT_ONCE);
+    one.pass(&stop).await.unwrap();
+    let mut published = 0;
+    for round in 1..=6 {
+        publish(&mut conn, round).await;
+        published += round;
+        let (a, b) = tokio::join!(one.pass(&stop), two.pass(&stop));
+        let done = [a.unwrap(), b.unwrap()];
+        assert!(done.contains(&Done::Stored), "{done:?}");
+    }
+    one.pass(&stop).await.unwrap();
+    let sum = orderscope::domain::trend::sum(slices(&mut conn).await).unwrap();
+    assert_eq!((sum.came, sum.gone, sum.last.pending), (published, 0, published));
+    // One that looks seldom leaves it to the one that looked just now.
+    let mut patient = Sampler::new(&second, &layout, &watch, Duration::from_secs(600));
+    assert_eq!(patient.pass(&stop).await.unwrap(), Done::NotNeeded);
+    // And who holds the lock is not waited for.
+    let mut tx = conn.begin().await.unwrap();
+    assert!(samples::lock(&mut tx).await.unwrap());
+    assert_eq!(one.pass(&stop).await.unwrap(), Done::NotNeeded);
+    tx.rollback().await.unwrap();
+    assert_eq!(one.pass(&stop).await.unwrap(), Done::Stored);
+    for db in [first, second] {
+        db.close().await;
+    }
+}
+
+fn look(at: DateTime<Utc>, pending: i64, drawn: i64) -> Look {
+    let sample = Sample { at, pending, drawn: Some(drawn) };
+    Look { sample, oldest: None, failing: 0, half_done: 0, duplicates: 0, received: 1, repeated: 0 }
+}
+
+#[tokio::test]
+async fn old_slices_become_coarser_and_the_oldest_go() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut conn).await.unwrap();
+    // As a sampler left them that then stopped: minutes of 26 hours, of 40 days ago, and of more than a year ago.
+    let mut before = None;
+    let (mut made, mut drawn) = (vec![], 0);
+    for (days, minutes) in [(370, 30), (40, 120), (1, 120)] {
+        for minute in 0..minutes {
+            let at = Grain::Quarter.floor(now) - TimeDelta::days(days) - TimeDelta::hours(2)
+                + TimeDelta::minutes(minute);
+            drawn += 3;
+            let look = look(at, minute % 7, drawn);
+            let slice = Slice::new(&look, before);
+            before = Some(look.sample);
+            samples::put(&mut conn, &slice).await.unwrap();
+            made.push(slice);
+        }
+    }
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
+    let kept = samples_of(&mut conn).await;
+    let count = |grain: Grain| kept.iter().filter(|slice| slice.grain == grain).count();
+    // Two hours of yesterday are quarters, two hours of last month hours, those of last year gone; and this look.
+    assert_eq!((count(Grain::Minute), count(Grain::Quarter)), (1, 8), "{kept:?}");
+    assert!((2..=3).contains(&count(Grain::Hour)), "{kept:?}");
+    let sum = |slices: &[Slice]| {
+        slices
+            .iter()
+            .fold((0, 0, 0), |sum, one| (sum.0 + one.looks, sum.1 + one.came, sum.2 + one.received))
+    };
+    let old = sum(&made[30..]);
+    let of: Vec<_> = kept.iter().filter(|slice| slice.grain != Grain::Minute).copied().collect();
+    assert_eq!(sum(&of), old);
+    // Slices of a wrong clock go, and so does what is beyond the bound.
+    let ahead = Slice::new(&look(now + TimeDelta::days(3), 1, 1), None);
+    samples::put(&mut conn, &ahead).await.unwrap();
+    run(
+        &mut conn,
+        "INSERT INTO orderscope.samples (grain, begins, looks, last_at, pending, failing, half_done, duplicates, most,
+             came, gone, known_ms, received, repeated)
+         SELECT 3600, now() - interval '100 d' - n * interval '1 s', 1, now(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+         FROM generate_series(1, 9500) n",
+    )
+    .await;
+    samples::bound(&mut conn, now + TimeDelta::minutes(10)).await.unwrap();
+    let kept = samples_of(&mut conn).await;
+    assert!(kept.iter().all(|slice| slice.begins <= now + TimeDelta::minutes(10)));
+    let hours = kept.iter().filter(|slice| slice.grain == Grain::Hour).count();
+    assert_eq!(i64::try_from(hours).unwrap(), Grain::Hour.most());
+    db.close().await;
+}
+
+async fn samples_of(conn: &mut PgConnection) -> Vec<Slice> {
+    let mut all = vec![];
+    for grain in Grain::ALL {
+        let mut from = None;
+        loop {
+            let far = Utc::now() + TimeDelta::days(10);
+            let page = samples::between(conn, grain, from, far).await.unwrap();
+            let Some(last) = page.last() else { break };
+            from = Some(last.begins + TimeDelta::microseconds(1));
+            all.extend(page);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_message_that_comes_after_its_row_has_gone_is_known_again() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    let (message, consumer) = (Uuid::from_u128(7), Uuid::from_u128(9));
+    let row = |ago: &str| {
+        format!(
+            "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
+             VALUES ('{message}', '{consumer}', gen_random_uuid(), now() - interval '{ago}', 3,
+                     now() - interval '{ago}', now() - interval '{ago}')"
+        )
+    };
+    run(&mut conn, &row("2 h")).await;
+    sampler.pass(&stop).await.unwrap();
+    // Seen again and again, it stays one delivery.
+    sampler.pass(&stop).await.unwrap();
+    let repeated = "SELECT repeated FROM orderscope.seen_messages";
+    let known: Vec<i32> = sqlx::query_scalar(repeated).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(known, [0]);
+    // The service's clean-up, and the same message once more: the handler ran twice.
+    run(&mut conn, "DELETE FROM inbox_state").await;
+    sampler.pass(&stop).await.unwrap();
+    run(&mut conn, &row("0 s")).await;
+    sampler.pass(&stop).await.unwrap();
+    let known: Vec<i32> = sqlx::query_scalar(repeated).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(known, [1]);
+    let sum = orderscope::domain::trend::sum(slices(&mut conn).await).unwrap();
+    assert_eq!((sum.received, sum.repeated), (1, 1));
+    let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
+    let told = format!("{:?}", messages::report::status(&status));
+    assert!(told.contains("1 after the service had forgotten them"), "{told}");
+    db.close().await;
+}
+
+#[tokio::test]
+async fn what_was_seen_is_bounded_by_time_and_number() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let now = Utc::now();
+    let seen: Vec<_> = (0..500_u32)
+        .map(|number| Seen {
+            message: Uuid::from_u128(number.into()),
+            consumer: Uuid::from_u128(1),
+            received: now - TimeDelta::hours(number.into()),
+            delivered: now - TimeDelta::hours(number.into()),
+        })
+        .collect();
+    let mut tx = conn.begin().await.unwrap();
+    assert_eq!(samples::see(&mut tx, &seen).await.unwrap(), 0);
+    samples::forget(&mut tx, now - TimeDelta::hours(300), 1_000).await.unwrap();
+    let count = "SELECT count(*) FROM orderscope.seen_messages";
+    let left: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.unwrap();
+    assert!((300..=301).contains(&left), "{left}");
+    samples::forget(&mut tx, now - TimeDelta::hours(300), 100).await.unwrap();
+    let left: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(left, 100);
+    tx.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
+    let options = fixture::stage(pg18(), Schema::Marten9, "1-backlog").await;
+    let mut conn = open(&options).await;
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let done = Sampler::new(&db, &layout, &watch, AT_ONCE).pass(&stop).await.unwrap();
+    assert_eq!(done, Done::Cannot(Access::NoSchema));
+    assert_eq!(history::kept(&mut conn).await.unwrap(), Kept::Memory(Why::NoSchema));
+    let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
+    let told = format!("{:?}", messages::report::status(&status));
+    assert!(told.contains("there is no schema orderscope"), "{told}");
+    // A schema of an older program.
+    run(&mut conn, "CREATE SCHEMA orderscope").await;
+    assert_eq!(samples::access(&mut conn).await.unwrap(), Access::Behind);
+    db.close().await;
+    // A role that may read the history, and one that may not.
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let role = format!("reader_{}", Uuid::now_v7().simple());
+    run(&mut conn, &format!("CREATE ROLE {role}; SET ROLE {role}")).await;
+    assert_eq!(samples::access(&mut conn).await.unwrap(), Access::NotPermitted);
+    let grant = "RESET ROLE; GRANT USAGE ON SCHEMA orderscope TO";
+    run(&mut conn, &format!("{grant} {role}; SET ROLE {role}")).await;
+    assert_eq!(samples::access(&mut conn).await.unwrap(), Access::NotPermitted);
+    let grant = "RESET ROLE; GRANT SELECT ON ALL TABLES IN SCHEMA orderscope TO";
+    run(&mut conn, &format!("{grant} {role}; SET ROLE {role}")).await;
+    assert_eq!(samples::access(&mut conn).await.unwrap(), Access::Read);
+    assert_eq!(history::kept(&mut conn).await.unwrap(), Kept::Memory(Why::NothingYet));
+    let grant = "RESET ROLE; GRANT INSERT, UPDATE, DELETE ON orderscope.samples, orderscope.seen_messages TO";
+    run(&mut conn, &format!("{grant} {role}; SET ROLE {role}")).await;
+    assert_eq!(samples::access(&mut conn).await.unwrap(), Access::Write);
+    run(&mut conn, &format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn an_attached_database_keeps_a_history_and_nothing_else_changes() {
+    let options = fixture::stage(pg18(), Schema::Marten9, "5-gap-and-failure").await;
+    let attached = Home::on(&options).run(&["attach", "--yes"]);
+    assert_eq!(attached.code, 0, "{attached:?}");
+    let mut conn = open(&options).await;
+    let hash = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM
+                (SELECT i::text FROM inbox_state i UNION ALL SELECT s::text FROM outbox_state s
+                 UNION ALL SELECT m::text FROM outbox_message m) t";
+    let before: Option<String> = sqlx::query_scalar(hash).fetch_one(&mut conn).await.unwrap();
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    assert!(!layout.is_managed());
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    for _ in 0..2 {
+        assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
+    }
+    let after: Option<String> = sqlx::query_scalar(hash).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(after, before);
+    let delivered = "SELECT count(*) FROM inbox_state WHERE delivered IS NOT NULL";
+    let delivered: i64 = sqlx::query_scalar(delivered).fetch_one(&mut conn).await.unwrap();
+    let seen = "SELECT count(*) FROM orderscope.seen_messages";
+    let seen: i64 = sqlx::query_scalar(seen).fetch_one(&mut conn).await.unwrap();
+    assert!(seen == delivered && seen > 0, "{seen} of {delivered}");
+    db.close().await;
+}
+
+#[tokio::test]
+async fn it_ends_when_it_is_stopped() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let sampler = Sampler::new(&db, &layout, &watch, Duration::from_millis(1));
+    let watcher = async {
+        while slices(&mut conn).await.iter().map(|slice| slice.looks).sum::<i64>() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), async {
+        tokio::join!(sampler.run(&stop), watcher)
+    });
+    ended.await.unwrap();
+    db.close().await;
+}
