@@ -23,7 +23,10 @@ use crate::{
         policy::Policy,
     },
     session::{self, Session},
-    workers::sampler::{self, Sampler},
+    workers::{
+        anchors,
+        sampler::{self, Sampler},
+    },
 };
 
 /// Shared by all requests of one console.
@@ -97,11 +100,13 @@ impl Services {
         &self.watch
     }
 
-    /// Stores what outbox and inbox look like, again and again, until it is stopped: also while locked, for it writes
-    /// nothing but schema `orderscope`; never in a context that is read-only.
-    pub(super) async fn sample(&self, stop: &CancellationToken) {
+    /// Stores what outbox and inbox look like, and anchors the audit log, again and again, until it is stopped: also
+    /// while locked, for both write nothing but schema `orderscope`; never in a context that is read-only.
+    pub(super) async fn keep_watch(&self, stop: &CancellationToken) {
         if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
-            Sampler::new(&opened.db, &opened.layout, &self.watch, sampler::EVERY).run(stop).await;
+            let Opened { db, layout, .. } = &*opened;
+            let sampler = Sampler::new(db, layout, &self.watch, sampler::EVERY);
+            tokio::join!(sampler.run(stop), anchors::run(db, stop));
         }
     }
 

@@ -12,6 +12,7 @@ use orderscope::{
         },
         operator::Operator,
     },
+    workers::anchors,
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -114,6 +115,23 @@ async fn what_was_recorded_comes_back_and_verifies() {
         assert!(found.is_sound(), "{found:?}");
         assert_eq!((found.chains, found.entries, found.erased), (1, 2, 0));
     }
+}
+
+#[tokio::test]
+async fn an_open_console_anchors_what_moved_and_only_where_it_may() {
+    let (options, db, _) = filled().await;
+    let stop = CancellationToken::new();
+    let anchors = async |sql: &'static str| -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut open(&options).await).await.unwrap()
+    };
+    anchors::pass(&db, &stop).await.unwrap();
+    anchors::pass(&db, &stop).await.unwrap();
+    assert_eq!(anchors("SELECT count(*) FROM orderscope.audit_anchors").await, 1, "one an hour");
+    // Where there is no log, or it is not for this login, there is nothing to do and nothing wrong.
+    let empty = database(&pg18().empty().await);
+    anchors::pass(&empty, &stop).await.unwrap();
+    stop.cancel();
+    anchors::run(&db, &stop).await;
 }
 
 #[tokio::test]

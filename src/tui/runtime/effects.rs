@@ -105,7 +105,7 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
             let answer = cx.services.connect(&inbox).await;
             let _ = inbox.send(answer).await;
             // As long as the console is open.
-            return cx.services.sample(&cx.stop).await;
+            return cx.services.keep_watch(&cx.stop).await;
         }
         Request::Recall => Msg::Remembered(cx.services.recall().await),
         Request::Save(kept) => match cx.services.save(&kept).await {
