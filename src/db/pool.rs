@@ -272,13 +272,16 @@ impl Pool {
 
 /// One statement batch, so one round trip: PgBouncer refuses the same as start-up `options`.
 ///
-/// Searches differ too much for plans made without knowing what is looked for. `pg_catalog` comes first so
-/// that nothing in `public` can stand in for a built-in function.
+/// Searches differ too much for plans made without knowing what is looked for; commands look for rows by their
+/// keys, for which one plan serves all. `pg_catalog` comes first so that nothing in `public` can stand in for a
+/// built-in function.
 fn set_up(limits: &Limits, access: Access) -> String {
     let statement = limits.statement.as_millis();
     let (lock, idle, rights) = match access {
         Access::Read => {
-            (limits.lock, limits.idle_in_transaction, "SET default_transaction_read_only = on")
+            let rights =
+                "SET default_transaction_read_only = on; SET plan_cache_mode = force_custom_plan";
+            (limits.lock, limits.idle_in_transaction, rights)
         }
         // A lock is waited for nearly as long as a statement may take, so that its own message is the one
         // that comes. PostgreSQL 17 and newer limit the whole transaction as well.
@@ -300,7 +303,7 @@ fn set_up(limits: &Limits, access: Access) -> String {
     format!(
         "SET statement_timeout = {statement}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; {rights}; {whole}\
-         SET search_path = pg_catalog, public, pg_temp; SET TimeZone = 'UTC'; SET jit = off; SET plan_cache_mode = force_custom_plan; \
+         SET search_path = pg_catalog, public, pg_temp; SET TimeZone = 'UTC'; SET jit = off; \
          SELECT pg_backend_pid()",
         lock.as_millis(),
         idle.as_millis(),

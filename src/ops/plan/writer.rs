@@ -38,7 +38,8 @@ impl Writer {
         let settings = settings::read(&mut session, &layout).await?;
         let roles = settings::roles(&mut session).await?;
         session.finish();
-        let settings = settings.ok_or(Error::NoAudit)?;
+        let verb = if layout.is_managed() { "migrate" } else { "attach" };
+        let settings = settings.ok_or(Error::Behind(verb))?;
         Ok(Self {
             db: db.clone(),
             pool: db.writing(),
