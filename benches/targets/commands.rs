@@ -38,7 +38,7 @@ const CLIENTS: [i64; 3] = [1, 4, 16];
 /// Each side runs so often, by turns, and its middle run counts.
 const ROUNDS: usize = 3;
 /// Commands of a run; every client has the same share.
-const COMMANDS: i64 = 1_600;
+const COMMANDS: i64 = 800;
 /// What a writer has: `db::Db::writing`.
 const SESSIONS_OF_WRITER: i64 = 2;
 const DATABASE: &str = "orderscope_bench_commands";

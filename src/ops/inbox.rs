@@ -223,10 +223,12 @@ impl Passes<'_> {
                 if let Some(held) = command::held(task.command()) {
                     tx.hold(held).await?;
                 }
-                return Ok(Ended::Done(match command::perform(tx, task, ahead).await? {
-                    Performed::Repeated(done) => done,
-                    Performed::Written(work) => command::done(task.request, *work),
-                }));
+                return Ok(Ended::Done(
+                    match Box::pin(command::perform(tx, task, ahead)).await? {
+                        Performed::Repeated(done) => done,
+                        Performed::Written(work) => command::done(task.request, *work),
+                    },
+                ));
             }
             Pass::Sent(last)
                 if inbox.delivered.is_some() || inbox.last_sequence_number >= Some(last) =>

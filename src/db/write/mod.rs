@@ -68,34 +68,29 @@ pub struct Tx<'a> {
 }
 
 impl<'a> Tx<'a> {
-    /// Begins, in one round trip: every statement of it sees what was committed before the one before it got
-    /// its lock.
+    /// Begins, in one round trip.
     pub async fn begin(
         conn: &'a mut PgConnection,
         layout: &'a Layout,
         opening: &Opening,
     ) -> Result<Self, Error> {
-        let mut begin = "BEGIN".to_owned();
+        let mut begin = vec!["BEGIN".to_owned()];
         let mut until = None;
         if let Some(limit) = opening.within {
             // As in every session that writes, a lock is given up first: its message says more.
             let half = (limit / 2).as_millis();
-            let set = format!(
-                "; SET LOCAL statement_timeout = {half}; SET LOCAL lock_timeout = {}",
-                half * 3 / 4
-            );
-            begin.push_str(&set);
+            begin.push(format!("SET LOCAL statement_timeout = {half}"));
+            begin.push(format!("SET LOCAL lock_timeout = {}", half * 3 / 4));
             until = Some((Instant::now() + limit / 2, limit));
         }
         let (high, low) = opening.operation.as_u64_pair();
         let key = (high ^ low.rotate_left(17)).cast_signed();
-        begin.push_str(&format!("; SELECT pg_advisory_xact_lock({key})"));
+        begin.push(format!("SELECT pg_advisory_xact_lock({key})"));
         let tx = Self { conn, layout, said: Vec::new(), batch: Batch::default(), until };
         if let Some(held) = opening.hold {
-            begin.push_str("; ");
-            begin.push_str(&tx.holding(held)?);
+            begin.push(tx.holding(held)?);
         }
-        match tx.conn.execute(AssertSqlSafe(begin)).await {
+        match tx.conn.execute(AssertSqlSafe(begin.join("; "))).await {
             Ok(_) => Ok(tx),
             Err(error) => {
                 tx.rollback().await;

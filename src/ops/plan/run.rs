@@ -72,7 +72,7 @@ async fn rehearse(conn: &mut PgConnection, task: &Task<'_>) -> Result<Rehearsed,
     let ahead = Ahead::read(conn, task.writer, task.command()).await?;
     let opening = Opening { within: Some(task.writer.pool.planning_limit()), ..opening(task) };
     let mut tx = Tx::begin(conn, layout, &opening).await?;
-    let performed = command::perform(&mut tx, task, &ahead).await;
+    let performed = Box::pin(command::perform(&mut tx, task, &ahead)).await;
     let statements = tx.said().to_vec();
     tx.rollback().await;
     let limit = task.writer.pool.planning_limit();
@@ -155,7 +155,7 @@ async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
         Ok(tx) => tx,
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
-    match command::perform(&mut tx, task, &ahead).await {
+    match Box::pin(command::perform(&mut tx, task, &ahead)).await {
         Ok(Performed::Written(work)) => match tx.commit().await {
             Ok(()) => Attempt::Ended(Ok(command::done(task.request, *work))),
             // An answer of the server is one: it did not commit.
