@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench targets                    # makes the data first: about 15 GB, some minutes
 //! DATABASE_URL=… cargo bench --bench targets     # on a database that is there
+//! cargo bench --bench targets -- commands        # a part; this one makes a small database of its own
 //! ```
 //!
 //! Prints one Markdown row a figure; `docs/performance.md` keeps them with the machine. Nothing here is a
@@ -17,6 +18,7 @@
     reason = "a benchmark that cannot go on says where"
 )]
 
+mod commands;
 mod console;
 mod data;
 mod search;
@@ -28,16 +30,21 @@ async fn main() {
     // `cargo bench` adds this; there is nothing to filter.
     let only: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(only));
-    let database = data::ready().await;
-    println!("| path | runs | p50 ms | p95 ms | max ms |");
-    println!("|---|---|---|---|---|");
-    if wanted("search") {
-        search::run(&database).await;
+    if wanted("search") || wanted("console") {
+        let database = data::ready().await;
+        println!("| path | runs | p50 ms | p95 ms | max ms |");
+        println!("|---|---|---|---|---|");
+        if wanted("search") {
+            search::run(&database).await;
+        }
+        if wanted("console") {
+            console::run(&database);
+        }
+        database.close().await;
     }
-    if wanted("console") {
-        console::run(&database);
+    if wanted("commands") {
+        commands::run().await;
     }
-    database.close().await;
 }
 
 /// Prints a row: the middle, the 95th percentile and the worst of some runs.

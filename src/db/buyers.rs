@@ -1,6 +1,7 @@
 //! Buyers: who they are by name or by the end of an id.
 
-use sqlx::{PgConnection, Postgres, QueryBuilder};
+use serde::Deserialize;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
 use super::{
     Error, Layout, Table,
@@ -8,22 +9,39 @@ use super::{
 };
 use crate::domain::{id::BuyerId, order::Buyer};
 
-/// Name, street, city, province.
-type Parts = (Option<String>, Option<String>, Option<String>, Option<String>);
-
-/// A buyer as the row has them now.
-pub async fn by_id(
-    conn: &mut PgConnection,
-    layout: &Layout,
+#[derive(FromRow, Deserialize)]
+pub(super) struct BuyerRow {
     id: BuyerId,
-) -> Result<Option<Buyer>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT name, address_street, address_city, address_province FROM {} b WHERE id = ",
+    name: Option<String>,
+    address_street: Option<String>,
+    address_city: Option<String>,
+    address_province: Option<String>,
+}
+
+impl BuyerRow {
+    pub(super) fn parts(self) -> (BuyerId, Buyer) {
+        let buyer = Buyer {
+            name: self.name,
+            street: self.address_street,
+            city: self.address_city,
+            province: self.address_province,
+        };
+        (self.id, buyer)
+    }
+}
+
+/// A buyer as the row has them now; `id` pushes who.
+pub(super) fn push_by_id(
+    sql: &mut QueryBuilder<Postgres>,
+    layout: &Layout,
+    id: impl FnOnce(&mut QueryBuilder<Postgres>),
+) {
+    sql.push(format!(
+        "SELECT id, name, address_street, address_city, address_province FROM {} b WHERE id = ",
         layout.from(Table::Buyers)
     ));
-    sql.push_bind(id).push(" LIMIT 1");
-    let found: Option<Parts> = sql.build_query_as().fetch_optional(conn).await?;
-    Ok(found.map(|(name, street, city, province)| Buyer { name, street, city, province }))
+    id(sql);
+    sql.push(" LIMIT 1");
 }
 
 /// Buyers whose name has this part (compared without case), at most `limit`, in no order. Needs the
@@ -59,9 +77,6 @@ pub async fn by_tail(
     Ok(sql.build_query_scalar().fetch_all(conn).await?)
 }
 
-/// Id, name, street, city, province.
-type Row = (BuyerId, Option<String>, Option<String>, Option<String>, Option<String>);
-
 /// These buyers, by name; ids that nobody has are left out.
 pub async fn by_ids(
     conn: &mut PgConnection,
@@ -73,10 +88,8 @@ pub async fn by_ids(
         layout.from(Table::Buyers)
     ));
     sql.push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>()).push(") ORDER BY name, id");
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await?;
-    let buyer =
-        |(id, name, street, city, province): Row| (id, Buyer { name, street, city, province });
-    Ok(rows.into_iter().map(buyer).collect())
+    let rows: Vec<BuyerRow> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().map(BuyerRow::parts).collect())
 }
 
 /// Lower-cased, with what `LIKE` would take for a wildcard made literal.

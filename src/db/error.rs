@@ -94,8 +94,8 @@ impl Error {
 
     /// Gives a timeout, whose length the server does not tell, the length it had.
     #[must_use]
-    pub(super) fn within(self, limit: Duration) -> Self {
-        if matches!(self, Self::TimedOut(_)) { Self::TimedOut(limit) } else { self }
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        if self == Self::TimedOut(Duration::ZERO) { Self::TimedOut(limit) } else { self }
     }
 
     /// Names the row behind a value that could not be decoded.

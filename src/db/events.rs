@@ -1,6 +1,7 @@
 //! Events as stored: those of one order, wherever their streams are.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
 
@@ -10,8 +11,8 @@ use crate::domain::{
     id::{EventId, OrderId, SeqId, StreamId, Version},
 };
 
-#[derive(FromRow)]
-struct EventRow {
+#[derive(FromRow, Deserialize)]
+pub(super) struct EventRow {
     seq_id: SeqId,
     id: EventId,
     stream_id: Option<StreamId>,
@@ -74,29 +75,39 @@ pub async fn of_order(
     range: Option<SeqRange>,
     limit: i64,
 ) -> Result<Vec<RecordedEvent>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    push_of_order(&mut sql, layout, id, range, limit);
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
+    Ok(rows.into_iter().map(RecordedEvent::from).collect())
+}
+
+pub(super) fn push_of_order(
+    sql: &mut QueryBuilder<Postgres>,
+    layout: &Layout,
+    id: OrderId,
+    range: Option<SeqRange>,
+    limit: i64,
+) {
     let columns = columns();
     let from = layout.from(Table::Events);
     let (own, named) = (finds_stream(layout), finds_bodies(layout));
-    let mut sql = QueryBuilder::<Postgres>::new("");
     if own || named {
         sql.push(format!("(SELECT {columns} FROM {from} e WHERE stream_id = ")).push_bind(id);
-        push_range(&mut sql, range.filter(|_| !own));
+        push_range(sql, range.filter(|_| !own));
         sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
         sql.push(format!(") UNION ALL (SELECT {columns} FROM {from} e WHERE "));
-        push_body(&mut sql, layout, id);
+        push_body(sql, layout, id);
         sql.push(" AND stream_id IS DISTINCT FROM ").push_bind(id);
-        push_range(&mut sql, range.filter(|_| !named));
+        push_range(sql, range.filter(|_| !named));
         sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit).push(")");
     } else {
         sql.push(format!("SELECT {columns} FROM {from} e WHERE (stream_id = ")).push_bind(id);
         sql.push(" OR ");
-        push_body(&mut sql, layout, id);
+        push_body(sql, layout, id);
         sql.push(")");
-        push_range(&mut sql, range);
+        push_range(sql, range);
     }
     sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
-    Ok(rows.into_iter().map(RecordedEvent::from).collect())
 }
 
 /// Appends the test that the body names the order: what the index has, or what is cheaper without one.
@@ -131,21 +142,18 @@ pub async fn of_stream(
 }
 
 /// The order's events among those stored after `after`, wherever they are: for what came since an earlier look.
-pub async fn since(
-    conn: &mut PgConnection,
+pub(super) fn push_since(
+    sql: &mut QueryBuilder<Postgres>,
     layout: &Layout,
     id: OrderId,
     after: SeqId,
     limit: i64,
-) -> Result<Vec<RecordedEvent>, Error> {
+) {
     let from = layout.from(Table::Events);
-    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {} FROM {from} e", columns()));
-    sql.push(" WHERE seq_id > ").push_bind(after);
+    sql.push(format!("SELECT {} FROM {from} e WHERE seq_id > ", columns())).push_bind(after);
     sql.push(" AND (stream_id = ").push_bind(id).push(" OR ");
-    push_body(&mut sql, layout, id);
+    push_body(sql, layout, id);
     sql.push(") ORDER BY seq_id LIMIT ").push_bind(limit);
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
-    Ok(rows.into_iter().map(RecordedEvent::from).collect())
 }
 
 /// Whether the events of a stream are found wherever they are.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use serde::Deserialize;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -14,8 +15,8 @@ use crate::domain::{
 /// The most lines of one order that are read.
 const MOST_LINES: i64 = 10_000;
 
-#[derive(FromRow)]
-struct OrderRow {
+#[derive(FromRow, Deserialize)]
+pub(super) struct OrderRow {
     id: OrderId,
     status: i16,
     note: Option<String>,
@@ -30,8 +31,8 @@ struct OrderRow {
     address_province: Option<String>,
 }
 
-#[derive(FromRow)]
-struct LineRow {
+#[derive(FromRow, Deserialize)]
+pub(super) struct LineRow {
     id: LineId,
     book_id: BookId,
     quantity: i32,
@@ -45,7 +46,18 @@ pub async fn by_id(
     layout: &Layout,
     id: OrderId,
 ) -> Result<Option<Order>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    push_by_id(&mut sql, layout, id);
+    let Some(row): Option<OrderRow> = sql.build_query_as().fetch_optional(&mut *conn).await? else {
+        return Ok(None);
+    };
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    push_lines(&mut sql, layout, id);
+    row.with(sql.build_query_as().fetch_all(conn).await?).map(Some)
+}
+
+pub(super) fn push_by_id(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
+    sql.push(format!(
         "SELECT o.id, o.status, o.note, o.buyer_id, o.is_deleted, {} AS created_at, \
          {} AS last_modified_at, b.id IS NOT NULL AS known_buyer, b.name, b.address_street, \
          b.address_city, b.address_province \
@@ -56,26 +68,15 @@ pub async fn by_id(
         layout.from(Table::Buyers),
     ));
     sql.push_bind(id).push(" LIMIT 1");
-    let Some(row): Option<OrderRow> = sql.build_query_as().fetch_optional(&mut *conn).await? else {
-        return Ok(None);
-    };
-    let lines = lines(conn, layout, id).await?;
-    Ok(Some(row.with(lines)))
 }
 
-/// The lines of an order in the order they were placed (by id).
-pub async fn lines(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    id: OrderId,
-) -> Result<Vec<Line>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
+/// In the order they were placed (by id).
+pub(super) fn push_lines(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
+    sql.push(format!(
         "SELECT i.id, i.book_id, i.quantity, i.price::text AS price FROM {} i WHERE i.order_id = ",
         layout.from(Table::OrderItems),
     ));
-    sql.push_bind(id).push(" ORDER BY i.id LIMIT ").push_bind(MOST_LINES);
-    let rows: Vec<LineRow> = sql.build_query_as().fetch_all(conn).await?;
-    rows.into_iter().map(LineRow::line).collect()
+    sql.push_bind(id).push(format!(" ORDER BY i.id LIMIT {MOST_LINES}"));
 }
 
 /// Orders whose id ends so, newest first by the id's clock, at most `limit`. `tail` is lower-case
@@ -112,12 +113,13 @@ pub async fn created_at(
 }
 
 impl OrderRow {
-    fn with(self, lines: Vec<Line>) -> Order {
+    pub(super) fn with(self, lines: Vec<LineRow>) -> Result<Order, Error> {
+        let lines = lines.into_iter().map(LineRow::line).collect::<Result<Vec<_>, _>>()?;
         let total = lines
             .iter()
             .map(|line| line.price.saturating_mul(Decimal::from(line.quantity)))
             .fold(Decimal::ZERO, Decimal::saturating_add);
-        Order {
+        Ok(Order {
             id: self.id,
             status: Status::from_number(self.status),
             note: self.note,
@@ -134,7 +136,7 @@ impl OrderRow {
             created_at: Some(self.created_at),
             last_modified_at: self.last_modified_at,
             cancel_reason: None,
-        }
+        })
     }
 }
 

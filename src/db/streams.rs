@@ -1,5 +1,6 @@
 //! Streams: what Marten keeps beside the events.
 
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
 
@@ -22,8 +23,8 @@ pub struct Snapshot {
     pub state: Value,
 }
 
-#[derive(FromRow)]
-struct StreamRow {
+#[derive(FromRow, Deserialize)]
+pub(super) struct StreamRow {
     version: Option<i64>,
     snapshot: Option<Json<Value>>,
     snapshot_version: Option<i32>,
@@ -36,19 +37,30 @@ pub async fn of_order(
     layout: &Layout,
     id: OrderId,
 ) -> Result<Option<Stream>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    push_of_order(&mut sql, layout, id);
+    let row: Option<StreamRow> = sql.build_query_as().fetch_optional(conn).await?;
+    Ok(row.map(Stream::from))
+}
+
+pub(super) fn push_of_order(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
+    sql.push(format!(
         "SELECT version, snapshot, snapshot_version, is_archived FROM {} s WHERE id = ",
         layout.from(Table::Streams)
     ));
     // The primary key has the archive mark too: a stream may be there twice for a moment.
     sql.push_bind(id).push(" ORDER BY is_archived LIMIT 1");
-    let row: Option<StreamRow> = sql.build_query_as().fetch_optional(conn).await?;
-    Ok(row.map(|row| Stream {
-        version: row.version,
-        archived: row.is_archived,
-        snapshot: row
-            .snapshot_version
-            .zip(row.snapshot)
-            .map(|(version, Json(state))| Snapshot { version, state }),
-    }))
+}
+
+impl From<StreamRow> for Stream {
+    fn from(row: StreamRow) -> Self {
+        Self {
+            version: row.version,
+            archived: row.is_archived,
+            snapshot: row
+                .snapshot_version
+                .zip(row.snapshot)
+                .map(|(version, Json(state))| Snapshot { version, state }),
+        }
+    }
 }

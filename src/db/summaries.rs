@@ -1,6 +1,7 @@
 //! The order summary documents and how far their projection has come.
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
 
@@ -28,8 +29,8 @@ pub struct Position {
     pub head: Option<SeqId>,
 }
 
-#[derive(FromRow)]
-struct SummaryRow {
+#[derive(FromRow, Deserialize)]
+pub(super) struct SummaryRow {
     found: bool,
     data: Option<Json<Value>>,
     version: Option<i64>,
@@ -45,8 +46,15 @@ pub async fn of_order(
     layout: &Layout,
     id: OrderId,
 ) -> Result<(Option<SummaryDocument>, Position), Error> {
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    push_of_order(&mut sql, layout, id);
+    let row: SummaryRow = sql.build_query_as().fetch_one(conn).await?;
+    Ok(row.parts())
+}
+
+pub(super) fn push_of_order(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
     let progress = layout.from(Table::Progression);
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
+    sql.push(format!(
         "SELECT s.id IS NOT NULL AS found, s.data, s.mt_version::bigint AS version, \
          {} AS last_modified, \
          (SELECT last_seq_id FROM {progress} p WHERE name = 'OrderSummaryView:All' LIMIT 1) AS summary, \
@@ -58,12 +66,16 @@ pub async fn of_order(
         layout.from(Table::Summaries),
     ));
     sql.push_bind(id).push(" LIMIT 1");
-    let row: SummaryRow = sql.build_query_as().fetch_one(conn).await?;
-    let position = Position { summary: row.summary, high_water: row.high_water, head: row.head };
-    let document = row.data.filter(|_| row.found).map(|Json(data)| SummaryDocument {
-        data,
-        version: row.version,
-        last_modified: row.last_modified,
-    });
-    Ok((document, position))
+}
+
+impl SummaryRow {
+    pub(super) fn parts(self) -> (Option<SummaryDocument>, Position) {
+        let Self { summary, high_water, head, .. } = self;
+        let document = self.data.filter(|_| self.found).map(|Json(data)| SummaryDocument {
+            data,
+            version: self.version,
+            last_modified: self.last_modified,
+        });
+        (document, Position { summary, high_water, head })
+    }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     db::{
         self,
-        write::{Inbox, Tx},
+        write::{Inbox, Opening, Tx},
     },
     domain::{
         decide::Command,
@@ -186,7 +186,7 @@ impl Passes<'_> {
             _ => Ahead::default(),
         };
         let operation = of_message(self.message.0, self.consumer.0);
-        let mut tx = Tx::begin(conn, &self.writer.layout, operation).await?;
+        let mut tx = Tx::begin(conn, &self.writer.layout, &Opening::of(operation)).await?;
         match self.work(&mut tx, pass, &ahead).await {
             Ok(ended) => {
                 tx.commit().await?;
@@ -220,10 +220,15 @@ impl Passes<'_> {
                 let inbox = Inbox { receive_count: count, consumed: Some(at), ..inbox };
                 // Before the command: the event's number is to be the last thing drawn.
                 tx.pass_inbox(message, consumer, lock, &inbox).await?;
-                return Ok(Ended::Done(match command::perform(tx, task, ahead).await? {
-                    Performed::Repeated(done) => done,
-                    Performed::Written(work) => command::done(task.request, *work),
-                }));
+                if let Some(held) = command::held(task.command()) {
+                    tx.hold(held).await?;
+                }
+                return Ok(Ended::Done(
+                    match Box::pin(command::perform(tx, task, ahead)).await? {
+                        Performed::Repeated(done) => done,
+                        Performed::Written(work) => command::done(task.request, *work),
+                    },
+                ));
             }
             Pass::Sent(last)
                 if inbox.delivered.is_some() || inbox.last_sequence_number >= Some(last) =>

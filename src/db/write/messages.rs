@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Bound, Number, Tx, may, must};
+use super::{Bound, Number, Place, Tx, may, must};
 use crate::{
     db::{Error, Table},
     domain::{
@@ -42,25 +42,21 @@ pub struct Inbox {
 
 impl Tx<'_> {
     /// Adds the outbox of one business transaction; no pass has been made on it.
-    pub async fn add_outbox(
-        &mut self,
-        id: OutboxId,
-        at: DateTime<Utc>,
-    ) -> Result<Option<Value>, Error> {
+    pub fn add_outbox(&mut self, id: OutboxId, at: DateTime<Utc>) -> Result<Place, Error> {
         let row = vec![
             must("outbox_id", Bound::Id(Some(id.0))),
             must("lock_id", Bound::Id(Some(Uuid::nil()))),
             must("created", Bound::At(Some(at))),
         ];
-        Ok(self.insert(Table::OutboxStates, &[row]).await?.pop())
+        self.insert(Table::OutboxStates, &[row])
     }
 
     /// Adds a message. A placeholder draws nothing from the table's identity.
-    pub async fn add_message(
+    pub fn add_message(
         &mut self,
         message: &NewMessage<'_>,
         number: Number,
-    ) -> Result<Option<Value>, Error> {
+    ) -> Result<Place, Error> {
         let (outbox, inbox, consumer) = match message.owner {
             Owner::Bus(outbox) => (Some(outbox.0), None, None),
             Owner::Consumer { message, consumer } => (None, Some(message.0), Some(consumer.0)),
@@ -85,7 +81,7 @@ impl Tx<'_> {
         if let Number::Placeholder(number) = number {
             row.push(must("sequence_number", Bound::Big(Some(number))));
         }
-        Ok(self.insert(Table::OutboxMessages, &[row]).await?.pop())
+        self.insert(Table::OutboxMessages, &[row])
     }
 
     /// Adds the row of a message that was never seen before; leaves one that is there alone.
@@ -134,7 +130,7 @@ impl Tx<'_> {
         Ok(sql.build_query_as().fetch_optional(self.conn()).await?)
     }
 
-    /// Records a pass: what `inbox` says now, and an id whose clock is the pass's.
+    /// Records a pass, at once: what `inbox` says now, and an id whose clock is the pass's.
     pub async fn pass_inbox(
         &mut self,
         message: MessageId,
@@ -153,7 +149,8 @@ impl Tx<'_> {
             must("delivered", Bound::At(inbox.delivered)),
             must("last_sequence_number", Bound::Big(inbox.last_sequence_number)),
         ];
-        Ok(self.update(Table::InboxStates, &key, &changes).await?.pop())
+        let place = self.update(Table::InboxStates, &key, &changes)?;
+        Ok(self.send().await?.next(place))
     }
 
     /// The newest message that a consumed one produced; none if it produced nothing.

@@ -1,8 +1,6 @@
 //! Orders, their lines and their buyers.
 
-use serde_json::Value;
-
-use super::{Bound, Field, Tx, must};
+use super::{Bound, Field, Place, Tx, must};
 use crate::{
     db::{Error, Table},
     domain::{
@@ -13,7 +11,7 @@ use crate::{
 
 impl Tx<'_> {
     /// Adds the row of an order. Both times are given: the columns' defaults follow the session's time zone.
-    pub async fn add_order(&mut self, order: &Order) -> Result<Option<Value>, Error> {
+    pub fn add_order(&mut self, order: &Order) -> Result<Place, Error> {
         let row = vec![
             must("id", Bound::Id(Some(order.id.0))),
             must("status", Bound::Small(order.status.number())),
@@ -23,11 +21,11 @@ impl Tx<'_> {
             must("created_at", Bound::At(order.created_at)),
             must("last_modified_at", Bound::At(order.last_modified_at)),
         ];
-        Ok(self.insert(Table::Orders, &[row]).await?.pop())
+        self.insert(Table::Orders, &[row])
     }
 
     /// Adds the lines of an order.
-    pub async fn add_lines(&mut self, order: &Order) -> Result<Vec<Value>, Error> {
+    pub fn add_lines(&mut self, order: &Order) -> Result<Place, Error> {
         let rows: Vec<Vec<Field<'_>>> = order
             .lines
             .iter()
@@ -43,11 +41,11 @@ impl Tx<'_> {
                 ]
             })
             .collect();
-        self.insert(Table::OrderItems, &rows).await
+        self.insert(Table::OrderItems, &rows)
     }
 
-    /// Gives an order another status, if it still has the one it had. None if it has not.
-    pub async fn set_status(&mut self, order: &Order, was: Status) -> Result<Option<Value>, Error> {
+    /// Gives an order another status, if it still has the one it had. No row if it has not.
+    pub fn set_status(&mut self, order: &Order, was: Status) -> Result<Place, Error> {
         let key = [
             must("id", Bound::Id(Some(order.id.0))),
             must("status", Bound::Small(was.number())),
@@ -57,11 +55,11 @@ impl Tx<'_> {
             must("status", Bound::Small(order.status.number())),
             must("last_modified_at", Bound::At(order.last_modified_at)),
         ];
-        Ok(self.update(Table::Orders, &key, &changes).await?.pop())
+        self.update(Table::Orders, &key, &changes)
     }
 
-    /// Deletes or restores an order, if it is not so already. None if it is.
-    pub async fn set_deleted(&mut self, order: &Order) -> Result<Option<Value>, Error> {
+    /// Deletes or restores an order, if it is not so already. No row if it is.
+    pub fn set_deleted(&mut self, order: &Order) -> Result<Place, Error> {
         let key = [
             must("id", Bound::Id(Some(order.id.0))),
             must("is_deleted", Bound::Flag(!order.is_deleted)),
@@ -70,27 +68,23 @@ impl Tx<'_> {
             must("is_deleted", Bound::Flag(order.is_deleted)),
             must("last_modified_at", Bound::At(order.last_modified_at)),
         ];
-        Ok(self.update(Table::Orders, &key, &changes).await?.pop())
+        self.update(Table::Orders, &key, &changes)
     }
 
     /// Adds a buyer.
-    pub async fn add_buyer(&mut self, id: BuyerId, buyer: &Buyer) -> Result<Option<Value>, Error> {
+    pub fn add_buyer(&mut self, id: BuyerId, buyer: &Buyer) -> Result<Place, Error> {
         let mut row = vec![
             must("id", Bound::Id(Some(id.0))),
             must("name", Bound::Text(buyer.name.as_deref())),
         ];
         row.extend(address(buyer));
-        Ok(self.insert(Table::Buyers, &[row]).await?.pop())
+        self.insert(Table::Buyers, &[row])
     }
 
-    /// Gives a buyer another address. None if there is no such buyer.
-    pub async fn set_address(
-        &mut self,
-        id: BuyerId,
-        buyer: &Buyer,
-    ) -> Result<Option<Value>, Error> {
+    /// Gives a buyer another address. No row if there is no such buyer.
+    pub fn set_address(&mut self, id: BuyerId, buyer: &Buyer) -> Result<Place, Error> {
         let key = [must("id", Bound::Id(Some(id.0)))];
-        Ok(self.update(Table::Buyers, &key, &address(buyer)).await?.pop())
+        self.update(Table::Buyers, &key, &address(buyer))
     }
 }
 

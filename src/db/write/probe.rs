@@ -20,36 +20,52 @@ pub async fn lacking(
     layout: &Layout,
     needs: &[Need],
 ) -> Result<Vec<String>, Error> {
-    let mut missing = Vec::new();
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT ARRAY[");
+    let mut held = sql.separated(", ");
     for need in needs {
-        let (table, right) = match need {
-            Need::Insert(table) => (table, "INSERT"),
-            Need::Update(table) => (table, "UPDATE"),
-            Need::EventNumbers => {
-                let sql = "SELECT coalesce(has_sequence_privilege( \
-                           to_regclass('public.mt_events_sequence')::oid, 'USAGE'), false)";
-                if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *conn).await? {
-                    missing.push("USAGE on mt_events_sequence".to_owned());
-                }
-                continue;
+        match need.right() {
+            Some((table, right)) => {
+                // No right is held on what is not there.
+                let target = layout.relation(table);
+                held.push("coalesce(has_table_privilege(").push_bind_unseparated(target);
+                held.push_unseparated(", ").push_bind_unseparated(right);
+                held.push_unseparated(") OR has_any_column_privilege(");
+                held.push_bind_unseparated(target).push_unseparated(", ");
+                held.push_bind_unseparated(right).push_unseparated("), false)");
             }
-        };
-        let Some(target) = layout.relation(*table) else {
-            missing.push(format!("{right} on {}, which is not there", table.name()));
-            continue;
-        };
-        let held: bool = sqlx::query_scalar(
-            "SELECT has_table_privilege($1, $2) OR has_any_column_privilege($1, $2)",
-        )
-        .bind(target)
-        .bind(right)
-        .fetch_one(&mut *conn)
-        .await?;
-        if !held {
-            missing.push(format!("{right} on {}", table.name()));
+            None => {
+                held.push(
+                    "coalesce(has_sequence_privilege( \
+                     to_regclass('public.mt_events_sequence')::oid, 'USAGE'), false)",
+                );
+            }
         }
     }
-    Ok(missing)
+    sql.push("]");
+    let held: Vec<bool> = sql.build_query_scalar().fetch_one(conn).await?;
+    let missing = needs.iter().zip(held).filter(|(_, held)| !held);
+    Ok(missing.map(|(need, _)| need.told(layout)).collect())
+}
+
+impl Need {
+    /// On which table, and its name in SQL.
+    const fn right(self) -> Option<(Table, &'static str)> {
+        match self {
+            Self::Insert(table) => Some((table, "INSERT")),
+            Self::Update(table) => Some((table, "UPDATE")),
+            Self::EventNumbers => None,
+        }
+    }
+
+    fn told(self, layout: &Layout) -> String {
+        match self.right() {
+            None => "USAGE on mt_events_sequence".to_owned(),
+            Some((table, right)) if layout.relation(table).is_none() => {
+                format!("{right} on {}, which is not there", table.name())
+            }
+            Some((table, right)) => format!("{right} on {}", table.name()),
+        }
+    }
 }
 
 /// What goes on beside an order.
@@ -79,19 +95,6 @@ pub async fn surroundings(conn: &mut PgConnection, layout: &Layout) -> Result<Su
         layout.from(Table::OutboxMessages),
     ));
     Ok(sql.build_query_as().fetch_one(conn).await?)
-}
-
-/// Where the newest message goes to.
-pub async fn newest_destination(
-    conn: &mut PgConnection,
-    layout: &Layout,
-) -> Result<Option<String>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT destination_address FROM {} m ORDER BY sequence_number DESC LIMIT 1",
-        layout.from(Table::OutboxMessages)
-    ));
-    let found: Option<Option<String>> = sql.build_query_scalar().fetch_optional(conn).await?;
-    Ok(found.flatten())
 }
 
 /// Who last did something to it with this program, and when, as audit has it. What an operation is about comes

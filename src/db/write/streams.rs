@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Bound, Tx, may, must};
+use super::{Bound, Place, Tx, may, must};
 use crate::{
     db::{Error, Layout, Table},
     domain::{
@@ -45,11 +45,7 @@ pub struct NewStored<'a> {
 
 impl Tx<'_> {
     /// Adds a stream. Before its first event: events refer to it.
-    pub async fn add_stream(
-        &mut self,
-        id: StreamId,
-        at: DateTime<Utc>,
-    ) -> Result<Option<Value>, Error> {
+    pub fn add_stream(&mut self, id: StreamId, at: DateTime<Utc>) -> Result<Place, Error> {
         let row = vec![
             must("id", Bound::Id(Some(id.0))),
             must("type", Bound::Text(Some(STREAM_TYPE))),
@@ -59,17 +55,17 @@ impl Tx<'_> {
             may("tenant_id", Bound::Text(Some(TENANT))),
             must("is_archived", Bound::Flag(false)),
         ];
-        Ok(self.insert(Table::Streams, &[row]).await?.pop())
+        self.insert(Table::Streams, &[row])
     }
 
-    /// Advances a stream by one, if it is still at `version`. None if it is not.
-    pub async fn advance_stream(
+    /// Advances a stream by one, if it is still at `version`. No row if it is not.
+    pub fn advance_stream(
         &mut self,
         id: StreamId,
         version: i64,
         snapshot: Option<&Value>,
         at: DateTime<Utc>,
-    ) -> Result<Option<Value>, Error> {
+    ) -> Result<Place, Error> {
         let key = [
             must("id", Bound::Id(Some(id.0))),
             must("version", Bound::Big(Some(version))),
@@ -83,11 +79,11 @@ impl Tx<'_> {
             changes.push(may("snapshot", Bound::Json(Some(state))));
             changes.push(may("snapshot_version", Bound::Big(Some(version + 1))));
         }
-        Ok(self.update(Table::Streams, &key, &changes).await?.pop())
+        self.update(Table::Streams, &key, &changes)
     }
 
-    /// Appends an event. Last in the transaction: a number that is drawn and rolled back is a gap, at which
-    /// Marten waits.
+    /// Appends an event, at once. Last in the transaction: a number that is drawn and rolled back is a gap, at
+    /// which Marten waits.
     pub async fn append(
         &mut self,
         event: &NewStored<'_>,
@@ -112,44 +108,45 @@ impl Tx<'_> {
             may("headers", Bound::Json(Some(event.headers))),
             must("is_archived", Bound::Flag(false)),
         ];
-        Ok(self.insert(Table::Events, &[row]).await?.pop())
+        let place = self.insert(Table::Events, &[row])?;
+        Ok(self.send().await?.next(place))
     }
 
-    /// Writes an order's summary document and tells how it is stored.
-    pub async fn put_summary(
+    /// Writes an order's summary document.
+    pub fn put_summary(
         &mut self,
         id: OrderId,
         document: &Value,
         version: i64,
         at: DateTime<Utc>,
-    ) -> Result<Option<Value>, Error> {
+    ) -> Result<Place, Error> {
         let version = match self.layout.column_type(Table::Summaries, "mt_version") {
             Some("uuid") => Bound::Id(Some(Uuid::new_v4())),
             _ => Bound::Big(Some(version)),
         };
-        let key = [must("id", Bound::Id(Some(id.0)))];
         let changes = vec![
             must("data", Bound::Json(Some(document))),
             may("mt_last_modified", Bound::At(Some(at))),
             may("mt_dotnet_type", Bound::Text(Some(SUMMARY_TYPE))),
             may("mt_version", version),
         ];
-        if let Some(row) = self.update(Table::Summaries, &key, &changes).await?.pop() {
-            return Ok(Some(row));
-        }
-        let row = key.into_iter().chain(changes).collect();
-        Ok(self.insert(Table::Summaries, &[row]).await?.pop())
+        self.put(Table::Summaries, must("id", Bound::Id(Some(id.0))), changes)
     }
 }
 
 /// Whether the newest event of an order is in the order's own stream; none where no recent event names one.
 pub async fn newest_style(conn: &mut PgConnection, layout: &Layout) -> Result<Option<bool>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    push_newest_style(&mut sql, layout);
+    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
+}
+
+pub(super) fn push_newest_style(sql: &mut QueryBuilder<Postgres>, layout: &Layout) {
+    sql.push(format!(
         "SELECT own FROM (SELECT seq_id, stream_id::text = \
          lower(coalesce(data -> 'Order' ->> 'Id', data -> 'order' ->> 'id')) AS own \
          FROM {} e ORDER BY seq_id DESC LIMIT {LOOKED_AT}) newest \
          WHERE own IS NOT NULL ORDER BY seq_id DESC LIMIT 1",
         layout.from(Table::Events)
     ));
-    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
 }

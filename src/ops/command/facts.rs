@@ -5,11 +5,11 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{
-        self, Table, buyers, events, orders,
-        settings::Projection,
-        streams::{self, Stream},
-        summaries::{self, Position, SummaryDocument},
-        write::{Bound, Hold, Seen, Tx, must, newest_style},
+        self, Table, events, orders,
+        settings::{Projection, Publisher},
+        streams::Stream,
+        summaries::{Position, SummaryDocument},
+        write::{Found, Held, Seen, Sought, Tx, newest_style},
     },
     domain::{
         compare::{self, Comparison, Sources, Summary, compare},
@@ -25,6 +25,8 @@ use crate::{
         plan::{Relied, Writer},
     },
 };
+
+use super::Task;
 
 /// How many numbers before the newest one may still be filled by a transaction that was open when we looked.
 const OVERLAP: i64 = 1_000;
@@ -65,6 +67,17 @@ pub struct Facts {
     pub order: Option<OrderFacts>,
     pub buyer: Option<(BuyerId, Buyer)>,
     pub buyer_row: Option<Seen>,
+    /// Where the newest message goes to, where nothing else says how destinations begin.
+    pub destination: Option<String>,
+}
+
+/// The row that is held while a command is decided and written: everything else about an order changes only
+/// with it.
+pub fn held(command: &Command) -> Option<Held> {
+    match command {
+        Command::UpdateBuyerAddress { id, .. } => Some(Held(Table::Buyers, id.0)),
+        _ => command.order().map(|id| Held(Table::Orders, id.0)),
+    }
 }
 
 /// What is known of the order.
@@ -88,32 +101,41 @@ pub struct OrderFacts {
 }
 
 impl Facts {
-    /// Reads them. The order's row, if it is there, is held from now on.
+    /// Reads them, after what the command needs [`held`] is; none where the same operation is on record, which
+    /// a dry run does not ask.
     pub async fn gather(
         tx: &mut Tx<'_>,
-        writer: &Writer,
-        command: &Command,
+        task: &Task<'_>,
         ahead: &Ahead,
-    ) -> Result<Self, db::Error> {
+    ) -> Result<Option<Self>, db::Error> {
+        let Task { writer, dry, .. } = *task;
+        let (command, settings) = (task.command(), &writer.settings);
+        let inline = writer.layout.is_managed() && settings.projection == Projection::Inline;
+        let mut found = tx
+            .look(&Sought {
+                operation: (!dry).then_some(task.request.id),
+                order: command.order(),
+                after: ahead.after,
+                most: i64::try_from(MOST_EVENTS).unwrap_or(i64::MAX - 1) + 1,
+                summary: inline || dry,
+                buyer: command.buyer(),
+                style: matches!(command, Command::CreateOrder { .. }),
+                destination: settings.publisher == Publisher::Outbox && settings.broker.is_none(),
+            })
+            .await?;
+        if found.recorded {
+            return Ok(None);
+        }
+        let (buyer, buyer_row) = match found.buyer.take() {
+            Some((id, buyer, seen)) => (Some((id, buyer)), Some(seen)),
+            None => (None, None),
+        };
+        let destination = found.destination.take();
         let order = match command.order() {
-            Some(id) => Some(OrderFacts::gather(tx, writer, id, command, ahead).await?),
+            Some(id) => Some(OrderFacts::gather(tx, id, command, found, ahead).await?),
             None => None,
         };
-        let of_order = || order.as_ref()?.known.as_ref()?.buyer_id;
-        let Some(id) = command.buyer().or_else(of_order) else {
-            return Ok(Self { order, buyer: None, buyer_row: None });
-        };
-        let hold = match command {
-            Command::UpdateBuyerAddress { .. } => Hold::Lock,
-            _ => Hold::Look,
-        };
-        let key = [must("id", Bound::Id(Some(id.0)))];
-        let buyer_row = tx.see(Table::Buyers, &key, hold).await?;
-        let buyer = match buyer_row {
-            Some(_) => buyers::by_id(tx.conn(), &writer.layout, id).await?,
-            None => None,
-        };
-        Ok(Self { order, buyer: buyer.map(|buyer| (id, buyer)), buyer_row })
+        Ok(Some(Self { order, buyer, buyer_row, destination }))
     }
 
     /// As the domain decides on them.
@@ -141,28 +163,16 @@ impl Facts {
 impl OrderFacts {
     async fn gather(
         tx: &mut Tx<'_>,
-        writer: &Writer,
         id: OrderId,
         command: &Command,
+        found: Found,
         ahead: &Ahead,
     ) -> Result<Self, db::Error> {
-        let layout = &*writer.layout;
-        let key = [must("id", Bound::Id(Some(id.0)))];
-        let seen = tx.see(Table::Orders, &key, Hold::Lock).await?;
-        let row = match seen {
-            Some(_) => orders::by_id(tx.conn(), layout, id).await?,
-            None => None,
-        };
-        let most = i64::try_from(MOST_EVENTS).unwrap_or(i64::MAX - 1) + 1;
-        let mut found = match ahead.after {
-            None => events::of_order(tx.conn(), layout, id, None, most).await?,
-            Some(after) => events::since(tx.conn(), layout, id, after, most).await?,
-        };
-        found.extend(ahead.events.iter().cloned());
-        let timeline = Timeline::new(id, found);
+        let Found { order, mut events, stream, summary, position, own_style, .. } = found;
+        let (row, seen) = order.unzip();
+        events.extend(ahead.events.iter().cloned());
+        let timeline = Timeline::new(id, events);
         let cut = timeline.steps().len() > MOST_EVENTS;
-        let stream = streams::of_order(tx.conn(), layout, id).await?;
-        let (summary, position) = summaries::of_order(tx.conn(), layout, id).await?;
         let own = Some(StreamId(id.0));
         let own_stream = match timeline.steps().last() {
             Some(step) => step.event.stream == own,
@@ -174,7 +184,12 @@ impl OrderFacts {
             {
                 true
             }
-            None => newest_style(tx.conn(), layout).await?.unwrap_or(true),
+            None if matches!(command, Command::CreateOrder { .. }) => own_style.unwrap_or(true),
+            // Its row is all there is of it.
+            None => {
+                let layout = tx.layout();
+                newest_style(tx.conn(), layout).await?.unwrap_or(true)
+            }
         };
         let folded = timeline.latest().order().cloned();
         let known = match (folded, &row) {

@@ -9,7 +9,7 @@ mod write;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-pub use facts::{Ahead, Facts, OrderFacts};
+pub use facts::{Ahead, Facts, OrderFacts, held};
 pub use stamp::{Origin, Stamp};
 
 use super::{
@@ -71,16 +71,14 @@ impl Task<'_> {
     }
 }
 
-/// Writes everything of a command in the caller's transaction. After an error it has to be rolled back.
+/// Writes everything of a command in the caller's transaction, in which what it needs [`held`] is. After an
+/// error it has to be rolled back.
 pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, ahead: &Ahead) -> Result<Performed, Error> {
     let Task { writer, request, .. } = *task;
     let command = task.command();
-    if !task.dry
-        && let Some(recorded) = audit::by_operation(tx.conn(), request.id).await?
-    {
-        return repeated(task, &recorded).map(Performed::Repeated);
-    }
-    let facts = Facts::gather(tx, writer, command, ahead).await?;
+    let Some(facts) = Facts::gather(tx, task, ahead).await? else {
+        return before(tx, task).await.map(Performed::Repeated);
+    };
     unmoved(tx, task, &facts).await?;
     let change = decide(&facts.decided_on(task.now), command)?;
     let mut blocking = checks::blocking(writer, &facts, &change);
@@ -111,6 +109,13 @@ pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, ahead: &Ahead) -> Result<
         work.effects.push(effect);
     }
     Ok(Performed::Written(Box::new(work)))
+}
+
+/// The first answer to an operation that is on record.
+async fn before(tx: &mut Tx<'_>, task: &Task<'_>) -> Result<Done, Error> {
+    let gone = || db::Error::Conflict("the operation's record is gone".to_owned());
+    let recorded = audit::by_operation(tx.conn(), task.request.id).await?.ok_or_else(gone)?;
+    repeated(task, &recorded)
 }
 
 /// What is said of work that was committed.
@@ -251,12 +256,19 @@ async fn blame(
 }
 
 /// A conflict that the server found: whoever did it is looked up in a transaction of its own.
-pub async fn blamed(tx: &mut Tx<'_>, task: &Task<'_>, moved: Moved) -> Result<Moved, db::Error> {
+pub async fn blamed(
+    tx: &mut Tx<'_>,
+    task: &Task<'_>,
+    ahead: &Ahead,
+    moved: Moved,
+) -> Result<Moved, db::Error> {
     if moved.who.is_some() {
         return Ok(moved);
     }
-    let facts = Facts::gather(tx, task.writer, task.command(), &Ahead::default()).await?;
-    blame(tx, task, &facts, moved.what).await
+    match Facts::gather(tx, task, ahead).await? {
+        Some(facts) => blame(tx, task, &facts, moved.what).await,
+        None => Ok(moved),
+    }
 }
 
 /// What is asked before anything else: whether this operator may do that here.
@@ -279,7 +291,7 @@ pub fn described(task: &Task<'_>, work: &Work) -> (String, String, String, Strin
     (
         words::title(command),
         words::undo(command).to_owned(),
-        words::twin(task.request, command, version),
+        words::twin(task.request, command, version, &task.writer.policy),
         words::word(command).to_owned(),
     )
 }

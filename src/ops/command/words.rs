@@ -8,7 +8,10 @@ use crate::{
         id::Version,
         order::Buyer,
     },
-    ops::plan::{Intent, Request},
+    ops::{
+        plan::{Intent, Request},
+        policy::Policy,
+    },
 };
 
 /// `cancel order …8c41`
@@ -65,8 +68,14 @@ pub fn reverse(command: &Command, buyer: Option<&Buyer>) -> Option<Intent> {
     Some(Intent::Command(back))
 }
 
-/// The command line that does the same.
-pub fn twin(request: &Request, command: &Command, version: Option<Version>) -> String {
+/// The command line that does the same here: where the policy wants the context's name typed, `--yes` runs
+/// nothing.
+pub fn twin(
+    request: &Request,
+    command: &Command,
+    version: Option<Version>,
+    policy: &Policy,
+) -> String {
     let mut line = String::from("orderscope ");
     let mut say = |flag: &str, value: &str| {
         // Writing to a string cannot fail.
@@ -107,8 +116,12 @@ pub fn twin(request: &Request, command: &Command, version: Option<Version>) -> S
     if let Some(reason) = request.reason.as_deref().filter(|_| !cancels) {
         say("--reason", reason);
     }
-    line.push_str("--yes");
-    line
+    if policy.typed {
+        say("--confirm", &policy.phrase(word(command)));
+    } else {
+        line.push_str("--yes");
+    }
+    line.trim_end().to_owned()
 }
 
 fn say_address(say: &mut impl FnMut(&str, &str), address: &Address) {
@@ -178,11 +191,14 @@ mod tests {
             reason: None,
             expect: None,
         };
-        assert_eq!(
-            twin(&request, &command, Some(Version(1))),
-            format!(
-                "orderscope order cancel {id} --reason 'it'\\''s late; $(rm)' --expect-version 1 --yes"
-            )
-        );
+        let typed = Policy { context: "prod".to_owned(), typed: true, ..Policy::default() };
+        for (policy, end) in [(Policy::default(), "--yes"), (typed, "--confirm 'CANCEL prod'")] {
+            assert_eq!(
+                twin(&request, &command, Some(Version(1)), &policy),
+                format!(
+                    "orderscope order cancel {id} --reason 'it'\\''s late; $(rm)' --expect-version 1 {end}"
+                )
+            );
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     db::{
         self, Table,
         settings::{Projection, Publisher},
-        write::{NewMessage, NewStored, Tx, newest_destination},
+        write::{NewMessage, NewStored, Place, Rows, Tx},
     },
     domain::{
         body::{body, meaning, summary_json},
@@ -37,6 +37,46 @@ pub struct Append {
     pub position: Version,
 }
 
+/// The rows of a command, on their way.
+#[derive(Debug, Default)]
+struct Writing(Vec<Written>);
+
+#[derive(Debug)]
+struct Written {
+    place: Place,
+    effect: Effect,
+    /// What has moved if no row was there to change.
+    moves: Option<&'static str>,
+}
+
+impl Writing {
+    fn added(&mut self, table: Table, change: String, place: Place) {
+        let effect = Effect { table: table.name(), change, before: None, after: None };
+        self.0.push(Written { place, effect, moves: None });
+    }
+
+    fn changed(
+        &mut self,
+        table: Table,
+        change: String,
+        before: Option<Value>,
+        place: Place,
+        moves: &'static str,
+    ) {
+        let effect = Effect { table: table.name(), change, before, after: None };
+        self.0.push(Written { place, effect, moves: Some(moves) });
+    }
+
+    /// What was written, as it is stored.
+    fn told(self, mut rows: Rows) -> Result<Vec<Effect>, Error> {
+        let tell = |Written { place, effect, moves }| match (rows.next(place), moves) {
+            (None, Some(what)) => Err(moved(what)),
+            (after, _) => Ok(Effect { after, ..effect }),
+        };
+        self.0.into_iter().map(tell).collect()
+    }
+}
+
 /// Writes all but the event. What is returned has to be appended.
 pub async fn rows(
     tx: &mut Tx<'_>,
@@ -45,49 +85,44 @@ pub async fn rows(
     change: &Change,
     stamp: &Stamp<'_>,
 ) -> Result<(Vec<Effect>, Option<Append>), Error> {
-    let mut effects = Vec::new();
+    let mut writing = Writing::default();
+    let mut append = None;
     match change {
         Change::Event(event) => {
-            order_rows(tx, facts, event, &mut effects).await?;
-            let append = stream(tx, writer, facts, event, stamp, &mut effects).await?;
+            order_rows(tx, facts, event, &mut writing)?;
+            let next = stream(tx, writer, facts, event, stamp, &mut writing)?;
             if writer.layout.is_managed() && writer.settings.projection == Projection::Inline {
-                summary(tx, facts, event, &append, stamp, &mut effects).await?;
+                summary(tx, facts, event, &next, stamp, &mut writing)?;
             }
             if writer.settings.publisher == Publisher::Outbox {
-                message(tx, writer, event, stamp, &mut effects).await?;
+                message(tx, writer, facts, event, stamp, &mut writing)?;
             }
-            return Ok((effects, Some(append)));
+            append = Some(next);
         }
         Change::Deleted(order) | Change::Restored(order) => {
-            let after = tx.set_deleted(order).await?.ok_or_else(|| moved("the order's row"))?;
-            let change = if order.is_deleted {
-                "is_deleted false → true"
-            } else {
-                "is_deleted true → false"
-            };
-            effects.push(changed(
-                Table::Orders,
-                change.to_owned() + ", last_modified_at",
-                facts,
-                after,
-            ));
+            let place = tx.set_deleted(order)?;
+            let change = format!(
+                "is_deleted {} → {}, last_modified_at",
+                !order.is_deleted, order.is_deleted
+            );
+            writing.changed(Table::Orders, change, before(facts), place, "the order's row");
         }
         Change::BuyerCreated { id, buyer } => {
-            let after = tx.add_buyer(*id, buyer).await?;
-            effects.push(added(Table::Buyers, "+ buyer".to_owned(), after));
+            let place = tx.add_buyer(*id, buyer)?;
+            writing.added(Table::Buyers, "+ buyer".to_owned(), place);
         }
         Change::AddressUpdated { id, buyer } => {
-            let after =
-                tx.set_address(*id, buyer).await?.ok_or_else(|| moved("the buyer's row"))?;
-            effects.push(Effect {
-                table: Table::Buyers.name(),
-                change: "address_street, address_city, address_province".to_owned(),
-                before: facts.buyer_row.as_ref().map(|seen| seen.row.clone()),
-                after: Some(after),
-            });
+            let place = tx.set_address(*id, buyer)?;
+            let change = "address_street, address_city, address_province".to_owned();
+            let before = facts.buyer_row.as_ref().map(|seen| seen.row.clone());
+            writing.changed(Table::Buyers, change, before, place, "the buyer's row");
         }
     }
-    Ok((effects, None))
+    let rows = tx.send().await.map_err(|error| match change {
+        Change::Event(event) => taken(error, &event.order),
+        _ => Error::from(error),
+    })?;
+    Ok((writing.told(rows)?, append))
 }
 
 /// Appends the event: the last statement before the commit.
@@ -110,47 +145,42 @@ pub async fn append(
     let after = tx.append(&event, stamp.number).await?;
     let (kind, position) = (append.kind.title(), append.position);
     let change = format!("+ {kind} v{position} (headers: user, reason, operation)");
-    Ok(added(Table::Events, change, after))
+    Ok(Effect { table: Table::Events.name(), change, before: None, after })
 }
 
-async fn order_rows(
+fn order_rows(
     tx: &mut Tx<'_>,
     facts: &Facts,
     event: &NewEvent,
-    effects: &mut Vec<Effect>,
-) -> Result<(), Error> {
+    writing: &mut Writing,
+) -> Result<(), db::Error> {
     let order = &event.order;
     if event.kind == EventKind::Placed {
-        let after = tx.add_order(order).await.map_err(|error| taken(error, order))?;
+        let place = tx.add_order(order)?;
         let items = order.lines.len();
-        effects.push(added(
-            Table::Orders,
-            format!("+ order, {} in {items} items", order.total),
-            after,
-        ));
-        for (line, after) in
-            order.lines.iter().zip(tx.add_lines(order).await.map_err(|error| taken(error, order))?)
-        {
+        writing.added(Table::Orders, format!("+ order, {} in {items} items", order.total), place);
+        let place = tx.add_lines(order)?;
+        for line in &order.lines {
             let change =
                 format!("+ {} × book {} at {}", line.quantity, line.book.short(), line.price);
-            effects.push(added(Table::OrderItems, change, Some(after)));
+            writing.added(Table::OrderItems, change, place);
         }
         return Ok(());
     }
-    let after = tx.set_status(order, Status::New).await?.ok_or_else(|| moved("the order's row"))?;
+    let place = tx.set_status(order, Status::New)?;
     let change = format!("status {} → {}, last_modified_at", Status::New, order.status);
-    effects.push(changed(Table::Orders, change, facts, after));
+    writing.changed(Table::Orders, change, before(facts), place, "the order's row");
     Ok(())
 }
 
-async fn stream(
+fn stream(
     tx: &mut Tx<'_>,
     writer: &Writer,
     facts: &Facts,
     event: &NewEvent,
     stamp: &Stamp<'_>,
-    effects: &mut Vec<Effect>,
-) -> Result<Append, Error> {
+    writing: &mut Writing,
+) -> Result<Append, db::Error> {
     let known = facts.order.as_ref();
     let position = Version(known.map_or(0, |order| order.version().0) + 1);
     let own = known.is_none_or(|order| order.own_stream);
@@ -159,24 +189,18 @@ async fn stream(
     let append =
         |version| Append { stream: id, version, kind: event.kind, body: body(event), position };
     let Some(version) = version else {
-        let after = tx.add_stream(id, stamp.at).await.map_err(version_taken)?;
+        let place = tx.add_stream(id, stamp.at)?;
         let whose = if own { "the order's own" } else { "of this event, as its others are" };
-        effects.push(added(Table::Streams, format!("+ stream {whose}"), after));
+        writing.added(Table::Streams, format!("+ stream {whose}"), place);
         return Ok(append(1));
     };
     let append = append(version + 1);
     let snapshot = due(writer, facts, event, &append);
-    let after = tx
-        .advance_stream(id, version, snapshot.as_ref(), stamp.at)
-        .await?
-        .ok_or_else(|| moved("the stream's version"))?;
+    let place = tx.advance_stream(id, version, snapshot.as_ref(), stamp.at)?;
     let snapshot = if snapshot.is_some() { ", snapshot" } else { "" };
-    effects.push(Effect {
-        table: Table::Streams.name(),
-        change: format!("version {version} → {}{snapshot}", version + 1),
-        before: Some(json!({ "id": id, "version": version })),
-        after: Some(after),
-    });
+    let change = format!("version {version} → {}{snapshot}", version + 1);
+    let before = Some(json!({ "id": id, "version": version }));
+    writing.changed(Table::Streams, change, before, place, "the stream's version");
     Ok(append)
 }
 
@@ -209,46 +233,39 @@ fn due(writer: &Writer, facts: &Facts, event: &NewEvent, append: &Append) -> Opt
     Some(Snapshot { version: append.position, state }.write())
 }
 
-async fn summary(
+fn summary(
     tx: &mut Tx<'_>,
     facts: &Facts,
     event: &NewEvent,
     append: &Append,
     stamp: &Stamp<'_>,
-    effects: &mut Vec<Effect>,
-) -> Result<(), Error> {
+    writing: &mut Writing,
+) -> Result<(), db::Error> {
     let order = &event.order;
     let document = summary_json(order);
-    let after = tx.put_summary(order.id, &document, append.position.0, stamp.at).await?;
-    let before = facts.order.as_ref().and_then(|order| order.summary.as_ref());
-    let change = match before {
-        Some(_) => format!("status {} → {}", Status::New, order.status),
-        None => format!("+ document, {}", order.status),
-    };
-    effects.push(Effect {
-        table: Table::Summaries.name(),
-        change,
-        before: before.map(|document| document.data.clone()),
-        after,
-    });
+    let place = tx.put_summary(order.id, &document, append.position.0, stamp.at)?;
+    match facts.order.as_ref().and_then(|order| order.summary.as_ref()) {
+        Some(before) => {
+            let change = format!("status {} → {}", Status::New, order.status);
+            let before = Some(before.data.clone());
+            writing.changed(Table::Summaries, change, before, place, "the order's document");
+        }
+        None => writing.added(Table::Summaries, format!("+ document, {}", order.status), place),
+    }
     Ok(())
 }
 
-async fn message(
+fn message(
     tx: &mut Tx<'_>,
     writer: &Writer,
+    facts: &Facts,
     event: &NewEvent,
     stamp: &Stamp<'_>,
-    effects: &mut Vec<Effect>,
-) -> Result<(), Error> {
-    let layout = tx.layout();
-    let broker = match &writer.settings.broker {
-        Some(broker) => broker.clone(),
-        None => {
-            let newest = newest_destination(tx.conn(), layout).await?;
-            newest.as_deref().and_then(broker_of).unwrap_or_else(|| NOWHERE.to_owned())
-        }
-    };
+    writing: &mut Writing,
+) -> Result<(), db::Error> {
+    let newest = || facts.destination.as_deref().and_then(broker_of);
+    let broker =
+        writer.settings.broker.clone().or_else(newest).unwrap_or_else(|| NOWHERE.to_owned());
     let origin = stamp.origin;
     let owner = match origin {
         Some(origin) => Owner::Consumer { message: origin.message, consumer: origin.consumer },
@@ -277,8 +294,8 @@ async fn message(
     }
     .write();
     if let Owner::Bus(outbox) = owner {
-        let after = tx.add_outbox(outbox, stamp.at).await?;
-        effects.push(added(Table::OutboxStates, "+ outbox".to_owned(), after));
+        let place = tx.add_outbox(outbox, stamp.at)?;
+        writing.added(Table::OutboxStates, "+ outbox".to_owned(), place);
     }
     let headers = envelope::headers(Some(&stamp.traceparent));
     let row = NewMessage {
@@ -294,9 +311,9 @@ async fn message(
         destination: &written.destination,
         at: stamp.at,
     };
-    let after = tx.add_message(&row, stamp.number).await?;
+    let place = tx.add_message(&row, stamp.number)?;
     let name = event.kind.contract().rsplit(':').next().unwrap_or_default();
-    effects.push(added(Table::OutboxMessages, format!("+ {name}"), after));
+    writing.added(Table::OutboxMessages, format!("+ {name}"), place);
     Ok(())
 }
 
@@ -312,18 +329,9 @@ fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
 }
 
-fn added(table: Table, change: String, after: Option<Value>) -> Effect {
-    Effect { table: table.name(), change, before: None, after }
-}
-
-fn changed(table: Table, change: String, facts: &Facts, after: Value) -> Effect {
-    let seen = facts.order.as_ref().and_then(|order| order.seen.as_ref());
-    Effect {
-        table: table.name(),
-        change,
-        before: seen.map(|seen| seen.row.clone()),
-        after: Some(after),
-    }
+/// The order's row as it was.
+fn before(facts: &Facts) -> Option<Value> {
+    facts.order.as_ref()?.seen.as_ref().map(|seen| seen.row.clone())
 }
 
 /// Something held was not as it was read a moment ago.
@@ -331,13 +339,13 @@ fn moved(what: &str) -> Error {
     Error::Conflict(Moved { what: what.to_owned(), who: None, when: None })
 }
 
-/// A row of the order is there already.
+/// A row of the order or its stream is there already.
 fn taken(error: db::Error, order: &Order) -> Error {
     match error {
         db::Error::Duplicate { table, .. } if Table::Orders.is_called(&table) => {
             Error::Refused(Refusal::OrderExists(order.id))
         }
-        other => Error::from(other),
+        other => version_taken(other),
     }
 }
 

@@ -57,6 +57,12 @@ pub enum Error {
          `orderscope attach` makes it"
     )]
     NoAudit,
+    /// Schema `orderscope` lacks what this program records. The verb that brings it up to date.
+    #[error(
+        "no command runs without an audit record: schema orderscope is older than this program; \
+         `orderscope {0}` brings it up to date"
+    )]
+    Behind(&'static str),
     /// The operation's id was used for something else.
     #[error(
         "operation {id} was something else ({was}); use a new idempotency key for another command"

@@ -11,7 +11,7 @@ use super::{Check, Done, Error, Intent, Plan, Relied, Request, Writer, checks};
 use crate::{
     db::{
         self, audit,
-        write::{Surroundings, Tx, surroundings},
+        write::{Opening, Surroundings, Tx, surroundings},
     },
     ops::command::{self, Ahead, Performed, Task, Work},
 };
@@ -70,19 +70,29 @@ async fn rehearse(conn: &mut PgConnection, task: &Task<'_>) -> Result<Rehearsed,
     let layout = &*task.writer.layout;
     let around = surroundings(conn, layout).await?;
     let ahead = Ahead::read(conn, task.writer, task.command()).await?;
-    let mut tx = Tx::begin(conn, layout, task.request.id).await?;
-    let performed = async {
-        tx.hurry(task.writer.pool.planning_limit()).await?;
-        command::perform(&mut tx, task, &ahead).await
-    }
-    .await;
+    let opening = Opening { within: Some(task.writer.pool.planning_limit()), ..opening(task) };
+    let mut tx = Tx::begin(conn, layout, &opening).await?;
+    let performed = Box::pin(command::perform(&mut tx, task, &ahead)).await;
     let statements = tx.said().to_vec();
     tx.rollback().await;
-    match performed? {
+    let limit = task.writer.pool.planning_limit();
+    match performed.map_err(|error| timed(error, limit))? {
         Performed::Written(work) => Ok(Rehearsed { work, statements, around }),
         // A dry run asks no audit record.
         Performed::Repeated(done) => Err(Error::Reused { id: done.id, was: done.told }),
     }
+}
+
+/// The server does not tell the length of the time that was over.
+fn timed(error: Error, limit: Duration) -> Error {
+    match error {
+        Error::Database(error) => Error::Database(error.within(limit)),
+        other => other,
+    }
+}
+
+fn opening(task: &Task<'_>) -> Opening {
+    Opening { hold: command::held(task.command()), ..Opening::of(task.request.id) }
 }
 
 /// How one attempt ended.
@@ -141,11 +151,11 @@ async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
         Ok(ahead) => ahead,
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
-    let mut tx = match Tx::begin(conn, layout, task.request.id).await {
+    let mut tx = match Tx::begin(conn, layout, &opening(task)).await {
         Ok(tx) => tx,
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
-    match command::perform(&mut tx, task, &ahead).await {
+    match Box::pin(command::perform(&mut tx, task, &ahead)).await {
         Ok(Performed::Written(work)) => match tx.commit().await {
             Ok(()) => Attempt::Ended(Ok(command::done(task.request, *work))),
             // An answer of the server is one: it did not commit.
@@ -158,19 +168,19 @@ async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
         }
         Err(error) => {
             tx.rollback().await;
-            Attempt::Ended(Err(named(conn, task, error).await))
+            Attempt::Ended(Err(named(conn, task, &ahead, error).await))
         }
     }
 }
 
 /// Names whoever was faster, where the server only said that somebody was.
-async fn named(conn: &mut PgConnection, task: &Task<'_>, error: Error) -> Error {
+async fn named(conn: &mut PgConnection, task: &Task<'_>, ahead: &Ahead, error: Error) -> Error {
     let Error::Conflict(moved) = error else { return error };
     let layout = &*task.writer.layout;
-    let Ok(mut tx) = Tx::begin(conn, layout, task.request.id).await else {
+    let Ok(mut tx) = Tx::begin(conn, layout, &Opening::of(task.request.id)).await else {
         return Error::Conflict(moved);
     };
-    let blamed = command::blamed(&mut tx, task, moved.clone()).await;
+    let blamed = command::blamed(&mut tx, task, ahead, moved.clone()).await;
     tx.rollback().await;
     Error::Conflict(blamed.unwrap_or(moved))
 }
@@ -195,7 +205,8 @@ pub async fn resolve(task: &Task<'_>, why: String) -> Result<Done, Error> {
 
 async fn look_up(task: &Task<'_>) -> Result<Option<Done>, Error> {
     let mut session = task.writer.pool.session("command").await?;
-    let mut tx = Tx::begin(&mut session, &task.writer.layout, task.request.id).await?;
+    let opening = Opening::of(task.request.id);
+    let mut tx = Tx::begin(&mut session, &task.writer.layout, &opening).await?;
     let found = audit::by_operation(tx.conn(), task.request.id).await;
     tx.rollback().await;
     let done = match found? {

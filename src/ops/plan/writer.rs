@@ -41,7 +41,8 @@ impl Writer {
             Ok((settings::read(conn, &layout).await?, settings::roles(conn).await?))
         };
         let (settings, roles) = db.read("unlock", &CancellationToken::new(), known).await?;
-        let settings = settings.ok_or(Error::NoAudit)?;
+        let verb = if layout.is_managed() { "migrate" } else { "attach" };
+        let settings = settings.ok_or(Error::Behind(verb))?;
         Ok(Self {
             db: db.clone(),
             pool: db.writing(),

@@ -1,17 +1,22 @@
 //! Databases that the real service wrote: orders go on in the style they have, nothing of the service's is
 //! touched that is not an order's, and while nobody says who publishes, no event is written.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use orderscope::{
+    db::Limits,
     domain::{
         decide::Command,
         id::{BuyerId, OrderId, Version},
         order::Status,
     },
-    ops::plan::{Error, Verdict},
+    ops::plan::{Check, Error, Intent, Verdict, execute, plan, run},
 };
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Executor, Row};
+use tokio_util::sync::CancellationToken;
 
-use super::world::{World, attached, cancel, create, writer};
+use super::world::{World, attached, cancel, create, limited, now, request, writer};
 use crate::support::{
     fixture::{self, Schema},
     postgres::{pg15, pg18},
@@ -228,4 +233,81 @@ async fn names_in_pascal_case_are_written_as_they_are() {
     assert_eq!(known.row_status(), Some(Status::Cancelled));
     let new = world.order(buyer).await;
     world.agrees(new, 1).await;
+}
+
+#[tokio::test]
+async fn tables_too_large_to_be_read_whole_take_commands() {
+    for schema in SCHEMAS {
+        let world = World::service(schema, "3-paused", "'outbox'").await;
+        // As if its tables were large: what no index leads to is looked for around the order.
+        let long = Duration::from_mins(1);
+        let limits = Limits {
+            statement: long,
+            planning: long,
+            connect: long,
+            acquire: long,
+            small_table_pages: -1,
+            ..Limits::default()
+        };
+        let large = limited(&world.options, "kim", &limits).await.unwrap();
+        let stop = CancellationToken::new();
+        for own in [true, false] {
+            let (id, _) = new_order(&world, own).await;
+            let made = plan(&large, request(cancel(id)), now(), &stop).await.unwrap();
+            let searched = |check: &&Check| check.verdict == Verdict::Unknown;
+            let unsure = made.checks.iter().filter(searched).map(|check| check.text.as_str());
+            assert!(unsure.clone().any(|text| text.contains("searched within")), "{made:?}");
+            world.run(Command::DeleteOrder { id }).await.unwrap();
+            world.run(Command::RestoreOrder { id }).await.unwrap();
+            match run(&large, &made, now()).await {
+                Err(Error::Stale(moved)) => assert_eq!(moved.who.as_deref(), Some("mai")),
+                ended => panic!("{schema:?}: {ended:?}"),
+            }
+            let ended = join_all(
+                (0..4).map(|_| async { execute(&large, &request(cancel(id)), now()).await }),
+            );
+            let won = ended.await.into_iter().flatten().count();
+            assert_eq!(won, 1, "{schema:?}");
+            let known = world.agrees(id, 2).await;
+            assert_eq!(known.row_status(), Some(Status::Cancelled));
+            let events = &known.history.events;
+            assert_eq!(events[1].stream == events[0].stream, own);
+        }
+        let (_, buyer) = new_order(&world, false).await;
+        let new = request(create(buyer));
+        execute(&large, &new, now()).await.unwrap();
+        let Intent::Command(command) = new.intent;
+        world.agrees(command.order().unwrap(), 1).await;
+    }
+}
+
+#[tokio::test]
+async fn documents_of_a_service_that_are_guarded_by_an_id_are_read_and_left_alone() {
+    let world = World::service(Schema::Marten9, "2-delivered", "'outbox'").await;
+    let retype = "ALTER TABLE mt_doc_ordersummaryview ALTER COLUMN mt_version DROP DEFAULT,
+                  ALTER COLUMN mt_version TYPE uuid USING gen_random_uuid()";
+    world.conn().await.execute(retype).await.unwrap();
+    let world = World::open(world.options).await;
+    let document = "SELECT to_jsonb(s) FROM mt_doc_ordersummaryview s WHERE id = $1";
+    let (id, _) = new_order(&world, true).await;
+    let before = world.value(document, id.0).await;
+    let made = world.plan(cancel(id)).await.unwrap();
+    let agree = |check: &Check| check.text.contains("row, events and view agree");
+    assert!(made.checks.iter().any(agree), "{:?}", made.checks);
+    world.run(cancel(id)).await.unwrap();
+    assert_eq!(world.value(document, id.0).await, before);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_behind_is_brought_up_to_date_not_attached_again() {
+    let managed = World::managed().await;
+    let attached = World::service(Schema::Marten9, "2-delivered", "'outbox'").await;
+    for (world, verb) in [(managed, "migrate"), (attached, "attach")] {
+        let behind = "ALTER TABLE orderscope.database DROP COLUMN snapshot_every";
+        world.conn().await.execute(behind).await.unwrap();
+        let error = writer(&world.options, "mai").await.unwrap_err();
+        assert_eq!(error, Error::Behind(verb));
+        let said = error.to_string();
+        assert!(said.contains(&format!("`orderscope {verb}` brings it up to date")), "{said}");
+    }
 }

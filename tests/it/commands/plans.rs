@@ -1,15 +1,19 @@
 //! Plans: they tell exactly what a run writes, and leave nothing behind themselves.
 
+use std::time::Duration;
+
 use orderscope::{
+    db::{self, Limits},
     domain::decide::{Address, Command},
     domain::id::{OrderId, Version},
     ops::plan::{Error, Request, Verdict, execute, plan, run},
 };
 use serde_json::Value;
+use sqlx::{Connection, Executor};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::world::{World, cancel, create, now, request, writer};
+use super::world::{World, cancel, create, limited, now, request, writer};
 use crate::support::fixture::Schema;
 
 #[tokio::test]
@@ -183,4 +187,84 @@ async fn a_plan_that_is_no_longer_wanted_ends() {
     let ended = tokio::spawn(async move { plan(&writer, request(cancel(id)), now(), &stop).await });
     let ended = ended.await.unwrap();
     assert_eq!(ended, Err(Error::Database(orderscope::db::Error::Cancelled)));
+}
+
+/// A writer whose plans may hold locks for a moment only.
+async fn hasty(world: &World) -> orderscope::ops::plan::Writer {
+    let long = Duration::from_mins(1);
+    let planning = Duration::from_millis(400);
+    let limits =
+        Limits { statement: long, planning, connect: long, acquire: long, ..Limits::default() };
+    limited(&world.options, "mai", &limits).await.unwrap()
+}
+
+/// Nobody holds the order, and nothing of it was changed.
+async fn is_free(world: &World, id: OrderId) {
+    let free = "SELECT status FROM orders WHERE id = $1 FOR UPDATE NOWAIT";
+    let mut conn = world.conn().await;
+    let status: i16 = sqlx::query_scalar(free).bind(id).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(status, 0);
+}
+
+#[tokio::test]
+async fn a_plan_gives_up_what_someone_else_holds() {
+    let world = World::managed().await;
+    let id = world.order(world.buyer().await).await;
+    let writer = hasty(&world).await;
+    let stop = CancellationToken::new();
+    let holds = [
+        "SELECT FROM orders WHERE id = $1 FOR UPDATE",
+        "SELECT FROM mt_streams WHERE id = $1 FOR UPDATE",
+        "SELECT FROM mt_doc_ordersummaryview WHERE id = $1 FOR UPDATE",
+    ];
+    for hold in holds {
+        let mut other = world.conn().await;
+        let mut held = other.begin().await.unwrap();
+        sqlx::query(hold).bind(id).execute(&mut *held).await.unwrap();
+        let error = plan(&writer, request(cancel(id)), now(), &stop).await.unwrap_err();
+        assert!(matches!(&error, Error::Database(db::Error::Locked(_))), "{hold}: {error:?}");
+        assert!(error.to_string().starts_with("another session holds a lock on it"), "{error}");
+        held.rollback().await.unwrap();
+        is_free(&world, id).await;
+    }
+    plan(&writer, request(cancel(id)), now(), &stop).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plan_that_takes_too_long_is_cut_and_lets_go() {
+    let world = World::managed().await;
+    let id = world.order(world.buyer().await).await;
+    let writer = hasty(&world).await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN PERFORM pg_sleep(3600); RETURN NEW; END $$;
+                CREATE TRIGGER slow BEFORE INSERT ON outbox_message FOR EACH ROW EXECUTE FUNCTION slow()";
+    world.conn().await.execute(slow).await.unwrap();
+    let before = world.dump(&[]).await;
+    let stop = CancellationToken::new();
+    let error = plan(&writer, request(cancel(id)), now(), &stop).await.unwrap_err();
+    let limit = Duration::from_millis(400);
+    assert_eq!(error, Error::Database(db::Error::TimedOut(limit)));
+    assert!(error.to_string().starts_with("no answer within 400 ms"), "{error}");
+    is_free(&world, id).await;
+    assert_eq!(world.dump(&[]).await, before);
+}
+
+#[tokio::test]
+async fn documents_that_are_guarded_by_an_id_are_written_and_read() {
+    let world = World::managed().await;
+    let retype = "ALTER TABLE mt_doc_ordersummaryview ALTER COLUMN mt_version DROP DEFAULT,
+                  ALTER COLUMN mt_version TYPE uuid USING gen_random_uuid()";
+    world.conn().await.execute(retype).await.unwrap();
+    let world = World::open(world.options).await;
+    let version = "SELECT to_jsonb(mt_version) FROM mt_doc_ordersummaryview WHERE id = $1";
+    let id = world.order(world.buyer().await).await;
+    let known = world.agrees(id, 1).await;
+    assert_eq!(known.summary.unwrap().mt_version, None);
+    let placed: Uuid = serde_json::from_value(world.value(version, id.0).await).unwrap();
+    let made = world.plan(cancel(id)).await.unwrap();
+    assert!(made.effects.iter().any(|effect| effect.table == "mt_doc_ordersummaryview"));
+    run(&world.writer, &made, now()).await.unwrap();
+    world.agrees(id, 2).await;
+    let cancelled: Uuid = serde_json::from_value(world.value(version, id.0).await).unwrap();
+    assert_ne!(placed, cancelled);
 }
