@@ -101,6 +101,9 @@ pub enum Verb {
     /// Look at one order
     #[command(subcommand)]
     Order(Order),
+    /// Deliver outbox messages to RabbitMQ
+    #[command(after_help = RELAY_HELP)]
+    Relay(Relay),
     /// Open the console at an ops:// link
     Open {
         /// `ops://CONTEXT/order/ID@VERSION?diff=A:B` or `ops://CONTEXT/orders?q=QUERY`
@@ -183,6 +186,28 @@ pub enum Order {
         output: OutputArg,
     },
 }
+
+/// How the relay runs.
+#[derive(Debug, Clone, Args)]
+pub struct Relay {
+    /// End after one pass
+    #[arg(long, conflicts_with = "until_empty")]
+    pub once: bool,
+    /// End when nothing is pending but what cannot be delivered
+    #[arg(long)]
+    pub until_empty: bool,
+    /// The broker, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
+    #[arg(long, value_name = "URL")]
+    pub amqp_url: Option<String>,
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+/// Told under `relay --help`.
+pub const RELAY_HELP: &str = "\
+Messages leave in order inside each outbox, each confirmed by the broker. Several relays, and a running
+MassTransit, share the work. A message that cannot be delivered holds its own outbox only, and is told.
+Ends with 5 when something is held, and with 3 when a server cannot be reached.";
 
 #[derive(Debug, Subcommand)]
 pub enum Db {

@@ -7,6 +7,7 @@ mod demo;
 mod open;
 mod order;
 mod orders;
+mod relay;
 
 use std::io::Write;
 
@@ -121,6 +122,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Open { link }) => return console::open(global, &settings, Some(&link)).await,
         Some(Verb::Orders(verb)) => orders::run(verb, global, &settings).await,
         Some(Verb::Order(verb)) => order::run(verb, global, &settings).await,
+        Some(Verb::Relay(verb)) => relay::run(verb, global, &settings).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,

@@ -25,6 +25,9 @@ pub struct File {
     /// Keys by action name, in place of the defaults.
     #[serde(default)]
     pub keys: BTreeMap<String, Vec<String>>,
+    /// The relay: which broker, how much.
+    #[serde(default)]
+    pub relay: RelayFile,
     /// Named databases.
     #[serde(default)]
     pub contexts: BTreeMap<String, ContextFile>,
@@ -39,6 +42,25 @@ pub struct ContextFile {
     /// Production is named and framed.
     #[serde(default)]
     pub production: bool,
+}
+
+/// `[relay]`: delivery of outbox messages to RabbitMQ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayFile {
+    /// `amqp://USER@HOST:PORT/VIRTUALHOST`; the password is better in `ORDERSCOPE_AMQP_PASSWORD`.
+    pub broker: Option<String>,
+    /// Days that delivered rows stay in a managed database. Default: 7.
+    pub keep_days: Option<u32>,
+    /// Outboxes in one transaction. Default: 500.
+    pub outboxes: Option<u16>,
+    /// Messages in one transaction. Default: 1000.
+    pub messages: Option<u16>,
+    /// Megabytes of bodies in one transaction. Default: 8.
+    pub megabytes: Option<u16>,
+    /// Hold a message that no queue wants instead of counting it as delivered. Default: no.
+    #[serde(default)]
+    pub hold_returned: bool,
 }
 
 /// Reads a file; one that does not exist and need not is an empty one.

@@ -10,6 +10,7 @@ pub mod letters;
 pub mod messages;
 pub mod migrate;
 pub mod orders;
+pub mod relay;
 pub mod search;
 pub mod streams;
 pub mod summaries;

@@ -32,6 +32,18 @@ pub fn new_id_time(id: Uuid, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     (seconds >= NEW_ID_SINCE && at <= latest).then_some(at)
 }
 
+/// A MassTransit `NewId` of this moment. `node` and `count` tell apart what is made in the same tick.
+#[must_use]
+pub fn new_id(at: DateTime<Utc>, node: [u8; 6], count: u16) -> Uuid {
+    let since_1970 =
+        i128::from(at.timestamp()) * 10_000_000 + i128::from(at.timestamp_subsec_nanos() / 100);
+    let ticks = u64::try_from(since_1970 + TICKS_BEFORE_1970).unwrap_or_default();
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = ticks.to_be_bytes();
+    let [c0, c1] = count.to_be_bytes();
+    let [n0, n1, n2, n3, n4, n5] = node;
+    Uuid::from_bytes([c0, c1, n0, n1, n2, n3, n4, n5, t6, t7, t0, t1, t2, t3, t4, t5])
+}
+
 /// What `outbox_state.lock_id` and `inbox_state.lock_id` tell: they are no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastPass {
@@ -82,6 +94,14 @@ mod tests {
         );
         assert_eq!(new_id_time(id("120d2609-ba91-4139-b0ed-e6169a98eedb"), now), None);
         assert_eq!(new_id_time(Uuid::max(), now), None);
+    }
+
+    #[test]
+    fn a_made_id_tells_its_moment() {
+        let now = at("2026-11-22T18:16:38.8001296Z");
+        let made = new_id(now, [1, 2, 3, 4, 5, 6], 7);
+        assert_eq!(new_id_time(made, now), Some(now));
+        assert_ne!(made, new_id(now, [1, 2, 3, 4, 5, 6], 8));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the data means, as pure values and functions: no IO, no async, no clock.
 
+pub mod address;
 pub mod age;
 pub mod body;
 pub mod compare;
@@ -17,6 +18,7 @@ pub mod money;
 pub mod order;
 pub mod order_ref;
 pub mod outbox;
+pub mod parcel;
 pub mod report;
 pub mod search;
 pub mod sheet;
