@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("session", &["demo", "ops", "db", "embedded", "config", "domain"]),
     ("demo", &["ops", "db", "domain"]),
     ("workers", &["ops", "relay", "db", "domain"]),
-    ("ops", &["db", "domain"]),
+    ("ops", &["relay", "db", "domain"]),
     ("relay", &["domain"]),
     ("db", &["domain"]),
     ("embedded", &[]),

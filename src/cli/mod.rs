@@ -4,6 +4,7 @@ pub mod args;
 mod console;
 mod db;
 mod demo;
+mod errors;
 mod open;
 mod order;
 mod orders;
@@ -123,6 +124,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Orders(verb)) => orders::run(verb, global, &settings).await,
         Some(Verb::Order(verb)) => order::run(verb, global, &settings).await,
         Some(Verb::Relay(verb)) => relay::run(verb, global, &settings).await,
+        Some(Verb::Errors(verb)) => errors::run(verb, global, &settings).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,

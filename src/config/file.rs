@@ -28,9 +28,26 @@ pub struct File {
     /// The relay: which broker, how much.
     #[serde(default)]
     pub relay: RelayFile,
+    /// The broker's error queues.
+    #[serde(default)]
+    pub errors: ErrorsFile,
     /// Named databases.
     #[serde(default)]
     pub contexts: BTreeMap<String, ContextFile>,
+}
+
+/// `[errors]`: the broker's error queues and who consumes what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorsFile {
+    /// `_error` and `_skipped` queues. Default: those of the consumers' queues.
+    #[serde(default)]
+    pub queues: Vec<String>,
+    /// `Consumer:Message:queue`, with full type names.
+    #[serde(default)]
+    pub consumers: Vec<String>,
+    /// Seconds that the service keeps delivered inbox rows. Default: told from the oldest one.
+    pub inbox_window: Option<u32>,
 }
 
 /// One named database.

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 pub use self::{
     database::{Context, Given, Target, choose},
-    file::{ContextFile, File, RelayFile},
+    file::{ContextFile, ErrorsFile, File, RelayFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };

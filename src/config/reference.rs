@@ -63,6 +63,25 @@ pub const KEYS: &[KeyHelp] = &[
         "[keys]\n\"timeline.diff\" = [\"d\", \"ctrl-x\"]",
     ),
     key(
+        "errors.queues",
+        "those of errors.consumers",
+        "The broker's error queues to look into",
+        "[errors]\nqueues = [\"place-order_error\", \"place-order_skipped\"]",
+    ),
+    key(
+        "errors.consumers",
+        "what headers and inbox rows tell",
+        "All consumers of a message type on a queue, as Consumer:Message:queue with full type names; then \
+         only those decide whether a message is done",
+        "[errors]\nconsumers = [\"BookWorm.Ordering.PlaceOrderHandler:BookWorm.Contracts.PlaceOrder:place-order\"]",
+    ),
+    key(
+        "errors.inbox_window",
+        "told from the oldest delivered row",
+        "Seconds that the service keeps delivered inbox rows (its duplicate detection window)",
+        "[errors]\ninbox_window = 1800",
+    ),
+    key(
         "relay.broker",
         "none: nothing is delivered",
         "The RabbitMQ broker that the relay delivers to; the password comes from ORDERSCOPE_AMQP_PASSWORD",
@@ -185,5 +204,6 @@ mod tests {
         assert_eq!(known("nothing = 1"), told(""));
         assert_eq!(known("[contexts.a]\nnothing = 1"), told("contexts.NAME."));
         assert_eq!(known("[relay]\nnothing = 1"), told("relay."));
+        assert_eq!(known("[errors]\nnothing = 1"), told("errors."));
     }
 }

@@ -6,6 +6,7 @@ pub mod buyers;
 pub mod demo;
 pub mod events;
 pub mod expressions;
+pub mod handled;
 pub mod letters;
 pub mod messages;
 pub mod migrate;

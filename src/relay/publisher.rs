@@ -289,7 +289,7 @@ fn properties(parcel: &Parcel) -> BasicProperties {
 
 /// AMQP's short text. The parcel's fields are at most 255 bytes long; anything else would be cut off
 /// rather than end the program.
-fn short(text: &str) -> ShortString {
+pub(super) fn short(text: &str) -> ShortString {
     ShortString::try_new(text).unwrap_or_else(|_| {
         let end = (0..=255).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         ShortString::try_new(&text[..end]).unwrap_or_default()

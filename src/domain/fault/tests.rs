@@ -318,7 +318,7 @@ fn any_raw() -> impl Strategy<Value = Raw> {
         "MT-Fault-RetryCount",
     ];
     let headers =
-        proptest::collection::vec((proptest::sample::select(&names[..]), any_json()), 0..8);
+        proptest::collection::vec((proptest::sample::select(names.to_vec()), any_json()), 0..8);
     let body = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..64),
         any_json().prop_map(|json| json.to_string().into_bytes()),
@@ -355,8 +355,9 @@ proptest! {
     fn normal_texts_are_short_and_stay_as_they_are(text in any::<String>()) {
         let once = normalised(&text);
         prop_assert!(!once.contains('\n'));
-        prop_assert!(once.split(' ').all(|word| !word.contains("61.40")));
-        let _ = without_addresses(&text);
+        // Only a SQLSTATE keeps its digits.
+        let rest = once.strip_prefix(text.get(..6).unwrap_or("\n")).unwrap_or(&once);
+        prop_assert!(!rest.contains(|c: char| c.is_ascii_digit()), "{once:?}");
     }
 
     #[test]
