@@ -3,4 +3,3 @@
 pub mod catalog;
 pub mod fixture;
 pub mod postgres;
-pub mod rabbitmq;
