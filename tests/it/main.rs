@@ -16,6 +16,7 @@ mod embedded;
 mod pictures;
 mod pty;
 mod reads;
+mod relay;
 mod schema;
 mod smoke;
 mod support;
