@@ -18,7 +18,7 @@ use crate::{
     ops::faults::{
         self, Choice, Deed, FileKeep, Knowledge, Listing, Pick, Scope, Work, choose, report,
     },
-    relay::{Broker, Limits},
+    relay::{Broker, Limits, Management},
     session::Session,
 };
 
@@ -26,7 +26,7 @@ impl From<crate::relay::Error> for Failure {
     fn from(error: crate::relay::Error) -> Self {
         use crate::relay::Error as Broker;
         let code = match error {
-            Broker::Url(_) => exit::USAGE,
+            Broker::Url(_) | Broker::ManagementUrl(_) => exit::USAGE,
             Broker::Login { .. } | Broker::Refused { .. } => exit::REFUSED,
             _ => exit::UNREACHABLE,
         };
@@ -104,6 +104,7 @@ fn scoped(given: &ErrorScope, settings: &Settings) -> Result<(Broker, Scope), Fa
         queues: queues.clone(),
         consumers: consumers.collect::<Result<_, _>>()?,
         window: file.inbox_window.map(|seconds| TimeDelta::seconds(i64::from(seconds))),
+        management: file.management.as_deref().map(Management::parse).transpose()?,
         limits: Limits { messages: u32::from(given.limit), ..Limits::default() },
     };
     Ok((broker, scope))

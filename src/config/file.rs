@@ -46,6 +46,8 @@ pub struct ErrorsFile {
     /// `Consumer:Message:queue`, with full type names.
     #[serde(default)]
     pub consumers: Vec<String>,
+    /// `http://HOST:PORT` of the broker's management interface. Default: it is not asked.
+    pub management: Option<String>,
     /// Seconds that the service keeps delivered inbox rows. Default: told from the oldest one.
     pub inbox_window: Option<u32>,
 }

@@ -64,7 +64,7 @@ pub const KEYS: &[KeyHelp] = &[
     ),
     key(
         "errors.queues",
-        "those of errors.consumers",
+        "those of errors.consumers, and what errors.management names",
         "The broker's error queues to look into",
         "[errors]\nqueues = [\"place-order_error\", \"place-order_skipped\"]",
     ),
@@ -74,6 +74,13 @@ pub const KEYS: &[KeyHelp] = &[
         "All consumers of a message type on a queue, as Consumer:Message:queue with full type names; then \
          only those decide whether a message is done",
         "[errors]\nconsumers = [\"BookWorm.Ordering.PlaceOrderHandler:BookWorm.Contracts.PlaceOrder:place-order\"]",
+    ),
+    key(
+        "errors.management",
+        "not asked",
+        "The broker's management interface, which names all error queues. It is asked with the broker's user and \
+         password, unencrypted: use it inside a trusted network only",
+        "[errors]\nmanagement = \"http://mq.example:15672\"",
     ),
     key(
         "errors.inbox_window",

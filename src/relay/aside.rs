@@ -68,6 +68,9 @@ pub struct Walk {
     user: String,
 }
 
+/// How one text property is set.
+type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
+
 /// A message that was handed out and is still in its queue.
 #[derive(Debug)]
 pub struct Taken {
@@ -320,7 +323,6 @@ fn without_user(properties: &BasicProperties) -> BasicProperties {
     if let Some(value) = properties.timestamp() {
         out = out.with_timestamp(*value);
     }
-    type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
     let texts: [(&Option<ShortString>, Setter); 8] = [
         (properties.content_type(), BasicProperties::with_content_type),
         (properties.content_encoding(), BasicProperties::with_content_encoding),

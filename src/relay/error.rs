@@ -10,6 +10,12 @@ pub enum Error {
     )]
     Url(String),
     #[error(
+        "the management interface's address cannot be used: {0}; it is written http://HOST:PORT"
+    )]
+    ManagementUrl(String),
+    #[error("the management interface at {place} did not answer: {why}")]
+    Management { place: String, why: String },
+    #[error(
         "cannot reach RabbitMQ at {place}: {why}; check that it runs and that the address is right"
     )]
     Unreachable { place: String, why: String },

@@ -5,10 +5,12 @@ mod aside;
 mod backoff;
 mod broker;
 mod error;
+mod management;
 mod publisher;
 
 pub use aside::{Aside, Limits, Look, Taken, Walk};
 pub use backoff::Backoff;
 pub use broker::Broker;
 pub use error::Error;
+pub use management::{Listed, Management};
 pub use publisher::{Confirmed, Pending, Publisher};

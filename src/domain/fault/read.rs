@@ -1,7 +1,7 @@
 //! One message of an error queue, taken apart. Headers and body come from other programs: whatever they
 //! hold, reading them yields a value.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -265,5 +265,10 @@ fn order(message: &Value) -> Option<OrderId> {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
 }

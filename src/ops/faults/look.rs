@@ -78,16 +78,17 @@ pub async fn list(
     now: DateTime<Utc>,
     stop: &CancellationToken,
 ) -> Result<Listing, Error> {
-    let queues = scope.queues();
+    let (mut looked, mut raws, mut notes) = (vec![], vec![], vec![]);
+    let (queues, quorums) = named(broker, scope, &mut notes).await;
     if queues.is_empty() {
         return Err(Error::NoQueue);
     }
     let aside = Aside::connect(broker, "errors", scope.limits.wait).await?;
-    let (mut looked, mut raws, mut notes) = (vec![], vec![], vec![]);
     for queue in queues {
         let trouble = match aside.look(&queue, &scope.limits).await {
             Ok(look) => {
-                if look.quorum {
+                let quorum = look.quorum || quorums.contains(&queue);
+                if quorum {
                     notes.push(format!(
                         "{queue} is a quorum queue: looking counts as a delivery there; mind its \
                          delivery limit"
@@ -102,7 +103,7 @@ pub async fn list(
                     depth: look.depth,
                     seen: look.messages.len(),
                     cut: look.cut,
-                    quorum: look.quorum,
+                    quorum,
                     trouble: None,
                 });
                 raws.extend(look.messages);
@@ -131,6 +132,30 @@ pub async fn list(
         Found { fault, headers: raw.headers, fingerprint, judgement }
     });
     Ok(Listing { looked, found: found.collect(), notes })
+}
+
+/// The queues to look into, and which of them are known to be quorum queues. Without names in the
+/// configuration or the arguments, the management interface tells them.
+async fn named(
+    broker: &Broker,
+    scope: &Scope,
+    notes: &mut Vec<String>,
+) -> (Vec<String>, BTreeSet<String>) {
+    let mut queues = scope.queues();
+    let mut quorums = BTreeSet::new();
+    let Some(management) = &scope.management else { return (queues, quorums) };
+    match management.error_queues(broker, scope.limits.wait).await {
+        Ok(listed) => {
+            quorums.extend(listed.iter().filter(|queue| queue.quorum).map(|q| q.name.clone()));
+            if scope.queues.is_empty() {
+                queues.extend(listed.into_iter().map(|queue| queue.name));
+            }
+        }
+        Err(error) => notes.push(format!("{error}; only configured queues are looked at")),
+    }
+    let mut seen = BTreeSet::new();
+    queues.retain(|queue| seen.insert(queue.clone()));
+    (queues, quorums)
 }
 
 /// Asks the inbox about messages.

@@ -16,7 +16,7 @@ pub use pick::{Choice, Chosen, Deed, Pick, choose};
 
 use crate::{
     domain::fault::ConsumerName,
-    relay::{self, Limits},
+    relay::{self, Limits, Management},
 };
 
 /// Where to look and what is known beforehand.
@@ -28,6 +28,8 @@ pub struct Scope {
     pub consumers: Vec<ConsumerName>,
     /// How long the service keeps delivered inbox rows; without it, the oldest one seen tells.
     pub window: Option<TimeDelta>,
+    /// The broker's management interface, where the names of other error queues come from.
+    pub management: Option<Management>,
     pub limits: Limits,
 }
 
@@ -54,7 +56,9 @@ impl Scope {
 /// Why nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("no error queue is named; set errors.queues or errors.consumers, or give --queue")]
+    #[error(
+        "no error queue is named; set errors.queues, errors.consumers or errors.management, or give --queue"
+    )]
     NoQueue,
     #[error("no message in these queues has a key that begins with {0:?}; list them again")]
     NoKey(String),
