@@ -1,3 +1,5 @@
+//! What the real service left in its error queues, what it might have left, and what nobody should.
+
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -14,10 +14,8 @@ pub use keep::{Copy, FileKeep, Keep};
 pub use look::{Found, Knowledge, Listing, Looked, knowledge, list};
 pub use pick::{Choice, Chosen, Deed, Pick, choose};
 
-use crate::{
-    domain::fault::ConsumerName,
-    relay::{self, Limits, Management},
-};
+pub use crate::relay::{Broker, Limits, Management};
+use crate::{domain::fault::ConsumerName, relay};
 
 /// Where to look and what is known beforehand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
