@@ -102,6 +102,9 @@ pub enum Verb {
     #[command(subcommand)]
     Order(Order),
     /// Deliver outbox messages to RabbitMQ
+    ///
+    /// Messages leave in order inside each outbox, each confirmed by the broker. Several relays, and a running
+    /// MassTransit, share the work. A message that cannot be delivered holds its own outbox only, and is told.
     #[command(after_help = RELAY_HELP)]
     Relay(Relay),
     /// The broker's error queues: what failed there, replayed or set aside
@@ -208,9 +211,9 @@ pub struct Relay {
 
 /// Told under `relay --help`.
 pub const RELAY_HELP: &str = "\
-Messages leave in order inside each outbox, each confirmed by the broker. Several relays, and a running
-MassTransit, share the work. A message that cannot be delivered holds its own outbox only, and is told.
-Ends with 5 when something is held, and with 3 when a server cannot be reached.";
+Examples:
+  orderscope relay                # until it is stopped
+  orderscope relay --until-empty  # 5 when something is held, 3 when a server cannot be reached";
 
 #[derive(Debug, Subcommand)]
 pub enum Errors {

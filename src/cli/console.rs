@@ -1,8 +1,8 @@
 //! Opening the full-screen console.
 
-use super::{Failure, Outcome, args::Global, given};
+use super::{Failure, Outcome, args::Global, given, relay::Background};
 use crate::{
-    config::{Settings, choose},
+    config::{Settings, Target, choose},
     tui::{
         app,
         route::Route,
@@ -19,15 +19,27 @@ pub(super) async fn open(
     settings: &Settings,
     link: Option<&str>,
 ) -> color_eyre::Result<Outcome> {
-    let options = match options(global, settings, link) {
+    let (options, target) = match options(global, settings, link) {
         Ok(options) => options,
         Err(failure) => return Ok(Err(failure)),
     };
-    let ended = runtime::run(options).await?;
+    let relay = match Background::start(&target, settings) {
+        Ok(relay) => relay,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let ended = runtime::run(options).await;
+    if let Some(relay) = relay {
+        relay.end().await;
+    }
+    let ended = ended?;
     Ok(ended.map_err(|ended| Failure { message: ended.message, code: ended.code }))
 }
 
-fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<Options, Failure> {
+fn options(
+    global: &Global,
+    settings: &Settings,
+    link: Option<&str>,
+) -> Result<(Options, Target), Failure> {
     let mut given = given(global);
     let mut route = Route::Orders { query: String::new() };
     if let Some(link) = link {
@@ -54,7 +66,8 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         let path = settings.path.display();
         return Err(Failure::usage(format!("{path}, [keys]:\n  {}", problems.join("\n  "))));
     }
-    Ok(Options {
+    let target = context.target.clone();
+    let options = Options {
         services: Services::new(context, super::open::limits(settings)),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
@@ -62,5 +75,6 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         zone: settings.zone,
         interval: settings.interval,
         route,
-    })
+    };
+    Ok((options, target))
 }

@@ -91,6 +91,69 @@ async fn deliver(
     }
 }
 
+/// A relay beside the console.
+pub(super) struct Background {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// How long the console waits at its end for the pass under way.
+const ENDING: Duration = Duration::from_secs(3);
+
+impl Background {
+    /// Delivers from the private database while the console is open, where a broker is configured. Any
+    /// other database has its own service, or a relay of its own.
+    pub(super) fn start(target: &Target, settings: &Settings) -> Result<Option<Self>, Failure> {
+        if !matches!(target, Target::Embedded) {
+            return Ok(None);
+        }
+        let (url, password) = match config::broker(None, settings) {
+            Err(config::Error::NoBroker { .. }) => return Ok(None),
+            named => named?,
+        };
+        let broker =
+            Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(beside(settings.clone(), broker, stop.clone()));
+        Ok(Some(Self { stop, task }))
+    }
+
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        let abort = self.task.abort_handle();
+        if tokio::time::timeout(ENDING, self.task).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+/// The screen belongs to the console: what hinders it goes into the log.
+async fn beside(settings: Settings, broker: Broker, stop: CancellationToken) {
+    let config = embedded::Config::from_env();
+    let joined = tokio::select! {
+        joined = embedded::join(&config, &|_| ()) => joined,
+        () = stop.cancelled() => return,
+    };
+    let lease = match joined {
+        Ok(lease) => lease,
+        Err(error) => {
+            tracing::warn!(%error, "no relay in the background");
+            return;
+        }
+    };
+    let mut relay = self::settings(&settings, lease.options(), broker, true);
+    relay.limits = open::limits(&settings);
+    relay.journal = Some(journal(&config.home.display().to_string()));
+    let (sender, _receiver) = watch::channel(Stats::default());
+    let clock = Arc::new(chrono::Utc::now);
+    if let Err(error) = relay::run(relay, Until::Told, clock, stop, sender).await {
+        tracing::warn!(%error, "the relay in the background ended");
+    }
+    if let Err(error) = lease.leave().await {
+        tracing::warn!(%error, "the private PostgreSQL was not left in an orderly way");
+    }
+}
+
 /// A relay as the configuration wants it.
 fn settings(
     settings: &Settings,

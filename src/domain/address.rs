@@ -191,15 +191,11 @@ pub(super) fn name_of(text: &str) -> Result<String, InvalidAddress> {
 }
 
 fn escaped(name: &str) -> String {
-    let mut out = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    let pieces = name.bytes().map(|byte| {
+        let plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+        if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    });
+    pieces.collect()
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Backoff {
     }
 
     /// How long to wait after one more failure.
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let wait = self.first.saturating_mul(1 << self.failures.min(20)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         jittered(wait)
@@ -56,14 +56,14 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut backoff = Backoff::new(second, Duration::from_secs(10));
         for expected in [1, 2, 4, 8, 10, 10] {
-            let wait = backoff.next();
+            let wait = backoff.wait();
             assert!(wait >= second * expected * 3 / 4 && wait <= second * expected * 5 / 4);
         }
         for _ in 0..100 {
-            assert!(backoff.next() <= Duration::from_millis(12_500));
+            assert!(backoff.wait() <= Duration::from_millis(12_500));
         }
         backoff.reset();
-        assert!(backoff.next() < Duration::from_secs(2));
+        assert!(backoff.wait() < Duration::from_secs(2));
         assert_eq!(backoff.failures(), 1);
     }
 }

@@ -56,7 +56,7 @@ impl Held {
         entry.told.sequence = sequence;
         entry.told.why = why;
         entry.told.attempts = entry.told.attempts.saturating_add(1);
-        entry.until = Instant::now() + entry.backoff.next();
+        entry.until = Instant::now() + entry.backoff.wait();
     }
 
     /// It was delivered after all.

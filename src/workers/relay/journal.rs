@@ -90,7 +90,7 @@ impl Journal {
     /// Notes a confirm; [`Journal::write`] makes it last.
     pub fn confirm(&mut self, sequence: i64, message: Uuid) {
         if self.entries.insert(sequence, message).is_none() && self.file.is_some() {
-            self.unwritten.push_str(&format!("{sequence} {message}\n"));
+            self.unwritten.push_str(&line(sequence, message));
         }
     }
 
@@ -127,13 +127,17 @@ impl Journal {
     fn rewrite(&mut self) -> io::Result<()> {
         self.unwritten.clear();
         let Some(file) = &mut self.file else { return Ok(()) };
-        let lines = self.entries.iter().map(|(sequence, id)| format!("{sequence} {id}\n"));
+        let lines = self.entries.iter().map(|(sequence, id)| line(*sequence, *id));
         let text: String = lines.collect();
         file.set_len(0)?;
         file.rewind()?;
         file.write_all(text.as_bytes())?;
         if text.is_empty() { Ok(()) } else { file.sync_data() }
     }
+}
+
+fn line(sequence: i64, message: Uuid) -> String {
+    format!("{sequence} {message}\n")
 }
 
 fn slot_path(path: &Path, slot: usize) -> PathBuf {

@@ -85,7 +85,7 @@ impl<'a> Lane<'a> {
                     tracing::warn!(lane = self.number, %error, "the relay cannot work");
                     let told = error.to_string();
                     self.shared.stats.send_modify(|stats| stats.trouble = Some(told));
-                    let wait = self.backoff.next();
+                    let wait = self.backoff.wait();
                     self.shared.wait(wait).await;
                 }
             }

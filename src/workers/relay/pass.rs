@@ -72,8 +72,9 @@ struct Counted {
 
 impl Pass {
     pub(super) fn new() -> Self {
-        let [a, b, c, d, e, f, ..] = *Uuid::new_v4().as_bytes();
-        Self { late: vec![], careful: false, node: [a, b, c, d, e, f], made: 0 }
+        let mut node = [0; 6];
+        node.copy_from_slice(&Uuid::new_v4().as_bytes()[..6]);
+        Self { late: vec![], careful: false, node, made: 0 }
     }
 
     pub(super) fn waits_for_confirms(&self) -> bool {
@@ -117,7 +118,7 @@ impl Pass {
         let keep = if settings.keep.is_some() { Delivered::Keep } else { Delivered::Delete };
         table::record(&mut tx, &progress, keep, now).await?;
         tx.commit().await.map_err(crate::db::Error::from)?;
-        self.close_books(shared, &works, &counted, now)?;
+        close_books(shared, &works, &counted, now)?;
         Ok(Outcome { took: true, broker_lost: lost })
     }
 
@@ -189,8 +190,11 @@ impl Pass {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
                 Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {}
-                Some(Ok(_)) => {
+                Some(Ok(confirmed)) => {
                     shared.journal(|journal| journal.confirm(flight.sequence, flight.message));
+                    if confirmed == Confirmed::Returned {
+                        shared.stats.send_modify(|stats| stats.returned += 1);
+                    }
                 }
                 Some(Err(_)) => shared.stats.send_modify(|stats| stats.unknown += 1),
             }
@@ -199,45 +203,45 @@ impl Pass {
         let written = shared.journal(|journal| journal.write(false));
         written.map_err(|error| journal_error(shared, &error))
     }
+}
 
-    fn close_books(
-        &self,
-        shared: &Shared,
-        works: &BTreeMap<Uuid, Work>,
-        counted: &Counted,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<(), Error> {
-        let mut recorded = vec![];
-        shared.held(|held| {
-            for (outbox, work) in works {
-                if let Some(last) = work.last {
-                    recorded.extend(work.confirmed.iter().filter(|sequence| **sequence <= last));
-                }
-                match &work.failed {
-                    Some((sequence, why)) => held.hold(*outbox, *sequence, why.clone(), now),
-                    None if work.broken => {}
-                    None => held.release(*outbox),
-                }
+/// After the commit: what is recorded is forgotten, what failed is held.
+fn close_books(
+    shared: &Shared,
+    works: &BTreeMap<Uuid, Work>,
+    counted: &Counted,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Error> {
+    let mut recorded = vec![];
+    shared.held(|held| {
+        for (outbox, work) in works {
+            if let Some(last) = work.last {
+                recorded.extend(work.confirmed.iter().filter(|sequence| **sequence <= last));
             }
-        });
-        shared
-            .journal(|journal| journal.forget(&recorded))
-            .map_err(|error| journal_error(shared, &error))?;
-        let told = shared.held(|held| held.told());
-        shared.stats.send_modify(|stats| {
-            stats.delivered += counted.delivered;
-            stats.returned += counted.returned;
-            stats.recovered += counted.recovered;
-            stats.unknown += counted.unknown;
-            stats.failed += counted.failed;
-            stats.passes += 1;
-            stats.held = told;
-            if counted.delivered + counted.recovered > 0 {
-                stats.last = Some(now);
+            match &work.failed {
+                Some((sequence, why)) => held.hold(*outbox, *sequence, why.clone(), now),
+                None if work.broken => {}
+                None => held.release(*outbox),
             }
-        });
-        Ok(())
-    }
+        }
+    });
+    shared
+        .journal(|journal| journal.forget(&recorded))
+        .map_err(|error| journal_error(shared, &error))?;
+    let told = shared.held(|held| held.told());
+    shared.stats.send_modify(|stats| {
+        stats.delivered += counted.delivered;
+        stats.returned += counted.returned;
+        stats.recovered += counted.recovered;
+        stats.unknown += counted.unknown;
+        stats.failed += counted.failed;
+        stats.passes += 1;
+        stats.held = told;
+        if counted.delivered + counted.recovered > 0 {
+            stats.last = Some(now);
+        }
+    });
+    Ok(())
 }
 
 /// What became of a row.
@@ -318,11 +322,12 @@ impl Round<'_> {
                 }
                 Some(Ok(confirmed)) => {
                     shared.journal(|journal| journal.confirm(sequence, flight.message));
+                    self.counted.returned += u64::from(confirmed == Confirmed::Returned);
+                    // Behind one that is not, it is recorded when its turn comes.
                     if !work.broken {
                         work.confirmed.push(sequence);
                         work.last = Some(sequence);
                         self.counted.delivered += 1;
-                        self.counted.returned += u64::from(confirmed == Confirmed::Returned);
                     }
                 }
                 Some(Err(relay::Error::Nacked)) => {

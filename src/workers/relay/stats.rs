@@ -7,11 +7,11 @@ use super::HeldOutbox;
 /// Figures since it started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Confirmed by the broker and recorded.
+    /// Sent, confirmed and recorded in one pass.
     pub delivered: u64,
-    /// Of these, without any queue that wanted them.
+    /// Confirmed, but no queue wanted them.
     pub returned: u64,
-    /// Recorded without sending: the journal knew that they had been confirmed.
+    /// Recorded without sending again: confirmed too late for their own pass, or before a crash.
     pub recovered: u64,
     /// Sent, but the broker's answer never came: sent again, so perhaps delivered twice.
     pub unknown: u64,
