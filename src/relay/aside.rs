@@ -303,9 +303,12 @@ fn without_fault(properties: &BasicProperties, user: &str) -> BasicProperties {
     if foreign { without_user(&kept) } else { kept }
 }
 
-/// Whether MassTransit adds the header when it gives a message up.
+/// Whether MassTransit adds the header when it gives a message up, or a quorum queue when it hands one out.
 fn tells_of_failure(name: &str) -> bool {
-    name == "MT-Reason" || name.starts_with("MT-Fault-") || name.starts_with("MT-Host-")
+    name == "MT-Reason"
+        || name == "x-delivery-count"
+        || name.starts_with("MT-Fault-")
+        || name.starts_with("MT-Host-")
 }
 
 /// There is no way to unset a property, so all others are set anew.

@@ -148,9 +148,11 @@ impl Person {
     fn copies(&self) -> Vec<Value> {
         fn find(dir: &std::path::Path) -> Option<std::path::PathBuf> {
             let mut entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-            entries.find_map(|path| match path.is_dir() {
-                true => find(&path),
-                false => path.ends_with("error-queues.jsonl").then_some(path),
+            entries.find_map(|path| {
+                if path.is_dir() {
+                    return find(&path);
+                }
+                path.ends_with("error-queues.jsonl").then_some(path)
             })
         }
         let Some(path) = find(self.dir.path()) else { return vec![] };

@@ -363,7 +363,12 @@ proptest! {
     }
 
     #[test]
-    fn numbers_and_ids_never_part_a_group(a in any::<u32>(), b in any::<u32>(), x in any::<u128>(), y in any::<u128>()) {
+    fn numbers_and_ids_never_part_a_group(
+        a in any::<u32>(),
+        b in any::<u32>(),
+        x in any::<u128>(),
+        y in any::<u128>(),
+    ) {
         let text = |n: u32, id: u128| format!("order {} has {n} lines at v{n}", Uuid::from_u128(id));
         prop_assert_eq!(normalised(&text(a, x)), normalised(&text(b, y)));
     }
