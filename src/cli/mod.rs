@@ -7,12 +7,14 @@ mod card;
 mod console;
 mod db;
 mod demo;
+mod errors;
 mod input;
 mod messages;
 mod open;
 mod order;
 mod orders;
 mod ownership;
+mod relay;
 mod write;
 
 use std::io::Write;
@@ -135,6 +137,8 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::HandOver(args)) => ownership::hand_over(&args, global, &settings).await,
         Some(Verb::Messages(verb)) => messages::run(verb, global, &settings).await,
         Some(Verb::Inbox(verb)) => messages::inbox(verb, global, &settings).await,
+        Some(Verb::Relay(verb)) => relay::run(verb, global, &settings).await,
+        Some(Verb::Errors(verb)) => errors::run(verb, global, &settings).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,

@@ -101,7 +101,7 @@ fn server(name: &str, production: bool, what: &'static str, url: &str) -> Result
 }
 
 /// Whether `user:password@` or `?password=` stands in a URL.
-fn has_password(url: &str) -> bool {
+pub(super) fn has_password(url: &str) -> bool {
     without_password(url) != url
 }
 

@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 
 pub use self::{
     database::{Context, Given, Target, choose},
-    file::{ContextFile, File, MessagesFile},
+    file::{ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };
@@ -31,9 +31,13 @@ pub enum Error {
     Value { what: &'static str, value: String, why: String },
     #[error(
         "a password on the command line can be read by every user of this machine; put it into \
-         PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL"
+         PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL (for the broker: ORDERSCOPE_AMQP_PASSWORD)"
     )]
     PasswordInArguments,
+    #[error(
+        "no broker is named; set relay.broker in {path}, ORDERSCOPE_AMQP_URL or --amqp-url (without a password)"
+    )]
+    NoBroker { path: String },
     #[error("there is no context {name:?} in {path}; it has: {known}")]
     NoContext { name: String, path: String, known: String },
 }
@@ -111,6 +115,28 @@ fn allowed(file: &File, path: &std::path::Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The broker's URL and the password that does not stand in it: `--amqp-url`, `ORDERSCOPE_AMQP_URL`, then the
+/// configuration.
+///
+/// # Errors
+/// When none is named, or a password stands in the arguments.
+pub fn broker(
+    argument: Option<&str>,
+    settings: &Settings,
+) -> Result<(String, Option<String>), Error> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let password = set("ORDERSCOPE_AMQP_PASSWORD");
+    if let Some(url) = argument {
+        if database::has_password(url) {
+            return Err(Error::PasswordInArguments);
+        }
+        return Ok((url.to_owned(), password));
+    }
+    let url = set("ORDERSCOPE_AMQP_URL").or_else(|| settings.file.relay.broker.clone());
+    let path = settings.path.display().to_string();
+    url.map(|url| (url, password)).ok_or(Error::NoBroker { path })
 }
 
 /// `UTC`, `local`, an offset or a zone's name.

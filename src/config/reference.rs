@@ -101,6 +101,68 @@ pub const KEYS: &[KeyHelp] = &[
         "[keys]\n\"timeline.diff\" = [\"d\", \"ctrl-x\"]",
     ),
     key(
+        "errors.queues",
+        "those of errors.consumers, and what errors.management names",
+        "The broker's error queues to look into",
+        "[errors]\nqueues = [\"place-order_error\", \"place-order_skipped\"]",
+    ),
+    key(
+        "errors.consumers",
+        "what headers and inbox rows tell",
+        "All consumers of a message type on a queue, as Consumer:Message:queue with full type names; then \
+         only those decide whether a message is done",
+        "[errors]\nconsumers = [\"BookWorm.Ordering.PlaceOrderHandler:BookWorm.Contracts.PlaceOrder:place-order\"]",
+    ),
+    key(
+        "errors.management",
+        "not asked",
+        "The broker's management interface, which names all error queues. It is asked with the broker's user and \
+         password, unencrypted: use it inside a trusted network only",
+        "[errors]\nmanagement = \"http://mq.example:15672\"",
+    ),
+    key(
+        "errors.inbox_window",
+        "told from the oldest delivered row",
+        "Seconds that the service keeps delivered inbox rows (its duplicate detection window)",
+        "[errors]\ninbox_window = 1800",
+    ),
+    key(
+        "relay.broker",
+        "none: nothing is delivered",
+        "The RabbitMQ broker that the relay delivers to; the password comes from ORDERSCOPE_AMQP_PASSWORD",
+        "[relay]\nbroker = \"amqp://relay@mq.example/shop\"",
+    ),
+    key(
+        "relay.keep_days",
+        "7",
+        "Days that delivered messages stay in a database of Orderscope's own; in one of a service they go at once",
+        "[relay]\nkeep_days = 3",
+    ),
+    key(
+        "relay.outboxes",
+        "500",
+        "Outboxes that the relay takes in one transaction",
+        "[relay]\noutboxes = 100",
+    ),
+    key(
+        "relay.messages",
+        "1000",
+        "Messages that the relay takes in one transaction",
+        "[relay]\nmessages = 500",
+    ),
+    key(
+        "relay.megabytes",
+        "8",
+        "Megabytes of message bodies that the relay takes in one transaction",
+        "[relay]\nmegabytes = 4",
+    ),
+    key(
+        "relay.hold_returned",
+        "false",
+        "Whether a message that no queue wants holds its outbox; else it counts as delivered, as with MassTransit",
+        "[relay]\nhold_returned = true",
+    ),
+    key(
         "contexts.NAME.url",
         "the PG* variables",
         "Where a named database is; the password comes from PGPASSWORD or a pass file",
@@ -154,6 +216,11 @@ pub const ENVIRONMENT: &[VariableHelp] = &[
     variable("PGPASSFILE", "A file with passwords; ~/.pgpass by default"),
     variable("PGSSLMODE", "How TLS is used: disable, prefer, require, verify-ca or verify-full"),
     variable("PGSSLROOTCERT", "The certificate authority to trust"),
+    variable(
+        "ORDERSCOPE_AMQP_URL",
+        "The relay's broker: amqp://USER:PASSWORD@HOST:PORT/VIRTUALHOST",
+    ),
+    variable("ORDERSCOPE_AMQP_PASSWORD", "The password for the broker, where its URL has none"),
     variable("ORDERSCOPE_DATA_DIR", "Where the private database lives"),
     variable("ORDERSCOPE_CACHE_DIR", "Where fetched PostgreSQL programs are kept"),
     variable("ORDERSCOPE_PG_BIN", "The PostgreSQL programs that run the private database"),
@@ -209,5 +276,7 @@ mod tests {
         assert_eq!(known("nothing = 1"), told(""));
         assert_eq!(known("[contexts.a]\nnothing = 1"), told("contexts.NAME."));
         assert_eq!(known("[messages]\nnothing = 1"), told("messages."));
+        assert_eq!(known("[relay]\nnothing = 1"), told("relay."));
+        assert_eq!(known("[errors]\nnothing = 1"), told("errors."));
     }
 }

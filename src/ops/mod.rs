@@ -4,6 +4,7 @@ pub mod audit;
 pub mod buyers;
 pub mod chain;
 pub mod command;
+pub mod faults;
 pub mod history;
 pub mod inbox;
 pub mod known;

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+mod aside;
 mod attached;
 mod audit;
 mod chain;
@@ -22,6 +23,7 @@ mod pictures;
 mod pty;
 mod queries;
 mod reads;
+mod relay;
 mod schema;
 mod smoke;
 mod support;

@@ -3,3 +3,4 @@
 pub mod catalog;
 pub mod fixture;
 pub mod postgres;
+pub mod rabbitmq;
