@@ -77,6 +77,14 @@ install() {
     echo 'create_main_cluster = false' | lend /etc/postgresql-common/createcluster.d/orderscope.conf
     # shellcheck disable=SC2048,SC2086 # the list is one word
     apt install -y --no-install-recommends $* || fail "apt-get could not install$*: see above"
+    case " $* " in
+        # Its package enables services for the next start of the machine. Not ours to want.
+        *" rabbitmq-server "*)
+            for unit in rabbitmq-server.service epmd.socket epmd.service; do
+                as_root systemctl disable "$unit" >/dev/null 2>&1 || true
+            done
+            ;;
+    esac
     give_back
     trap - EXIT INT TERM HUP
 }

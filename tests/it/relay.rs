@@ -7,7 +7,7 @@ mod wire;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -101,6 +101,6 @@ fn arrived(taken: &[Taken], outboxes: u32, messages: u32) -> usize {
     taken.len() - seen.len()
 }
 
-fn journal(dir: &Path) -> Option<std::path::PathBuf> {
-    Some(dir.join("relay.journal"))
+fn journal(dir: &Path) -> PathBuf {
+    dir.join("relay.journal")
 }

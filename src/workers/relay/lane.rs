@@ -174,7 +174,7 @@ impl<'a> Lane<'a> {
 
     /// Whether nothing is left but what was tried and is held.
     async fn is_done(&mut self) -> bool {
-        if self.pass.waits_for_confirms() {
+        if self.shared.late(|late| !late.is_empty()) {
             return false;
         }
         let Some(conn) = &mut self.database else { return false };

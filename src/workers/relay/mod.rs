@@ -12,6 +12,7 @@ mod pass;
 mod stats;
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -20,6 +21,7 @@ use std::{
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use held::{Held, HeldOutbox};
 pub use journal::Journal;
@@ -119,6 +121,8 @@ struct Shared {
     stop: CancellationToken,
     held: Mutex<Held>,
     journal: Mutex<Journal>,
+    /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
+    late: Mutex<BTreeSet<Uuid>>,
     stats: watch::Sender<Stats>,
 }
 
@@ -129,6 +133,10 @@ impl Shared {
 
     fn journal<T>(&self, work: impl FnOnce(&mut Journal) -> T) -> T {
         work(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<Uuid>) -> T) -> T {
+        work(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits, unless told to end; whether it waited.
@@ -166,6 +174,7 @@ pub async fn run(
         stop: stop.child_token(),
         held,
         journal: Mutex::new(journal),
+        late: Mutex::default(),
         stats,
     });
     let running = (0..lanes).map(|number| {

@@ -77,10 +77,6 @@ impl Pass {
         Self { late: vec![], careful: false, node, made: 0 }
     }
 
-    pub(super) fn waits_for_confirms(&self) -> bool {
-        !self.late.is_empty()
-    }
-
     pub(super) async fn run(
         &mut self,
         shared: &Shared,
@@ -90,10 +86,12 @@ impl Pass {
         self.settle_late(shared)?;
         let settings = &shared.settings;
         let mut apart = shared.held(|held| held.waiting());
-        apart.extend(self.late.iter().map(|flight| flight.outbox));
+        apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
-        let open = table::lock(&mut tx, &apart, settings.most.outboxes).await?;
+        let mut open = table::lock(&mut tx, &apart, settings.most.outboxes).await?;
+        // Another lane may have given one up after it was asked for; it said so before it let it go.
+        shared.late(|late| open.retain(|open| !late.contains(&open.outbox_id)));
         if open.is_empty() {
             tx.rollback().await.map_err(crate::db::Error::from)?;
             return Ok(Outcome::default());
@@ -186,6 +184,7 @@ impl Pass {
     /// Confirms that came after their transaction had ended.
     fn settle_late(&mut self, shared: &Shared) -> Result<(), Error> {
         let mut late = vec![];
+        let was: Vec<Uuid> = self.late.iter().map(|flight| flight.outbox).collect();
         for mut flight in std::mem::take(&mut self.late) {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
@@ -201,7 +200,12 @@ impl Pass {
         }
         self.late = late;
         let written = shared.journal(|journal| journal.write(false));
-        written.map_err(|error| journal_error(shared, &error))
+        written.map_err(|error| journal_error(shared, &error))?;
+        // Only now, with the confirms noted, may any lane take them again.
+        let mine = &self.late;
+        let waits = |id: &Uuid| mine.iter().any(|still| still.outbox == *id);
+        shared.late(|late| late.retain(|id| !was.contains(id) || waits(id)));
+        Ok(())
     }
 }
 
@@ -346,6 +350,7 @@ impl Round<'_> {
                 }
                 None => {
                     work.broken = true;
+                    shared.late(|late| late.insert(flight.outbox));
                     self.late.push(flight);
                 }
             }

@@ -196,7 +196,7 @@ async fn a_crashed_database_loses_nothing_and_doubles_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut settings = settings(&database, &broker);
     (settings.most.messages, settings.most.outboxes) = (20, 4);
-    settings.journal = super::journal(home.path());
+    settings.journal = Some(super::journal(home.path()));
     let work = tokio::spawn(until_empty(settings));
     in_the_middle(&database).await;
     server.crash();

@@ -1,7 +1,7 @@
 //! What arrives is what the service's own delivery makes of the same rows, field by field.
 
 use chrono::{DateTime, Utc};
-use lapin::types::AMQPValue;
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Map, Value, json};
 use sqlx::{Connection, PgConnection};
 
@@ -43,7 +43,7 @@ fn told(taken: &Taken) -> Value {
         properties.insert("priority".to_owned(), json!(priority));
     }
     assert_eq!(p.timestamp(), &None);
-    let headers = p.headers().iter().flat_map(|table| table.inner()).map(|(name, value)| {
+    let headers = p.headers().iter().flat_map(FieldTable::inner).map(|(name, value)| {
         let value = match value {
             AMQPValue::LongString(text) => json!(String::from_utf8_lossy(text.as_bytes())),
             AMQPValue::LongLongInt(number) => json!(number),
@@ -97,10 +97,10 @@ async fn the_broker_gets_what_the_service_sends() {
             auto_delete,
             ..lapin::options::ExchangeDeclareOptions::default()
         };
-        channel.exchange_declare(name.into(), kind, options, Default::default()).await.unwrap();
+        channel.exchange_declare(name.into(), kind, options, FieldTable::default()).await.unwrap();
         let options = lapin::options::QueueBindOptions::default();
         channel
-            .queue_bind("tap".into(), name.into(), "k".into(), options, Default::default())
+            .queue_bind("tap".into(), name.into(), "k".into(), options, FieldTable::default())
             .await
             .unwrap();
     }

@@ -242,11 +242,11 @@ impl Server {
             start "$1" "$2"
             while read -r word; do
                 case $word in
-                    kill) kill -KILL -- -$server; wait $server ;;
+                    kill) kill -s KILL -- -$server; wait $server ;;
                     start) start "$1" "$2" ;;
                 esac
             done
-            kill -KILL -- -$server; wait $server; kill $epmd; wait $epmd; rm -rf "$2"
+            kill -s KILL -- -$server; wait $server; kill $epmd; wait $epmd; rm -rf "$2"
         "#;
         let mut command = Command::new("sh");
         if let Some((uid, gid)) = owner {
