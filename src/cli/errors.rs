@@ -92,17 +92,10 @@ fn scoped(given: &ErrorScope, settings: &Settings) -> Result<(Broker, Scope), Fa
     let (url, password) = config::broker(given.amqp_url.as_deref(), settings)?;
     let broker = Broker::parse(&url, password)?;
     let file = &settings.file.errors;
-    let consumers = file.consumers.iter().map(|name| {
-        name.parse().map_err(|why: crate::domain::fault::InvalidConsumer| config::Error::Value {
-            what: "errors.consumers",
-            value: name.clone(),
-            why: why.to_string(),
-        })
-    });
     let queues = if given.queues.is_empty() { &file.queues } else { &given.queues };
     let scope = Scope {
         queues: queues.clone(),
-        consumers: consumers.collect::<Result<_, _>>()?,
+        consumers: settings.consumers.clone(),
         window: file.inbox_window.map(|seconds| TimeDelta::seconds(i64::from(seconds))),
         management: file.management.as_deref().map(Management::parse).transpose()?,
         limits: Limits { messages: u32::from(given.limit), ..Limits::default() },

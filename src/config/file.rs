@@ -65,9 +65,6 @@ pub struct ErrorsFile {
     /// `_error` and `_skipped` queues. Default: those of the consumers' queues.
     #[serde(default)]
     pub queues: Vec<String>,
-    /// `Consumer:Message:queue`, with full type names.
-    #[serde(default)]
-    pub consumers: Vec<String>,
     /// `http://HOST:PORT` of the broker's management interface. Default: it is not asked.
     pub management: Option<String>,
     /// Seconds that the service keeps delivered inbox rows. Default: told from the oldest one.

@@ -91,7 +91,8 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "messages.consumers",
         "none",
-        "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service",
+        "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service. Name all \
+         consumers of a message type on a queue: only those then decide whether a message in its error queue is done",
         "[messages]\nconsumers = [\"Shop.CompleteHandler:Shop.Contracts.CompleteCommand:complete\"]",
     ),
     key(
@@ -102,16 +103,9 @@ pub const KEYS: &[KeyHelp] = &[
     ),
     key(
         "errors.queues",
-        "those of errors.consumers, and what errors.management names",
+        "those of the queues in messages.consumers, and what errors.management names",
         "The broker's error queues to look into",
         "[errors]\nqueues = [\"place-order_error\", \"place-order_skipped\"]",
-    ),
-    key(
-        "errors.consumers",
-        "what headers and inbox rows tell",
-        "All consumers of a message type on a queue, as Consumer:Message:queue with full type names; then \
-         only those decide whether a message is done",
-        "[errors]\nconsumers = [\"BookWorm.Ordering.PlaceOrderHandler:BookWorm.Contracts.PlaceOrder:place-order\"]",
     ),
     key(
         "errors.management",

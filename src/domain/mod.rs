@@ -18,7 +18,6 @@ pub mod fold;
 pub mod id;
 pub mod id_clock;
 pub mod mask;
-pub mod md5;
 pub mod moment;
 pub mod money;
 pub mod order;

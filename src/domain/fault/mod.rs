@@ -10,7 +10,7 @@ mod normal;
 mod read;
 mod verdict;
 
-pub use consumer::{ConsumerName, Consumers, InvalidConsumer};
+pub use consumer::Consumers;
 pub use group::{Fingerprint, Group, group};
 pub use normal::{normalised, without_addresses};
 pub use read::{Fault, Host, Key, Kind, NoHome, Raw};

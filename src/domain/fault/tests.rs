@@ -116,16 +116,6 @@ fn alike_failures_make_one_group() {
 }
 
 #[test]
-fn consumers_are_hashed_as_masstransit_does() {
-    let name: ConsumerName = COMPLETE.parse().unwrap();
-    assert_eq!(name.id().to_string(), "039b5c39-55a1-eeb8-19f5-596cfe59051e");
-    assert!(name.is(name.id()) && name.is(name.fips_id()) && name.id() != name.fips_id());
-    for wrong in ["", "a", "a:b", "a::c", ":b:c"] {
-        assert_eq!(wrong.parse::<ConsumerName>(), Err(InvalidConsumer), "{wrong:?}");
-    }
-}
-
-#[test]
 fn real_duplicates_are_done_and_real_failures_wait() {
     let (faults, rows) = (faults(), inbox());
     for known in [consumers(&[]), consumers(&[COMPLETE])] {

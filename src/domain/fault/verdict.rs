@@ -4,8 +4,11 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ConsumerName, Consumers, Fault, Kind};
-use crate::domain::id::{ConsumerId, MessageId};
+use super::{Consumers, Fault, Kind};
+use crate::domain::{
+    consumer::Consumer,
+    id::{ConsumerId, MessageId},
+};
 
 /// A fault may be dated this far ahead of our clock before its time is not believed.
 const SKEW: TimeDelta = TimeDelta::minutes(1);
@@ -222,9 +225,9 @@ pub fn judge(
     let mut expected = configured;
     let candidates = consumers.candidates(fault, home, &types);
     if !complete {
-        if let (Some(consumer), Some(message)) = (&fault.consumer, &fault.message_type) {
-            let (consumer, message, queue) = (consumer.clone(), message.clone(), home.to_owned());
-            expected.push(ConsumerName { consumer, message, queue });
+        if let (Some(handler), Some(message)) = (&fault.consumer, &fault.message_type) {
+            let (handler, message, queue) = (handler.clone(), message.clone(), home.to_owned());
+            expected.push(Consumer { handler, message, queue });
         }
         let proven = candidates.iter().filter(|name| {
             !expected.contains(name) && rows.iter().any(|row| name.is(row.consumer))

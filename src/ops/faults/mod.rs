@@ -15,7 +15,7 @@ pub use look::{Found, Knowledge, Listing, Looked, knowledge, list};
 pub use pick::{Choice, Chosen, Deed, Pick, choose};
 
 pub use crate::relay::{Broker, Limits, Management};
-use crate::{domain::fault::ConsumerName, relay};
+use crate::{domain::consumer::Consumer, relay};
 
 /// Where to look and what is known beforehand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,7 +23,7 @@ pub struct Scope {
     /// Names of error queues.
     pub queues: Vec<String>,
     /// For a queue and message type that is named here, these are all consumers.
-    pub consumers: Vec<ConsumerName>,
+    pub consumers: Vec<Consumer>,
     /// How long the service keeps delivered inbox rows; without it, the oldest one seen tells.
     pub window: Option<TimeDelta>,
     /// The broker's management interface, where the names of other error queues come from.
@@ -55,7 +55,7 @@ impl Scope {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error(
-        "no error queue is named; set errors.queues, errors.consumers or errors.management, or give --queue"
+        "no error queue is named; set errors.queues, messages.consumers or errors.management, or give --queue"
     )]
     NoQueue,
     #[error("no message in these queues has a key that begins with {0:?}; list them again")]

@@ -104,13 +104,15 @@ impl Pass {
             .journal(|journal| journal.write(true))
             .map_err(|error| journal_error(shared, &error))?;
         let now = (shared.clock)();
-        let node = self.node;
         let progress: Vec<Progress> = works
             .iter()
             .filter(|(_, work)| work.last.is_some() || work.failed.is_some())
             .map(|(outbox, work)| {
                 self.made = self.made.wrapping_add(1);
-                Progress { outbox: *outbox, last: work.last, lock_id: new_id(now, node, self.made) }
+                let mut maker = [0; 8];
+                maker[..2].copy_from_slice(&self.made.to_be_bytes());
+                maker[2..].copy_from_slice(&self.node);
+                Progress { outbox: *outbox, last: work.last, lock_id: new_id(now, maker) }
             })
             .collect();
         let keep = if settings.keep.is_some() { Delivered::Keep } else { Delivered::Delete };
