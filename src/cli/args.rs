@@ -8,7 +8,9 @@ mod write;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use broker::{ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay};
+pub use broker::{
+    Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay, RunArgs,
+};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, WriteArgs,
 };
@@ -290,6 +292,8 @@ pub enum Messages {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// Deliver now: one outbox, all that are pending, or a half-done consumer's
+    Drain(Drain),
 }
 
 /// The lists of messages.

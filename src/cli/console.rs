@@ -25,7 +25,10 @@ pub(super) async fn open(
         Ok(options) => options,
         Err(failure) => return Ok(Err(failure)),
     };
-    let relay = match Background::start(&target, settings) {
+    // Whoever only looks delivers nothing either.
+    let background =
+        if options.policy.read_only { Ok(None) } else { Background::start(&target, settings) };
+    let relay = match background {
         Ok(relay) => relay,
         Err(failure) => return Ok(Err(failure)),
     };

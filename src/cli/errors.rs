@@ -3,24 +3,33 @@
 use std::{io::Write, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
-    args::{ErrorPick, ErrorScope, ErrorWork, Errors, Global},
-    exit, open,
+    args::{ErrorPick, ErrorScope, ErrorWork, Errors, Global, RunArgs},
+    ask::{self, Said},
+    card::{self, Head},
+    exit, open, running,
 };
 use crate::{
     config::{self, Settings},
     domain::report::{Form, print_json},
-    ops::faults::{
-        self, Choice, Deed, FileKeep, Knowledge, Listing, Pick, Scope, Work, choose, report,
+    ops::{
+        faults::{
+            self, Choice, Deed, Knowledge, Listing, Pick, Scope, TableKeep, Work, choose, report,
+        },
+        plan::Writer,
+        running as record,
     },
     relay::{Broker, Limits, Management},
     session::Session,
 };
+
+/// So many messages are named in a plan.
+const SHOWN: usize = 20;
 
 impl From<crate::relay::Error> for Failure {
     fn from(error: crate::relay::Error) -> Self {
@@ -163,61 +172,109 @@ async fn carry_out(
     global: &Global,
     settings: &Settings,
 ) -> Outcome {
-    if *pick == (Pick::Keys { keys: vec![], again: false })
-        || *pick == (Pick::Keys { keys: vec![], again: true })
-    {
+    if matches!(pick, Pick::Keys { keys, .. } if keys.is_empty()) {
         return Err(Failure::usage("name messages by their keys, or give --group or --all"));
     }
     let (broker, scope) = scoped(given, settings)?;
-    let session = open::open(global, settings).await?;
-    let ended = async {
-        let listing = list(&broker, &session, &scope).await?;
+    let run = &work.run;
+    running::with(run, global, settings, deed.intent(), async |session, writer| {
+        let listing = list(&broker, session, &scope).await?;
         let choice = choose(&listing.found, pick, deed)?;
         let form = Form::from(work.output.output);
-        if work.dry_run || !work.yes || choice.chosen.is_empty() {
-            return preview(&choice, deed, work, form);
+        if run.dry_run || choice.chosen.is_empty() {
+            return preview(&choice, deed, form);
         }
-        act(deed, choice, work, pause, &broker, &scope, &session).await
-    };
-    let ended = ended.await;
-    session.close().await;
-    ended
+        agreed(&choice, deed, run, session, writer)?;
+        let work = Work { deed, choice, pause, limits: scope.limits };
+        act(&work, run, &broker, &scope, (session, writer), form).await
+    })
+    .await
 }
 
 /// Prints the plan. Nothing is done.
-fn preview(choice: &Choice, deed: Deed, work: &ErrorWork, form: Form) -> Outcome {
+fn preview(choice: &Choice, deed: Deed, form: Form) -> Outcome {
     report::plan(choice, deed).print(form, &mut std::io::stdout().lock())?;
-    let mut err = std::io::stderr().lock();
     if choice.chosen.is_empty() {
+        let mut err = std::io::stderr().lock();
         writeln!(err, "nothing was done: none of these may be {}", deed.past())?;
         return Ok(if choice.left.is_empty() { exit::NOTHING } else { exit::REFUSED });
     }
-    if work.dry_run {
-        return Ok(exit::FOUND);
+    Ok(exit::FOUND)
+}
+
+/// Shows the plan and asks. What may do work again is never done for `--yes` alone.
+fn agreed(
+    choice: &Choice,
+    deed: Deed,
+    run: &RunArgs,
+    session: &Session,
+    writer: &Writer,
+) -> Result<(), Failure> {
+    let again = deed == Deed::Replay && choice.chosen.iter().any(|one| one.verdict.may_repeat());
+    let count = choice.chosen.len();
+    if !run.yes && run.confirm.is_none() {
+        let title = format!("{deed} {count} messages of error queues");
+        let mut lines = vec![];
+        for chosen in choice.chosen.iter().take(SHOWN) {
+            let to = match (deed, &chosen.home) {
+                (Deed::Replay, Some(home)) => format!("to {home}: {}", chosen.why),
+                _ => format!("a copy is kept: {}", chosen.why),
+            };
+            lines.push((format!("  {:<10.10} ", chosen.key.as_str()), to));
+        }
+        if count > SHOWN {
+            lines.push((String::new(), format!("and {} more; --dry-run lists all", count - SHOWN)));
+        }
+        if !choice.left.is_empty() {
+            lines.push((String::new(), format!("{} are left where they are", choice.left.len())));
+        }
+        lines.push(("undo      ".to_owned(), undo(deed).to_owned()));
+        let lines: Vec<_> =
+            lines.iter().map(|(label, text)| (label.as_str(), text.clone())).collect();
+        let head = Head { title: &title, command: deed.intent(), reason: run.reason.as_deref() };
+        let sheet = card::sheet(head, writer, session.db.place(), &lines);
+        write!(std::io::stderr().lock(), "{sheet}")?;
     }
-    writeln!(err, "nothing was done; --yes with --reason does it")?;
-    Ok(exit::REFUSED)
+    let mut policy = writer.policy().clone();
+    policy.typed |= again;
+    let said = Said { yes: run.yes, confirm: run.confirm.as_deref() };
+    ask::confirmed(said, &policy, deed.word())
+}
+
+const fn undo(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Replay => {
+            "none: its consumer takes it; what fails again comes back to the error queue"
+        }
+        Deed::Discard => "copies are in orderscope.kept_messages",
+    }
 }
 
 async fn act(
-    deed: Deed,
-    choice: Choice,
-    work: &ErrorWork,
-    pause: Duration,
+    work: &Work,
+    run: &RunArgs,
     broker: &Broker,
     scope: &Scope,
-    session: &Session,
+    (session, writer): (&Session, &Writer),
+    form: Form,
 ) -> Outcome {
-    let Some(reason) = work.reason.clone().filter(|reason| !reason.trim().is_empty()) else {
-        return Err(Failure::usage("give a --reason; it is kept with every copy"));
-    };
-    let path = config::state_dir().join("error-queues.jsonl");
-    let shown = path.display().to_string();
-    let mut keep = FileKeep::open(&path).await.map_err(|error| {
-        Failure::usage(format!("no copy can be kept in {shown}: {error}; nothing was done"))
-    })?;
-    let by = format!("uid {}", rustix::process::getuid().as_raw());
-    let work_to_do = Work { deed, choice, by, reason, pause, limits: scope.limits };
+    let deed = work.deed;
+    let targets = work.choice.chosen.iter().filter_map(|chosen| chosen.message);
+    let targets = targets.map(|id| id.to_string()).collect();
+    let meant = work.choice.chosen.iter().map(|chosen| {
+        json!({
+            "key": chosen.key.as_str(),
+            "queue": chosen.queue,
+            "home": chosen.home,
+            "message": chosen.message,
+            "verdict": chosen.verdict.to_string(),
+            "why": chosen.why,
+        })
+    });
+    let meant = meant.collect();
+    let reason = run.reason.as_deref().unwrap_or_default();
+    let record = record::begin(writer, deed.intent(), targets, reason, &meant, Utc::now()).await?;
+    let mut keep = TableKeep::new(writer, record.id);
     let stop = CancellationToken::new();
     let judge = async |fault: &crate::domain::fault::Fault| {
         let (now, faults) = (Utc::now(), std::slice::from_ref(fault));
@@ -228,24 +285,32 @@ async fn act(
         let known = asked.await.unwrap_or_else(|_| Knowledge::unread(scope));
         known.judge(fault, now)
     };
-    let mut running =
-        std::pin::pin!(faults::run(broker, &work_to_do, &mut keep, judge, Utc::now, &stop));
+    let mut working = std::pin::pin!(faults::run(broker, work, &mut keep, judge, &stop));
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let outcome = loop {
+    let ended = loop {
         tokio::select! {
-            ended = &mut running => break ended?,
+            ended = &mut working => break ended,
             _ = interrupt.recv() => stop.cancel(),
             _ = terminate.recv() => stop.cancel(),
         }
     };
-    let form = Form::from(work.output.output);
+    let became = match &ended {
+        Ok(outcome) => report::outcome_value(outcome),
+        Err(error) => json!({ "stopped": error.to_string() }),
+    };
+    let recorded = record.end(&became, Utc::now()).await;
+    let outcome = ended?;
     report::outcome(&outcome, deed).print(form, &mut std::io::stdout().lock())?;
     let mut err = std::io::stderr().lock();
     if let Some(why) = &outcome.stopped {
         writeln!(err, "stopped: {}", crate::domain::text::clean(why))?;
     }
-    writeln!(err, "{} {}, copies in {shown}", outcome.done.len(), deed.past())?;
+    if let Err(error) = recorded {
+        writeln!(err, "what became of it is not on record: {error}")?;
+    }
+    let (count, past) = (outcome.done.len(), deed.past());
+    writeln!(err, "{count} {past}; audit {}, operation {}", record.audit, record.id)?;
     let partly = outcome.stopped.is_some() || !outcome.left.is_empty();
     Ok(if partly { exit::PARTIAL } else { exit::FOUND })
 }

@@ -7,6 +7,7 @@ mod card;
 mod console;
 mod db;
 mod demo;
+mod drain;
 mod errors;
 mod input;
 mod messages;
@@ -15,6 +16,7 @@ mod order;
 mod orders;
 mod ownership;
 mod relay;
+mod running;
 mod write;
 
 use std::io::Write;

@@ -14,7 +14,7 @@ use crate::{
     db::Db,
     domain::report::{Cell, Form, Table},
     embedded,
-    relay::Broker,
+    relay::{Broker, Management},
     workers::relay::{self, Error, NobodyListens, Stats, Until},
 };
 
@@ -27,12 +27,16 @@ impl From<Error> for Failure {
                 let code = if refused { exit::REFUSED } else { exit::UNREACHABLE };
                 Self { message: error.to_string(), code }
             }
+            Error::Unrecorded | Error::OfService => {
+                Self { message: error.to_string(), code: exit::REFUSED }
+            }
             Error::Journal { .. } => Self::usage(error.to_string()),
         }
     }
 }
 
 pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Settings) -> Outcome {
+    open::may_write(global, settings)?;
     let (url, password) = config::broker(verb.amqp_url.as_deref(), settings)?;
     let broker =
         Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
@@ -62,18 +66,21 @@ async fn deliver(
 ) -> Result<Stats, Failure> {
     let limits = open::limits(settings);
     let db = Db::new(options, &limits);
-    let layout = db.layout().await;
     let place = db.place().to_owned();
-    db.close().await;
-    let managed = layout?.is_managed();
-    let mut relay = self::settings(settings, options, broker, managed);
+    let mut relay = self::settings(settings, options, broker)?;
     relay.limits = limits;
+    relay.beside_service = verb.beside_service;
     relay.journal = Some(journal(&place));
     let until = match (verb.once, verb.until_empty) {
         (true, _) => Until::Once,
         (_, true) => Until::Empty,
         _ => Until::Told,
     };
+    drive(relay, until).await
+}
+
+/// Runs a relay, telling what hinders it, until it ends or a signal comes.
+pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
     let clock = Arc::new(chrono::Utc::now);
@@ -141,7 +148,14 @@ async fn beside(settings: Settings, broker: Broker, stop: CancellationToken) {
             return;
         }
     };
-    let mut relay = self::settings(&settings, lease.options(), broker, true);
+    let made = self::settings(&settings, lease.options(), broker);
+    let mut relay = match made {
+        Ok(relay) => relay,
+        Err(failure) => {
+            tracing::warn!(why = failure.message, "no relay in the background");
+            return;
+        }
+    };
     relay.limits = open::limits(&settings);
     relay.journal = Some(journal(&config.home.display().to_string()));
     let (sender, _receiver) = watch::channel(Stats::default());
@@ -155,18 +169,20 @@ async fn beside(settings: Settings, broker: Broker, stop: CancellationToken) {
 }
 
 /// A relay as the configuration wants it.
-fn settings(
+pub(super) fn settings(
     settings: &Settings,
     options: &sqlx::postgres::PgConnectOptions,
     broker: Broker,
-    managed: bool,
-) -> relay::Settings {
+) -> Result<relay::Settings, Failure> {
     let file = &settings.file.relay;
     let mut relay = relay::Settings::new(options.clone(), broker);
-    if managed {
-        let days = u64::from(file.keep_days.unwrap_or(7));
-        relay.keep = Some(Duration::from_secs(days * 86_400));
-    }
+    let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+    relay.keep = Some(days(file.keep_days.unwrap_or(7)));
+    // Copies are personal data in a service's database: only where someone asked for them.
+    relay.copies = file.keep_days.filter(|kept| *kept > 0).map(days);
+    relay.consumers.clone_from(&settings.consumers);
+    let management = settings.file.errors.management.as_deref();
+    relay.management = management.map(Management::parse).transpose()?;
     let most = &mut relay.most;
     most.outboxes = file.outboxes.map_or(most.outboxes, |number| i64::from(number.max(1)));
     most.messages = file.messages.map_or(most.messages, |number| i64::from(number.max(1)));
@@ -174,11 +190,11 @@ fn settings(
     if file.hold_returned {
         relay.nobody_listens = NobodyListens::Hold;
     }
-    relay
+    Ok(relay)
 }
 
 /// One journal for every database that is delivered from on this machine.
-fn journal(place: &str) -> PathBuf {
+pub(super) fn journal(place: &str) -> PathBuf {
     let name: String =
         place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     config::state_dir().join(format!("relay-{name}.journal"))
@@ -205,7 +221,7 @@ async fn tell(mut stats: watch::Receiver<Stats>) {
     std::future::pending::<()>().await;
 }
 
-fn table(stats: &Stats) -> Table {
+pub(super) fn table(stats: &Stats) -> Table {
     let columns = vec![
         "delivered",
         "no subscriber",

@@ -98,7 +98,8 @@ pub struct ContextFile {
 pub struct RelayFile {
     /// `amqp://USER@HOST:PORT/VIRTUALHOST`; the password is better in `ORDERSCOPE_AMQP_PASSWORD`.
     pub broker: Option<String>,
-    /// Days that delivered rows stay in a managed database. Default: 7.
+    /// Days that delivered rows stay in a managed database (default: 7), and copies of them in an attached one
+    /// (default: none).
     pub keep_days: Option<u32>,
     /// Outboxes in one transaction. Default: 500.
     pub outboxes: Option<u16>,

@@ -129,7 +129,8 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "relay.keep_days",
         "7",
-        "Days that delivered messages stay in a database of Orderscope's own; in one of a service they go at once",
+        "Days that delivered messages stay in a database of Orderscope's own. In one of a service the rows go at once; \
+         where this is given, copies stay in schema orderscope for as long",
         "[relay]\nkeep_days = 3",
     ),
     key(

@@ -113,6 +113,11 @@ impl Db {
         Pool::new(options, limits, WRITERS, Access::Write)
     }
 
+    /// The address, for a session of one's own.
+    pub fn options(&self) -> &PgConnectOptions {
+        &self.read.0.options
+    }
+
     /// `host:port/database`, without user or password, for messages.
     pub fn place(&self) -> &str {
         &self.read.0.place

@@ -5,11 +5,17 @@
 //! committed before the lock was got. REPEATABLE READ, which the service uses, would read with the snapshot
 //! from before the lock and fail with 40001 wherever the service's workers had just been.
 
+mod half;
+mod kept;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
+
+pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
+pub use kept::forget_copies;
 
 use super::{Error, Layout, Limits, Table};
 use crate::domain::parcel::Stored;
@@ -41,6 +47,7 @@ pub fn can_work(layout: &Layout) -> Result<(), Error> {
     for (table, name) in [
         (Table::OutboxMessages, "public.outbox_message"),
         (Table::OutboxStates, "public.outbox_state"),
+        (Table::InboxStates, "public.inbox_state"),
     ] {
         if !layout.reads(table) {
             return Err(missing(&format!("{name} is not there or cannot be read")));
@@ -63,25 +70,48 @@ pub struct Open {
     pub cursor: i64,
 }
 
-/// Locks the oldest pending outboxes that nobody else holds, leaving out `held`.
-pub async fn lock(conn: &mut PgConnection, held: &[Uuid], limit: i64) -> Result<Vec<Open>, Error> {
+/// Locks the oldest pending outboxes that nobody else holds, leaving out `held`; with `only`, that one or none.
+pub async fn lock(
+    conn: &mut PgConnection,
+    held: &[Uuid],
+    only: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Open>, Error> {
     let sql = "SELECT s.outbox_id, s.created, coalesce(s.last_sequence_number, 0) AS cursor \
          FROM public.outbox_state s \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
+           AND ($3::uuid IS NULL OR s.outbox_id = $3) \
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
          ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED";
-    Ok(sqlx::query_as(sql).bind(held).bind(limit).fetch_all(conn).await?)
+    Ok(sqlx::query_as(sql).bind(held).bind(limit).bind(only).fetch_all(conn).await?)
 }
 
-/// Whether anything is pending, locked by others or not, leaving out `held`.
-pub async fn is_pending(conn: &mut PgConnection, held: &[Uuid]) -> Result<bool, Error> {
+/// Whether anything is pending, locked by others or not, leaving out `held`; with `only`, in that outbox.
+pub async fn is_pending(
+    conn: &mut PgConnection,
+    held: &[Uuid],
+    only: Option<Uuid>,
+) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM public.outbox_state s \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
+           AND ($2::uuid IS NULL OR s.outbox_id = $2) \
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)))";
-    Ok(sqlx::query_scalar(sql).bind(held).fetch_one(conn).await?)
+    Ok(sqlx::query_scalar(sql).bind(held).bind(only).fetch_one(conn).await?)
 }
+
+/// How much waits in how many outboxes, counted up to [`MOST_COUNTED`] messages; with `only`, in that one.
+pub async fn waiting(conn: &mut PgConnection, only: Option<Uuid>) -> Result<(i64, i64), Error> {
+    let sql = "SELECT count(DISTINCT outbox_id), count(*) FROM (SELECT s.outbox_id \
+         FROM public.outbox_state s JOIN public.outbox_message m ON m.outbox_id = s.outbox_id \
+           AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+         WHERE s.delivered IS NULL AND ($1::uuid IS NULL OR s.outbox_id = $1) LIMIT $2) waiting";
+    Ok(sqlx::query_as(sql).bind(only).bind(MOST_COUNTED).fetch_one(conn).await?)
+}
+
+/// Counting stops here.
+pub const MOST_COUNTED: i64 = 100_000;
 
 /// How much one pass takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,37 +156,51 @@ struct Loaded {
     expiration_time: Option<DateTime<Utc>>,
 }
 
-/// The next messages of locked outboxes: oldest outbox first, in the order of each.
-pub async fn load(conn: &mut PgConnection, open: &[Open], most: &Most) -> Result<Vec<Row>, Error> {
+/// The next messages of locked outboxes: oldest outbox first, in the order of each. With `half`, those of that
+/// half-done consumer, which is all that is `open` then.
+pub async fn load(
+    conn: &mut PgConnection,
+    open: &[Open],
+    half: Option<Half>,
+    most: &Most,
+) -> Result<Vec<Row>, Error> {
     let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
     let time = super::sql::moment("m.expiration_time");
+    let (owned, owner) = match half {
+        None => ("m.outbox_id = c.outbox_id", "m.outbox_id"),
+        Some(_) => {
+            ("m.inbox_message_id = $6 AND m.inbox_consumer_id = $7", "($1::uuid[])[1] AS outbox_id")
+        }
+    };
     let sql = format!(
         "WITH sized AS ( \
            SELECT c.rank, x.sequence_number, x.bytes FROM \
              unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS c(outbox_id, cursor, rank) \
              CROSS JOIN LATERAL (SELECT m.sequence_number, octet_length(m.body)::bigint AS bytes \
                FROM public.outbox_message m \
-               WHERE m.outbox_id = c.outbox_id AND m.sequence_number > c.cursor \
+               WHERE {owned} AND m.sequence_number > c.cursor \
                ORDER BY m.sequence_number LIMIT $3) x), \
          picked AS (SELECT sequence_number, rank, bytes, \
              row_number() OVER line AS n, sum(bytes) OVER line - bytes AS before \
            FROM sized WINDOW line AS (ORDER BY rank, sequence_number ROWS UNBOUNDED PRECEDING)) \
-         SELECT m.outbox_id, m.sequence_number, p.bytes, m.headers, m.properties, m.message_id, \
+         SELECT {owner}, m.sequence_number, p.bytes, m.headers, m.properties, m.message_id, \
            m.content_type, CASE WHEN p.bytes <= $5 THEN m.body END AS body, m.conversation_id, \
            m.correlation_id, m.initiator_id, m.request_id, m.source_address, \
            m.destination_address, m.response_address, m.fault_address, {time} AS expiration_time \
          FROM picked p JOIN public.outbox_message m USING (sequence_number) \
          WHERE p.n <= $3 AND p.before < $4 ORDER BY p.rank, m.sequence_number"
     );
-    let rows: Vec<Loaded> = sqlx::query_as(AssertSqlSafe(sql))
+    let mut query = sqlx::query_as(AssertSqlSafe(sql))
         .bind(ids)
         .bind(cursors)
         .bind(most.messages)
         .bind(most.bytes)
-        .bind(most.message_bytes)
-        .fetch_all(conn)
-        .await?;
+        .bind(most.message_bytes);
+    if let Some(half) = half {
+        query = query.bind(half.message_id).bind(half.consumer_id);
+    }
+    let rows: Vec<Loaded> = query.fetch_all(conn).await?;
     Ok(rows.into_iter().map(Row::from).collect())
 }
 
@@ -199,6 +243,8 @@ pub enum Delivered {
     Keep,
     /// They go at once, as MassTransit does it: a database of a service.
     Delete,
+    /// They go at once, and copies stay in schema `orderscope`.
+    Copy,
 }
 
 /// Writes how far the pass came, in its transaction.
@@ -230,7 +276,10 @@ pub async fn record(
         let why = format!("{changed} of {} locked outboxes could be written", ids.len());
         return Err(Error::Conflict(why));
     }
-    if delivered == Delivered::Delete {
+    if delivered == Delivered::Copy {
+        kept::copy(conn, &ids, &lasts).await?;
+    }
+    if delivered != Delivered::Keep {
         let messages = "DELETE FROM public.outbox_message m \
              USING unnest($1::uuid[], $2::bigint[]) AS c(outbox_id, last) \
              WHERE m.outbox_id = c.outbox_id AND m.sequence_number <= c.last";
@@ -268,6 +317,12 @@ pub async fn still_pending(conn: &mut PgConnection, sequences: &[i64]) -> Result
     let sql = "SELECT m.sequence_number FROM public.outbox_message m \
          JOIN public.outbox_state s ON s.outbox_id = m.outbox_id \
          WHERE m.sequence_number = ANY($1) AND s.delivered IS NULL \
-           AND m.sequence_number > coalesce(s.last_sequence_number, 0)";
+           AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+         UNION ALL \
+         SELECT m.sequence_number FROM public.outbox_message m \
+         JOIN public.inbox_state i ON i.message_id = m.inbox_message_id \
+           AND i.consumer_id = m.inbox_consumer_id \
+         WHERE m.sequence_number = ANY($1) AND i.delivered IS NULL \
+           AND m.sequence_number > coalesce(i.last_sequence_number, 0)";
     Ok(sqlx::query_scalar(sql).bind(sequences).fetch_all(conn).await?)
 }

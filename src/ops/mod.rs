@@ -14,4 +14,5 @@ pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod report;
+pub mod running;
 pub mod search;

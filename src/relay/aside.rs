@@ -49,6 +49,15 @@ pub struct Look {
     pub quorum: bool,
 }
 
+/// How a queue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Messages that are not handed out.
+    pub ready: u32,
+    /// Who takes from it now.
+    pub consumers: u32,
+}
+
 /// An open connection for the queues of one broker. Everything that was taken and not settled goes back
 /// when it ends.
 #[derive(Debug)]
@@ -145,17 +154,25 @@ impl Aside {
         Ok(Some(Walk { queue, taking, sending, wait, user }))
     }
 
+    /// How a queue stands; none where there is no such queue.
+    ///
+    /// # Errors
+    /// When it may not be asked for or the connection breaks.
+    pub async fn standing(&self, queue: &str) -> Result<Option<Standing>, Error> {
+        let channel = self.channel().await?;
+        let found = self.passive(&channel, queue).await?;
+        if found.is_some() {
+            within(self.wait, channel.close(200, short("done"))).await?;
+        }
+        Ok(found)
+    }
+
     /// Whether there is such a queue.
     ///
     /// # Errors
     /// When it may not be asked for or the connection breaks.
     pub async fn exists(&self, queue: &str) -> Result<bool, Error> {
-        let channel = self.channel().await?;
-        let there = self.depth(&channel, queue).await?.is_some();
-        if there {
-            within(self.wait, channel.close(200, short("done"))).await?;
-        }
-        Ok(there)
+        Ok(self.standing(queue).await?.is_some())
     }
 
     /// Ends the connection in an orderly way.
@@ -169,10 +186,17 @@ impl Aside {
 
     /// How many messages are ready. A queue that is not there closes the channel.
     async fn depth(&self, channel: &Channel, queue: &str) -> Result<Option<u32>, Error> {
+        Ok(self.passive(channel, queue).await?.map(|standing| standing.ready))
+    }
+
+    async fn passive(&self, channel: &Channel, queue: &str) -> Result<Option<Standing>, Error> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let asked = channel.queue_declare(short(queue), options, FieldTable::default());
         match tokio::time::timeout(self.wait, asked).await {
-            Ok(Ok(found)) => Ok(Some(found.message_count())),
+            Ok(Ok(found)) => Ok(Some(Standing {
+                ready: found.message_count(),
+                consumers: found.consumer_count(),
+            })),
             Ok(Err(error)) => match Error::declaring(&error, "queue", queue) {
                 Error::NoExchange { .. } => Ok(None),
                 other => Err(other),

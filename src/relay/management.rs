@@ -1,4 +1,5 @@
-//! The broker's management interface, asked one thing: which error queues there are. One plain HTTP request,
+//! The broker's management interface, asked two things: which error queues there are, and what a queue's
+//! consumers hold. One plain HTTP request,
 //! by hand: a whole HTTP client would be carried for it.
 
 use std::{fmt::Write as _, time::Duration};
@@ -33,6 +34,7 @@ struct Row {
     name: String,
     #[serde(default, rename = "type")]
     kind: String,
+    messages_unacknowledged: Option<u64>,
 }
 
 impl Management {
@@ -70,12 +72,41 @@ impl Management {
         broker: &Broker,
         wait: Duration,
     ) -> Result<Vec<Listed>, Error> {
+        let rows = self.rows(broker, wait).await?;
+        let mut out: Vec<_> = rows
+            .into_iter()
+            .filter(|row| row.name.ends_with("_error") || row.name.ends_with("_skipped"))
+            .map(|row| Listed { name: row.name, quorum: row.kind == "quorum" })
+            .collect();
+        out.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(out)
+    }
+
+    /// How many messages of a queue are handed out and not acknowledged, some seconds ago.
+    ///
+    /// # Errors
+    /// When it does not answer in time, refuses the login or does not tell.
+    pub async fn unsettled(
+        &self,
+        broker: &Broker,
+        queue: &str,
+        wait: Duration,
+    ) -> Result<u64, Error> {
+        let rows = self.rows(broker, wait).await?;
+        let found = rows.into_iter().find(|row| row.name == queue);
+        found
+            .and_then(|row| row.messages_unacknowledged)
+            .ok_or_else(|| self.silent(format!("it does not tell what consumers of {queue} hold")))
+    }
+
+    async fn rows(&self, broker: &Broker, wait: Duration) -> Result<Vec<Row>, Error> {
         let asked = tokio::time::timeout(wait, self.ask(broker)).await;
         let answer = asked.unwrap_or_else(|_| Err(format!("not within {} s", wait.as_secs_f32())));
-        answer.and_then(|answer| queues(&answer)).map_err(|why| {
-            let place = format!("{}:{}", self.host, self.port);
-            Error::Management { place, why }
-        })
+        answer.and_then(|answer| queues(&answer)).map_err(|why| self.silent(why))
+    }
+
+    fn silent(&self, why: String) -> Error {
+        Error::Management { place: format!("{}:{}", self.host, self.port), why }
     }
 
     async fn ask(&self, broker: &Broker) -> Result<Vec<u8>, String> {
@@ -90,7 +121,7 @@ impl Management {
         let login = base64(format!("{}:{}", login.username, login.password).as_bytes());
         // Version 1.0: the answer ends with the connection and comes in one piece.
         let request = format!(
-            "GET /api/queues/{vhost}?columns=name,type HTTP/1.0\r\nHost: {}\r\n\
+            "GET /api/queues/{vhost}?columns=name,type,messages_unacknowledged HTTP/1.0\r\nHost: {}\r\n\
              Authorization: Basic {login}\r\nAccept: application/json\r\n\r\n",
             self.host
         );
@@ -102,7 +133,7 @@ impl Management {
     }
 }
 
-fn queues(answer: &[u8]) -> Result<Vec<Listed>, String> {
+fn queues(answer: &[u8]) -> Result<Vec<Row>, String> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("it is no HTTP")?;
     let head = String::from_utf8_lossy(&answer[..end]);
     let status = head.split_whitespace().nth(1).unwrap_or_default();
@@ -112,15 +143,8 @@ fn queues(answer: &[u8]) -> Result<Vec<Listed>, String> {
         "404" => return Err("it knows no such virtual host (404)".into()),
         other => return Err(format!("it answered with status {other:?}")),
     }
-    let rows: Vec<Row> = serde_json::from_slice(&answer[end + 4..])
-        .map_err(|why| format!("its answer is no list of queues: {why}"))?;
-    let mut out: Vec<_> = rows
-        .into_iter()
-        .filter(|row| row.name.ends_with("_error") || row.name.ends_with("_skipped"))
-        .map(|row| Listed { name: row.name, quorum: row.kind == "quorum" })
-        .collect();
-    out.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(out)
+    serde_json::from_slice(&answer[end + 4..])
+        .map_err(|why| format!("its answer is no list of queues: {why}"))
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -165,7 +189,30 @@ mod tests {
         assert_eq!(base64(b"guest:guest?>"), "Z3Vlc3Q6Z3Vlc3Q/Pg==");
     }
 
+    #[tokio::test]
+    async fn what_consumers_hold_is_told_or_not_known() {
+        let answer = "HTTP/1.0 200 OK\r\n\r\n\
+             [{\"name\":\"a\",\"messages_unacknowledged\":7},{\"name\":\"b\"}]";
+        for (queue, held) in [("a", Some(7)), ("b", None), ("c", None)] {
+            let (_, told) = serving(answer, async |management, broker, wait| {
+                management.unsettled(&broker, queue, wait).await
+            })
+            .await;
+            assert_eq!(told.ok(), held, "{queue}");
+        }
+    }
+
     async fn asked(answer: &'static str) -> (String, Result<Vec<Listed>, Error>) {
+        serving(answer, async |management, broker, wait| {
+            management.error_queues(&broker, wait).await
+        })
+        .await
+    }
+
+    async fn serving<T>(
+        answer: &'static str,
+        ask: impl AsyncFnOnce(Management, Broker, Duration) -> T,
+    ) -> (String, T) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serve = async {
@@ -177,7 +224,7 @@ mod tests {
         };
         let broker = Broker::parse("amqp://u:p@h/a%20b", None).unwrap();
         let management = Management { host: "127.0.0.1".to_owned(), port };
-        tokio::join!(serve, management.error_queues(&broker, Duration::from_secs(30)))
+        tokio::join!(serve, ask(management, broker, Duration::from_secs(30)))
     }
 
     #[tokio::test]
@@ -187,7 +234,9 @@ mod tests {
              [{\"name\":\"b_skipped\",\"type\":\"quorum\"},{\"name\":\"b\"},{\"name\":\"a_error\"}]",
         )
         .await;
-        assert!(request.starts_with("GET /api/queues/%61%20%62?columns=name,type HTTP/1.0\r\n"));
+        assert!(request.starts_with(
+            "GET /api/queues/%61%20%62?columns=name,type,messages_unacknowledged HTTP/1.0\r\n"
+        ));
         assert!(request.contains("Authorization: Basic dTpw\r\n"));
         let queue = |name: &str, quorum| Listed { name: name.to_owned(), quorum };
         assert_eq!(listed, Ok(vec![queue("a_error", false), queue("b_skipped", true)]));

@@ -8,7 +8,7 @@ mod error;
 mod management;
 mod publisher;
 
-pub use aside::{Aside, Limits, Look, Taken, Walk};
+pub use aside::{Aside, Limits, Look, Standing, Taken, Walk};
 pub use backoff::Backoff;
 pub use broker::Broker;
 pub use error::Error;

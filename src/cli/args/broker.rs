@@ -13,6 +13,9 @@ pub struct Relay {
     /// End when nothing is pending but what cannot be delivered
     #[arg(long)]
     pub until_empty: bool,
+    /// Deliver from a service's database too, beside the service's own delivery
+    #[arg(long)]
+    pub beside_service: bool,
     /// The broker, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
     #[arg(long, value_name = "URL")]
     pub amqp_url: Option<String>,
@@ -110,18 +113,50 @@ pub struct ErrorPick {
 /// How it is done.
 #[derive(Debug, Clone, Args)]
 pub struct ErrorWork {
-    /// Tell what would be done, and do nothing
-    #[arg(long, conflicts_with = "yes")]
-    pub dry_run: bool,
-    /// Do it
-    #[arg(long, requires = "reason")]
-    pub yes: bool,
-    /// Why; kept with every copy
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// Replay at most this many messages a second (1 to 1000)
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub rate: u16,
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+/// Whether and why work with the broker is done.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Only show what it would do; nothing is done, not even recorded
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; it goes on record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// What would be typed, where --yes is not enough: 'REPLAY prod'
+    #[arg(long, value_name = "TEXT")]
+    pub confirm: Option<String>,
+}
+
+/// What is delivered now.
+#[derive(Debug, Clone, Args)]
+#[group(id = "drained", required = true, multiple = false, args = ["outbox", "consumer", "all"])]
+pub struct Drain {
+    /// One outbox
+    #[arg(long, value_name = "ID")]
+    pub outbox: Option<String>,
+    /// The messages of one half-done consumer: the inbound message's id, a colon, the consumer's id
+    #[arg(long, value_name = "MESSAGE:CONSUMER")]
+    pub consumer: Option<String>,
+    /// Every pending outbox
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The broker, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
+    #[arg(long, value_name = "URL")]
+    pub amqp_url: Option<String>,
     #[command(flatten)]
     pub output: OutputArg,
 }

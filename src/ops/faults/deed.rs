@@ -1,10 +1,9 @@
 //! Replaying and discarding, one message after the other. The order of steps is what keeps messages from
-//! being lost: copy kept, published and confirmed, and only then removed from the error queue. Killed in
-//! between, a message is in both queues, never in none.
+//! being lost: published and confirmed, or a copy kept for good, and only then removed from the error queue.
+//! Killed in between, a message is in both places, never in none.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Chosen, Copy, Deed, Error, Keep, pick::Choice};
@@ -18,8 +17,6 @@ use crate::{
 pub struct Work {
     pub deed: Deed,
     pub choice: Choice,
-    pub by: String,
-    pub reason: String,
     /// Between two messages.
     pub pause: Duration,
     pub limits: Limits,
@@ -54,7 +51,6 @@ pub async fn run<K: Keep>(
     work: &Work,
     keep: &mut K,
     mut judge: impl AsyncFnMut(&Fault) -> Judgement,
-    clock: impl Fn() -> DateTime<Utc>,
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome { left: work.choice.left.clone(), ..Outcome::default() };
@@ -73,8 +69,7 @@ pub async fn run<K: Keep>(
                 break;
             }
         };
-        outcome.stopped =
-            through(&walk, work, chosen, &mut outcome, keep, &mut judge, &clock, stop).await;
+        outcome.stopped = through(&walk, work, chosen, &mut outcome, keep, &mut judge, stop).await;
         // What was looked at and not taken goes back to its place; the broker does it if this fails.
         let _ = walk.close().await;
         if outcome.stopped.is_some() {
@@ -126,7 +121,6 @@ async fn homes(aside: &Aside, deed: Deed, chosen: &[&Chosen]) -> Option<String> 
 }
 
 /// Walks one queue until everything chosen was met. Yields why it ended early.
-#[allow(clippy::too_many_arguments, reason = "one loop, taken out of the loop over the queues")]
 async fn through<K: Keep>(
     walk: &Walk,
     work: &Work,
@@ -134,7 +128,6 @@ async fn through<K: Keep>(
     outcome: &mut Outcome,
     keep: &mut K,
     judge: &mut impl AsyncFnMut(&Fault) -> Judgement,
-    clock: &impl Fn() -> DateTime<Utc>,
     stop: &CancellationToken,
 ) -> Option<String> {
     // They were all among the first when they were chosen, and what comes later comes behind them.
@@ -157,7 +150,7 @@ async fn through<K: Keep>(
         let meant = chosen[place];
         let judgement = judge(&fault).await;
         let step = if judgement.verdict == meant.verdict {
-            one(walk, taken, work, meant, judgement, keep, clock()).await
+            one(walk, taken, work.deed, meant, judgement, keep).await
         } else {
             Step::Left(format!("it was {}, now it is {}", meant.verdict, judgement.verdict))
         };
@@ -180,29 +173,26 @@ async fn through<K: Keep>(
 async fn one<K: Keep>(
     walk: &Walk,
     taken: Taken,
-    work: &Work,
+    deed: Deed,
     meant: &Chosen,
     judgement: Judgement,
     keep: &mut K,
-    at: DateTime<Utc>,
 ) -> Step {
-    let copy = Copy {
-        at,
-        deed: work.deed,
-        by: work.by.clone(),
-        reason: work.reason.clone(),
-        key: meant.key.clone(),
-        queue: meant.queue.clone(),
-        home: meant.home.clone(),
-        judgement,
-        properties: taken.properties(),
-        headers: taken.raw.headers.clone(),
-        body: taken.raw.body.clone(),
-    };
-    if let Err(why) = keep.keep(&copy).await {
-        return Step::Stop(format!("no copy could be kept, so nothing is taken: {why}"));
-    }
-    if work.deed == Deed::Replay {
+    if deed == Deed::Discard {
+        let copy = Copy {
+            key: meant.key.clone(),
+            queue: meant.queue.clone(),
+            home: meant.home.clone(),
+            message: meant.message,
+            judgement,
+            properties: taken.properties(),
+            headers: taken.raw.headers.clone(),
+            body: taken.raw.body.clone(),
+        };
+        if let Err(why) = keep.keep(&copy).await {
+            return Step::Stop(format!("no copy could be kept, so nothing is taken: {why}"));
+        }
+    } else {
         let Some(home) = &meant.home else {
             return Step::Left("the queue it came from is not known".to_owned());
         };
@@ -216,7 +206,7 @@ async fn one<K: Keep>(
     }
     match walk.settle(taken).await {
         Ok(()) => Step::Done,
-        Err(error) if work.deed == Deed::Replay => Step::Stop(format!(
+        Err(error) if deed == Deed::Replay => Step::Stop(format!(
             "message {} is in its queue again, but perhaps also still in {}: {error}",
             meant.key, meant.queue
         )),

@@ -1,24 +1,27 @@
 //! Copies of what is taken out of an error queue, made before it is taken.
 
-use std::{future::Future, io, path::Path};
+use std::future::Future;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
-use tokio::{fs::File, io::AsyncWriteExt};
+use sqlx::Connection;
+use uuid::Uuid;
 
-use super::Deed;
-use crate::domain::fault::{Judgement, Key};
+use crate::{
+    db::{self, Pool, discarded},
+    domain::{
+        fault::{Judgement, Key},
+        id::MessageId,
+    },
+    ops::plan::Writer,
+};
 
-/// A message as it was, with what is done to it and why.
+/// A message as it was, and what was thought of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Copy {
-    pub at: DateTime<Utc>,
-    pub deed: Deed,
-    pub by: String,
-    pub reason: String,
     pub key: Key,
     pub queue: String,
     pub home: Option<String>,
+    pub message: Option<MessageId>,
     pub judgement: Judgement,
     pub properties: Value,
     pub headers: Map<String, Value>,
@@ -35,63 +38,48 @@ pub trait Keep {
     fn keep(&mut self, copy: &Copy) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// Copies as lines of JSON in a file that only grows.
+/// Copies in schema `orderscope`, one transaction each, under the operation that is on record.
 #[derive(Debug)]
-pub struct FileKeep {
-    file: File,
+pub struct TableKeep {
+    pool: Pool,
+    operation: Uuid,
 }
 
-impl FileKeep {
-    /// Opens the file, which only its owner may read: bodies hold personal data.
-    ///
-    /// # Errors
-    /// When it cannot be made or opened.
-    pub async fn open(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        tokio::fs::create_dir_all(folder).await?;
-        let mut options = File::options();
-        options.create(true).append(true).mode(0o600);
-        let file = options.open(path).await?;
-        // A new file's name has to survive as well.
-        File::open(folder).await?.sync_all().await?;
-        Ok(Self { file })
+impl TableKeep {
+    /// For the messages of one operation.
+    #[must_use]
+    pub fn new(writer: &Writer, operation: Uuid) -> Self {
+        Self { pool: writer.pool.clone(), operation }
     }
 }
 
-impl Keep for FileKeep {
+impl Keep for TableKeep {
     async fn keep(&mut self, copy: &Copy) -> Result<(), String> {
-        let mut line = copy.json().to_string();
-        line.push('\n');
-        let written = async {
-            self.file.write_all(line.as_bytes()).await?;
-            self.file.flush().await?;
-            self.file.sync_data().await
+        let kept = async {
+            let mut session = self.pool.session("errors discard").await?;
+            let mut tx = session.begin().await?;
+            let (message, rest) = (copy.message.map(|id| id.0), copy.rest());
+            discarded::keep(&mut tx, self.operation, &copy.queue, message, &copy.body, &rest)
+                .await?;
+            tx.commit().await?;
+            session.finish();
+            Ok::<_, db::Error>(())
         };
-        written.await.map_err(|error| error.to_string())
+        kept.await.map_err(|error| error.to_string())
     }
 }
 
 impl Copy {
-    /// Everything, so that the message can be made again. A body that is no text is written as bytes.
+    /// Everything but the body, so that the message can be made again.
     #[must_use]
-    pub fn json(&self) -> Value {
-        let body = match std::str::from_utf8(&self.body) {
-            Ok(text) => json!({ "text": text }),
-            Err(_) => json!({ "bytes": self.body }),
-        };
+    pub fn rest(&self) -> Value {
         json!({
-            "at": self.at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            "deed": self.deed.name(),
-            "by": self.by,
-            "reason": self.reason,
             "key": self.key.as_str(),
-            "queue": self.queue,
             "home": self.home,
             "verdict": self.judgement.verdict.to_string(),
             "why": self.judgement.why.to_string(),
             "properties": self.properties,
             "headers": self.headers,
-            "body": body,
         })
     }
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{Error, Found};
-use crate::domain::fault::{Key, Verdict};
+use crate::domain::{
+    fault::{Key, Verdict},
+    id::MessageId,
+};
 
 /// What is done with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +35,7 @@ pub struct Chosen {
     pub queue: String,
     /// Where a replay sends it.
     pub home: Option<String>,
+    pub message: Option<MessageId>,
     pub verdict: Verdict,
     pub why: String,
 }
@@ -52,6 +56,24 @@ impl Deed {
         match self {
             Self::Replay => "replay",
             Self::Discard => "discard",
+        }
+    }
+
+    /// As audit and policies name it.
+    #[must_use]
+    pub const fn intent(self) -> &'static str {
+        match self {
+            Self::Replay => "ReplayErrors",
+            Self::Discard => "DiscardErrors",
+        }
+    }
+
+    /// What is typed to run it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Replay => "REPLAY",
+            Self::Discard => "DISCARD",
         }
     }
 
@@ -104,6 +126,7 @@ pub fn choose(found: &[Found], pick: &Pick, deed: Deed) -> Result<Choice, Error>
                 key,
                 queue: found.fault.queue.clone(),
                 home: home.ok().map(str::to_owned),
+                message: found.fault.message,
                 verdict,
                 why: found.judgement.why.to_string(),
             }),

@@ -169,6 +169,21 @@ pub fn outcome(outcome: &Outcome, deed: Deed) -> Table {
     Table { columns: vec!["key", "what", "why"], rows: done.chain(gone).chain(left).collect() }
 }
 
+/// The same for the record.
+#[must_use]
+pub fn outcome_value(outcome: &Outcome) -> Value {
+    let keys = |keys: &[crate::domain::fault::Key]| -> Value {
+        keys.iter().map(|key| Value::from(key.as_str())).collect()
+    };
+    let left = outcome.left.iter().map(|(key, why)| json!({ "key": key.as_str(), "why": why }));
+    json!({
+        "done": keys(&outcome.done),
+        "left": left.collect::<Vec<_>>(),
+        "gone": keys(&outcome.gone),
+        "stopped": outcome.stopped,
+    })
+}
+
 fn row(key: &str, what: String, why: String) -> Vec<Cell> {
     let why = if why.is_empty() { Cell::None } else { Cell::Text(why) };
     vec![Cell::Text(key.to_owned()), Cell::Text(what), why]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::{Error, Shared, Until, pass::Pass};
+use super::{Error, Scope, Shared, Until, half, pass::Pass};
 use crate::{
-    db::{self, Db},
+    db::{self, Db, ownership::Owner},
     relay::{Backoff, Publisher},
 };
 
@@ -15,6 +15,8 @@ use crate::{
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// So many outboxes are removed in one go.
 const PURGE_BATCH: i64 = 500;
+/// Between two looks for half-done consumers.
+const HALVES_EVERY: Duration = Duration::from_secs(60);
 /// When others hold what is pending, look again after this.
 const OTHERS: Duration = Duration::from_millis(50);
 const CONNECT: Duration = Duration::from_secs(5);
@@ -27,6 +29,8 @@ pub(super) struct Lane<'a> {
     pass: Pass,
     backoff: Backoff,
     purged: Option<Instant>,
+    /// When half-done consumers were last looked for.
+    looked: Option<Instant>,
 }
 
 /// What a round did.
@@ -43,7 +47,16 @@ impl<'a> Lane<'a> {
         let longest = longest.min(Duration::from_secs(30));
         let backoff = Backoff::new(first.min(longest), longest);
         let pass = Pass::new();
-        Self { shared, number, database: None, publisher: None, pass, backoff, purged: None }
+        Self {
+            shared,
+            number,
+            database: None,
+            publisher: None,
+            pass,
+            backoff,
+            purged: None,
+            looked: None,
+        }
     }
 
     pub(super) async fn run(mut self, until: Until) -> Result<(), Error> {
@@ -79,7 +92,8 @@ impl<'a> Lane<'a> {
                     }
                 }
                 Err(error) => {
-                    if until == Until::Once || until == Until::Empty && !can_pass(&error) {
+                    let hopeless = until == Until::Empty && !can_pass(&error);
+                    if until == Until::Once || hopeless || error.forbids() {
                         return Err(error);
                     }
                     tracing::warn!(lane = self.number, %error, "the relay cannot work");
@@ -115,7 +129,7 @@ impl<'a> Lane<'a> {
             Some(conn) => conn,
             empty => empty.insert(open(self.shared).await?),
         };
-        let done = self.pass.run(self.shared, conn, publisher).await;
+        let done = self.pass.run(self.shared, conn, publisher, self.shared.settings.scope).await;
         let outcome = match done {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -127,14 +141,43 @@ impl<'a> Lane<'a> {
         if outcome.broker_lost {
             self.publisher = None;
         }
-        if !outcome.took {
-            self.tidy().await?;
+        if outcome.took {
+            return Ok(Round::Delivered);
         }
-        Ok(if outcome.took { Round::Delivered } else { Round::Idle })
+        self.tidy(outcome.owner).await?;
+        Ok(if self.finish_halves().await? { Round::Delivered } else { Round::Idle })
+    }
+
+    /// Delivers for half-done consumers that nothing else will ever finish; whether there were any.
+    async fn finish_halves(&mut self) -> Result<bool, Error> {
+        let due = self.looked.is_none_or(|at| at.elapsed() >= HALVES_EVERY);
+        if self.number != 0 || self.shared.settings.scope != Scope::All || !due {
+            return Ok(false);
+        }
+        let (Some(conn), Some(publisher)) = (&mut self.database, &mut self.publisher) else {
+            return Ok(false);
+        };
+        self.looked = Some(Instant::now());
+        let mut any = false;
+        for half in half::dangerous(self.shared, conn).await? {
+            let done = self.pass.run(self.shared, conn, publisher, Scope::Half(half)).await;
+            match done {
+                Ok(outcome) => any |= outcome.took,
+                Err(error) => {
+                    self.database = None;
+                    return Err(error);
+                }
+            }
+        }
+        if any {
+            // A large one is not done with one pass.
+            self.looked = None;
+        }
+        Ok(any)
     }
 
     /// What is done while nothing is pending.
-    async fn tidy(&mut self) -> Result<(), Error> {
+    async fn tidy(&mut self, owner: Option<Owner>) -> Result<(), Error> {
         let Some(conn) = &mut self.database else { return Ok(()) };
         // What somebody else has delivered or repaired meanwhile is no longer our business.
         let noted = self.shared.journal(|journal| journal.sequences());
@@ -156,18 +199,25 @@ impl<'a> Lane<'a> {
                 changed
             });
         }
-        let Some(keep) = self.shared.settings.keep else { return Ok(()) };
+        let settings = &self.shared.settings;
+        let ours = owner == Some(Owner::Ours);
+        let Some(keep) = (if ours { settings.keep } else { settings.copies }) else {
+            return Ok(());
+        };
         if self.number != 0 || self.purged.is_some_and(|at| at.elapsed() < PURGE_EVERY) {
             return Ok(());
         }
         let Ok(keep) = chrono::TimeDelta::from_std(keep) else { return Ok(()) };
         let Some(before) = (self.shared.clock)().checked_sub_signed(keep) else { return Ok(()) };
-        let purged = db::relay::purge(conn, before, PURGE_BATCH).await?;
+        let copies = db::relay::forget_copies(conn, before, PURGE_BATCH).await?;
+        // The rows of a service are its own to purge.
+        let rows = if ours { db::relay::purge(conn, before, PURGE_BATCH).await? } else { 0 };
+        let purged = copies.max(rows);
         if purged < PURGE_BATCH.unsigned_abs() {
             self.purged = Some(Instant::now());
         }
         if purged > 0 {
-            self.shared.stats.send_modify(|stats| stats.purged += purged);
+            self.shared.stats.send_modify(|stats| stats.purged += copies + rows);
         }
         Ok(())
     }
@@ -179,7 +229,13 @@ impl<'a> Lane<'a> {
         }
         let Some(conn) = &mut self.database else { return false };
         let known = self.shared.held(|held| held.known());
-        matches!(db::relay::is_pending(conn, &known).await, Ok(false))
+        let pending = match self.shared.settings.scope {
+            Scope::All => db::relay::is_pending(conn, &known, None).await,
+            Scope::Outbox(id) => db::relay::is_pending(conn, &known, Some(id)).await,
+            Scope::Half(half) if known.contains(&half.key()) => Ok(false),
+            Scope::Half(half) => db::relay::is_half_pending(conn, half).await,
+        };
+        matches!(pending, Ok(false))
     }
 }
 
@@ -191,7 +247,7 @@ const fn can_pass(error: &Error) -> bool {
             db::Error::NotPermitted(_) | db::Error::MissingTable(_) | db::Error::Login(_)
         ),
         Error::Broker(error) => error.is_transient(),
-        Error::Journal { .. } => false,
+        Error::Journal { .. } | Error::Unrecorded | Error::OfService => false,
     }
 }
 

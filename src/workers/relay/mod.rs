@@ -5,6 +5,7 @@
 //! selection is its own. At least once: a message may go out twice only if the relay dies between the
 //! broker's confirm and the note of it in its journal, or the broker dies before it could confirm.
 
+mod half;
 mod held;
 mod journal;
 mod lane;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use half::inbound;
 pub use held::{Held, HeldOutbox};
 pub use journal::Journal;
 pub use stats::Stats;
@@ -30,8 +32,12 @@ pub use stats::Stats;
 use self::lane::Lane;
 use super::Clock;
 use crate::{
-    db::{self, Limits, relay::Most},
-    relay::{self, Broker},
+    db::{
+        self, Limits,
+        relay::{Half, Most},
+    },
+    domain::consumer::Consumer,
+    relay::{self, Broker, Management},
 };
 
 /// When to end.
@@ -54,15 +60,37 @@ pub enum NobodyListens {
     Hold,
 }
 
+/// What a relay delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every pending outbox, and the half-done consumers that nothing else will ever finish.
+    All,
+    /// One outbox.
+    Outbox(Uuid),
+    /// One half-done consumer; whoever says so has seen that its message cannot come again ([`inbound`]).
+    Half(Half),
+}
+
 /// How a relay works.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub database: PgConnectOptions,
     pub limits: Limits,
     pub broker: Broker,
-    /// How long delivered rows stay; `None` removes them in the transaction that delivers them, as
-    /// MassTransit does. Kept rows in a database of a service would stop its own clean-up.
+    pub scope: Scope,
+    /// Also in a database of a service, beside its own delivery. Else the relay ends where it finds one, also
+    /// in the middle of its work.
+    pub beside_service: bool,
+    /// How long delivered rows stay in a database of our own; `None` removes them in the transaction that
+    /// delivers them, as MassTransit does. In a database of a service they always go: kept rows would stop its
+    /// own clean-up.
     pub keep: Option<Duration>,
+    /// How long copies of them stay in schema `orderscope` where the rows themselves may not.
+    pub copies: Option<Duration>,
+    /// Whose queues tell whether the message of a half-done consumer may come again.
+    pub consumers: Vec<Consumer>,
+    /// Tells of messages that are handed out and not acknowledged, which the queues themselves do not.
+    pub management: Option<Management>,
     pub nobody_listens: NobodyListens,
     pub most: Most,
     /// The longest a transaction stays open, waiting for the broker included.
@@ -85,7 +113,12 @@ impl Settings {
             database,
             limits: Limits::default(),
             broker,
+            scope: Scope::All,
+            beside_service: false,
             keep: None,
+            copies: None,
+            consumers: vec![],
+            management: None,
             nobody_listens: NobodyListens::Deliver,
             most: Most {
                 outboxes: 500,
@@ -110,8 +143,26 @@ pub enum Error {
     Database(#[from] db::Error),
     #[error(transparent)]
     Broker(#[from] relay::Error),
+    #[error(
+        "nothing records whose database this is, so nothing is delivered from it; `orderscope attach` records \
+         that it belongs to its service"
+    )]
+    Unrecorded,
+    #[error(
+        "this database belongs to its service, which delivers from it; nothing is delivered beside it unless \
+         `orderscope relay --beside-service` says so"
+    )]
+    OfService,
     #[error("cannot keep the relay's journal in {place}: {why}; name another directory")]
     Journal { place: String, why: String },
+}
+
+impl Error {
+    /// Whether it must not deliver here, and so ends even where it was to run until told.
+    #[must_use]
+    pub const fn forbids(&self) -> bool {
+        matches!(self, Self::Unrecorded | Self::OfService)
+    }
 }
 
 /// What all lanes share.

@@ -7,9 +7,12 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Error, NobodyListens, Shared, lane::journal_error};
+use super::{Error, NobodyListens, Scope, Shared, lane::journal_error};
 use crate::{
-    db::relay::{self as table, Delivered, Progress, Row},
+    db::{
+        ownership::{self, Owner},
+        relay::{self as table, Delivered, Progress, Row},
+    },
     domain::{
         id_clock::new_id,
         parcel::{Poison, parcel},
@@ -47,6 +50,8 @@ pub(super) struct Outcome {
     /// Anything was locked.
     pub took: bool,
     pub broker_lost: bool,
+    /// Whose database it was.
+    pub owner: Option<Owner>,
 }
 
 /// One outbox in this pass.
@@ -82,6 +87,7 @@ impl Pass {
         shared: &Shared,
         conn: &mut PgConnection,
         publisher: &mut Publisher,
+        scope: Scope,
     ) -> Result<Outcome, Error> {
         self.settle_late(shared)?;
         let settings = &shared.settings;
@@ -89,14 +95,29 @@ impl Pass {
         apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
-        let mut open = table::lock(&mut tx, &apart, settings.most.outboxes).await?;
+        let (only, half) = match scope {
+            Scope::All => (None, None),
+            Scope::Outbox(id) => (Some(id), None),
+            Scope::Half(half) => (None, Some(half)),
+        };
+        let mut open = match half {
+            None => table::lock(&mut tx, &apart, only, settings.most.outboxes).await?,
+            Some(half) if apart.contains(&half.key()) => vec![],
+            Some(half) => {
+                let before = (shared.clock)() - super::half::QUIET;
+                table::lock_half(&mut tx, half, before).await?.into_iter().collect()
+            }
+        };
         // Another lane may have given one up after it was asked for; it said so before it let it go.
         shared.late(|late| open.retain(|open| !late.contains(&open.outbox_id)));
         if open.is_empty() {
             tx.rollback().await.map_err(crate::db::Error::from)?;
-            return Ok(Outcome::default());
+            let owner = Some(allowed(shared, ownership::look(conn).await?)?);
+            return Ok(Outcome { owner, ..Outcome::default() });
         }
-        let rows = table::load(&mut tx, &open, &settings.most).await?;
+        // Until the commit nobody hands the database over.
+        let owner = allowed(shared, ownership::hold(&mut tx).await?)?;
+        let rows = table::load(&mut tx, &open, half, &settings.most).await?;
         let mut works: BTreeMap<Uuid, Work> = BTreeMap::new();
         let mut counted = Counted::default();
         let lost = self.deliver(shared, publisher, rows, &mut works, &mut counted, end).await?;
@@ -115,11 +136,22 @@ impl Pass {
                 Progress { outbox: *outbox, last: work.last, lock_id: new_id(now, maker) }
             })
             .collect();
-        let keep = if settings.keep.is_some() { Delivered::Keep } else { Delivered::Delete };
-        table::record(&mut tx, &progress, keep, now).await?;
+        let keep = match owner {
+            Owner::Ours if settings.keep.is_some() => Delivered::Keep,
+            Owner::Service if settings.copies.is_some() => Delivered::Copy,
+            Owner::Ours | Owner::Service => Delivered::Delete,
+        };
+        match half {
+            None => table::record(&mut tx, &progress, keep, now).await?,
+            Some(half) => {
+                for step in &progress {
+                    table::record_half(&mut tx, half, step, keep != Delivered::Delete, now).await?;
+                }
+            }
+        }
         tx.commit().await.map_err(crate::db::Error::from)?;
         close_books(shared, &works, &counted, now)?;
-        Ok(Outcome { took: true, broker_lost: lost })
+        Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner) })
     }
 
     /// Publishes the rows and waits for the confirms; whether the connection was lost.
@@ -208,6 +240,15 @@ impl Pass {
         let waits = |id: &Uuid| mine.iter().any(|still| still.outbox == *id);
         shared.late(|late| late.retain(|id| !was.contains(id) || waits(id)));
         Ok(())
+    }
+}
+
+/// Whether this relay may deliver from a database that is recorded so.
+fn allowed(shared: &Shared, owner: Option<Owner>) -> Result<Owner, Error> {
+    match owner {
+        None => Err(Error::Unrecorded),
+        Some(Owner::Service) if !shared.settings.beside_service => Err(Error::OfService),
+        Some(owner) => Ok(owner),
     }
 }
 
