@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench targets                    # makes the data first: about 15 GB, some minutes
 //! DATABASE_URL=… cargo bench --bench targets     # on a database that is there
+//! cargo bench --bench targets -- relay 20000     # only the relay, with so many messages; needs RabbitMQ
 //! ```
 //!
 //! Prints one Markdown row a figure; `docs/performance.md` keeps them with the machine. Nothing here is a
@@ -19,7 +20,19 @@
 
 mod console;
 mod data;
+mod relay;
 mod search;
+
+#[allow(
+    dead_code,
+    clippy::panic,
+    reason = "the tests' own support, of which only the broker is used"
+)]
+#[path = "../../tests/it/support/postgres.rs"]
+mod postgres;
+#[allow(dead_code, reason = "the tests' own support")]
+#[path = "../../tests/it/support/rabbitmq.rs"]
+mod rabbitmq;
 
 use std::time::Duration;
 
@@ -27,7 +40,15 @@ use std::time::Duration;
 async fn main() {
     // `cargo bench` adds this; there is nothing to filter.
     let only: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(only));
+    let size = only.iter().find_map(|arg| arg.parse::<u32>().ok());
+    let only: Vec<&String> = only.iter().filter(|arg| arg.parse::<u32>().is_err()).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(*only));
+    if wanted("relay") {
+        relay::run(size.unwrap_or(20_000)).await;
+    }
+    if !(wanted("search") || wanted("console")) {
+        return;
+    }
     let database = data::ready().await;
     println!("| path | runs | p50 ms | p95 ms | max ms |");
     println!("|---|---|---|---|---|");

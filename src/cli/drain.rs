@@ -118,7 +118,7 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
         notes: vec![],
     };
     match work.scope {
-        Scope::All => plan.title = "deliver every pending outbox".to_owned(),
+        Scope::All => "deliver every pending outbox".clone_into(&mut plan.title),
         Scope::Outbox(id) => {
             plan.title = format!("deliver outbox {id}");
             plan.targets = vec![id.to_string()];

@@ -18,7 +18,7 @@ use orderscope::{
     relay::{Aside, Confirmed, Limits},
 };
 use serde_json::{Value, json};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,7 @@ use crate::{
         postgres::pg18,
         rabbitmq::{self, Broker},
     },
+    verbs::Home,
 };
 
 const REAL: &str = include_str!("../fixtures/error-queues.jsonl");
@@ -143,22 +144,24 @@ impl Person {
         assert_eq!(done.code, code, "{arguments:?}: {} {}", done.out, done.err);
         serde_json::from_str(&done.out).unwrap()
     }
+}
 
-    /// The copies that were kept.
-    fn copies(&self) -> Vec<Value> {
-        fn find(dir: &std::path::Path) -> Option<std::path::PathBuf> {
-            let mut entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-            entries.find_map(|path| {
-                if path.is_dir() {
-                    return find(&path);
-                }
-                path.ends_with("error-queues.jsonl").then_some(path)
-            })
-        }
-        let Some(path) = find(self.dir.path()) else { return vec![] };
-        let text = std::fs::read_to_string(path).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+/// The copies that were kept, oldest first.
+async fn copies(database: &PgConnectOptions) -> Vec<Value> {
+    let mut conn = PgConnection::connect_with(database).await.unwrap();
+    let sql = "SELECT to_jsonb(k) - 'body' || jsonb_build_object('text', convert_from(body, 'UTF8')) \
+        FROM orderscope.kept_messages k ORDER BY number";
+    sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap()
+}
+
+/// A stage of one's own, recorded as its service's.
+async fn attached(stage: &'static str) -> PgConnectOptions {
+    let options = fixture::own(pg18(), Schema::Document, stage).await;
+    let mut conn = PgConnection::connect_with(&options).await.unwrap();
+    let mut tx = conn.begin().await.unwrap();
+    orderscope::db::ownership::attach(&mut tx, None).await.unwrap();
+    tx.commit().await.unwrap();
+    options
 }
 
 /// How many rows say so.
@@ -167,7 +170,7 @@ fn count(rows: &[Value], field: &str, value: &str) -> usize {
 }
 
 async fn handled() -> PgConnectOptions {
-    fixture::stage(pg18(), Schema::Document, "2-delivered").await
+    attached("2-delivered").await
 }
 
 async fn untouched(broker: &Broker) {
@@ -219,17 +222,31 @@ async fn looking_tells_duplicates_from_failures_and_leaves_everything_in_its_pla
 async fn in_bulk_what_waits_is_replayed_as_it_was_and_what_is_done_discarded() {
     let broker = rabbitmq::broker().await;
     plant(&broker, &real(), &[COMPLETE, FAILED]).await;
-    let person = Person::new(&handled().await, &broker);
+    let database = handled().await;
+    let person = Person::new(&database, &broker);
     let replay = [&["replay", "--all"], &BOTH[..]].concat();
 
     let planned = person.json(&[&replay[..], &["--dry-run"]].concat(), 0);
     let what = format!("replay to {FAILED}");
     assert_eq!((count(&planned, "what", &what), count(&planned, "what", "leave")), (3, 5));
-    assert_eq!(person.run(&replay).code, 4, "without --yes nothing is done");
-    assert_eq!(person.run(&[&replay[..], &["--yes"]].concat()).code, 2, "nor without a reason");
-    assert!(person.copies().is_empty());
+    assert_eq!(person.run(&[&replay[..], &["--yes"]].concat()).code, 2, "a reason is needed");
+    let replay = [&replay[..], &["--reason", "the service is back"]].concat();
+    let asked = person.run(&replay);
+    assert_eq!(asked.code, 4, "without --yes nothing is done: {}", asked.err);
+    for told in [
+        "ReplayErrors",
+        "the service is back",
+        "to basket-checkout-failed",
+        "5 are left",
+        "say --yes",
+    ] {
+        assert!(asked.err.contains(told), "no {told:?} in {}", asked.err);
+    }
+    let refused = person.run(&[&replay[..], &["--yes", "--read-only"]].concat());
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert_eq!(broker.depth("basket-checkout-failed_error").await, 3);
 
-    let replay = [&replay[..], &["--yes", "--reason", "the service is back"]].concat();
+    let replay = [&replay[..], &["--yes"]].concat();
     let done = person.json(&replay, 5);
     assert_eq!((count(&done, "what", "replayed"), count(&done, "what", "left")), (3, 5));
     assert_eq!(broker.depth("basket-checkout-failed_error").await, 0);
@@ -249,14 +266,60 @@ async fn in_bulk_what_waits_is_replayed_as_it_was_and_what_is_done_discarded() {
     assert_eq!(count(&done, "what", "discarded"), 5);
     assert_eq!(broker.depth("basket-checkout-complete_error").await, 0);
     assert_eq!(broker.depth(COMPLETE).await, 0);
-    let copies = person.copies();
-    assert_eq!((count(&copies, "deed", "replay"), count(&copies, "deed", "discard")), (3, 5));
-    for (copy, was) in copies[3..].iter().zip(&real()) {
-        assert_eq!(copy["properties"]["message_id"], was.id);
-        assert_eq!(copy["body"]["text"], was.body);
-        assert_eq!(copy["headers"]["MT-Reason"], "fault");
-        assert_eq!(copy["reason"], "duplicates");
+    let copies = copies(&database).await;
+    assert_eq!(copies.len(), 5, "what was replayed is in its queue");
+    for (copy, was) in copies.iter().zip(&real()) {
+        assert_eq!(
+            (&copy["cause"], &copy["message_id"]),
+            (&"discarded".into(), &was.id.as_str().into())
+        );
+        assert_eq!(copy["place"], "basket-checkout-complete_error");
+        assert_eq!(copy["rest"]["properties"]["message_id"], was.id);
+        assert_eq!(copy["text"], was.body);
+        assert_eq!(copy["rest"]["headers"]["MT-Reason"], "fault");
     }
+    let home = Home::on(&database);
+    let list = home.json(&["audit", "list"], 0);
+    let list = list.as_array().unwrap();
+    let intents: Vec<_> = list.iter().map(|entry| entry["intent"].as_str().unwrap()).collect();
+    assert_eq!(intents, ["DiscardErrors", "DiscardErrors", "ReplayErrors", "ReplayErrors"]);
+    let meant = &list[1];
+    assert_eq!(
+        (&meant["reason"], &copies[0]["operation"]),
+        (&"duplicates".into(), &meant["operation"])
+    );
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let after = "SELECT after::jsonb FROM orderscope.audit_entries ORDER BY number DESC LIMIT 1";
+    let after: Value = sqlx::query_scalar(after).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(after["became"]["done"].as_array().unwrap().len(), 5);
+    assert_eq!(after["ended"], meant["operation"]);
+    assert_eq!(list[3]["targets"].as_str().unwrap().split(' ').count(), 3);
+    assert_eq!(home.json(&["audit", "verify"], 0)["sound"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_taken_that_cannot_be_recorded_or_is_not_allowed() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real(), &[COMPLETE, FAILED]).await;
+    let database = fixture::stage(pg18(), Schema::Document, "2-delivered").await;
+    let bare = Person::new(&database, &broker);
+    let allowed = Person::new(&handled().await, &broker);
+    let config = format!(
+        "[contexts.shop]\nurl = \"{}\"\nallow = {{ nobody = [\"ReplayErrors\"] }}\n",
+        allowed.database
+    );
+    std::fs::write(allowed.dir.path().join("shop.toml"), config).unwrap();
+    for deed in ["replay", "discard"] {
+        let bulk = [&[deed, "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
+        let done = bare.run(&bulk);
+        assert_eq!(done.code, 4, "{}", done.err);
+        assert!(done.err.contains("orderscope attach"), "{}", done.err);
+        let other = [&bulk[..], &["--config", "shop.toml", "--context", "shop"]].concat();
+        let done = allowed.run(&other);
+        assert_eq!(done.code, 4, "{}", done.err);
+        assert!(done.err.contains("not allowed to your roles in shop"), "{}", done.err);
+    }
+    untouched(&broker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,8 +327,7 @@ async fn what_may_have_been_done_is_replayed_only_by_name_and_on_demand() {
     let broker = rabbitmq::broker().await;
     plant(&broker, &real(), &[COMPLETE, FAILED]).await;
     // An inbox without rows tells nothing.
-    let database = fixture::stage(pg18(), Schema::Document, "1-backlog").await;
-    let person = Person::new(&database, &broker);
+    let person = Person::new(&attached("1-backlog").await, &broker);
     let listed = person.json(&[&["list"], &BOTH[..]].concat(), 0);
     let verdicts =
         (count(&listed, "verdict", "probable duplicate"), count(&listed, "verdict", "unknown"));
@@ -280,7 +342,11 @@ async fn what_may_have_been_done_is_replayed_only_by_name_and_on_demand() {
     assert!(refused[0]["why"].as_str().unwrap().contains("--run-again"), "{refused:?}");
     assert_eq!(broker.depth("basket-checkout-failed_error").await, 3);
 
-    let done = person.json(&[&one[..], &["--run-again"]].concat(), 0);
+    let again = [&one[..], &["--run-again"]].concat();
+    let asked = person.run(&again);
+    assert_eq!(asked.code, 4, "--yes is not enough: {}", asked.err);
+    assert!(asked.err.contains("--confirm 'REPLAY database'"), "{}", asked.err);
+    let done = person.json(&[&again[..], &["--confirm", "REPLAY database"]].concat(), 0);
     assert_eq!(done[0]["what"], "replayed");
     let back = broker.take(FAILED).await;
     assert_eq!(back.iter().map(rabbitmq::Taken::id).collect::<Vec<_>>(), [real()[6].id.clone()]);
@@ -339,12 +405,11 @@ async fn everything(broker: &orderscope::relay::Broker, deed: Deed) -> Work {
         home: Some("busy".to_owned()),
         verdict: Verdict::Waiting,
         why: String::new(),
+        message: None,
     });
     Work {
         deed,
         choice: Choice { chosen: chosen.collect(), left: vec![] },
-        by: "tests".to_owned(),
-        reason: "tests".to_owned(),
         pause: Duration::ZERO,
         limits: Limits::default(),
     }
@@ -356,20 +421,16 @@ fn waiting() -> Judgement {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_copied_is_not_taken() {
-    for deed in [Deed::Replay, Deed::Discard] {
-        let broker = rabbitmq::broker().await;
-        plant(&broker, &skipped(5), &["busy"]).await;
-        let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
-        let work = everything(&to, deed).await;
-        let judge = async |_: &Fault| waiting();
-        let stop = CancellationToken::new();
-        let outcome =
-            faults::run(&to, &work, &mut Full(2), judge, chrono::Utc::now, &stop).await.unwrap();
-        assert_eq!((outcome.done.len(), outcome.left.len()), (2, 3));
-        assert!(outcome.stopped.unwrap().contains("the disk is full"));
-        assert_eq!(broker.depth("busy_skipped").await, 3);
-        assert_eq!(broker.depth("busy").await, if deed == Deed::Replay { 2 } else { 0 });
-    }
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(5), &["busy"]).await;
+    let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
+    let work = everything(&to, Deed::Discard).await;
+    let judge = async |_: &Fault| waiting();
+    let stop = CancellationToken::new();
+    let outcome = faults::run(&to, &work, &mut Full(2), judge, &stop).await.unwrap();
+    assert_eq!((outcome.done.len(), outcome.left.len()), (2, 3));
+    assert!(outcome.stopped.unwrap().contains("the disk is full"));
+    assert_eq!((broker.depth("busy_skipped").await, broker.depth("busy").await), (3, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -393,13 +454,12 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
         waiting()
     };
     let (mut keep, stop) = (Full(usize::MAX), CancellationToken::new());
-    let outcome = faults::run(&to, &work, &mut keep, judge, chrono::Utc::now, &stop).await.unwrap();
+    let outcome = faults::run(&to, &work, &mut keep, judge, &stop).await.unwrap();
     assert_eq!(outcome.left, [(first, "it was waiting, now it is done".to_owned())]);
     assert_eq!(outcome.gone, [work.choice.chosen[1].key.clone()]);
     assert_eq!((outcome.done.len(), outcome.stopped), (2, None));
     stop.cancel();
-    let outcome =
-        faults::run(&to, &work, &mut keep, async |_: &Fault| waiting(), chrono::Utc::now, &stop);
+    let outcome = faults::run(&to, &work, &mut keep, async |_: &Fault| waiting(), &stop);
     assert_eq!(outcome.await.unwrap().stopped.as_deref(), Some("stopped by the operator"));
     assert_eq!((broker.depth("busy_skipped").await, broker.depth("busy").await), (1, 2));
 }
@@ -457,5 +517,6 @@ async fn a_broker_that_cannot_be_used_is_told_with_its_cause() {
     assert_eq!(done.code, 4, "{}", done.err);
     assert!(!done.err.contains("wrong"), "{}", done.err);
     assert_eq!(person.run(&["list"]).code, 2, "no queue is named");
-    assert_eq!(person.run(&["replay", "--queue", "a_error"]).code, 2, "no message is named");
+    let none = ["replay", "--queue", "a_error", "--reason", "x"];
+    assert_eq!(person.run(&none).code, 2, "no message is named");
 }

@@ -1,7 +1,10 @@
 //! The relay against a real RabbitMQ: order, nothing lost, nothing doubled without a fault, faults told.
 
 mod delivery;
+mod drain;
 mod faults;
+mod half;
+mod ownership;
 mod poison;
 mod wire;
 
@@ -99,6 +102,15 @@ fn arrived(taken: &[Taken], outboxes: u32, messages: u32) -> usize {
     }
     assert_eq!(seen.len(), (outboxes * messages) as usize, "some were lost");
     taken.len() - seen.len()
+}
+
+/// Records that the database belongs to its service.
+async fn attach(database: &PgConnectOptions) {
+    let mut conn = PgConnection::connect_with(database).await.unwrap();
+    let mut tx = conn.begin().await.unwrap();
+    orderscope::db::ownership::attach(&mut tx, None).await.unwrap();
+    tx.commit().await.unwrap();
+    conn.close().await.unwrap();
 }
 
 fn journal(dir: &Path) -> PathBuf {

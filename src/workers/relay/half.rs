@@ -43,7 +43,7 @@ pub(super) async fn dangerous(
             Ok(Inbound::Gone) => out.push(half),
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, queue = consumer.queue, "cannot look into the queue")
+                tracing::warn!(%error, queue = consumer.queue, "cannot look into the queue");
             }
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use orderscope::workers::relay::NobodyListens;
 use sqlx::{Connection, PgConnection};
 
-use super::{EXCHANGE, PENDING, QUEUE, arrived, count, plant, recorded, settings, until_empty};
+use super::{
+    EXCHANGE, PENDING, QUEUE, arrived, attach, count, plant, recorded, settings, until_empty,
+};
 use crate::support::{
     fixture::{self, Schema},
     postgres::{managed, pg18},
@@ -56,14 +58,38 @@ async fn in_a_services_database_delivered_rows_go_as_they_do_with_the_service() 
     ];
     broker.bind(QUEUE, &exchanges).await;
     let inbox = count(&database, "SELECT count(*) FROM inbox_state").await;
+    attach(&database).await;
     let mut settings = settings(&database, &broker);
-    settings.keep = None;
-    let stats = until_empty(settings).await.unwrap();
+    settings.beside_service = true;
+    // Meant for databases of our own: here the rows go all the same.
+    settings.keep = Some(Duration::from_secs(86_400));
+    settings.copies = Some(Duration::from_secs(86_400));
+    let before: Vec<(uuid::Uuid, String)> = messages(&database).await;
+    let stats = until_empty(settings.clone()).await.unwrap();
     assert_eq!((recorded(&stats), stats.returned), (137, 0));
     assert_eq!(broker.take(QUEUE).await.len(), 137);
     let left = "SELECT (SELECT count(*) FROM outbox_message) + (SELECT count(*) FROM outbox_state)";
     assert_eq!(count(&database, left).await, 0);
     assert_eq!(count(&database, "SELECT count(*) FROM inbox_state").await, inbox);
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let kept = "SELECT message_id, convert_from(body, 'UTF8') FROM orderscope.kept_messages \
+        WHERE cause = 'delivered' AND rest ->> 'outbox_id' = place ORDER BY message_id";
+    let kept: Vec<(uuid::Uuid, String)> = sqlx::query_as(kept).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(kept, before);
+    // Copies go after their time, what an operator took out does not.
+    let aged = "UPDATE orderscope.kept_messages SET kept_at = now() - interval '2 days', \
+        cause = CASE WHEN number % 2 = 0 THEN 'quarantined' ELSE cause END";
+    sqlx::query(aged).execute(&mut conn).await.unwrap();
+    let stats = until_empty(settings).await.unwrap();
+    let left = count(&database, "SELECT count(*) FROM orderscope.kept_messages").await;
+    assert_eq!((stats.purged, left), (137 - 68, 68));
+}
+
+/// Every message's id and body.
+async fn messages(database: &sqlx::postgres::PgConnectOptions) -> Vec<(uuid::Uuid, String)> {
+    let mut conn = PgConnection::connect_with(database).await.unwrap();
+    let sql = "SELECT message_id, body FROM outbox_message ORDER BY message_id";
+    sqlx::query_as(sql).fetch_all(&mut conn).await.unwrap()
 }
 
 #[tokio::test]
