@@ -98,17 +98,18 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
         session.db.read("messages drain", &stop, async move |conn| {
             let owner = crate::db::ownership::look(conn).await?;
             let waiting = match scope {
-                Scope::All => table::waiting(conn, None).await.map(Some)?,
-                Scope::Outbox(id) => table::waiting(conn, Some(id)).await.map(Some)?,
+                Scope::All => Some(no_time(table::waiting(conn, None).await?)),
+                Scope::Outbox(id) => Some(no_time(table::waiting(conn, Some(id)).await?)),
                 Scope::Half(half) => {
-                    table::half_waiting(conn, half).await?.map(|(messages, _)| (1, messages))
+                    let found = table::half_waiting(conn, half).await?;
+                    found.map(|(messages, consumed)| (1, messages, Some(consumed)))
                 }
             };
             Ok((owner, waiting))
         })
     };
     let (owner, waiting) = read(work.scope).await?;
-    let (outboxes, messages) = waiting.unwrap_or_default();
+    let (outboxes, messages, consumed) = waiting.unwrap_or_default();
     let mut plan = Plan {
         title: String::new(),
         targets: vec![],
@@ -118,7 +119,7 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
         notes: vec![],
     };
     match work.scope {
-        Scope::All => "deliver every pending outbox".clone_into(&mut plan.title),
+        Scope::All => "deliver everything that is pending".clone_into(&mut plan.title),
         Scope::Outbox(id) => {
             plan.title = format!("deliver outbox {id}");
             plan.targets = vec![id.to_string()];
@@ -126,7 +127,9 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
         Scope::Half(half) => {
             plan.title = format!("deliver for consumer {}", half.consumer_id);
             plan.targets = vec![half.message_id.to_string(), half.consumer_id.to_string()];
-            if waiting.is_some() {
+            if consumed.is_some_and(|at| Utc::now() - at < relay::QUIET) {
+                plan.blocked = Some("it may still be at work: try again in a minute".to_owned());
+            } else if consumed.is_some() {
                 plan.blocked = in_the_way(relay::inbound(work, half).await?);
             }
         }
@@ -143,6 +146,10 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
             .to_owned(),
     );
     Ok(plan)
+}
+
+const fn no_time((outboxes, messages): (i64, i64)) -> (i64, i64, Option<chrono::DateTime<Utc>>) {
+    (outboxes, messages, None)
 }
 
 /// Why a half-done consumer is left to itself.

@@ -149,7 +149,7 @@ pub struct Drain {
     /// The messages of one half-done consumer: the inbound message's id, a colon, the consumer's id
     #[arg(long, value_name = "MESSAGE:CONSUMER")]
     pub consumer: Option<String>,
-    /// Every pending outbox
+    /// Every pending outbox, and half-done consumers that nothing else will finish
     #[arg(long)]
     pub all: bool,
     #[command(flatten)]

@@ -59,7 +59,10 @@ pub async fn lock_half(
 /// Whether it still has messages to deliver, whoever works on it.
 pub async fn is_half_pending(conn: &mut PgConnection, half: Half) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM public.inbox_state i WHERE i.message_id = $1 \
-         AND i.consumer_id = $2 AND i.consumed IS NOT NULL AND i.delivered IS NULL)";
+         AND i.consumer_id = $2 AND i.consumed IS NOT NULL AND i.delivered IS NULL \
+         AND EXISTS (SELECT FROM public.outbox_message m WHERE m.inbox_message_id = i.message_id \
+                     AND m.inbox_consumer_id = i.consumer_id \
+                     AND m.sequence_number > coalesce(i.last_sequence_number, 0)))";
     let asked = sqlx::query_scalar(sql).bind(half.message_id).bind(half.consumer_id);
     Ok(asked.fetch_one(conn).await?)
 }

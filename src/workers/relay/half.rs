@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A consumer that did something so short ago may still be at it.
-pub(super) const QUIET: TimeDelta = TimeDelta::minutes(1);
+pub const QUIET: TimeDelta = TimeDelta::minutes(1);
 /// So many are looked into at a time.
 const MOST: i64 = 20;
 /// So many messages of a queue are looked at.

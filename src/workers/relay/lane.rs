@@ -169,8 +169,8 @@ impl<'a> Lane<'a> {
                 }
             }
         }
-        if any {
-            // A large one is not done with one pass.
+        if any || self.shared.late(|late| !late.is_empty()) {
+            // A large one is not done with one pass, nor one whose confirm is still to come.
             self.looked = None;
         }
         Ok(any)

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use half::inbound;
+pub use half::{QUIET, inbound};
 pub use held::{Held, HeldOutbox};
 pub use journal::Journal;
 pub use stats::Stats;
