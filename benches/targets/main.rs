@@ -4,6 +4,7 @@
 //! cargo bench --bench targets                    # makes the data first: about 15 GB, some minutes
 //! DATABASE_URL=… cargo bench --bench targets     # on a database that is there
 //! cargo bench --bench targets -- commands        # a part; this one makes a small database of its own
+//! cargo bench --bench targets -- relay 20000     # only the relay, with so many messages; needs RabbitMQ
 //! ```
 //!
 //! Prints one Markdown row a figure; `docs/performance.md` keeps them with the machine. Nothing here is a
@@ -21,7 +22,19 @@
 mod commands;
 mod console;
 mod data;
+mod relay;
 mod search;
+
+#[allow(
+    dead_code,
+    clippy::panic,
+    reason = "the tests' own support, of which only the broker is used"
+)]
+#[path = "../../tests/it/support/postgres.rs"]
+mod postgres;
+#[allow(dead_code, reason = "the tests' own support")]
+#[path = "../../tests/it/support/rabbitmq.rs"]
+mod rabbitmq;
 
 use std::time::Duration;
 
@@ -29,7 +42,9 @@ use std::time::Duration;
 async fn main() {
     // `cargo bench` adds this; there is nothing to filter.
     let only: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(only));
+    let size = only.iter().find_map(|arg| arg.parse::<u32>().ok());
+    let only: Vec<&String> = only.iter().filter(|arg| arg.parse::<u32>().is_err()).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(*only));
     if wanted("search") || wanted("console") {
         let database = data::ready().await;
         println!("| path | runs | p50 ms | p95 ms | max ms |");
@@ -41,6 +56,9 @@ async fn main() {
             console::run(&database);
         }
         database.close().await;
+    }
+    if wanted("relay") {
+        relay::run(size.unwrap_or(20_000)).await;
     }
     if wanted("commands") {
         commands::run().await;

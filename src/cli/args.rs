@@ -2,11 +2,15 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+mod broker;
 mod write;
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use broker::{
+    Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay, RunArgs,
+};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, WriteArgs,
 };
@@ -125,6 +129,15 @@ pub enum Verb {
     /// The record of what operators did
     #[command(subcommand)]
     Audit(Audit),
+    /// Deliver outbox messages to RabbitMQ
+    ///
+    /// Messages leave in order inside each outbox, each confirmed by the broker. Several relays, and a running
+    /// MassTransit, share the work. A message that cannot be delivered holds its own outbox only, and is told.
+    #[command(after_help = RELAY_HELP)]
+    Relay(Relay),
+    /// The broker's error queues: what failed there, replayed or set aside
+    #[command(subcommand)]
+    Errors(Errors),
     /// Open the console at an ops:// link
     Open {
         /// `ops://CONTEXT/order/ID@VERSION?diff=A:B`, `ops://CONTEXT/orders?q=QUERY` or
@@ -279,6 +292,8 @@ pub enum Messages {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// Deliver now: one outbox, all that are pending, or a half-done consumer's
+    Drain(Drain),
 }
 
 /// The lists of messages.

@@ -43,22 +43,54 @@ const fn name(verdict: Verdict) -> &'static str {
     }
 }
 
-fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
-    let head = format!("─ PLAN  {} ", text::clean(&plan.title));
+/// What every plan begins with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub title: &'a str,
+    pub command: &'a str,
+    pub reason: Option<&'a str>,
+}
+
+/// A plan of work that is no single transaction: labelled lines under the same head.
+pub(super) fn sheet(
+    head: Head<'_>,
+    writer: &Writer,
+    place: &str,
+    lines: &[(&str, String)],
+) -> String {
+    let mut out = begun(head, writer, place);
+    for (label, value) in lines {
+        line(&mut out, label, value);
+    }
+    out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
+}
+
+fn begun(head: Head<'_>, writer: &Writer, place: &str) -> String {
+    let title = format!("─ PLAN  {} ", text::clean(head.title));
     let tail = " (nothing has run) ─";
-    let gap = WIDTH.saturating_sub(2 + head.width() + tail.width());
-    let mut out = format!("┌{head}{}{tail}┐\n", "─".repeat(gap));
+    let gap = WIDTH.saturating_sub(2 + title.width() + tail.width());
+    let mut out = format!("┌{title}{}{tail}┐\n", "─".repeat(gap));
     let operator = writer.operator();
     let policy = writer.policy();
     let prod = if policy.production { "PROD " } else { "" };
-    line(&mut out, "command   ", plan.request.intent.name());
+    line(&mut out, "command   ", head.command);
     line(&mut out, "target    ", &format!("{prod}{} {place}", policy.context));
     line(
         &mut out,
         "you       ",
         &format!("{}@{} ({})", operator.name, operator.host, operator.role),
     );
-    line(&mut out, "reason    ", plan.request.why().unwrap_or("none given"));
+    line(&mut out, "reason    ", head.reason.unwrap_or("none given"));
+    out
+}
+
+fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
+    let head = Head {
+        title: &plan.title,
+        command: plan.request.intent.name(),
+        reason: plan.request.why(),
+    };
+    let mut out = begun(head, writer, place);
     line(&mut out, "", "preconditions");
     for check in &plan.checks {
         line(&mut out, &format!("  {:<6}", name(check.verdict)), &check.text);

@@ -1,8 +1,8 @@
 //! Opening the full-screen console.
 
-use super::{Failure, Outcome, args::Global, given};
+use super::{Failure, Outcome, args::Global, given, relay::Background};
 use crate::{
-    config::{Settings, choose},
+    config::{Settings, Target, choose},
     ops::operator::Operator,
     session,
     tui::{
@@ -21,15 +21,30 @@ pub(super) async fn open(
     settings: &Settings,
     link: Option<&str>,
 ) -> color_eyre::Result<Outcome> {
-    let options = match options(global, settings, link) {
+    let (options, target) = match options(global, settings, link) {
         Ok(options) => options,
         Err(failure) => return Ok(Err(failure)),
     };
-    let ended = runtime::run(options).await?;
+    // Whoever only looks delivers nothing either.
+    let background =
+        if options.policy.read_only { Ok(None) } else { Background::start(&target, settings) };
+    let relay = match background {
+        Ok(relay) => relay,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let ended = runtime::run(options).await;
+    if let Some(relay) = relay {
+        relay.end().await;
+    }
+    let ended = ended?;
     Ok(ended.map_err(|ended| Failure { message: ended.message, code: ended.code }))
 }
 
-fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<Options, Failure> {
+fn options(
+    global: &Global,
+    settings: &Settings,
+    link: Option<&str>,
+) -> Result<(Options, Target), Failure> {
     let mut given = given(global);
     let mut route = Route::Orders { query: String::new() };
     if let Some(link) = link {
@@ -62,7 +77,8 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         .map_err(|error| Failure::usage(error.to_string()))?;
     let limits = super::open::limits(settings);
     let watch = super::open::watch(settings);
-    Ok(Options {
+    let target = context.target.clone();
+    let options = Options {
         services: Services::new(context, limits, operator, policy.clone(), watch),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
@@ -71,5 +87,6 @@ fn options(global: &Global, settings: &Settings, link: Option<&str>) -> Result<O
         interval: settings.interval,
         policy,
         route,
-    })
+    };
+    Ok((options, target))
 }

@@ -27,6 +27,7 @@ use crate::{
 pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) -> Outcome {
     let key = match &verb {
         Messages::Show { id, .. } | Messages::Why { id: Some(id), .. } => Some(parse(id)?),
+        Messages::Drain(args) => return super::drain::run(args, global, settings).await,
         Messages::Status { .. } | Messages::List { .. } | Messages::Why { id: None, .. } => None,
     };
     let watch = open::watch(settings);
@@ -44,6 +45,8 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         (Messages::Status { output } | Messages::Show { output, .. }, _) => {
             status(&session, &watch, output.output, settings).await
         }
+        // It opens the database by itself, to write.
+        (Messages::Drain(_), _) => Ok(exit::FOUND),
     };
     session.close().await;
     done

@@ -7,12 +7,16 @@ mod card;
 mod console;
 mod db;
 mod demo;
+mod drain;
+mod errors;
 mod input;
 mod messages;
 mod open;
 mod order;
 mod orders;
 mod ownership;
+mod relay;
+mod running;
 mod write;
 
 use std::io::Write;
@@ -133,8 +137,10 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Audit(verb)) => audit::run(verb, global, &settings).await,
         Some(Verb::Attach(args)) => ownership::attach(&args, global, &settings).await,
         Some(Verb::HandOver(args)) => ownership::hand_over(&args, global, &settings).await,
-        Some(Verb::Messages(verb)) => messages::run(verb, global, &settings).await,
+        Some(Verb::Messages(verb)) => Box::pin(messages::run(verb, global, &settings)).await,
         Some(Verb::Inbox(verb)) => messages::inbox(verb, global, &settings).await,
+        Some(Verb::Relay(verb)) => Box::pin(relay::run(verb, global, &settings)).await,
+        Some(Verb::Errors(verb)) => Box::pin(errors::run(verb, global, &settings)).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,

@@ -2,10 +2,13 @@
 
 use std::io::{IsTerminal, Write};
 
+use sqlx::postgres::PgConnectOptions;
+
 use super::{Failure, Outcome, args::Global, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
     db::{Limits, migrate},
+    embedded::{self, Lease},
     ops::messages::Watch,
     session::{self, Session},
 };
@@ -58,17 +61,25 @@ pub(super) fn may_write(global: &Global, settings: &Settings) -> Result<(), Fail
 pub(super) async fn writable(
     global: &Global,
     settings: &Settings,
-) -> Result<(sqlx::PgConnection, Option<crate::embedded::Lease>), Failure> {
+) -> Result<(sqlx::PgConnection, Option<Lease>), Failure> {
+    let (options, lease) = own(global, settings).await?;
+    Ok((session::connect(&options).await?, lease))
+}
+
+/// The address for sessions of one's own, past any pooler, and what must be left at the end.
+pub(super) async fn own(
+    global: &Global,
+    settings: &Settings,
+) -> Result<(PgConnectOptions, Option<Lease>), Failure> {
     let Context { target, .. } = choose(&given(global), settings)?;
-    let (options, lease) = match target {
+    Ok(match target {
         Target::Server(server) => (server.direct.unwrap_or(server.options), None),
         Target::Embedded => {
-            let config = crate::embedded::Config::from_env();
-            let lease = crate::embedded::join(&config, &|step| tell(&step.to_string())).await?;
+            let config = embedded::Config::from_env();
+            let lease = embedded::join(&config, &|step| tell(&step.to_string())).await?;
             (lease.options().clone(), Some(lease))
         }
-    };
-    Ok((session::connect(&options).await?, lease))
+    })
 }
 
 /// `orderscope migrate`

@@ -126,7 +126,7 @@ fn address(what: &'static str, url: &str) -> Result<PgConnectOptions, Error> {
 }
 
 /// Whether `user:password@` or `?password=` stands in a URL.
-fn has_password(url: &str) -> bool {
+pub(super) fn has_password(url: &str) -> bool {
     without_password(url) != url
 }
 

@@ -28,6 +28,12 @@ pub struct File {
     /// Keys by action name, in place of the defaults.
     #[serde(default)]
     pub keys: BTreeMap<String, Vec<String>>,
+    /// The relay: which broker, how much.
+    #[serde(default)]
+    pub relay: RelayFile,
+    /// The broker's error queues.
+    #[serde(default)]
+    pub errors: ErrorsFile,
     /// Named databases.
     #[serde(default)]
     pub contexts: BTreeMap<String, ContextFile>,
@@ -54,6 +60,19 @@ pub struct MessagesFile {
     pub consumers: Vec<String>,
 }
 
+/// `[errors]`: the broker's error queues and who consumes what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorsFile {
+    /// `_error` and `_skipped` queues. Default: those of the consumers' queues.
+    #[serde(default)]
+    pub queues: Vec<String>,
+    /// `http://HOST:PORT` of the broker's management interface. Default: it is not asked.
+    pub management: Option<String>,
+    /// Seconds that the service keeps delivered inbox rows. Default: told from the oldest one.
+    pub inbox_window: Option<u32>,
+}
+
 /// One named database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,6 +97,26 @@ pub struct ContextFile {
     /// Commands by database role; `*` is all of them.
     #[serde(default)]
     pub allow: BTreeMap<String, Vec<String>>,
+}
+
+/// `[relay]`: delivery of outbox messages to RabbitMQ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayFile {
+    /// `amqp://USER@HOST:PORT/VIRTUALHOST`; the password is better in `ORDERSCOPE_AMQP_PASSWORD`.
+    pub broker: Option<String>,
+    /// Days that delivered rows stay in a managed database (default: 7), and copies of them in an attached one
+    /// (default: none).
+    pub keep_days: Option<u32>,
+    /// Outboxes in one transaction. Default: 500.
+    pub outboxes: Option<u16>,
+    /// Messages in one transaction. Default: 1000.
+    pub messages: Option<u16>,
+    /// Megabytes of bodies in one transaction. Default: 8.
+    pub megabytes: Option<u16>,
+    /// Hold a message that no queue wants instead of counting it as delivered. Default: no.
+    #[serde(default)]
+    pub hold_returned: bool,
 }
 
 /// Reads a file; one that does not exist and need not is an empty one.

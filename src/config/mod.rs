@@ -12,11 +12,16 @@ use chrono::TimeDelta;
 
 pub use self::{
     database::{Context, Given, Server, Target, choose},
-    file::{ContextFile, File, MessagesFile},
+    file::{ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };
-use crate::domain::{consumer::Consumer, decide::COMMANDS, diagnosis::Thresholds, zone::Zone};
+use crate::domain::{
+    consumer::Consumer,
+    decide::{COMMANDS, OPERATIONS},
+    diagnosis::Thresholds,
+    zone::Zone,
+};
 
 /// What is wrong with the settings; always names the place and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,9 +36,13 @@ pub enum Error {
     Value { what: &'static str, value: String, why: String },
     #[error(
         "a password on the command line can be read by every user of this machine; put it into \
-         PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL"
+         PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL (for the broker: ORDERSCOPE_AMQP_PASSWORD)"
     )]
     PasswordInArguments,
+    #[error(
+        "no broker is named; set relay.broker in {path}, ORDERSCOPE_AMQP_URL or --amqp-url (without a password)"
+    )]
+    NoBroker { path: String },
     #[error("there is no context {name:?} in {path}; it has: {known}")]
     NoContext { name: String, path: String, known: String },
 }
@@ -101,9 +110,10 @@ fn consumer(name: &str) -> Result<Consumer, Error> {
 fn allowed(file: &File, path: &std::path::Path) -> Result<(), Error> {
     for (name, context) in &file.contexts {
         for (role, commands) in &context.allow {
-            let known = |command: &String| command == "*" || COMMANDS.contains(&command.as_str());
+            let all = || COMMANDS.iter().chain(&OPERATIONS).copied();
+            let known = |command: &String| command == "*" || all().any(|name| name == command);
             if let Some(command) = commands.iter().find(|command| !known(command)) {
-                let list = COMMANDS.join(", ");
+                let list = all().collect::<Vec<_>>().join(", ");
                 let why = format!(
                     "contexts.{name}.allow.{role} names the command {command:?}; there are {list}, and \"*\""
                 );
@@ -112,6 +122,28 @@ fn allowed(file: &File, path: &std::path::Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The broker's URL and the password that does not stand in it: `--amqp-url`, `ORDERSCOPE_AMQP_URL`, then the
+/// configuration.
+///
+/// # Errors
+/// When none is named, or a password stands in the arguments.
+pub fn broker(
+    argument: Option<&str>,
+    settings: &Settings,
+) -> Result<(String, Option<String>), Error> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let password = set("ORDERSCOPE_AMQP_PASSWORD");
+    if let Some(url) = argument {
+        if database::has_password(url) {
+            return Err(Error::PasswordInArguments);
+        }
+        return Ok((url.to_owned(), password));
+    }
+    let url = set("ORDERSCOPE_AMQP_URL").or_else(|| settings.file.relay.broker.clone());
+    let path = settings.path.display().to_string();
+    url.map(|url| (url, password)).ok_or(Error::NoBroker { path })
 }
 
 /// `UTC`, `local`, an offset or a zone's name.

@@ -97,7 +97,8 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "messages.consumers",
         "none",
-        "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service",
+        "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service. Name all \
+         consumers of a message type on a queue: only those then decide whether a message in its error queue is done",
         "[messages]\nconsumers = [\"Shop.CompleteHandler:Shop.Contracts.CompleteCommand:complete\"]",
     ),
     key(
@@ -105,6 +106,62 @@ pub const KEYS: &[KeyHelp] = &[
         "see keys.md",
         "The keys of an action, in place of its defaults; a key with two meanings is refused at start",
         "[keys]\n\"timeline.diff\" = [\"d\", \"ctrl-x\"]",
+    ),
+    key(
+        "errors.queues",
+        "those of the queues in messages.consumers, and what errors.management names",
+        "The broker's error queues to look into",
+        "[errors]\nqueues = [\"place-order_error\", \"place-order_skipped\"]",
+    ),
+    key(
+        "errors.management",
+        "not asked",
+        "The broker's management interface, which names all error queues. It is asked with the broker's user and \
+         password, unencrypted: use it inside a trusted network only",
+        "[errors]\nmanagement = \"http://mq.example:15672\"",
+    ),
+    key(
+        "errors.inbox_window",
+        "told from the oldest delivered row",
+        "Seconds that the service keeps delivered inbox rows (its duplicate detection window)",
+        "[errors]\ninbox_window = 1800",
+    ),
+    key(
+        "relay.broker",
+        "none: nothing is delivered",
+        "The RabbitMQ broker that the relay delivers to; the password comes from ORDERSCOPE_AMQP_PASSWORD",
+        "[relay]\nbroker = \"amqp://relay@mq.example/shop\"",
+    ),
+    key(
+        "relay.keep_days",
+        "7",
+        "Days that delivered messages stay in a database of Orderscope's own. In one of a service the rows go at once; \
+         where this is given, copies stay in schema orderscope for as long",
+        "[relay]\nkeep_days = 3",
+    ),
+    key(
+        "relay.outboxes",
+        "500",
+        "Outboxes that the relay takes in one transaction",
+        "[relay]\noutboxes = 100",
+    ),
+    key(
+        "relay.messages",
+        "1000",
+        "Messages that the relay takes in one transaction",
+        "[relay]\nmessages = 500",
+    ),
+    key(
+        "relay.megabytes",
+        "8",
+        "Megabytes of message bodies that the relay takes in one transaction",
+        "[relay]\nmegabytes = 4",
+    ),
+    key(
+        "relay.hold_returned",
+        "false",
+        "Whether a message that no queue wants holds its outbox; else it counts as delivered, as with MassTransit",
+        "[relay]\nhold_returned = true",
     ),
     key(
         "contexts.NAME.url",
@@ -172,6 +229,11 @@ pub const ENVIRONMENT: &[VariableHelp] = &[
     variable("PGPASSFILE", "A file with passwords; ~/.pgpass by default"),
     variable("PGSSLMODE", "How TLS is used: disable, prefer, require, verify-ca or verify-full"),
     variable("PGSSLROOTCERT", "The certificate authority to trust"),
+    variable(
+        "ORDERSCOPE_AMQP_URL",
+        "The relay's broker: amqp://USER:PASSWORD@HOST:PORT/VIRTUALHOST",
+    ),
+    variable("ORDERSCOPE_AMQP_PASSWORD", "The password for the broker, where its URL has none"),
     variable("ORDERSCOPE_DATA_DIR", "Where the private database lives"),
     variable("ORDERSCOPE_CACHE_DIR", "Where fetched PostgreSQL programs are kept"),
     variable("ORDERSCOPE_PG_BIN", "The PostgreSQL programs that run the private database"),
@@ -227,5 +289,7 @@ mod tests {
         assert_eq!(known("nothing = 1"), told(""));
         assert_eq!(known("[contexts.a]\nnothing = 1"), told("contexts.NAME."));
         assert_eq!(known("[messages]\nnothing = 1"), told("messages."));
+        assert_eq!(known("[relay]\nnothing = 1"), told("relay."));
+        assert_eq!(known("[errors]\nnothing = 1"), told("errors."));
     }
 }

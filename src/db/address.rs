@@ -70,6 +70,11 @@ impl Address {
         &self.place
     }
 
+    /// The address for a session of one's own.
+    pub fn own(&self) -> &PgConnectOptions {
+        self.direct.as_ref().unwrap_or(&self.given)
+    }
+
     /// Whether statements can be stopped in the server.
     pub fn can_cancel(&self) -> bool {
         self.direct.is_some() || self.pooled.get().is_none()

@@ -85,6 +85,56 @@ pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> R
     Ok(())
 }
 
+/// Whose a database is, as a worker has to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Recorded as managed, and no sign of a service.
+    Ours,
+    /// Attached, handed over, or with Marten's functions in it.
+    Service,
+}
+
+/// Whose the database is now. None where nothing records it.
+pub async fn look(conn: &mut PgConnection) -> Result<Option<Owner>, super::Error> {
+    let record = sqlx::query!(
+        r#"SELECT kind, EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('public')
+               AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
+               AS "service!"
+           FROM orderscope.database"#
+    );
+    let record = record.fetch_optional(conn).await.map_err(super::Error::from);
+    owner(record.map(|record| record.map(|record| (record.kind, record.service))))
+}
+
+/// Whose the database is, and that it stays so until the caller's transaction ends: [`hand_over`] waits for
+/// this lock. None where nothing records it; the transaction may then have failed.
+pub async fn hold(tx: &mut PgConnection) -> Result<Option<Owner>, super::Error> {
+    let record = sqlx::query!(
+        r#"SELECT kind, EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('public')
+               AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
+               AS "service!"
+           FROM orderscope.database FOR SHARE"#
+    );
+    let record = record.fetch_optional(tx).await.map_err(super::Error::from);
+    owner(record.map(|record| record.map(|record| (record.kind, record.service))))
+}
+
+fn owner(
+    record: Result<Option<(String, bool)>, super::Error>,
+) -> Result<Option<Owner>, super::Error> {
+    match record {
+        Ok(record) => {
+            Ok(record.map(
+                |(kind, service)| {
+                    if kind == "managed" && !service { Owner::Ours } else { Owner::Service }
+                },
+            ))
+        }
+        Err(super::Error::MissingTable(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// How many other sessions of Orderscope there are: consoles and workers, by what they call themselves.
 pub async fn sessions(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     let names = "SELECT DISTINCT application_name FROM pg_stat_activity

@@ -123,6 +123,11 @@ impl Db {
         Pool::new(Arc::clone(address), limits, WRITERS, Access::Write)
     }
 
+    /// The address for a session of one's own: past a pooler, where that is known.
+    pub fn options(&self) -> &PgConnectOptions {
+        self.read.0.address.own()
+    }
+
     /// `host:port/database`, without user or password, for messages.
     pub fn place(&self) -> &str {
         self.read.0.address.place()

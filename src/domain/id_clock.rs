@@ -98,6 +98,14 @@ mod tests {
     }
 
     #[test]
+    fn a_made_id_tells_its_moment() {
+        let now = at("2026-11-22T18:16:38.8001296Z");
+        let made = new_id(now, [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(new_id_time(made, now), Some(now));
+        assert_ne!(made, new_id(now, [1, 2, 3, 4, 5, 6, 7, 9]));
+    }
+
+    #[test]
     fn zeros_are_no_pass() {
         let now = at("2026-11-22T18:16:38Z");
         assert_eq!(last_pass(Uuid::nil(), now), LastPass::NoneCommitted);

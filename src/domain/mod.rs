@@ -1,5 +1,6 @@
 //! What the data means, as pure values and functions: no IO, no async, no clock.
 
+pub mod address;
 pub mod age;
 pub mod body;
 pub mod burn;
@@ -12,6 +13,7 @@ pub mod diagnosis;
 pub mod diff;
 pub mod envelope;
 pub mod event;
+pub mod fault;
 pub mod fold;
 pub mod id;
 pub mod id_clock;
@@ -21,6 +23,7 @@ pub mod money;
 pub mod order;
 pub mod order_ref;
 pub mod outbox;
+pub mod parcel;
 pub mod report;
 pub mod search;
 pub mod sheet;

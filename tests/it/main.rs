@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+mod aside;
 mod attached;
 mod audit;
 mod chain;
@@ -23,6 +24,7 @@ mod pooler;
 mod pty;
 mod queries;
 mod reads;
+mod relay;
 mod sampler;
 mod scenario;
 mod schema;

@@ -38,6 +38,9 @@ pub const COMMANDS: [&str; 7] = [
     "UpdateBuyerAddress",
 ];
 
+/// Work with the broker that policies list beside commands.
+pub const OPERATIONS: [&str; 3] = ["ReplayErrors", "DiscardErrors", "DrainOutbox"];
+
 /// A line of a new order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLine {

@@ -4,3 +4,4 @@ pub mod catalog;
 pub mod fixture;
 pub mod pgbouncer;
 pub mod postgres;
+pub mod rabbitmq;

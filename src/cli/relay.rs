@@ -1,0 +1,238 @@
+//! `orderscope relay`: the relay as a program of its own.
+
+use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Outcome, args, exit, open};
+use crate::{
+    config::{self, Settings, Target},
+    db::Db,
+    domain::report::{Cell, Form, Table},
+    embedded,
+    relay::{Broker, Management},
+    workers::relay::{self, Error, NobodyListens, Stats, Until},
+};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Database(error) => error.into(),
+            Error::Broker(error) => {
+                let refused = matches!(error, crate::relay::Error::Login { .. });
+                let code = if refused { exit::REFUSED } else { exit::UNREACHABLE };
+                Self { message: error.to_string(), code }
+            }
+            Error::Unrecorded | Error::OfService => {
+                Self { message: error.to_string(), code: exit::REFUSED }
+            }
+            Error::Journal { .. } => Self::usage(error.to_string()),
+        }
+    }
+}
+
+pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Settings) -> Outcome {
+    open::may_write(global, settings)?;
+    let (url, password) = config::broker(verb.amqp_url.as_deref(), settings)?;
+    let broker =
+        Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
+    let (options, lease) = open::own(global, settings).await?;
+    let ended = deliver(&verb, settings, &options, broker).await;
+    if let Some(lease) = lease {
+        lease.leave().await?;
+    }
+    let stats = ended?;
+    table(&stats).print(Form::from(verb.output.output), &mut std::io::stdout().lock())?;
+    Ok(if stats.held.is_empty() { exit::FOUND } else { exit::PARTIAL })
+}
+
+async fn deliver(
+    verb: &args::Relay,
+    settings: &Settings,
+    options: &sqlx::postgres::PgConnectOptions,
+    broker: Broker,
+) -> Result<Stats, Failure> {
+    let limits = open::limits(settings);
+    let db = Db::new(options, &limits);
+    let place = db.place().to_owned();
+    let mut relay = self::settings(settings, options, broker)?;
+    relay.limits = limits;
+    relay.beside_service = verb.beside_service;
+    relay.journal = Some(journal(&place));
+    let until = match (verb.once, verb.until_empty) {
+        (true, _) => Until::Once,
+        (_, true) => Until::Empty,
+        _ => Until::Told,
+    };
+    drive(relay, until).await
+}
+
+/// Runs a relay, telling what hinders it, until it ends or a signal comes.
+pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
+    let stop = CancellationToken::new();
+    let (sender, receiver) = watch::channel(Stats::default());
+    let clock = Arc::new(chrono::Utc::now);
+    let mut work = std::pin::pin!(relay::run(relay, until, clock, stop.clone(), sender));
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut telling = std::pin::pin!(tell(receiver));
+    loop {
+        tokio::select! {
+            ended = &mut work => return Ok(ended?),
+            _ = interrupt.recv() => stop.cancel(),
+            _ = terminate.recv() => stop.cancel(),
+            () = &mut telling => {}
+        }
+    }
+}
+
+/// A relay beside the console.
+pub(super) struct Background {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// How long the console waits at its end for the pass under way.
+const ENDING: Duration = Duration::from_secs(3);
+
+impl Background {
+    /// Delivers from the private database while the console is open, where a broker is configured. Any
+    /// other database has its own service, or a relay of its own.
+    pub(super) fn start(target: &Target, settings: &Settings) -> Result<Option<Self>, Failure> {
+        if !matches!(target, Target::Embedded) {
+            return Ok(None);
+        }
+        let (url, password) = match config::broker(None, settings) {
+            Err(config::Error::NoBroker { .. }) => return Ok(None),
+            named => named?,
+        };
+        let broker =
+            Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(beside(settings.clone(), broker, stop.clone()));
+        Ok(Some(Self { stop, task }))
+    }
+
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        let abort = self.task.abort_handle();
+        if tokio::time::timeout(ENDING, self.task).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+/// The screen belongs to the console: what hinders it goes into the log.
+async fn beside(settings: Settings, broker: Broker, stop: CancellationToken) {
+    let config = embedded::Config::from_env();
+    let joined = tokio::select! {
+        joined = embedded::join(&config, &|_| ()) => joined,
+        () = stop.cancelled() => return,
+    };
+    let lease = match joined {
+        Ok(lease) => lease,
+        Err(error) => {
+            tracing::warn!(%error, "no relay in the background");
+            return;
+        }
+    };
+    let made = self::settings(&settings, lease.options(), broker);
+    let mut relay = match made {
+        Ok(relay) => relay,
+        Err(failure) => {
+            tracing::warn!(why = failure.message, "no relay in the background");
+            return;
+        }
+    };
+    relay.limits = open::limits(&settings);
+    relay.journal = Some(journal(&config.home.display().to_string()));
+    let (sender, _receiver) = watch::channel(Stats::default());
+    let clock = Arc::new(chrono::Utc::now);
+    if let Err(error) = relay::run(relay, Until::Told, clock, stop, sender).await {
+        tracing::warn!(%error, "the relay in the background ended");
+    }
+    if let Err(error) = lease.leave().await {
+        tracing::warn!(%error, "the private PostgreSQL was not left in an orderly way");
+    }
+}
+
+/// A relay as the configuration wants it.
+pub(super) fn settings(
+    settings: &Settings,
+    options: &sqlx::postgres::PgConnectOptions,
+    broker: Broker,
+) -> Result<relay::Settings, Failure> {
+    let file = &settings.file.relay;
+    let mut relay = relay::Settings::new(options.clone(), broker);
+    let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+    relay.keep = Some(days(file.keep_days.unwrap_or(7)));
+    // Copies are personal data in a service's database: only where someone asked for them.
+    relay.copies = file.keep_days.filter(|kept| *kept > 0).map(days);
+    relay.consumers.clone_from(&settings.consumers);
+    let management = settings.file.errors.management.as_deref();
+    relay.management = management.map(Management::parse).transpose()?;
+    let most = &mut relay.most;
+    most.outboxes = file.outboxes.map_or(most.outboxes, |number| i64::from(number.max(1)));
+    most.messages = file.messages.map_or(most.messages, |number| i64::from(number.max(1)));
+    most.bytes = file.megabytes.map_or(most.bytes, |number| i64::from(number.max(1)) << 20);
+    if file.hold_returned {
+        relay.nobody_listens = NobodyListens::Hold;
+    }
+    Ok(relay)
+}
+
+/// One journal for every database that is delivered from on this machine.
+pub(super) fn journal(place: &str) -> PathBuf {
+    let name: String =
+        place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    config::state_dir().join(format!("relay-{name}.journal"))
+}
+
+/// Tells what hinders it, when that changes.
+async fn tell(mut stats: watch::Receiver<Stats>) {
+    let mut told: Vec<String> = vec![];
+    while stats.changed().await.is_ok() {
+        let lines: Vec<String> = {
+            let stats = stats.borrow_and_update();
+            let held = stats.held.iter().map(|held| {
+                format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why)
+            });
+            stats.trouble.iter().cloned().chain(held).collect()
+        };
+        for line in lines.iter().filter(|line| !told.contains(line)) {
+            // Nobody may be listening any more; the work goes on.
+            let plain = crate::domain::text::clean(line);
+            let _ = writeln!(std::io::stderr(), "{plain}");
+        }
+        told = lines;
+    }
+    std::future::pending::<()>().await;
+}
+
+pub(super) fn table(stats: &Stats) -> Table {
+    let columns = vec![
+        "delivered",
+        "no subscriber",
+        "recovered",
+        "perhaps twice",
+        "failed",
+        "held",
+        "purged",
+        "last",
+    ];
+    let row = vec![
+        Cell::number(stats.delivered),
+        Cell::number(stats.returned),
+        Cell::number(stats.recovered),
+        Cell::number(stats.unknown),
+        Cell::number(stats.failed),
+        Cell::number(stats.held.len()),
+        Cell::number(stats.purged),
+        stats.last.map_or(Cell::None, Cell::time),
+    ];
+    Table { columns, rows: vec![row] }
+}

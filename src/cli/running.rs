@@ -1,0 +1,49 @@
+//! What every verb does that works with the broker and writes: reason, policy, database, record.
+
+use super::{
+    Failure, Outcome,
+    args::{Global, RunArgs},
+    given, open,
+};
+use crate::{
+    config::{Settings, choose},
+    ops::{
+        operator::Operator,
+        plan::{Error, Writer},
+        running,
+    },
+    session::{self, Session},
+};
+
+/// Opens the database for work of that name, sees it through, and leaves everything in order.
+pub(super) async fn with(
+    args: &RunArgs,
+    global: &Global,
+    settings: &Settings,
+    intent: &str,
+    work: impl AsyncFnOnce(&Session, &Writer) -> Outcome,
+) -> Outcome {
+    if !args.dry_run && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Failure::usage("--reason is needed: it goes on record"));
+    }
+    let context = choose(&given(global), settings)?;
+    let policy = session::policy(&context, settings, global.read_only);
+    if policy.read_only {
+        return Err(Error::ReadOnly.into());
+    }
+    let session = open::open(global, settings).await?;
+    let outcome = async {
+        let operator = Operator::new(global.operator.as_deref(), session.layout.role());
+        let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;
+        let writer = Writer::open(&session.db, operator, policy).await?;
+        let outcome = match running::permitted(&writer, intent) {
+            Ok(()) => work(&session, &writer).await,
+            Err(error) => Err(error.into()),
+        };
+        writer.close().await;
+        outcome
+    }
+    .await;
+    session.close().await;
+    outcome
+}

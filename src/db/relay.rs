@@ -1,0 +1,328 @@
+//! What the relay does in the database: take pending outboxes, load their messages, write how far it came.
+//!
+//! Everything stands in one short READ COMMITTED transaction. The rows of `outbox_state` are locked first
+//! and alone; what is read of their messages is read by later statements, which see everything that was
+//! committed before the lock was got. REPEATABLE READ, which the service uses, would read with the snapshot
+//! from before the lock and fail with 40001 wherever the service's workers had just been.
+
+mod half;
+mod kept;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
+use uuid::Uuid;
+
+pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
+pub use kept::forget_copies;
+
+use super::{Error, Layout, Limits, Table};
+use crate::domain::parcel::Stored;
+
+/// Opens the relay's own session: it writes, so it is none of the pool's. A transaction of a process that
+/// froze in it is ended by the server after `open` and a second.
+pub async fn connect(
+    options: &PgConnectOptions,
+    limits: &Limits,
+    open: Duration,
+) -> Result<PgConnection, Error> {
+    let mut conn = super::connect(options, "relay").await?;
+    let set_up = format!(
+        "SET statement_timeout = {}; SET lock_timeout = {}; \
+         SET idle_in_transaction_session_timeout = {}; \
+         SET default_transaction_isolation = 'read committed'; \
+         SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET jit = off",
+        limits.statement.as_millis(),
+        limits.lock.as_millis(),
+        open.as_millis() + 1_000,
+    );
+    sqlx::raw_sql(AssertSqlSafe(set_up)).execute(&mut conn).await?;
+    Ok(conn)
+}
+
+/// Whether the relay can work here: it writes the outbox tables under the names of the document only.
+pub fn can_work(layout: &Layout) -> Result<(), Error> {
+    let missing = |what: &str| Error::MissingTable(what.to_owned());
+    for (table, name) in [
+        (Table::OutboxMessages, "public.outbox_message"),
+        (Table::OutboxStates, "public.outbox_state"),
+        (Table::InboxStates, "public.inbox_state"),
+    ] {
+        if !layout.reads(table) {
+            return Err(missing(&format!("{name} is not there or cannot be read")));
+        }
+        if layout.from(table) != name {
+            let why =
+                format!("{name} is spelt differently here, and the relay writes only that name");
+            return Err(missing(&why));
+        }
+    }
+    Ok(())
+}
+
+/// A pending outbox that is locked by this transaction.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Open {
+    pub outbox_id: Uuid,
+    pub created: DateTime<Utc>,
+    /// The last message recorded as sent, 0 for none.
+    pub cursor: i64,
+}
+
+/// Locks the oldest pending outboxes that nobody else holds, leaving out `held`; with `only`, that one or none.
+pub async fn lock(
+    conn: &mut PgConnection,
+    held: &[Uuid],
+    only: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Open>, Error> {
+    let sql = "SELECT s.outbox_id, s.created, coalesce(s.last_sequence_number, 0) AS cursor \
+         FROM public.outbox_state s \
+         WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
+           AND ($3::uuid IS NULL OR s.outbox_id = $3) \
+           AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
+                       AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
+         ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED";
+    Ok(sqlx::query_as(sql).bind(held).bind(limit).bind(only).fetch_all(conn).await?)
+}
+
+/// Whether anything is pending, locked by others or not, leaving out `held`; with `only`, in that outbox.
+pub async fn is_pending(
+    conn: &mut PgConnection,
+    held: &[Uuid],
+    only: Option<Uuid>,
+) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM public.outbox_state s \
+         WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
+           AND ($2::uuid IS NULL OR s.outbox_id = $2) \
+           AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
+                       AND m.sequence_number > coalesce(s.last_sequence_number, 0)))";
+    Ok(sqlx::query_scalar(sql).bind(held).bind(only).fetch_one(conn).await?)
+}
+
+/// How much waits in how many outboxes, counted up to [`MOST_COUNTED`] messages; with `only`, in that one.
+pub async fn waiting(conn: &mut PgConnection, only: Option<Uuid>) -> Result<(i64, i64), Error> {
+    let sql = "SELECT count(DISTINCT outbox_id), count(*) FROM (SELECT s.outbox_id \
+         FROM public.outbox_state s JOIN public.outbox_message m ON m.outbox_id = s.outbox_id \
+           AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+         WHERE s.delivered IS NULL AND ($1::uuid IS NULL OR s.outbox_id = $1) LIMIT $2) waiting";
+    Ok(sqlx::query_as(sql).bind(only).bind(MOST_COUNTED).fetch_one(conn).await?)
+}
+
+/// Counting stops here.
+pub const MOST_COUNTED: i64 = 100_000;
+
+/// How much one pass takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most {
+    pub outboxes: i64,
+    pub messages: i64,
+    /// Of bodies, in bytes; one message more than this is taken alone.
+    pub bytes: i64,
+    /// A longer body is not even read.
+    pub message_bytes: i64,
+}
+
+/// A pending message of a locked outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub outbox: Uuid,
+    pub sequence: i64,
+    /// Length of the body.
+    pub bytes: i64,
+    /// Nothing where the body is longer than may be sent.
+    pub stored: Option<Stored>,
+}
+
+#[derive(FromRow)]
+struct Loaded {
+    outbox_id: Uuid,
+    sequence_number: i64,
+    bytes: i64,
+    headers: Option<String>,
+    properties: Option<String>,
+    message_id: Uuid,
+    content_type: String,
+    body: Option<String>,
+    conversation_id: Option<Uuid>,
+    correlation_id: Option<Uuid>,
+    initiator_id: Option<Uuid>,
+    request_id: Option<Uuid>,
+    source_address: Option<String>,
+    destination_address: Option<String>,
+    response_address: Option<String>,
+    fault_address: Option<String>,
+    expiration_time: Option<DateTime<Utc>>,
+}
+
+/// The next messages of locked outboxes: oldest outbox first, in the order of each. With `half`, those of that
+/// half-done consumer, which is all that is `open` then.
+pub async fn load(
+    conn: &mut PgConnection,
+    open: &[Open],
+    half: Option<Half>,
+    most: &Most,
+) -> Result<Vec<Row>, Error> {
+    let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
+    let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
+    let time = super::sql::moment("m.expiration_time");
+    let (owned, owner) = match half {
+        None => ("m.outbox_id = c.outbox_id", "m.outbox_id"),
+        Some(_) => {
+            ("m.inbox_message_id = $6 AND m.inbox_consumer_id = $7", "($1::uuid[])[1] AS outbox_id")
+        }
+    };
+    let sql = format!(
+        "WITH sized AS ( \
+           SELECT c.rank, x.sequence_number, x.bytes FROM \
+             unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS c(outbox_id, cursor, rank) \
+             CROSS JOIN LATERAL (SELECT m.sequence_number, octet_length(m.body)::bigint AS bytes \
+               FROM public.outbox_message m \
+               WHERE {owned} AND m.sequence_number > c.cursor \
+               ORDER BY m.sequence_number LIMIT $3) x), \
+         picked AS (SELECT sequence_number, rank, bytes, \
+             row_number() OVER line AS n, sum(bytes) OVER line - bytes AS before \
+           FROM sized WINDOW line AS (ORDER BY rank, sequence_number ROWS UNBOUNDED PRECEDING)) \
+         SELECT {owner}, m.sequence_number, p.bytes, m.headers, m.properties, m.message_id, \
+           m.content_type, CASE WHEN p.bytes <= $5 THEN m.body END AS body, m.conversation_id, \
+           m.correlation_id, m.initiator_id, m.request_id, m.source_address, \
+           m.destination_address, m.response_address, m.fault_address, {time} AS expiration_time \
+         FROM picked p JOIN public.outbox_message m USING (sequence_number) \
+         WHERE p.n <= $3 AND p.before < $4 ORDER BY p.rank, m.sequence_number"
+    );
+    let mut query = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(ids)
+        .bind(cursors)
+        .bind(most.messages)
+        .bind(most.bytes)
+        .bind(most.message_bytes);
+    if let Some(half) = half {
+        query = query.bind(half.message_id).bind(half.consumer_id);
+    }
+    let rows: Vec<Loaded> = query.fetch_all(conn).await?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}
+
+impl From<Loaded> for Row {
+    fn from(row: Loaded) -> Self {
+        let stored = row.body.map(|body| Stored {
+            headers: row.headers,
+            properties: row.properties,
+            message_id: row.message_id,
+            content_type: row.content_type,
+            body,
+            conversation_id: row.conversation_id,
+            correlation_id: row.correlation_id,
+            initiator_id: row.initiator_id,
+            request_id: row.request_id,
+            source_address: row.source_address,
+            destination_address: row.destination_address,
+            response_address: row.response_address,
+            fault_address: row.fault_address,
+            expiration_time: row.expiration_time,
+        });
+        Self { outbox: row.outbox_id, sequence: row.sequence_number, bytes: row.bytes, stored }
+    }
+}
+
+/// How far a pass came with one outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub outbox: Uuid,
+    /// The last message that the broker confirmed; none where the first already failed.
+    pub last: Option<i64>,
+    /// A `NewId` of now: the only trace of an attempt that the tables have.
+    pub lock_id: Uuid,
+}
+
+/// What becomes of delivered messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivered {
+    /// They stay until they are purged: a database of our own.
+    Keep,
+    /// They go at once, as MassTransit does it: a database of a service.
+    Delete,
+    /// They go at once, and copies stay in schema `orderscope`.
+    Copy,
+}
+
+/// Writes how far the pass came, in its transaction.
+pub async fn record(
+    conn: &mut PgConnection,
+    progress: &[Progress],
+    delivered: Delivered,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let ids: Vec<Uuid> = progress.iter().map(|step| step.outbox).collect();
+    let lasts: Vec<Option<i64>> = progress.iter().map(|step| step.last).collect();
+    let locks: Vec<Uuid> = progress.iter().map(|step| step.lock_id).collect();
+    let update = "UPDATE public.outbox_state s SET lock_id = c.lock_id, \
+           last_sequence_number = coalesce(c.last, s.last_sequence_number), \
+           delivered = CASE WHEN c.last IS NOT NULL AND NOT EXISTS ( \
+             SELECT FROM public.outbox_message m \
+             WHERE m.outbox_id = s.outbox_id AND m.sequence_number > c.last) THEN $4 END \
+         FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS c(outbox_id, last, lock_id) \
+         WHERE s.outbox_id = c.outbox_id AND s.delivered IS NULL";
+    let changed = sqlx::query(update)
+        .bind(&ids)
+        .bind(&lasts)
+        .bind(&locks)
+        .bind(now)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+    if changed != ids.len() as u64 {
+        let why = format!("{changed} of {} locked outboxes could be written", ids.len());
+        return Err(Error::Conflict(why));
+    }
+    if delivered == Delivered::Copy {
+        kept::copy(conn, &ids, &lasts).await?;
+    }
+    if delivered != Delivered::Keep {
+        let messages = "DELETE FROM public.outbox_message m \
+             USING unnest($1::uuid[], $2::bigint[]) AS c(outbox_id, last) \
+             WHERE m.outbox_id = c.outbox_id AND m.sequence_number <= c.last";
+        sqlx::query(messages).bind(&ids).bind(&lasts).execute(&mut *conn).await?;
+        let states =
+            "DELETE FROM public.outbox_state WHERE outbox_id = ANY($1) AND delivered IS NOT NULL";
+        sqlx::query(states).bind(&ids).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// Removes up to `limit` outboxes that were delivered before a moment, with their messages. By
+/// `delivered`, never by `sent_time`: that would remove what was never sent.
+pub async fn purge(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, Error> {
+    let sql = "WITH old AS MATERIALIZED (SELECT outbox_id FROM public.outbox_state \
+           WHERE delivered < $1 ORDER BY delivered LIMIT $2 FOR UPDATE SKIP LOCKED), \
+         gone AS (DELETE FROM public.outbox_message m USING old WHERE m.outbox_id = old.outbox_id \
+           RETURNING m.outbox_id) \
+         SELECT outbox_id FROM old WHERE (SELECT count(*) FROM gone) >= 0";
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar(sql).bind(before).bind(limit).fetch_all(&mut *conn).await?;
+    let done = sqlx::query("DELETE FROM public.outbox_state WHERE outbox_id = ANY($1)")
+        .bind(&ids)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// Which of these messages (by number) are still pending.
+pub async fn still_pending(conn: &mut PgConnection, sequences: &[i64]) -> Result<Vec<i64>, Error> {
+    let sql = "SELECT m.sequence_number FROM public.outbox_message m \
+         JOIN public.outbox_state s ON s.outbox_id = m.outbox_id \
+         WHERE m.sequence_number = ANY($1) AND s.delivered IS NULL \
+           AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+         UNION ALL \
+         SELECT m.sequence_number FROM public.outbox_message m \
+         JOIN public.inbox_state i ON i.message_id = m.inbox_message_id \
+           AND i.consumer_id = m.inbox_consumer_id \
+         WHERE m.sequence_number = ANY($1) AND i.delivered IS NULL \
+           AND m.sequence_number > coalesce(i.last_sequence_number, 0)";
+    Ok(sqlx::query_scalar(sql).bind(sequences).fetch_all(conn).await?)
+}

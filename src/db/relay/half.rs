@@ -1,0 +1,121 @@
+//! Half-done consumers: their work is committed, their messages are not recorded as delivered. The cursor stands
+//! in `inbox_state`.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::{super::Error, Open, Progress, kept};
+
+/// A half-done consumer: one row of `inbox_state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+pub struct Half {
+    pub message_id: Uuid,
+    pub consumer_id: Uuid,
+}
+
+impl Half {
+    /// Stands for the pair where outboxes are told apart by one id.
+    #[must_use]
+    pub const fn key(&self) -> Uuid {
+        Uuid::from_u128(self.message_id.as_u128() ^ self.consumer_id.as_u128().rotate_left(1))
+    }
+}
+
+/// Those with pending messages, consumed before a moment, that nobody works on now.
+pub async fn halves(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Half>, Error> {
+    let sql = "SELECT i.message_id, i.consumer_id FROM public.inbox_state i \
+         WHERE i.delivered IS NULL AND i.consumed < $1 \
+           AND EXISTS (SELECT FROM public.outbox_message m WHERE m.inbox_message_id = i.message_id \
+                       AND m.inbox_consumer_id = i.consumer_id \
+                       AND m.sequence_number > coalesce(i.last_sequence_number, 0)) \
+         ORDER BY i.consumed LIMIT $2 FOR UPDATE OF i SKIP LOCKED";
+    Ok(sqlx::query_as(sql).bind(before).bind(limit).fetch_all(conn).await?)
+}
+
+/// Locks one of them, if it is still half-done and free.
+pub async fn lock_half(
+    conn: &mut PgConnection,
+    half: Half,
+    before: DateTime<Utc>,
+) -> Result<Option<Open>, Error> {
+    let sql = "SELECT i.message_id AS outbox_id, i.consumed AS created, \
+           coalesce(i.last_sequence_number, 0) AS cursor FROM public.inbox_state i \
+         WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND i.consumed < $3 \
+         FOR UPDATE OF i SKIP LOCKED";
+    let found: Option<Open> = sqlx::query_as(sql)
+        .bind(half.message_id)
+        .bind(half.consumer_id)
+        .bind(before)
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.map(|open| Open { outbox_id: half.key(), ..open }))
+}
+
+/// Whether it still has messages to deliver, whoever works on it.
+pub async fn is_half_pending(conn: &mut PgConnection, half: Half) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM public.inbox_state i WHERE i.message_id = $1 \
+         AND i.consumer_id = $2 AND i.consumed IS NOT NULL AND i.delivered IS NULL \
+         AND EXISTS (SELECT FROM public.outbox_message m WHERE m.inbox_message_id = i.message_id \
+                     AND m.inbox_consumer_id = i.consumer_id \
+                     AND m.sequence_number > coalesce(i.last_sequence_number, 0)))";
+    let asked = sqlx::query_scalar(sql).bind(half.message_id).bind(half.consumer_id);
+    Ok(asked.fetch_one(conn).await?)
+}
+
+/// How many messages of it wait, and since when; none if it is not half-done.
+pub async fn half_waiting(
+    conn: &mut PgConnection,
+    half: Half,
+) -> Result<Option<(i64, DateTime<Utc>)>, Error> {
+    let sql = "SELECT (SELECT count(*) FROM public.outbox_message m \
+           WHERE m.inbox_message_id = i.message_id AND m.inbox_consumer_id = i.consumer_id \
+             AND m.sequence_number > coalesce(i.last_sequence_number, 0)), i.consumed \
+         FROM public.inbox_state i WHERE i.message_id = $1 AND i.consumer_id = $2 \
+           AND i.consumed IS NOT NULL AND i.delivered IS NULL";
+    let asked = sqlx::query_as(sql).bind(half.message_id).bind(half.consumer_id);
+    Ok(asked.fetch_optional(conn).await?)
+}
+
+/// Writes how far the pass came with it, in its transaction. What was delivered goes, as MassTransit does it:
+/// rows that stay would stop its clean-up of the inbox. With `copies`, copies of them stay in schema
+/// `orderscope`.
+pub async fn record_half(
+    conn: &mut PgConnection,
+    half: Half,
+    step: &Progress,
+    copies: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let update = "UPDATE public.inbox_state i SET lock_id = $3, \
+           last_sequence_number = coalesce($4, i.last_sequence_number), \
+           delivered = CASE WHEN NOT EXISTS (SELECT FROM public.outbox_message m \
+             WHERE m.inbox_message_id = $1 AND m.inbox_consumer_id = $2 \
+               AND m.sequence_number > coalesce($4, i.last_sequence_number, 0)) THEN $5 END \
+         WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL";
+    let changed = sqlx::query(update)
+        .bind(half.message_id)
+        .bind(half.consumer_id)
+        .bind(step.lock_id)
+        .bind(step.last)
+        .bind(now)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+    if changed != 1 {
+        return Err(Error::Conflict("the half-done inbox row was delivered".to_owned()));
+    }
+    let Some(last) = step.last else { return Ok(()) };
+    if copies {
+        kept::copy_half(conn, half.message_id, half.consumer_id, last).await?;
+    }
+    let gone = "DELETE FROM public.outbox_message WHERE inbox_message_id = $1 \
+         AND inbox_consumer_id = $2 AND sequence_number <= $3";
+    let rows = sqlx::query(gone).bind(half.message_id).bind(half.consumer_id).bind(last);
+    rows.execute(conn).await?;
+    Ok(())
+}

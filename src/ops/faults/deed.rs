@@ -1,0 +1,215 @@
+//! Replaying and discarding, one message after the other. The order of steps is what keeps messages from
+//! being lost: published and confirmed, or a copy kept for good, and only then removed from the error queue.
+//! Killed in between, a message is in both places, never in none.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Chosen, Copy, Deed, Error, Keep, pick::Choice};
+use crate::{
+    domain::fault::{Fault, Judgement, Key},
+    relay::{Aside, Broker, Confirmed, Limits, Taken, Walk},
+};
+
+/// What to do, to what, and how fast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    pub deed: Deed,
+    pub choice: Choice,
+    /// Between two messages.
+    pub pause: Duration,
+    pub limits: Limits,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub done: Vec<Key>,
+    /// Meant, but left where it is, and why; what was refused beforehand included.
+    pub left: Vec<(Key, String)>,
+    /// Chosen, but no longer in its queue.
+    pub gone: Vec<Key>,
+    /// Why it ended before everything was tried.
+    pub stopped: Option<String>,
+}
+
+/// How one message ended.
+enum Step {
+    Done,
+    Left(String),
+    Stop(String),
+}
+
+/// Does it, queue by queue, and stops at the first message that the broker returns, at the first error and
+/// when told to. `judge` is asked again about every message just before: one whose verdict changed is left.
+///
+/// # Errors
+/// When the broker cannot be reached at all.
+pub async fn run<K: Keep>(
+    broker: &Broker,
+    work: &Work,
+    keep: &mut K,
+    mut judge: impl AsyncFnMut(&Fault) -> Judgement,
+    stop: &CancellationToken,
+) -> Result<Outcome, Error> {
+    let mut outcome = Outcome { left: work.choice.left.clone(), ..Outcome::default() };
+    let aside = Aside::connect(broker, "errors", work.limits.wait).await?;
+    let mut open = by_queue(&work.choice.chosen);
+    for (queue, chosen) in &mut open {
+        outcome.stopped = homes(&aside, work.deed, chosen).await;
+        if outcome.stopped.is_some() {
+            break;
+        }
+        let walk = match aside.walk(queue).await {
+            Ok(Some(walk)) => walk,
+            Ok(None) => continue,
+            Err(error) => {
+                outcome.stopped = Some(error.to_string());
+                break;
+            }
+        };
+        outcome.stopped = through(&walk, work, chosen, &mut outcome, keep, &mut judge, stop).await;
+        // What was looked at and not taken goes back to its place; the broker does it if this fails.
+        let _ = walk.close().await;
+        if outcome.stopped.is_some() {
+            break;
+        }
+        outcome.gone.extend(chosen.drain(..).map(|chosen| chosen.key.clone()));
+    }
+    if let Some(why) = &outcome.stopped {
+        let rest = open.iter().flat_map(|(_, chosen)| chosen);
+        let left = rest.map(|chosen| (chosen.key.clone(), format!("not tried: {why}")));
+        outcome.left.extend(left.collect::<Vec<_>>());
+    }
+    aside.close().await;
+    Ok(outcome)
+}
+
+fn by_queue(chosen: &[Chosen]) -> Vec<(String, Vec<&Chosen>)> {
+    let mut order: Vec<(String, Vec<&Chosen>)> = vec![];
+    let mut places = BTreeMap::new();
+    for chosen in chosen {
+        let place = *places.entry(&chosen.queue).or_insert_with(|| {
+            order.push((chosen.queue.clone(), vec![]));
+            order.len() - 1
+        });
+        order[place].1.push(chosen);
+    }
+    order
+}
+
+/// Why a replay cannot begin: a queue to send to that is not there.
+async fn homes(aside: &Aside, deed: Deed, chosen: &[&Chosen]) -> Option<String> {
+    if deed == Deed::Discard {
+        return None;
+    }
+    let homes: std::collections::BTreeSet<_> =
+        chosen.iter().filter_map(|chosen| chosen.home.as_deref()).collect();
+    for home in homes {
+        match aside.exists(home).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Some(format!(
+                    "there is no queue {home}; start the service that consumes it"
+                ));
+            }
+            Err(error) => return Some(error.to_string()),
+        }
+    }
+    None
+}
+
+/// Walks one queue until everything chosen was met. Yields why it ended early.
+async fn through<K: Keep>(
+    walk: &Walk,
+    work: &Work,
+    chosen: &mut Vec<&Chosen>,
+    outcome: &mut Outcome,
+    keep: &mut K,
+    judge: &mut impl AsyncFnMut(&Fault) -> Judgement,
+    stop: &CancellationToken,
+) -> Option<String> {
+    // They were all among the first when they were chosen, and what comes later comes behind them.
+    for _ in 0..work.limits.messages {
+        if chosen.is_empty() {
+            return None;
+        }
+        if stop.is_cancelled() {
+            return Some("stopped by the operator".to_owned());
+        }
+        let taken = match walk.next().await {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return None,
+            Err(error) => return Some(error.to_string()),
+        };
+        let fault = Fault::read(&taken.raw);
+        let Some(place) = chosen.iter().position(|chosen| chosen.key == fault.key) else {
+            continue;
+        };
+        let meant = chosen[place];
+        let judgement = judge(&fault).await;
+        let step = if judgement.verdict == meant.verdict {
+            one(walk, taken, work.deed, meant, judgement, keep).await
+        } else {
+            Step::Left(format!("it was {}, now it is {}", meant.verdict, judgement.verdict))
+        };
+        match step {
+            Step::Done => outcome.done.push(meant.key.clone()),
+            Step::Left(why) => outcome.left.push((meant.key.clone(), why)),
+            Step::Stop(why) => return Some(why),
+        }
+        chosen.remove(place);
+        if !chosen.is_empty() && !work.pause.is_zero() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(work.pause) => {}
+            }
+        }
+    }
+    None
+}
+
+async fn one<K: Keep>(
+    walk: &Walk,
+    taken: Taken,
+    deed: Deed,
+    meant: &Chosen,
+    judgement: Judgement,
+    keep: &mut K,
+) -> Step {
+    if deed == Deed::Discard {
+        let copy = Copy {
+            key: meant.key.clone(),
+            queue: meant.queue.clone(),
+            home: meant.home.clone(),
+            message: meant.message,
+            judgement,
+            properties: taken.properties(),
+            headers: taken.raw.headers.clone(),
+            body: taken.raw.body.clone(),
+        };
+        if let Err(why) = keep.keep(&copy).await {
+            return Step::Stop(format!("no copy could be kept, so nothing is taken: {why}"));
+        }
+    } else {
+        let Some(home) = &meant.home else {
+            return Step::Left("the queue it came from is not known".to_owned());
+        };
+        match walk.send_home(&taken, home).await {
+            Ok(Confirmed::Routed) => {}
+            Ok(Confirmed::Returned) => {
+                return Step::Stop(format!("the broker returned it: there is no queue {home}"));
+            }
+            Err(error) => return Step::Stop(error.to_string()),
+        }
+    }
+    match walk.settle(taken).await {
+        Ok(()) => Step::Done,
+        Err(error) if deed == Deed::Replay => Step::Stop(format!(
+            "message {} is in its queue again, but perhaps also still in {}: {error}",
+            meant.key, meant.queue
+        )),
+        Err(error) => Step::Stop(error.to_string()),
+    }
+}

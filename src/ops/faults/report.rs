@@ -1,0 +1,205 @@
+//! Error queues as tables.
+
+use serde_json::{Value, json};
+
+use super::{Choice, Deed, Found, Listing, Outcome};
+use crate::domain::{
+    fault::{Group, Verdict, group, without_addresses},
+    mask,
+    report::{Cell, Table},
+};
+
+/// Stack frames shown before the rest is folded.
+const FRAMES: usize = 5;
+
+/// Every message, from the head of the first queue on.
+#[must_use]
+pub fn messages(found: &[Found]) -> Table {
+    let rows = found.iter().map(|found| {
+        let fault = &found.fault;
+        vec![
+            Cell::Text(fault.key.to_string()),
+            Cell::Text(fault.queue.clone()),
+            Cell::Text(found.judgement.verdict.to_string()),
+            fault.failed.map_or(Cell::None, Cell::time),
+            Cell::maybe(fault.message_type.clone()),
+            Cell::maybe(fault.consumer.clone()),
+            Cell::maybe(fault.exception.clone()),
+            Cell::maybe(fault.text.as_deref().map(first_line)),
+            Cell::maybe(fault.order.map(|order| order.to_string())),
+            Cell::maybe(fault.message.map(|message| message.to_string())),
+            Cell::Text(found.fingerprint.to_string()),
+            Cell::Text(found.judgement.why.to_string()),
+        ]
+    });
+    Table {
+        columns: vec![
+            "key",
+            "queue",
+            "verdict",
+            "failed",
+            "type",
+            "consumer",
+            "exception",
+            "message",
+            "order",
+            "message_id",
+            "group",
+            "why",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// Every group, the largest first.
+#[must_use]
+pub fn groups(listing: &Listing) -> Table {
+    let judged = listing.found.iter().map(|found| (&found.fault, found.judgement.verdict));
+    let count = |group: &Group, verdict| {
+        Cell::number(group.verdicts.get(&verdict).copied().unwrap_or_default())
+    };
+    let all = |names: &std::collections::BTreeSet<String>| {
+        Cell::Text(names.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    let rows = group(judged).into_iter().map(|group| {
+        vec![
+            Cell::Text(group.fingerprint.to_string()),
+            Cell::number(group.count),
+            count(&group, Verdict::Done),
+            count(&group, Verdict::Waiting),
+            count(&group, Verdict::Unknown),
+            count(&group, Verdict::ProbableDuplicate),
+            group.first.map_or(Cell::None, Cell::time),
+            group.last.map_or(Cell::None, Cell::time),
+            Cell::Text(group.kind.to_string()),
+            Cell::maybe(group.consumer.clone()),
+            Cell::maybe(group.exception.clone()),
+            Cell::Text(group.text.clone()),
+            all(&group.types),
+            all(&group.queues),
+        ]
+    });
+    Table {
+        columns: vec![
+            "group",
+            "count",
+            "done",
+            "waiting",
+            "unknown",
+            "duplicate",
+            "first",
+            "last",
+            "kind",
+            "consumer",
+            "exception",
+            "message",
+            "types",
+            "queues",
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// One message in full, personal data masked. The stack trace is folded unless it is asked for.
+#[must_use]
+pub fn detail(found: &Found, whole_stack: bool) -> Value {
+    let fault = &found.fault;
+    let mut envelope = fault.envelope.clone();
+    if let Ok(body) = &mut envelope {
+        mask::mask_json(body);
+    }
+    let headers = found.headers.iter().filter(|(name, _)| *name != "MT-Fault-StackTrace");
+    let headers: serde_json::Map<_, _> =
+        headers.map(|(name, value)| (name.clone(), covered(value))).collect();
+    let frames: Vec<_> =
+        fault.stack.as_deref().unwrap_or_default().lines().map(str::trim).collect();
+    let shown = if whole_stack { frames.len() } else { FRAMES.min(frames.len()) };
+    json!({
+        "key": fault.key.as_str(),
+        "queue": fault.queue,
+        "home": fault.home().ok(),
+        "verdict": found.judgement.verdict.to_string(),
+        "why": found.judgement.why.to_string(),
+        "group": found.fingerprint.as_str(),
+        "failed": fault.failed,
+        "type": fault.message_type,
+        "types": fault.types,
+        "consumer": fault.consumer,
+        "exception": fault.exception,
+        "message": fault.text.as_deref().map(without_addresses),
+        "order": fault.order,
+        "message_id": fault.message,
+        "retries": fault.retries,
+        "redeliveries": fault.redeliveries,
+        "stack": frames[..shown].iter().map(|frame| without_addresses(frame)).collect::<Vec<_>>(),
+        "stack_folded": frames.len() - shown,
+        "headers": headers,
+        "bytes": fault.bytes,
+        "envelope": envelope.as_ref().ok(),
+        "no_envelope": envelope.as_ref().err(),
+    })
+}
+
+/// What would be done, and what would be left.
+#[must_use]
+pub fn plan(choice: &Choice, deed: Deed) -> Table {
+    let chosen = choice.chosen.iter().map(|chosen| {
+        let what = match (deed, &chosen.home) {
+            (Deed::Replay, Some(home)) => format!("replay to {home}"),
+            _ => format!("{deed}, a copy is kept"),
+        };
+        row(chosen.key.as_str(), what, chosen.why.clone())
+    });
+    let left =
+        choice.left.iter().map(|(key, why)| row(key.as_str(), "leave".to_owned(), why.clone()));
+    Table { columns: vec!["key", "what", "why"], rows: chosen.chain(left).collect() }
+}
+
+/// What was done, and what was left.
+#[must_use]
+pub fn outcome(outcome: &Outcome, deed: Deed) -> Table {
+    let done =
+        outcome.done.iter().map(|key| row(key.as_str(), deed.past().to_owned(), String::new()));
+    let gone = outcome
+        .gone
+        .iter()
+        .map(|key| row(key.as_str(), "gone".to_owned(), "it is no longer in its queue".to_owned()));
+    let left =
+        outcome.left.iter().map(|(key, why)| row(key.as_str(), "left".to_owned(), why.clone()));
+    Table { columns: vec!["key", "what", "why"], rows: done.chain(gone).chain(left).collect() }
+}
+
+/// The same for the record.
+#[must_use]
+pub fn outcome_value(outcome: &Outcome) -> Value {
+    let keys = |keys: &[crate::domain::fault::Key]| -> Value {
+        keys.iter().map(|key| Value::from(key.as_str())).collect()
+    };
+    let left = outcome.left.iter().map(|(key, why)| json!({ "key": key.as_str(), "why": why }));
+    json!({
+        "done": keys(&outcome.done),
+        "left": left.collect::<Vec<_>>(),
+        "gone": keys(&outcome.gone),
+        "stopped": outcome.stopped,
+    })
+}
+
+fn row(key: &str, what: String, why: String) -> Vec<Cell> {
+    let why = if why.is_empty() { Cell::None } else { Cell::Text(why) };
+    vec![Cell::Text(key.to_owned()), Cell::Text(what), why]
+}
+
+fn first_line(text: &str) -> String {
+    without_addresses(text.lines().next().unwrap_or_default())
+}
+
+fn covered(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(without_addresses(text)),
+        other => {
+            let mut other = other.clone();
+            mask::mask_json(&mut other);
+            other
+        }
+    }
+}

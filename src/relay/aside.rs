@@ -1,0 +1,411 @@
+//! The broker's `_error` and `_skipped` queues: looking without taking, and taking one message after the
+//! other, each of which stays in its queue until it is settled.
+//!
+//! A message that was handed out and not acknowledged goes back to its place when the channel ends, however
+//! it ends. So nothing is lost by looking, and nothing by being killed.
+
+use std::time::Duration;
+
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    message::Delivery,
+    options::{
+        BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+        QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use serde_json::{Map, Value, json};
+
+use super::{Broker, Confirmed, Error, publisher::short};
+use crate::domain::fault::Raw;
+
+/// How much one look at a queue may bring into memory, and how long to wait for the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub messages: u32,
+    /// Of bodies; the message that passes it is the last.
+    pub bytes: usize,
+    pub wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { messages: 1_000, bytes: 64 << 20, wait: Duration::from_secs(10) }
+    }
+}
+
+/// A queue as a look found it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    pub queue: String,
+    /// None: there is no such queue, which means that nothing has failed there yet.
+    pub depth: Option<u32>,
+    /// From the head on.
+    pub messages: Vec<Raw>,
+    /// The limit was reached before the end.
+    pub cut: bool,
+    /// It is a quorum queue: every look counts as a delivery there, and may count against a limit.
+    pub quorum: bool,
+}
+
+/// How a queue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Messages that are not handed out.
+    pub ready: u32,
+    /// Who takes from it now.
+    pub consumers: u32,
+}
+
+/// An open connection for the queues of one broker. Everything that was taken and not settled goes back
+/// when it ends.
+#[derive(Debug)]
+pub struct Aside {
+    connection: Connection,
+    wait: Duration,
+    user: String,
+}
+
+/// One queue being worked through, from its head on.
+#[derive(Debug)]
+pub struct Walk {
+    queue: String,
+    taking: Channel,
+    sending: Channel,
+    wait: Duration,
+    user: String,
+}
+
+/// How one text property is set.
+type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
+
+/// A message that was handed out and is still in its queue.
+#[derive(Debug)]
+pub struct Taken {
+    pub raw: Raw,
+    delivery: Delivery,
+}
+
+impl Aside {
+    /// Connects, shown to the broker as `orderscope/<who>`.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or refuses the login.
+    pub async fn connect(broker: &Broker, who: &str, wait: Duration) -> Result<Self, Error> {
+        let place = broker.place();
+        let name = format!("orderscope/{who}");
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let opening = Connection::connect_uri(broker.uri(), properties);
+        let user = broker.user().to_owned();
+        match tokio::time::timeout(wait, opening).await {
+            Ok(Ok(connection)) => Ok(Self { connection, wait, user }),
+            Ok(Err(error)) => Err(Error::connecting(&error, &place, &user)),
+            Err(_) => {
+                let why = format!("no answer within {} s", wait.as_secs_f32());
+                Err(Error::Unreachable { place, why })
+            }
+        }
+    }
+
+    /// What lies in a queue, without taking it: all of it is back when this returns.
+    ///
+    /// # Errors
+    /// When the queue may not be read or the connection breaks.
+    pub async fn look(&self, queue: &str, limits: &Limits) -> Result<Look, Error> {
+        let mut look = Look {
+            queue: queue.to_owned(),
+            depth: None,
+            messages: vec![],
+            cut: false,
+            quorum: false,
+        };
+        let channel = self.channel().await?;
+        let Some(depth) = self.depth(&channel, queue).await? else { return Ok(look) };
+        look.depth = Some(depth);
+        let mut bytes = 0;
+        loop {
+            if look.messages.len() >= limits.messages as usize || bytes >= limits.bytes {
+                look.cut = depth as usize > look.messages.len();
+                break;
+            }
+            let Some(taken) = take(&channel, queue, self.wait).await? else { break };
+            bytes += taken.raw.body.len();
+            look.quorum |= taken.raw.headers.contains_key("x-delivery-count");
+            look.messages.push(taken.raw);
+        }
+        // Gives everything back, each to its place.
+        within(self.wait, channel.close(200, short("done"))).await?;
+        Ok(look)
+    }
+
+    /// Begins to work through a queue; none where there is no such queue.
+    ///
+    /// # Errors
+    /// When the queue may not be read or the connection breaks.
+    pub async fn walk(&self, queue: &str) -> Result<Option<Walk>, Error> {
+        let taking = self.channel().await?;
+        if self.depth(&taking, queue).await?.is_none() {
+            return Ok(None);
+        }
+        let sending = self.channel().await?;
+        within(self.wait, sending.confirm_select(ConfirmSelectOptions::default())).await?;
+        let (queue, wait, user) = (queue.to_owned(), self.wait, self.user.clone());
+        Ok(Some(Walk { queue, taking, sending, wait, user }))
+    }
+
+    /// How a queue stands; none where there is no such queue.
+    ///
+    /// # Errors
+    /// When it may not be asked for or the connection breaks.
+    pub async fn standing(&self, queue: &str) -> Result<Option<Standing>, Error> {
+        let channel = self.channel().await?;
+        let found = self.passive(&channel, queue).await?;
+        if found.is_some() {
+            within(self.wait, channel.close(200, short("done"))).await?;
+        }
+        Ok(found)
+    }
+
+    /// Whether there is such a queue.
+    ///
+    /// # Errors
+    /// When it may not be asked for or the connection breaks.
+    pub async fn exists(&self, queue: &str) -> Result<bool, Error> {
+        Ok(self.standing(queue).await?.is_some())
+    }
+
+    /// Ends the connection in an orderly way.
+    pub async fn close(self) {
+        let _ = within(self.wait, self.connection.close(200, short("done"))).await;
+    }
+
+    async fn channel(&self) -> Result<Channel, Error> {
+        within(self.wait, self.connection.create_channel()).await
+    }
+
+    /// How many messages are ready. A queue that is not there closes the channel.
+    async fn depth(&self, channel: &Channel, queue: &str) -> Result<Option<u32>, Error> {
+        Ok(self.passive(channel, queue).await?.map(|standing| standing.ready))
+    }
+
+    async fn passive(&self, channel: &Channel, queue: &str) -> Result<Option<Standing>, Error> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let asked = channel.queue_declare(short(queue), options, FieldTable::default());
+        match tokio::time::timeout(self.wait, asked).await {
+            Ok(Ok(found)) => Ok(Some(Standing {
+                ready: found.message_count(),
+                consumers: found.consumer_count(),
+            })),
+            Ok(Err(error)) => match Error::declaring(&error, "queue", queue) {
+                Error::NoExchange { .. } => Ok(None),
+                other => Err(other),
+            },
+            Err(_) => Err(silent(self.wait)),
+        }
+    }
+}
+
+impl Walk {
+    /// The next message; none at the end. What was taken before is not handed out again.
+    ///
+    /// # Errors
+    /// When the connection breaks: everything unsettled is back in its queue.
+    pub async fn next(&self) -> Result<Option<Taken>, Error> {
+        take(&self.taking, &self.queue, self.wait).await
+    }
+
+    /// Publishes a message to the queue it came from, and waits for the confirm. Body and properties are
+    /// unchanged but for the headers that tell of the failure. It stays where it was taken until it is
+    /// settled.
+    ///
+    /// # Errors
+    /// When the broker refuses it or the connection breaks; the message is still in its queue, and if the
+    /// confirm was lost, perhaps in the other one as well.
+    pub async fn send_home(&self, taken: &Taken, home: &str) -> Result<Confirmed, Error> {
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let properties = without_fault(&taken.delivery.properties, &self.user);
+        let body = &taken.delivery.data;
+        // The default exchange: to this queue and to no other subscriber of the message.
+        let sending = self.sending.basic_publish(short(""), short(home), options, body, properties);
+        let sent = async { sending.await?.await };
+        match tokio::time::timeout(self.wait, sent).await {
+            Ok(Ok(Confirmation::Ack(None))) => Ok(Confirmed::Routed),
+            Ok(Ok(Confirmation::Ack(Some(_)))) => Ok(Confirmed::Returned),
+            Ok(Ok(Confirmation::Nack(_))) => Err(Error::Nacked),
+            Ok(Ok(Confirmation::NotRequested)) => {
+                Err(Error::Lost("the channel gives no confirms".to_owned()))
+            }
+            Ok(Err(error)) => Err(Error::publishing(&error)),
+            Err(_) => Err(silent(self.wait)),
+        }
+    }
+
+    /// Removes a message from its queue: it is where it belongs now.
+    ///
+    /// # Errors
+    /// When the connection broke before: it is still there.
+    pub async fn settle(&self, taken: Taken) -> Result<(), Error> {
+        let settling = taken.delivery.acker.ack(BasicAckOptions::default());
+        if within(self.wait, settling).await? {
+            Ok(())
+        } else {
+            Err(Error::Lost("the channel ended before the message was settled".to_owned()))
+        }
+    }
+
+    /// Gives back what was taken and not settled.
+    ///
+    /// # Errors
+    /// When the connection breaks; the broker gives it back then.
+    pub async fn close(self) -> Result<(), Error> {
+        within(self.wait, self.taking.close(200, short("done"))).await?;
+        within(self.wait, self.sending.close(200, short("done"))).await
+    }
+}
+
+impl Taken {
+    /// All AMQP properties that are set, for a copy that can be put back.
+    #[must_use]
+    pub fn properties(&self) -> Value {
+        let properties = &self.delivery.properties;
+        let text =
+            |value: &Option<ShortString>| value.as_ref().map(|text| text.as_str().to_owned());
+        let all = json!({
+            "content_type": text(properties.content_type()),
+            "content_encoding": text(properties.content_encoding()),
+            "delivery_mode": properties.delivery_mode(),
+            "priority": properties.priority(),
+            "correlation_id": text(properties.correlation_id()),
+            "reply_to": text(properties.reply_to()),
+            "expiration": text(properties.expiration()),
+            "message_id": text(properties.message_id()),
+            "timestamp": properties.timestamp(),
+            "type": text(properties.kind()),
+            "user_id": text(properties.user_id()),
+            "app_id": text(properties.app_id()),
+        });
+        match all {
+            Value::Object(all) => all.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+            other => other,
+        }
+    }
+}
+
+/// Hands out the message at the head without removing it.
+async fn take(channel: &Channel, queue: &str, wait: Duration) -> Result<Option<Taken>, Error> {
+    let got = within(wait, channel.basic_get(short(queue), BasicGetOptions::default())).await?;
+    Ok(got.map(|got| {
+        let delivery = got.delivery;
+        let properties = &delivery.properties;
+        let text =
+            |value: &Option<ShortString>| value.as_ref().map(|text| text.as_str().to_owned());
+        let raw = Raw {
+            queue: queue.to_owned(),
+            message_id: text(properties.message_id()),
+            content_type: text(properties.content_type()),
+            headers: properties.headers().as_ref().map(table).unwrap_or_default(),
+            body: delivery.data.clone(),
+        };
+        Taken { raw, delivery }
+    }))
+}
+
+/// The properties a message had before it failed. A user id other than ours would be refused (406).
+fn without_fault(properties: &BasicProperties, user: &str) -> BasicProperties {
+    let mut kept = properties.clone();
+    if let Some(headers) = properties.headers() {
+        let mut table = FieldTable::default();
+        for (name, value) in headers {
+            if !tells_of_failure(name.as_str()) {
+                table.insert(name.clone(), value.clone());
+            }
+        }
+        kept = kept.with_headers(table);
+    }
+    let foreign = properties.user_id().as_ref().is_some_and(|id| id.as_str() != user);
+    if foreign { without_user(&kept) } else { kept }
+}
+
+/// Whether MassTransit adds the header when it gives a message up, or a quorum queue when it hands one out.
+fn tells_of_failure(name: &str) -> bool {
+    name == "MT-Reason"
+        || name == "x-delivery-count"
+        || name.starts_with("MT-Fault-")
+        || name.starts_with("MT-Host-")
+}
+
+/// There is no way to unset a property, so all others are set anew.
+fn without_user(properties: &BasicProperties) -> BasicProperties {
+    let mut out = BasicProperties::default();
+    if let Some(value) = properties.headers() {
+        out = out.with_headers(value.clone());
+    }
+    if let Some(value) = properties.delivery_mode() {
+        out = out.with_delivery_mode(*value);
+    }
+    if let Some(value) = properties.priority() {
+        out = out.with_priority(*value);
+    }
+    if let Some(value) = properties.timestamp() {
+        out = out.with_timestamp(*value);
+    }
+    let texts: [(&Option<ShortString>, Setter); 8] = [
+        (properties.content_type(), BasicProperties::with_content_type),
+        (properties.content_encoding(), BasicProperties::with_content_encoding),
+        (properties.correlation_id(), BasicProperties::with_correlation_id),
+        (properties.reply_to(), BasicProperties::with_reply_to),
+        (properties.expiration(), BasicProperties::with_expiration),
+        (properties.message_id(), BasicProperties::with_message_id),
+        (properties.kind(), BasicProperties::with_type),
+        (properties.app_id(), BasicProperties::with_app_id),
+    ];
+    for (value, set) in texts {
+        if let Some(value) = value {
+            out = set(out, value.clone());
+        }
+    }
+    out
+}
+
+/// A header table as JSON. Bytes that are no text are shown as such.
+fn table(fields: &FieldTable) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (name.as_str().to_owned(), plain(value))).collect()
+}
+
+fn plain(value: &AMQPValue) -> Value {
+    match value {
+        AMQPValue::Boolean(value) => json!(value),
+        AMQPValue::ShortShortInt(value) => json!(value),
+        AMQPValue::ShortShortUInt(value) => json!(value),
+        AMQPValue::ShortInt(value) => json!(value),
+        AMQPValue::ShortUInt(value) => json!(value),
+        AMQPValue::LongInt(value) => json!(value),
+        AMQPValue::LongUInt(value) => json!(value),
+        AMQPValue::LongLongInt(value) => json!(value),
+        AMQPValue::Timestamp(value) => json!(value),
+        AMQPValue::Float(value) => json!(value),
+        AMQPValue::Double(value) => json!(value),
+        AMQPValue::ShortString(text) => json!(text.as_str()),
+        AMQPValue::LongString(text) => json!(String::from_utf8_lossy(text.as_bytes())),
+        AMQPValue::ByteArray(bytes) => json!(String::from_utf8_lossy(bytes.as_slice())),
+        AMQPValue::FieldArray(values) => values.as_slice().iter().map(plain).collect(),
+        AMQPValue::FieldTable(fields) => Value::Object(table(fields)),
+        AMQPValue::DecimalValue(value) => json!(format!("{value:?}")),
+        AMQPValue::Void => Value::Null,
+    }
+}
+
+async fn within<T>(
+    wait: Duration,
+    work: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(wait, work).await {
+        Ok(done) => done.map_err(|error| Error::declaring(&error, "queue", "")),
+        Err(_) => Err(silent(wait)),
+    }
+}
+
+fn silent(wait: Duration) -> Error {
+    Error::Lost(format!("no answer within {} s", wait.as_secs_f32()))
+}

@@ -1,0 +1,16 @@
+//! RabbitMQ publishing in MassTransit's wire format: which broker, what can go wrong, one confirmed
+//! channel, how long to wait before trying again, and what lies in the error queues.
+
+mod aside;
+mod backoff;
+mod broker;
+mod error;
+mod management;
+mod publisher;
+
+pub use aside::{Aside, Limits, Look, Standing, Taken, Walk};
+pub use backoff::Backoff;
+pub use broker::Broker;
+pub use error::Error;
+pub use management::{Listed, Management};
+pub use publisher::{Confirmed, Pending, Publisher};

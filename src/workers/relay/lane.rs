@@ -1,0 +1,267 @@
+//! One lane: a session with the database, a connection to the broker, one pass after the other.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
+
+use super::{Error, Scope, Shared, Until, half, pass::Pass};
+use crate::{
+    db::{self, Db, ownership::Owner},
+    relay::{Backoff, Publisher},
+};
+
+/// Between two removals of old delivered rows.
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+/// So many outboxes are removed in one go.
+const PURGE_BATCH: i64 = 500;
+/// Between two looks for half-done consumers.
+const HALVES_EVERY: Duration = Duration::from_secs(60);
+/// When others hold what is pending, look again after this.
+const OTHERS: Duration = Duration::from_millis(50);
+const CONNECT: Duration = Duration::from_secs(5);
+
+pub(super) struct Lane<'a> {
+    shared: &'a Shared,
+    number: usize,
+    database: Option<PgConnection>,
+    publisher: Option<Publisher>,
+    pass: Pass,
+    backoff: Backoff,
+    purged: Option<Instant>,
+    /// When half-done consumers were last looked for.
+    looked: Option<Instant>,
+}
+
+/// What a round did.
+enum Round {
+    Delivered,
+    /// Nothing that is free and due.
+    Idle,
+}
+
+impl<'a> Lane<'a> {
+    pub(super) fn new(shared: &'a Shared, number: usize) -> Self {
+        let (first, longest) = shared.settings.retry;
+        // Servers come back sooner than poisoned messages are repaired.
+        let longest = longest.min(Duration::from_secs(30));
+        let backoff = Backoff::new(first.min(longest), longest);
+        let pass = Pass::new();
+        Self {
+            shared,
+            number,
+            database: None,
+            publisher: None,
+            pass,
+            backoff,
+            purged: None,
+            looked: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, until: Until) -> Result<(), Error> {
+        let ended = self.rounds(until).await;
+        if let Some(publisher) = self.publisher.take() {
+            publisher.close().await;
+        }
+        if let Some(conn) = self.database.take() {
+            // What was to be written is committed.
+            let _ = conn.close().await;
+        }
+        ended
+    }
+
+    async fn rounds(&mut self, until: Until) -> Result<(), Error> {
+        while !self.shared.stop.is_cancelled() {
+            match self.round().await {
+                Ok(round) => {
+                    self.backoff.reset();
+                    self.shared.stats.send_if_modified(|stats| stats.trouble.take().is_some());
+                    match (round, until) {
+                        (_, Until::Once) => return Ok(()),
+                        (Round::Delivered, _) => {}
+                        (Round::Idle, Until::Empty) => {
+                            if self.is_done().await {
+                                return Ok(());
+                            }
+                            self.shared.wait(OTHERS).await;
+                        }
+                        (Round::Idle, Until::Told) => {
+                            self.shared.wait(self.shared.settings.poll).await;
+                        }
+                    }
+                }
+                Err(error) => {
+                    let hopeless = until == Until::Empty && !can_pass(&error);
+                    if until == Until::Once || hopeless || error.forbids() {
+                        return Err(error);
+                    }
+                    tracing::warn!(lane = self.number, %error, "the relay cannot work");
+                    let told = error.to_string();
+                    self.shared.stats.send_modify(|stats| stats.trouble = Some(told));
+                    let wait = self.backoff.wait();
+                    self.shared.wait(wait).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn round(&mut self) -> Result<Round, Error> {
+        // The broker first: without it there is nothing to lock a row for.
+        if self.publisher.as_ref().is_some_and(|publisher| !publisher.is_open()) {
+            let reopened = match self.publisher.as_mut() {
+                Some(publisher) => publisher.reopen().await.is_ok(),
+                None => false,
+            };
+            if !reopened {
+                self.publisher = None;
+            }
+        }
+        let publisher = match &mut self.publisher {
+            Some(publisher) => publisher,
+            empty => {
+                let broker = &self.shared.settings.broker;
+                empty.insert(Publisher::connect(broker, "relay", CONNECT).await?)
+            }
+        };
+        let conn = match &mut self.database {
+            Some(conn) => conn,
+            empty => empty.insert(open(self.shared).await?),
+        };
+        let done = self.pass.run(self.shared, conn, publisher, self.shared.settings.scope).await;
+        let outcome = match done {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // Whatever state the session is in, it is not worth keeping.
+                self.database = None;
+                return Err(error);
+            }
+        };
+        if outcome.broker_lost {
+            self.publisher = None;
+        }
+        if outcome.took {
+            return Ok(Round::Delivered);
+        }
+        self.tidy(outcome.owner).await?;
+        Ok(if self.finish_halves().await? { Round::Delivered } else { Round::Idle })
+    }
+
+    /// Delivers for half-done consumers that nothing else will ever finish; whether there were any.
+    async fn finish_halves(&mut self) -> Result<bool, Error> {
+        let due = self.looked.is_none_or(|at| at.elapsed() >= HALVES_EVERY);
+        if self.number != 0 || self.shared.settings.scope != Scope::All || !due {
+            return Ok(false);
+        }
+        let (Some(conn), Some(publisher)) = (&mut self.database, &mut self.publisher) else {
+            return Ok(false);
+        };
+        self.looked = Some(Instant::now());
+        let mut any = false;
+        for half in half::dangerous(self.shared, conn).await? {
+            let done = self.pass.run(self.shared, conn, publisher, Scope::Half(half)).await;
+            match done {
+                Ok(outcome) => any |= outcome.took,
+                Err(error) => {
+                    self.database = None;
+                    return Err(error);
+                }
+            }
+        }
+        if any || self.shared.late(|late| !late.is_empty()) {
+            // A large one is not done with one pass, nor one whose confirm is still to come.
+            self.looked = None;
+        }
+        Ok(any)
+    }
+
+    /// What is done while nothing is pending.
+    async fn tidy(&mut self, owner: Option<Owner>) -> Result<(), Error> {
+        let Some(conn) = &mut self.database else { return Ok(()) };
+        // What somebody else has delivered or repaired meanwhile is no longer our business.
+        let noted = self.shared.journal(|journal| journal.sequences());
+        if !noted.is_empty() {
+            let pending = db::relay::still_pending(conn, &noted).await?;
+            let gone: Vec<i64> =
+                noted.into_iter().filter(|sequence| !pending.contains(sequence)).collect();
+            let forgotten = self.shared.journal(|journal| journal.forget(&gone));
+            forgotten.map_err(|error| journal_error(self.shared, &error))?;
+        }
+        let held = self.shared.held(|held| held.sequences());
+        if !held.is_empty() {
+            let pending = db::relay::still_pending(conn, &held).await?;
+            self.shared.held(|all| all.retain(&pending));
+            let told = self.shared.held(|held| held.told());
+            self.shared.stats.send_if_modified(|stats| {
+                let changed = stats.held != told;
+                stats.held = told;
+                changed
+            });
+        }
+        let settings = &self.shared.settings;
+        let ours = owner == Some(Owner::Ours);
+        let Some(keep) = (if ours { settings.keep } else { settings.copies }) else {
+            return Ok(());
+        };
+        if self.number != 0 || self.purged.is_some_and(|at| at.elapsed() < PURGE_EVERY) {
+            return Ok(());
+        }
+        let Ok(keep) = chrono::TimeDelta::from_std(keep) else { return Ok(()) };
+        let Some(before) = (self.shared.clock)().checked_sub_signed(keep) else { return Ok(()) };
+        let copies = db::relay::forget_copies(conn, before, PURGE_BATCH).await?;
+        // The rows of a service are its own to purge.
+        let rows = if ours { db::relay::purge(conn, before, PURGE_BATCH).await? } else { 0 };
+        let purged = copies.max(rows);
+        if purged < PURGE_BATCH.unsigned_abs() {
+            self.purged = Some(Instant::now());
+        }
+        if purged > 0 {
+            self.shared.stats.send_modify(|stats| stats.purged += copies + rows);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left but what was tried and is held.
+    async fn is_done(&mut self) -> bool {
+        if self.shared.late(|late| !late.is_empty()) {
+            return false;
+        }
+        let Some(conn) = &mut self.database else { return false };
+        let known = self.shared.held(|held| held.known());
+        let pending = match self.shared.settings.scope {
+            Scope::All => db::relay::is_pending(conn, &known, None).await,
+            Scope::Outbox(id) => db::relay::is_pending(conn, &known, Some(id)).await,
+            Scope::Half(half) if known.contains(&half.key()) => Ok(false),
+            Scope::Half(half) => db::relay::is_half_pending(conn, half).await,
+        };
+        matches!(pending, Ok(false))
+    }
+}
+
+/// Whether an error ends by itself.
+const fn can_pass(error: &Error) -> bool {
+    match error {
+        Error::Database(error) => !matches!(
+            error,
+            db::Error::NotPermitted(_) | db::Error::MissingTable(_) | db::Error::Login(_)
+        ),
+        Error::Broker(error) => error.is_transient(),
+        Error::Journal { .. } | Error::Unrecorded | Error::OfService => false,
+    }
+}
+
+pub(super) fn journal_error(shared: &Shared, error: &std::io::Error) -> Error {
+    let place = shared.settings.journal.as_ref();
+    let place = place.map_or_else(String::new, |path| path.display().to_string());
+    Error::Journal { place, why: error.to_string() }
+}
+
+async fn open(shared: &Shared) -> Result<PgConnection, Error> {
+    let settings = &shared.settings;
+    let db = Db::new(&settings.database, &settings.limits);
+    let layout = db.layout().await;
+    db.close().await;
+    db::relay::can_work(&*layout?)?;
+    Ok(db::relay::connect(&settings.database, &settings.limits, settings.budget).await?)
+}

@@ -1,0 +1,244 @@
+//! The relay: delivers pending bus outboxes to RabbitMQ, in order inside each, with publisher confirms, safe
+//! beside MassTransit's own delivery and beside other relays.
+//!
+//! What it shares with them is the lock on the parent row (taken with SKIP LOCKED) and the cursor; the
+//! selection is its own. At least once: a message may go out twice only if the relay dies between the
+//! broker's confirm and the note of it in its journal, or the broker dies before it could confirm.
+
+mod half;
+mod held;
+mod journal;
+mod lane;
+mod pass;
+mod stats;
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use half::{QUIET, inbound};
+pub use held::{Held, HeldOutbox};
+pub use journal::Journal;
+pub use stats::Stats;
+
+use self::lane::Lane;
+use super::Clock;
+use crate::{
+    db::{
+        self, Limits,
+        relay::{Half, Most},
+    },
+    domain::consumer::Consumer,
+    relay::{self, Broker, Management},
+};
+
+/// When to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// After one pass.
+    Once,
+    /// When nothing is pending but what is held.
+    Empty,
+    /// When told.
+    Told,
+}
+
+/// What becomes of a message that no queue wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NobodyListens {
+    /// It counts as delivered, as with MassTransit.
+    Deliver,
+    /// Its outbox is held until a queue is bound.
+    Hold,
+}
+
+/// What a relay delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every pending outbox, and the half-done consumers that nothing else will ever finish.
+    All,
+    /// One outbox.
+    Outbox(Uuid),
+    /// One half-done consumer; whoever says so has seen that its message cannot come again ([`inbound`]).
+    Half(Half),
+}
+
+/// How a relay works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub database: PgConnectOptions,
+    pub limits: Limits,
+    pub broker: Broker,
+    pub scope: Scope,
+    /// Also in a database of a service, beside its own delivery. Else the relay ends where it finds one, also
+    /// in the middle of its work.
+    pub beside_service: bool,
+    /// How long delivered rows stay in a database of our own; `None` removes them in the transaction that
+    /// delivers them, as MassTransit does. In a database of a service they always go: kept rows would stop its
+    /// own clean-up.
+    pub keep: Option<Duration>,
+    /// How long copies of them stay in schema `orderscope` where the rows themselves may not.
+    pub copies: Option<Duration>,
+    /// Whose queues tell whether the message of a half-done consumer may come again.
+    pub consumers: Vec<Consumer>,
+    /// Tells of messages that are handed out and not acknowledged, which the queues themselves do not.
+    pub management: Option<Management>,
+    pub nobody_listens: NobodyListens,
+    pub most: Most,
+    /// The longest a transaction stays open, waiting for the broker included.
+    pub budget: Duration,
+    /// How long to wait when nothing is pending.
+    pub poll: Duration,
+    /// The first and the longest wait before a failing outbox, or a lost server, is tried again.
+    pub retry: (Duration, Duration),
+    /// Passes at the same time: while one commits, another publishes.
+    pub lanes: usize,
+    /// Where what was confirmed is noted until it is committed.
+    pub journal: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The usual settings: removes delivered rows, two lanes, two seconds at most.
+    #[must_use]
+    pub fn new(database: PgConnectOptions, broker: Broker) -> Self {
+        Self {
+            database,
+            limits: Limits::default(),
+            broker,
+            scope: Scope::All,
+            beside_service: false,
+            keep: None,
+            copies: None,
+            consumers: vec![],
+            management: None,
+            nobody_listens: NobodyListens::Deliver,
+            most: Most {
+                outboxes: 500,
+                messages: 1_000,
+                bytes: 8 << 20,
+                // RabbitMQ's own `max_message_size` before 4.0.
+                message_bytes: 128 << 20,
+            },
+            budget: Duration::from_secs(2),
+            poll: Duration::from_secs(1),
+            retry: (Duration::from_secs(1), Duration::from_secs(300)),
+            lanes: 2,
+            journal: None,
+        }
+    }
+}
+
+/// Why a relay ended before it was told to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    #[error(transparent)]
+    Broker(#[from] relay::Error),
+    #[error(
+        "nothing records whose database this is, so nothing is delivered from it; `orderscope attach` records \
+         that it belongs to its service"
+    )]
+    Unrecorded,
+    #[error(
+        "this database belongs to its service, which delivers from it; nothing is delivered beside it unless \
+         `orderscope relay --beside-service` says so"
+    )]
+    OfService,
+    #[error("cannot keep the relay's journal in {place}: {why}; name another directory")]
+    Journal { place: String, why: String },
+}
+
+impl Error {
+    /// Whether it must not deliver here, and so ends even where it was to run until told.
+    #[must_use]
+    pub const fn forbids(&self) -> bool {
+        matches!(self, Self::Unrecorded | Self::OfService)
+    }
+}
+
+/// What all lanes share.
+struct Shared {
+    settings: Settings,
+    clock: Clock,
+    stop: CancellationToken,
+    held: Mutex<Held>,
+    journal: Mutex<Journal>,
+    /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
+    late: Mutex<BTreeSet<Uuid>>,
+    stats: watch::Sender<Stats>,
+}
+
+impl Shared {
+    fn held<T>(&self, work: impl FnOnce(&mut Held) -> T) -> T {
+        work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn journal<T>(&self, work: impl FnOnce(&mut Journal) -> T) -> T {
+        work(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<Uuid>) -> T) -> T {
+        work(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits, unless told to end; whether it waited.
+    async fn wait(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(time) => true,
+            () = self.stop.cancelled() => false,
+        }
+    }
+}
+
+/// Delivers until `until`, or until `stop` fires; the pass under way is then finished. Servers that are
+/// gone are tried again for ever; a login that is refused, or a right that is missing, ends it at once
+/// unless it is to run until told. `stats` always has the newest figures.
+pub async fn run(
+    settings: Settings,
+    until: Until,
+    clock: Clock,
+    stop: CancellationToken,
+    stats: watch::Sender<Stats>,
+) -> Result<Stats, Error> {
+    let journal = match &settings.journal {
+        Some(path) => Journal::open(path).map_err(|error| Error::Journal {
+            place: path.display().to_string(),
+            why: error.to_string(),
+        })?,
+        None => Journal::in_memory(),
+    };
+    let lanes = if until == Until::Once { 1 } else { settings.lanes.max(1) };
+    let held = Mutex::new(Held::new(settings.retry));
+    let shared = Arc::new(Shared {
+        settings,
+        clock,
+        // Lanes also end each other: one that cannot go on takes the others with it.
+        stop: stop.child_token(),
+        held,
+        journal: Mutex::new(journal),
+        late: Mutex::default(),
+        stats,
+    });
+    let running = (0..lanes).map(|number| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let ended = Lane::new(&shared, number).run(until).await;
+            if ended.is_err() {
+                shared.stop.cancel();
+            }
+            ended
+        }
+    });
+    let ended = futures::future::join_all(running).await;
+    let stats = shared.stats.borrow().clone();
+    ended.into_iter().find_map(Result::err).map_or(Ok(stats), Err)
+}

@@ -1,0 +1,415 @@
+//! One pass: lock, load, publish all, wait for the confirms, write how far it came, commit.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::FutureExt;
+use sqlx::{Connection, PgConnection};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::{Error, NobodyListens, Scope, Shared, lane::journal_error};
+use crate::{
+    db::{
+        ownership::{self, Owner},
+        relay::{self as table, Delivered, Progress, Row},
+    },
+    domain::{
+        id_clock::new_id,
+        parcel::{Poison, parcel},
+    },
+    relay::{self, Confirmed, Pending, Publisher},
+};
+
+/// What is carried from one pass to the next.
+#[derive(Debug)]
+pub(super) struct Pass {
+    /// Sent, but not confirmed before the transaction had to end. Their outboxes are left alone until
+    /// the broker has answered: a slow one must not make duplicates.
+    late: Vec<InFlight>,
+    /// The channel was closed by one message and nobody knows which: one after the other.
+    careful: bool,
+    /// Tells this lane's ids from others made in the same tick.
+    node: [u8; 6],
+    made: u16,
+}
+
+/// Sent and not yet confirmed.
+#[derive(Debug)]
+struct InFlight {
+    outbox: Uuid,
+    sequence: i64,
+    message: Uuid,
+    /// The application wants it routed or refused.
+    mandatory: bool,
+    pending: Pending,
+}
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Outcome {
+    /// Anything was locked.
+    pub took: bool,
+    pub broker_lost: bool,
+    /// Whose database it was.
+    pub owner: Option<Owner>,
+}
+
+/// One outbox in this pass.
+#[derive(Debug, Default)]
+struct Work {
+    /// The last message of an unbroken row of confirmed ones.
+    last: Option<i64>,
+    /// Confirmed in this pass, by number; those after a failure are noted for the next one.
+    confirmed: Vec<i64>,
+    failed: Option<(i64, String)>,
+    /// Something before it is unknown: what follows may not count.
+    broken: bool,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    delivered: u64,
+    returned: u64,
+    recovered: u64,
+    unknown: u64,
+    failed: u64,
+}
+
+impl Pass {
+    pub(super) fn new() -> Self {
+        let mut node = [0; 6];
+        node.copy_from_slice(&Uuid::new_v4().as_bytes()[..6]);
+        Self { late: vec![], careful: false, node, made: 0 }
+    }
+
+    pub(super) async fn run(
+        &mut self,
+        shared: &Shared,
+        conn: &mut PgConnection,
+        publisher: &mut Publisher,
+        scope: Scope,
+    ) -> Result<Outcome, Error> {
+        self.settle_late(shared)?;
+        let settings = &shared.settings;
+        let mut apart = shared.held(|held| held.waiting());
+        apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
+        let end = Instant::now() + settings.budget;
+        let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
+        let (only, half) = match scope {
+            Scope::All => (None, None),
+            Scope::Outbox(id) => (Some(id), None),
+            Scope::Half(half) => (None, Some(half)),
+        };
+        let mut open = match half {
+            None => table::lock(&mut tx, &apart, only, settings.most.outboxes).await?,
+            Some(half) if apart.contains(&half.key()) => vec![],
+            Some(half) => {
+                let before = (shared.clock)() - super::half::QUIET;
+                table::lock_half(&mut tx, half, before).await?.into_iter().collect()
+            }
+        };
+        // Another lane may have given one up after it was asked for; it said so before it let it go.
+        shared.late(|late| open.retain(|open| !late.contains(&open.outbox_id)));
+        if open.is_empty() {
+            tx.rollback().await.map_err(crate::db::Error::from)?;
+            let owner = Some(allowed(shared, ownership::look(conn).await?)?);
+            return Ok(Outcome { owner, ..Outcome::default() });
+        }
+        // Until the commit nobody hands the database over.
+        let owner = allowed(shared, ownership::hold(&mut tx).await?)?;
+        let rows = table::load(&mut tx, &open, half, &settings.most).await?;
+        let mut works: BTreeMap<Uuid, Work> = BTreeMap::new();
+        let mut counted = Counted::default();
+        let lost = self.deliver(shared, publisher, rows, &mut works, &mut counted, end).await?;
+        shared
+            .journal(|journal| journal.write(true))
+            .map_err(|error| journal_error(shared, &error))?;
+        let now = (shared.clock)();
+        let progress: Vec<Progress> = works
+            .iter()
+            .filter(|(_, work)| work.last.is_some() || work.failed.is_some())
+            .map(|(outbox, work)| {
+                self.made = self.made.wrapping_add(1);
+                let mut maker = [0; 8];
+                maker[..2].copy_from_slice(&self.made.to_be_bytes());
+                maker[2..].copy_from_slice(&self.node);
+                Progress { outbox: *outbox, last: work.last, lock_id: new_id(now, maker) }
+            })
+            .collect();
+        let keep = match owner {
+            Owner::Ours if settings.keep.is_some() => Delivered::Keep,
+            Owner::Service if settings.copies.is_some() => Delivered::Copy,
+            Owner::Ours | Owner::Service => Delivered::Delete,
+        };
+        match half {
+            None => table::record(&mut tx, &progress, keep, now).await?,
+            Some(half) => {
+                for step in &progress {
+                    table::record_half(&mut tx, half, step, keep != Delivered::Delete, now).await?;
+                }
+            }
+        }
+        tx.commit().await.map_err(crate::db::Error::from)?;
+        close_books(shared, &works, &counted, now)?;
+        Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner) })
+    }
+
+    /// Publishes the rows and waits for the confirms; whether the connection was lost.
+    async fn deliver(
+        &mut self,
+        shared: &Shared,
+        publisher: &mut Publisher,
+        rows: Vec<Row>,
+        works: &mut BTreeMap<Uuid, Work>,
+        counted: &mut Counted,
+        end: Instant,
+    ) -> Result<bool, Error> {
+        let budget = shared.settings.budget;
+        let (send_until, confirm_until) = (end - budget * 2 / 5, end - budget * 3 / 20);
+        let mut round =
+            Round { shared, works, counted, late: &mut self.late, until: confirm_until };
+        let mut flying: Vec<InFlight> = vec![];
+        let (mut lost, mut closed) = (false, false);
+        for row in rows {
+            if Instant::now() > send_until || shared.stop.is_cancelled() {
+                break;
+            }
+            let (outbox, sequence) = (row.outbox, row.sequence);
+            let work = round.works.entry(outbox).or_default();
+            if work.failed.is_some() || work.broken {
+                continue;
+            }
+            match send(shared, publisher, row).await {
+                Ok(Sent::Known) => {
+                    round.counted.recovered += 1;
+                    work.confirmed.push(sequence);
+                    // Else it counts with those before it, which are still on their way.
+                    if !flying.iter().any(|other| other.outbox == outbox) {
+                        work.last = Some(sequence);
+                    }
+                }
+                Ok(Sent::Now(flight)) => {
+                    flying.push(flight);
+                    if self.careful && round.settle(&mut flying, true).await? {
+                        lost = publisher.reopen().await.is_err();
+                        if lost {
+                            break;
+                        }
+                    }
+                }
+                Err(Failed::Poison(why)) => {
+                    work.failed = Some((sequence, why));
+                    round.counted.failed += 1;
+                }
+                Err(Failed::Channel(error)) => {
+                    tracing::warn!(%error, "publishing was interrupted");
+                    round.counted.failed += 1;
+                    closed = true;
+                    break;
+                }
+            }
+        }
+        closed |= round.settle(&mut flying, false).await?;
+        // A closed channel does not say which message closed it: the next pass finds out.
+        self.careful = closed;
+        Ok(lost || closed && !publisher.is_open() && publisher.reopen().await.is_err())
+    }
+
+    /// Confirms that came after their transaction had ended.
+    fn settle_late(&mut self, shared: &Shared) -> Result<(), Error> {
+        let mut late = vec![];
+        let was: Vec<Uuid> = self.late.iter().map(|flight| flight.outbox).collect();
+        for mut flight in std::mem::take(&mut self.late) {
+            match (&mut flight.pending).now_or_never() {
+                None => late.push(flight),
+                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {}
+                Some(Ok(confirmed)) => {
+                    shared.journal(|journal| journal.confirm(flight.sequence, flight.message));
+                    if confirmed == Confirmed::Returned {
+                        shared.stats.send_modify(|stats| stats.returned += 1);
+                    }
+                }
+                Some(Err(_)) => shared.stats.send_modify(|stats| stats.unknown += 1),
+            }
+        }
+        self.late = late;
+        let written = shared.journal(|journal| journal.write(false));
+        written.map_err(|error| journal_error(shared, &error))?;
+        // Only now, with the confirms noted, may any lane take them again.
+        let mine = &self.late;
+        let waits = |id: &Uuid| mine.iter().any(|still| still.outbox == *id);
+        shared.late(|late| late.retain(|id| !was.contains(id) || waits(id)));
+        Ok(())
+    }
+}
+
+/// Whether this relay may deliver from a database that is recorded so.
+fn allowed(shared: &Shared, owner: Option<Owner>) -> Result<Owner, Error> {
+    match owner {
+        None => Err(Error::Unrecorded),
+        Some(Owner::Service) if !shared.settings.beside_service => Err(Error::OfService),
+        Some(owner) => Ok(owner),
+    }
+}
+
+/// After the commit: what is recorded is forgotten, what failed is held.
+fn close_books(
+    shared: &Shared,
+    works: &BTreeMap<Uuid, Work>,
+    counted: &Counted,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Error> {
+    let mut recorded = vec![];
+    shared.held(|held| {
+        for (outbox, work) in works {
+            if let Some(last) = work.last {
+                recorded.extend(work.confirmed.iter().filter(|sequence| **sequence <= last));
+            }
+            match &work.failed {
+                Some((sequence, why)) => held.hold(*outbox, *sequence, why.clone(), now),
+                None if work.broken => {}
+                None => held.release(*outbox),
+            }
+        }
+    });
+    shared
+        .journal(|journal| journal.forget(&recorded))
+        .map_err(|error| journal_error(shared, &error))?;
+    let told = shared.held(|held| held.told());
+    shared.stats.send_modify(|stats| {
+        stats.delivered += counted.delivered;
+        stats.returned += counted.returned;
+        stats.recovered += counted.recovered;
+        stats.unknown += counted.unknown;
+        stats.failed += counted.failed;
+        stats.passes += 1;
+        stats.held = told;
+        if counted.delivered + counted.recovered > 0 {
+            stats.last = Some(now);
+        }
+    });
+    Ok(())
+}
+
+/// What became of a row.
+enum Sent {
+    /// The journal knows that it was confirmed before.
+    Known,
+    Now(InFlight),
+}
+
+enum Failed {
+    /// It cannot be sent, now or ever; the channel is as it was.
+    Poison(String),
+    Channel(relay::Error),
+}
+
+async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Sent, Failed> {
+    let limit = u64::try_from(shared.settings.most.message_bytes).unwrap_or(u64::MAX);
+    let bytes = u64::try_from(row.bytes).unwrap_or_default();
+    let Some(stored) = row.stored else {
+        return Err(Failed::Poison(Poison::TooLarge { bytes, limit }.to_string()));
+    };
+    let (outbox, sequence, message) = (row.outbox, row.sequence, stored.message_id);
+    if shared.journal(|journal| journal.knows(sequence, message)) {
+        return Ok(Sent::Known);
+    }
+    let made = parcel(stored, publisher.home(), (shared.clock)());
+    let parcel = made.map_err(|poison| Failed::Poison(poison.to_string()))?;
+    publisher.prepare(&parcel).await.map_err(|error| {
+        if error.is_about_the_message() {
+            Failed::Poison(error.to_string())
+        } else {
+            Failed::Channel(error)
+        }
+    })?;
+    let pending = publisher.send(&parcel).await.map_err(Failed::Channel)?;
+    let mandatory = parcel.mandatory;
+    Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
+}
+
+/// Whether a message that no queue wanted holds its outbox.
+fn holds(shared: &Shared, flight: &InFlight) -> bool {
+    flight.mandatory || shared.settings.nobody_listens == NobodyListens::Hold
+}
+
+/// What the confirms of one pass are written into.
+struct Round<'a> {
+    shared: &'a Shared,
+    works: &'a mut BTreeMap<Uuid, Work>,
+    counted: &'a mut Counted,
+    late: &'a mut Vec<InFlight>,
+    /// After that, a confirm comes too late for this transaction.
+    until: Instant,
+}
+
+impl Round<'_> {
+    /// Waits for the confirms of what was sent, in that order; whether the channel was closed. With only
+    /// one message in flight (`alone`) it is known which one the broker refuses.
+    async fn settle(&mut self, flying: &mut Vec<InFlight>, alone: bool) -> Result<bool, Error> {
+        let shared = self.shared;
+        let mut closed = false;
+        for mut flight in flying.drain(..) {
+            let answer = match (&mut flight.pending).now_or_never() {
+                Some(answer) => Some(answer),
+                None => {
+                    // Before waiting, what is known is made to last.
+                    let written = shared.journal(|journal| journal.write(false));
+                    written.map_err(|error| journal_error(shared, &error))?;
+                    let soon = self.until.max(Instant::now() + Duration::from_millis(1));
+                    timeout_at(soon, &mut flight.pending).await.ok()
+                }
+            };
+            let sequence = flight.sequence;
+            let work = self.works.entry(flight.outbox).or_default();
+            match answer {
+                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
+                    self.counted.failed += 1;
+                    fail(work, sequence, "no queue is bound to its exchange".to_owned());
+                }
+                Some(Ok(confirmed)) => {
+                    shared.journal(|journal| journal.confirm(sequence, flight.message));
+                    self.counted.returned += u64::from(confirmed == Confirmed::Returned);
+                    // Behind one that is not, it is recorded when its turn comes.
+                    if !work.broken {
+                        work.confirmed.push(sequence);
+                        work.last = Some(sequence);
+                        self.counted.delivered += 1;
+                    }
+                }
+                Some(Err(relay::Error::Nacked)) => {
+                    self.counted.failed += 1;
+                    fail(work, sequence, relay::Error::Nacked.to_string());
+                }
+                Some(Err(error)) if alone && error.is_about_the_message() => {
+                    self.counted.failed += 1;
+                    fail(work, sequence, error.to_string());
+                    closed = true;
+                }
+                Some(Err(_)) => {
+                    self.counted.unknown += 1;
+                    work.broken = true;
+                    closed = true;
+                }
+                None => {
+                    work.broken = true;
+                    shared.late(|late| late.insert(flight.outbox));
+                    self.late.push(flight);
+                }
+            }
+        }
+        for work in self.works.values_mut().filter(|work| !work.broken) {
+            // What the journal knew stands behind what was just confirmed.
+            work.last = work.last.max(work.confirmed.iter().copied().max());
+        }
+        Ok(closed)
+    }
+}
+
+/// Not taken; what follows in its outbox may be confirmed, but does not count.
+fn fail(work: &mut Work, sequence: i64, why: String) {
+    if !work.broken {
+        work.failed = Some((sequence, why));
+    }
+    work.broken = true;
+}

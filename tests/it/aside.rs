@@ -1,0 +1,522 @@
+//! Error queues of a real broker, filled with what the real service left in its own: looked into, replayed
+//! and set aside by the real binary, killed in the middle too.
+
+use std::{
+    collections::BTreeSet,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use lapin::{
+    BasicProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use orderscope::{
+    domain::fault::{Fault, Judgement, Verdict, Why},
+    ops::faults::{self, Choice, Chosen, Copy, Deed, Keep, Work},
+    relay::{Aside, Confirmed, Limits},
+};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    pty::terminal::{environment, url},
+    support::{
+        fixture::{self, Schema},
+        postgres::pg18,
+        rabbitmq::{self, Broker},
+    },
+    verbs::Home,
+};
+
+const REAL: &str = include_str!("../fixtures/error-queues.jsonl");
+const COMPLETE: &str = "basket-checkout-complete";
+const FAILED: &str = "basket-checkout-failed";
+const BOTH: [&str; 4] =
+    ["--queue", "basket-checkout-complete_error", "--queue", "basket-checkout-failed_error"];
+
+/// What lies in a queue.
+struct Planted {
+    queue: String,
+    id: String,
+    headers: Vec<(String, AMQPValue)>,
+    body: String,
+}
+
+fn real() -> Vec<Planted> {
+    REAL.lines()
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let headers = line["properties"]["headers"].as_object().unwrap();
+            let value = |value: &Value| match value {
+                Value::String(text) => AMQPValue::LongString(text.as_str().into()),
+                other => AMQPValue::LongLongInt(other.as_i64().unwrap()),
+            };
+            Planted {
+                queue: line["queue"].as_str().unwrap().to_owned(),
+                id: line["properties"]["message_id"].as_str().unwrap().to_owned(),
+                headers: headers.iter().map(|(name, held)| (name.clone(), value(held))).collect(),
+                body: line["payload"].as_str().unwrap().to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// So many messages that no consumer of `busy` took: they wait, whatever the inbox says.
+fn skipped(count: u32) -> Vec<Planted> {
+    (0..count)
+        .map(|number| Planted {
+            queue: "busy_skipped".to_owned(),
+            id: format!("00000000-0000-4000-8000-{number:012}"),
+            headers: vec![("MT-Reason".into(), AMQPValue::LongString("dead-letter".into()))],
+            body: json!({ "messageId": format!("00000000-0000-4000-8000-{number:012}") })
+                .to_string(),
+        })
+        .collect()
+}
+
+async fn plant(broker: &Broker, messages: &[Planted], homes: &[&str]) {
+    let (connection, channel) = broker.channel().await;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let queues: BTreeSet<_> = messages.iter().map(|message| message.queue.as_str()).collect();
+    for queue in queues.into_iter().chain(homes.iter().copied()) {
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
+    }
+    for message in messages {
+        let mut headers = FieldTable::default();
+        for (name, value) in &message.headers {
+            headers.insert(name.as_str().into(), value.clone());
+        }
+        let properties = BasicProperties::default()
+            .with_message_id(message.id.as_str().into())
+            .with_content_type("application/vnd.masstransit+json".into())
+            .with_delivery_mode(2)
+            .with_headers(headers);
+        let options = BasicPublishOptions::default();
+        let queue = message.queue.as_str().into();
+        let body = message.body.as_bytes();
+        let sent = channel.basic_publish("".into(), queue, options, body, properties).await;
+        assert!(sent.unwrap().await.unwrap().is_ack());
+    }
+    connection.close(200, "".into()).await.unwrap();
+}
+
+/// Someone with a database and a broker.
+struct Person {
+    dir: TempDir,
+    database: String,
+    broker: String,
+}
+
+struct Done {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Person {
+    fn new(database: &PgConnectOptions, broker: &Broker) -> Self {
+        let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
+        Self { dir, database: url(database), broker: broker.url() }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orderscope"));
+        command.env_clear().envs(environment(self.dir.path())).current_dir(self.dir.path());
+        command.env("DATABASE_URL", &self.database).env("ORDERSCOPE_AMQP_URL", &self.broker);
+        command.env("ORDERSCOPE_PG_BIN", "/nonexistent");
+        command.arg("errors").args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Done {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Done { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+    }
+
+    fn json(&self, arguments: &[&str], code: i32) -> Vec<Value> {
+        let done = self.run(&[arguments, &["--output", "json"]].concat());
+        assert_eq!(done.code, code, "{arguments:?}: {} {}", done.out, done.err);
+        serde_json::from_str(&done.out).unwrap()
+    }
+}
+
+/// The copies that were kept, oldest first.
+async fn copies(database: &PgConnectOptions) -> Vec<Value> {
+    let mut conn = PgConnection::connect_with(database).await.unwrap();
+    let sql = "SELECT to_jsonb(k) - 'body' || jsonb_build_object('text', convert_from(body, 'UTF8')) \
+        FROM orderscope.kept_messages k ORDER BY number";
+    sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap()
+}
+
+/// A stage of one's own, recorded as its service's.
+async fn attached(stage: &'static str) -> PgConnectOptions {
+    let options = fixture::own(pg18(), Schema::Document, stage).await;
+    let mut conn = PgConnection::connect_with(&options).await.unwrap();
+    let mut tx = conn.begin().await.unwrap();
+    orderscope::db::ownership::attach(&mut tx, None).await.unwrap();
+    tx.commit().await.unwrap();
+    options
+}
+
+/// How many rows say so.
+fn count(rows: &[Value], field: &str, value: &str) -> usize {
+    rows.iter().filter(|row| row[field] == value).count()
+}
+
+async fn handled() -> PgConnectOptions {
+    attached("2-delivered").await
+}
+
+async fn untouched(broker: &Broker) {
+    let real = real();
+    for (queue, expected) in [(COMPLETE, &real[..5]), (FAILED, &real[5..])] {
+        let left = broker.take(&format!("{queue}_error")).await;
+        let ids: Vec<_> = left.iter().map(rabbitmq::Taken::id).collect();
+        let expected: Vec<_> = expected.iter().map(|message| message.id.clone()).collect();
+        assert_eq!(ids, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_tells_duplicates_from_failures_and_leaves_everything_in_its_place() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real(), &[]).await;
+    for schema in [Schema::Document, Schema::Marten9] {
+        let database = fixture::stage(pg18(), schema, "2-delivered").await;
+        let person = Person::new(&database, &broker);
+        let listed = person.json(&[&["list"], &BOTH[..]].concat(), 0);
+        assert_eq!(listed.len(), 8);
+        assert_eq!(
+            (count(&listed, "verdict", "done"), count(&listed, "verdict", "waiting")),
+            (5, 3)
+        );
+        let groups = person.json(&[&["groups"], &BOTH[..]].concat(), 0);
+        let counts: Vec<_> = groups.iter().map(|group| group["count"].as_i64().unwrap()).collect();
+        assert_eq!(counts, [3, 3, 2]);
+
+        let failed = listed.iter().find(|row| row["verdict"] == "waiting").unwrap();
+        let key = failed["key"].as_str().unwrap();
+        let shown = person.run(&[&["show", &key[..8]], &BOTH[..]].concat());
+        assert_eq!(shown.code, 0, "{}", shown.err);
+        let shown: Vec<Value> = serde_json::from_str(&shown.out).unwrap();
+        assert_eq!(shown[0]["home"], FAILED);
+        assert_eq!(shown[0]["order"], failed["order"]);
+        assert_eq!(shown[0]["envelope"]["message"]["email"], "********");
+        assert_eq!(shown[0]["headers"]["MT-Host-ProcessName"], "BookWorm.Ordering");
+
+        let first = person.json(&[&["list", "--limit", "2"], &BOTH[..]].concat(), 5);
+        assert_eq!(first.len(), 4, "two of each queue, and exit code 5: there are more");
+        let none = person.json(&["list", "--queue", "nobody_error"], 1);
+        assert!(none.is_empty());
+    }
+    untouched(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_bulk_what_waits_is_replayed_as_it_was_and_what_is_done_discarded() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real(), &[COMPLETE, FAILED]).await;
+    let database = handled().await;
+    let person = Person::new(&database, &broker);
+    let replay = [&["replay", "--all"], &BOTH[..]].concat();
+
+    let planned = person.json(&[&replay[..], &["--dry-run"]].concat(), 0);
+    let what = format!("replay to {FAILED}");
+    assert_eq!((count(&planned, "what", &what), count(&planned, "what", "leave")), (3, 5));
+    assert_eq!(person.run(&[&replay[..], &["--yes"]].concat()).code, 2, "a reason is needed");
+    let replay = [&replay[..], &["--reason", "the service is back"]].concat();
+    let asked = person.run(&replay);
+    assert_eq!(asked.code, 4, "without --yes nothing is done: {}", asked.err);
+    for told in [
+        "ReplayErrors",
+        "the service is back",
+        "to basket-checkout-failed",
+        "5 are left",
+        "say --yes",
+    ] {
+        assert!(asked.err.contains(told), "no {told:?} in {}", asked.err);
+    }
+    let refused = person.run(&[&replay[..], &["--yes", "--read-only"]].concat());
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert_eq!(broker.depth("basket-checkout-failed_error").await, 3);
+
+    let replay = [&replay[..], &["--yes"]].concat();
+    let done = person.json(&replay, 5);
+    assert_eq!((count(&done, "what", "replayed"), count(&done, "what", "left")), (3, 5));
+    assert_eq!(broker.depth("basket-checkout-failed_error").await, 0);
+    let back = broker.take(FAILED).await;
+    for (message, was) in back.iter().zip(&real()[5..]) {
+        assert_eq!((message.id(), &message.body), (was.id.clone(), &was.body));
+        let headers = message.properties.headers().as_ref().unwrap();
+        let names: Vec<_> = headers.into_iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["x-dotnet-pub-seq-no"]);
+        assert_eq!(*message.properties.delivery_mode(), Some(2));
+        assert_eq!(message.exchange, "", "to this queue only, not to every subscriber");
+    }
+    assert_eq!(back.len(), 3);
+
+    let discard = [&["discard", "--all", "--yes", "--reason", "duplicates"], &BOTH[..]].concat();
+    let done = person.json(&discard, 0);
+    assert_eq!(count(&done, "what", "discarded"), 5);
+    assert_eq!(broker.depth("basket-checkout-complete_error").await, 0);
+    assert_eq!(broker.depth(COMPLETE).await, 0);
+    let copies = copies(&database).await;
+    assert_eq!(copies.len(), 5, "what was replayed is in its queue");
+    for (copy, was) in copies.iter().zip(&real()) {
+        assert_eq!(
+            (&copy["cause"], &copy["message_id"]),
+            (&"discarded".into(), &was.id.as_str().into())
+        );
+        assert_eq!(copy["place"], "basket-checkout-complete_error");
+        assert_eq!(copy["rest"]["properties"]["message_id"], was.id);
+        assert_eq!(copy["text"], was.body);
+        assert_eq!(copy["rest"]["headers"]["MT-Reason"], "fault");
+    }
+    let home = Home::on(&database);
+    let list = home.json(&["audit", "list"], 0);
+    let list = list.as_array().unwrap();
+    let intents: Vec<_> = list.iter().map(|entry| entry["intent"].as_str().unwrap()).collect();
+    assert_eq!(intents, ["DiscardErrors", "DiscardErrors", "ReplayErrors", "ReplayErrors"]);
+    let meant = &list[1];
+    assert_eq!(
+        (&meant["reason"], &copies[0]["operation"]),
+        (&"duplicates".into(), &meant["operation"])
+    );
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let after = "SELECT after::jsonb FROM orderscope.audit_entries ORDER BY number DESC LIMIT 1";
+    let after: Value = sqlx::query_scalar(after).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(after["became"]["done"].as_array().unwrap().len(), 5);
+    assert_eq!(after["ended"], meant["operation"]);
+    assert_eq!(list[3]["targets"].as_str().unwrap().split(' ').count(), 3);
+    assert_eq!(home.json(&["audit", "verify"], 0)["sound"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_taken_that_cannot_be_recorded_or_is_not_allowed() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real(), &[COMPLETE, FAILED]).await;
+    let database = fixture::stage(pg18(), Schema::Document, "2-delivered").await;
+    let bare = Person::new(&database, &broker);
+    let allowed = Person::new(&handled().await, &broker);
+    let config = format!(
+        "[contexts.shop]\nurl = \"{}\"\nallow = {{ nobody = [\"ReplayErrors\"] }}\n",
+        allowed.database
+    );
+    std::fs::write(allowed.dir.path().join("shop.toml"), config).unwrap();
+    for deed in ["replay", "discard"] {
+        let bulk = [&[deed, "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
+        let done = bare.run(&bulk);
+        assert_eq!(done.code, 4, "{}", done.err);
+        assert!(done.err.contains("orderscope attach"), "{}", done.err);
+        let other = [&bulk[..], &["--config", "shop.toml", "--context", "shop"]].concat();
+        let done = allowed.run(&other);
+        assert_eq!(done.code, 4, "{}", done.err);
+        assert!(done.err.contains("not allowed to your roles in shop"), "{}", done.err);
+    }
+    untouched(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_done_is_replayed_only_by_name_and_on_demand() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real(), &[COMPLETE, FAILED]).await;
+    // An inbox without rows tells nothing.
+    let person = Person::new(&attached("1-backlog").await, &broker);
+    let listed = person.json(&[&["list"], &BOTH[..]].concat(), 0);
+    let verdicts =
+        (count(&listed, "verdict", "probable duplicate"), count(&listed, "verdict", "unknown"));
+    assert_eq!(verdicts, (5, 3));
+    for deed in ["replay", "discard"] {
+        let bulk = [&[deed, "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
+        assert_eq!(person.json(&bulk, 4).len(), 8);
+    }
+    let key = listed[6]["key"].as_str().unwrap();
+    let one = [&["replay", key, "--yes", "--reason", "checked by hand"], &BOTH[..]].concat();
+    let refused = person.json(&one, 4);
+    assert!(refused[0]["why"].as_str().unwrap().contains("--run-again"), "{refused:?}");
+    assert_eq!(broker.depth("basket-checkout-failed_error").await, 3);
+
+    let again = [&one[..], &["--run-again"]].concat();
+    let asked = person.run(&again);
+    assert_eq!(asked.code, 4, "--yes is not enough: {}", asked.err);
+    assert!(asked.err.contains("--confirm 'REPLAY database'"), "{}", asked.err);
+    let done = person.json(&[&again[..], &["--confirm", "REPLAY database"]].concat(), 0);
+    assert_eq!(done[0]["what"], "replayed");
+    let back = broker.take(FAILED).await;
+    assert_eq!(back.iter().map(rabbitmq::Taken::id).collect::<Vec<_>>(), [real()[6].id.clone()]);
+    // The others kept their places around the gap.
+    let left = broker.take("basket-checkout-failed_error").await;
+    let ids: Vec<_> = left.iter().map(rabbitmq::Taken::id).collect();
+    assert_eq!(ids, [real()[5].id.clone(), real()[7].id.clone()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_queue_it_came_from_nothing_moves() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real(), &[]).await;
+    let person = Person::new(&handled().await, &broker);
+    let replay = [&["replay", "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
+    let done = person.run(&replay);
+    assert_eq!(done.code, 5, "{}", done.err);
+    assert!(done.err.contains("there is no queue basket-checkout-failed"), "{}", done.err);
+    untouched(&broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_returned_message_stays_where_it_is() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(3), &[]).await;
+    let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
+    let aside = Aside::connect(&to, "tests", Limits::default().wait).await.unwrap();
+    let walk = aside.walk("busy_skipped").await.unwrap().unwrap();
+    let taken = walk.next().await.unwrap().unwrap();
+    assert_eq!(walk.send_home(&taken, "nowhere").await, Ok(Confirmed::Returned));
+    walk.close().await.unwrap();
+    assert!(aside.walk("nowhere").await.unwrap().is_none());
+    aside.close().await;
+    let ids: Vec<_> = broker.take("busy_skipped").await.iter().map(rabbitmq::Taken::id).collect();
+    assert_eq!(ids, skipped(3).into_iter().map(|message| message.id).collect::<Vec<_>>());
+}
+
+/// A disk that is full after so many copies.
+struct Full(usize);
+
+impl Keep for Full {
+    async fn keep(&mut self, _copy: &Copy) -> Result<(), String> {
+        self.0 = self.0.checked_sub(1).ok_or("the disk is full")?;
+        Ok(())
+    }
+}
+
+/// Everything in `busy_skipped`, as a plan has it.
+async fn everything(broker: &orderscope::relay::Broker, deed: Deed) -> Work {
+    let aside = Aside::connect(broker, "tests", Limits::default().wait).await.unwrap();
+    let look = aside.look("busy_skipped", &Limits::default()).await.unwrap();
+    aside.close().await;
+    let chosen = look.messages.iter().map(|raw| Chosen {
+        key: Fault::read(raw).key,
+        queue: raw.queue.clone(),
+        home: Some("busy".to_owned()),
+        verdict: Verdict::Waiting,
+        why: String::new(),
+        message: None,
+    });
+    Work {
+        deed,
+        choice: Choice { chosen: chosen.collect(), left: vec![] },
+        pause: Duration::ZERO,
+        limits: Limits::default(),
+    }
+}
+
+fn waiting() -> Judgement {
+    Judgement { verdict: Verdict::Waiting, why: Why::NoConsumer }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_copied_is_not_taken() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(5), &["busy"]).await;
+    let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
+    let work = everything(&to, Deed::Discard).await;
+    let judge = async |_: &Fault| waiting();
+    let stop = CancellationToken::new();
+    let outcome = faults::run(&to, &work, &mut Full(2), judge, &stop).await.unwrap();
+    assert_eq!((outcome.done.len(), outcome.left.len()), (2, 3));
+    assert!(outcome.stopped.unwrap().contains("the disk is full"));
+    assert_eq!((broker.depth("busy_skipped").await, broker.depth("busy").await), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(4), &["busy"]).await;
+    let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
+    let work = everything(&to, Deed::Replay).await;
+    let first = work.choice.chosen[0].key.clone();
+    // Someone else takes the second.
+    let aside = Aside::connect(&to, "tests", Limits::default().wait).await.unwrap();
+    let walk = aside.walk("busy_skipped").await.unwrap().unwrap();
+    let _first = walk.next().await.unwrap().unwrap();
+    walk.settle(walk.next().await.unwrap().unwrap()).await.unwrap();
+    walk.close().await.unwrap();
+    aside.close().await;
+    let judge = async |fault: &Fault| {
+        if fault.key == first {
+            return Judgement { verdict: Verdict::Done, why: Why::NoConsumer };
+        }
+        waiting()
+    };
+    let (mut keep, stop) = (Full(usize::MAX), CancellationToken::new());
+    let outcome = faults::run(&to, &work, &mut keep, judge, &stop).await.unwrap();
+    assert_eq!(outcome.left, [(first, "it was waiting, now it is done".to_owned())]);
+    assert_eq!(outcome.gone, [work.choice.chosen[1].key.clone()]);
+    assert_eq!((outcome.done.len(), outcome.stopped), (2, None));
+    stop.cancel();
+    let outcome = faults::run(&to, &work, &mut keep, async |_: &Fault| waiting(), &stop);
+    assert_eq!(outcome.await.unwrap().stopped.as_deref(), Some("stopped by the operator"));
+    assert_eq!((broker.depth("busy_skipped").await, broker.depth("busy").await), (1, 2));
+}
+
+/// Until `met` is true of the depths of `busy_skipped` and `busy`.
+async fn until(broker: &Broker, met: impl Fn(u32, u32) -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    loop {
+        let depths = (broker.depth("busy_skipped").await, broker.depth("busy").await);
+        if met(depths.0, depths.1) {
+            return;
+        }
+        assert!(Instant::now() < end, "still {depths:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_a_replay_nothing_is_lost() {
+    const ALL: u32 = 200;
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(ALL), &["busy"]).await;
+    let person = Person::new(&handled().await, &broker);
+    let replay = ["replay", "--all", "--yes", "--reason", "x", "--queue", "busy_skipped"];
+    let slowly = [&replay[..], &["--rate", "50"]].concat();
+    let mut child = person.command(&slowly).stdout(Stdio::null()).spawn().unwrap();
+    until(&broker, |_, home| home >= 5).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What it had taken comes back when the broker sees that it is gone.
+    until(&broker, |aside, home| aside + home >= ALL).await;
+    let (aside, home) = (broker.depth("busy_skipped").await, broker.depth("busy").await);
+    assert!(aside > 0, "it was killed too late");
+    assert!(aside + home <= ALL + 1, "{aside} and {home}: at most one may be in both");
+
+    let done = person.run(&[&replay[..], &["--rate", "1000"]].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    let back = broker.take("busy").await;
+    let ids: BTreeSet<_> = back.iter().map(rabbitmq::Taken::id).collect();
+    assert_eq!(ids, skipped(ALL).into_iter().map(|message| message.id).collect());
+    assert!(back.len() <= ALL as usize + 1, "{} for {ALL}", back.len());
+    assert_eq!(broker.depth("busy_skipped").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_cannot_be_used_is_told_with_its_cause() {
+    let broker = rabbitmq::broker().await;
+    let mut person = Person::new(&handled().await, &broker);
+    person.broker = "amqp://relay:secret@127.0.0.1:1/".to_owned();
+    let done = person.run(&[&["list"], &BOTH[..]].concat());
+    assert_eq!(done.code, 3, "{}", done.err);
+    assert!(done.err.contains("cannot reach RabbitMQ at 127.0.0.1:1"), "{}", done.err);
+    person.broker = broker.url_as("relay:wrong");
+    let done = person.run(&[&["list"], &BOTH[..]].concat());
+    assert_eq!(done.code, 4, "{}", done.err);
+    assert!(!done.err.contains("wrong"), "{}", done.err);
+    assert_eq!(person.run(&["list"]).code, 2, "no queue is named");
+    let none = ["replay", "--queue", "a_error", "--reason", "x"];
+    assert_eq!(person.run(&none).code, 2, "no message is named");
+}

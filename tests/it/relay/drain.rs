@@ -1,0 +1,97 @@
+//! `messages drain`: one outbox now, planned, reasoned and on record.
+
+use serde_json::Value;
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::{EXCHANGE, PENDING, QUEUE, count, plant};
+use crate::{
+    support::{
+        postgres::managed,
+        rabbitmq::{Broker, broker},
+    },
+    verbs::{Done, Home},
+};
+
+const SECOND: &str = "00000000-0000-4000-8000-000000000002";
+
+fn drain(home: &Home, broker: &Broker, arguments: &[&str]) -> Done {
+    let mut command = home.command();
+    command
+        .env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"))
+        .env("ORDERSCOPE_AMQP_PASSWORD", "secret");
+    let done = command.args(["messages", "drain"]).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Done { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_outbox_is_delivered_and_no_other() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant(&database, 3, 4).await;
+    let home = Home::on(&database);
+    let one = ["--outbox", SECOND, "--output", "json"];
+
+    let planned = drain(&home, &broker, &[&one[..], &["--dry-run"]].concat());
+    assert_eq!(planned.code, 0, "{planned:?}");
+    let plan: Value = serde_json::from_str(&planned.out).unwrap();
+    assert_eq!((&plan["outboxes"], &plan["messages"]), (&1.into(), &4.into()), "{plan}");
+    assert_eq!(drain(&home, &broker, &one).code, 2, "without a reason");
+    let reasoned = [&one[..], &["--reason", "shop is closing"]].concat();
+    let asked = drain(&home, &broker, &reasoned);
+    assert_eq!(asked.code, 4, "{asked:?}");
+    for told in
+        ["DrainOutbox", "4 messages of 1 outboxes", "not recorded as delivered", "say --yes"]
+    {
+        assert!(asked.err.contains(told), "no {told:?} in {}", asked.err);
+    }
+    let refused = drain(&home, &broker, &[&reasoned[..], &["--yes", "--read-only"]].concat());
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert_eq!(count(&database, PENDING).await, 12);
+
+    let done = drain(&home, &broker, &[&reasoned[..], &["--yes"]].concat());
+    assert_eq!(done.code, 0, "{done:?}");
+    let ids: Vec<_> =
+        broker.take(QUEUE).await.iter().map(crate::support::rabbitmq::Taken::id).collect();
+    assert_eq!(ids.len(), 4);
+    assert!(ids.iter().all(|id| id.ends_with("000000000002")), "{ids:?}");
+    assert_eq!(count(&database, PENDING).await, 8);
+    let again = drain(&home, &broker, &[&reasoned[..], &["--yes"]].concat());
+    assert_eq!(again.code, 1, "{again:?}");
+
+    let list = home.json(&["audit", "list"], 0);
+    let list = list.as_array().unwrap();
+    assert_eq!(list.len(), 2, "what was meant, and what became of it: {list:?}");
+    assert!(list.iter().all(|entry| entry["intent"] == "DrainOutbox"), "{list:?}");
+    assert_eq!(list[1]["reason"], "shop is closing");
+    assert_eq!(list[1]["targets"], SECOND);
+    let after = "SELECT after::jsonb FROM orderscope.audit_entries ORDER BY number DESC LIMIT 1";
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let after: Value = sqlx::query_scalar(after).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(after["ended"], list[1]["operation"]);
+    let became = &after["became"];
+    let both = became["delivered"].as_u64().unwrap() + became["recovered"].as_u64().unwrap();
+    assert_eq!(both, 4, "{after}");
+    assert_eq!(home.json(&["audit", "verify"], 0)["sound"], true);
+
+    let all = drain(&home, &broker, &["--all", "--yes", "--reason", "all of it"]);
+    assert_eq!(all.code, 0, "{all:?}");
+    assert_eq!(broker.take(QUEUE).await.len(), 8);
+    assert_eq!(count(&database, PENDING).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_delivered_is_told_and_kept() {
+    let (broker, database) = (broker().await, managed().await);
+    plant(&database, 2, 2).await;
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let poison = "UPDATE outbox_message SET destination_address = NULL WHERE sequence_number = 2";
+    conn.execute(poison).await.unwrap();
+    let home = Home::on(&database);
+    let done = drain(&home, &broker, &["--all", "--yes", "--reason", "x"]);
+    assert_eq!(done.code, 5, "{done:?}");
+    assert!(done.err.contains("no destination address"), "{done:?}");
+    assert_eq!(count(&database, PENDING).await, 2);
+    assert_eq!(broker.take(QUEUE).await.len(), 2);
+}
