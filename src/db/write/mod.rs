@@ -2,6 +2,8 @@
 //! the text of what it said.
 
 mod bound;
+mod due;
+mod kept;
 mod messages;
 mod orders;
 mod probe;
@@ -14,6 +16,8 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, QueryBuilder, Row, t
 use uuid::Uuid;
 
 pub use bound::{Bound, Field, may, must};
+pub use due::{Due, Old};
+pub use kept::Keep;
 pub use messages::{Inbox, NewMessage};
 pub use probe::{Need, Surroundings, lacking, last_operator, newest_destination, surroundings};
 pub use streams::{NewStored, Number, newest_style};
@@ -33,6 +37,8 @@ pub struct Seen {
 pub enum Hold {
     /// Nobody else changes it before this transaction ends.
     Lock,
+    /// The same, but a row that somebody else holds is as if it were not there.
+    Free,
     Look,
 }
 
@@ -114,9 +120,11 @@ impl<'a> Tx<'a> {
             "SELECT to_jsonb(t) AS row, t.xmin::text AS xmin FROM {target} t WHERE "
         ));
         self.push_key(&mut sql, &mut String::new(), table, key)?;
-        if hold == Hold::Lock {
-            sql.push(" FOR UPDATE");
-        }
+        match hold {
+            Hold::Lock => sql.push(" FOR UPDATE"),
+            Hold::Free => sql.push(" FOR UPDATE SKIP LOCKED"),
+            Hold::Look => &mut sql,
+        };
         let found = sql.build().fetch_optional(&mut *self.conn).await?;
         let Some(found) = found else { return Ok(None) };
         let Json(row) = found.try_get("row")?;

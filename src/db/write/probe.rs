@@ -10,6 +10,7 @@ use crate::db::{Error, Layout, Table, sql::moment};
 pub enum Need {
     Insert(Table),
     Update(Table),
+    Delete(Table),
     /// Drawing event numbers.
     EventNumbers,
 }
@@ -25,6 +26,7 @@ pub async fn lacking(
         let (table, right) = match need {
             Need::Insert(table) => (table, "INSERT"),
             Need::Update(table) => (table, "UPDATE"),
+            Need::Delete(table) => (table, "DELETE"),
             Need::EventNumbers => {
                 let sql = "SELECT coalesce(has_sequence_privilege( \
                            to_regclass('public.mt_events_sequence')::oid, 'USAGE'), false)";
@@ -38,9 +40,13 @@ pub async fn lacking(
             missing.push(format!("{right} on {}, which is not there", table.name()));
             continue;
         };
-        let held: bool = sqlx::query_scalar(
-            "SELECT has_table_privilege($1, $2) OR has_any_column_privilege($1, $2)",
-        )
+        // There is no DELETE on columns.
+        let asked = if right == "DELETE" {
+            "SELECT has_table_privilege($1, $2)"
+        } else {
+            "SELECT has_table_privilege($1, $2) OR has_any_column_privilege($1, $2)"
+        };
+        let held: bool = sqlx::query_scalar(asked)
         .bind(target)
         .bind(right)
         .fetch_one(&mut *conn)

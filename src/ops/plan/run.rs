@@ -7,14 +7,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{Check, Done, Error, Intent, Plan, Relied, Request, Writer, checks};
-use crate::{
-    db::{
-        self, audit,
-        write::{Surroundings, Tx, surroundings},
-    },
-    ops::command::{self, Ahead, Performed, Task, Work},
+use super::{
+    Done, Error, Plan, Relied, Request, Writer,
+    kind::{Ahead, Performed, Task, Work},
 };
+use crate::db::{self, audit, write::Tx};
 
 /// How often the same is tried again after the server undid it or the connection broke before the commit.
 const TRIES: u32 = 4;
@@ -29,9 +26,8 @@ pub async fn plan(
     now: DateTime<Utc>,
     stop: &CancellationToken,
 ) -> Result<Plan, Error> {
-    let Intent::Command(command) = &request.intent;
-    command::allowed(writer, command)?;
-    let task = Task { writer, request: &request, origin: None, relied: None, now, dry: true };
+    let task = Task { writer, request: &request, relied: None, now, dry: true };
+    task.allowed()?;
     let rehearsed = writer
         .db
         .ask(&writer.pool, "plan", stop, async |conn| match rehearse(conn, &task).await {
@@ -39,47 +35,30 @@ pub async fn plan(
             other => Ok(other),
         })
         .await??;
-    let Rehearsed { work, statements, around } = rehearsed;
-    let mut made: Vec<Check> = work.blocking.clone();
-    made.extend(checks::informative(writer, &work.facts, &work.change, &around, now));
-    let (title, undo, twin, word) = command::described(&task, &work);
-    let relied = work.facts.relied();
-    Ok(Plan {
-        title,
-        made_at: now,
-        checks: made,
-        effects: work.effects,
-        undo,
-        reverse: work.reverse,
-        twin,
-        word,
-        relied,
-        statements,
-        request,
-    })
+    let Rehearsed { work, ahead, statements } = rehearsed;
+    Ok(task.plan(work, &ahead, statements))
 }
 
 /// What a dry run found out.
 struct Rehearsed {
-    work: Box<Work>,
+    work: Work,
+    ahead: Ahead,
     statements: Vec<String>,
-    around: Surroundings,
 }
 
 async fn rehearse(conn: &mut PgConnection, task: &Task<'_>) -> Result<Rehearsed, Error> {
     let layout = &*task.writer.layout;
-    let around = surroundings(conn, layout).await?;
-    let ahead = Ahead::read(conn, task.writer, task.command()).await?;
+    let ahead = task.ahead(conn).await?;
     let mut tx = Tx::begin(conn, layout, task.request.id).await?;
     let performed = async {
         tx.hurry(task.writer.pool.planning_limit()).await?;
-        command::perform(&mut tx, task, &ahead).await
+        task.perform(&mut tx, &ahead).await
     }
     .await;
     let statements = tx.said().to_vec();
     tx.rollback().await;
     match performed? {
-        Performed::Written(work) => Ok(Rehearsed { work, statements, around }),
+        Performed::Written(work) => Ok(Rehearsed { work, ahead, statements }),
         // A dry run asks no audit record.
         Performed::Repeated(done) => Err(Error::Reused { id: done.id, was: done.told }),
     }
@@ -99,9 +78,8 @@ pub async fn drive(
     relied: Option<&Relied>,
     now: DateTime<Utc>,
 ) -> Result<Done, Error> {
-    let Intent::Command(command) = &request.intent;
-    command::allowed(writer, command)?;
-    let task = Task { writer, request, origin: None, relied, now, dry: false };
+    let task = Task { writer, request, relied, now, dry: false };
+    task.allowed()?;
     let mut tries = 0;
     loop {
         tries += 1;
@@ -137,7 +115,7 @@ async fn attempt(task: &Task<'_>) -> Attempt {
 
 async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
     let layout = &*task.writer.layout;
-    let ahead = match Ahead::read(conn, task.writer, task.command()).await {
+    let ahead = match task.ahead(conn).await {
         Ok(ahead) => ahead,
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
@@ -145,9 +123,9 @@ async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
         Ok(tx) => tx,
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
-    match command::perform(&mut tx, task, &ahead).await {
+    match task.perform(&mut tx, &ahead).await {
         Ok(Performed::Written(work)) => match tx.commit().await {
-            Ok(()) => Attempt::Ended(Ok(command::done(task.request, *work))),
+            Ok(()) => Attempt::Ended(Ok(work.done(task.request))),
             // An answer of the server is one: it did not commit.
             Err(db::Error::Lost(why)) => Attempt::Unanswered(why),
             Err(error) => Attempt::Ended(Err(error.into())),
@@ -170,7 +148,7 @@ async fn named(conn: &mut PgConnection, task: &Task<'_>, error: Error) -> Error 
     let Ok(mut tx) = Tx::begin(conn, layout, task.request.id).await else {
         return Error::Conflict(moved);
     };
-    let blamed = command::blamed(&mut tx, task, moved.clone()).await;
+    let blamed = task.blamed(&mut tx, moved.clone()).await;
     tx.rollback().await;
     Error::Conflict(blamed.unwrap_or(moved))
 }
@@ -199,7 +177,7 @@ async fn look_up(task: &Task<'_>) -> Result<Option<Done>, Error> {
     let found = audit::by_operation(tx.conn(), task.request.id).await;
     tx.rollback().await;
     let done = match found? {
-        Some(recorded) => Some(command::repeated(task, &recorded)?),
+        Some(recorded) => Some(task.repeated(&recorded)?),
         None => None,
     };
     session.finish();
