@@ -2,11 +2,13 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+mod deeds;
 mod write;
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, WriteArgs,
 };
@@ -279,6 +281,8 @@ pub enum Messages {
         #[command(flatten)]
         output: OutputArg,
     },
+    #[command(flatten)]
+    Deed(MessageDeed),
 }
 
 /// The lists of messages.
@@ -292,6 +296,10 @@ pub enum MessageView {
     Orphan,
     /// Pending past their expiration time
     Expired,
+    /// Copies of what was taken out or changed, newest first
+    Kept,
+    /// Outboxes that an operator holds
+    Held,
 }
 
 #[derive(Debug, Subcommand)]
@@ -312,6 +320,8 @@ pub enum Inbox {
         #[command(flatten)]
         output: OutputArg,
     },
+    #[command(flatten)]
+    Deed(InboxDeed),
 }
 
 /// The lists of inbox rows.

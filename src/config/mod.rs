@@ -16,7 +16,9 @@ pub use self::{
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };
-use crate::domain::{consumer::Consumer, decide::COMMANDS, diagnosis::Thresholds, zone::Zone};
+use crate::domain::{
+    consumer::Consumer, decide::COMMANDS, deed::DEEDS, diagnosis::Thresholds, zone::Zone,
+};
 
 /// What is wrong with the settings; always names the place and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,9 +102,10 @@ fn consumer(name: &str) -> Result<Consumer, Error> {
 fn allowed(file: &File, path: &std::path::Path) -> Result<(), Error> {
     for (name, context) in &file.contexts {
         for (role, commands) in &context.allow {
-            let known = |command: &String| command == "*" || COMMANDS.contains(&command.as_str());
+            let names = || COMMANDS.into_iter().chain(DEEDS);
+            let known = |command: &String| command == "*" || names().any(|name| name == command);
             if let Some(command) = commands.iter().find(|command| !known(command)) {
-                let list = COMMANDS.join(", ");
+                let list = names().collect::<Vec<_>>().join(", ");
                 let why = format!(
                     "contexts.{name}.allow.{role} names the command {command:?}; there are {list}, and \"*\""
                 );

@@ -5,6 +5,7 @@ mod copy;
 mod due;
 mod message;
 mod outbox;
+pub mod report;
 mod words;
 
 use serde_json::{Value, json};

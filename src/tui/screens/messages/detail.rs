@@ -55,6 +55,7 @@ pub(super) fn view(
                 vec![Line::styled("it is gone: delivered or purged", theme.muted)]
             }
             (None, None, _) if state.detail_of.is_some() => vec![Line::styled("reading …", theme.muted)],
+            (None, None, _) if state.sub == Sub::Kept => copied(state, shared, theme),
             (None, None, _) => vec![Line::styled("no message is chosen", theme.muted)],
         }
     };
@@ -178,4 +179,30 @@ fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
         }
     }
     out
+}
+
+/// What is known of a copy; its body stays where it is.
+fn copied(state: &State, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(kept) = state.copy() else {
+        return vec![Line::styled("no copy is chosen", theme.muted)];
+    };
+    let time = |at: DateTime<Utc>| shared.zone.local(at).format("%Y-%m-%d %H:%M:%S").to_string();
+    let fields = [
+        ("copy", Some(kept.number.to_string())),
+        ("kept", Some(time(kept.at))),
+        ("cause", Some(kept.cause.clone())),
+        ("of", Some(kept.place.clone())),
+        ("message", kept.message.map(|id| id.to_string())),
+        ("type", kept.kinds.clone()),
+        ("destination", kept.destination.clone()),
+        ("bytes", Some(kept.bytes.to_string())),
+        ("operation", kept.operation.map(|id| id.to_string())),
+        ("put back", kept.returned.map(time)),
+    ];
+    let line = |(name, value): (&str, Option<String>)| {
+        let value = value?;
+        let label = Span::styled(text::fit(name, LABEL), theme.muted);
+        Some(Line::from(vec![label, Span::raw(text::clean(&value).into_owned())]))
+    };
+    fields.into_iter().filter_map(line).collect()
 }
