@@ -136,11 +136,7 @@ async fn purge(
     }
 }
 
-fn before(
-    age: &AgeArgs,
-    usual: TimeDelta,
-    settings: &Settings,
-) -> Result<DateTime<Utc>, Failure> {
+fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTime<Utc>, Failure> {
     let now = Utc::now();
     let Some(text) = &age.before else {
         let age = age.older_than.map_or(usual, |days| TimeDelta::days(i64::from(days)));
@@ -166,9 +162,9 @@ fn named(text: &str) -> Result<Named, Failure> {
     if let Ok(sequence) = plain.parse() {
         return Ok(Named::Sequence(sequence));
     }
-    Uuid::try_parse(&plain).map(Named::Id).map_err(|_| {
-        Failure::usage(format!("{text:?} is neither a number nor a whole id"))
-    })
+    Uuid::try_parse(&plain)
+        .map(Named::Id)
+        .map_err(|_| Failure::usage(format!("{text:?} is neither a number nor a whole id")))
 }
 
 async fn shown(session: &Session, named: &Named) -> Result<Option<outbox::Shown>, Failure> {
@@ -189,8 +185,9 @@ async fn sequence_of(session: &Session, text: &str) -> Result<i64, Failure> {
     }
     let found = shown(session, &named).await?.map(|shown| shown.sequence);
     found.ok_or_else(|| Failure {
-        message: "no message of the outbox has that id: it was delivered or purged, nobody can say which"
-            .to_owned(),
+        message:
+            "no message of the outbox has that id: it was delivered or purged, nobody can say which"
+                .to_owned(),
         code: exit::NOTHING,
     })
 }
@@ -218,9 +215,10 @@ async fn copy_of(session: &Session, text: &str) -> Result<i64, Failure> {
     let work = async |conn: &mut sqlx::PgConnection| kept::newest_of(conn, id).await;
     let found = session.db.read("messages", &stop, work).await?;
     found.ok_or_else(|| Failure {
-        message: "no copy of that message waits to be put back; `orderscope messages list --view kept` \
+        message:
+            "no copy of that message waits to be put back; `orderscope messages list --view kept` \
                   lists copies"
-            .to_owned(),
+                .to_owned(),
         code: exit::NOTHING,
     })
 }

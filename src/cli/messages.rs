@@ -36,7 +36,10 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
     };
     let key = match &verb {
         Messages::Show { id, .. } | Messages::Why { id: Some(id), .. } => Some(parse(id)?),
-        Messages::Status { .. } | Messages::List { .. } | Messages::Why { id: None, .. } | Messages::Deed(_) => None,
+        Messages::Status { .. }
+        | Messages::List { .. }
+        | Messages::Why { id: None, .. }
+        | Messages::Deed(_) => None,
     };
     let watch = open::watch(settings);
     let session = open::open(global, settings).await?;

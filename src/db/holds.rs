@@ -47,11 +47,7 @@ pub async fn is_known(conn: &mut PgConnection) -> Result<bool, Error> {
 }
 
 /// Records a hold, in the caller's transaction.
-pub(super) async fn hold(
-    tx: &mut PgConnection,
-    held: &Held,
-    operation: Uuid,
-) -> Result<(), Error> {
+pub(super) async fn hold(tx: &mut PgConnection, held: &Held, operation: Uuid) -> Result<(), Error> {
     sqlx::query!(
         "INSERT INTO orderscope.held_outboxes (outbox_id, held_at, held_by, operation)
          VALUES ($1, $2, $3, $4)",
@@ -67,7 +63,6 @@ pub(super) async fn hold(
 
 /// Ends a hold, in the caller's transaction.
 pub(super) async fn release(tx: &mut PgConnection, outbox: OutboxId) -> Result<bool, Error> {
-    let gone =
-        sqlx::query!("DELETE FROM orderscope.held_outboxes WHERE outbox_id = $1", outbox.0);
+    let gone = sqlx::query!("DELETE FROM orderscope.held_outboxes WHERE outbox_id = $1", outbox.0);
     Ok(gone.execute(tx).await?.rows_affected() > 0)
 }

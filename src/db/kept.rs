@@ -50,10 +50,7 @@ pub async fn list(
 }
 
 /// The newest copy of a message that was not put back.
-pub async fn newest_of(
-    conn: &mut PgConnection,
-    message: MessageId,
-) -> Result<Option<i64>, Error> {
+pub async fn newest_of(conn: &mut PgConnection, message: MessageId) -> Result<Option<i64>, Error> {
     let row = sqlx::query_scalar!(
         "SELECT number FROM orderscope.kept_messages
          WHERE message_id = $1 AND returned_at IS NULL AND cause <> 'repaired'

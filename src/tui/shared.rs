@@ -7,13 +7,7 @@ use std::{
 };
 
 use crate::{
-    domain::{
-        deed::Texts,
-        id::OutboxId,
-        order::Order,
-        outbox::Delivery,
-        zone::Zone,
-    },
+    domain::{deed::Texts, id::OutboxId, order::Order, outbox::Delivery, zone::Zone},
     ops::policy::Policy,
 };
 use chrono::{DateTime, Utc};

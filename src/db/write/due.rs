@@ -81,7 +81,9 @@ impl Tx<'_> {
                 "s.delivered, s.id",
             ),
             Old::Failed(_) => (
-                format!("{refers} AND s.consumed IS NULL AND s.delivered IS NULL AND s.received < "),
+                format!(
+                    "{refers} AND s.consumed IS NULL AND s.delivered IS NULL AND s.received < "
+                ),
                 "NULL::uuid AS outbox, s.id AS inbox",
                 "s.received, s.id",
             ),

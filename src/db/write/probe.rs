@@ -46,11 +46,8 @@ pub async fn lacking(
         } else {
             "SELECT has_table_privilege($1, $2) OR has_any_column_privilege($1, $2)"
         };
-        let held: bool = sqlx::query_scalar(asked)
-        .bind(target)
-        .bind(right)
-        .fetch_one(&mut *conn)
-        .await?;
+        let held: bool =
+            sqlx::query_scalar(asked).bind(target).bind(right).fetch_one(&mut *conn).await?;
         if !held {
             missing.push(format!("{right} on {}", table.name()));
         }

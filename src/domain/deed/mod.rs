@@ -106,7 +106,9 @@ impl Deed {
     pub fn target(&self) -> String {
         match self {
             Self::Hold { outbox } | Self::Release { outbox } => outbox.to_string(),
-            Self::Repair { sequence, .. } | Self::Quarantine { sequence } => format!("seq {sequence}"),
+            Self::Repair { sequence, .. } | Self::Quarantine { sequence } => {
+                format!("seq {sequence}")
+            }
             Self::Requeue { source: Source::Kept(number), .. } => format!("kept {number}"),
             Self::Requeue { source: Source::Given(whole), .. } => whole.message.to_string(),
             Self::PurgeOutbox { .. } => "outbox_state".to_owned(),

@@ -39,11 +39,15 @@ impl fmt::Display for Part {
 /// The rule a deed would break. Nothing is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("no message has the number {0} in the outbox: it was delivered or purged, nobody can say which")]
+    #[error(
+        "no message has the number {0} in the outbox: it was delivered or purged, nobody can say which"
+    )]
     NoMessage(i64),
     #[error("message {0} is recorded as delivered: only a pending one is changed")]
     NotPending(i64),
-    #[error("message {0} has no owner, so nothing sends it as it is: quarantine it, then requeue the copy")]
+    #[error(
+        "message {0} has no owner, so nothing sends it as it is: quarantine it, then requeue the copy"
+    )]
     NoOwner(i64),
     #[error("there is no outbox {0}: its messages were delivered or purged")]
     NoOutbox(OutboxId),
@@ -57,7 +61,9 @@ pub enum Refusal {
     Unchanged,
     #[error("the {part} would not do: {why}")]
     Unfit { part: Part, why: String },
-    #[error("no message is kept under the number {0}; `orderscope messages list --view kept` lists them")]
+    #[error(
+        "no message is kept under the number {0}; `orderscope messages list --view kept` lists them"
+    )]
     NotKept(i64),
     #[error("the copy {number} was put back already ({})", when.to_rfc3339_opts(SecondsFormat::Secs, true))]
     Returned { number: i64, when: DateTime<Utc> },

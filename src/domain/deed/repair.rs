@@ -174,7 +174,9 @@ fn body_fits(body: &str, texts: &Texts) -> Result<(), Refusal> {
     match id.map(Uuid::try_parse) {
         Some(Ok(id)) if id == texts.message.0 => Ok(()),
         Some(_) => Err(unfit(Part::Body, format!("its messageId has to be {}", texts.message))),
-        None => Err(unfit(Part::Body, format!("it has no messageId; it has to be {}", texts.message))),
+        None => {
+            Err(unfit(Part::Body, format!("it has no messageId; it has to be {}", texts.message)))
+        }
     }
 }
 

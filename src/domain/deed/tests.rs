@@ -68,7 +68,10 @@ fn a_text_that_would_not_leave_is_refused() {
     assert_eq!(part(&body("{")), Part::Body);
     assert_eq!(part(&body(r#"{"messageType":[],"message":{}}"#)), Part::Body);
     assert_eq!(part(&body(&envelope(MessageId(Uuid::from_u128(9))))), Part::Body);
-    assert_eq!(part(&Repair { properties: Some("x".to_owned()), ..Repair::default() }), Part::Properties);
+    assert_eq!(
+        part(&Repair { properties: Some("x".to_owned()), ..Repair::default() }),
+        Part::Properties
+    );
 }
 
 #[test]
@@ -76,7 +79,8 @@ fn broken_properties_are_given_with_the_destination() {
     let broken = Texts { properties: Some("{".to_owned()), ..texts() };
     let refused = destination(THERE).apply(&broken, LIMIT).unwrap_err();
     assert!(matches!(refused, Refusal::Unfit { part: Part::Properties, .. }), "{refused:?}");
-    let both = Repair { properties: Some(r#"{"RMQ-Exchange":"x"}"#.to_owned()), ..destination(THERE) };
+    let both =
+        Repair { properties: Some(r#"{"RMQ-Exchange":"x"}"#.to_owned()), ..destination(THERE) };
     let after = both.apply(&broken, LIMIT).unwrap();
     assert!(after.properties.unwrap().contains("UserCheckedOut"));
 }
@@ -125,7 +129,11 @@ fn another_id_leaves_no_trace_of_the_first() {
     let id = MessageId(Uuid::from_u128(8));
     let out = renamed(&whole(), id).unwrap();
     assert_eq!(out.message, id);
-    assert!(!out.body.contains(&ID.to_string()) && out.body.contains(&id.to_string()), "{}", out.body);
+    assert!(
+        !out.body.contains(&ID.to_string()) && out.body.contains(&id.to_string()),
+        "{}",
+        out.body
+    );
     assert!(out.body.contains(r#""headers":{"tenant":"a"}"#), "{}", out.body);
     assert!(out.body.contains(r#""totalMoney":"30.00""#), "{}", out.body);
     assert_eq!(out.headers.as_deref(), Some(r#"{"MT-Activity-Id":"00-1"}"#));

@@ -41,7 +41,8 @@ async fn source(
         return Err(Refusal::NotOfOutbox(number).into());
     }
     if let Some(fields) = fields.as_object_mut() {
-        let body = String::from_utf8(copy.body.clone()).map_err(|_| Refusal::NotOfOutbox(number))?;
+        let body =
+            String::from_utf8(copy.body.clone()).map_err(|_| Refusal::NotOfOutbox(number))?;
         fields.insert("body".to_owned(), Value::String(body));
     }
     Ok((Whole::read(&fields, now)?, Some(copy)))
@@ -86,14 +87,22 @@ pub(super) async fn requeue(
     let column = tx.spelt(Table::OutboxMessages, "sequence_number");
     let sequence = column.and_then(|name| row.as_ref()?.get(name)?.as_i64()).unwrap_or_default();
     let after = row.map(|row| lean(tx, &Seen { row, xmin: String::new() }));
-    let kind = whole.kinds.split(';').next().and_then(|kind| kind.rsplit(':').next()).unwrap_or_default();
+    let kind =
+        whole.kinds.split(';').next().and_then(|kind| kind.rsplit(':').next()).unwrap_or_default();
     let named = if name == Name::Same { "the same id" } else { "another id" };
     work.change("outbox_message", format!("+ {kind}, {named}"), (None, after));
     work.targets.push(whole.message.to_string());
     if let Some(copy) = &copy {
         tx.copy_returned(copy.number, stamp.at, task.request.id).await?;
-        let rows = (json!({ "number": copy.number }), json!({ "number": copy.number, "returned_at": stamp.at }));
-        work.change("kept_messages", format!("copy {}: put back", copy.number), (Some(rows.0), Some(rows.1)));
+        let rows = (
+            json!({ "number": copy.number }),
+            json!({ "number": copy.number, "returned_at": stamp.at }),
+        );
+        work.change(
+            "kept_messages",
+            format!("copy {}: put back", copy.number),
+            (Some(rows.0), Some(rows.1)),
+        );
     }
     work.told = format!("message {} waits in the outbox as seq {sequence}", whole.message);
     work.reverse = Some(out(sequence));
@@ -116,7 +125,10 @@ async fn checks(
         ),
         Some(there) => work.say(
             Verdict::Warn,
-            format!("it is there as seq {} ({}): this sends it again", there.sequence, there.delivery),
+            format!(
+                "it is there as seq {} ({}): this sends it again",
+                there.sequence, there.delivery
+            ),
         ),
         None => work.say(Verdict::Ok, "no message with its id is in the outbox"),
     }
@@ -162,13 +174,21 @@ async fn checks(
     match texts.poison(Thresholds::default().largest).first() {
         Some(bad) => work.say(
             Verdict::Warn,
-            format!("it cannot leave as it is: {bad}; repair it at once, others may wait behind it"),
+            format!(
+                "it cannot leave as it is: {bad}; repair it at once, others may wait behind it"
+            ),
         ),
         None => work.say(Verdict::Ok, "nothing is wrong with its texts"),
     }
     if whole.expires.is_some_and(|at| at < task.now) {
-        work.say(Verdict::Warn, "it is past its expiration time: the broker keeps it for a second only");
+        work.say(
+            Verdict::Warn,
+            "it is past its expiration time: the broker keeps it for a second only",
+        );
     }
-    work.say(Verdict::Warn, "it leaves after all that waits now: later news of the same order may be ahead of it");
+    work.say(
+        Verdict::Warn,
+        "it leaves after all that waits now: later news of the same order may be ahead of it",
+    );
     Ok(())
 }

@@ -58,7 +58,11 @@ pub(super) async fn remove(
         Old::Outboxes(_) => {
             let messages = thousands(i64::try_from(due.messages.len()).unwrap_or(i64::MAX));
             let copies = tx.keep(&due.messages, &keep(task, stamp, "purged", "outbox")).await?;
-            work.change("outbox_message", format!("- {messages} rows"), (Some(json!(due.messages)), None));
+            work.change(
+                "outbox_message",
+                format!("- {messages} rows"),
+                (Some(json!(due.messages)), None),
+            );
             work.change("outbox_state", format!("- {} rows", thousands(count)), (before, None));
             let kept = (!task.dry).then(|| json!({ "numbers": copies }));
             work.change("kept_messages", format!("+ {messages} copies (purged)"), (None, kept));
@@ -100,7 +104,11 @@ fn say(task: &Task<'_>, old: Old, due: &Due, work: &mut Work) {
     let moment = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let count = i64::try_from(due.rows.len()).unwrap_or(i64::MAX);
     let batch = if due.total > count {
-        format!("{} of {} in this transaction, the oldest; the others by doing it again", thousands(count), thousands(due.total))
+        format!(
+            "{} of {} in this transaction, the oldest; the others by doing it again",
+            thousands(count),
+            thousands(due.total)
+        )
     } else {
         format!("all {} in this transaction", thousands(count))
     };
@@ -108,7 +116,10 @@ fn say(task: &Task<'_>, old: Old, due: &Due, work: &mut Work) {
         Old::Outboxes(before) => {
             work.say(
                 Verdict::Ok,
-                format!("delivered before {} by outbox_state.delivered: nothing unsent is among them", moment(before)),
+                format!(
+                    "delivered before {} by outbox_state.delivered: nothing unsent is among them",
+                    moment(before)
+                ),
             );
             work.say(Verdict::Ok, batch);
             if !task.writer.layout.is_managed() {
@@ -117,7 +128,10 @@ fn say(task: &Task<'_>, old: Old, due: &Due, work: &mut Work) {
                     "MassTransit removes them itself with its next pass: this is needed only where no worker runs",
                 );
             }
-            work.say(Verdict::Warn, "their messages are copied first: the space they took is needed on");
+            work.say(
+                Verdict::Warn,
+                "their messages are copied first: the space they took is needed on",
+            );
         }
         Old::Inbox(before) => {
             work.say(Verdict::Ok, format!("delivered before {}", moment(before)));

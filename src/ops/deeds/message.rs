@@ -116,7 +116,10 @@ async fn lock(tx: &mut Tx<'_>, owner: Owner) -> Result<(), Error> {
 async fn checks(tx: &mut Tx<'_>, held: &Held, work: &mut Work) -> Result<(), Error> {
     match held.row.owner {
         Owner::Bus(outbox) => {
-            work.say(Verdict::Ok, "no delivery is in the middle of its outbox: its row is locked for this");
+            work.say(
+                Verdict::Ok,
+                "no delivery is in the middle of its outbox: its row is locked for this",
+            );
             if !holds::among(tx.conn(), &[outbox.0]).await?.is_empty() {
                 work.say(Verdict::Ok, "its outbox is held by an operator");
             }
@@ -150,13 +153,17 @@ pub(super) async fn quarantine(
     match held.texts().poison(Thresholds::default().largest).first() {
         Some(bad) => work.say(Verdict::Ok, format!("it cannot leave as it is: {bad}")),
         None if held.row.delivery == Delivery::Orphan => {}
-        None => work.say(Verdict::Warn, "nothing is wrong with its texts: look at `messages why` first"),
+        None => {
+            work.say(Verdict::Warn, "nothing is wrong with its texts: look at `messages why` first")
+        }
     }
     if held.row.behind > 0 {
         let behind = held.row.behind;
         work.say(
             Verdict::Warn,
-            format!("{behind} messages behind it in its outbox leave without it: their order changes"),
+            format!(
+                "{behind} messages behind it in its outbox leave without it: their order changes"
+            ),
         );
     }
     if let Some(order) = held.row.order {
@@ -169,7 +176,8 @@ pub(super) async fn quarantine(
     let label = place(outbox);
     let copies = tx.keep(&[sequence], &keep(task, stamp, "quarantined", &label)).await?;
     let number = copies.first().copied().ok_or(Refusal::NoMessage(sequence))?;
-    tx.remove(Table::OutboxMessages, &[must("sequence_number", Bound::Big(Some(sequence)))]).await?;
+    tx.remove(Table::OutboxMessages, &[must("sequence_number", Bound::Big(Some(sequence)))])
+        .await?;
     let kind = held.kind().to_owned();
     let before = lean(tx, &held.seen);
     work.change("outbox_message", format!("- seq {sequence} {kind}"), (Some(before), None));
@@ -185,7 +193,11 @@ pub(super) async fn quarantine(
         _ => {
             tx.touch(held.row.owner).await?;
             if outbox.is_some() {
-                work.change("outbox_state", "unchanged; the service removes an empty one", (None, None));
+                work.change(
+                    "outbox_state",
+                    "unchanged; the service removes an empty one",
+                    (None, None),
+                );
             }
         }
     }
@@ -230,10 +242,16 @@ pub(super) async fn repair(
     }
     if changed.contains(&Part::Destination) {
         let to = short_destination(after.destination.as_deref()).to_owned();
-        work.say(Verdict::Unknown, format!("whether the broker has an exchange {to} is not asked here"));
+        work.say(
+            Verdict::Unknown,
+            format!("whether the broker has an exchange {to} is not asked here"),
+        );
     }
     if changed.contains(&Part::Body) {
-        work.say(Verdict::Warn, "consumers act on the body: what it says is not checked, only that it can be read");
+        work.say(
+            Verdict::Warn,
+            "consumers act on the body: what it says is not checked, only that it can be read",
+        );
     }
     let label = place(held.outbox());
     let copies = tx.keep(&[sequence], &keep(task, stamp, "repaired", &label)).await?;
@@ -256,9 +274,14 @@ pub(super) async fn repair(
     let is = row.map(|row| lean(tx, &Seen { row, xmin: String::new() }));
     let names: Vec<_> = changed.iter().map(|part| part.name()).collect();
     let names = names.join(", ");
-    work.change("outbox_message", format!("seq {sequence}: {}", told(&before, &after, &changed)), (Some(was), is));
+    work.change(
+        "outbox_message",
+        format!("seq {sequence}: {}", told(&before, &after, &changed)),
+        (Some(was), is),
+    );
     work.change(KEPT, "+ the message as it was (repaired)", (None, copied(task, number)));
-    work.told = format!("message {sequence} has another {names}; as it was it is kept as copy {number}");
+    work.told =
+        format!("message {sequence} has another {names}; as it was it is kept as copy {number}");
     Ok(())
 }
 
@@ -266,7 +289,8 @@ pub(super) async fn repair(
 fn told(before: &Texts, after: &Texts, changed: &[Part]) -> String {
     let one = |part: &Part| match part {
         Part::Destination => {
-            let shown = |texts: &Texts| texts.destination.clone().unwrap_or_else(|| "(none)".to_owned());
+            let shown =
+                |texts: &Texts| texts.destination.clone().unwrap_or_else(|| "(none)".to_owned());
             format!("destination {} → {}", shown(before), shown(after))
         }
         other => other.name().to_owned(),

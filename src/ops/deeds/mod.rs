@@ -16,7 +16,8 @@ use super::{
     audit::Entry,
     command::{self, Stamp, check},
     plan::{
-        Check, Done, Effect, Error, Intent, Moved, Performed, Relied, Request, Task, Verdict, Work as Any,
+        Check, Done, Effect, Error, Intent, Moved, Performed, Relied, Request, Task, Verdict,
+        Work as Any,
     },
 };
 use crate::{
@@ -58,17 +59,18 @@ impl Work {
         self.checks.iter().any(|check| check.verdict == Verdict::Blocking)
     }
 
-    fn change(&mut self, table: &'static str, change: impl Into<String>, rows: (Option<Value>, Option<Value>)) {
+    fn change(
+        &mut self,
+        table: &'static str,
+        change: impl Into<String>,
+        rows: (Option<Value>, Option<Value>),
+    ) {
         self.effects.push(Effect { table, change: change.into(), before: rows.0, after: rows.1 });
     }
 }
 
 /// Does it in the caller's transaction. After an error it has to be rolled back.
-pub async fn perform(
-    tx: &mut Tx<'_>,
-    task: &Task<'_>,
-    deed: &Deed,
-) -> Result<Performed, Error> {
+pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed) -> Result<Performed, Error> {
     if !task.dry
         && let Some(recorded) = audit::by_operation(tx.conn(), task.request.id).await?
     {
@@ -167,12 +169,7 @@ async fn unmoved(
     Ok(())
 }
 
-async fn record(
-    tx: &mut Tx<'_>,
-    task: &Task<'_>,
-    deed: &Deed,
-    work: &Work,
-) -> Result<i64, Error> {
+async fn record(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed, work: &Work) -> Result<i64, Error> {
     let before = command::by_table(&work.effects, |effect| effect.before.as_ref());
     let mut after = command::by_table(&work.effects, |effect| effect.after.as_ref());
     after.insert("told".to_owned(), json!(work.told));

@@ -68,8 +68,15 @@ pub(super) async fn hold(
     let held = Held { outbox, at: stamp.at, by: task.writer.operator.name.clone() };
     tx.hold_outbox(&held, task.request.id).await?;
     let after = json!({ "outbox_id": outbox, "held_at": held.at, "held_by": held.by });
-    work.change(HELD, format!("+ outbox {} ({messages} messages)", outbox.short()), (None, Some(after)));
-    work.told = format!("outbox {} is held; `orderscope messages release {outbox}` lets it go", outbox.short());
+    work.change(
+        HELD,
+        format!("+ outbox {} ({messages} messages)", outbox.short()),
+        (None, Some(after)),
+    );
+    work.told = format!(
+        "outbox {} is held; `orderscope messages release {outbox}` lets it go",
+        outbox.short()
+    );
     work.reverse = Some(Intent::Messages(Deed::Release { outbox }));
     Ok(())
 }

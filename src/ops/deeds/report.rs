@@ -44,11 +44,7 @@ pub fn copies(rows: &[Kept]) -> Table {
 #[must_use]
 pub fn held(rows: &[Held]) -> Table {
     let row = |held: &Held| {
-        vec![
-            Cell::Text(held.outbox.to_string()),
-            Cell::time(held.at),
-            Cell::Text(held.by.clone()),
-        ]
+        vec![Cell::Text(held.outbox.to_string()), Cell::time(held.at), Cell::Text(held.by.clone())]
     };
     Table { columns: vec!["outbox", "held", "by"], rows: rows.iter().map(row).collect() }
 }

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{
-        Error, Index, Layout, Table, inbox,
+        Error, Index, Layout, Table, holds, inbox,
         inbox::InboxRow,
         outbox::{self, HeadRow, Overview, Shown},
     },
@@ -118,8 +118,11 @@ pub async fn status(
         },
         ..Facts::nothing(overview.now)
     };
+    facts.held = held(conn, layout, &mut coverage).await?;
     for row in outbox::heads(conn, layout).await? {
-        facts.heads.push(head(row, facts.now));
+        if !facts.held.iter().any(|held| held.outbox == row.outbox) {
+            facts.heads.push(head(row, facts.now));
+        }
     }
     // Only what may be the blocker is read in full: a look must stay cheap.
     if let Some(first) =
@@ -143,6 +146,28 @@ pub async fn status(
     let findings = diagnose(&facts, limits);
     let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Status { overview, facts, findings, coverage, millis, thresholds: limits.clone() })
+}
+
+/// What operators hold back. Whoever may not look at the console's own tables is told so.
+async fn held(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    coverage: &mut Vec<String>,
+) -> Result<Vec<diagnosis::Held>, Error> {
+    if !layout.has_console_schema() {
+        return Ok(vec![]);
+    }
+    match holds::held(conn).await {
+        Ok(found) => Ok(found
+            .into_iter()
+            .map(|held| diagnosis::Held { outbox: held.outbox, by: held.by, since: held.at })
+            .collect()),
+        Err(Error::NotPermitted(_)) => {
+            coverage.push("this login may not read which outboxes operators hold".to_owned());
+            Ok(vec![])
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What consumers did, without the outbox.

@@ -102,9 +102,7 @@ impl<'a> Task<'a> {
     /// Names whoever was faster, in a transaction of its own.
     pub async fn blamed(&self, tx: &mut Tx<'_>, moved: Moved) -> Result<Moved, db::Error> {
         match &self.request.intent {
-            Intent::Command(command) => {
-                command::blamed(tx, &self.commanding(command), moved).await
-            }
+            Intent::Command(command) => command::blamed(tx, &self.commanding(command), moved).await,
             Intent::Messages(_) => Ok(moved),
         }
     }

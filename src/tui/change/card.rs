@@ -62,7 +62,11 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
 /// see; what was taken from the database not.
 pub(super) fn hidden(draft: &Draft, shared: &Shared) -> Option<BuyerId> {
     match &draft.intent {
-        Intent::Command(Command::UpdateBuyerAddress { id, .. }) if draft.reverses && shared.masked => Some(*id),
+        Intent::Command(Command::UpdateBuyerAddress { id, .. })
+            if draft.reverses && shared.masked =>
+        {
+            Some(*id)
+        }
         _ => None,
     }
 }

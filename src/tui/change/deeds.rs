@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{menu::Item, Kind};
+use super::{Kind, menu::Item};
 use crate::{
     domain::{
         deed::{Deed, Name, Part as Text, Refusal, Repair, Source},
@@ -66,7 +66,9 @@ pub(super) fn refusal(
             "managed-only",
         )),
         Act::Requeue | Act::RequeueAnew => match (matter.copy, matter.returned) {
-            (None, _) => Some(("no copy is chosen: < > goes to those kept".to_owned(), "copy-exists")),
+            (None, _) => {
+                Some(("no copy is chosen: < > goes to those kept".to_owned(), "copy-exists"))
+            }
             (Some(number), Some(when)) => refused(&Refusal::Returned { number, when }),
             (Some(_), None) => None,
         },
@@ -112,7 +114,9 @@ pub(super) const fn words(act: Act, masked: bool) -> &'static str {
         Act::Release => "The relay's next pass may take it.",
         Act::Requeue => "It goes to the end of the line; inboxes that know its id drop it.",
         Act::RequeueAnew => "It goes to the end of the line; no inbox knows it: all handle it.",
-        Act::PurgeOutbox => "Removes what is recorded as delivered, with copies; never by sent_time.",
+        Act::PurgeOutbox => {
+            "Removes what is recorded as delivered, with copies; never by sent_time."
+        }
         Act::PurgeInbox => "A message of theirs that comes once more is handled as a new one.",
         Act::RemoveFailed => "Rows that were received, never consumed, and that nobody works on.",
     }
@@ -124,7 +128,11 @@ pub(super) fn parts(act: Act) -> Vec<Part> {
         Act::Repair => vec![
             Part::single("destination", "destination", "rabbitmq://host/exchange"),
             Part::single("headers", "headers", "a JSON object"),
-            Part::single("properties", "properties", "a JSON object; its exchange follows the destination"),
+            Part::single(
+                "properties",
+                "properties",
+                "a JSON object; its exchange follows the destination",
+            ),
             Part::single("body", "body", "the whole envelope, with its messageId; empty leaves it"),
         ],
         Act::PurgeOutbox | Act::PurgeInbox | Act::RemoveFailed => {
@@ -238,7 +246,8 @@ fn repair(matter: &Matter, form: &Form) -> Repair {
 }
 
 fn before(form: &Form, opened: DateTime<Utc>, wrong: &mut Vec<Problem>) -> Option<DateTime<Utc>> {
-    let days = form.text("days").trim().parse::<i64>().ok().filter(|days| (1..=3650).contains(days));
+    let days =
+        form.text("days").trim().parse::<i64>().ok().filter(|days| (1..=3650).contains(days));
     if days.is_none() {
         let text = "a whole number of days, 1 to 3650".to_owned();
         wrong.push(Problem { place: Place::Field("days"), text, rule: "days-number" });

@@ -65,12 +65,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
 }
 
 /// The menu of deeds on what is looked at, or at once the form of one of them.
-fn deeds(
-    state: &mut State,
-    matter: Box<Matter>,
-    act: Option<Act>,
-    shared: &Shared,
-) -> Effects {
+fn deeds(state: &mut State, matter: Box<Matter>, act: Option<Act>, shared: &Shared) -> Effects {
     if let Some(act) = act {
         if let Some((why, rule)) = super::deeds::refusal(act, &matter, shared) {
             return vec![Effect::Warn(format!("{why} ({rule})"))];

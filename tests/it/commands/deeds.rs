@@ -89,9 +89,10 @@ async fn outboxes(world: &World, each: i64, delivered: &[Option<i64>]) -> Vec<Ou
     for days in delivered {
         let id = Uuid::now_v7();
         // Published long ago in every case: that says nothing of delivery.
-        let at = days.map_or_else(|| "NULL".to_owned(), |days| {
-            format!("timestamptz '2026-11-22T19:00:00Z' - interval '{days} days'")
-        });
+        let at = days.map_or_else(
+            || "NULL".to_owned(),
+            |days| format!("timestamptz '2026-11-22T19:00:00Z' - interval '{days} days'"),
+        );
         let text = format!(
             "INSERT INTO outbox_state (outbox_id, lock_id, created, delivered)
                  VALUES ('{id}', '{nil}', now() - interval '90 days', {at});
@@ -144,10 +145,21 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         assert_eq!(world.dump(&[]).await, all, "a plan leaves nothing behind, no number drawn");
         assert!(!made.is_blocked(), "{:?}", made.checks);
         let said = |text: &str| made.checks.iter().any(|check| check.text.contains(text));
-        assert!(said("it cannot leave as it is") && said("not recorded as delivered"), "{:?}", made.checks);
+        assert!(
+            said("it cannot leave as it is") && said("not recorded as delivered"),
+            "{:?}",
+            made.checks
+        );
         assert_eq!(made.word, "QUARANTINE");
-        assert_eq!(made.twin, format!("orderscope messages quarantine {POISON} --reason INC-7 --yes"));
-        assert!(made.statements.iter().any(|text| text.starts_with("DELETE FROM public.outbox_message")));
+        assert_eq!(
+            made.twin,
+            format!("orderscope messages quarantine {POISON} --reason INC-7 --yes")
+        );
+        assert!(
+            made.statements
+                .iter()
+                .any(|text| text.starts_with("DELETE FROM public.outbox_message"))
+        );
         let tables: Vec<_> = made.effects.iter().map(|effect| effect.table).collect();
         assert_eq!(tables, ["outbox_message", "kept_messages", "outbox_state"]);
 
@@ -247,7 +259,8 @@ async fn the_same_operation_is_done_once() {
 }
 
 #[tokio::test]
-async fn a_delivery_in_the_middle_is_waited_for_and_one_with_an_old_view_never_sends_what_is_gone() {
+async fn a_delivery_in_the_middle_is_waited_for_and_one_with_an_old_view_never_sends_what_is_gone()
+{
     let world = service(Schema::Marten9, "6-bad-destination").await;
     let short = Limits { statement: Duration::from_millis(800), ..Limits::default() };
     let hasty = World {
@@ -289,10 +302,12 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
         assert_eq!(properties["RMQ-Exchange"], "BookWorm.Contracts:UserCheckedOutIntegrationEvent");
         assert_eq!((&after["body"], &after["outbox_id"]), (&before["body"], &before["outbox_id"]));
         assert!(!rules(&world.options).await.contains(&Rule::PoisonHead));
-        let old: Value = sqlx::query_scalar("SELECT rest FROM orderscope.kept_messages WHERE cause = 'repaired'")
-            .fetch_one(&mut world.conn().await)
-            .await
-            .unwrap();
+        let old: Value = sqlx::query_scalar(
+            "SELECT rest FROM orderscope.kept_messages WHERE cause = 'repaired'",
+        )
+        .fetch_one(&mut world.conn().await)
+        .await
+        .unwrap();
         assert_eq!(old["destination_address"], before["destination_address"]);
 
         let world = service(schema, "7-bad-headers").await;
@@ -329,10 +344,11 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
 
     // The service would not know of it.
     let world = service(Schema::Marten9, "6-bad-destination").await;
-    let outbox: Uuid = sqlx::query_scalar("SELECT outbox_id FROM outbox_message WHERE sequence_number = 89")
-        .fetch_one(&mut world.conn().await)
-        .await
-        .unwrap();
+    let outbox: Uuid =
+        sqlx::query_scalar("SELECT outbox_id FROM outbox_message WHERE sequence_number = 89")
+            .fetch_one(&mut world.conn().await)
+            .await
+            .unwrap();
     let made = planned(&world, hold(OutboxId(outbox))).await.unwrap();
     assert!(made.is_blocked() && made.effects.is_empty(), "{made:?}");
     let blocked = done(&world, hold(OutboxId(outbox))).await.unwrap_err();
@@ -365,7 +381,8 @@ async fn under_another_id_a_message_is_another_one() {
     let made = planned(&world, anew).await.unwrap();
     assert!(made.checks.iter().any(|check| check.text.contains("no inbox knows it")));
     run(&world.writer, &made, now()).await.unwrap();
-    let new = row(&world, world.count("SELECT max(sequence_number) FROM outbox_message").await).await;
+    let new =
+        row(&world, world.count("SELECT max(sequence_number) FROM outbox_message").await).await;
     let new = new.unwrap();
     assert_eq!(new["message_id"], id.to_string());
     let old_id = old["message_id"].as_str().unwrap();
@@ -394,7 +411,11 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
     let stale = run(&world.writer, &made, now()).await.unwrap_err();
     assert!(matches!(stale, Error::Stale(_)), "{stale:?}");
     let first = done(&world, Deed::PurgeOutbox { before }).await.unwrap();
-    assert!(first.told.contains("1 delivered outboxes with 3 messages are gone; 1 more"), "{}", first.told);
+    assert!(
+        first.told.contains("1 delivered outboxes with 3 messages are gone; 1 more"),
+        "{}",
+        first.told
+    );
     let locked = done(&world, Deed::PurgeOutbox { before }).await.unwrap_err();
     assert!(locked.to_string().contains("all 1 rows"), "{locked}");
     worker.execute("ROLLBACK").await.unwrap();
@@ -416,8 +437,11 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
 #[tokio::test]
 async fn the_inbox_is_purged_but_for_what_messages_refer_to() {
     let world = World::managed().await;
-    let [old, referred, young] =
-        [inbox(&world, 9, true, Some(40)).await, inbox(&world, 9, true, Some(40)).await, inbox(&world, 9, true, Some(3)).await];
+    let [old, referred, young] = [
+        inbox(&world, 9, true, Some(40)).await,
+        inbox(&world, 9, true, Some(40)).await,
+        inbox(&world, 9, true, Some(3)).await,
+    ];
     sql(
         &world,
         &format!(
@@ -433,10 +457,11 @@ async fn the_inbox_is_purged_but_for_what_messages_refer_to() {
     assert_eq!(world.dump(&[]).await, all);
     run(&world.writer, &made, now()).await.unwrap();
     assert_eq!(received(&world).await, [referred, young]);
-    let kept: String = sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
-        .fetch_one(&mut world.conn().await)
-        .await
-        .unwrap();
+    let kept: String =
+        sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
+            .fetch_one(&mut world.conn().await)
+            .await
+            .unwrap();
     assert!(kept.contains(&old.to_string()), "the row as it was stands in the record");
 }
 
@@ -451,7 +476,9 @@ async fn failed_rows_go_unless_somebody_works_on_them() {
         let mut consumer = world.conn().await;
         consumer.execute("BEGIN").await.unwrap();
         consumer
-            .execute("SELECT * FROM inbox_state WHERE consumed IS NULL ORDER BY id LIMIT 1 FOR UPDATE")
+            .execute(
+                "SELECT * FROM inbox_state WHERE consumed IS NULL ORDER BY id LIMIT 1 FOR UPDATE",
+            )
             .await
             .unwrap();
         let deed = Deed::RemoveFailed { before: now() - TimeDelta::minutes(1) };

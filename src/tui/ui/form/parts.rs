@@ -98,7 +98,14 @@ impl Part {
     /// A line to type into.
     #[must_use]
     pub fn single(name: &'static str, label: &'static str, hint: &'static str) -> Self {
-        Self::Single(Single { name, label, hint, field: Field::default(), touched: false, filled: false })
+        Self::Single(Single {
+            name,
+            label,
+            hint,
+            field: Field::default(),
+            touched: false,
+            filled: false,
+        })
     }
 
     /// A line to search with.
