@@ -31,7 +31,7 @@ use crate::{
 
 pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) -> Outcome {
     let verb = match verb {
-        Messages::Deed(deed) => return deeds::messages(deed, global, settings).await,
+        Messages::Deed(deed) => return Box::pin(deeds::messages(deed, global, settings)).await,
         verb => verb,
     };
     let key = match &verb {
@@ -252,7 +252,7 @@ async fn why(
 
 pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
     let verb = match verb {
-        Inbox::Deed(deed) => return deeds::inbox(deed, global, settings).await,
+        Inbox::Deed(deed) => return Box::pin(deeds::inbox(deed, global, settings)).await,
         verb => verb,
     };
     let watch = open::watch(settings);

@@ -71,7 +71,7 @@ pub enum MessageDeed {
     Repair {
         /// Its sequence number or message id
         id: String,
-        /// Where it goes: rabbitmq://HOST/EXCHANGE; the exchange among its properties follows
+        /// Where it goes: `rabbitmq://HOST/EXCHANGE`; the exchange among its properties follows
         #[arg(long, value_name = "ADDRESS")]
         destination: Option<String>,
         /// Its headers, a JSON object; an empty text for none
@@ -101,8 +101,8 @@ pub enum MessageDeed {
         /// Under another id: every consumer handles it, also those that did before
         #[arg(long)]
         new_id: bool,
-        /// JSON from this file, or - for standard input, with the names of the columns: {"message_type", "body",
-        /// "destination_address", "message_id"?, "headers"?, "properties"?, …}
+        /// JSON from this file, or - for standard input, with the columns' names: `{"message_type", "body",
+        /// "destination_address", "message_id"?, "headers"?, "properties"?, …}`
         #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "new_id"])]
         json: Option<PathBuf>,
         #[command(flatten)]

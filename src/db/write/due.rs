@@ -11,6 +11,8 @@ use crate::db::{Error, Table};
 
 /// Counting what is due stops here.
 const MOST: i64 = 100_000;
+/// Messages that one transaction copies and removes.
+const MOST_MESSAGES: usize = 5_000;
 
 /// Which rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,21 +108,39 @@ impl Tx<'_> {
         sql.push_bind(old.before()).push(format!(" LIMIT {MOST}) x"));
         due.total = sql.build_query_scalar().fetch_one(self.conn()).await?;
         if !due.outboxes.is_empty() {
-            let mut sql = QueryBuilder::<Postgres>::new(format!(
-                "SELECT sequence_number FROM {} m WHERE m.outbox_id = ANY(",
-                self.layout().from(Table::OutboxMessages)
-            ));
-            sql.push_bind(due.outboxes.clone()).push(") ORDER BY sequence_number");
-            due.messages = sql.build_query_scalar().fetch_all(self.conn()).await?;
+            self.messages_of(&mut due).await?;
         }
         Ok(due)
     }
 
+    /// The messages of what is due, as many as one transaction may take. An outbox with more than that stays, with
+    /// those that are left.
+    async fn messages_of(&mut self, due: &mut Due) -> Result<(), Error> {
+        let mut sql = QueryBuilder::<Postgres>::new(format!(
+            "SELECT m.outbox_id, m.sequence_number FROM {} m WHERE m.outbox_id = ANY(",
+            self.layout().from(Table::OutboxMessages)
+        ));
+        sql.push_bind(due.outboxes.clone()).push(") ORDER BY array_position(");
+        sql.push_bind(due.outboxes.clone());
+        sql.push(format!(", m.outbox_id), m.sequence_number LIMIT {}", MOST_MESSAGES + 1));
+        let mut found: Vec<(Uuid, i64)> = sql.build_query_as().fetch_all(self.conn()).await?;
+        if found.len() > MOST_MESSAGES {
+            let cut = found.pop().map(|(outbox, _)| outbox);
+            let whole = due.outboxes.iter().position(|id| Some(*id) == cut).unwrap_or_default();
+            due.outboxes.truncate(whole);
+            due.rows.truncate(whole);
+        }
+        due.messages = found.into_iter().map(|(_, sequence)| sequence).collect();
+        Ok(())
+    }
+
     /// Removes what is due: messages before their outboxes, which they refer to.
     pub async fn remove_due(&mut self, due: &Due) -> Result<(), Error> {
-        if !due.outboxes.is_empty() {
+        if !due.messages.is_empty() {
             let keys = Keys::Numbers(&due.messages);
             self.remove_all(Table::OutboxMessages, "sequence_number", keys).await?;
+        }
+        if !due.outboxes.is_empty() {
             self.remove_all(Table::OutboxStates, "outbox_id", Keys::Ids(&due.outboxes)).await?;
         }
         if !due.inbox.is_empty() {

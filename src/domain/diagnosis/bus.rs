@@ -17,7 +17,7 @@ const TRYING: TimeDelta = TimeDelta::minutes(2);
 const SKEW: TimeDelta = TimeDelta::seconds(2);
 
 /// What somebody holds on purpose, so that nobody looks for another cause.
-fn held(facts: &Facts) -> Option<Finding> {
+fn by_hand(facts: &Facts) -> Option<Finding> {
     let first = facts.held.first()?;
     let count = facts.held.len();
     let outboxes =
@@ -44,7 +44,7 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
     if let Some(head) = blocker(facts, limits) {
         out.extend(standstill(facts, limits, head));
     }
-    out.extend(held(facts));
+    out.extend(by_hand(facts));
     out.extend(backlog(facts, limits));
     out.extend(undeliverable(facts));
     if facts.orphans.number() > 0 {

@@ -41,7 +41,7 @@ pub(super) async fn remove(
 ) -> Result<(), Error> {
     let old = old(deed).ok_or(Refusal::Nothing)?;
     let due = tx.due(old, BATCH).await?;
-    if due.rows.is_empty() {
+    if due.rows.is_empty() && due.messages.is_empty() {
         if due.total > 0 {
             let held = format!("all {} rows that are due", thousands(due.total));
             return Err(Error::Database(db::Error::Locked(held)));

@@ -154,7 +154,10 @@ pub(super) async fn quarantine(
         Some(bad) => work.say(Verdict::Ok, format!("it cannot leave as it is: {bad}")),
         None if held.row.delivery == Delivery::Orphan => {}
         None => {
-            work.say(Verdict::Warn, "nothing is wrong with its texts: look at `messages why` first")
+            work.say(
+                Verdict::Warn,
+                "nothing is wrong with its texts: look at `messages why` first",
+            );
         }
     }
     if held.row.behind > 0 {

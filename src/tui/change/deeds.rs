@@ -126,7 +126,7 @@ pub(super) const fn words(act: Act, masked: bool) -> &'static str {
 pub(super) fn parts(act: Act) -> Vec<Part> {
     let mut parts = match act {
         Act::Repair => vec![
-            Part::single("destination", "destination", "rabbitmq://host/exchange"),
+            Part::single("destination", "send to", "rabbitmq://host/exchange"),
             Part::single("headers", "headers", "a JSON object"),
             Part::single(
                 "properties",

@@ -13,6 +13,7 @@ use crate::{
     ops::plan::{Check, Done, Effect as Planned, Intent, Plan, Relied, Verdict},
     tui::{
         change,
+        shared::Place,
         tests::{Desk, attached, frames, now},
     },
 };
@@ -114,12 +115,14 @@ fn the_menu_says_what_does_not_fit() {
     desk.press("c");
     assert!(desk.shows("quarantine: take it out"));
     // A service's database cannot hold.
-    let mut desk = Desk::new(120, 36).at(attached());
+    let mut desk = Desk::new(120, 36).at(Place { barred: None, ..attached() });
     desk.press("4");
     answer_with(&mut desk, &stalled(0, 1_204), &page(0..3));
     desk.unlock();
     desk.press("x");
     assert!(desk.shows("MassTransit knows no pause"), "{}", desk.frame());
+    desk.press("h");
+    assert!(desk.shows("Change message"), "{}", desk.frame());
 }
 
 #[test]

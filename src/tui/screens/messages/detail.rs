@@ -35,6 +35,7 @@ pub(super) fn view(
     let title = match state.detail_of {
         _ if is_inbox => "Consumers".to_owned(),
         Some(sequence) => format!("Message seq {sequence}"),
+        None if state.sub == Sub::Kept => "Copy".to_owned(),
         None => "Message".to_owned(),
     };
     let note = match state.message() {

@@ -352,6 +352,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
         ("orphan", Sub::Outbox(View::Orphan)),
         ("expired", Sub::Outbox(View::Expired)),
         ("inbox", Sub::Inbox),
+        ("kept", Sub::Kept),
         ("pending", Sub::Outbox(View::Pending)),
     ] {
         desk.press(">");
@@ -360,7 +361,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
         answer(&mut desk, &stalled(40, 1_204), &Listed::default());
     }
     desk.press("<");
-    assert_eq!(state(&desk).sub, Sub::Inbox);
+    assert_eq!(state(&desk).sub, Sub::Kept);
     desk.press("p");
     assert!(desk.shows("only pending messages are counted"));
 }
