@@ -45,7 +45,7 @@ pub struct AgeArgs {
     /// Only what is from before this moment: '8d ago', 2026-11-22T16:30
     #[arg(long, value_name = "TIME")]
     pub before: Option<String>,
-    /// Go on, a transaction of 1,000 rows at a time, until nothing is left
+    /// Go on, a transaction of 500 rows at a time, until nothing is left
     #[arg(long)]
     pub all: bool,
 }

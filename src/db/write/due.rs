@@ -12,7 +12,7 @@ use crate::db::{Error, Table};
 /// Counting what is due stops here.
 const MOST: i64 = 100_000;
 /// Messages that one transaction copies and removes.
-const MOST_MESSAGES: usize = 5_000;
+const MOST_MESSAGES: usize = 2_000;
 
 /// Which rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -436,13 +436,13 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
 #[tokio::test]
 async fn an_outbox_of_very_many_messages_goes_in_several_transactions() {
     let world = World::managed().await;
-    outboxes(&world, 5_400, &[Some(9)]).await;
+    outboxes(&world, 2_400, &[Some(9)]).await;
     outboxes(&world, 1, &[Some(8)]).await;
     let deed = Deed::PurgeOutbox { before: now() - TimeDelta::days(7) };
     let messages = "SELECT count(*) FROM outbox_message";
     let states = "SELECT count(*) FROM outbox_state";
     let first = done(&world, deed.clone()).await.unwrap();
-    assert!(first.told.contains("0 delivered outboxes with 5,000 messages"), "{}", first.told);
+    assert!(first.told.contains("0 delivered outboxes with 2,000 messages"), "{}", first.told);
     assert_eq!((world.count(messages).await, world.count(states).await), (401, 2));
     done(&world, deed).await.unwrap();
     assert_eq!((world.count(messages).await, world.count(states).await), (0, 0));
