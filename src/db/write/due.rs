@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::{FromRow, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{Tx, both};
+use super::{Tx, direct::both};
 use crate::db::{Error, Table};
 
 /// Counting what is due stops here.

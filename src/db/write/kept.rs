@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Bound, Field, Number, Tx, both, due::Keys, may, must};
+use super::{Bound, Field, Number, Tx, direct::both, due::Keys, may, must};
 use crate::{
     db::{
         Error, Table,
@@ -76,7 +76,7 @@ impl Tx<'_> {
         let mut sql = QueryBuilder::<Postgres>::new("");
         let mut said = String::new();
         both(&mut sql, &mut said, &format!("DELETE FROM {target} AS t WHERE "));
-        self.push_key(&mut sql, &mut said, table, key)?;
+        self.push_where(&mut sql, &mut said, table, key)?;
         self.said.push(said);
         Ok(sql.build().execute(self.conn()).await?.rows_affected())
     }
@@ -104,7 +104,7 @@ impl Tx<'_> {
         let mut said = String::new();
         let update = format!("UPDATE {target} AS t SET \"{name}\" = t.\"{name}\" WHERE ");
         both(&mut sql, &mut said, &update);
-        self.push_key(&mut sql, &mut said, table, &key)?;
+        self.push_where(&mut sql, &mut said, table, &key)?;
         self.said.push(said);
         sql.build().execute(self.conn()).await?;
         Ok(())
@@ -118,6 +118,20 @@ impl Tx<'_> {
         ));
         sql.push_bind(outbox).push(" LIMIT 1000) x");
         Ok(sql.build_query_scalar().fetch_one(self.conn()).await?)
+    }
+
+    /// Adds an outbox for a message that is put back; no pass has been made on it.
+    pub async fn store_outbox(
+        &mut self,
+        id: OutboxId,
+        at: DateTime<Utc>,
+    ) -> Result<Option<Value>, Error> {
+        let row = [
+            must("outbox_id", Bound::Id(Some(id.0))),
+            must("lock_id", Bound::Id(Some(Uuid::nil()))),
+            must("created", Bound::At(Some(at))),
+        ];
+        self.store(Table::OutboxStates, &row).await
     }
 
     /// Adds a message as it was, to another outbox. A placeholder draws nothing from the table's identity.
@@ -150,7 +164,7 @@ impl Tx<'_> {
         if let Number::Placeholder(number) = number {
             row.push(must("sequence_number", Bound::Big(Some(number))));
         }
-        Ok(self.insert(Table::OutboxMessages, &[row]).await?.pop())
+        self.store(Table::OutboxMessages, &row).await
     }
 
     /// A copy, held until the end.

@@ -2,6 +2,7 @@
 //! the text of what it said.
 
 mod bound;
+mod direct;
 mod due;
 mod kept;
 mod messages;
@@ -16,6 +17,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, QueryBuilder, Row, t
 use uuid::Uuid;
 
 pub use bound::{Bound, Field, may, must};
+pub use direct::Grip;
 pub use due::{Due, Old};
 pub use kept::Keep;
 pub use messages::{Inbox, NewMessage};
@@ -37,8 +39,6 @@ pub struct Seen {
 pub enum Hold {
     /// Nobody else changes it before this transaction ends.
     Lock,
-    /// The same, but a row that somebody else holds is as if it were not there.
-    Free,
     Look,
 }
 
@@ -120,11 +120,9 @@ impl<'a> Tx<'a> {
             "SELECT to_jsonb(t) AS row, t.xmin::text AS xmin FROM {target} t WHERE "
         ));
         self.push_key(&mut sql, &mut String::new(), table, key)?;
-        match hold {
-            Hold::Lock => sql.push(" FOR UPDATE"),
-            Hold::Free => sql.push(" FOR UPDATE SKIP LOCKED"),
-            Hold::Look => &mut sql,
-        };
+        if hold == Hold::Lock {
+            sql.push(" FOR UPDATE");
+        }
         let found = sql.build().fetch_optional(&mut *self.conn).await?;
         let Some(found) = found else { return Ok(None) };
         let Json(row) = found.try_get("row")?;

@@ -80,7 +80,7 @@ pub(super) async fn requeue(
         return Ok(());
     }
     let outbox = OutboxId(stamp.derived.new_id("outbox"));
-    let state = tx.add_outbox(outbox, stamp.at).await?;
+    let state = tx.store_outbox(outbox, stamp.at).await?;
     work.change("outbox_state", "+ an outbox of its own", (None, state));
     let number = if task.dry { stamp.number } else { Number::Next };
     let row = tx.add_whole(&whole, outbox, number).await?;

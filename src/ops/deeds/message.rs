@@ -8,7 +8,7 @@ use crate::{
     db::{
         self, Table, holds,
         outbox::{self, WholeRow},
-        write::{Bound, Hold, Seen, Tx, must},
+        write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
         deed::{Part, Refusal, Repair, Texts},
@@ -37,7 +37,7 @@ impl Held {
         let first = outbox::whole(tx.conn(), layout, sequence).await?.ok_or_else(none)?;
         lock(tx, first.owner).await?;
         let key = [must("sequence_number", Bound::Big(Some(sequence)))];
-        let seen = tx.see(Table::OutboxMessages, &key, Hold::Lock).await?.ok_or_else(none)?;
+        let seen = tx.row(Table::OutboxMessages, &key, Grip::Lock).await?.ok_or_else(none)?;
         // Again, now that nobody else can move it.
         let row = outbox::whole(tx.conn(), layout, sequence).await?.ok_or_else(none)?;
         if row.delivery == Delivery::Delivered {
@@ -90,9 +90,9 @@ impl Held {
 /// Holds the owner's row. That of a consumer is taken only if nobody works on it: changing it under a consumer
 /// that waits would make it fail.
 async fn lock(tx: &mut Tx<'_>, owner: Owner) -> Result<(), Error> {
-    let (table, key, hold) = match owner {
+    let (table, key, grip) = match owner {
         Owner::Bus(outbox) => {
-            (Table::OutboxStates, vec![must("outbox_id", Bound::Id(Some(outbox.0)))], Hold::Lock)
+            (Table::OutboxStates, vec![must("outbox_id", Bound::Id(Some(outbox.0)))], Grip::Lock)
         }
         Owner::Consumer { message, consumer } => (
             Table::InboxStates,
@@ -100,12 +100,12 @@ async fn lock(tx: &mut Tx<'_>, owner: Owner) -> Result<(), Error> {
                 must("message_id", Bound::Id(Some(message.0))),
                 must("consumer_id", Bound::Id(Some(consumer.0))),
             ],
-            Hold::Free,
+            Grip::Free,
         ),
         Owner::Nobody => return Ok(()),
     };
-    let seen = tx.see(table, &key, hold).await?;
-    if seen.is_none() && hold == Hold::Free && tx.see(table, &key, Hold::Look).await?.is_some() {
+    let seen = tx.row(table, &key, grip).await?;
+    if seen.is_none() && grip == Grip::Free && tx.row(table, &key, Grip::Look).await?.is_some() {
         let busy = "a consumer is at work on the message that this one came of".to_owned();
         return Err(Error::Database(db::Error::Locked(busy)));
     }
@@ -271,7 +271,7 @@ pub(super) async fn repair(
         })
         .collect();
     let key = [must("sequence_number", Bound::Big(Some(sequence)))];
-    let row = tx.update(Table::OutboxMessages, &key, &fields).await?.pop();
+    let row = tx.change(Table::OutboxMessages, &key, &fields).await?;
     tx.touch(held.row.owner).await?;
     let was = lean(tx, &held.seen);
     let is = row.map(|row| lean(tx, &Seen { row, xmin: String::new() }));

@@ -80,7 +80,7 @@ pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed) -> Result<Pe
     let mut work = Work {
         title: words::title(deed),
         undo: words::undo(deed).to_owned(),
-        twin: words::twin(task.request, deed),
+        twin: words::twin(task.request, deed, &task.writer.policy),
         word: words::word(deed),
         ..Work::default()
     };

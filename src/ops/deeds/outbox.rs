@@ -8,7 +8,7 @@ use crate::{
     db::{
         Table,
         holds::{self, Held},
-        write::{Bound, Hold, Seen, Tx, must},
+        write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
         deed::{Deed, Refusal},
@@ -22,9 +22,9 @@ use crate::{
 
 const HELD: &str = "held_outboxes";
 
-async fn see(tx: &mut Tx<'_>, outbox: OutboxId, hold: Hold) -> Result<Option<Seen>, Error> {
+async fn see(tx: &mut Tx<'_>, outbox: OutboxId, grip: Grip) -> Result<Option<Seen>, Error> {
     let key = [must("outbox_id", Bound::Id(Some(outbox.0)))];
-    Ok(tx.see(Table::OutboxStates, &key, hold).await?)
+    Ok(tx.row(Table::OutboxStates, &key, grip).await?)
 }
 
 /// Who holds it; none if nobody does.
@@ -40,7 +40,7 @@ pub(super) async fn hold(
     stamp: &Stamp<'_>,
     work: &mut Work,
 ) -> Result<(), Error> {
-    let seen = see(tx, outbox, Hold::Lock).await?.ok_or(Refusal::NoOutbox(outbox))?;
+    let seen = see(tx, outbox, Grip::Lock).await?.ok_or(Refusal::NoOutbox(outbox))?;
     let delivered = tx.spelt(Table::OutboxStates, "delivered");
     if delivered.and_then(|name| seen.row.get(name)).is_some_and(|at| !at.is_null()) {
         return Err(Refusal::Delivered(outbox).into());
@@ -91,7 +91,7 @@ pub(super) async fn release(
     let rows = vec![format!("held by {} since {}", held.by, held.at.to_rfc3339())];
     unmoved(tx, task, &outbox.to_string(), rows, work).await?;
     // It may have been emptied by hand meanwhile.
-    let there = see(tx, outbox, Hold::Look).await?.is_some();
+    let there = see(tx, outbox, Grip::Look).await?.is_some();
     let messages = tx.left(outbox).await?;
     work.say(Verdict::Ok, format!("it is held by {}", held.by));
     work.say(Verdict::Ok, format!("the relay's next pass may take its {messages} messages"));

@@ -12,7 +12,7 @@ use crate::{
         deed::{Deed, Name, Source},
         id::OutboxId,
     },
-    ops::command::quoted,
+    ops::{command::quoted, policy::Policy},
 };
 
 /// `quarantine message 88190`
@@ -66,8 +66,9 @@ pub(super) const fn undo(deed: &Deed) -> &'static str {
     }
 }
 
-/// The command line that does the same.
-pub(super) fn twin(request: &Request, deed: &Deed) -> String {
+/// The command line that does the same here: where the policy wants the context's name typed, `--yes` runs
+/// nothing.
+pub(super) fn twin(request: &Request, deed: &Deed, policy: &Policy) -> String {
     let mut line = String::from("orderscope ");
     // Writing to a string cannot fail.
     let _ = match deed {
@@ -104,6 +105,9 @@ pub(super) fn twin(request: &Request, deed: &Deed) -> String {
     if let Some(reason) = request.reason.as_deref() {
         let _ = write!(line, " --reason {}", quoted(reason));
     }
+    if policy.typed {
+        return line + " --confirm " + &quoted(&policy.phrase(word(deed)));
+    }
     line + " --yes"
 }
 
@@ -135,4 +139,52 @@ pub(super) fn read(recorded: &Value) -> Option<Intent> {
         "release" => Deed::Release { outbox: outbox()? },
         _ => return None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deed::Repair;
+
+    #[test]
+    fn a_twin_survives_the_shell_and_says_what_is_typed() {
+        let repair = Repair {
+            destination: Some("rabbitmq://h/it's".to_owned()),
+            body: Some("{}".to_owned()),
+            ..Repair::default()
+        };
+        let deed = Deed::Repair { sequence: 89, repair };
+        let request = Request {
+            id: Uuid::nil(),
+            intent: Intent::Messages(deed.clone()),
+            reason: Some("INC-7".to_owned()),
+            expect: None,
+        };
+        let typed = Policy { context: "prod".to_owned(), typed: true, ..Policy::default() };
+        for (policy, end) in [(Policy::default(), "--yes"), (typed, "--confirm 'REPAIR prod'")] {
+            assert_eq!(
+                twin(&request, &deed, &policy),
+                format!(
+                    "orderscope messages repair 89 --destination 'rabbitmq://h/it'\\''s' --body FILE \
+                     --reason INC-7 {end}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn what_takes_a_deed_back_is_read_from_its_record() {
+        let outbox = OutboxId(Uuid::from_u128(7));
+        let source = Source::Kept(3);
+        for deed in [
+            Deed::Requeue { source, name: Name::Same },
+            Deed::Quarantine { sequence: 89 },
+            Deed::Hold { outbox },
+            Deed::Release { outbox },
+        ] {
+            let intent = Intent::Messages(deed);
+            assert_eq!(read(&recorded(&intent)), Some(intent));
+        }
+        assert_eq!(read(&Value::Null), None);
+    }
 }
