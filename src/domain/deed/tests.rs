@@ -1,3 +1,5 @@
+//! Deeds: what a repair may be, what another id leaves, what is old enough.
+
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,7 +1,5 @@
 //! Messages: how many integration messages wait, why they do not leave, and each of them by itself.
 
-#[cfg(test)]
-mod acting;
 mod actions;
 mod chart;
 mod detail;

@@ -1,5 +1,7 @@
 //! Messages: what keys and answers do, and how it looks.
 
+mod acting;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -63,7 +65,7 @@ fn group(key: Option<&str>, messages: i64) -> Group {
 }
 
 /// 1,204 pending messages behind a poisonous head, so many seconds after the usual moment.
-pub(super) fn stalled(seconds: i64, pending: i64) -> Status {
+fn stalled(seconds: i64, pending: i64) -> Status {
     let at = now().utc + TimeDelta::seconds(seconds);
     let head = |number: u128| Head {
         outbox: outbox(number),
@@ -156,7 +158,7 @@ fn row(number: i64) -> Row {
     }
 }
 
-pub(super) fn page(numbers: std::ops::Range<i64>) -> Listed {
+fn page(numbers: std::ops::Range<i64>) -> Listed {
     let messages: Vec<_> = numbers.map(row).collect();
     Listed { more: messages.len() == PAGE, messages, ..Listed::default() }
 }
@@ -219,12 +221,7 @@ fn requests(effects: &Effects) -> Vec<Request> {
     runs(effects).into_iter().filter_map(mine).collect()
 }
 
-/// Answers everything that was asked for.
-pub(super) fn answer_with(desk: &mut Desk, status: &Status, listed: &Listed) {
-    answer(desk, status, listed);
-}
-
-/// The same; yields the requests.
+/// Answers everything that was asked for; yields the requests.
 fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
     let mut all = vec![];
     loop {
@@ -248,7 +245,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
 }
 
 /// A console on Messages that has looked for a minute.
-pub(super) fn watching(width: u16, height: u16) -> Desk {
+fn watching(width: u16, height: u16) -> Desk {
     let mut desk = Desk::new(width, height).at(place());
     desk.press("4");
     for (seconds, pending) in [(0, 900), (5, 960), (10, 1_010), (15, 1_090), (20, 1_150), (25, 1_204)] {

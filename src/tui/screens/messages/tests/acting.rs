@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::tests::{answer_with, page, stalled, watching};
 use super::*;
 use crate::{
     domain::{
@@ -117,7 +116,7 @@ fn the_menu_says_what_does_not_fit() {
     // A service's database cannot hold.
     let mut desk = Desk::new(120, 36).at(Place { barred: None, ..attached() });
     desk.press("4");
-    answer_with(&mut desk, &stalled(0, 1_204), &page(0..3));
+    answer(&mut desk, &stalled(0, 1_204), &page(0..3));
     desk.unlock();
     desk.press("x");
     assert!(desk.shows("MassTransit knows no pause"), "{}", desk.frame());
@@ -204,7 +203,7 @@ fn copies_are_listed_and_put_back_under_either_id() {
     let rows = vec![kept(4, None), kept(3, Some(now().utc))];
     let listed = Listed { kept: rows, ..Listed::default() };
     desk.press("<");
-    answer_with(&mut desk, &stalled(30, 1_204), &listed);
+    answer(&mut desk, &stalled(30, 1_204), &listed);
     assert!(desk.shows("Kept: taken out or changed by hand"), "{}", desk.frame());
     frames!("kept", desk);
     desk.resize(120, 36);
@@ -226,7 +225,7 @@ fn a_delivered_message_is_left_alone() {
     let mut listed = page(0..1);
     listed.messages[0].delivery = Delivery::Delivered;
     desk.press(">");
-    answer_with(&mut desk, &stalled(30, 1_204), &listed);
+    answer(&mut desk, &stalled(30, 1_204), &listed);
     desk.press("K");
     assert!(!desk.app.change.is_open());
     assert!(desk.shows("is recorded as delivered: only a pending one"), "{}", desk.frame());
