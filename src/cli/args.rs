@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 mod broker;
+mod deeds;
 mod write;
 
 use chrono::NaiveDate;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use broker::{
     Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay, RunArgs,
 };
+pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, WriteArgs,
 };
@@ -294,6 +296,8 @@ pub enum Messages {
     },
     /// Deliver now: one outbox, all that are pending, or a half-done consumer's
     Drain(Drain),
+    #[command(flatten)]
+    Deed(MessageDeed),
 }
 
 /// The lists of messages.
@@ -307,6 +311,10 @@ pub enum MessageView {
     Orphan,
     /// Pending past their expiration time
     Expired,
+    /// Copies of what was taken out or changed, newest first
+    Kept,
+    /// Outboxes that an operator holds
+    Held,
 }
 
 #[derive(Debug, Subcommand)]
@@ -327,6 +335,8 @@ pub enum Inbox {
         #[command(flatten)]
         output: OutputArg,
     },
+    #[command(flatten)]
+    Deed(InboxDeed),
 }
 
 /// The lists of inbox rows.

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Inbox, InboxRows, MessageView, Messages, Output},
-    exit, open,
+    deeds, exit, open,
 };
 use crate::{
     config::Settings,
     db::{
+        holds,
         inbox::{self as rows, InboxView},
+        kept,
         outbox::{self, View},
     },
     domain::{
@@ -20,15 +22,25 @@ use crate::{
         id::MessageId,
         report::{Cell, Form, Table, print_json},
     },
-    ops::messages::{self, Key, Message, Watch, report},
+    ops::{
+        deeds::report as copied,
+        messages::{self, Key, Message, Watch, report},
+    },
     session::Session,
 };
 
 pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) -> Outcome {
+    let verb = match verb {
+        Messages::Deed(deed) => return Box::pin(deeds::messages(deed, global, settings)).await,
+        verb => verb,
+    };
     let key = match &verb {
         Messages::Show { id, .. } | Messages::Why { id: Some(id), .. } => Some(parse(id)?),
         Messages::Drain(args) => return super::drain::run(args, global, settings).await,
-        Messages::Status { .. } | Messages::List { .. } | Messages::Why { id: None, .. } => None,
+        Messages::Status { .. }
+        | Messages::List { .. }
+        | Messages::Why { id: None, .. }
+        | Messages::Deed(_) => None,
     };
     let watch = open::watch(settings);
     let session = open::open(global, settings).await?;
@@ -45,8 +57,8 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         (Messages::Status { output } | Messages::Show { output, .. }, _) => {
             status(&session, &watch, output.output, settings).await
         }
-        // It opens the database by itself, to write.
-        (Messages::Drain(_), _) => Ok(exit::FOUND),
+        // They open the database by themselves, to write.
+        (Messages::Drain(_) | Messages::Deed(_), _) => Ok(exit::FOUND),
     };
     session.close().await;
     done
@@ -108,6 +120,8 @@ async fn list(
     settings: &Settings,
 ) -> Outcome {
     let view = match view {
+        MessageView::Kept => return copies(session, limit, output, settings).await,
+        MessageView::Held => return holds(session, output, settings).await,
         MessageView::Pending => View::Pending,
         MessageView::Delivered => View::Delivered,
         MessageView::Orphan => View::Orphan,
@@ -126,6 +140,19 @@ async fn list(
     print(report::messages(shown), output, settings)?;
     tell(&notes)?;
     Ok(if shown.is_empty() { exit::NOTHING } else { exit::FOUND })
+}
+
+async fn copies(session: &Session, limit: i64, output: Output, settings: &Settings) -> Outcome {
+    let rows =
+        read(session, "messages list", async |conn| kept::list(conn, None, limit).await).await?;
+    print(copied::copies(&rows), output, settings)?;
+    Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
+}
+
+async fn holds(session: &Session, output: Output, settings: &Settings) -> Outcome {
+    let rows = read(session, "messages list", async |conn| holds::held(conn).await).await?;
+    print(copied::held(&rows), output, settings)?;
+    Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
 async fn find(session: &Session, watch: &Watch, key: Key) -> Result<Message, Failure> {
@@ -225,10 +252,16 @@ async fn why(
 }
 
 pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
+    let verb = match verb {
+        Inbox::Deed(deed) => return Box::pin(deeds::inbox(deed, global, settings)).await,
+        verb => verb,
+    };
     let watch = open::watch(settings);
     let session = open::open(global, settings).await?;
     let layout = &session.layout;
     let done = match verb {
+        // They were seen to above.
+        Inbox::Deed(_) => Err(Failure::usage("this verb writes")),
         Inbox::Status { output } => {
             let status = read(&session, "inbox status", async |conn| {
                 messages::status_with_history(conn, layout, &watch).await

@@ -6,6 +6,7 @@ mod audit;
 mod card;
 mod console;
 mod db;
+mod deeds;
 mod demo;
 mod drain;
 mod errors;

@@ -1,4 +1,4 @@
-//! Verbs that command orders and buyers: plan, ask, run, tell.
+//! Verbs that write: plan, ask, run, tell. Orders and buyers are named here, messages in `deeds`.
 
 use std::io::Write;
 
@@ -16,12 +16,14 @@ use crate::{
     config::{Settings, choose},
     domain::{
         decide::{Command, Refusal},
+        deed,
         id::{OrderId, Version},
         order_ref,
         report::{Cell, Form, Table, print_json},
     },
     ops::{
         audit::{self, Recorded},
+        deeds,
         operator::Operator,
         plan::{self, Done, Error, Intent, Request, Writer},
     },
@@ -32,6 +34,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match &error {
             Error::Refused(Refusal::UnknownOrder(_)) => exit::NOTHING,
+            Error::Declined(refusal) if is_absence(refusal) => exit::NOTHING,
             Error::Unresolved { .. } => exit::UNREACHABLE,
             Error::Database(error) if is_refusal(error) => exit::REFUSED,
             Error::Database(error) => return error.clone().into(),
@@ -39,6 +42,12 @@ impl From<Error> for Failure {
         };
         Self { message: error.to_string(), code }
     }
+}
+
+/// There is nothing to do it to.
+const fn is_absence(refusal: &deed::Refusal) -> bool {
+    use deed::Refusal as R;
+    matches!(refusal, R::NoMessage(_) | R::NoOutbox(_) | R::NotKept(_) | R::Nothing)
 }
 
 /// The server answered, and will not do it.
@@ -53,7 +62,8 @@ pub(super) async fn order(verb: Order, global: &Global, settings: &Settings) -> 
     let (EndArgs { id, write }, make): (EndArgs, Make) = match verb {
         Order::Create(args) => {
             let command = input::order(&args)?;
-            return with(global, settings, &args.write, async |_| Ok(command)).await;
+            let intent = Intent::Command(command);
+            return with(global, settings, &args.write, async |_| Ok(intent)).await;
         }
         Order::Complete(args) => (args, |id, _| Command::CompleteOrder { id }),
         Order::Cancel(args) => {
@@ -71,8 +81,9 @@ pub(super) async fn order(verb: Order, global: &Global, settings: &Settings) -> 
         _ => return Err(Failure::usage("this verb only looks")),
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
-    let resolve =
-        async |session: &Session| Ok(make(order::resolve(session, &wanted, &id).await?, &write));
+    let resolve = async |session: &Session| {
+        Ok(Intent::Command(make(order::resolve(session, &wanted, &id).await?, &write)))
+    };
     with(global, settings, &write, resolve).await
 }
 
@@ -86,15 +97,16 @@ pub(super) async fn buyer(verb: Buyer, global: &Global, settings: &Settings) -> 
             (input::address(&id, json.as_deref(), address)?, write)
         }
     };
-    with(global, settings, &write, async |_| Ok(command)).await
+    let intent = Intent::Command(command);
+    with(global, settings, &write, async |_| Ok(intent)).await
 }
 
-/// Opens the database, makes the command and sees it through; leaves everything in order.
-async fn with(
+/// Opens the database, makes the intent and sees it through; leaves everything in order.
+pub(super) async fn with(
     global: &Global,
     settings: &Settings,
     args: &WriteArgs,
-    make: impl AsyncFnOnce(&Session) -> Result<Command, Failure>,
+    make: impl AsyncFnOnce(&Session) -> Result<Intent, Failure>,
 ) -> Outcome {
     if !args.dry_run && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(Failure::usage("--reason is needed: it goes on record"));
@@ -111,12 +123,12 @@ async fn with(
         let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;
         let writer = Writer::open(&session.db, operator, policy).await?;
         let work = async {
-            let command = make(&session).await?;
+            let intent = make(&session).await?;
             // A reason for cancelling is the command's own.
-            let own = matches!(command, Command::CancelOrder { .. });
+            let own = matches!(intent, Intent::Command(Command::CancelOrder { .. }));
             let request = Request {
                 id,
-                intent: Intent::Command(command),
+                intent,
                 reason: args.reason.clone().filter(|_| !own),
                 expect: args.expect_version.map(Version),
             };
@@ -134,12 +146,11 @@ async fn with(
 async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteArgs) -> Outcome {
     let stop = CancellationToken::new();
     let form = Form::from(args.output.output);
-    let Intent::Command(command) = &request.intent;
-    let command = command.clone();
+    let intent = request.intent.clone();
     if args.idempotency_key.is_some()
         && let Some(before) = audit::by_operation(&session.db, request.id, &stop).await?
     {
-        return tell(&repeated(&request, &command, &before)?, &before.targets, &command, form);
+        return tell(&repeated(&request, &before)?, &before.targets, intent.name(), form);
     }
     let plan = plan::plan(writer, request, Utc::now(), &stop).await?;
     if args.dry_run {
@@ -159,8 +170,8 @@ async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteA
         // Another run with the same key was faster; a new order's id is drawn anew each time.
         Err(Error::Reused { id, was }) => {
             let before = audit::by_operation(&session.db, id, &stop).await?;
-            match before.filter(|before| is_same(&command, before)) {
-                Some(before) => repeated(&plan.request, &command, &before)?,
+            match before.filter(|before| is_same(&intent, before)) {
+                Some(before) => repeated(&plan.request, &before)?,
                 None => return Err(Error::Reused { id, was }.into()),
             }
         }
@@ -170,22 +181,32 @@ async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteA
     if let Err(error) = audit::anchor_if_due(&session.db, Utc::now(), audit::EVERY).await {
         tracing::warn!(%error, "no anchor was written");
     }
-    tell(&done, &targets(&command), &command, form)
+    tell(&done, &targets(&intent), intent.name(), form)
 }
 
-fn targets(command: &Command) -> Vec<String> {
-    let order = command.order().map(|id| id.to_string());
-    order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
+fn targets(intent: &Intent) -> Vec<String> {
+    match intent {
+        Intent::Command(command) => {
+            let order = command.order().map(|id| id.to_string());
+            order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
+        }
+        Intent::Messages(deed) => vec![deed.target()],
+    }
 }
 
 /// Whether an entry is about the same: a created thing may have drawn another id then.
-fn is_same(command: &Command, before: &Recorded) -> bool {
-    let creates = matches!(command, Command::CreateOrder { .. } | Command::CreateBuyer { .. });
-    before.intent == command.name() && (creates || before.targets == targets(command))
+fn is_same(intent: &Intent, before: &Recorded) -> bool {
+    match intent {
+        Intent::Command(Command::CreateOrder { .. } | Command::CreateBuyer { .. }) => {
+            before.intent == intent.name()
+        }
+        Intent::Command(_) => before.intent == intent.name() && before.targets == targets(intent),
+        Intent::Messages(deed) => deeds::is_same(deed, before),
+    }
 }
 
-fn repeated(request: &Request, command: &Command, before: &Recorded) -> Result<Done, Error> {
-    if !is_same(command, before) {
+fn repeated(request: &Request, before: &Recorded) -> Result<Done, Error> {
+    if !is_same(&request.intent, before) {
         let was = format!("{} of {}", before.intent, before.targets.join(", "));
         return Err(Error::Reused { id: request.id, was });
     }
@@ -201,14 +222,14 @@ fn repeated(request: &Request, command: &Command, before: &Recorded) -> Result<D
     })
 }
 
-fn tell(done: &Done, targets: &[String], command: &Command, form: Form) -> Outcome {
+fn tell(done: &Done, targets: &[String], command: &str, form: Form) -> Outcome {
     let mut out = std::io::stdout().lock();
     let target = targets.first().map_or("", String::as_str);
     match form {
         Form::Json => print_json(&value(done, target, command), &mut out)?,
         Form::Csv => {
             let row = vec![
-                Cell::Text(command.name().to_owned()),
+                Cell::Text(command.to_owned()),
                 Cell::Text(target.to_owned()),
                 Cell::Text(done.id.to_string()),
                 Cell::number(done.audit),
@@ -229,9 +250,9 @@ fn tell(done: &Done, targets: &[String], command: &Command, form: Form) -> Outco
     Ok(exit::FOUND)
 }
 
-fn value(done: &Done, target: &str, command: &Command) -> Value {
+fn value(done: &Done, target: &str, command: &str) -> Value {
     json!({
-        "command": command.name(),
+        "command": command,
         "target": target,
         "operation": done.id,
         "audit": done.audit,

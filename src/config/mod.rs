@@ -19,6 +19,7 @@ pub use self::{
 use crate::domain::{
     consumer::Consumer,
     decide::{COMMANDS, OPERATIONS},
+    deed::DEEDS,
     diagnosis::Thresholds,
     zone::Zone,
 };
@@ -110,7 +111,7 @@ fn consumer(name: &str) -> Result<Consumer, Error> {
 fn allowed(file: &File, path: &std::path::Path) -> Result<(), Error> {
     for (name, context) in &file.contexts {
         for (role, commands) in &context.allow {
-            let all = || COMMANDS.iter().chain(&OPERATIONS).copied();
+            let all = || COMMANDS.iter().chain(&DEEDS).chain(&OPERATIONS).copied();
             let known = |command: &String| command == "*" || all().any(|name| name == command);
             if let Some(command) = commands.iter().find(|command| !known(command)) {
                 let list = all().collect::<Vec<_>>().join(", ");

@@ -8,6 +8,7 @@ pub mod chain;
 pub mod compare;
 pub mod consumer;
 pub mod decide;
+pub mod deed;
 pub mod derived;
 pub mod diagnosis;
 pub mod diff;

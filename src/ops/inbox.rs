@@ -54,7 +54,7 @@ pub async fn receive(
     delivery: &Delivery,
     now: DateTime<Utc>,
 ) -> Result<Received, Error> {
-    command::allowed(writer, &delivery.command)?;
+    command::allowed(writer, delivery.command.name())?;
     let Origin { message, consumer, .. } = delivery.origin;
     let request = Request {
         id: of_message(message.0, consumer.0),
@@ -65,6 +65,7 @@ pub async fn receive(
     let task = Task {
         writer,
         request: &request,
+        command: &delivery.command,
         origin: Some(&delivery.origin),
         relied: None,
         now,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod buyers;
 pub mod chain;
 pub mod command;
+pub mod deeds;
 pub mod faults;
 pub mod history;
 pub mod inbox;

@@ -1,6 +1,9 @@
 //! What an update may ask for. Plain data: tests compare it, the runtime carries it out.
 
-use super::{route::Route, shared::Keep};
+use super::{
+    route::Route,
+    shared::{Act, Keep, Matter},
+};
 
 /// How requests of one kind relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +35,8 @@ pub enum Effect<R> {
     Keep(Keep),
     /// Ask for the reason to unlock writes.
     Unlock,
+    /// Change something of messages: by this act, or by one from the menu.
+    Change(Box<Matter>, Option<Act>),
 }
 
 impl<R> Effect<R> {
@@ -47,6 +52,7 @@ impl<R> Effect<R> {
             Self::Back => Effect::Back,
             Self::Keep(keep) => Effect::Keep(keep),
             Self::Unlock => Effect::Unlock,
+            Self::Change(matter, act) => Effect::Change(matter, act),
         }
     }
 }

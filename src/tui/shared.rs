@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    domain::{order::Order, zone::Zone},
+    domain::{deed::Texts, id::OutboxId, order::Order, outbox::Delivery, zone::Zone},
     ops::policy::Policy,
 };
 use chrono::{DateTime, Utc};
@@ -71,6 +71,35 @@ impl Timed {
 pub struct Subject {
     /// With its lines only where they were read.
     pub order: Order,
+}
+
+/// What is done by hand to messages and the inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Act {
+    Repair,
+    Quarantine,
+    Hold,
+    Release,
+    Requeue,
+    /// Under another id.
+    RequeueAnew,
+    PurgeOutbox,
+    PurgeInbox,
+    RemoveFailed,
+}
+
+/// The message or the copy that someone looks at, as deeds need to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Matter {
+    /// Of a message in the outbox.
+    pub sequence: Option<i64>,
+    pub delivery: Option<Delivery>,
+    pub outbox: Option<OutboxId>,
+    /// Its texts, where all of them were read.
+    pub texts: Option<Box<Texts>>,
+    /// The number of a copy, and when it was put back.
+    pub copy: Option<i64>,
+    pub returned: Option<DateTime<Utc>>,
 }
 
 /// The connection's state.

@@ -14,6 +14,7 @@ mod audit;
 mod chain;
 mod commanding;
 mod commands;
+mod deeds;
 mod demo;
 mod docs;
 mod embedded;

@@ -1,6 +1,7 @@
 //! The real program in a real pseudo-terminal: keys in, screen out, and a clean terminal at the end.
 
 mod change;
+mod deeds;
 mod endings;
 mod private;
 pub mod terminal;

@@ -15,7 +15,7 @@ use orderscope::{
     },
     ops::messages::{
         self, Watch,
-        history::{self, Kept, Why},
+        history::{self, Past, Why},
     },
     workers::sampler::{Done, Sampler},
 };
@@ -78,7 +78,7 @@ async fn looks_are_stored_with_what_came_and_left() {
     let layout = db.layout().await.unwrap();
     let (watch, stop) = (Watch::default(), CancellationToken::new());
     let before = history::kept(&mut conn).await.unwrap();
-    assert_eq!(before, Kept::Memory(Why::NothingYet));
+    assert_eq!(before, Past::Memory(Why::NothingYet));
     let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
     for (came, left) in [(10, 0), (4, 3), (0, 7)] {
         publish(&mut conn, came).await;
@@ -91,7 +91,7 @@ async fn looks_are_stored_with_what_came_and_left() {
     assert_eq!((sum.looks, sum.came, sum.gone), (3, 4, 10));
     assert_eq!((sum.last.pending, sum.most), (4, 11));
     assert_eq!(sum.left_at, Some(sum.last.at));
-    let Kept::Stored(history) = history::kept(&mut conn).await.unwrap() else { panic!() };
+    let Past::Stored(history) = history::kept(&mut conn).await.unwrap() else { panic!() };
     assert_eq!(history.since, all[0].begins);
     assert_eq!(history.samples.last().unwrap().pending, 4);
     assert_eq!(history.day, Some(sum));
@@ -291,7 +291,7 @@ async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
     let (watch, stop) = (Watch::default(), CancellationToken::new());
     let done = Sampler::new(&db, &layout, &watch, AT_ONCE).pass(&stop).await.unwrap();
     assert_eq!(done, Done::Cannot(Access::NoSchema));
-    assert_eq!(history::kept(&mut conn).await.unwrap(), Kept::Memory(Why::NoSchema));
+    assert_eq!(history::kept(&mut conn).await.unwrap(), Past::Memory(Why::NoSchema));
     let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
     let told = format!("{:?}", messages::report::status(&status));
     assert!(told.contains("there is no schema orderscope"), "{told}");
@@ -311,7 +311,7 @@ async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
     let grant = "RESET ROLE; GRANT SELECT ON ALL TABLES IN SCHEMA orderscope TO";
     run(&mut conn, &format!("{grant} {role}; SET ROLE {role}")).await;
     assert_eq!(samples::access(&mut conn).await.unwrap(), Access::Read);
-    assert_eq!(history::kept(&mut conn).await.unwrap(), Kept::Memory(Why::NothingYet));
+    assert_eq!(history::kept(&mut conn).await.unwrap(), Past::Memory(Why::NothingYet));
     let grant = "RESET ROLE; GRANT INSERT, UPDATE, DELETE ON orderscope.samples, orderscope.seen_messages TO";
     run(&mut conn, &format!("{grant} {role}; SET ROLE {role}")).await;
     assert_eq!(samples::access(&mut conn).await.unwrap(), Access::Write);

@@ -9,6 +9,7 @@ mod heads;
 mod list;
 mod lock;
 mod show;
+mod whole;
 
 use std::fmt::Write as _;
 
@@ -20,6 +21,7 @@ pub use self::{
     heads::{HeadRow, TextRow, blast, heads, text},
     list::{Cursor, Filter, Row, View, list},
     show::{Shown, ahead, show},
+    whole::{WholeRow, whole},
 };
 use super::{Error, Index, Layout, Table, sql::moment};
 use crate::domain::{diagnosis::Tally, id::OutboxId};

@@ -3,6 +3,9 @@
 
 mod batch;
 mod bound;
+mod direct;
+mod due;
+mod kept;
 mod look;
 mod messages;
 mod orders;
@@ -19,6 +22,9 @@ use uuid::Uuid;
 use batch::Batch;
 pub use batch::{Place, Rows};
 pub use bound::{Bound, Field, may, must};
+pub use direct::Grip;
+pub use due::{Due, Old};
+pub use kept::Keep;
 pub use look::{Found, Sought};
 pub use messages::{Inbox, NewMessage};
 pub use probe::{Need, Surroundings, lacking, last_operator, surroundings};

@@ -10,6 +10,7 @@ use crate::db::{Error, Layout, Table, sql::moment};
 pub enum Need {
     Insert(Table),
     Update(Table),
+    Delete(Table),
     /// Drawing event numbers.
     EventNumbers,
 }
@@ -53,6 +54,7 @@ impl Need {
         match self {
             Self::Insert(table) => Some((table, "INSERT")),
             Self::Update(table) => Some((table, "UPDATE")),
+            Self::Delete(table) => Some((table, "DELETE")),
             Self::EventNumbers => None,
         }
     }

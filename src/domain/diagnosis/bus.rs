@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Facts, Finding, Head, Lock, Poison, Rule, Severity, Subject, Tally, Thresholds, blocker,
+    Facts, Finding, Head, Held, Lock, Poison, Rule, Severity, Subject, Tally, Thresholds, blocker,
 };
 use crate::domain::{
     age::{self, Age},
@@ -16,11 +16,35 @@ const TRYING: TimeDelta = TimeDelta::minutes(2);
 /// Clocks of the same machine room that differ by more than this are told.
 const SKEW: TimeDelta = TimeDelta::seconds(2);
 
+/// What somebody holds on purpose, so that nobody looks for another cause.
+fn by_hand(facts: &Facts) -> Option<Finding> {
+    let first = facts.held.first()?;
+    let count = facts.held.len();
+    let outboxes =
+        if count == 1 { "1 outbox is".to_owned() } else { format!("{count} outboxes are") };
+    let since = |held: &Held| {
+        let age = Age::of(held.since, facts.now);
+        format!("outbox {} by {} for {age}", held.outbox.short(), held.by)
+    };
+    let finding = Finding::new(
+        Rule::Held,
+        Severity::Note,
+        format!("{outboxes} held by hand: the relay leaves them alone"),
+        format!("`orderscope messages release {}` lets the oldest go", first.outbox),
+    );
+    Some(
+        finding
+            .because_all(facts.held.iter().take(10).map(since))
+            .about(Subject::Outbox(first.outbox)),
+    )
+}
+
 pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
     let mut out = vec![];
     if let Some(head) = blocker(facts, limits) {
         out.extend(standstill(facts, limits, head));
     }
+    out.extend(by_hand(facts));
     out.extend(backlog(facts, limits));
     out.extend(undeliverable(facts));
     if facts.orphans.number() > 0 {

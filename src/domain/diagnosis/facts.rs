@@ -249,6 +249,15 @@ pub struct Written {
     pub newest_event: Option<DateTime<Utc>>,
 }
 
+/// An outbox that an operator holds back: no fault of a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub outbox: OutboxId,
+    /// The operator.
+    pub by: String,
+    pub since: DateTime<Utc>,
+}
+
 /// Everything the rules judge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
@@ -275,6 +284,8 @@ pub struct Facts {
     pub heads: Vec<Head>,
     pub blast: Option<Blast>,
     pub inbox: Inbox,
+    /// Outboxes that operators hold back; they are none of the heads.
+    pub held: Vec<Held>,
     pub missing_indexes: Vec<String>,
     pub written: Written,
     /// The broker answers; nothing where it was not asked.
@@ -303,6 +314,7 @@ impl Facts {
             heads: vec![],
             blast: None,
             inbox: Inbox::default(),
+            held: vec![],
             missing_indexes: vec![],
             written: Written::default(),
             broker: None,

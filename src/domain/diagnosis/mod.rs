@@ -16,8 +16,8 @@ use chrono::TimeDelta;
 
 pub use self::{
     facts::{
-        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Inbound, Inbox, Latency, Lock, Next,
-        Tally, Written, thousands,
+        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Lock,
+        Next, Tally, Written, thousands,
     },
     poison::{Poison, Text, exchange, poison, short_destination},
 };
@@ -63,6 +63,7 @@ pub enum Rule {
     LockHolder,
     HeldHead,
     HeadBlocks,
+    Held,
     Undeliverable,
     Orphans,
     HalfDone,
@@ -86,6 +87,7 @@ impl Rule {
             Self::BrokerRefused => "broker-refused",
             Self::PoisonHead => "poison-head",
             Self::HeadBlocks => "head-blocks",
+            Self::Held => "held-by-operator",
             Self::LockHolder => "lock-holder",
             Self::HeldHead => "held-head",
             Self::Undeliverable => "undeliverable",

@@ -156,6 +156,7 @@ impl Facts {
             newest: order.and_then(|order| Some(order.timeline.steps().last()?.event.seq.0)),
             order: order.and_then(|order| Some(order.seen.as_ref()?.xmin.clone())),
             buyer: self.buyer_row.as_ref().map(|seen| seen.xmin.clone()),
+            rows: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub use facts::{Ahead, Facts, OrderFacts, held};
 pub use stamp::{Origin, Stamp};
+pub use words::quoted;
 
 use super::{
     audit::Entry,
@@ -33,6 +34,8 @@ use crate::{
 pub struct Task<'a> {
     pub writer: &'a Writer,
     pub request: &'a Request,
+    /// What the request wants.
+    pub command: &'a Command,
     /// The message it came by.
     pub origin: Option<&'a Origin>,
     /// What a plan relied on.
@@ -54,6 +57,16 @@ pub struct Work {
     pub told: String,
     pub reverse: Option<Intent>,
     pub audit: i64,
+    pub described: Described,
+}
+
+/// What a plan says of a command.
+#[derive(Debug, Clone, Default)]
+pub struct Described {
+    pub title: String,
+    pub undo: String,
+    pub twin: String,
+    pub word: String,
 }
 
 /// What became of a task.
@@ -66,8 +79,7 @@ pub enum Performed {
 
 impl Task<'_> {
     pub const fn command(&self) -> &Command {
-        let Intent::Command(command) = &self.request.intent;
-        command
+        self.command
     }
 }
 
@@ -89,8 +101,18 @@ pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, ahead: &Ahead) -> Result<
     let version = was.map(|was| Version(was.0 + i64::from(change.event().is_some())));
     let told = words::told(&change, version);
     let reverse = words::reverse(command, facts.buyer.as_ref().map(|(_, buyer)| buyer));
-    let mut work =
-        Work { facts, effects: Vec::new(), blocking, change, version, told, reverse, audit: 0 };
+    let described = if task.dry { described(task, was) } else { Described::default() };
+    let mut work = Work {
+        facts,
+        effects: Vec::new(),
+        blocking,
+        change,
+        version,
+        told,
+        reverse,
+        audit: 0,
+        described,
+    };
     if !work.blocking.is_empty() {
         return if task.dry {
             Ok(Performed::Written(Box::new(work)))
@@ -177,7 +199,7 @@ async fn record(
 }
 
 /// The rows by table; several of one table as a list.
-fn by_table(effects: &[Effect], side: fn(&Effect) -> Option<&Value>) -> Map<String, Value> {
+pub fn by_table(effects: &[Effect], side: fn(&Effect) -> Option<&Value>) -> Map<String, Value> {
     let mut rows = Map::new();
     for effect in effects {
         let Some(row) = side(effect) else { continue };
@@ -271,12 +293,12 @@ pub async fn blamed(
     }
 }
 
-/// What is asked before anything else: whether this operator may do that here.
-pub fn allowed(writer: &Writer, command: &Command) -> Result<(), Error> {
+/// What is asked before anything else: whether this operator may do what has that name here.
+pub fn allowed(writer: &Writer, name: &str) -> Result<(), Error> {
     if writer.policy.read_only {
         return Err(Error::ReadOnly);
     }
-    Ok(writer.policy.allows(command.name(), &writer.roles)?)
+    Ok(writer.policy.allows(name, &writer.roles)?)
 }
 
 /// A precondition that holds or not.
@@ -284,14 +306,12 @@ pub fn check(verdict: Verdict, text: impl Into<String>) -> Check {
     Check { verdict, text: text.into() }
 }
 
-/// What a plan says of a command.
-pub fn described(task: &Task<'_>, work: &Work) -> (String, String, String, String) {
+fn described(task: &Task<'_>, version: Option<Version>) -> Described {
     let command = task.command();
-    let version = work.facts.order.as_ref().map(OrderFacts::version);
-    (
-        words::title(command),
-        words::undo(command).to_owned(),
-        words::twin(task.request, command, version, &task.writer.policy),
-        words::word(command).to_owned(),
-    )
+    Described {
+        title: words::title(command),
+        undo: words::undo(command).to_owned(),
+        twin: words::twin(task.request, command, version, &task.writer.policy),
+        word: words::word(command).to_owned(),
+    }
 }

@@ -138,7 +138,7 @@ fn say_address(say: &mut impl FnMut(&str, &str), address: &Address) {
 }
 
 /// For a POSIX shell; control characters, which a terminal would act on, as spaces.
-fn quoted(value: &str) -> String {
+pub fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
     if !value.is_empty() && value.chars().all(plain) {
         return value.to_owned();

@@ -31,7 +31,7 @@ const AHEAD: TimeDelta = TimeDelta::minutes(10);
 
 /// What is known of the time before this program looked itself.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Kept {
+pub enum Past {
     Stored(Box<History>),
     /// Nothing: looks live as long as the console does.
     Memory(Why),
@@ -80,7 +80,7 @@ impl History {
 }
 
 /// What is stored, as far as our role may read it.
-pub async fn kept(conn: &mut PgConnection) -> Result<Kept, Error> {
+pub async fn kept(conn: &mut PgConnection) -> Result<Past, Error> {
     let why = match samples::access(conn).await? {
         Access::Read | Access::Write => None,
         Access::NoSchema => Some(Why::NoSchema),
@@ -88,16 +88,16 @@ pub async fn kept(conn: &mut PgConnection) -> Result<Kept, Error> {
         Access::NotPermitted => Some(Why::NotPermitted),
     };
     if let Some(why) = why {
-        return Ok(Kept::Memory(why));
+        return Ok(Past::Memory(why));
     }
     let Some(since) = samples::since(conn).await? else {
-        return Ok(Kept::Memory(Why::NothingYet));
+        return Ok(Past::Memory(Why::NothingYet));
     };
     let day = samples::recent(conn, TimeDelta::days(1)).await?;
     // Slices lie by the server's clock, as the newest of them does.
     let from = day.last().map(|slice| slice.last.at - SHOWN);
     let shown = day.iter().map(|slice| slice.last).filter(|sample| Some(sample.at) >= from);
-    Ok(Kept::Stored(Box::new(History {
+    Ok(Past::Stored(Box::new(History {
         since,
         samples: shown.collect(),
         day: trend::sum(day.iter().copied()),

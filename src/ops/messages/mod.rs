@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{
-        Error, Index, Layout, Table, inbox,
+        Error, Index, Layout, Table, holds, inbox,
         inbox::InboxRow,
         outbox::{self, HeadRow, Overview, Shown},
     },
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use self::history::Kept;
+use self::history::Past;
 
 /// What the configuration says about watching messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ pub struct Status {
     pub coverage: Vec<String>,
     pub millis: u64,
     /// The stored history, where it was asked for.
-    pub kept: Option<Kept>,
+    pub kept: Option<Past>,
     thresholds: Thresholds,
 }
 
@@ -123,8 +123,11 @@ pub async fn status(
         },
         ..Facts::nothing(overview.now)
     };
+    facts.held = held(conn, layout, &mut coverage).await?;
     for row in outbox::heads(conn, layout).await? {
-        facts.heads.push(head(row, facts.now));
+        if !facts.held.iter().any(|held| held.outbox == row.outbox) {
+            facts.heads.push(head(row, facts.now));
+        }
     }
     // Only what may be the blocker is read in full: a look must stay cheap.
     if let Some(first) =
@@ -159,12 +162,34 @@ pub async fn status_with_history(
 ) -> Result<Status, Error> {
     let mut status = status(conn, layout, watch, None).await?;
     let kept = history::kept(conn).await?;
-    if let Kept::Stored(history) = &kept {
+    if let Past::Stored(history) = &kept {
         let movement = history.movement(status.sample());
         status = status.with_movement(movement);
     }
     status.kept = Some(kept);
     Ok(status)
+}
+
+/// What operators hold back. Whoever may not look at the console's own tables is told so.
+async fn held(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    coverage: &mut Vec<String>,
+) -> Result<Vec<diagnosis::Held>, Error> {
+    if !layout.has_console_schema() {
+        return Ok(vec![]);
+    }
+    match holds::held(conn).await {
+        Ok(found) => Ok(found
+            .into_iter()
+            .map(|held| diagnosis::Held { outbox: held.outbox, by: held.by, since: held.at })
+            .collect()),
+        Err(Error::NotPermitted(_)) => {
+            coverage.push("this login may not read which outboxes operators hold".to_owned());
+            Ok(vec![])
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What consumers did, without the outbox.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Message, Status, Watch, history::Kept};
+use super::{Message, Status, Watch, history::Past};
 use crate::{
     db::{
         inbox::InboxRow,
@@ -97,8 +97,8 @@ pub fn status(status: &Status) -> Table {
 fn history(status: &Status) -> Vec<(&'static str, String)> {
     let history = match &status.kept {
         None => return vec![],
-        Some(Kept::Memory(why)) => return vec![("history", why.to_string())],
-        Some(Kept::Stored(history)) => history,
+        Some(Past::Memory(why)) => return vec![("history", why.to_string())],
+        Some(Past::Stored(history)) => history,
     };
     let mut out = vec![("history", format!("since {}", history.since.format("%F %TZ")))];
     if let Some(seen) = status.facts.movement {
@@ -128,8 +128,8 @@ pub fn day_told(day: &Slice) -> String {
 fn history_value(status: &Status) -> Value {
     match &status.kept {
         None => Value::Null,
-        Some(Kept::Memory(why)) => json!({ "since": null, "why": why.to_string() }),
-        Some(Kept::Stored(history)) => {
+        Some(Past::Memory(why)) => json!({ "since": null, "why": why.to_string() }),
+        Some(Past::Stored(history)) => {
             let seen = status.facts.movement;
             json!({
                 "since": history.since,

@@ -6,7 +6,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use super::{Check, Verdict};
-use crate::{db, domain::decide::Refusal, ops::policy::Denied};
+use crate::{
+    db,
+    domain::{decide::Refusal, deed},
+    ops::policy::Denied,
+};
 
 /// What moved under a command, and who moved it, as far as anyone wrote it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,9 @@ pub enum Error {
     /// A rule forbids it.
     #[error("refused: {0}; nothing was written")]
     Refused(#[from] Refusal),
+    /// The same for what is done to messages.
+    #[error("refused: {0}; nothing was written")]
+    Declined(#[from] deed::Refusal),
     /// Someone else was faster, or the version is not the expected one.
     #[error("someone else changed it first: {0}; look again, then repeat")]
     Conflict(Moved),

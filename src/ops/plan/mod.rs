@@ -5,6 +5,7 @@
 
 pub(crate) mod checks;
 mod error;
+mod kind;
 mod run;
 mod writer;
 
@@ -14,15 +15,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use error::{Error, Moved};
+pub(crate) use kind::{Performed, Task, Work};
 pub(crate) use run::is_safe_again;
 pub use writer::Writer;
 
-use crate::domain::{decide::Command, id::Version};
+use crate::domain::{decide::Command, deed::Deed, id::Version};
 
 /// What someone wants written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
     Command(Command),
+    /// Something done by hand to the outbox or the inbox.
+    Messages(Deed),
 }
 
 impl Intent {
@@ -30,6 +34,7 @@ impl Intent {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Command(command) => command.name(),
+            Self::Messages(deed) => deed.name(),
         }
     }
 }
@@ -49,10 +54,9 @@ pub struct Request {
 impl Request {
     /// Why: what was given for the record, else the reason that the command itself has.
     pub fn why(&self) -> Option<&str> {
-        let Intent::Command(command) = &self.intent;
-        match (self.reason.as_deref(), command) {
+        match (self.reason.as_deref(), &self.intent) {
             (Some(reason), _) => Some(reason),
-            (None, Command::CancelOrder { reason, .. }) => Some(reason),
+            (None, Intent::Command(Command::CancelOrder { reason, .. })) => Some(reason),
             (None, _) => None,
         }
     }
@@ -97,6 +101,8 @@ pub struct Relied {
     /// `xmin` of the rows, which every change of a row moves.
     pub(crate) order: Option<String>,
     pub(crate) buyer: Option<String>,
+    /// Of other rows: what they are and what would change if they moved.
+    pub(crate) rows: Vec<String>,
 }
 
 /// What a request would do.

@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{Check, Done, Error, Intent, Plan, Relied, Request, Writer, checks};
-use crate::{
-    db::{
-        self, audit,
-        write::{Opening, Surroundings, Tx, surroundings},
-    },
-    ops::command::{self, Ahead, Performed, Task, Work},
+use super::{
+    Done, Error, Plan, Relied, Request, Writer,
+    kind::{Ahead, Performed, Task, Work},
+};
+use crate::db::{
+    self, audit,
+    write::{Opening, Tx},
 };
 
 /// How often the same is tried again after the server undid it or the connection broke before the commit.
@@ -29,9 +29,8 @@ pub async fn plan(
     now: DateTime<Utc>,
     stop: &CancellationToken,
 ) -> Result<Plan, Error> {
-    let Intent::Command(command) = &request.intent;
-    command::allowed(writer, command)?;
-    let task = Task { writer, request: &request, origin: None, relied: None, now, dry: true };
+    let task = Task { writer, request: &request, relied: None, now, dry: true };
+    task.allowed()?;
     let rehearsed = writer
         .db
         .ask(&writer.pool, "plan", stop, async |conn| match rehearse(conn, &task).await {
@@ -39,45 +38,28 @@ pub async fn plan(
             other => Ok(other),
         })
         .await??;
-    let Rehearsed { work, statements, around } = rehearsed;
-    let mut made: Vec<Check> = work.blocking.clone();
-    made.extend(checks::informative(writer, &work.facts, &work.change, &around, now));
-    let (title, undo, twin, word) = command::described(&task, &work);
-    let relied = work.facts.relied();
-    Ok(Plan {
-        title,
-        made_at: now,
-        checks: made,
-        effects: work.effects,
-        undo,
-        reverse: work.reverse,
-        twin,
-        word,
-        relied,
-        statements,
-        request,
-    })
+    let Rehearsed { work, ahead, statements } = rehearsed;
+    Ok(task.plan(work, &ahead, statements))
 }
 
 /// What a dry run found out.
 struct Rehearsed {
-    work: Box<Work>,
+    work: Work,
+    ahead: Ahead,
     statements: Vec<String>,
-    around: Surroundings,
 }
 
 async fn rehearse(conn: &mut PgConnection, task: &Task<'_>) -> Result<Rehearsed, Error> {
     let layout = &*task.writer.layout;
-    let around = surroundings(conn, layout).await?;
-    let ahead = Ahead::read(conn, task.writer, task.command()).await?;
-    let opening = Opening { within: Some(task.writer.pool.planning_limit()), ..opening(task) };
+    let ahead = task.ahead(conn).await?;
+    let limit = task.writer.pool.planning_limit();
+    let opening = Opening { within: Some(limit), ..task.opening() };
     let mut tx = Tx::begin(conn, layout, &opening).await?;
-    let performed = Box::pin(command::perform(&mut tx, task, &ahead)).await;
+    let performed = Box::pin(task.perform(&mut tx, &ahead)).await;
     let statements = tx.said().to_vec();
     tx.rollback().await;
-    let limit = task.writer.pool.planning_limit();
     match performed.map_err(|error| timed(error, limit))? {
-        Performed::Written(work) => Ok(Rehearsed { work, statements, around }),
+        Performed::Written(work) => Ok(Rehearsed { work, ahead, statements }),
         // A dry run asks no audit record.
         Performed::Repeated(done) => Err(Error::Reused { id: done.id, was: done.told }),
     }
@@ -89,10 +71,6 @@ fn timed(error: Error, limit: Duration) -> Error {
         Error::Database(error) => Error::Database(error.within(limit)),
         other => other,
     }
-}
-
-fn opening(task: &Task<'_>) -> Opening {
-    Opening { hold: command::held(task.command()), ..Opening::of(task.request.id) }
 }
 
 /// How one attempt ended.
@@ -109,9 +87,8 @@ pub async fn drive(
     relied: Option<&Relied>,
     now: DateTime<Utc>,
 ) -> Result<Done, Error> {
-    let Intent::Command(command) = &request.intent;
-    command::allowed(writer, command)?;
-    let task = Task { writer, request, origin: None, relied, now, dry: false };
+    let task = Task { writer, request, relied, now, dry: false };
+    task.allowed()?;
     let mut tries = 0;
     loop {
         tries += 1;
@@ -147,17 +124,17 @@ async fn attempt(task: &Task<'_>) -> Attempt {
 
 async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
     let layout = &*task.writer.layout;
-    let ahead = match Ahead::read(conn, task.writer, task.command()).await {
+    let ahead = match task.ahead(conn).await {
         Ok(ahead) => ahead,
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
-    let mut tx = match Tx::begin(conn, layout, &opening(task)).await {
+    let mut tx = match Tx::begin(conn, layout, &task.opening()).await {
         Ok(tx) => tx,
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
-    match Box::pin(command::perform(&mut tx, task, &ahead)).await {
+    match Box::pin(task.perform(&mut tx, &ahead)).await {
         Ok(Performed::Written(work)) => match tx.commit().await {
-            Ok(()) => Attempt::Ended(Ok(command::done(task.request, *work))),
+            Ok(()) => Attempt::Ended(Ok(work.done(task.request))),
             // An answer of the server is one: it did not commit.
             Err(db::Error::Lost(why)) => Attempt::Unanswered(why),
             Err(error) => Attempt::Ended(Err(error.into())),
@@ -180,7 +157,7 @@ async fn named(conn: &mut PgConnection, task: &Task<'_>, ahead: &Ahead, error: E
     let Ok(mut tx) = Tx::begin(conn, layout, &Opening::of(task.request.id)).await else {
         return Error::Conflict(moved);
     };
-    let blamed = command::blamed(&mut tx, task, ahead, moved.clone()).await;
+    let blamed = task.blamed(&mut tx, ahead, moved.clone()).await;
     tx.rollback().await;
     Error::Conflict(blamed.unwrap_or(moved))
 }
@@ -210,7 +187,7 @@ async fn look_up(task: &Task<'_>) -> Result<Option<Done>, Error> {
     let found = audit::by_operation(tx.conn(), task.request.id).await;
     tx.rollback().await;
     let done = match found? {
-        Some(recorded) => Some(command::repeated(task, &recorded)?),
+        Some(recorded) => Some(task.repeated(&recorded)?),
         None => None,
     };
     session.finish();

@@ -76,6 +76,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
         Msg::Suspend => app.suspended = true,
         Msg::Change(msg) => return change(app, msg),
         Msg::Commands => {
+            if app.current == ScreenId::Messages {
+                let menu = screens::messages::Msg::Act(None);
+                return screen(app, screens::Msg::Messages(menu));
+            }
             let subject = app.screens.subject(app.current);
             return change(app, change::Msg::Menu(subject));
         }
@@ -153,6 +157,9 @@ fn settle<R>(
             Effect::Back => out.extend(follow_trail(app, -1)),
             Effect::Keep(keep) => out.extend(kept(app, keep)),
             Effect::Unlock => out.extend(app.toggle_lock()),
+            Effect::Change(matter, act) => {
+                out.extend(change(app, change::Msg::Deeds(matter, act)));
+            }
             other => out.push(other.map(&wrap)),
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
     };
     Card {
         title: plan.title.clone(),
-        command: super::menu::command(&plan.request.intent).to_owned(),
+        command: plan.request.intent.name().to_owned(),
         reason: plan.request.why().map(ToOwned::to_owned),
         target,
         you: place.map_or_else(String::new, |place| format!("{} ({})", place.operator, place.role)),
@@ -61,9 +61,12 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
 /// The buyer whose old address a command holds, where that may not be seen. What someone just typed they may
 /// see; what was taken from the database not.
 pub(super) fn hidden(draft: &Draft, shared: &Shared) -> Option<BuyerId> {
-    let Intent::Command(command) = &draft.intent;
-    match command {
-        Command::UpdateBuyerAddress { id, .. } if draft.reverses && shared.masked => Some(*id),
+    match &draft.intent {
+        Intent::Command(Command::UpdateBuyerAddress { id, .. })
+            if draft.reverses && shared.masked =>
+        {
+            Some(*id)
+        }
         _ => None,
     }
 }

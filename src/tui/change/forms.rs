@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Draft, Kind, Sheet, rules};
+use super::{Draft, Kind, Sheet, deeds, rules};
 use crate::{
     domain::{
         decide::{Address, Command},
@@ -11,7 +11,7 @@ use crate::{
     },
     ops::{buyers::Found, plan::Intent},
     tui::{
-        shared::{Shared, Subject},
+        shared::{Matter, Shared, Subject},
         ui::{
             form::{Choice, Form, Part},
             remote::Remote,
@@ -25,7 +25,12 @@ const LINES: &[(&str, u16)] = &[("book id", 38), ("quantity", 10), ("price", 14)
 
 impl Sheet {
     /// An empty form for a command on this order.
-    pub(super) fn new(kind: Kind, subject: Option<Subject>, shared: &Shared) -> Self {
+    pub(super) fn new(
+        kind: Kind,
+        subject: Option<Subject>,
+        matter: Option<Box<Matter>>,
+        shared: &Shared,
+    ) -> Self {
         let reason = |hint| Part::single("reason", "reason", hint);
         let for_audit = "for the audit; may be empty";
         let parts = match kind {
@@ -41,8 +46,16 @@ impl Sheet {
                 Part::told("total", "total"),
                 Part::single("note", "note", "may be empty; up to 500 characters"),
             ],
+            Kind::Deed(act) => deeds::parts(act),
         };
-        let mut sheet = Self { kind, subject, form: Form::new(parts), buyers: Remote::default() };
+        let mut sheet = Self {
+            kind,
+            subject,
+            matter: matter.unwrap_or_default(),
+            opened: shared.now.utc,
+            form: Form::new(parts),
+            buyers: Remote::default(),
+        };
         sheet.fill(shared);
         sheet.check();
         sheet
@@ -62,6 +75,7 @@ impl Sheet {
             }
             Kind::NewOrder => "New order".to_owned(),
             Kind::NewBuyer => "New buyer".to_owned(),
+            Kind::Deed(act) => deeds::heading(act, &self.matter),
         }
     }
 
@@ -80,11 +94,15 @@ impl Sheet {
             Kind::Address => "Replaces all three parts; an empty one is cleared.",
             Kind::NewOrder => "A blank line ends the list. Lines never change after placing.",
             Kind::NewBuyer => "A buyer is never deleted, only anonymised.",
+            Kind::Deed(act) => deeds::words(act, shared.masked),
         }
     }
 
     /// Puts in what is known and may be seen: the buyer of the chosen order, the address of today.
     fn fill(&mut self, shared: &Shared) {
+        if let Kind::Deed(act) = self.kind {
+            deeds::fill(act, &self.matter, &mut self.form, shared);
+        }
         let Some(order) = self.subject.as_ref().map(|subject| &subject.order) else { return };
         let buyer = order.buyer.clone().unwrap_or_default();
         match (self.kind, order.buyer_id) {
@@ -125,7 +143,12 @@ impl Sheet {
         let order = self.subject.as_ref().map(|subject| subject.order.id);
         let buyer = self.subject.as_ref().and_then(|subject| subject.order.buyer_id);
         let mut total = None;
+        let mut deed = None;
         let command = match self.kind {
+            Kind::Deed(act) => {
+                deed = deeds::deed(act, &self.matter, form, self.opened, &mut wrong);
+                None
+            }
             Kind::Complete => order.map(|id| Command::CompleteOrder { id }),
             Kind::Delete => order.map(|id| Command::DeleteOrder { id }),
             Kind::Restore => order.map(|id| Command::RestoreOrder { id }),
@@ -160,7 +183,8 @@ impl Sheet {
             self.form.tell("total", total);
         }
         self.form.complain(wrong);
-        let intent = Intent::Command(command.filter(|_| fine)?);
+        let intent = command.map(Intent::Command).or_else(|| deed.map(Intent::Messages));
+        let intent = intent.filter(|_| fine)?;
         Some(Draft { intent, reason, reverses: false })
     }
 }

@@ -9,7 +9,8 @@ use super::{Draft, Msg, Request};
 use crate::{
     domain::{
         decide::Command,
-        id::{BuyerId, LineId, OrderId},
+        deed::{Deed, Name},
+        id::{BuyerId, LineId, MessageId, OrderId},
     },
     ops::{
         buyers,
@@ -53,17 +54,17 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
 /// The request with its ids drawn: the operation's own, and those of what is new.
 fn request_of(draft: Draft) -> plan::Request {
     let fresh = |id: Uuid| if id.is_nil() { Uuid::now_v7() } else { id };
-    let Intent::Command(mut command) = draft.intent;
-    match &mut command {
-        Command::CreateOrder { id, lines, .. } => {
+    let mut intent = draft.intent;
+    match &mut intent {
+        Intent::Command(Command::CreateOrder { id, lines, .. }) => {
             *id = OrderId(fresh(id.0));
             for line in lines {
                 line.id = LineId(fresh(line.id.0));
             }
         }
-        Command::CreateBuyer { id, .. } => *id = BuyerId(fresh(id.0)),
+        Intent::Command(Command::CreateBuyer { id, .. }) => *id = BuyerId(fresh(id.0)),
+        Intent::Messages(Deed::Requeue { name: Name::New(id), .. }) => *id = MessageId(fresh(id.0)),
         _ => {}
     }
-    let intent = Intent::Command(command);
     plan::Request { id: Uuid::now_v7(), intent, reason: draft.reason, expect: None }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Kind, Menu};
+use super::{Kind, Menu, deeds};
 use crate::{
     domain::{
         decide::{Command, Facts, Refusal, decide},
@@ -34,6 +34,9 @@ const ITEMS: [(Kind, char, &str); 7] = [
 
 /// Every command; those that the order does not take say which rule forbids it.
 pub(super) fn items(menu: &Menu, shared: &Shared) -> Vec<Item> {
+    if let Some(matter) = &menu.matter {
+        return deeds::items(matter, shared);
+    }
     let subject = menu.subject.as_ref();
     let item = |(kind, key, title)| {
         let refused = refusal(kind, subject, shared);
@@ -64,7 +67,7 @@ fn refusal(
             let refusal = Refusal::UnknownBuyer(BuyerId(Uuid::nil()));
             return Some(("the buyer of this order is not known".to_owned(), refusal.rule()));
         }
-        Kind::Address | Kind::NewOrder | Kind::NewBuyer => return None,
+        Kind::Address | Kind::NewOrder | Kind::NewBuyer | Kind::Deed(_) => return None,
     };
     let facts = Facts { order: Some(&subject.order), buyer: None, now: shared.now.utc };
     let refusal = decide(&facts, &command).err()?;
@@ -73,8 +76,10 @@ fn refusal(
 
 /// A few words for an intent, where no plan has named it yet.
 pub(super) fn named(intent: &Intent) -> String {
-    #[expect(irrefutable_let_patterns, reason = "commands are the first of several intents")]
-    let Intent::Command(command) = intent else { return "this change".to_owned() };
+    let command = match intent {
+        Intent::Command(command) => command,
+        Intent::Messages(deed) => return crate::ops::deeds::title(deed),
+    };
     match command {
         Command::CreateOrder { .. } => "new order".to_owned(),
         Command::CreateBuyer { .. } => "new buyer".to_owned(),
@@ -84,11 +89,4 @@ pub(super) fn named(intent: &Intent) -> String {
         Command::RestoreOrder { id } => format!("restore order {}", id.short()),
         Command::UpdateBuyerAddress { id, .. } => format!("change address of buyer {}", id.short()),
     }
-}
-
-/// The command's name, as audit has it.
-pub(super) fn command(intent: &Intent) -> &'static str {
-    #[expect(irrefutable_let_patterns, reason = "commands are the first of several intents")]
-    let Intent::Command(command) = intent else { return "change" };
-    command.name()
 }

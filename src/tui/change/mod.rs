@@ -2,6 +2,7 @@
 //! and what came of it.
 
 mod card;
+mod deeds;
 mod forms;
 mod load;
 mod menu;
@@ -13,13 +14,14 @@ mod view;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
 pub use self::{load::load, update::update, view::view};
 use super::{
     effect::Lane,
-    shared::Subject,
+    shared::{Act, Matter, Subject},
     ui::{
         form::Form,
         list::Cursor,
@@ -48,6 +50,7 @@ pub enum Kind {
     Address,
     NewOrder,
     NewBuyer,
+    Deed(Act),
 }
 
 /// Everything known about changes of this console.
@@ -74,6 +77,8 @@ enum Stage {
 #[derive(Debug)]
 struct Menu {
     subject: Option<Subject>,
+    /// Of messages, not of an order.
+    matter: Option<Box<Matter>>,
     cursor: Cursor,
 }
 
@@ -82,6 +87,8 @@ struct Menu {
 struct Sheet {
     kind: Kind,
     subject: Option<Subject>,
+    matter: Box<Matter>,
+    opened: DateTime<Utc>,
     form: Form,
     buyers: Remote<Vec<Found>, db::Error>,
 }
@@ -120,6 +127,8 @@ struct Running {
 pub enum Msg {
     /// `c`, with the order under the cursor.
     Menu(Option<Subject>),
+    /// Something of messages: the menu of what can be done, or the form of one deed.
+    Deeds(Box<Matter>, Option<Act>),
     /// `u`.
     Undo,
     Typed(KeyEvent),

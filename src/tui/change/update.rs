@@ -14,7 +14,7 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         route::Route,
-        shared::Shared,
+        shared::{Act, Matter, Shared},
         ui::{form::Answer, list::Step, plan_card, remote::Remote},
     },
 };
@@ -26,7 +26,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
     match msg {
         Msg::Menu(subject) => {
             let mut cursor = super::Cursor::default();
-            let menu = Menu { subject, cursor };
+            let menu = Menu { subject, matter: None, cursor };
             let items = menu::items(&menu, shared);
             // On the first command that can be given.
             let first = items.iter().position(|item| item.refused.is_none()).unwrap_or(0);
@@ -34,6 +34,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.stage = Stage::Menu(Box::new(Menu { cursor, ..menu }));
             vec![]
         }
+        Msg::Deeds(matter, act) => deeds(state, matter, act, shared),
         Msg::Undo => undo(state, shared),
         Msg::Typed(key) => typed(state, key, shared),
         Msg::Pasted(text) => pasted(state, &text, shared),
@@ -61,6 +62,24 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         Msg::Planned(ticket, result) => planned(state, ticket, result, shared),
         Msg::Ran(id, result) => ran(state, id, result),
     }
+}
+
+/// The menu of deeds on what is looked at, or at once the form of one of them.
+fn deeds(state: &mut State, matter: Box<Matter>, act: Option<Act>, shared: &Shared) -> Effects {
+    if let Some(act) = act {
+        if let Some((why, rule)) = super::deeds::refusal(act, &matter, shared) {
+            return vec![Effect::Warn(format!("{why} ({rule})"))];
+        }
+        let sheet = Sheet::new(Kind::Deed(act), None, Some(matter), shared);
+        state.stage = Stage::Form(Box::new(sheet));
+        return vec![];
+    }
+    let mut cursor = super::Cursor::default();
+    let items = super::deeds::items(&matter, shared);
+    let first = items.iter().position(|item| item.refused.is_none()).unwrap_or(0);
+    cursor.step(Step::To(first), items.len());
+    state.stage = Stage::Menu(Box::new(Menu { subject: None, matter: Some(matter), cursor }));
+    vec![]
 }
 
 fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
@@ -104,7 +123,7 @@ fn menu_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     if let Some((why, rule)) = &item.refused {
         return vec![Effect::Warn(format!("{why} ({rule})"))];
     }
-    let sheet = Sheet::new(item.kind, menu.subject.take(), shared);
+    let sheet = Sheet::new(item.kind, menu.subject.take(), menu.matter.take(), shared);
     state.stage = Stage::Form(Box::new(sheet));
     vec![]
 }
@@ -268,7 +287,6 @@ const fn succeeded(proposal: &Proposal) -> bool {
 
 /// The order a plan is about.
 pub(super) fn order(plan: &Plan) -> Option<crate::domain::id::OrderId> {
-    #[expect(irrefutable_let_patterns, reason = "commands are the first of several intents")]
     let Intent::Command(command) = &plan.request.intent else { return None };
     command.order()
 }

@@ -10,7 +10,7 @@ use ratatui::{
     widgets::{Clear, Paragraph, Wrap},
 };
 
-use super::{Menu, Msg, Proposal, Sheet, Stage, State, card, menu};
+use super::{Menu, Msg, Proposal, Sheet, Stage, State, card, deeds, menu};
 use crate::{
     ops::plan::{Error, Plan},
     tui::{
@@ -73,9 +73,10 @@ fn commands(
     let height = u16::try_from(items.len() + refused + 2).unwrap_or(16);
     let area = area.centered(Max(width), Max(height));
     frame.render_widget(Clear, area);
-    let title = match &menu.subject {
-        Some(subject) => format!("Change order {}", subject.order.id.short()),
-        None => "Change".to_owned(),
+    let title = match (&menu.subject, &menu.matter) {
+        (Some(subject), _) => format!("Change order {}", subject.order.id.short()),
+        (None, Some(matter)) => format!("Change {}", deeds::title(matter)),
+        (None, None) => "Change".to_owned(),
     };
     let inner = pane(frame, area, theme, &title, "a letter opens", true);
     let mut row = 0;

@@ -126,7 +126,8 @@ impl Console {
                 | Effect::Open(_)
                 | Effect::Back
                 | Effect::Keep(_)
-                | Effect::Unlock => {}
+                | Effect::Unlock
+                | Effect::Change(..) => {}
             }
         }
         if let Some(told) = self.last_copy.take() {

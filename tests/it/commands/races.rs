@@ -116,7 +116,9 @@ async fn a_double_submit_is_done_once_and_answered_alike() {
 }
 
 fn wanted_order(request: &Request) -> Option<OrderId> {
-    let orderscope::ops::plan::Intent::Command(command) = &request.intent;
+    let orderscope::ops::plan::Intent::Command(command) = &request.intent else {
+        panic!("{request:?}")
+    };
     command.order()
 }
 

@@ -28,10 +28,12 @@ use crate::support::{
     postgres::{Server, managed, pg15, pg18},
 };
 
-const CONSOLE: [&str; 3] = [
+const CONSOLE: [&str; 6] = [
     include_str!("../../../migrations/console/0001_database.sql"),
     include_str!("../../../migrations/console/0002_audit.sql"),
     include_str!("../../../migrations/console/0003_commands.sql"),
+    include_str!("../../../migrations/console/0004_kept_messages.sql"),
+    include_str!("../../../migrations/console/0008_held_outboxes.sql"),
 ];
 
 /// The moment at which everything in these tests happens, unless they say another.

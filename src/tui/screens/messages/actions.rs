@@ -1,7 +1,10 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
 use super::{Common, Msg, Pane, State, Sub, View};
-use crate::tui::ui::action::Action;
+use crate::tui::{
+    shared::Act,
+    ui::action::{Action, Risk},
+};
 
 type Row = Action<State, Msg>;
 
@@ -30,7 +33,43 @@ pub const ACTIONS: &[Row] = &[
     .footer(70)
     .when(|state| if state.message().is_some() { Ok(()) } else { Err("no message is read") })
     .twin("orderscope messages show"),
+    Row::look(
+        "messages.act",
+        &["x"],
+        "act",
+        "Everything that can be done by hand here: repair, quarantine, hold, requeue, purge",
+        || Msg::Act(None),
+    )
+    .risk(Risk::Change)
+    .footer(65)
+    .twin("orderscope messages quarantine"),
+    Row::look(
+        "messages.repair",
+        &["D"],
+        "set destination",
+        "Repair the message: its destination, headers, properties or body",
+        || Msg::Act(Some(Act::Repair)),
+    )
+    .risk(Risk::Change)
+    .footer(22)
+    .when(chosen)
+    .twin("orderscope messages repair"),
+    Row::look(
+        "messages.quarantine",
+        &["K"],
+        "quarantine",
+        "Take the message out of the outbox, with a copy, so that those behind it leave",
+        || Msg::Act(Some(Act::Quarantine)),
+    )
+    .risk(Risk::Destroy)
+    .footer(23)
+    .when(chosen)
+    .twin("orderscope messages quarantine"),
 ];
+
+fn chosen(state: &State) -> Result<(), &'static str> {
+    if state.selected().is_some() { Ok(()) } else { Err("no message is chosen") }
+}
 
 /// Whether a global key means anything here now, or why not.
 pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
@@ -49,6 +88,7 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         Common::Enter => match (state.pane, state.sub) {
             (Pane::Diagnosis, _) => Ok(()),
             (_, Sub::Inbox) => Err("an inbox row names no order"),
+            (_, Sub::Kept) => Err("a copy is put back with x, then e or n"),
             _ => any(),
         },
         Common::Copy | Common::Export => any(),

@@ -19,7 +19,7 @@ use crate::{
         text,
     },
     ops::messages::{
-        history::Kept,
+        history::Past,
         report::{self, drained},
     },
     tui::{
@@ -41,7 +41,7 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
     let note = if area.width >= 60 && since.is_some() { kept(state, shared) } else { String::new() };
     let inner = pane(frame, area, theme, &title, &note, false);
     let mut tiles = tiles(state, shared, theme, inner.width >= 70);
-    if let Some(Kept::Stored(history)) = &state.kept
+    if let Some(Past::Stored(history)) = &state.kept
         && let Some(day) = &history.day
     {
         let day = report::day_told(day);
@@ -60,11 +60,11 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
 /// Where the history comes from.
 fn kept(state: &State, shared: &Shared) -> String {
     match &state.kept {
-        Some(Kept::Stored(history)) => {
+        Some(Past::Stored(history)) => {
             let since = shared.zone.local(history.since);
             format!("stored since {}", since.format("%F"))
         }
-        Some(Kept::Memory(_)) | None => "as far as this screen looked".to_owned(),
+        Some(Past::Memory(_)) | None => "as far as this screen looked".to_owned(),
     }
 }
 

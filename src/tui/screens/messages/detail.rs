@@ -8,7 +8,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Kept, Message, Msg, Pane, State, Sub};
+use super::{Message, Msg, Pane, Past, State, Sub};
 use crate::{
     domain::{age, report::Cell, text},
     ops::messages::report::{body, envelope},
@@ -35,6 +35,7 @@ pub(super) fn view(
     let title = match state.detail_of {
         _ if is_inbox => "Consumers".to_owned(),
         Some(sequence) => format!("Message seq {sequence}"),
+        None if state.sub == Sub::Kept => "Copy".to_owned(),
         None => "Message".to_owned(),
     };
     let note = match state.message() {
@@ -55,6 +56,7 @@ pub(super) fn view(
                 vec![Line::styled("it is gone: delivered or purged", theme.muted)]
             }
             (None, None, _) if state.detail_of.is_some() => vec![Line::styled("reading …", theme.muted)],
+            (None, None, _) if state.sub == Sub::Kept => copied(state, shared, theme),
             (None, None, _) => vec![Line::styled("no message is chosen", theme.muted)],
         }
     };
@@ -158,7 +160,7 @@ fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let share = share.map_or_else(String::new, |share| format!(", {share:.1}% of deliveries"));
     out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
     out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
-    if let Some(Kept::Stored(history)) = &state.kept
+    if let Some(Past::Stored(history)) = &state.kept
         && let Some(day) = history.day.filter(|day| day.repeated > 0)
     {
         let told = format!("handled again after their rows had gone: {} in 24h", day.repeated);
@@ -184,4 +186,30 @@ fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
         }
     }
     out
+}
+
+/// What is known of a copy; its body stays where it is.
+fn copied(state: &State, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(kept) = state.copy() else {
+        return vec![Line::styled("no copy is chosen", theme.muted)];
+    };
+    let time = |at: DateTime<Utc>| shared.zone.local(at).format("%Y-%m-%d %H:%M:%S").to_string();
+    let fields = [
+        ("copy", Some(kept.number.to_string())),
+        ("kept", Some(time(kept.at))),
+        ("cause", Some(kept.cause.clone())),
+        ("of", Some(kept.place.clone())),
+        ("message", kept.message.map(|id| id.to_string())),
+        ("type", kept.kinds.clone()),
+        ("destination", kept.destination.clone()),
+        ("bytes", Some(kept.bytes.to_string())),
+        ("operation", kept.operation.map(|id| id.to_string())),
+        ("put back", kept.returned.map(time)),
+    ];
+    let line = |(name, value): (&str, Option<String>)| {
+        let value = value?;
+        let label = Span::styled(text::fit(name, LABEL), theme.muted);
+        Some(Line::from(vec![label, Span::raw(text::clean(&value).into_owned())]))
+    };
+    fields.into_iter().filter_map(line).collect()
 }

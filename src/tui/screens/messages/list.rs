@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, InboxRow, Msg, Pane, Pivot, Row, State, Sub, View};
+use super::{Filter, InboxRow, Kept, Msg, Pane, Pivot, Row, State, Sub, View};
 use crate::{
     domain::{
         age::Age,
@@ -77,6 +77,7 @@ fn title(state: &State) -> String {
         (None, Sub::Outbox(View::Orphan)) => "Outbox: orphans",
         (None, Sub::Outbox(View::Expired)) => "Outbox: expired",
         (None, Sub::Inbox) => "Inbox",
+        (None, Sub::Kept) => "Kept: taken out or changed by hand",
     };
     match &state.filter {
         None => sub.to_owned(),
@@ -96,6 +97,7 @@ fn note(state: &State) -> String {
         Sub::Outbox(View::Expired) => format!("expired {}", facts.expired),
         Sub::Outbox(View::Delivered) => "delivered".to_owned(),
         Sub::Inbox => format!("inbox {}", facts.inbox.rows),
+        Sub::Kept => "kept".to_owned(),
     };
     let at = Sub::ALL.iter().position(|one| *one == state.sub).unwrap_or(0);
     let len = Sub::ALL.len();
@@ -108,6 +110,8 @@ fn header(state: &State, roomy: bool) -> &'static str {
         (None, Sub::Outbox(_), true) => "  seq      age      state     type                 to                  corr",
         (None, Sub::Outbox(_), false) => "  seq      age      state     type                 to",
         (None, Sub::Inbox, true) => "  msg    consumer            received        passes  lag       note",
+        (None, Sub::Kept, true) => "  copy     age      cause        type                 to                  put back",
+        (None, Sub::Kept, false) => "  copy     age      cause        type",
         (None, Sub::Inbox, false) => "  msg    consumer            received        passes  note",
     }
 }
@@ -139,6 +143,7 @@ fn row_line(
     Some(match state.sub {
         Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, roomy, shared, theme),
         Sub::Inbox => inbox_line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
+        Sub::Kept => kept_line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
     })
 }
 
@@ -231,6 +236,33 @@ fn inbox_line(
     Line::from(spans)
 }
 
+fn kept_line(
+    row: &Kept,
+    mark: Span<'static>,
+    roomy: bool,
+    shared: &Shared,
+    theme: &Theme,
+) -> Line<'static> {
+    let age = Age::of(row.at, shared.now.utc).to_string();
+    let kind = row.kinds.as_deref().and_then(|kinds| kinds.split(';').next()).unwrap_or(&row.place);
+    let mut spans = vec![
+        mark,
+        Span::styled(text::fit(&thousands(row.number), 9), theme.accent),
+        Span::raw(text::fit(&age, 9)),
+        Span::raw(text::fit(&row.cause, 13)),
+        Span::raw(text::fit(&words::contract_short(kind), 21)),
+    ];
+    if roomy {
+        let to = words::contract_short(short_destination(row.destination.as_deref()));
+        spans.push(Span::styled(text::fit(&to, 20), theme.muted));
+    }
+    if let Some(at) = row.returned {
+        let told = format!("{} ago", Age::of(at, shared.now.utc));
+        spans.push(Span::styled(if roomy { told } else { "put back".to_owned() }, theme.ok));
+    }
+    Line::from(spans)
+}
+
 fn empty(state: &State, theme: &Theme) -> Line<'static> {
     if state.page.loading_since().is_some() || state.look.value.is_none() && state.look.error.is_none() {
         return Line::styled("  reading …", theme.muted);
@@ -245,6 +277,7 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
         (None, Sub::Outbox(View::Orphan)) => "every message has an owner",
         (None, Sub::Outbox(View::Expired)) => "no pending message is past its expiration time",
         (None, Sub::Inbox) => "no consumer received anything, or it was cleaned up",
+        (None, Sub::Kept) => "nothing was taken out or changed by hand",
     };
     Line::styled(format!("  {told}"), theme.ok)
 }
@@ -269,6 +302,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
                 "pending = not recorded as delivered; after a crash it may be out all the same   i explains"
             }
             Sub::Outbox(_) => "a row that is gone was delivered or purged: nobody can say which   i explains",
+            Sub::Kept => "x, then e: requeue under its id; n: under another, for all to handle it again",
             Sub::Inbox => "passes: 3, and one for each message the consumer produced, is normal   i explains",
         };
         out.push(Line::styled(told, theme.muted));

@@ -6,9 +6,12 @@ use super::{Listed, Msg, PAGE, Request, Sub};
 use crate::{
     db::{
         inbox::{self, InboxView},
-        outbox,
+        kept, outbox,
     },
-    ops::messages::{self, Key, report},
+    ops::{
+        deeds,
+        messages::{self, Key, report},
+    },
     tui::runtime::Cx,
 };
 
@@ -37,11 +40,15 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 Sub::Outbox(view) => {
                     let (messages, notes) =
                         outbox::list(conn, layout, view, filter.as_ref(), after, limit, now).await?;
-                    Ok(Listed { more: messages.len() == PAGE, messages, notes, inbox: vec![] })
+                    Ok(Listed { more: messages.len() == PAGE, messages, notes, ..Listed::default() })
                 }
                 Sub::Inbox => {
                     let inbox = inbox::list(conn, layout, InboxView::All, before, limit).await?;
                     Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
+                }
+                Sub::Kept => {
+                    let kept = kept::list(conn, before, limit).await?;
+                    Ok(Listed { more: kept.len() == PAGE, kept, ..Listed::default() })
                 }
             });
             Msg::Listed(ticket, listed.await)
@@ -54,8 +61,10 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
         }
-        Request::Export { messages, inbox } => {
-            let table = if inbox.is_empty() {
+        Request::Export { messages, inbox, kept } => {
+            let table = if !kept.is_empty() {
+                deeds::report::copies(&kept)
+            } else if inbox.is_empty() {
                 report::messages(&messages)
             } else {
                 report::inbox(&inbox, cx.services.watch())

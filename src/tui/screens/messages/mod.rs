@@ -25,15 +25,16 @@ use crate::{
     db::{
         self,
         inbox::InboxRow,
+        kept::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View},
     },
-    domain::burn::Samples,
-    ops::messages::{Message, Status, history::Kept},
+    domain::{burn::Samples, deed::Texts, outbox::Owner},
+    ops::messages::{Message, Status, history::Past},
     tui::{
         effect::Lane,
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::{Shared, Subject},
+        shared::{Act, Matter, Shared, Subject},
         ui::{
             list::Cursor,
             remote::{Remote, Ticket},
@@ -59,6 +60,8 @@ const DETAIL: Lane = Lane::Latest("messages.detail");
 pub enum Sub {
     Outbox(View),
     Inbox,
+    /// Copies of what was taken out or changed.
+    Kept,
 }
 
 impl Default for Sub {
@@ -69,12 +72,13 @@ impl Default for Sub {
 
 impl Sub {
     /// All of them, in the order of `>`.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Outbox(View::Pending),
         Self::Outbox(View::Delivered),
         Self::Outbox(View::Orphan),
         Self::Outbox(View::Expired),
         Self::Inbox,
+        Self::Kept,
     ];
 
     /// As links and titles call it.
@@ -83,6 +87,7 @@ impl Sub {
         match self {
             Self::Outbox(view) => view.name(),
             Self::Inbox => "inbox",
+            Self::Kept => "kept",
         }
     }
 }
@@ -109,6 +114,7 @@ pub enum Pivot {
 pub struct Listed {
     pub messages: Vec<Row>,
     pub inbox: Vec<InboxRow>,
+    pub kept: Vec<Kept>,
     /// A full page: there may be more.
     pub more: bool,
     /// What was not looked at.
@@ -122,7 +128,7 @@ pub struct State {
     look: Remote<Arc<Status>, db::Error>,
     samples: Samples,
     /// What was stored before we looked, and when we asked for it.
-    kept: Option<Kept>,
+    kept: Option<Past>,
     kept_at: Option<Instant>,
     page: Remote<Listed, db::Error>,
     /// The page asked for continues the rows.
@@ -157,6 +163,8 @@ pub enum Msg {
     Finding(usize),
     Pivot,
     Json,
+    /// Change something: by this act, or by one from the menu.
+    Act(Option<Act>),
     Looked(Ticket, Result<Arc<Status>, db::Error>),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
@@ -170,7 +178,7 @@ pub enum Request {
     Look { ticket: Ticket, history: bool },
     List { ticket: Ticket, sub: Sub, filter: Option<Filter>, after: Option<Key>, before: Option<i64> },
     Read { ticket: Ticket, sequence: i64 },
-    Export { messages: Vec<Row>, inbox: Vec<InboxRow> },
+    Export { messages: Vec<Row>, inbox: Vec<InboxRow>, kept: Vec<Kept> },
 }
 
 impl State {
@@ -194,6 +202,7 @@ impl State {
             (Some(groups), _) => groups.len(),
             (None, Sub::Outbox(_)) => self.rows.messages.len(),
             (None, Sub::Inbox) => self.rows.inbox.len(),
+            (None, Sub::Kept) => self.rows.kept.len(),
         }
     }
 
@@ -210,7 +219,43 @@ impl State {
     fn received(&self) -> Option<&InboxRow> {
         match self.sub {
             Sub::Inbox => self.rows.inbox.get(self.cursor.index),
-            Sub::Outbox(_) => None,
+            Sub::Outbox(_) | Sub::Kept => None,
+        }
+    }
+
+    /// The copy under the cursor.
+    fn copy(&self) -> Option<&Kept> {
+        match self.sub {
+            Sub::Kept => self.rows.kept.get(self.cursor.index),
+            Sub::Outbox(_) | Sub::Inbox => None,
+        }
+    }
+
+    /// What deeds would be about.
+    fn matter(&self) -> Matter {
+        let row = self.selected();
+        let read = self.message().filter(|read| Some(read.shown.sequence) == row.map(|row| row.sequence));
+        let texts = read.filter(|read| i64::try_from(read.shown.body.len()) == Ok(read.shown.bytes));
+        Matter {
+            sequence: row.map(|row| row.sequence),
+            delivery: row.map(|row| row.delivery),
+            outbox: row.and_then(|row| match row.owner {
+                Owner::Bus(outbox) => Some(outbox),
+                Owner::Consumer { .. } | Owner::Nobody => None,
+            }),
+            texts: texts.map(|read| {
+                let shown = &read.shown;
+                Box::new(Texts {
+                    message: shown.message,
+                    content_type: shown.content_type.clone(),
+                    destination: shown.destination.clone(),
+                    headers: shown.headers.clone(),
+                    properties: shown.properties.clone(),
+                    body: shown.body.clone(),
+                })
+            }),
+            copy: self.copy().map(|kept| kept.number),
+            returned: self.copy().and_then(|kept| kept.returned),
         }
     }
 
@@ -263,6 +308,7 @@ impl State {
         match self.sub {
             Sub::Outbox(view) => format!("orderscope messages list --view {}", view.name()),
             Sub::Inbox => "orderscope inbox list".to_owned(),
+            Sub::Kept => "orderscope messages list --view kept".to_owned(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Messages: what keys and answers do, and how it looks.
 
+mod acting;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -292,7 +294,7 @@ fn rates_need_two_looks_and_a_growing_backlog_never_drains() {
 }
 
 /// Two hours of a sampler's minutes before the screen was opened: it drained, then nothing left any more.
-fn stored() -> Kept {
+fn stored() -> Past {
     let sample = |minutes: i64| Sample {
         at: ago(120 - minutes),
         pending: if minutes < 30 { 90 - minutes * 3 } else { (minutes - 30) * 13 },
@@ -312,7 +314,7 @@ fn stored() -> Kept {
         Slice::new(&look(pair[1]), Some(pair[0]))
     };
     let day = trend::sum(samples.windows(2).map(slice));
-    Kept::Stored(Box::new(History { since: ago(60 * 24 * 3), samples, day }))
+    Past::Stored(Box::new(History { since: ago(60 * 24 * 3), samples, day }))
 }
 
 #[test]
@@ -405,6 +407,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
         ("orphan", Sub::Outbox(View::Orphan)),
         ("expired", Sub::Outbox(View::Expired)),
         ("inbox", Sub::Inbox),
+        ("kept", Sub::Kept),
         ("pending", Sub::Outbox(View::Pending)),
     ] {
         desk.press(">");
@@ -413,7 +416,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
         answer(&mut desk, &stalled(40, 1_204), &Listed::default());
     }
     desk.press("<");
-    assert_eq!(state(&desk).sub, Sub::Inbox);
+    assert_eq!(state(&desk).sub, Sub::Kept);
     desk.press("p");
     assert!(desk.shows("only pending messages are counted"));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Common, DETAIL, Filter, HISTORY, Kept, LIST, LOOK, Listed, Msg, PAGE, Pane, Pivot, Request, State, Status, Sub,
+    Common, DETAIL, Filter, HISTORY, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
     Ticket, View,
 };
 use crate::{
@@ -49,6 +49,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.unfolded = !state.unfolded;
             state.detail_offset = 0;
         }
+        Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
         Msg::Looked(ticket, result) => looked(state, ticket, result, shared),
         Msg::Listed(ticket, result) => return listed(state, ticket, result, shared),
         Msg::Read(ticket, result) => {
@@ -79,8 +80,8 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             return copied.into_iter().collect();
         }
         Common::Export => {
-            let Listed { messages, inbox, .. } = state.rows.clone();
-            return vec![Effect::Run(Lane::Every, Request::Export { messages, inbox })];
+            let Listed { messages, inbox, kept, .. } = state.rows.clone();
+            return vec![Effect::Run(Lane::Every, Request::Export { messages, inbox, kept })];
         }
         Common::Refresh => return refresh(state, shared),
         Common::Explain => state.explaining = !state.explaining,
@@ -209,7 +210,8 @@ fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
     let ticket = state.page.begin(shared.now.instant);
     state.continues = continues;
     let after = state.rows.messages.last().map(|row| row.key).filter(|_| continues);
-    let before = state.rows.inbox.last().map(|row| row.id).filter(|_| continues);
+    let copy = state.rows.kept.last().map(|row| row.number);
+    let before = state.rows.inbox.last().map(|row| row.id).or(copy).filter(|_| continues);
     let (sub, filter) = (state.sub, state.filter.clone());
     Effect::Run(LIST, Request::List { ticket, sub, filter, after, before })
 }
@@ -223,7 +225,8 @@ fn refresh(state: &mut State, shared: &Shared) -> Effects {
         state.kept_at = Some(now);
     }
     let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket, history })];
-    if state.rows.messages.len().max(state.rows.inbox.len()) <= PAGE && state.page.loading_since().is_none() {
+    let Listed { messages, inbox, kept, .. } = &state.rows;
+    if messages.len().max(inbox.len()).max(kept.len()) <= PAGE && state.page.loading_since().is_none() {
         effects.push(ask(state, false, shared));
     }
     effects
@@ -237,7 +240,7 @@ fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Err
     state.samples.push(status.sample());
     let mut status = Arc::unwrap_or_clone(status);
     if let Some(kept) = status.kept.take() {
-        if let Kept::Stored(history) = &kept {
+        if let Past::Stored(history) = &kept {
             state.samples.remember(&history.samples);
         }
         state.kept = Some(kept);
@@ -262,9 +265,11 @@ fn listed(
     let Some(page) = state.page.value.take() else { return vec![] };
     let chosen = state.selected().map(|row| row.sequence);
     let received = state.received().map(|row| row.id);
+    let copy = state.copy().map(|row| row.number);
     if state.continues {
         state.rows.messages.extend(page.messages);
         state.rows.inbox.extend(page.inbox);
+        state.rows.kept.extend(page.kept);
         (state.rows.more, state.rows.notes) = (page.more, page.notes);
     } else {
         state.rows = page;
@@ -273,7 +278,8 @@ fn listed(
         // The cursor follows its row; a row that left lets it stay on its line.
         let message = state.rows.messages.iter().position(|row| Some(row.sequence) == chosen);
         let inbox = state.rows.inbox.iter().position(|row| Some(row.id) == received);
-        if let Some(at) = message.or(inbox) {
+        let kept = state.rows.kept.iter().position(|row| Some(row.number) == copy);
+        if let Some(at) = message.or(inbox).or(kept) {
             state.cursor.index = at;
         }
     }
@@ -334,6 +340,10 @@ fn read(state: &mut State, sequence: Option<i64>, shared: &Shared) -> Effects {
 }
 
 fn copy(state: &State) -> Effects {
+    if let Some(kept) = state.copy() {
+        let (text, what) = (kept.number.to_string(), "number of the copy".to_owned());
+        return vec![Effect::Copy { text, what }];
+    }
     let (text, what) = match (state.selected(), state.received(), state.groups()) {
         (Some(row), ..) => (row.message.to_string(), "message id"),
         (_, Some(row), _) => (row.message.to_string(), "message id"),

@@ -71,7 +71,14 @@ impl Form {
     pub fn set(&mut self, name: &str, text: &str) {
         if let Some(Part::Single(single)) = self.part_mut(name) {
             single.field.set(text);
+            single.filled = true;
         }
+    }
+
+    /// Whether something was put into a field before anyone typed.
+    #[must_use]
+    pub fn was_set(&self, name: &str) -> bool {
+        matches!(self.part(name), Some(Part::Single(single)) if single.filled)
     }
 
     /// The rows of a table that are not blank, with their places.

@@ -27,6 +27,8 @@ pub struct Single {
     pub hint: &'static str,
     pub(super) field: Field,
     pub(super) touched: bool,
+    /// Something was put in before anyone typed.
+    pub(super) filled: bool,
 }
 
 /// A line that is searched; one of what is found is picked.
@@ -96,7 +98,14 @@ impl Part {
     /// A line to type into.
     #[must_use]
     pub fn single(name: &'static str, label: &'static str, hint: &'static str) -> Self {
-        Self::Single(Single { name, label, hint, field: Field::default(), touched: false })
+        Self::Single(Single {
+            name,
+            label,
+            hint,
+            field: Field::default(),
+            touched: false,
+            filled: false,
+        })
     }
 
     /// A line to search with.

@@ -1,0 +1,68 @@
+//! Outboxes that an operator holds back (`orderscope.held_outboxes`). Whoever delivers asks here after it has
+//! locked an outbox: holding one locks it too, so a hold that is committed is seen by every later pass.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Error;
+use crate::domain::id::OutboxId;
+
+/// An outbox that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub outbox: OutboxId,
+    pub at: DateTime<Utc>,
+    /// The operator.
+    pub by: String,
+}
+
+/// All of them, oldest first; nothing where the schema is older than holding.
+pub async fn held(conn: &mut PgConnection) -> Result<Vec<Held>, Error> {
+    if !is_known(conn).await? {
+        return Ok(vec![]);
+    }
+    let rows = sqlx::query_as!(
+        Held,
+        r#"SELECT outbox_id AS "outbox: OutboxId", held_at AS at, held_by AS by
+           FROM orderscope.held_outboxes ORDER BY held_at, outbox_id LIMIT 10000"#
+    );
+    Ok(rows.fetch_all(conn).await?)
+}
+
+/// Which of these outboxes are held. For whoever delivers, after it has locked them.
+pub async fn among(conn: &mut PgConnection, outboxes: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+    let rows = sqlx::query_scalar!(
+        "SELECT outbox_id FROM orderscope.held_outboxes WHERE outbox_id = ANY($1)",
+        outboxes
+    );
+    Ok(rows.fetch_all(conn).await?)
+}
+
+/// Whether the schema has what holding and keeping need: an older program made it if not.
+pub async fn is_known(conn: &mut PgConnection) -> Result<bool, Error> {
+    let known = "SELECT to_regclass('orderscope.held_outboxes') IS NOT NULL \
+                 AND to_regclass('orderscope.kept_messages') IS NOT NULL";
+    Ok(sqlx::query_scalar(known).fetch_one(conn).await?)
+}
+
+/// Records a hold, in the caller's transaction.
+pub(super) async fn hold(tx: &mut PgConnection, held: &Held, operation: Uuid) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO orderscope.held_outboxes (outbox_id, held_at, held_by, operation)
+         VALUES ($1, $2, $3, $4)",
+        held.outbox.0,
+        held.at,
+        held.by,
+        operation
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Ends a hold, in the caller's transaction.
+pub(super) async fn release(tx: &mut PgConnection, outbox: OutboxId) -> Result<bool, Error> {
+    let gone = sqlx::query!("DELETE FROM orderscope.held_outboxes WHERE outbox_id = $1", outbox.0);
+    Ok(gone.execute(tx).await?.rows_affected() > 0)
+}

@@ -1,0 +1,118 @@
+//! What an operator may do by hand to the outbox and the inbox, and why it is refused. Marking something as
+//! delivered, or moving a cursor, is not among it: MassTransit would delete what was never sent.
+
+mod refusal;
+mod repair;
+mod requeue;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use self::{
+    refusal::{Part, Refusal},
+    repair::{Repair, Texts},
+    requeue::{Whole, renamed},
+};
+use super::id::{MessageId, OutboxId};
+
+/// What someone wants done. Ids of new things are drawn by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Keep the relay away from an outbox.
+    Hold { outbox: OutboxId },
+    /// Let the relay have it again.
+    Release { outbox: OutboxId },
+    /// Change the texts of a pending message.
+    Repair { sequence: i64, repair: Repair },
+    /// Take a message out of the outbox, with a copy, so that those behind it leave.
+    Quarantine { sequence: i64 },
+    /// Put a message into an outbox of its own.
+    Requeue { source: Source, name: Name },
+    /// Remove what outboxes delivered before a moment.
+    PurgeOutbox { before: DateTime<Utc> },
+    /// Remove inbox rows that were delivered before a moment.
+    PurgeInbox { before: DateTime<Utc> },
+    /// Remove inbox rows that were received before a moment and never consumed.
+    RemoveFailed { before: DateTime<Utc> },
+}
+
+/// Where a message that is put back comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `orderscope.kept_messages`, by its number.
+    Kept(i64),
+    Given(Box<Whole>),
+}
+
+/// Under which id a message is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Name {
+    /// Its own: a consumer that has it in its inbox drops it.
+    Same,
+    /// Another: every consumer handles it, again if it did before.
+    New(MessageId),
+}
+
+/// The name of every deed, as policies list them.
+pub const DEEDS: [&str; 8] = [
+    "HoldOutbox",
+    "ReleaseOutbox",
+    "RepairMessage",
+    "QuarantineMessage",
+    "RequeueMessage",
+    "PurgeOutbox",
+    "PurgeInbox",
+    "RemoveFailedInbox",
+];
+
+/// What is younger is not purged: the longest window in which a service or a broker may still ask for it is
+/// shorter.
+pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
+/// A row that was received less than this ago may still be in the hands of its consumer.
+pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
+
+impl Deed {
+    /// As audit and policies name it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Hold { .. } => "HoldOutbox",
+            Self::Release { .. } => "ReleaseOutbox",
+            Self::Repair { .. } => "RepairMessage",
+            Self::Quarantine { .. } => "QuarantineMessage",
+            Self::Requeue { .. } => "RequeueMessage",
+            Self::PurgeOutbox { .. } => "PurgeOutbox",
+            Self::PurgeInbox { .. } => "PurgeInbox",
+            Self::RemoveFailed { .. } => "RemoveFailedInbox",
+        }
+    }
+
+    /// Whether its moment lies far enough back.
+    ///
+    /// # Errors
+    /// [`Refusal::TooYoung`].
+    pub fn in_time(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
+        let (before, least) = match self {
+            Self::PurgeOutbox { before } | Self::PurgeInbox { before } => (*before, YOUNGEST),
+            Self::RemoveFailed { before } => (*before, HANDLING),
+            _ => return Ok(()),
+        };
+        if now - before < least { Err(Refusal::TooYoung { before, least }) } else { Ok(()) }
+    }
+
+    /// What audit records of it are found by.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match self {
+            Self::Hold { outbox } | Self::Release { outbox } => outbox.to_string(),
+            Self::Repair { sequence, .. } | Self::Quarantine { sequence } => {
+                format!("seq {sequence}")
+            }
+            Self::Requeue { source: Source::Kept(number), .. } => format!("kept {number}"),
+            Self::Requeue { source: Source::Given(whole), .. } => whole.message.to_string(),
+            Self::PurgeOutbox { .. } => "outbox_state".to_owned(),
+            Self::PurgeInbox { .. } | Self::RemoveFailed { .. } => "inbox_state".to_owned(),
+        }
+    }
+}

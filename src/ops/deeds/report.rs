@@ -1,0 +1,50 @@
+//! Copies and holds as tables, for verbs and exports.
+
+use crate::{
+    db::{holds::Held, kept::Kept},
+    domain::report::{Cell, Table},
+};
+
+/// Kept messages.
+#[must_use]
+pub fn copies(rows: &[Kept]) -> Table {
+    let row = |kept: &Kept| {
+        let kind = kept.kinds.as_deref().and_then(|kinds| kinds.split(';').next());
+        vec![
+            Cell::number(kept.number),
+            Cell::time(kept.at),
+            Cell::Text(kept.cause.clone()),
+            Cell::Text(kept.place.clone()),
+            Cell::maybe(kept.message.map(|id| id.to_string())),
+            Cell::maybe(kind.map(ToOwned::to_owned)),
+            Cell::maybe(kept.destination.clone()),
+            Cell::number(kept.bytes),
+            Cell::maybe(kept.operation.map(|id| id.to_string())),
+            kept.returned.map_or(Cell::None, Cell::time),
+        ]
+    };
+    Table {
+        columns: vec![
+            "copy",
+            "kept",
+            "cause",
+            "place",
+            "message_id",
+            "type",
+            "destination",
+            "bytes",
+            "operation",
+            "returned",
+        ],
+        rows: rows.iter().map(row).collect(),
+    }
+}
+
+/// Held outboxes.
+#[must_use]
+pub fn held(rows: &[Held]) -> Table {
+    let row = |held: &Held| {
+        vec![Cell::Text(held.outbox.to_string()), Cell::time(held.at), Cell::Text(held.by.clone())]
+    };
+    Table { columns: vec!["outbox", "held", "by"], rows: rows.iter().map(row).collect() }
+}

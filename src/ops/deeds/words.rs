@@ -1,0 +1,190 @@
+//! What is said about a deed: before it runs, on the command line, and in its record.
+
+use std::fmt::Write;
+
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Intent, Request};
+use crate::{
+    domain::{
+        deed::{Deed, Name, Source},
+        id::OutboxId,
+    },
+    ops::{command::quoted, policy::Policy},
+};
+
+/// `quarantine message 88190`
+#[must_use]
+pub fn title(deed: &Deed) -> String {
+    match deed {
+        Deed::Hold { outbox } => format!("hold outbox {}", outbox.short()),
+        Deed::Release { outbox } => format!("release outbox {}", outbox.short()),
+        Deed::Repair { sequence, .. } => format!("repair message {sequence}"),
+        Deed::Quarantine { sequence } => format!("quarantine message {sequence}"),
+        Deed::Requeue { source: Source::Kept(number), name: Name::Same } => {
+            format!("requeue copy {number}")
+        }
+        Deed::Requeue { source: Source::Kept(number), name: Name::New(_) } => {
+            format!("requeue copy {number} under another id")
+        }
+        Deed::Requeue { source: Source::Given(whole), .. } => {
+            format!("requeue message {}", whole.message.short())
+        }
+        Deed::PurgeOutbox { .. } => "purge delivered outboxes".to_owned(),
+        Deed::PurgeInbox { .. } => "purge the inbox".to_owned(),
+        Deed::RemoveFailed { .. } => "remove failed inbox rows".to_owned(),
+    }
+}
+
+/// What is typed to run it.
+pub(super) const fn word(deed: &Deed) -> &'static str {
+    match deed {
+        Deed::Hold { .. } => "HOLD",
+        Deed::Release { .. } => "RELEASE",
+        Deed::Repair { .. } => "REPAIR",
+        Deed::Quarantine { .. } => "QUARANTINE",
+        Deed::Requeue { .. } => "REQUEUE",
+        Deed::PurgeOutbox { .. } | Deed::PurgeInbox { .. } => "PURGE",
+        Deed::RemoveFailed { .. } => "REMOVE",
+    }
+}
+
+/// How it is taken back, in a sentence.
+pub(super) const fn undo(deed: &Deed) -> &'static str {
+    match deed {
+        Deed::Hold { .. } => "release the outbox",
+        Deed::Release { .. } => "hold the outbox again, as far as it has not left by then",
+        Deed::Repair { .. } => "repair it again: the message as it was is kept",
+        Deed::Quarantine { .. } => "requeue the copy: it goes to the end of the line",
+        Deed::Requeue { .. } => "quarantine it again, until it has left; none once sent",
+        Deed::PurgeOutbox { .. } => "none; the messages are kept and can be requeued one by one",
+        Deed::PurgeInbox { .. } | Deed::RemoveFailed { .. } => {
+            "none; the rows as they were stand in the audit record"
+        }
+    }
+}
+
+/// The command line that does the same here: where the policy wants the context's name typed, `--yes` runs
+/// nothing.
+pub(super) fn twin(request: &Request, deed: &Deed, policy: &Policy) -> String {
+    let mut line = String::from("orderscope ");
+    // Writing to a string cannot fail.
+    let _ = match deed {
+        Deed::Hold { outbox } => write!(line, "messages hold {outbox}"),
+        Deed::Release { outbox } => write!(line, "messages release {outbox}"),
+        Deed::Repair { sequence, repair } => {
+            let _ = write!(line, "messages repair {sequence}");
+            for (option, text) in [
+                ("--destination", &repair.destination),
+                ("--headers", &repair.headers),
+                ("--properties", &repair.properties),
+            ] {
+                if let Some(text) = text {
+                    let _ = write!(line, " {option} {}", quoted(text));
+                }
+            }
+            // The text may be long and personal: it comes from a file.
+            if repair.body.is_some() { write!(line, " --body FILE") } else { Ok(()) }
+        }
+        Deed::Quarantine { sequence } => write!(line, "messages quarantine {sequence}"),
+        Deed::Requeue { source, name } => {
+            let _ = match source {
+                Source::Kept(number) => write!(line, "messages requeue {number}"),
+                Source::Given(_) => write!(line, "messages requeue --json FILE"),
+            };
+            if *name == Name::Same { Ok(()) } else { write!(line, " --new-id") }
+        }
+        Deed::PurgeOutbox { before } => write!(line, "messages purge --before {}", time(*before)),
+        Deed::PurgeInbox { before } => write!(line, "inbox purge --before {}", time(*before)),
+        Deed::RemoveFailed { before } => {
+            write!(line, "inbox remove-failed --before {}", time(*before))
+        }
+    };
+    if let Some(reason) = request.reason.as_deref() {
+        let _ = write!(line, " --reason {}", quoted(reason));
+    }
+    if policy.typed {
+        return line + " --confirm " + &quoted(&policy.phrase(word(deed)));
+    }
+    line + " --yes"
+}
+
+fn time(at: chrono::DateTime<chrono::Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What takes a deed back, as its record keeps it.
+pub(super) fn recorded(reverse: &Intent) -> Value {
+    match reverse {
+        Intent::Messages(Deed::Requeue { source: Source::Kept(number), .. }) => {
+            json!({ "requeue": number })
+        }
+        Intent::Messages(Deed::Quarantine { sequence }) => json!({ "quarantine": sequence }),
+        Intent::Messages(Deed::Hold { outbox }) => json!({ "hold": outbox }),
+        Intent::Messages(Deed::Release { outbox }) => json!({ "release": outbox }),
+        _ => Value::Null,
+    }
+}
+
+/// The same, read back.
+pub(super) fn read(recorded: &Value) -> Option<Intent> {
+    let (name, value) = recorded.as_object()?.iter().next()?;
+    let outbox = || Some(OutboxId(Uuid::try_parse(value.as_str()?).ok()?));
+    Some(Intent::Messages(match name.as_str() {
+        "requeue" => Deed::Requeue { source: Source::Kept(value.as_i64()?), name: Name::Same },
+        "quarantine" => Deed::Quarantine { sequence: value.as_i64()? },
+        "hold" => Deed::Hold { outbox: outbox()? },
+        "release" => Deed::Release { outbox: outbox()? },
+        _ => return None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::deed::Repair;
+
+    #[test]
+    fn a_twin_survives_the_shell_and_says_what_is_typed() {
+        let repair = Repair {
+            destination: Some("rabbitmq://h/it's".to_owned()),
+            body: Some("{}".to_owned()),
+            ..Repair::default()
+        };
+        let deed = Deed::Repair { sequence: 89, repair };
+        let request = Request {
+            id: Uuid::nil(),
+            intent: Intent::Messages(deed.clone()),
+            reason: Some("INC-7".to_owned()),
+            expect: None,
+        };
+        let typed = Policy { context: "prod".to_owned(), typed: true, ..Policy::default() };
+        for (policy, end) in [(Policy::default(), "--yes"), (typed, "--confirm 'REPAIR prod'")] {
+            assert_eq!(
+                twin(&request, &deed, &policy),
+                format!(
+                    "orderscope messages repair 89 --destination 'rabbitmq://h/it'\\''s' --body FILE \
+                     --reason INC-7 {end}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn what_takes_a_deed_back_is_read_from_its_record() {
+        let outbox = OutboxId(Uuid::from_u128(7));
+        let source = Source::Kept(3);
+        for deed in [
+            Deed::Requeue { source, name: Name::Same },
+            Deed::Quarantine { sequence: 89 },
+            Deed::Hold { outbox },
+            Deed::Release { outbox },
+        ] {
+            let intent = Intent::Messages(deed);
+            assert_eq!(read(&recorded(&intent)), Some(intent));
+        }
+        assert_eq!(read(&Value::Null), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! Deeds on messages from the key to the result, without a database: what is offered, asked for and shown.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    domain::{
+        deed::{Deed, Name, Repair, Source},
+        outbox::Delivery,
+    },
+    ops::plan::{Check, Done, Effect as Planned, Intent, Plan, Relied, Verdict},
+    tui::{
+        change,
+        shared::Place,
+        tests::{Desk, attached, frames, now},
+    },
+};
+
+const THERE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
+
+/// A console on Messages, unlocked.
+fn desk(width: u16, height: u16) -> Desk {
+    let mut desk = watching(width, height);
+    desk.unlock();
+    desk
+}
+
+fn plan(draft: &change::Draft) -> Plan {
+    let check = |verdict, text: &str| Check { verdict, text: text.to_owned() };
+    let effect = |table, change: &str| Planned {
+        table,
+        change: change.to_owned(),
+        before: None,
+        after: None,
+    };
+    Plan {
+        request: crate::ops::plan::Request {
+            id: Uuid::from_u128(7),
+            intent: draft.intent.clone(),
+            reason: draft.reason.clone(),
+            expect: None,
+        },
+        title: "quarantine message 88190".to_owned(),
+        made_at: now().utc,
+        checks: vec![
+            check(Verdict::Ok, "no delivery is in the middle of its outbox: its row is locked for this"),
+            check(
+                Verdict::Warn,
+                "pending means not recorded as delivered: after a crash it may be out all the same",
+            ),
+            check(Verdict::Ok, "it cannot leave as it is: the destination cannot be used"),
+        ],
+        effects: vec![
+            effect("outbox_message", "- seq 88190 UserCheckedOutIntegrationEvent"),
+            effect("kept_messages", "+ the whole message (quarantined)"),
+            effect("outbox_state", "unchanged; the service removes an empty one"),
+        ],
+        undo: "requeue the copy: it goes to the end of the line".to_owned(),
+        reverse: None,
+        twin: "orderscope messages quarantine 88190 --reason INC-7 --yes".to_owned(),
+        word: "QUARANTINE".to_owned(),
+        relied: Relied::default(),
+        statements: vec!["DELETE FROM public.outbox_message AS t WHERE t.\"sequence_number\" = 88190".to_owned()],
+    }
+}
+
+/// What a form came to, with its plan on the card.
+fn planned(desk: &mut Desk) -> change::Draft {
+    let (ticket, draft) = desk.changing(|request| match request {
+        change::Request::Plan { ticket, draft } => Some((*ticket, draft.clone())),
+        _ => None,
+    });
+    desk.change(change::Msg::Planned(ticket, Ok(Arc::new(plan(&draft)))));
+    draft
+}
+
+fn kept(number: i64, returned: Option<DateTime<Utc>>) -> Kept {
+    Kept {
+        number,
+        at: now().utc,
+        operation: Some(Uuid::from_u128(7)),
+        cause: "quarantined".to_owned(),
+        place: "outbox 0000".to_owned(),
+        message: None,
+        kinds: Some("urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent".to_owned()),
+        destination: Some("nowhere\u{1b}[2J".to_owned()),
+        bytes: 1_204,
+        returned,
+    }
+}
+
+#[test]
+fn nothing_is_done_by_hand_while_locked() {
+    let mut desk = watching(120, 36);
+    for key in ["x", "D", "K", "c"] {
+        desk.press(key);
+        assert!(!desk.app.change.is_open(), "{key}");
+        assert!(desk.shows("writes are locked: w unlocks"), "{key}");
+    }
+}
+
+#[test]
+fn the_menu_says_what_does_not_fit() {
+    let mut desk = desk(120, 36);
+    desk.press("x");
+    assert!(desk.shows("Change message 88,190"), "{}", desk.frame());
+    assert!(desk.shows("no copy is chosen"), "{}", desk.frame());
+    desk.press("e");
+    assert!(desk.shows("Change message 88,190"), "what is refused opens nothing");
+    frames!("acts", desk);
+    desk.press("esc");
+    // The key for commands leads to the same.
+    desk.press("c");
+    assert!(desk.shows("quarantine: take it out"));
+    // A service's database cannot hold.
+    let mut desk = Desk::new(120, 36).at(Place { barred: None, ..attached() });
+    desk.press("4");
+    answer(&mut desk, &stalled(0, 1_204), &page(0..3));
+    desk.unlock();
+    desk.press("x");
+    assert!(desk.shows("MassTransit knows no pause"), "{}", desk.frame());
+    desk.press("h");
+    assert!(desk.shows("Change message"), "{}", desk.frame());
+}
+
+#[test]
+fn a_quarantine_goes_from_key_to_plan_to_word_to_result_and_back() {
+    let mut desk = desk(120, 36);
+    desk.press("K");
+    assert!(desk.shows("Quarantine message 88,190"));
+    desk.types("INC-7");
+    desk.press("enter");
+    assert!(desk.shows("Planning"));
+    let draft = planned(&mut desk);
+    assert_eq!(draft.intent, Intent::Messages(Deed::Quarantine { sequence: 88_190 }));
+    assert_eq!(draft.reason.as_deref(), Some("INC-7"));
+    frames!("quarantine", desk);
+    desk.resize(120, 36);
+    desk.types("QUARANTINE");
+    desk.press("enter");
+    let (_, plan) = desk.run();
+    let back = Deed::Requeue { source: Source::Kept(3), name: Name::Same };
+    let done = Done {
+        id: plan.request.id,
+        audit: 12,
+        version: None,
+        repeated: false,
+        told: "message 88190 is out of the outbox, kept as copy 3".to_owned(),
+        reverse: Some(Intent::Messages(back.clone())),
+    };
+    desk.change(change::Msg::Ran(plan.request.id, Ok(done)));
+    assert!(desk.shows("kept as copy 3") && desk.shows("u takes it back"), "{}", desk.frame());
+    desk.press("esc");
+    desk.press("u");
+    let draft = planned(&mut desk);
+    assert_eq!(draft.intent, Intent::Messages(back));
+    assert!(draft.reverses);
+}
+
+#[test]
+fn a_repair_says_only_what_differs_and_refuses_what_would_not_leave() {
+    let mut desk = desk(120, 36);
+    desk.press("D");
+    assert!(desk.shows("bad exchange"), "what is there stands in the field: {}", desk.frame());
+    desk.press("tab tab tab tab enter");
+    assert!(desk.shows("nothing is changed"), "{}", desk.frame());
+    frames!("repair", desk);
+    desk.resize(120, 36);
+    desk.press("ctrl-u");
+    desk.types("http://nowhere");
+    desk.press("tab tab tab tab enter");
+    assert!(desk.shows("its scheme is not RabbitMQ's"), "{}", desk.frame());
+    desk.press("ctrl-u");
+    desk.types(THERE);
+    desk.press("tab tab tab tab enter");
+    let draft = planned(&mut desk);
+    let repair = Repair { destination: Some(THERE.to_owned()), ..Repair::default() };
+    assert_eq!(draft.intent, Intent::Messages(Deed::Repair { sequence: 88_190, repair }));
+}
+
+#[test]
+fn a_purge_takes_days() {
+    let mut desk = desk(120, 36);
+    desk.press("x p");
+    assert!(desk.shows("Purge delivered outboxes"));
+    desk.press("ctrl-u");
+    desk.types("0");
+    desk.press("tab enter");
+    assert!(desk.shows("a whole number of days"), "{}", desk.frame());
+    desk.press("ctrl-u");
+    desk.types("14");
+    desk.press("tab enter");
+    let draft = planned(&mut desk);
+    let Intent::Messages(Deed::PurgeOutbox { before }) = draft.intent else { panic!("{draft:?}") };
+    let age = desk.app.shared.now.utc - before;
+    assert_eq!(age.num_days(), 14);
+}
+
+#[test]
+fn copies_are_listed_and_put_back_under_either_id() {
+    let mut desk = desk(120, 36);
+    let rows = vec![kept(4, None), kept(3, Some(now().utc))];
+    let listed = Listed { kept: rows, ..Listed::default() };
+    desk.press("<");
+    answer(&mut desk, &stalled(30, 1_204), &listed);
+    assert!(desk.shows("Kept: taken out or changed by hand"), "{}", desk.frame());
+    frames!("kept", desk);
+    desk.resize(120, 36);
+    desk.press("x n enter");
+    let draft = planned(&mut desk);
+    let Intent::Messages(Deed::Requeue { source: Source::Kept(4), name: Name::New(_) }) = draft.intent
+    else {
+        panic!("{draft:?}")
+    };
+    desk.press("esc esc j x");
+    assert!(desk.shows("was put back already"), "{}", desk.frame());
+    desk.press("esc K");
+    assert!(desk.shows("no message is chosen"));
+}
+
+#[test]
+fn a_delivered_message_is_left_alone() {
+    let mut desk = desk(120, 36);
+    let mut listed = page(0..1);
+    listed.messages[0].delivery = Delivery::Delivered;
+    desk.press(">");
+    answer(&mut desk, &stalled(30, 1_204), &listed);
+    desk.press("K");
+    assert!(!desk.app.change.is_open());
+    assert!(desk.shows("is recorded as delivered: only a pending one"), "{}", desk.frame());
+}

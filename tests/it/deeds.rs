@@ -1,0 +1,150 @@
+//! The verbs that change messages by hand, run as a person or a script runs them.
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+
+use crate::{
+    support::{
+        fixture::{self, Schema},
+        postgres::{managed, pg18},
+    },
+    verbs::Home,
+};
+
+const BY: [&str; 5] = ["--operator", "mai", "--reason", "INC-7", "--yes"];
+const THERE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
+
+fn done(home: &Home, verb: &[&str]) -> Value {
+    home.json(&[verb, &BY].concat(), 0)
+}
+
+async fn count(options: &PgConnectOptions, sql: &'static str) -> i64 {
+    let mut conn = PgConnection::connect_with(options).await.unwrap();
+    sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap()
+}
+
+async fn sql(options: &PgConnectOptions, text: &str) {
+    let mut conn = PgConnection::connect_with(options).await.unwrap();
+    conn.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
+}
+
+/// The service's database with a poisonous head, attached.
+async fn service() -> (PgConnectOptions, Home) {
+    let options = fixture::own(pg18(), Schema::Marten9, "6-bad-destination").await;
+    let home = Home::on(&options);
+    let attach = ["attach", "--publisher", "service", "--yes", "--reason", "INC-7"];
+    assert_eq!(home.run(&attach).code, 0);
+    (options, home)
+}
+
+#[tokio::test]
+async fn the_head_is_quarantined_listed_and_requeued() {
+    let (options, home) = service().await;
+    let dry = home.run(&["messages", "quarantine", "89", "--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert!(dry.out.contains("PLAN  quarantine message 89") && dry.out.contains("preconditions"));
+    assert!(
+        dry.out.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) == 80),
+        "{}",
+        dry.out
+    );
+    let plan = home.json(&["messages", "quarantine", "89", "--dry-run"], 0);
+    assert_eq!(
+        (&plan["command"], &plan["word"]),
+        (&json!("QuarantineMessage"), &json!("QUARANTINE"))
+    );
+    assert_eq!(count(&options, "SELECT count(*) FROM orderscope.kept_messages").await, 0);
+    // Nobody says why, or there is nobody to ask.
+    home.refused(&["messages", "quarantine", "89", "--yes"], 2, &["--reason is needed"]);
+    home.refused(&["messages", "quarantine", "89", "--reason", "x"], 4, &["no terminal"]);
+    let first = done(&home, &["messages", "quarantine", "89", "--idempotency-key", "INC-7"]);
+    assert_eq!((&first["target"], &first["repeated"]), (&json!("seq 89"), &json!(false)));
+    let again = done(&home, &["messages", "quarantine", "89", "--idempotency-key", "INC-7"]);
+    assert_eq!((&again["audit"], &again["repeated"]), (&first["audit"], &json!(true)));
+    home.refused(
+        &[&["messages", "quarantine", "89"][..], &BY].concat(),
+        1,
+        &["delivered or purged"],
+    );
+    let copies = home.json(&["messages", "list", "--view", "kept"], 0);
+    let copy = copies[0]["copy"].as_i64().unwrap_or_else(|| panic!("{copies}")).to_string();
+    assert_eq!(copies[0]["cause"], "quarantined");
+    let message = copies[0]["message_id"].as_str().unwrap();
+    // By its number or by the message's id.
+    let back = done(&home, &["messages", "requeue", message]);
+    assert!(back["told"].as_str().unwrap().contains("waits in the outbox"), "{back}");
+    let twice = [&["messages", "requeue", &copy][..], &BY].concat();
+    home.refused(&twice, 4, &["was put back already"]);
+}
+
+#[tokio::test]
+async fn a_repair_from_the_command_line() {
+    let (options, home) = service().await;
+    let repair = |more: &[&str]| {
+        let words = [&["messages", "repair", "89"], more, &BY].concat();
+        home.run(&words)
+    };
+    assert_eq!(repair(&[]).code, 2);
+    let bad = repair(&["--destination", "nowhere"]);
+    assert!(bad.code == 4 && bad.err.contains("the destination would not do"), "{bad:?}");
+    let fine = repair(&["--destination", THERE, "--headers", "{}"]);
+    assert_eq!(fine.code, 0, "{fine:?}");
+    let now = "SELECT count(*) FROM outbox_message WHERE sequence_number = 89 AND headers = '{}'
+               AND destination_address LIKE 'rabbitmq://rabbitmq/BookWorm%'";
+    assert_eq!(count(&options, now).await, 1);
+    let held = home.run(&[&["messages", "hold", "89"][..], &BY].concat());
+    assert!(held.code == 4 && held.err.contains("MassTransit knows no pause"), "{held:?}");
+}
+
+#[tokio::test]
+async fn a_message_from_a_file_is_held_released_and_taken_out_again() {
+    let options = managed().await;
+    let home = Home::on(&options);
+    let id = "019aab5c-2ba6-7b40-9d2a-5e0c4b1f0007";
+    let message = json!({
+        "message_type": "urn:message:A:B",
+        "destination_address": THERE,
+        "body": { "messageId": id, "messageType": ["urn:message:A:B"], "message": {} },
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), message.to_string()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let made = done(&home, &["messages", "requeue", "--json", path]);
+    assert_eq!(made["target"], id);
+    let held = done(&home, &["messages", "hold", id]);
+    let listed = home.json(&["messages", "list", "--view", "held"], 0);
+    assert_eq!((&listed[0]["outbox"], &listed[0]["by"]), (&held["target"], &json!("mai")));
+    done(&home, &["messages", "release", id]);
+    done(&home, &["messages", "quarantine", id]);
+    assert_eq!(count(&options, "SELECT count(*) FROM outbox_state").await, 0);
+    std::fs::write(file.path(), "{}").unwrap();
+    let broken = [&["messages", "requeue", "--json", path][..], &BY].concat();
+    home.refused(&broken, 2, &["lacks a body"]);
+}
+
+#[tokio::test]
+async fn purging_goes_on_until_nothing_is_left() {
+    let options = managed().await;
+    sql(
+        &options,
+        "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
+             SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now() - interval '40 days', 3, now(),
+                 now() - interval '40 days' + n * interval '1 s' FROM generate_series(1, 1150) n",
+    )
+    .await;
+    let home = Home::on(&options);
+    let one = done(&home, &["inbox", "purge"]);
+    assert!(one["told"].as_str().unwrap().contains("650 more are due"), "{one}");
+    let all = home.run(&[&["inbox", "purge", "--all"][..], &BY].concat());
+    assert_eq!(all.code, 0, "{all:?}");
+    assert_eq!(count(&options, "SELECT count(*) FROM inbox_state").await, 0);
+    let records = "SELECT count(*) FROM orderscope.audit WHERE intent = 'PurgeInbox'";
+    assert_eq!(count(&options, records).await, 3);
+    home.refused(&[&["inbox", "purge"][..], &BY].concat(), 1, &["nothing of that age"]);
+    home.refused(&[&["messages", "purge"][..], &BY].concat(), 1, &["nothing of that age"]);
+    home.refused(
+        &[&["inbox", "remove-failed", "--before", "1s ago"][..], &BY].concat(),
+        4,
+        &["older than"],
+    );
+}
