@@ -28,7 +28,7 @@ use crate::support::{
     postgres::{Server, managed, pg15, pg18},
 };
 
-const CONSOLE: [&str; 6] = [
+const CONSOLE: [&str; 5] = [
     include_str!("../../../migrations/console/0001_database.sql"),
     include_str!("../../../migrations/console/0002_audit.sql"),
     include_str!("../../../migrations/console/0003_commands.sql"),
