@@ -30,12 +30,12 @@ pub async fn run(database: &Database) {
     let nth = |n: usize| &sample[n % sample.len()];
     let books = texts(
         db,
-        "SELECT DISTINCT book_id::text FROM order_items TABLESAMPLE SYSTEM (0.01) LIMIT 40",
+        "SELECT DISTINCT book_id::text FROM order_items TABLESAMPLE SYSTEM (0.01) REPEATABLE (1) LIMIT 40",
     )
     .await;
     let correlations = texts(
         db,
-        "SELECT correlation_id::text FROM mt_events TABLESAMPLE SYSTEM (0.1) \
+        "SELECT correlation_id::text FROM mt_events TABLESAMPLE SYSTEM (0.1) REPEATABLE (1) \
          WHERE length(correlation_id) >= 8 LIMIT 40",
     )
     .await;

@@ -105,7 +105,12 @@ fn scoped(given: &ErrorScope, settings: &Settings) -> Result<(Broker, Scope), Fa
     let scope = Scope {
         queues: queues.clone(),
         consumers: settings.consumers.clone(),
-        window: file.inbox_window.map(|seconds| TimeDelta::seconds(i64::from(seconds))),
+        // Where it is not said, the oldest delivered row tells.
+        window: settings
+            .file
+            .messages
+            .duplicate_window
+            .map(|seconds| TimeDelta::seconds(i64::from(seconds))),
         management: file.management.as_deref().map(Management::parse).transpose()?,
         limits: Limits { messages: u32::from(given.limit), ..Limits::default() },
     };

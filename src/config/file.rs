@@ -69,8 +69,6 @@ pub struct ErrorsFile {
     pub queues: Vec<String>,
     /// `http://HOST:PORT` of the broker's management interface. Default: it is not asked.
     pub management: Option<String>,
-    /// Seconds that the service keeps delivered inbox rows. Default: told from the oldest one.
-    pub inbox_window: Option<u32>,
 }
 
 /// One named database.

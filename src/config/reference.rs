@@ -121,12 +121,6 @@ pub const KEYS: &[KeyHelp] = &[
         "[errors]\nmanagement = \"http://mq.example:15672\"",
     ),
     key(
-        "errors.inbox_window",
-        "told from the oldest delivered row",
-        "Seconds that the service keeps delivered inbox rows (its duplicate detection window)",
-        "[errors]\ninbox_window = 1800",
-    ),
-    key(
         "relay.broker",
         "none: nothing is delivered",
         "The RabbitMQ broker that the relay delivers to; the password comes from ORDERSCOPE_AMQP_PASSWORD",

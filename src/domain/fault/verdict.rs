@@ -168,7 +168,7 @@ impl fmt::Display for Why {
                 second(since)
             ),
             Self::NoWindow => f.write_str(
-                "no inbox row, and how long the service keeps them is not known: set inbox_window",
+                "no inbox row, and how long the service keeps them is not known: set messages.duplicate_window",
             ),
             Self::NoTime => {
                 f.write_str("no inbox row, and no believable time of the failure to judge that by")
