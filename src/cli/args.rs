@@ -10,11 +10,11 @@ use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use broker::{
-    Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay, RunArgs,
+    Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay,
 };
 pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
 pub use write::{
-    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, WriteArgs,
+    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, RunArgs, WriteArgs,
 };
 
 /// A terminal operations console for event-sourced orders on PostgreSQL.

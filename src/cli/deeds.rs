@@ -120,7 +120,7 @@ async fn purge(
     loop {
         let intent = Intent::Messages(deed.clone());
         let outcome = write::with(global, settings, &args, async |_| Ok(intent)).await;
-        if !all || args.dry_run {
+        if !all || args.run.dry_run {
             return outcome;
         }
         match outcome {

@@ -1,4 +1,4 @@
-//! What every verb does that works with the broker and writes: reason, policy, database, record.
+//! What every verb does that writes: reason, policy, database.
 
 use super::{
     Failure, Outcome,
@@ -15,12 +15,26 @@ use crate::{
     session::{self, Session},
 };
 
-/// Opens the database for work of that name, sees it through, and leaves everything in order.
+/// Opens the database for work with the broker of that name, sees it through, and leaves everything in order.
 pub(super) async fn with(
     args: &RunArgs,
     global: &Global,
     settings: &Settings,
     intent: &str,
+    work: impl AsyncFnOnce(&Session, &Writer) -> Outcome,
+) -> Outcome {
+    opened(args, global, settings, async |session, writer| {
+        running::permitted(writer, intent)?;
+        work(session, writer).await
+    })
+    .await
+}
+
+/// Opens the database to write, does the work, and leaves everything in order.
+pub(super) async fn opened(
+    args: &RunArgs,
+    global: &Global,
+    settings: &Settings,
     work: impl AsyncFnOnce(&Session, &Writer) -> Outcome,
 ) -> Outcome {
     if !args.dry_run && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
@@ -36,10 +50,7 @@ pub(super) async fn with(
         let operator = Operator::new(global.operator.as_deref(), session.layout.role());
         let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;
         let writer = Writer::open(&session.db, operator, policy).await?;
-        let outcome = match running::permitted(&writer, intent) {
-            Ok(()) => work(&session, &writer).await,
-            Err(error) => Err(error.into()),
-        };
+        let outcome = work(&session, &writer).await;
         writer.close().await;
         outcome
     }

@@ -10,7 +10,7 @@ use super::{
     Failure, Outcome,
     args::{Buyer, EndArgs, Global, Order, WriteArgs},
     ask::{self, Said},
-    card, exit, given, input, open, order,
+    card, exit, input, order, running,
 };
 use crate::{
     config::{Settings, choose},
@@ -67,12 +67,12 @@ pub(super) async fn order(verb: Order, global: &Global, settings: &Settings) -> 
         }
         Order::Complete(args) => (args, |id, _| Command::CompleteOrder { id }),
         Order::Cancel(args) => {
-            if args.write.reason.is_none() {
+            if args.write.run.reason.is_none() {
                 return Err(Failure::usage("--reason is needed: why is the order cancelled?"));
             }
             let make: Make = |id, write| Command::CancelOrder {
                 id,
-                reason: write.reason.clone().unwrap_or_default(),
+                reason: write.run.reason.clone().unwrap_or_default(),
             };
             (args, make)
         }
@@ -108,39 +108,20 @@ pub(super) async fn with(
     args: &WriteArgs,
     make: impl AsyncFnOnce(&Session) -> Result<Intent, Failure>,
 ) -> Outcome {
-    if !args.dry_run && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
-        return Err(Failure::usage("--reason is needed: it goes on record"));
-    }
     let id = input::operation(args.idempotency_key.as_deref())?;
-    let context = choose(&given(global), settings)?;
-    let policy = session::policy(&context, settings, global.read_only);
-    if policy.read_only {
-        return Err(Error::ReadOnly.into());
-    }
-    let session = open::open(global, settings).await?;
-    let outcome = async {
-        let operator = Operator::new(global.operator.as_deref(), session.layout.role());
-        let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;
-        let writer = Writer::open(&session.db, operator, policy).await?;
-        let work = async {
-            let intent = make(&session).await?;
-            // A reason for cancelling is the command's own.
-            let own = matches!(intent, Intent::Command(Command::CancelOrder { .. }));
-            let request = Request {
-                id,
-                intent,
-                reason: args.reason.clone().filter(|_| !own),
-                expect: args.expect_version.map(Version),
-            };
-            act(&session, &writer, request, args).await
+    running::opened(&args.run, global, settings, async |session, writer| {
+        let intent = make(session).await?;
+        // A reason for cancelling is the command's own.
+        let own = matches!(intent, Intent::Command(Command::CancelOrder { .. }));
+        let request = Request {
+            id,
+            intent,
+            reason: args.run.reason.clone().filter(|_| !own),
+            expect: args.expect_version.map(Version),
         };
-        let outcome = work.await;
-        writer.close().await;
-        outcome
-    }
-    .await;
-    session.close().await;
-    outcome
+        act(session, writer, request, args).await
+    })
+    .await
 }
 
 async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteArgs) -> Outcome {
@@ -153,12 +134,12 @@ async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteA
         return tell(&repeated(&request, &before)?, &before.targets, intent.name(), form);
     }
     let plan = plan::plan(writer, request, Utc::now(), &stop).await?;
-    if args.dry_run {
+    if args.run.dry_run {
         card::print(&plan, writer, session.db.place(), form, &mut std::io::stdout().lock())?;
         return Ok(if plan.is_blocked() { exit::REFUSED } else { exit::FOUND });
     }
-    let said = Said { yes: args.yes, confirm: args.confirm.as_deref() };
-    if !args.yes && args.confirm.is_none() {
+    let said = Said { yes: args.run.yes, confirm: args.run.confirm.as_deref() };
+    if !args.run.yes && args.run.confirm.is_none() {
         let mut err = std::io::stderr().lock();
         card::print(&plan, writer, session.db.place(), Form::Table, &mut err)?;
     }

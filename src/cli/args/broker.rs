@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::OutputArg;
+use super::{OutputArg, RunArgs};
 
 /// How the relay runs.
 #[derive(Debug, Clone, Args)]
@@ -120,23 +120,6 @@ pub struct ErrorWork {
     pub rate: u16,
     #[command(flatten)]
     pub output: OutputArg,
-}
-
-/// Whether and why work with the broker is done.
-#[derive(Debug, Clone, Args)]
-pub struct RunArgs {
-    /// Only show what it would do; nothing is done, not even recorded
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Why; it goes on record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    /// What would be typed, where --yes is not enough: 'REPLAY prod'
-    #[arg(long, value_name = "TEXT")]
-    pub confirm: Option<String>,
 }
 
 /// What is delivered now.

@@ -4,23 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{OutputArg, WriteArgs};
+use super::{OutputArg, RunArgs, WriteArgs};
 
 /// What every one of them takes.
 #[derive(Debug, Clone, Args)]
 pub struct DeedArgs {
-    /// Only show what it would do; nothing is written, not even a record
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Why; it goes on record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    /// What would be typed, in contexts with typed confirmation: 'QUARANTINE prod'
-    #[arg(long, value_name = "TEXT")]
-    pub confirm: Option<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// The same key does it once, however often it is repeated: an id, or any text
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
@@ -30,8 +20,8 @@ pub struct DeedArgs {
 
 impl From<DeedArgs> for WriteArgs {
     fn from(args: DeedArgs) -> Self {
-        let DeedArgs { dry_run, reason, yes, confirm, idempotency_key, output } = args;
-        Self { dry_run, expect_version: None, reason, yes, confirm, idempotency_key, output }
+        let DeedArgs { run, idempotency_key, output } = args;
+        Self { run, expect_version: None, idempotency_key, output }
     }
 }
 

@@ -6,24 +6,31 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::OutputArg;
 
-/// What every command takes.
+/// Whether and why something is written.
 #[derive(Debug, Clone, Args)]
-pub struct WriteArgs {
+pub struct RunArgs {
     /// Only show what it would do; nothing is written, not even a record
     #[arg(long)]
     pub dry_run: bool,
-    /// Refuse if the order is not at this version
-    #[arg(long, value_name = "N")]
-    pub expect_version: Option<i64>,
     /// Why; it goes on record (when cancelling also into the event)
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
-    /// What would be typed, in contexts with typed confirmation: 'CANCEL prod'
+    /// What would be typed, where --yes is not enough: the word of the plan, and the context: 'CANCEL prod'
     #[arg(long, value_name = "TEXT")]
     pub confirm: Option<String>,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct WriteArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Refuse if the order is not at this version
+    #[arg(long, value_name = "N")]
+    pub expect_version: Option<i64>,
     /// The same key does it once, however often it is repeated: an id, or any text
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
