@@ -58,7 +58,10 @@ impl Error {
             Self::Demo(error) => {
                 !matches!(error, demo::Error::Database(_) | demo::Error::Planting(_))
             }
-            Self::Database(error) => matches!(error, Db::NotPermitted(_) | Db::MissingTable(_)),
+            Self::Database(error) => matches!(
+                error,
+                Db::NotPermitted(_) | Db::MissingTable(_) | Db::Pooled(_) | Db::PooledToo(_)
+            ),
             Self::NotOrders(_) => true,
         };
         if refused { 4 } else { 3 }
