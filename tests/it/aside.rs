@@ -289,7 +289,7 @@ async fn in_bulk_what_waits_is_replayed_as_it_was_and_what_is_done_discarded() {
         (&"duplicates".into(), &meant["operation"])
     );
     let mut conn = PgConnection::connect_with(&database).await.unwrap();
-    let after = "SELECT after::jsonb FROM orderscope.audit_entries ORDER BY number DESC LIMIT 1";
+    let after = "SELECT value::jsonb FROM orderscope.audit_values WHERE part = 'after' ORDER BY number DESC LIMIT 1";
     let after: Value = sqlx::query_scalar(after).fetch_one(&mut conn).await.unwrap();
     assert_eq!(after["became"]["done"].as_array().unwrap().len(), 5);
     assert_eq!(after["ended"], meant["operation"]);
