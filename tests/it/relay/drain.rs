@@ -65,7 +65,7 @@ async fn one_outbox_is_delivered_and_no_other() {
     assert!(list.iter().all(|entry| entry["intent"] == "DrainOutbox"), "{list:?}");
     assert_eq!(list[1]["reason"], "shop is closing");
     assert_eq!(list[1]["targets"], SECOND);
-    let after = "SELECT after::jsonb FROM orderscope.audit_entries ORDER BY number DESC LIMIT 1";
+    let after = "SELECT value::jsonb FROM orderscope.audit_values WHERE part = 'after' ORDER BY number DESC LIMIT 1";
     let mut conn = PgConnection::connect_with(&database).await.unwrap();
     let after: Value = sqlx::query_scalar(after).fetch_one(&mut conn).await.unwrap();
     assert_eq!(after["ended"], list[1]["operation"]);
