@@ -42,7 +42,8 @@ pub async fn lacking(
             }
         }
     }
-    sql.push("]");
+    // Nothing may be needed, and an empty array has no type of its own.
+    sql.push("]::boolean[]");
     let held: Vec<bool> = sql.build_query_scalar().fetch_one(conn).await?;
     let missing = needs.iter().zip(held).filter(|(_, held)| !held);
     Ok(missing.map(|(need, _)| need.told(layout)).collect())
