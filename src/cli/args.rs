@@ -9,12 +9,11 @@ mod write;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use broker::{
-    Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay,
-};
+pub use broker::{Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay};
 pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
 pub use write::{
-    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, RunArgs, WriteArgs,
+    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, RunArgs,
+    WriteArgs,
 };
 
 /// A terminal operations console for event-sourced orders on PostgreSQL.

@@ -13,7 +13,7 @@ use super::{
     card, exit, input, order, running,
 };
 use crate::{
-    config::{Settings, choose},
+    config::Settings,
     domain::{
         decide::{Command, Refusal},
         deed,
@@ -24,10 +24,9 @@ use crate::{
     ops::{
         audit::{self, Recorded},
         deeds,
-        operator::Operator,
         plan::{self, Done, Error, Intent, Request, Writer},
     },
-    session::{self, Session},
+    session::Session,
 };
 
 impl From<Error> for Failure {
