@@ -34,6 +34,9 @@ pub struct File {
     /// The broker's error queues.
     #[serde(default)]
     pub errors: ErrorsFile,
+    /// Commands that come as messages.
+    #[serde(default)]
+    pub commands: CommandsFile,
     /// Named databases.
     #[serde(default)]
     pub contexts: BTreeMap<String, ContextFile>,
@@ -71,6 +74,18 @@ pub struct ErrorsFile {
     pub management: Option<String>,
     /// Seconds that the service keeps delivered inbox rows. Default: told from the oldest one.
     pub inbox_window: Option<u32>,
+}
+
+/// `[commands]`: orders completed and cancelled by messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandsFile {
+    /// The queue they come in by. Default: none, nothing is consumed.
+    pub queue: Option<String>,
+    /// The message type that completes an order.
+    pub complete: Option<String>,
+    /// The message type that cancels an order.
+    pub cancel: Option<String>,
 }
 
 /// One named database.
