@@ -293,6 +293,7 @@ async fn broken_connections_lose_nothing_and_do_nothing_twice() {
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
     world.conn().await.execute(end).await.unwrap();
     wait("gone on", settled(8)).await;
+    assert!(run.settled() < ORDERS as u64, "it was too fast to be disturbed");
     broker.kill();
     broker.start().await;
     let completed = "SELECT count(*) FROM orders WHERE status = 2";
