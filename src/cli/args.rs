@@ -9,7 +9,10 @@ mod write;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use broker::{Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors, RELAY_HELP, Relay};
+pub use broker::{
+    CONSUME_HELP, Consume, Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors,
+    RELAY_HELP, Relay,
+};
 pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, RunArgs,
@@ -136,6 +139,12 @@ pub enum Verb {
     /// MassTransit, share the work. A message that cannot be delivered holds its own outbox only, and is told.
     #[command(after_help = RELAY_HELP)]
     Relay(Relay),
+    /// Complete and cancel orders as messages say
+    ///
+    /// Off unless commands.queue names a queue. Each message is run once, however often it comes. A refusal ends in
+    /// the queue's error queue; what may pass by itself is tried again.
+    #[command(after_help = CONSUME_HELP)]
+    Consume(Consume),
     /// The broker's error queues: what failed there, replayed or set aside
     #[command(subcommand)]
     Errors(Errors),

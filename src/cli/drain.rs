@@ -17,6 +17,7 @@ use super::{
 use crate::{
     config::{self, Settings},
     db::{
+        holds::{self, Held},
         ownership::Owner,
         relay::{self as table, Half, MOST_COUNTED},
     },
@@ -64,7 +65,9 @@ pub(super) async fn run(args: &Drain, global: &Global, settings: &Settings) -> O
         }
         agreed(args, &plan, session, writer)?;
         if plan.messages == 0 {
-            writeln!(std::io::stderr(), "nothing waits there")?;
+            let mut err = std::io::stderr().lock();
+            writeln!(err, "nothing waits there")?;
+            plan.notes.iter().try_for_each(|note| writeln!(err, "{note}"))?;
             return Ok(exit::NOTHING);
         }
         act(args, work, &plan, writer, form).await
@@ -97,18 +100,20 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
     let read = |scope: Scope| {
         session.db.read("messages drain", &stop, async move |conn| {
             let owner = crate::db::ownership::look(conn).await?;
+            let held = holds::held(conn).await?;
+            let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
             let waiting = match scope {
-                Scope::All => Some(no_time(table::waiting(conn, None).await?)),
-                Scope::Outbox(id) => Some(no_time(table::waiting(conn, Some(id)).await?)),
+                Scope::All => Some(no_time(table::waiting(conn, &ids, None).await?)),
+                Scope::Outbox(id) => Some(no_time(table::waiting(conn, &[], Some(id)).await?)),
                 Scope::Half(half) => {
                     let found = table::half_waiting(conn, half).await?;
                     found.map(|(messages, consumed)| (1, messages, Some(consumed)))
                 }
             };
-            Ok((owner, waiting))
+            Ok((owner, held, waiting))
         })
     };
-    let (owner, waiting) = read(work.scope).await?;
+    let (owner, held, waiting) = read(work.scope).await?;
     let (outboxes, messages, consumed) = waiting.unwrap_or_default();
     let mut plan = Plan {
         title: String::new(),
@@ -119,10 +124,16 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
         notes: vec![],
     };
     match work.scope {
-        Scope::All => "deliver everything that is pending".clone_into(&mut plan.title),
+        Scope::All => {
+            "deliver everything that is pending".clone_into(&mut plan.title);
+            if !held.is_empty() {
+                plan.notes.push(format!("{} outboxes are held by operators and stay", held.len()));
+            }
+        }
         Scope::Outbox(id) => {
             plan.title = format!("deliver outbox {id}");
             plan.targets = vec![id.to_string()];
+            plan.blocked = held.iter().find(|held| held.outbox.0 == id).map(by_hand);
         }
         Scope::Half(half) => {
             plan.title = format!("deliver for consumer {}", half.consumer_id);
@@ -146,6 +157,11 @@ async fn plan(session: &Session, work: &relay::Settings) -> Result<Plan, Failure
             .to_owned(),
     );
     Ok(plan)
+}
+
+/// Why a held outbox is not delivered.
+fn by_hand(held: &Held) -> String {
+    format!("it is held by {} since {}; release it first", held.by, held.at.format("%F %T UTC"))
 }
 
 const fn no_time((outboxes, messages): (i64, i64)) -> (i64, i64, Option<chrono::DateTime<Utc>>) {

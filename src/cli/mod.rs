@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod card;
 mod console;
+mod consume;
 mod db;
 mod deeds;
 mod demo;
@@ -141,6 +142,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Messages(verb)) => Box::pin(messages::run(verb, global, &settings)).await,
         Some(Verb::Inbox(verb)) => messages::inbox(verb, global, &settings).await,
         Some(Verb::Relay(verb)) => Box::pin(relay::run(verb, global, &settings)).await,
+        Some(Verb::Consume(verb)) => Box::pin(consume::run(verb, global, &settings)).await,
         Some(Verb::Errors(verb)) => Box::pin(errors::run(verb, global, &settings)).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
         Some(Verb::Migrate) => open::migrate(global, &settings).await,

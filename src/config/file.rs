@@ -34,6 +34,9 @@ pub struct File {
     /// The broker's error queues.
     #[serde(default)]
     pub errors: ErrorsFile,
+    /// Commands that come as messages.
+    #[serde(default)]
+    pub commands: CommandsFile,
     /// Named databases.
     #[serde(default)]
     pub contexts: BTreeMap<String, ContextFile>,
@@ -69,6 +72,18 @@ pub struct ErrorsFile {
     pub queues: Vec<String>,
     /// `http://HOST:PORT` of the broker's management interface. Default: it is not asked.
     pub management: Option<String>,
+}
+
+/// `[commands]`: orders completed and cancelled by messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandsFile {
+    /// The queue they come in by. Default: none, nothing is consumed.
+    pub queue: Option<String>,
+    /// The message type that completes an order.
+    pub complete: Option<String>,
+    /// The message type that cancels an order.
+    pub cancel: Option<String>,
 }
 
 /// One named database.

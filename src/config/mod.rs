@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 
 pub use self::{
     database::{Context, Given, Server, Target, choose},
-    file::{ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
+    file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };
@@ -21,6 +21,7 @@ use crate::domain::{
     decide::{COMMANDS, OPERATIONS},
     deed::DEEDS,
     diagnosis::Thresholds,
+    inbound::{Commands, Kind},
     zone::Zone,
 };
 
@@ -60,6 +61,8 @@ pub struct Settings {
     pub thresholds: Thresholds,
     /// Names for the ids of consumers.
     pub consumers: Vec<Consumer>,
+    /// Where commands come in as messages, if anywhere.
+    pub commands: Option<Commands>,
 }
 
 impl Settings {
@@ -76,9 +79,13 @@ impl Settings {
         let keys = file.keys.clone();
         allowed(&file, &path)?;
         let thresholds = thresholds(&file.messages);
-        let consumers =
+        let mut consumers: Vec<Consumer> =
             file.messages.consumers.iter().map(|name| consumer(name)).collect::<Result<_, _>>()?;
-        Ok(Self { path, file, zone, interval, keys, thresholds, consumers })
+        let commands = commands(&file.commands)?;
+        if let Some(commands) = &commands {
+            consumers.extend([Kind::Complete, Kind::Cancel].map(|kind| commands.consumer(kind)));
+        }
+        Ok(Self { path, file, zone, interval, keys, thresholds, consumers, commands })
     }
 }
 
@@ -105,6 +112,24 @@ fn consumer(name: &str) -> Result<Consumer, Error> {
         why: error.to_string(),
     };
     name.parse().map_err(bad)
+}
+
+fn commands(file: &CommandsFile) -> Result<Option<Commands>, Error> {
+    let Some(queue) = &file.queue else { return Ok(None) };
+    let or = |given: &Option<String>, usual: &str| given.clone().unwrap_or(usual.to_owned());
+    let commands = Commands {
+        queue: queue.clone(),
+        complete: or(&file.complete, Commands::COMPLETE),
+        cancel: or(&file.cancel, Commands::CANCEL),
+    };
+    match commands.wrong() {
+        None => Ok(Some(commands)),
+        Some(why) => Err(Error::Value {
+            what: "commands",
+            value: format!("{}, {}", commands.complete, commands.cancel),
+            why: why.to_owned(),
+        }),
+    }
 }
 
 /// A misspelt command would silently stay forbidden.

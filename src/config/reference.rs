@@ -158,6 +158,24 @@ pub const KEYS: &[KeyHelp] = &[
         "[relay]\nhold_returned = true",
     ),
     key(
+        "commands.queue",
+        "none: no commands are consumed",
+        "The queue by which `orderscope consume` takes commands that come as messages; it is made where it is missing",
+        "[commands]\nqueue = \"orderscope-commands\"",
+    ),
+    key(
+        "commands.complete",
+        "urn:message:Orderscope.Contracts:CompleteOrder",
+        "The message type that completes an order",
+        "[commands]\ncomplete = \"urn:message:Shop.Contracts:CompleteOrder\"",
+    ),
+    key(
+        "commands.cancel",
+        "urn:message:Orderscope.Contracts:CancelOrder",
+        "The message type that cancels an order",
+        "[commands]\ncancel = \"urn:message:Shop.Contracts:CancelOrder\"",
+    ),
+    key(
         "contexts.NAME.url",
         "the PG* variables",
         "Where a named database is; the password comes from PGPASSWORD or a pass file",

@@ -101,13 +101,19 @@ pub async fn is_pending(
     Ok(sqlx::query_scalar(sql).bind(held).bind(only).fetch_one(conn).await?)
 }
 
-/// How much waits in how many outboxes, counted up to [`MOST_COUNTED`] messages; with `only`, in that one.
-pub async fn waiting(conn: &mut PgConnection, only: Option<Uuid>) -> Result<(i64, i64), Error> {
+/// How much waits in how many outboxes, counted up to [`MOST_COUNTED`] messages, leaving out `held`; with `only`,
+/// in that one.
+pub async fn waiting(
+    conn: &mut PgConnection,
+    held: &[Uuid],
+    only: Option<Uuid>,
+) -> Result<(i64, i64), Error> {
     let sql = "SELECT count(DISTINCT outbox_id), count(*) FROM (SELECT s.outbox_id \
          FROM public.outbox_state s JOIN public.outbox_message m ON m.outbox_id = s.outbox_id \
            AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
-         WHERE s.delivered IS NULL AND ($1::uuid IS NULL OR s.outbox_id = $1) LIMIT $2) waiting";
-    Ok(sqlx::query_as(sql).bind(only).bind(MOST_COUNTED).fetch_one(conn).await?)
+         WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
+           AND ($2::uuid IS NULL OR s.outbox_id = $2) LIMIT $3) waiting";
+    Ok(sqlx::query_as(sql).bind(held).bind(only).bind(MOST_COUNTED).fetch_one(conn).await?)
 }
 
 /// Counting stops here.

@@ -18,6 +18,7 @@ pub mod fault;
 pub mod fold;
 pub mod id;
 pub mod id_clock;
+pub mod inbound;
 pub mod mask;
 pub mod moment;
 pub mod money;

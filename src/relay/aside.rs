@@ -295,20 +295,20 @@ impl Taken {
 /// Hands out the message at the head without removing it.
 async fn take(channel: &Channel, queue: &str, wait: Duration) -> Result<Option<Taken>, Error> {
     let got = within(wait, channel.basic_get(short(queue), BasicGetOptions::default())).await?;
-    Ok(got.map(|got| {
-        let delivery = got.delivery;
-        let properties = &delivery.properties;
-        let text =
-            |value: &Option<ShortString>| value.as_ref().map(|text| text.as_str().to_owned());
-        let raw = Raw {
-            queue: queue.to_owned(),
-            message_id: text(properties.message_id()),
-            content_type: text(properties.content_type()),
-            headers: properties.headers().as_ref().map(table).unwrap_or_default(),
-            body: delivery.data.clone(),
-        };
-        Taken { raw, delivery }
-    }))
+    Ok(got.map(|got| Taken { raw: raw(queue, &got.delivery), delivery: got.delivery }))
+}
+
+/// A message as it is read.
+pub(super) fn raw(queue: &str, delivery: &Delivery) -> Raw {
+    let properties = &delivery.properties;
+    let text = |value: &Option<ShortString>| value.as_ref().map(|text| text.as_str().to_owned());
+    Raw {
+        queue: queue.to_owned(),
+        message_id: text(properties.message_id()),
+        content_type: text(properties.content_type()),
+        headers: properties.headers().as_ref().map(table).unwrap_or_default(),
+        body: delivery.data.clone(),
+    }
 }
 
 /// The properties a message had before it failed. A user id other than ours would be refused (406).
@@ -324,7 +324,7 @@ fn without_fault(properties: &BasicProperties, user: &str) -> BasicProperties {
         kept = kept.with_headers(table);
     }
     let foreign = properties.user_id().as_ref().is_some_and(|id| id.as_str() != user);
-    if foreign { without_user(&kept) } else { kept }
+    if foreign { without_user(&kept, true) } else { kept }
 }
 
 /// Whether MassTransit adds the header when it gives a message up, or a quorum queue when it hands one out.
@@ -335,8 +335,8 @@ fn tells_of_failure(name: &str) -> bool {
         || name.starts_with("MT-Host-")
 }
 
-/// There is no way to unset a property, so all others are set anew.
-fn without_user(properties: &BasicProperties) -> BasicProperties {
+/// There is no way to unset a property, so all others are set anew; the time to live too if it `expires`.
+pub(super) fn without_user(properties: &BasicProperties, expires: bool) -> BasicProperties {
     let mut out = BasicProperties::default();
     if let Some(value) = properties.headers() {
         out = out.with_headers(value.clone());
@@ -350,12 +350,14 @@ fn without_user(properties: &BasicProperties) -> BasicProperties {
     if let Some(value) = properties.timestamp() {
         out = out.with_timestamp(*value);
     }
-    let texts: [(&Option<ShortString>, Setter); 8] = [
+    if let Some(value) = properties.expiration().as_ref().filter(|_| expires) {
+        out = out.with_expiration(value.clone());
+    }
+    let texts: [(&Option<ShortString>, Setter); 7] = [
         (properties.content_type(), BasicProperties::with_content_type),
         (properties.content_encoding(), BasicProperties::with_content_encoding),
         (properties.correlation_id(), BasicProperties::with_correlation_id),
         (properties.reply_to(), BasicProperties::with_reply_to),
-        (properties.expiration(), BasicProperties::with_expiration),
         (properties.message_id(), BasicProperties::with_message_id),
         (properties.kind(), BasicProperties::with_type),
         (properties.app_id(), BasicProperties::with_app_id),
@@ -396,7 +398,7 @@ fn plain(value: &AMQPValue) -> Value {
     }
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     wait: Duration,
     work: impl Future<Output = Result<T, lapin::Error>>,
 ) -> Result<T, Error> {
@@ -406,6 +408,6 @@ async fn within<T>(
     }
 }
 
-fn silent(wait: Duration) -> Error {
+pub(super) fn silent(wait: Duration) -> Error {
     Error::Lost(format!("no answer within {} s", wait.as_secs_f32()))
 }

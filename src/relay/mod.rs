@@ -1,9 +1,10 @@
 //! RabbitMQ publishing in MassTransit's wire format: which broker, what can go wrong, one confirmed
-//! channel, how long to wait before trying again, and what lies in the error queues.
+//! channel, how long to wait before trying again, what lies in the error queues, and where commands come in.
 
 mod aside;
 mod backoff;
 mod broker;
+mod endpoint;
 mod error;
 mod management;
 mod publisher;
@@ -11,6 +12,7 @@ mod publisher;
 pub use aside::{Aside, Limits, Look, Standing, Taken, Walk};
 pub use backoff::Backoff;
 pub use broker::Broker;
+pub use endpoint::{Endpoint, Handed};
 pub use error::Error;
 pub use management::{Listed, Management};
 pub use publisher::{Confirmed, Pending, Publisher};

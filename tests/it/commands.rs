@@ -8,4 +8,4 @@ mod inbox;
 mod killed;
 mod plans;
 mod races;
-mod world;
+pub mod world;

@@ -14,6 +14,7 @@ mod audit;
 mod chain;
 mod commanding;
 mod commands;
+mod consumer;
 mod deeds;
 mod demo;
 mod docs;

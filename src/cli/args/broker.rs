@@ -29,6 +29,31 @@ Examples:
   orderscope relay                # until it is stopped
   orderscope relay --until-empty  # 5 when something is held, 3 when a server cannot be reached";
 
+/// How commands are consumed.
+#[derive(Debug, Clone, Args)]
+pub struct Consume {
+    /// End when the queue is empty, or at the first trouble
+    #[arg(long)]
+    pub once: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// What would be typed, where --yes is not enough: 'CONSUME prod'
+    #[arg(long, value_name = "TEXT")]
+    pub confirm: Option<String>,
+    /// The broker, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
+    #[arg(long, value_name = "URL")]
+    pub amqp_url: Option<String>,
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+/// Told under `consume --help`.
+pub const CONSUME_HELP: &str = "\
+Examples:
+  orderscope consume --yes         # until it is stopped
+  orderscope consume --yes --once  # 5 when something was refused, 3 when a server cannot be reached";
+
 #[derive(Debug, Subcommand)]
 pub enum Errors {
     /// Every message in the error queues, told apart by the inbox

@@ -21,6 +21,10 @@ pub async fn lacking(
     layout: &Layout,
     needs: &[Need],
 ) -> Result<Vec<String>, Error> {
+    if needs.is_empty() {
+        // The server could not tell the type of an empty array.
+        return Ok(vec![]);
+    }
     let mut sql = QueryBuilder::<Postgres>::new("SELECT ARRAY[");
     let mut held = sql.separated(", ");
     for need in needs {

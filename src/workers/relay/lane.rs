@@ -228,7 +228,9 @@ impl<'a> Lane<'a> {
             return false;
         }
         let Some(conn) = &mut self.database else { return false };
-        let known = self.shared.held(|held| held.known());
+        let mut known = self.shared.held(|held| held.known());
+        let Ok(by_hand) = db::holds::held(conn).await else { return false };
+        known.extend(by_hand.into_iter().map(|held| held.outbox.0));
         let pending = match self.shared.settings.scope {
             Scope::All => db::relay::is_pending(conn, &known, None).await,
             Scope::Outbox(id) => db::relay::is_pending(conn, &known, Some(id)).await,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{Error, NobodyListens, Scope, Shared, lane::journal_error};
 use crate::{
     db::{
+        holds,
         ownership::{self, Owner},
         relay::{self as table, Delivered, Progress, Row},
     },
@@ -95,6 +96,8 @@ impl Pass {
         apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
+        // Those of operators are left out here already, or they could fill the whole page.
+        apart.extend(holds::held(&mut tx).await?.into_iter().map(|held| held.outbox.0));
         let (only, half) = match scope {
             Scope::All => (None, None),
             Scope::Outbox(id) => (Some(id), None),
@@ -110,6 +113,12 @@ impl Pass {
         };
         // Another lane may have given one up after it was asked for; it said so before it let it go.
         shared.late(|late| open.retain(|open| !late.contains(&open.outbox_id)));
+        if !open.is_empty() && holds::is_known(&mut tx).await? {
+            // Only now does the lock keep a new hold out.
+            let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
+            let held = holds::among(&mut tx, &ids).await?;
+            open.retain(|open| !held.contains(&open.outbox_id));
+        }
         if open.is_empty() {
             tx.rollback().await.map_err(crate::db::Error::from)?;
             let owner = Some(allowed(shared, ownership::look(conn).await?)?);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::{Connection, Executor, PgConnection};
 
-use super::{EXCHANGE, PENDING, QUEUE, count, plant};
+use super::{EXCHANGE, PENDING, QUEUE, count, plant, recorded, settings, until_empty};
 use crate::{
     support::{
         postgres::managed,
@@ -65,7 +65,8 @@ async fn one_outbox_is_delivered_and_no_other() {
     assert!(list.iter().all(|entry| entry["intent"] == "DrainOutbox"), "{list:?}");
     assert_eq!(list[1]["reason"], "shop is closing");
     assert_eq!(list[1]["targets"], SECOND);
-    let after = "SELECT value::jsonb FROM orderscope.audit_values WHERE part = 'after' ORDER BY number DESC LIMIT 1";
+    let after = "SELECT value::jsonb FROM orderscope.audit_values WHERE part = 'after'
+                 ORDER BY number DESC LIMIT 1";
     let mut conn = PgConnection::connect_with(&database).await.unwrap();
     let after: Value = sqlx::query_scalar(after).fetch_one(&mut conn).await.unwrap();
     assert_eq!(after["ended"], list[1]["operation"]);
@@ -93,5 +94,42 @@ async fn what_cannot_be_delivered_is_told_and_kept() {
     assert_eq!(done.code, 5, "{done:?}");
     assert!(done.err.contains("no destination address"), "{done:?}");
     assert_eq!(count(&database, PENDING).await, 2);
+    assert_eq!(broker.take(QUEUE).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_holds_stays_until_it_is_released() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant(&database, 3, 2).await;
+    let home = Home::on(&database);
+    let by = ["--operator", "mai", "--reason", "CB-91", "--yes"];
+    let deed = |verb: &str| home.run(&[&["messages", verb, SECOND][..], &by].concat());
+    let held = deed("hold");
+    assert_eq!(held.code, 0, "{held:?}");
+
+    let mut relay = settings(&database, &broker);
+    // One place in a pass: the held outbox may not take it from others.
+    relay.most.outboxes = 1;
+    let stats = until_empty(relay.clone()).await.unwrap();
+    assert_eq!((recorded(&stats), stats.held.len()), (4, 0), "{stats:?}");
+    let ids: Vec<_> =
+        broker.take(QUEUE).await.iter().map(crate::support::rabbitmq::Taken::id).collect();
+    assert!(ids.len() == 4 && ids.iter().all(|id| !id.ends_with("000000000002")), "{ids:?}");
+    assert_eq!(count(&database, PENDING).await, 2);
+
+    let reasoned = ["--yes", "--reason", "x"];
+    let one = drain(&home, &broker, &[&["--outbox", SECOND][..], &reasoned].concat());
+    assert_eq!(one.code, 4, "{one:?}");
+    assert!(one.err.contains("it is held by mai"), "{one:?}");
+    let all = drain(&home, &broker, &[&["--all"][..], &reasoned].concat());
+    assert_eq!(all.code, 1, "{all:?}");
+    assert!(all.err.contains("1 outboxes are held by operators"), "{all:?}");
+    assert_eq!(count(&database, PENDING).await, 2);
+
+    let released = deed("release");
+    assert_eq!(released.code, 0, "{released:?}");
+    let stats = until_empty(relay).await.unwrap();
+    assert_eq!(recorded(&stats), 2, "{stats:?}");
     assert_eq!(broker.take(QUEUE).await.len(), 2);
 }

@@ -1,0 +1,131 @@
+//! `orderscope consume`: commands that come as messages, run as an operator's are.
+
+use std::{io::Write, sync::Arc};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Failure, Outcome,
+    args::{self, Global},
+    ask::{self, Said},
+    exit, given, open,
+};
+use crate::{
+    config::{self, Settings, choose},
+    domain::report::{Cell, Form, Table},
+    ops::{
+        operator::Operator,
+        plan::{self, Writer},
+        running,
+    },
+    relay::Broker,
+    session::{self, Session},
+    workers::consumer::{self, Error, Stats, Until},
+};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Database(error) => error.into(),
+            Error::Broker(error) => error.into(),
+            Error::Later(error) => Self {
+                code: Self::from(error.clone()).code,
+                message: Error::Later(error).to_string(),
+            },
+        }
+    }
+}
+
+pub(super) async fn run(verb: args::Consume, global: &Global, settings: &Settings) -> Outcome {
+    let Some(commands) = settings.commands.clone() else {
+        return Err(Failure::usage(format!(
+            "no queue is named: commands.queue in {} says where commands come in",
+            settings.path.display()
+        )));
+    };
+    let (url, password) = config::broker(verb.amqp_url.as_deref(), settings)?;
+    let broker = Broker::parse(&url, password)?;
+    let context = choose(&given(global), settings)?;
+    let policy = session::policy(&context, settings, global.read_only);
+    if policy.read_only {
+        return Err(plan::Error::ReadOnly.into());
+    }
+    let session = open::open(global, settings).await?;
+    let mut work = consumer::Settings::new(broker, commands);
+    work.limits = open::limits(settings);
+    let outcome = async {
+        let operator = Operator::new(global.operator.as_deref(), session.layout.role());
+        let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;
+        let writer = Writer::open(&session.db, operator, policy).await?;
+        let ended = consume(&verb, work, &session, &writer, settings).await;
+        writer.close().await;
+        ended
+    }
+    .await;
+    session.close().await;
+    outcome
+}
+
+async fn consume(
+    verb: &args::Consume,
+    mut work: consumer::Settings,
+    session: &Session,
+    writer: &Writer,
+    settings: &Settings,
+) -> Outcome {
+    // One that may not would send every message to the error queue.
+    for command in ["CompleteOrder", "CancelOrder"] {
+        running::permitted(writer, command)?;
+    }
+    let said = Said { yes: verb.yes, confirm: verb.confirm.as_deref() };
+    ask::confirmed(said, writer.policy(), "CONSUME")?;
+    let kept = settings.file.relay.keep_days.is_some_and(|days| days > 0);
+    work.copies = session.layout.is_managed() || kept;
+    let until = if verb.once { Until::Empty } else { Until::Told };
+    let stats = drive(&work, writer, until).await?;
+    table(&stats).print(Form::from(verb.output.output), &mut std::io::stdout().lock())?;
+    Ok(if stats.refused + stats.skipped > 0 { exit::PARTIAL } else { exit::FOUND })
+}
+
+/// Runs it, telling what hinders it, until it ends or a signal comes.
+async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Result<Stats, Failure> {
+    let stop = CancellationToken::new();
+    let (sender, receiver) = watch::channel(Stats::default());
+    let clock = Arc::new(chrono::Utc::now);
+    let mut run = std::pin::pin!(consumer::run(work, writer, until, clock, stop.clone(), sender));
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut telling = std::pin::pin!(tell(receiver));
+    loop {
+        tokio::select! {
+            ended = &mut run => return Ok(ended?),
+            _ = interrupt.recv() => stop.cancel(),
+            _ = terminate.recv() => stop.cancel(),
+            () = &mut telling => {}
+        }
+    }
+}
+
+/// Tells what hinders it, when that changes.
+async fn tell(mut stats: watch::Receiver<Stats>) {
+    let mut told = None;
+    while stats.changed().await.is_ok() {
+        let trouble = stats.borrow_and_update().trouble.clone();
+        if let Some(line) = trouble.as_ref().filter(|_| trouble != told) {
+            // Nobody may be listening any more; the work goes on.
+            let _ = writeln!(std::io::stderr(), "{}", crate::domain::text::clean(line));
+        }
+        told = trouble;
+    }
+    std::future::pending::<()>().await;
+}
+
+fn table(stats: &Stats) -> Table {
+    let columns = vec!["handled", "done before", "refused", "skipped", "put back"];
+    let row = [stats.handled, stats.duplicates, stats.refused, stats.skipped, stats.again];
+    Table { columns, rows: vec![row.into_iter().map(Cell::number).collect()] }
+}

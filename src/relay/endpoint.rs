@@ -1,0 +1,228 @@
+//! A queue that commands come in by: declared as MassTransit declares a receive endpoint, taken from with a bound,
+//! each message settled by hand.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use lapin::{
+    Channel, Confirmation, Connection, ConnectionProperties, Consumer, ExchangeKind,
+    message::Delivery,
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions,
+        BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, ExchangeBindOptions,
+        ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable},
+};
+
+use super::{
+    Broker, Error,
+    aside::{raw, silent, within, without_user},
+    publisher::short,
+};
+use crate::domain::{address::Address, fault::Raw};
+
+/// An open connection that takes from one queue. What was handed out and not settled goes back when it ends.
+#[derive(Debug)]
+pub struct Endpoint {
+    connection: Connection,
+    taking: Channel,
+    sending: Channel,
+    /// None where messages are asked for one by one.
+    stream: Option<Consumer>,
+    queue: String,
+    address: String,
+    wait: Duration,
+}
+
+/// A message that was handed out and is not settled.
+#[derive(Debug)]
+pub struct Handed {
+    pub raw: Raw,
+    delivery: Delivery,
+}
+
+impl Endpoint {
+    /// Connects and declares the queue, its exchange, and the exchanges of the message types bound to that.
+    /// With `prefetch` so many messages at most are handed out as they come; without, each is asked for.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached, refuses the login, or has the queue with other properties.
+    pub async fn open(
+        broker: &Broker,
+        queue: &str,
+        types: &[&str],
+        prefetch: Option<u16>,
+        wait: Duration,
+    ) -> Result<Self, Error> {
+        let own = Address::parse(&format!("exchange:{queue}")).map_err(|why| Error::Mismatch {
+            what: format!("queue {queue:?}"),
+            why: why.to_string(),
+        })?;
+        let place = broker.place();
+        let properties =
+            ConnectionProperties::default().with_connection_name("orderscope/consumer".into());
+        let opening = Connection::connect_uri(broker.uri(), properties);
+        let connection = match tokio::time::timeout(wait, opening).await {
+            Ok(opened) => {
+                opened.map_err(|error| Error::connecting(&error, &place, broker.user()))?
+            }
+            Err(_) => {
+                let why = format!("no answer within {} s", wait.as_secs_f32());
+                return Err(Error::Unreachable { place, why });
+            }
+        };
+        let taking = within(wait, connection.create_channel()).await?;
+        let sending = within(wait, connection.create_channel()).await?;
+        within(wait, sending.confirm_select(ConfirmSelectOptions::default())).await?;
+        let (queue, address) = (queue.to_owned(), own.written(&broker.home()));
+        let mut endpoint = Self { connection, taking, sending, stream: None, queue, address, wait };
+        endpoint.declare(&endpoint.queue).await?;
+        for name in types {
+            endpoint.bind(name).await?;
+        }
+        if let Some(prefetch) = prefetch {
+            let taking = &endpoint.taking;
+            within(wait, taking.basic_qos(prefetch, BasicQosOptions::default())).await?;
+            let name = short(&endpoint.queue);
+            let options = BasicConsumeOptions::default();
+            let begun = taking.basic_consume(name, short(""), options, FieldTable::default());
+            endpoint.stream = Some(within(wait, begun).await?);
+        }
+        Ok(endpoint)
+    }
+
+    /// The queue's address, as MassTransit writes it.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether it can go on.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let channels = [&self.taking, &self.sending];
+        self.connection.status().connected()
+            && channels.iter().all(|channel| channel.status().connected())
+    }
+
+    /// The next message: as soon as there is one, or, where each is asked for, none at the end of the queue.
+    ///
+    /// # Errors
+    /// When the connection breaks or the queue is gone; everything unsettled is back in the queue.
+    pub async fn next(&mut self) -> Result<Option<Handed>, Error> {
+        let delivery = match &mut self.stream {
+            Some(stream) => match stream.next().await {
+                Some(next) => Some(next.map_err(|error| Error::Lost(error.to_string()))?),
+                None => return Err(Error::Lost("the broker stopped handing out".to_owned())),
+            },
+            None => {
+                let asked = self.taking.basic_get(short(&self.queue), BasicGetOptions::default());
+                within(self.wait, asked).await?.map(|got| got.delivery)
+            }
+        };
+        Ok(delivery.map(|delivery| Handed { raw: raw(&self.queue, &delivery), delivery }))
+    }
+
+    /// Removes a message from the queue: what it wanted is done, or it is somewhere else now.
+    ///
+    /// # Errors
+    /// When the connection broke before: it comes again.
+    pub async fn ack(&self, handed: Handed) -> Result<(), Error> {
+        let settling = handed.delivery.acker.ack(BasicAckOptions::default());
+        if within(self.wait, settling).await? {
+            Ok(())
+        } else {
+            Err(Error::Lost("the channel ended before the message was settled".to_owned()))
+        }
+    }
+
+    /// Puts a message back: it is handed out again, here or elsewhere.
+    ///
+    /// # Errors
+    /// When the connection broke: it is back then, too.
+    pub async fn give_back(&self, handed: Handed) -> Result<(), Error> {
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        within(self.wait, handed.delivery.acker.nack(options)).await.map(|_| ())
+    }
+
+    /// Copies a message to `<queue><ending>`, body and properties unchanged but for these headers and its time
+    /// to live, and waits for the confirm. It stays where it was until it is acknowledged.
+    ///
+    /// # Errors
+    /// When the broker did not take it.
+    pub async fn copy_aside(
+        &self,
+        handed: &Handed,
+        ending: &str,
+        headers: &[(&'static str, String)],
+    ) -> Result<(), Error> {
+        let name = format!("{}{ending}", self.queue);
+        self.declare(&name).await?;
+        let was = &handed.delivery.properties;
+        let mut table = was.headers().clone().unwrap_or_default();
+        for (name, value) in headers {
+            table.insert(short(name), AMQPValue::LongString(value.as_str().into()));
+        }
+        // In an error queue nothing may run out of time, and another user's id would be refused (406).
+        let properties = without_user(was, false).with_headers(table);
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let (exchange, body) = (short(&name), &handed.delivery.data);
+        let sending = self.sending.basic_publish(exchange, short(""), options, body, properties);
+        match tokio::time::timeout(self.wait, async { sending.await?.await }).await {
+            Ok(Ok(Confirmation::Ack(None))) => Ok(()),
+            Ok(Ok(Confirmation::Ack(Some(_)))) => {
+                Err(Error::Lost(format!("the broker has no queue {name} any more")))
+            }
+            Ok(Ok(Confirmation::Nack(_))) => Err(Error::Nacked),
+            Ok(Ok(Confirmation::NotRequested)) => {
+                Err(Error::Lost("the channel gives no confirms".to_owned()))
+            }
+            Ok(Err(error)) => Err(Error::publishing(&error)),
+            Err(_) => Err(silent(self.wait)),
+        }
+    }
+
+    /// Ends the connection in an orderly way.
+    pub async fn close(self) {
+        let _ = within(self.wait, self.connection.close(200, short("done"))).await;
+    }
+
+    /// A durable queue behind a fanout exchange of the same name.
+    async fn declare(&self, name: &str) -> Result<(), Error> {
+        // A declaration that is refused closes its channel.
+        let channel = within(self.wait, self.connection.create_channel()).await?;
+        exchange(&channel, name).await?;
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel
+            .queue_declare(short(name), options, FieldTable::default())
+            .await
+            .map_err(|error| Error::declaring(&error, "queue", name))?;
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel
+            .queue_bind(short(name), short(name), short(""), options, none)
+            .await
+            .map_err(|error| Error::declaring(&error, "the binding of queue", name))?;
+        within(self.wait, channel.close(200, short("done"))).await
+    }
+
+    /// The exchange of a message type, bound to the queue's.
+    async fn bind(&self, name: &str) -> Result<(), Error> {
+        let channel = within(self.wait, self.connection.create_channel()).await?;
+        exchange(&channel, name).await?;
+        let (options, none) = (ExchangeBindOptions::default(), FieldTable::default());
+        channel
+            .exchange_bind(short(&self.queue), short(name), short(""), options, none)
+            .await
+            .map_err(|error| Error::declaring(&error, "the binding of exchange", name))?;
+        within(self.wait, channel.close(200, short("done"))).await
+    }
+}
+
+async fn exchange(channel: &Channel, name: &str) -> Result<(), Error> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    channel
+        .exchange_declare(short(name), ExchangeKind::Fanout, options, FieldTable::default())
+        .await
+        .map_err(|error| Error::declaring(&error, "exchange", name))
+}

@@ -1,0 +1,291 @@
+//! The command consumer: takes commands that come as messages, runs each once behind the inbox, sends what it
+//! produced, and only then acknowledges it.
+//!
+//! A refusal ends in `<queue>_error`. What may pass by itself (a server that is away, others' work at the same
+//! time) puts the message back. One message at a time; several consumers may share the queue.
+
+mod produced;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::produced::{Produced, Unsent};
+use super::Clock;
+use crate::{
+    db::{self, Limits},
+    domain::inbound::{Commands, GivenUp, Inbound, Kind, Unreadable, skipped},
+    ops::{
+        command::Origin,
+        inbox::{Delivery, Received, receive},
+        plan::{self, Writer},
+    },
+    relay::{self, Backoff, Broker, Endpoint, Handed},
+};
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// When to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// When the queue is empty, or at the first trouble.
+    Empty,
+    /// When told.
+    Told,
+}
+
+/// How a consumer works.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub broker: Broker,
+    pub commands: Commands,
+    pub limits: Limits,
+    /// So many messages at most are handed out and not acknowledged.
+    pub prefetch: u16,
+    /// The first and the longest wait before what failed is tried again.
+    pub retry: (Duration, Duration),
+    /// Whether copies of what was sent stay in schema `orderscope`.
+    pub copies: bool,
+}
+
+impl Settings {
+    /// The usual settings.
+    #[must_use]
+    pub fn new(broker: Broker, commands: Commands) -> Self {
+        let retry = (Duration::from_secs(1), Duration::from_secs(30));
+        Self { broker, commands, limits: Limits::default(), prefetch: 16, retry, copies: true }
+    }
+}
+
+/// Figures since it started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Commands that were run.
+    pub handled: u64,
+    /// Messages that had been handled before.
+    pub duplicates: u64,
+    /// Moved to the error queue: refused, or no command.
+    pub refused: u64,
+    /// Moved to the skipped queue: of a type that nobody here takes.
+    pub skipped: u64,
+    /// Put back to be tried again.
+    pub again: u64,
+    /// What it is waiting for, if it cannot work: told to people.
+    pub trouble: Option<String>,
+}
+
+/// Why a consumer ended before it was told to, or what it waits for.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    #[error(transparent)]
+    Broker(#[from] relay::Error),
+    /// It may pass by itself; the message is back in its queue.
+    #[error("a message is back in its queue: {0}")]
+    Later(plan::Error),
+}
+
+/// What becomes of a message.
+enum Ended {
+    Handled,
+    Duplicate,
+    /// No consumer here takes it.
+    Foreign,
+    Refused(&'static str, String, Option<Kind>),
+    Later(Error),
+}
+
+struct Worker<'a> {
+    settings: &'a Settings,
+    writer: &'a Writer,
+    clock: Clock,
+    stop: CancellationToken,
+    until: Until,
+    endpoint: Option<Endpoint>,
+    produced: Produced<'a>,
+    stats: watch::Sender<Stats>,
+}
+
+/// Consumes until `until`, or until `stop` fires; the message under way is then finished. Servers that are gone
+/// are tried again for ever, unless it is to end at an empty queue. `stats` always has the newest figures.
+///
+/// # Errors
+/// Until the queue is empty: the first trouble. Until told: none but tables that it cannot work with.
+pub async fn run(
+    settings: &Settings,
+    writer: &Writer,
+    until: Until,
+    clock: Clock,
+    stop: CancellationToken,
+    stats: watch::Sender<Stats>,
+) -> Result<Stats, Error> {
+    db::relay::can_work(writer.layout())?;
+    let produced = Produced::new(settings, writer, clock.clone());
+    let mut worker =
+        Worker { settings, writer, clock, stop, until, endpoint: None, produced, stats };
+    let ended = worker.rounds().await;
+    if let Some(endpoint) = worker.endpoint.take() {
+        endpoint.close().await;
+    }
+    worker.produced.close().await;
+    let stats = worker.stats.borrow().clone();
+    ended.map(|()| stats)
+}
+
+impl Worker<'_> {
+    async fn rounds(&mut self) -> Result<(), Error> {
+        let (first, longest) = self.settings.retry;
+        let mut backoff = Backoff::new(first, longest);
+        while !self.stop.is_cancelled() {
+            match self.round().await {
+                Ok(true) => {
+                    backoff.reset();
+                    self.stats.send_if_modified(|stats| stats.trouble.take().is_some());
+                }
+                Ok(false) => return Ok(()),
+                Err(error) if self.until == Until::Empty => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "the command consumer cannot work");
+                    let told = error.to_string();
+                    self.stats.send_modify(|stats| stats.trouble = Some(told));
+                    tokio::select! {
+                        () = tokio::time::sleep(backoff.wait()) => {}
+                        () = self.stop.cancelled() => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One message; whether there was one.
+    async fn round(&mut self) -> Result<bool, Error> {
+        let mut endpoint = match self.endpoint.take().filter(Endpoint::is_open) {
+            Some(endpoint) => endpoint,
+            None => self.open().await?,
+        };
+        let next = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(None),
+            next = endpoint.next() => next,
+        };
+        let Some(handed) = next? else {
+            self.endpoint = Some(endpoint);
+            return Ok(false);
+        };
+        let ended = self.handle(&endpoint, &handed).await;
+        let settled = self.settle(&endpoint, handed, ended).await;
+        // Where it is no longer open, everything unsettled is back in the queue: the next round opens another.
+        self.endpoint = Some(endpoint);
+        settled.map(|()| true)
+    }
+
+    async fn open(&self) -> Result<Endpoint, Error> {
+        let Settings { broker, commands, prefetch, .. } = self.settings;
+        let types = [Kind::Complete, Kind::Cancel].map(|kind| commands.exchange(kind));
+        let prefetch = (self.until == Until::Told).then_some((*prefetch).max(1));
+        Ok(Endpoint::open(broker, &commands.queue, &types, prefetch, CONNECT).await?)
+    }
+
+    async fn handle(&mut self, endpoint: &Endpoint, handed: &Handed) -> Ended {
+        let commands = &self.settings.commands;
+        let raw = &handed.raw;
+        let Inbound { kind, message, command, reason, conversation, initiator, traceparent } =
+            match commands.read(&raw.body, &raw.headers) {
+                Ok(inbound) => inbound,
+                Err(Unreadable::Foreign(_)) => return Ended::Foreign,
+                Err(error) => {
+                    return Ended::Refused("Orderscope.Malformed", error.to_string(), None);
+                }
+            };
+        let consumer = commands.consumer(kind).id();
+        let queue = endpoint.address().to_owned();
+        let origin = Origin { message, consumer, queue, conversation, initiator, traceparent };
+        let delivery = Delivery { origin, command, reason: Some(reason) };
+        let now = (self.clock)();
+        let received = match receive(self.writer, &delivery, now).await {
+            Ok(received) => received,
+            Err(error) => {
+                return match exception(&error) {
+                    Some(name) => Ended::Refused(name, error.to_string(), Some(kind)),
+                    None => Ended::Later(Error::Later(error)),
+                };
+            }
+        };
+        let (ended, waits) = match received {
+            Received::Handled { delivered, .. } => (Ended::Handled, !delivered),
+            Received::Waiting { .. } => (Ended::Duplicate, true),
+            Received::Duplicate => (Ended::Duplicate, false),
+        };
+        if !waits {
+            return ended;
+        }
+        match self.produced.send(message, consumer, &self.stop).await {
+            Ok(()) => ended,
+            Err(Unsent::Poison(why)) => {
+                let text =
+                    format!("the command is done, but what it produced cannot be sent: {why}");
+                Ended::Refused("Orderscope.Undeliverable", text, Some(kind))
+            }
+            Err(Unsent::Later(error)) => Ended::Later(error),
+        }
+    }
+
+    /// Leaves a message where it belongs now.
+    async fn settle(&self, endpoint: &Endpoint, handed: Handed, ended: Ended) -> Result<(), Error> {
+        let machine = &self.writer.operator().host;
+        match &ended {
+            Ended::Handled | Ended::Duplicate => {}
+            Ended::Foreign => {
+                endpoint.copy_aside(&handed, "_skipped", &skipped(machine)).await?;
+            }
+            Ended::Refused(exception, text, kind) => {
+                let given_up = GivenUp {
+                    exception,
+                    text: text.clone(),
+                    consumer: kind.map(|kind| self.settings.commands.consumer(kind)),
+                    input: endpoint.address(),
+                    machine,
+                    at: (self.clock)(),
+                };
+                endpoint.copy_aside(&handed, "_error", &given_up.headers()).await?;
+            }
+            Ended::Later(error) => {
+                self.stats.send_modify(|stats| stats.again += 1);
+                endpoint.give_back(handed).await?;
+                return Err(error.clone());
+            }
+        }
+        endpoint.ack(handed).await?;
+        self.stats.send_modify(|stats| match ended {
+            Ended::Handled => stats.handled += 1,
+            Ended::Duplicate => stats.duplicates += 1,
+            Ended::Foreign => stats.skipped += 1,
+            Ended::Refused(..) | Ended::Later(_) => stats.refused += 1,
+        });
+        Ok(())
+    }
+}
+
+/// The name of a failure that trying again does not help; none where it may.
+const fn exception(error: &plan::Error) -> Option<&'static str> {
+    use db::Error as Db;
+    use plan::Error as E;
+    match error {
+        E::Refused(_) | E::Declined(_) => Some("Orderscope.Refused"),
+        E::Blocked(_) => Some("Orderscope.Blocked"),
+        E::NotPermitted(_) => Some("Orderscope.NotPermitted"),
+        E::Reused { .. } => Some("Orderscope.IdReused"),
+        E::Database(Db::Server { .. } | Db::Inconsistent { .. }) => Some("Orderscope.Database"),
+        E::Database(_)
+        | E::Conflict(_)
+        | E::Stale(_)
+        | E::Locked
+        | E::ReadOnly
+        | E::NoAudit
+        | E::Behind(_)
+        | E::Unresolved { .. } => None,
+    }
+}

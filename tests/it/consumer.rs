@@ -1,0 +1,316 @@
+//! Commands that come as messages, over a real RabbitMQ: once, however often they come; what cannot be done lies
+//! in the error queue with its cause.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lapin::{
+    BasicProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use orderscope::{
+    domain::{
+        decide::Command,
+        event::EventKind,
+        fault::{Fault, Kind, Raw},
+        id::OrderId,
+        inbound::Commands,
+        order::Status,
+    },
+    workers::consumer::{self, Settings, Stats, Until},
+};
+use serde_json::{Value, json};
+use sqlx::Executor;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    commands::world::{World, writer},
+    support::rabbitmq::{Broker, broker, exclusive},
+    verbs::{Done, Home},
+};
+
+const QUEUE: &str = "orderscope-commands";
+const COMPLETE: &str = "Orderscope.Contracts:CompleteOrder";
+const CANCEL: &str = "Orderscope.Contracts:CancelOrder";
+/// Gets what the commands produce.
+const NOTICES: &str = "notices";
+
+fn commands() -> Commands {
+    Commands {
+        queue: QUEUE.to_owned(),
+        complete: Commands::COMPLETE.to_owned(),
+        cancel: Commands::CANCEL.to_owned(),
+    }
+}
+
+fn envelope(message: Uuid, exchange: &str, said: &Value) -> String {
+    json!({
+        "messageId": message,
+        "conversationId": Uuid::from_u128(77),
+        "messageType": [format!("urn:message:{exchange}")],
+        "message": said,
+        "headers": {},
+    })
+    .to_string()
+}
+
+/// Sends bodies to an exchange, each confirmed and on disk.
+async fn publish(broker: &Broker, exchange: &str, bodies: &[String]) {
+    let (connection, channel) = broker.channel().await;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    for body in bodies {
+        let properties = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_expiration("3600000".into())
+            .with_content_type("application/vnd.masstransit+json".into());
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let (to, body) = (exchange.into(), body.as_bytes());
+        let sent = channel.basic_publish(to, "".into(), options, body, properties).await.unwrap();
+        assert!(matches!(sent.await.unwrap(), lapin::Confirmation::Ack(None)), "no queue took it");
+    }
+    connection.close(200, "".into()).await.unwrap();
+}
+
+struct Running {
+    stop: CancellationToken,
+    stats: watch::Receiver<Stats>,
+    task: JoinHandle<Result<Stats, consumer::Error>>,
+}
+
+impl Running {
+    /// A consumer of its own, with its own sessions.
+    async fn start(world: &World, broker: &Broker, until: Until) -> Self {
+        let writer = writer(&world.options, "robot").await.unwrap();
+        let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
+        let settings = Settings {
+            retry: (Duration::from_millis(50), Duration::from_millis(400)),
+            limits: orderscope::db::Limits {
+                statement: Duration::from_secs(60),
+                ..Default::default()
+            },
+            ..Settings::new(to, commands())
+        };
+        let stop = CancellationToken::new();
+        let (sender, stats) = watch::channel(Stats::default());
+        let told = stop.clone();
+        let task = tokio::spawn(async move {
+            let clock = Arc::new(chrono::Utc::now);
+            let ended = consumer::run(&settings, &writer, until, clock, told, sender).await;
+            writer.close().await;
+            ended
+        });
+        Self { stop, stats, task }
+    }
+
+    async fn end(self) -> Stats {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap()
+    }
+
+    fn settled(&self) -> u64 {
+        let stats = self.stats.borrow();
+        stats.handled + stats.duplicates + stats.refused + stats.skipped
+    }
+}
+
+/// Declares everything, by a run over an empty queue; and a queue for what is produced.
+async fn prepared(world: &World, broker: &Broker) {
+    let run = Running::start(world, broker, Until::Empty).await;
+    assert_eq!(run.task.await.unwrap().unwrap(), Stats::default());
+    broker.bind(NOTICES, &[EventKind::Completed.contract(), EventKind::Cancelled.contract()]).await;
+}
+
+async fn wait(what: &str, holds: impl AsyncFn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !holds().await {
+        assert!(Instant::now() < end, "never {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const OPEN: &str = "SELECT count(*) FROM inbox_state WHERE consumed IS NULL OR delivered IS NULL";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_are_done_once_however_often_they_come() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let buyer = world.buyer().await;
+    let (mut completing, mut cancelling) = (vec![], vec![]);
+    let (mut completes, mut cancels) = (vec![], vec![]);
+    for _ in 0..5 {
+        let (first, second) = (world.order(buyer).await, world.order(buyer).await);
+        let body = envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": first }));
+        completes.extend(vec![body; 3]);
+        let said = json!({ "orderId": second, "reason": "sold out" });
+        cancels.extend(vec![envelope(Uuid::now_v7(), CANCEL, &said); 3]);
+        completing.push(first);
+        cancelling.push(second);
+    }
+    let both = [
+        Running::start(&world, &broker, Until::Told).await,
+        Running::start(&world, &broker, Until::Told).await,
+    ];
+    publish(&broker, COMPLETE, &completes).await;
+    publish(&broker, CANCEL, &cancels).await;
+    wait("settled", async || both.iter().map(Running::settled).sum::<u64>() == 30).await;
+    let mut sum = (0, 0, 0);
+    for run in both {
+        let stats = run.end().await;
+        sum = (sum.0 + stats.handled, sum.1 + stats.duplicates, sum.2 + stats.refused);
+    }
+    assert_eq!(sum, (10, 20, 0));
+    assert_eq!(broker.depth(QUEUE).await, 0);
+    for (ids, status) in [(completing, Status::Completed), (cancelling, Status::Cancelled)] {
+        for id in ids {
+            assert_eq!(world.agrees(id, 2).await.row_status(), Some(status));
+        }
+    }
+    let notices = broker.take(NOTICES).await;
+    let ids: BTreeSet<_> = notices.iter().map(crate::support::rabbitmq::Taken::id).collect();
+    assert_eq!((notices.len(), ids.len()), (10, 10), "each notice left once");
+    assert_eq!(world.count(OPEN).await, 0);
+    let recorded =
+        "SELECT count(*) FROM orderscope.audit a JOIN orderscope.audit_values v USING (number)
+        WHERE a.operator = 'robot' AND v.part = 'reason' AND v.value LIKE '%message %: sold out%'";
+    assert_eq!(world.count(recorded).await, 5);
+}
+
+fn consume(home: &Home, broker: &Broker, more: &[&str]) -> Done {
+    let mut command = home.command();
+    command
+        .env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"))
+        .env("ORDERSCOPE_AMQP_PASSWORD", "secret");
+    let done = command.args(more).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Done { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
+}
+
+fn configured(home: &Home, text: &str) {
+    let dir = home.dir.path().join("config/orderscope");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("config.toml"), text).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_done_lies_in_the_error_queue_with_its_cause() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let done = world.order(world.buyer().await).await;
+    world.run(Command::CompleteOrder { id: done }).await.unwrap();
+    let unknown = OrderId(Uuid::from_u128(404));
+    let refused = Uuid::now_v7();
+    let said = |id: OrderId| json!({ "orderId": id, "reason": "x" });
+    let bodies = [
+        envelope(refused, COMPLETE, &said(done)),
+        envelope(Uuid::now_v7(), CANCEL, &said(unknown)),
+        envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": "7" })),
+        "{ not json".to_owned(),
+        envelope(Uuid::now_v7(), "Shop.Contracts:Other", &said(done)),
+    ];
+    publish(&broker, COMPLETE, &bodies).await;
+
+    let home = Home::on(&world.options);
+    let once = ["consume", "--once", "--output", "json", "--operator", "robot"];
+    let off = consume(&home, &broker, &[&once[..], &["--yes"]].concat());
+    assert_eq!(off.code, 2, "{off:?}");
+    assert!(off.err.contains("commands.queue"), "{off:?}");
+    configured(&home, &format!("[commands]\nqueue = \"{QUEUE}\"\n"));
+    assert_eq!(consume(&home, &broker, &once).code, 4, "nobody said yes");
+    let locked = consume(&home, &broker, &[&once[..], &["--yes", "--read-only"]].concat());
+    assert_eq!(locked.code, 4, "{locked:?}");
+    assert_eq!(broker.depth(QUEUE).await, 5);
+    let ran = consume(&home, &broker, &[&once[..], &["--yes"]].concat());
+    assert_eq!(ran.code, 5, "{ran:?}");
+    let ran: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&ran[0]["refused"], &ran[0]["skipped"]), (&json!(4), &json!(1)), "{ran}");
+    assert_eq!(broker.depth(QUEUE).await, 0);
+
+    // The error queue is known by the configuration alone.
+    let listed = consume(&home, &broker, &["errors", "list", "--output", "json"]);
+    let list: Value = serde_json::from_str(&listed.out).expect("a list");
+    let text = list.to_string();
+    for told in ["Orderscope.Refused", "Orderscope.Malformed", "only a New order completes"] {
+        assert!(text.contains(told), "no {told} in {list:#}");
+    }
+    let moved = broker.take(&format!("{QUEUE}_error")).await;
+    assert_eq!(moved.len(), 4);
+    let faults: Vec<Fault> = moved.iter().map(|taken| fault(taken, "_error")).collect();
+    let first = &faults[0];
+    assert_eq!((first.kind, first.message.unwrap().0), (Kind::Failed, refused));
+    assert_eq!(first.exception.as_deref(), Some("Orderscope.Refused"));
+    assert_eq!(first.consumer.as_deref(), Some("Orderscope.Handlers.CompleteOrderHandler"));
+    assert_eq!(first.message_type.as_deref(), Some("Orderscope.Contracts.CompleteOrder"));
+    assert_eq!((first.home(), first.order), (Ok(QUEUE), Some(done)));
+    assert!(first.failed.is_some() && first.host.machine.is_some(), "{first:?}");
+    assert!(moved.iter().zip(&bodies).all(|(taken, body)| &taken.body == body), "unchanged");
+    assert!(moved.iter().all(|taken| taken.properties.expiration().is_none()));
+    let malformed = |fault: &Fault| fault.exception.as_deref() == Some("Orderscope.Malformed");
+    assert_eq!(faults.iter().filter(|fault| malformed(fault)).count(), 2);
+    let skipped = broker.take(&format!("{QUEUE}_skipped")).await;
+    assert_eq!(fault(&skipped[0], "_skipped").kind, Kind::Skipped);
+    world.agrees(done, 2).await;
+}
+
+fn fault(taken: &crate::support::rabbitmq::Taken, ending: &str) -> Fault {
+    let headers = taken.properties.headers().as_ref().unwrap();
+    let text = |value: &lapin::types::AMQPValue| match value {
+        lapin::types::AMQPValue::LongString(text) => json!(text.to_string()),
+        other => panic!("{other:?} is no text"),
+    };
+    Fault::read(&Raw {
+        queue: format!("{QUEUE}{ending}"),
+        headers: headers.into_iter().map(|(k, v)| (k.to_string(), text(v))).collect(),
+        body: taken.body.clone().into_bytes(),
+        ..Raw::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_connections_lose_nothing_and_do_nothing_twice() {
+    const ORDERS: usize = 40;
+    let (broker, world) = (exclusive().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let buyer = world.buyer().await;
+    let (mut ids, mut bodies) = (vec![], vec![]);
+    for _ in 0..ORDERS {
+        let id = world.order(buyer).await;
+        bodies.push(envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id })));
+        ids.push(id);
+    }
+    publish(&broker, COMPLETE, &bodies).await;
+    let run = Running::start(&world, &broker, Until::Told).await;
+    let settled = |least: usize| {
+        let run = &run;
+        async move || run.settled() >= least as u64
+    };
+    wait("begun", settled(3)).await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    world.conn().await.execute(end).await.unwrap();
+    wait("gone on", settled(8)).await;
+    assert!(run.settled() < ORDERS as u64, "it was too fast to be disturbed");
+    broker.kill();
+    broker.start().await;
+    let completed = "SELECT count(*) FROM orders WHERE status = 2";
+    wait("all done", async || {
+        let all = i64::try_from(ORDERS).unwrap();
+        world.count(completed).await == all && world.count(OPEN).await == 0
+    })
+    .await;
+    wait("all acknowledged", async || broker.depth(QUEUE).await == 0).await;
+    let stats = run.end().await;
+    assert_eq!(stats.refused, 0, "{stats:?}");
+    for id in ids {
+        world.agrees(id, 2).await;
+    }
+    let notices = broker.take(NOTICES).await;
+    let sent: BTreeSet<_> = notices.iter().map(crate::support::rabbitmq::Taken::id).collect();
+    assert_eq!(sent.len(), ORDERS, "every notice left");
+    // One at a time: each break can at most repeat the notice that was under way.
+    assert!(notices.len() <= ORDERS + 2, "{} notices", notices.len());
+}
