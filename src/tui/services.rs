@@ -17,6 +17,7 @@ use crate::{
     domain::report::{Form, Table},
     ops::{
         audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
+        faults::{self, Listing, Source},
         messages::Watch,
         operator::Operator,
         plan::{self, Writer},
@@ -39,6 +40,8 @@ pub struct Services {
     policy: Policy,
     /// What counts as trouble with messages.
     watch: Watch,
+    /// The broker, or why none is asked.
+    source: Result<Source, String>,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
@@ -56,18 +59,18 @@ struct Opened {
 }
 
 impl Services {
-    /// Nothing is opened before the first request.
+    /// Nothing is opened before the first request. `source`: the broker, or why there is none.
     #[must_use]
     pub fn new(
         context: Context,
         limits: Limits,
         operator: Operator,
         policy: Policy,
-        watch: Watch,
+        (watch, source): (Watch, Result<Source, String>),
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
-        Self { context, limits, operator, policy, watch, exports, open }
+        Self { context, limits, operator, policy, watch, source, exports, open }
     }
 
     /// Opens the database, telling what takes time.
@@ -125,6 +128,18 @@ impl Services {
         let Some(opened) = opened else { return Err(db::Error::Cancelled) };
         let layout = Arc::clone(&opened.layout);
         opened.db.read(who, stop, async |conn| work(conn, &layout).await).await
+    }
+
+    /// What lies in the broker's error queues, judged by the inbox. Everything is given back to its queue.
+    ///
+    /// # Errors
+    /// When no broker is configured, it does not answer, or the answer is no longer wanted.
+    pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
+        let Source { broker, scope } = self.source.as_ref().map_err(Clone::clone)?;
+        let opened = self.opened().ok_or("not connected to the database yet")?;
+        let now = chrono::Utc::now();
+        let looking = faults::list(broker, &opened.db, &opened.layout, scope, now, stop);
+        looking.await.map_err(|error| error.to_string())
     }
 
     fn opened(&self) -> Option<Arc<Opened>> {

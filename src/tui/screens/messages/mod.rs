@@ -4,6 +4,7 @@ mod actions;
 mod chart;
 mod detail;
 mod diagnosis;
+mod errors;
 mod list;
 mod load;
 #[cfg(test)]
@@ -29,7 +30,10 @@ use crate::{
         outbox::{Cursor as Key, Filter, Group, Row, View},
     },
     domain::{burn::Samples, deed::Texts, outbox::Owner},
-    ops::messages::{Message, Status, history::Past},
+    ops::{
+        faults::Listing,
+        messages::{Message, Status, history::Past},
+    },
     tui::{
         effect::Lane,
         route::Route,
@@ -60,6 +64,8 @@ const DETAIL: Lane = Lane::Latest("messages.detail");
 pub enum Sub {
     Outbox(View),
     Inbox,
+    /// The broker's error queues.
+    Errors,
     /// Copies of what was taken out or changed.
     Kept,
 }
@@ -72,12 +78,13 @@ impl Default for Sub {
 
 impl Sub {
     /// All of them, in the order of `>`.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Outbox(View::Pending),
         Self::Outbox(View::Delivered),
         Self::Outbox(View::Orphan),
         Self::Outbox(View::Expired),
         Self::Inbox,
+        Self::Errors,
         Self::Kept,
     ];
 
@@ -87,6 +94,7 @@ impl Sub {
         match self {
             Self::Outbox(view) => view.name(),
             Self::Inbox => "inbox",
+            Self::Errors => "errors",
             Self::Kept => "kept",
         }
     }
@@ -134,6 +142,7 @@ pub struct State {
     /// The page asked for continues the rows.
     continues: bool,
     rows: Listed,
+    errors: errors::Errors,
     cursor: Cursor,
     pivot: Option<Pivot>,
     filter: Option<Filter>,
@@ -168,6 +177,7 @@ pub enum Msg {
     Looked(Ticket, Result<Arc<Status>, db::Error>),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
+    Failed(Ticket, Result<Arc<Listing>, String>),
     Exported(Result<String, String>),
 }
 
@@ -178,7 +188,9 @@ pub enum Request {
     Look { ticket: Ticket, history: bool },
     List { ticket: Ticket, sub: Sub, filter: Option<Filter>, after: Option<Key>, before: Option<i64> },
     Read { ticket: Ticket, sequence: i64 },
-    Export { messages: Vec<Row>, inbox: Vec<InboxRow>, kept: Vec<Kept> },
+    /// Look into the error queues.
+    Errors { ticket: Ticket },
+    Export { messages: Vec<Row>, inbox: Vec<InboxRow>, kept: Vec<Kept>, errors: Option<Arc<Listing>> },
 }
 
 impl State {
@@ -202,6 +214,7 @@ impl State {
             (Some(groups), _) => groups.len(),
             (None, Sub::Outbox(_)) => self.rows.messages.len(),
             (None, Sub::Inbox) => self.rows.inbox.len(),
+            (None, Sub::Errors) => self.errors.len(),
             (None, Sub::Kept) => self.rows.kept.len(),
         }
     }
@@ -219,7 +232,7 @@ impl State {
     fn received(&self) -> Option<&InboxRow> {
         match self.sub {
             Sub::Inbox => self.rows.inbox.get(self.cursor.index),
-            Sub::Outbox(_) | Sub::Kept => None,
+            Sub::Outbox(_) | Sub::Errors | Sub::Kept => None,
         }
     }
 
@@ -227,7 +240,7 @@ impl State {
     fn copy(&self) -> Option<&Kept> {
         match self.sub {
             Sub::Kept => self.rows.kept.get(self.cursor.index),
-            Sub::Outbox(_) | Sub::Inbox => None,
+            Sub::Outbox(_) | Sub::Inbox | Sub::Errors => None,
         }
     }
 
@@ -308,6 +321,7 @@ impl State {
         match self.sub {
             Sub::Outbox(view) => format!("orderscope messages list --view {}", view.name()),
             Sub::Inbox => "orderscope inbox list".to_owned(),
+            Sub::Errors => self.errors.twin(self.cursor.index),
             Sub::Kept => "orderscope messages list --view kept".to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! Messages: what keys and answers do, and how it looks.
 
 mod acting;
+mod errors;
 
 use std::{sync::Arc, time::Duration};
 
@@ -242,6 +243,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                 Request::Read { ticket, sequence } => {
                     Msg::Read(ticket, Ok(Some(Arc::new(message(sequence)))))
                 }
+                Request::Errors { ticket } => Msg::Failed(ticket, Ok(Arc::new(errors::listing()))),
                 Request::Export { .. } => continue,
             };
             send(desk, msg);
@@ -407,6 +409,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
         ("orphan", Sub::Outbox(View::Orphan)),
         ("expired", Sub::Outbox(View::Expired)),
         ("inbox", Sub::Inbox),
+        ("errors", Sub::Errors),
         ("kept", Sub::Kept),
         ("pending", Sub::Outbox(View::Pending)),
     ] {
