@@ -12,5 +12,5 @@ pub use aside::{Aside, Limits, Look, Standing, Taken, Walk};
 pub use backoff::Backoff;
 pub use broker::Broker;
 pub use error::Error;
-pub use management::{Listed, Management};
+pub use management::{Kept, Listed, Management};
 pub use publisher::{Confirmed, Pending, Publisher};

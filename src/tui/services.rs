@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,11 +15,17 @@ use super::{
 use crate::{
     config::{self, Context, KeptFile, Target},
     db::{self, Db, Layout, Limits},
-    domain::report::{Form, Table},
+    domain::{
+        diagnosis::HalfDone,
+        report::{Form, Table},
+    },
     ops::{
         audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
         faults::{self, Listing, Source},
-        messages::Watch,
+        messages::{
+            Watch,
+            broker::{self, Told},
+        },
         operator::Operator,
         plan::{self, Writer},
         policy::Policy,
@@ -140,6 +147,14 @@ impl Services {
         let now = chrono::Utc::now();
         let looking = faults::list(broker, &opened.db, &opened.layout, scope, now, stop);
         looking.await.map_err(|error| error.to_string())
+    }
+
+    /// What the broker adds to a diagnosis; nothing where none is configured.
+    pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> Told {
+        match &self.source {
+            Ok(source) => broker::ask(source, halves, self.watch.thresholds.held, now).await,
+            Err(_) => Told::default(),
+        }
     }
 
     fn opened(&self) -> Option<Arc<Opened>> {

@@ -63,6 +63,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
         }
+        Request::Broker { halves, now } => Msg::Told(cx.services.told(&halves, now).await),
         Request::Errors { ticket } => {
             Msg::Failed(ticket, cx.services.errors(&cx.stop).await.map(Arc::new))
         }

@@ -14,6 +14,7 @@ mod view;
 
 use std::{sync::Arc, time::Instant};
 
+use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 
 pub use self::{
@@ -29,10 +30,10 @@ use crate::{
         kept::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View},
     },
-    domain::{burn::Samples, deed::Texts, outbox::Owner},
+    domain::{burn::Samples, diagnosis::HalfDone, deed::Texts, outbox::Owner},
     ops::{
         faults::Listing,
-        messages::{Message, Status, history::Past},
+        messages::{Message, Status, broker::Told, history::Past},
     },
     tui::{
         effect::Lane,
@@ -55,6 +56,10 @@ pub const PAGE: usize = 100;
 /// How often the stored history is read: its slices are minutes.
 const HISTORY: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How often the broker is asked: it is not ours, and a queue may be looked into.
+const BROKER_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+const BROKER: Lane = Lane::Latest("messages.broker");
 const LOOK: Lane = Lane::Latest("messages.look");
 const LIST: Lane = Lane::Latest("messages.list");
 const DETAIL: Lane = Lane::Latest("messages.detail");
@@ -138,6 +143,9 @@ pub struct State {
     /// What was stored before we looked, and when we asked for it.
     kept: Option<Past>,
     kept_at: Option<Instant>,
+    /// What the broker told, and when it was asked.
+    told: Option<Told>,
+    told_at: Option<Instant>,
     page: Remote<Listed, db::Error>,
     /// The page asked for continues the rows.
     continues: bool,
@@ -175,6 +183,8 @@ pub enum Msg {
     /// Change something: by this act, or by one from the menu.
     Act(Option<Act>),
     Looked(Ticket, Result<Arc<Status>, db::Error>),
+    /// The broker's answer.
+    Told(Told),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
     Failed(Ticket, Result<Arc<Listing>, String>),
@@ -188,6 +198,8 @@ pub enum Request {
     Look { ticket: Ticket, history: bool },
     List { ticket: Ticket, sub: Sub, filter: Option<Filter>, after: Option<Key>, before: Option<i64> },
     Read { ticket: Ticket, sequence: i64 },
+    /// Ask the broker about the half-done consumers that were found then.
+    Broker { halves: Vec<HalfDone>, now: DateTime<Utc> },
     /// Look into the error queues.
     Errors { ticket: Ticket },
     Export { messages: Vec<Row>, inbox: Vec<InboxRow>, kept: Vec<Kept>, errors: Option<Arc<Listing>> },

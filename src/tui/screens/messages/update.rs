@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Common, DETAIL, Filter, HISTORY, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
+    BROKER, BROKER_EVERY, Common, DETAIL, Filter, HISTORY, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
     Ticket, View, errors,
 };
 use crate::{
@@ -50,7 +50,13 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.detail_offset = 0;
         }
         Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
-        Msg::Looked(ticket, result) => looked(state, ticket, result, shared),
+        Msg::Looked(ticket, result) => return looked(state, ticket, result, shared),
+        Msg::Told(told) => {
+            if let Some(status) = state.look.value.take() {
+                state.look.value = Some(Arc::new(Arc::unwrap_or_clone(status).with_broker(&told)));
+            }
+            state.told = Some(told);
+        }
         Msg::Listed(ticket, result) => return listed(state, ticket, result, shared),
         Msg::Read(ticket, result) => {
             state.detail.settle(ticket, result, shared.now.instant);
@@ -255,11 +261,11 @@ fn refresh(state: &mut State, shared: &Shared) -> Effects {
     effects
 }
 
-fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Error>, shared: &Shared) {
+fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Error>, shared: &Shared) -> Effects {
     if !state.look.settle(ticket, result, shared.now.instant) || state.look.error.is_some() {
-        return;
+        return vec![];
     }
-    let Some(status) = state.look.value.take() else { return };
+    let Some(status) = state.look.value.take() else { return vec![] };
     state.samples.push(status.sample());
     let mut status = Arc::unwrap_or_clone(status);
     if let Some(kept) = status.kept.take() {
@@ -268,12 +274,29 @@ fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Err
         }
         state.kept = Some(kept);
     }
-    let judged = status.with_movement(state.samples.movement());
+    let mut judged = status.with_movement(state.samples.movement());
+    if let Some(told) = &state.told {
+        judged = judged.with_broker(told);
+    }
+    let effects = ask_broker(state, &judged, shared);
     let findings = judged.findings.len();
     state.look.value = Some(Arc::new(judged));
     state.finding.index = state.finding.index.min(findings.saturating_sub(1));
     let len = state.len();
     state.cursor.step(Step::Lines(0), len);
+    effects
+}
+
+/// Now and then, and only where the answer would tell something.
+fn ask_broker(state: &mut State, status: &Status, shared: &Shared) -> Effects {
+    let now = shared.now.instant;
+    let due = state.told_at.is_none_or(|at| now.saturating_duration_since(at) >= BROKER_EVERY);
+    if !due || !status.concerns_broker() {
+        return vec![];
+    }
+    state.told_at = Some(now);
+    let request = Request::Broker { halves: status.facts.inbox.halves.clone(), now: status.facts.now };
+    vec![Effect::Run(BROKER, request)]
 }
 
 fn listed(
