@@ -170,24 +170,12 @@ pub(super) fn turned(state: &mut State, to: Sub) -> Effects {
     vec![Effect::Stop(NAME)]
 }
 
-/// In the list its name; in the detail the verb that replays it, which plans, asks and records by itself.
 pub(super) fn copy(state: &State) -> Effects {
     let index = state.cursor.index;
-    let (pick, name, what) = match (state.errors.group(index), state.errors.message(index)) {
-        (Some(group), _) => {
-            (format!("--group {}", group.fingerprint), group.fingerprint.to_string(), "group")
-        }
-        (_, Some(found)) => (found.fault.key.to_string(), found.fault.key.to_string(), "key"),
+    let (text, what) = match (state.errors.group(index), state.errors.message(index)) {
+        (Some(group), _) => (group.fingerprint.to_string(), "group"),
+        (_, Some(found)) => (found.fault.key.to_string(), "key"),
         _ => return vec![],
     };
-    let (text, what) = match state.pane {
-        Pane::Detail => (replay(&pick), "verb that replays it"),
-        Pane::List | Pane::Diagnosis => (name, what),
-    };
     vec![Effect::Copy { text, what: what.to_owned() }]
-}
-
-/// The verb that replays these.
-fn replay(pick: &str) -> String {
-    format!("orderscope errors replay {pick} --reason ''")
 }

@@ -214,10 +214,11 @@ fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> V
 
 /// How to replay and discard: both are verbs, with a plan of their own.
 fn by_verb(pick: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let mut out = field("replay", &super::replay(pick), theme.muted, theme, width);
-    let discard = format!("orderscope errors discard {pick} --reason ''");
-    out.extend(field("discard", &discard, theme.muted, theme, width));
-    out.extend(field("", "y copies the first from here (Tab)", theme.muted, theme, width));
+    let mut out = vec![];
+    for verb in ["replay", "discard"] {
+        let twin = format!("orderscope errors {verb} {pick} --reason …");
+        out.extend(field(verb, &twin, theme.muted, theme, width));
+    }
     out
 }
 

@@ -205,11 +205,7 @@ fn the_cursor_follows_its_message() {
     assert_eq!(state(&desk).twin(), chosen);
     desk.press("y");
     let effects = desk.effects();
-    let key = copied(&effects)[0].to_owned();
-    assert!(chosen.ends_with(&key), "{chosen}");
-    desk.press("enter y");
-    let effects = desk.effects();
-    assert_eq!(copied(&effects), [format!("orderscope errors replay {key} --reason ''").as_str()]);
+    assert!(chosen.ends_with(copied(&effects)[0]), "{chosen}");
 }
 
 #[test]
