@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    BROKER, BROKER_EVERY, Common, DETAIL, Filter, HISTORY, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
+    BROKER, BROKER_EVERY,
+    Common, DETAIL, Filter, HISTORY, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
     Ticket, View, errors,
 };
 use crate::{
