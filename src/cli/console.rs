@@ -1,6 +1,6 @@
 //! Opening the full-screen console.
 
-use super::{Failure, Outcome, args::Global, given, relay::Background};
+use super::{Failure, Outcome, args::Global, errors, given, relay::Background};
 use crate::{
     config::{Settings, Target, choose},
     ops::operator::Operator,
@@ -77,9 +77,11 @@ fn options(
         .map_err(|error| Failure::usage(error.to_string()))?;
     let limits = super::open::limits(settings);
     let watch = super::open::watch(settings);
+    // The console lives without a broker; where one is needed, it says why there is none.
+    let source = errors::source(None, settings).map_err(|failure| failure.message);
     let target = context.target.clone();
     let options = Options {
-        services: Services::new(context, limits, operator, policy.clone(), watch),
+        services: Services::new(context, limits, operator, policy.clone(), (watch, source)),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
         mouse: settings.file.mouse.unwrap_or(true),

@@ -19,7 +19,8 @@ use crate::{
     domain::report::{Form, print_json},
     ops::{
         faults::{
-            self, Choice, Deed, Knowledge, Listing, Pick, Scope, TableKeep, Work, choose, report,
+            self, Choice, Deed, Knowledge, Listing, Pick, Scope, Source, TableKeep, Work, choose,
+            report,
         },
         plan::Writer,
         running as record,
@@ -96,14 +97,13 @@ fn picked(pick: ErrorPick, again: bool) -> Pick {
     }
 }
 
-/// What the arguments and the configuration say.
-fn scoped(given: &ErrorScope, settings: &Settings) -> Result<(Broker, Scope), Failure> {
-    let (url, password) = config::broker(given.amqp_url.as_deref(), settings)?;
+/// The broker and its queues as the configuration names them.
+pub(super) fn source(url: Option<&str>, settings: &Settings) -> Result<Source, Failure> {
+    let (url, password) = config::broker(url, settings)?;
     let broker = Broker::parse(&url, password)?;
     let file = &settings.file.errors;
-    let queues = if given.queues.is_empty() { &file.queues } else { &given.queues };
     let scope = Scope {
-        queues: queues.clone(),
+        queues: file.queues.clone(),
         consumers: settings.consumers.clone(),
         // Where it is not said, the oldest delivered row tells.
         window: settings
@@ -112,8 +112,18 @@ fn scoped(given: &ErrorScope, settings: &Settings) -> Result<(Broker, Scope), Fa
             .duplicate_window
             .map(|seconds| TimeDelta::seconds(i64::from(seconds))),
         management: file.management.as_deref().map(Management::parse).transpose()?,
-        limits: Limits { messages: u32::from(given.limit), ..Limits::default() },
+        limits: Limits::default(),
     };
+    Ok(Source { broker, scope })
+}
+
+/// What the arguments and the configuration say.
+fn scoped(given: &ErrorScope, settings: &Settings) -> Result<(Broker, Scope), Failure> {
+    let Source { broker, mut scope } = source(given.amqp_url.as_deref(), settings)?;
+    if !given.queues.is_empty() {
+        scope.queues.clone_from(&given.queues);
+    }
+    scope.limits.messages = u32::from(given.limit);
     Ok((broker, scope))
 }
 

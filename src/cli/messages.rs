@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Inbox, InboxRows, MessageView, Messages, Output},
-    deeds, exit, open,
+    deeds, errors, exit, open,
 };
 use crate::{
-    config::Settings,
+    config::{self, Settings},
     db::{
         holds,
         inbox::{self as rows, InboxView},
@@ -24,7 +24,7 @@ use crate::{
     },
     ops::{
         deeds::report as copied,
-        messages::{self, Key, Message, Watch, report},
+        messages::{self, Key, Message, Status, Watch, broker, report},
     },
     session::Session,
 };
@@ -97,12 +97,31 @@ fn tell(lines: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The same with what the broker adds, where one is configured. It is asked for some seconds at most.
+async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> Status {
+    if !status.concerns_broker() || config::broker(None, settings).is_err() {
+        return status;
+    }
+    match errors::source(None, settings) {
+        Ok(source) => {
+            let (halves, now) = (&status.facts.inbox.halves, status.facts.now);
+            let told = broker::ask(&source, halves, watch.thresholds.held, now).await;
+            status.with_broker(&told)
+        }
+        Err(failure) => {
+            status.coverage.push(format!("the broker: {}", failure.message));
+            status
+        }
+    }
+}
+
 async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
     let layout = &session.layout;
     let status = read(session, "messages status", async |conn| {
         messages::status_with_history(conn, layout, watch).await
     })
     .await?;
+    let status = with_broker(status, watch, settings).await;
     if output == Output::Json {
         print_json(&report::status_value(&status), &mut std::io::stdout().lock())?;
     } else {
@@ -227,6 +246,7 @@ async fn why(
         messages::status_with_history(conn, layout, watch).await
     })
     .await?;
+    let status = with_broker(status, watch, settings).await;
     let mut found = diagnose(&status.facts, &watch.thresholds);
     if let Some(message) = &message {
         found.retain(|finding| messages::concerns(finding, message));
@@ -266,7 +286,11 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
             let status = read(&session, "inbox status", async |conn| {
                 messages::status_with_history(conn, layout, &watch).await
             });
-            status.await.and_then(|mut status| {
+            let status = match status.await {
+                Ok(status) => Ok(with_broker(status, &watch, settings).await),
+                Err(failure) => Err(failure),
+            };
+            status.and_then(|mut status| {
                 // What leaves, or does not, is the other verb's.
                 status.findings.retain(|finding| finding.rule.is_of_inbox());
                 print(report::consumers(&status.facts.inbox), output.output, settings)?;

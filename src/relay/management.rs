@@ -29,6 +29,15 @@ pub struct Listed {
     pub quorum: bool,
 }
 
+/// A queue as it tells of it, some seconds late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub name: String,
+    pub quorum: bool,
+    /// Handed out and not acknowledged, where it tells.
+    pub unsettled: Option<u64>,
+}
+
 #[derive(Deserialize)]
 struct Row {
     name: String,
@@ -80,6 +89,20 @@ impl Management {
             .collect();
         out.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(out)
+    }
+
+    /// All queues of the broker's virtual host.
+    ///
+    /// # Errors
+    /// When it does not answer in time, refuses the login or answers something else.
+    pub async fn queues(&self, broker: &Broker, wait: Duration) -> Result<Vec<Kept>, Error> {
+        let rows = self.rows(broker, wait).await?;
+        let kept = |row: Row| Kept {
+            quorum: row.kind != "classic",
+            unsettled: row.messages_unacknowledged,
+            name: row.name,
+        };
+        Ok(rows.into_iter().map(kept).collect())
     }
 
     /// How many messages of a queue are handed out and not acknowledged, some seconds ago.

@@ -14,5 +14,5 @@ pub use backoff::Backoff;
 pub use broker::Broker;
 pub use endpoint::{Endpoint, Handed};
 pub use error::Error;
-pub use management::{Listed, Management};
+pub use management::{Kept, Listed, Management};
 pub use publisher::{Confirmed, Pending, Publisher};

@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -14,10 +15,17 @@ use super::{
 use crate::{
     config::{self, Context, KeptFile, Target},
     db::{self, Db, Layout, Limits},
-    domain::report::{Form, Table},
+    domain::{
+        diagnosis::HalfDone,
+        report::{Form, Table},
+    },
     ops::{
         audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
-        messages::Watch,
+        faults::{self, Listing, Source},
+        messages::{
+            Watch,
+            broker::{self, Told},
+        },
         operator::Operator,
         plan::{self, Writer},
         policy::Policy,
@@ -39,6 +47,8 @@ pub struct Services {
     policy: Policy,
     /// What counts as trouble with messages.
     watch: Watch,
+    /// The broker, or why none is asked.
+    source: Result<Source, String>,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
@@ -56,18 +66,18 @@ struct Opened {
 }
 
 impl Services {
-    /// Nothing is opened before the first request.
+    /// Nothing is opened before the first request. `source`: the broker, or why there is none.
     #[must_use]
     pub fn new(
         context: Context,
         limits: Limits,
         operator: Operator,
         policy: Policy,
-        watch: Watch,
+        (watch, source): (Watch, Result<Source, String>),
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
-        Self { context, limits, operator, policy, watch, exports, open }
+        Self { context, limits, operator, policy, watch, source, exports, open }
     }
 
     /// Opens the database, telling what takes time.
@@ -125,6 +135,26 @@ impl Services {
         let Some(opened) = opened else { return Err(db::Error::Cancelled) };
         let layout = Arc::clone(&opened.layout);
         opened.db.read(who, stop, async |conn| work(conn, &layout).await).await
+    }
+
+    /// What lies in the broker's error queues, judged by the inbox. Everything is given back to its queue.
+    ///
+    /// # Errors
+    /// When no broker is configured, it does not answer, or the answer is no longer wanted.
+    pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
+        let Source { broker, scope } = self.source.as_ref().map_err(Clone::clone)?;
+        let opened = self.opened().ok_or("not connected to the database yet")?;
+        let now = chrono::Utc::now();
+        let looking = faults::list(broker, &opened.db, &opened.layout, scope, now, stop);
+        looking.await.map_err(|error| error.to_string())
+    }
+
+    /// What the broker adds to a diagnosis; nothing where none is configured.
+    pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> Told {
+        match &self.source {
+            Ok(source) => broker::ask(source, halves, self.watch.thresholds.held, now).await,
+            Err(_) => Told::default(),
+        }
     }
 
     fn opened(&self) -> Option<Arc<Opened>> {

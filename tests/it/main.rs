@@ -9,6 +9,7 @@
 )]
 
 mod aside;
+mod asked;
 mod attached;
 mod audit;
 mod chain;

@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Facts, Finding, Head, Held, Lock, Poison, Rule, Severity, Subject, Tally, Thresholds, blocker,
+    Facts, Finding, Head, Held, Lock, Poison, Reached, Rule, Severity, Subject, Tally, Thresholds,
+    blocker,
 };
 use crate::domain::{
     age::{self, Age},
@@ -133,6 +134,9 @@ fn standstill(facts: &Facts, limits: &Thresholds, head: &Head) -> Vec<Finding> {
     } else if let (LastPass::At(pass), None) = (head.pass, head.cursor) {
         out.push(refused(facts, head, pass, severity));
         true
+    } else if let Reached::Unreachable(why) = &facts.broker {
+        out.push(away(facts, limits, head, why, severity));
+        false
     } else {
         out.push(idle(facts, limits, head, severity));
         false
@@ -295,11 +299,6 @@ fn refused(facts: &Facts, head: &Head, pass: DateTime<Utc>, severity: Severity) 
     let untried =
         facts.heads.iter().skip(1).filter(|one| one.pass == LastPass::NoneCommitted).count();
     let looked = facts.heads.len().saturating_sub(1);
-    let broker = match facts.broker {
-        Some(true) => "the broker answers us",
-        Some(false) => "the broker does not answer us either",
-        None => "the broker was not asked by us",
-    };
     Finding::new(
         Rule::BrokerRefused,
         severity,
@@ -311,8 +310,26 @@ fn refused(facts: &Facts, head: &Head, pass: DateTime<Utc>, severity: Severity) 
     .because("that pass moved no cursor: nothing was recorded as sent")
     .because(format!("{untried} of the {looked} next outboxes were never tried: the head comes first"))
     .because("the head's text is well-formed: headers, properties, destination and body can be read")
-    .because(broker)
+    .because(facts.broker.evidence())
     .because_all(next_line(head))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+/// Nothing tries, and the broker answers nobody: a service whose bus is not connected waits without a trace, so
+/// it is not the worker that has to be looked at.
+fn away(facts: &Facts, limits: &Thresholds, head: &Head, why: &str, severity: Severity) -> Finding {
+    Finding::new(
+        Rule::BrokerRefused,
+        severity,
+        "no worker tries, and the broker cannot be reached: nothing leaves before it is back",
+        "bring the broker back, or correct relay.broker if the service uses another one; then everything leaves \
+         by itself",
+    )
+    .because(format!("asked by us: {why}"))
+    .because("a service whose bus is not connected waits without a trace: its worker may be well")
+    .because(certainty(facts, limits))
+    .because(pass_line(facts, head))
     .because(age_of(facts, head))
     .about(about(head))
 }
@@ -343,6 +360,13 @@ fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> 
     .because_all(
         text.then(|| "the head's text is well-formed, so no message stands in the way".to_owned()),
     )
+    .because(match &facts.broker {
+        Reached::Answers => "the broker answers us: it is the worker that does nothing".to_owned(),
+        Reached::NotAsked => {
+            "the broker was not asked by us: one that is away looks the same from here".to_owned()
+        }
+        other => other.evidence(),
+    })
     .because(age_of(facts, head))
     .about(about(head))
 }

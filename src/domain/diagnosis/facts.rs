@@ -138,6 +138,34 @@ pub struct Blast {
     pub value: Option<Decimal>,
 }
 
+/// Whether the broker answers us.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Reached {
+    /// It was not asked; why not, where that is worth telling.
+    #[default]
+    NotAsked,
+    Answers,
+    /// Nobody answers at its address, and why.
+    Unreachable(String),
+    /// It answers, and refuses our own login; the service has another one.
+    Refused(String),
+}
+
+impl Reached {
+    /// As evidence.
+    #[must_use]
+    pub fn evidence(&self) -> String {
+        match self {
+            Self::NotAsked => "the broker was not asked by us".to_owned(),
+            Self::Answers => "the broker answers us".to_owned(),
+            Self::Unreachable(why) => format!("the broker does not answer us either: {why}"),
+            Self::Refused(why) => format!(
+                "the broker answers, but refuses our own login, which tells nothing of the service's: {why}"
+            ),
+        }
+    }
+}
+
 /// Where the message that a consumer worked on is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Inbound {
@@ -288,8 +316,7 @@ pub struct Facts {
     pub held: Vec<Held>,
     pub missing_indexes: Vec<String>,
     pub written: Written,
-    /// The broker answers; nothing where it was not asked.
-    pub broker: Option<bool>,
+    pub broker: Reached,
     /// What our own samples show.
     pub movement: Option<Movement>,
 }
@@ -317,7 +344,7 @@ impl Facts {
             held: vec![],
             missing_indexes: vec![],
             written: Written::default(),
-            broker: None,
+            broker: Reached::NotAsked,
             movement: None,
         }
     }

@@ -1,7 +1,7 @@
 //! The rules about the inbox: consumers that fail, that stopped half-way, and a clean-up that cannot go on.
 
 use super::{
-    Facts, Finding, HalfDone, Inbound, Lock, Rule, Severity, Subject, Tally, Thresholds,
+    Facts, Finding, HalfDone, Inbound, Lock, Reached, Rule, Severity, Subject, Tally, Thresholds,
     bus::messages,
 };
 use crate::domain::age::{self, Age};
@@ -24,7 +24,7 @@ pub(super) fn is_dangerous(row: &HalfDone, facts: &Facts, limits: &Thresholds) -
     row.pending > 0
         && facts.now - row.consumed >= limits.held
         && row.lock == Lock::Free
-        && facts.broker == Some(true)
+        && facts.broker == Reached::Answers
         && row.inbound == Inbound::Gone
 }
 
@@ -66,12 +66,21 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
         .because(waiting)
         .about(Subject::Inbox(row.message))
     } else {
-        let cause = match facts.broker {
-            Some(false) => "the broker does not answer: they go on when it is back",
-            Some(true) => {
-                "the broker answers; their inbound message is still in a queue or was not looked for"
+        let cause = match &facts.broker {
+            Reached::Unreachable(_) => "the broker does not answer: they go on when it is back",
+            Reached::Answers if inbox.halves.iter().all(|row| row.inbound == Inbound::Waits) => {
+                "their inbound messages lie in their queues or error queues: they come again"
             }
-            None => {
+            Reached::Answers if inbox.halves.iter().any(|row| row.inbound == Inbound::Waits) => {
+                "some of their inbound messages lie in a queue or error queue, others were not found for sure"
+            }
+            Reached::Answers => {
+                "the broker answers; whether their inbound messages still lie in a queue could not be told"
+            }
+            Reached::Refused(_) => {
+                "the broker refuses our login: whether their inbound messages still wait is not known"
+            }
+            Reached::NotAsked => {
                 "the broker was not asked: whether their inbound message still waits is not known"
             }
         };

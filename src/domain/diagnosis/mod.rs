@@ -17,7 +17,7 @@ use chrono::TimeDelta;
 pub use self::{
     facts::{
         Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Lock,
-        Next, Tally, Written, thousands,
+        Next, Reached, Tally, Written, thousands,
     },
     poison::{Poison, Text, exchange, poison, short_destination},
 };

@@ -95,6 +95,25 @@ fn a_worker_that_never_tried_is_suspected_until_our_samples_are_long_enough() {
 }
 
 #[test]
+fn an_idle_worker_is_told_from_a_broker_that_is_away() {
+    let with = |broker| only(&Facts { broker, ..stalled() });
+    let evidence = |finding: &Finding, words: &str| {
+        assert!(finding.evidence.iter().any(|line| line.contains(words)), "{finding:?}");
+    };
+    let away = with(Reached::Unreachable("connection refused".to_owned()));
+    assert_eq!((away.rule, away.severity), (Rule::BrokerRefused, Severity::Alert));
+    evidence(&away, "connection refused");
+    let idle = with(Reached::Answers);
+    assert_eq!(idle.rule, Rule::WorkerIdle);
+    evidence(&idle, "it is the worker");
+    // Our own login says nothing of the service's.
+    let refused = with(Reached::Refused("403".to_owned()));
+    assert_eq!(refused.rule, Rule::WorkerIdle);
+    evidence(&refused, "refuses our own login");
+    evidence(&with(Reached::NotAsked), "was not asked");
+}
+
+#[test]
 fn an_idle_worker_of_ten_minutes_is_a_warning() {
     let mut facts = stalled();
     facts.heads = vec![head(1, 10)];
@@ -252,12 +271,13 @@ fn a_half_done_consumer_waits_unless_nothing_can_come_again() {
     assert_eq!((waits.rule, waits.severity), (Rule::HalfDone, Severity::Warning));
     assert!(waits.what.contains("wait for redelivery"), "{waits:?}");
     let gone = HalfDone { inbound: Inbound::Gone, ..half(1) };
-    let up = |row: HalfDone| Facts { broker: Some(true), ..with_half(row) };
+    let up = |row: HalfDone| Facts { broker: Reached::Answers, ..with_half(row) };
     let dangerous = only(&up(gone.clone()));
     assert_eq!(dangerous.severity, Severity::Alert);
     assert!(dangerous.what.contains("never be redelivered"), "{dangerous:?}");
     // Each condition alone takes the danger away.
-    let down = Facts { broker: Some(false), ..with_half(gone.clone()) };
+    let down =
+        Facts { broker: Reached::Unreachable("refused".to_owned()), ..with_half(gone.clone()) };
     for facts in [
         down,
         up(HalfDone { inbound: Inbound::Waits, ..gone.clone() }),

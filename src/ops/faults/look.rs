@@ -85,6 +85,11 @@ pub async fn list(
     }
     let aside = Aside::connect(broker, "errors", scope.limits.wait).await?;
     for queue in queues {
+        if stop.is_cancelled() {
+            let trouble = Some("stopped before it was looked at".to_owned());
+            looked.push(Looked { queue, depth: None, seen: 0, cut: false, quorum: false, trouble });
+            continue;
+        }
         let trouble = match aside.look(&queue, &scope.limits).await {
             Ok(look) => {
                 let quorum = look.quorum || quorums.contains(&queue);

@@ -31,6 +31,13 @@ pub struct Scope {
     pub limits: Limits,
 }
 
+/// A broker, and where to look in it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub broker: Broker,
+    pub scope: Scope,
+}
+
 impl Scope {
     /// The queues to look into: those named, else the error queues of the consumers named.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Error queues as tables.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Choice, Deed, Found, Listing, Outcome};
 use crate::domain::{
@@ -100,20 +100,48 @@ pub fn groups(listing: &Listing) -> Table {
     }
 }
 
+/// The parts of a message that may hold personal data or be long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    pub text: Option<String>,
+    /// The first frames, or all.
+    pub stack: Vec<String>,
+    /// So many frames are not among them.
+    pub folded: usize,
+    /// All but the stack trace.
+    pub headers: Map<String, Value>,
+    /// Or why it is none.
+    pub envelope: Result<Value, String>,
+}
+
+/// These parts, personal data covered unless it was revealed. The stack trace is folded unless it is asked for.
+#[must_use]
+pub fn shown(found: &Found, whole_stack: bool, masked: bool) -> Shown {
+    let fault = &found.fault;
+    let told = |text: &str| if masked { without_addresses(text) } else { text.to_owned() };
+    let mut envelope = fault.envelope.clone();
+    if let (Ok(body), true) = (&mut envelope, masked) {
+        mask::mask_json(body);
+    }
+    let headers = found.headers.iter().filter(|(name, _)| *name != "MT-Fault-StackTrace");
+    let value = |value: &Value| if masked { covered(value) } else { value.clone() };
+    let frames: Vec<_> =
+        fault.stack.as_deref().unwrap_or_default().lines().map(str::trim).collect();
+    let shown = if whole_stack { frames.len() } else { FRAMES.min(frames.len()) };
+    Shown {
+        text: fault.text.as_deref().map(told),
+        stack: frames[..shown].iter().map(|frame| told(frame)).collect(),
+        folded: frames.len() - shown,
+        headers: headers.map(|(name, held)| (name.clone(), value(held))).collect(),
+        envelope,
+    }
+}
+
 /// One message in full, personal data masked. The stack trace is folded unless it is asked for.
 #[must_use]
 pub fn detail(found: &Found, whole_stack: bool) -> Value {
     let fault = &found.fault;
-    let mut envelope = fault.envelope.clone();
-    if let Ok(body) = &mut envelope {
-        mask::mask_json(body);
-    }
-    let headers = found.headers.iter().filter(|(name, _)| *name != "MT-Fault-StackTrace");
-    let headers: serde_json::Map<_, _> =
-        headers.map(|(name, value)| (name.clone(), covered(value))).collect();
-    let frames: Vec<_> =
-        fault.stack.as_deref().unwrap_or_default().lines().map(str::trim).collect();
-    let shown = if whole_stack { frames.len() } else { FRAMES.min(frames.len()) };
+    let shown = shown(found, whole_stack, true);
     json!({
         "key": fault.key.as_str(),
         "queue": fault.queue,
@@ -126,17 +154,17 @@ pub fn detail(found: &Found, whole_stack: bool) -> Value {
         "types": fault.types,
         "consumer": fault.consumer,
         "exception": fault.exception,
-        "message": fault.text.as_deref().map(without_addresses),
+        "message": shown.text,
         "order": fault.order,
         "message_id": fault.message,
         "retries": fault.retries,
         "redeliveries": fault.redeliveries,
-        "stack": frames[..shown].iter().map(|frame| without_addresses(frame)).collect::<Vec<_>>(),
-        "stack_folded": frames.len() - shown,
-        "headers": headers,
+        "stack": shown.stack,
+        "stack_folded": shown.folded,
+        "headers": shown.headers,
         "bytes": fault.bytes,
-        "envelope": envelope.as_ref().ok(),
-        "no_envelope": envelope.as_ref().err(),
+        "envelope": shown.envelope.as_ref().ok(),
+        "no_envelope": shown.envelope.as_ref().err(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Outboxes and inbox: how much waits, why it waits, each message by itself. Screens and verbs get the same.
 
+pub mod broker;
 pub mod history;
 pub mod report;
 
@@ -27,7 +28,7 @@ use crate::{
     },
 };
 
-use self::history::Past;
+use self::{broker::Told, history::Past};
 
 /// What the configuration says about watching messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,6 +57,28 @@ impl Status {
     #[must_use]
     pub fn with_movement(mut self, movement: Option<Movement>) -> Self {
         self.facts.movement = movement;
+        self.findings = diagnose(&self.facts, &self.thresholds);
+        self
+    }
+
+    /// Whether anything is there that the broker could tell more about.
+    #[must_use]
+    pub fn concerns_broker(&self) -> bool {
+        self.facts.pending().number() > 0 || !self.facts.inbox.halves.is_empty()
+    }
+
+    /// The same judged with what the broker told.
+    #[must_use]
+    pub fn with_broker(mut self, told: &Told) -> Self {
+        self.facts.broker = told.reached.clone();
+        for row in &mut self.facts.inbox.halves {
+            let key = (row.message, row.consumer);
+            row.inbound = told.inbound.get(&key).copied().unwrap_or_default();
+        }
+        // What is said once need not be said again.
+        let new = told.notes.iter().filter(|note| !self.coverage.contains(note));
+        let new: Vec<_> = new.cloned().collect();
+        self.coverage.extend(new);
         self.findings = diagnose(&self.facts, &self.thresholds);
         self
     }

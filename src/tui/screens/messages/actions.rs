@@ -27,11 +27,11 @@ pub const ACTIONS: &[Row] = &[
         "messages.json",
         &["J"],
         "envelope",
-        "Show the body's whole envelope, or its message alone",
+        "Show the body's whole envelope (and a fault's whole stack trace), or its message alone",
         || Msg::Json,
     )
     .footer(70)
-    .when(|state| if state.message().is_some() { Ok(()) } else { Err("no message is read") })
+    .when(|state| if state.message().is_some() || state.sub == Sub::Errors { Ok(()) } else { Err("no message is read") })
     .twin("orderscope messages show"),
     Row::look(
         "messages.act",
@@ -87,6 +87,9 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         | Common::CopyLink => Ok(()),
         Common::Enter => match (state.pane, state.sub) {
             (Pane::Diagnosis, _) => Ok(()),
+            (Pane::Detail, Sub::Errors) if state.errors.order(state.cursor.index).is_none() => {
+                Err("no message that names an order is chosen")
+            }
             (_, Sub::Inbox) => Err("an inbox row names no order"),
             (_, Sub::Kept) => Err("a copy is put back with x, then e or n"),
             _ => any(),

@@ -8,7 +8,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Message, Msg, Pane, Past, State, Sub};
+use super::{Message, Msg, Pane, Past, State, Sub, errors};
 use crate::{
     domain::{age, report::Cell, text},
     ops::messages::report::{body, envelope},
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Columns of a field's name: an id fits beside it at 120 columns.
-const LABEL: usize = 13;
+pub(super) const LABEL: usize = 13;
 
 pub(super) fn view(
     state: &State,
@@ -34,12 +34,14 @@ pub(super) fn view(
     let is_inbox = state.sub == Sub::Inbox && state.detail_of.is_none();
     let title = match state.detail_of {
         _ if is_inbox => "Consumers".to_owned(),
+        None if state.sub == Sub::Errors => state.errors.heading(state.cursor.index),
         Some(sequence) => format!("Message seq {sequence}"),
         None if state.sub == Sub::Kept => "Copy".to_owned(),
         None => "Message".to_owned(),
     };
     let note = match state.message() {
         Some(message) if message.shown.order.is_some() => "Enter: its order",
+        _ if state.errors.order(state.cursor.index).is_some() && state.sub == Sub::Errors => "Enter: its order",
         _ => "",
     };
     let inner = pane(frame, area, theme, &title, note, focused);
@@ -56,6 +58,9 @@ pub(super) fn view(
                 vec![Line::styled("it is gone: delivered or purged", theme.muted)]
             }
             (None, None, _) if state.detail_of.is_some() => vec![Line::styled("reading …", theme.muted)],
+            (None, None, _) if state.sub == Sub::Errors => {
+                errors::view::detail(state, shared, theme, width)
+            }
             (None, None, _) if state.sub == Sub::Kept => copied(state, shared, theme),
             (None, None, _) => vec![Line::styled("no message is chosen", theme.muted)],
         }
@@ -108,7 +113,7 @@ fn lines(message: &Message, state: &State, shared: &Shared, theme: &Theme, width
 }
 
 /// Broken between words, and ids and addresses wherever the room ends.
-fn broken(told: &str, width: usize, most: usize) -> Vec<String> {
+pub(super) fn broken(told: &str, width: usize, most: usize) -> Vec<String> {
     use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
     if told.split_whitespace().all(|word| word.width() <= width) {
         return words::wrapped(told, width, most);
@@ -133,13 +138,13 @@ fn broken(told: &str, width: usize, most: usize) -> Vec<String> {
     lines
 }
 
-fn pretty(value: &Value) -> Vec<Line<'static>> {
+pub(super) fn pretty(value: &Value) -> Vec<Line<'static>> {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.lines().map(|line| Line::raw(text::clean(line).into_owned())).collect()
 }
 
 /// Only the message of an envelope; what else is there is told by its number of fields.
-fn folded(value: Value) -> Value {
+pub(super) fn folded(value: Value) -> Value {
     let Value::Object(fields) = value else { return value };
     if !fields.keys().any(|key| key.eq_ignore_ascii_case("message")) {
         return Value::Object(fields);

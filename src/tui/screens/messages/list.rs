@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, InboxRow, Kept, Msg, Pane, Pivot, Row, State, Sub, View};
+use super::{Filter, InboxRow, errors, Kept, Msg, Pane, Pivot, Row, State, Sub, View};
 use crate::{
     domain::{
         age::Age,
@@ -77,6 +77,7 @@ fn title(state: &State) -> String {
         (None, Sub::Outbox(View::Orphan)) => "Outbox: orphans",
         (None, Sub::Outbox(View::Expired)) => "Outbox: expired",
         (None, Sub::Inbox) => "Inbox",
+        (None, Sub::Errors) => return state.errors.title(),
         (None, Sub::Kept) => "Kept: taken out or changed by hand",
     };
     match &state.filter {
@@ -97,6 +98,7 @@ fn note(state: &State) -> String {
         Sub::Outbox(View::Expired) => format!("expired {}", facts.expired),
         Sub::Outbox(View::Delivered) => "delivered".to_owned(),
         Sub::Inbox => format!("inbox {}", facts.inbox.rows),
+        Sub::Errors => "errors".to_owned(),
         Sub::Kept => "kept".to_owned(),
     };
     let at = Sub::ALL.iter().position(|one| *one == state.sub).unwrap_or(0);
@@ -110,6 +112,7 @@ fn header(state: &State, roomy: bool) -> &'static str {
         (None, Sub::Outbox(_), true) => "  seq      age      state     type                 to                  corr",
         (None, Sub::Outbox(_), false) => "  seq      age      state     type                 to",
         (None, Sub::Inbox, true) => "  msg    consumer            received        passes  lag       note",
+        (None, Sub::Errors, _) => state.errors.header(),
         (None, Sub::Kept, true) => "  copy     age      cause        type                 to                  put back",
         (None, Sub::Kept, false) => "  copy     age      cause        type",
         (None, Sub::Inbox, false) => "  msg    consumer            received        passes  note",
@@ -143,6 +146,7 @@ fn row_line(
     Some(match state.sub {
         Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, roomy, shared, theme),
         Sub::Inbox => inbox_line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
+        Sub::Errors => errors::view::line(&state.errors, index, mark, shared, theme)?,
         Sub::Kept => kept_line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
     })
 }
@@ -264,6 +268,9 @@ fn kept_line(
 }
 
 fn empty(state: &State, theme: &Theme) -> Line<'static> {
+    if state.sub == Sub::Errors {
+        return errors::view::empty(&state.errors, theme);
+    }
     if state.page.loading_since().is_some() || state.look.value.is_none() && state.look.error.is_none() {
         return Line::styled("  reading …", theme.muted);
     }
@@ -277,6 +284,7 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
         (None, Sub::Outbox(View::Orphan)) => "every message has an owner",
         (None, Sub::Outbox(View::Expired)) => "no pending message is past its expiration time",
         (None, Sub::Inbox) => "no consumer received anything, or it was cleaned up",
+        (None, Sub::Errors) => "nothing lies in these queues",
         (None, Sub::Kept) => "nothing was taken out or changed by hand",
     };
     Line::styled(format!("  {told}"), theme.ok)
@@ -284,6 +292,9 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
 
 /// Errors first, then what was not looked at, then what the words mean.
 fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    if state.sub == Sub::Errors {
+        return errors::view::footnotes(&state.errors, shared, theme, width);
+    }
     let mut out = vec![];
     if let Some(error) = &state.page.error {
         let age = state.page.seen_at.map_or_else(
@@ -301,6 +312,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
             Sub::Outbox(View::Pending) => {
                 "pending = not recorded as delivered; after a crash it may be out all the same   i explains"
             }
+            Sub::Errors => "",
             Sub::Outbox(_) => "a row that is gone was delivered or purged: nobody can say which   i explains",
             Sub::Kept => "x, then e: requeue under its id; n: under another, for all to handle it again",
             Sub::Inbox => "passes: 3, and one for each message the consumer produced, is normal   i explains",

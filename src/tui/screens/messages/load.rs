@@ -9,7 +9,7 @@ use crate::{
         kept, outbox,
     },
     ops::{
-        deeds,
+        deeds, faults,
         messages::{self, Key, report},
     },
     tui::runtime::Cx,
@@ -46,6 +46,8 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                     let inbox = inbox::list(conn, layout, InboxView::All, before, limit).await?;
                     Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
                 }
+                // Not in the database.
+                Sub::Errors => Ok(Listed::default()),
                 Sub::Kept => {
                     let kept = kept::list(conn, before, limit).await?;
                     Ok(Listed { more: kept.len() == PAGE, kept, ..Listed::default() })
@@ -61,8 +63,14 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
         }
-        Request::Export { messages, inbox, kept } => {
-            let table = if !kept.is_empty() {
+        Request::Broker { halves, now } => Msg::Told(cx.services.told(&halves, now).await),
+        Request::Errors { ticket } => {
+            Msg::Failed(ticket, cx.services.errors(&cx.stop).await.map(Arc::new))
+        }
+        Request::Export { messages, inbox, kept, errors } => {
+            let table = if let Some(listing) = &errors {
+                faults::report::messages(&listing.found)
+            } else if !kept.is_empty() {
                 deeds::report::copies(&kept)
             } else if inbox.is_empty() {
                 report::messages(&messages)

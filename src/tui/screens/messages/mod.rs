@@ -4,6 +4,7 @@ mod actions;
 mod chart;
 mod detail;
 mod diagnosis;
+mod errors;
 mod list;
 mod load;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod view;
 
 use std::{sync::Arc, time::Instant};
 
+use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 
 pub use self::{
@@ -28,8 +30,11 @@ use crate::{
         kept::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View},
     },
-    domain::{burn::Samples, deed::Texts, outbox::Owner},
-    ops::messages::{Message, Status, history::Past},
+    domain::{burn::Samples, diagnosis::HalfDone, deed::Texts, outbox::Owner},
+    ops::{
+        faults::Listing,
+        messages::{Message, Status, broker::Told, history::Past},
+    },
     tui::{
         effect::Lane,
         route::Route,
@@ -51,6 +56,10 @@ pub const PAGE: usize = 100;
 /// How often the stored history is read: its slices are minutes.
 const HISTORY: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// How often the broker is asked: it is not ours, and a queue may be looked into.
+const BROKER_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+
+const BROKER: Lane = Lane::Latest("messages.broker");
 const LOOK: Lane = Lane::Latest("messages.look");
 const LIST: Lane = Lane::Latest("messages.list");
 const DETAIL: Lane = Lane::Latest("messages.detail");
@@ -60,6 +69,8 @@ const DETAIL: Lane = Lane::Latest("messages.detail");
 pub enum Sub {
     Outbox(View),
     Inbox,
+    /// The broker's error queues.
+    Errors,
     /// Copies of what was taken out or changed.
     Kept,
 }
@@ -72,12 +83,13 @@ impl Default for Sub {
 
 impl Sub {
     /// All of them, in the order of `>`.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Outbox(View::Pending),
         Self::Outbox(View::Delivered),
         Self::Outbox(View::Orphan),
         Self::Outbox(View::Expired),
         Self::Inbox,
+        Self::Errors,
         Self::Kept,
     ];
 
@@ -87,6 +99,7 @@ impl Sub {
         match self {
             Self::Outbox(view) => view.name(),
             Self::Inbox => "inbox",
+            Self::Errors => "errors",
             Self::Kept => "kept",
         }
     }
@@ -130,10 +143,14 @@ pub struct State {
     /// What was stored before we looked, and when we asked for it.
     kept: Option<Past>,
     kept_at: Option<Instant>,
+    /// What the broker told, and when it was asked.
+    told: Option<Told>,
+    told_at: Option<Instant>,
     page: Remote<Listed, db::Error>,
     /// The page asked for continues the rows.
     continues: bool,
     rows: Listed,
+    errors: errors::Errors,
     cursor: Cursor,
     pivot: Option<Pivot>,
     filter: Option<Filter>,
@@ -166,8 +183,11 @@ pub enum Msg {
     /// Change something: by this act, or by one from the menu.
     Act(Option<Act>),
     Looked(Ticket, Result<Arc<Status>, db::Error>),
+    /// The broker's answer.
+    Told(Told),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
+    Failed(Ticket, Result<Arc<Listing>, String>),
     Exported(Result<String, String>),
 }
 
@@ -178,7 +198,11 @@ pub enum Request {
     Look { ticket: Ticket, history: bool },
     List { ticket: Ticket, sub: Sub, filter: Option<Filter>, after: Option<Key>, before: Option<i64> },
     Read { ticket: Ticket, sequence: i64 },
-    Export { messages: Vec<Row>, inbox: Vec<InboxRow>, kept: Vec<Kept> },
+    /// Ask the broker about the half-done consumers that were found then.
+    Broker { halves: Vec<HalfDone>, now: DateTime<Utc> },
+    /// Look into the error queues.
+    Errors { ticket: Ticket },
+    Export { messages: Vec<Row>, inbox: Vec<InboxRow>, kept: Vec<Kept>, errors: Option<Arc<Listing>> },
 }
 
 impl State {
@@ -202,6 +226,7 @@ impl State {
             (Some(groups), _) => groups.len(),
             (None, Sub::Outbox(_)) => self.rows.messages.len(),
             (None, Sub::Inbox) => self.rows.inbox.len(),
+            (None, Sub::Errors) => self.errors.len(),
             (None, Sub::Kept) => self.rows.kept.len(),
         }
     }
@@ -219,7 +244,7 @@ impl State {
     fn received(&self) -> Option<&InboxRow> {
         match self.sub {
             Sub::Inbox => self.rows.inbox.get(self.cursor.index),
-            Sub::Outbox(_) | Sub::Kept => None,
+            Sub::Outbox(_) | Sub::Errors | Sub::Kept => None,
         }
     }
 
@@ -227,7 +252,7 @@ impl State {
     fn copy(&self) -> Option<&Kept> {
         match self.sub {
             Sub::Kept => self.rows.kept.get(self.cursor.index),
-            Sub::Outbox(_) | Sub::Inbox => None,
+            Sub::Outbox(_) | Sub::Inbox | Sub::Errors => None,
         }
     }
 
@@ -308,6 +333,7 @@ impl State {
         match self.sub {
             Sub::Outbox(view) => format!("orderscope messages list --view {}", view.name()),
             Sub::Inbox => "orderscope inbox list".to_owned(),
+            Sub::Errors => self.errors.twin(self.cursor.index),
             Sub::Kept => "orderscope messages list --view kept".to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! Messages: what keys and answers do, and how it looks.
 
 mod acting;
+mod errors;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use crate::{
     db::outbox::{Overview, Shown},
     domain::{
         diagnosis::{
-            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Rule, Tally,
+            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Reached, Rule, Tally,
         },
         burn::Sample,
         id::{ConsumerId, MessageId, OrderId, OutboxId},
@@ -242,6 +243,9 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                 Request::Read { ticket, sequence } => {
                     Msg::Read(ticket, Ok(Some(Arc::new(message(sequence)))))
                 }
+                // Nobody answers: what is judged without a broker stays as it is.
+                Request::Broker { .. } => continue,
+                Request::Errors { ticket } => Msg::Failed(ticket, Ok(Arc::new(errors::listing()))),
                 Request::Export { .. } => continue,
             };
             send(desk, msg);
@@ -347,6 +351,33 @@ fn what_was_stored_before_is_shown_and_judged() {
 }
 
 #[test]
+fn the_broker_is_asked_once_a_minute_and_its_answer_judged() {
+    let idle = |seconds: i64| {
+        let mut status = stalled(seconds, 1_204);
+        for head in &mut status.facts.heads {
+            head.pass = LastPass::NoneCommitted;
+            head.next.as_mut().unwrap().poison = None;
+        }
+        Status::of(status.overview, status.facts)
+    };
+    let asks = |asked: &[Request]| asked.iter().filter(|one| matches!(one, Request::Broker { .. })).count();
+    let rule = |desk: &Desk| state(desk).status().unwrap().findings[0].rule;
+    let mut desk = Desk::new(120, 36).at(place());
+    desk.press("4");
+    assert_eq!(asks(&answer(&mut desk, &idle(0), &page(0..3))), 1);
+    assert_eq!(rule(&desk), Rule::WorkerIdle);
+    let reached = Reached::Unreachable("connection refused".to_owned());
+    send(&mut desk, Msg::Told(Told { reached, ..Told::default() }));
+    assert_eq!(rule(&desk), Rule::BrokerRefused);
+    // What it told stays for the next looks, until it is asked again.
+    desk.press("r");
+    assert_eq!(asks(&answer(&mut desk, &idle(5), &page(0..3))), 0);
+    assert_eq!(rule(&desk), Rule::BrokerRefused);
+    desk.wait(Duration::from_secs(61));
+    assert_eq!(asks(&answer(&mut desk, &idle(66), &page(0..3))), 1);
+}
+
+#[test]
 fn a_finding_leads_to_its_row() {
     let mut desk = watching(120, 36);
     desk.press("G");
@@ -407,6 +438,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
         ("orphan", Sub::Outbox(View::Orphan)),
         ("expired", Sub::Outbox(View::Expired)),
         ("inbox", Sub::Inbox),
+        ("errors", Sub::Errors),
         ("kept", Sub::Kept),
         ("pending", Sub::Outbox(View::Pending)),
     ] {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
+    BROKER, BROKER_EVERY,
     Common, DETAIL, Filter, HISTORY, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
-    Ticket, View,
+    Ticket, View, errors,
 };
 use crate::{
     db::{self, outbox::outbox_of},
@@ -50,11 +51,18 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.detail_offset = 0;
         }
         Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
-        Msg::Looked(ticket, result) => looked(state, ticket, result, shared),
+        Msg::Looked(ticket, result) => return looked(state, ticket, result, shared),
+        Msg::Told(told) => {
+            if let Some(status) = state.look.value.take() {
+                state.look.value = Some(Arc::new(Arc::unwrap_or_clone(status).with_broker(&told)));
+            }
+            state.told = Some(told);
+        }
         Msg::Listed(ticket, result) => return listed(state, ticket, result, shared),
         Msg::Read(ticket, result) => {
             state.detail.settle(ticket, result, shared.now.instant);
         }
+        Msg::Failed(ticket, result) => errors::found(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
         Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
     }
@@ -81,9 +89,18 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
         }
         Common::Export => {
             let Listed { messages, inbox, kept, .. } = state.rows.clone();
-            return vec![Effect::Run(Lane::Every, Request::Export { messages, inbox, kept })];
+            let errors = state.errors.look.value.clone().filter(|_| state.sub == Sub::Errors);
+            let request = Request::Export { messages, inbox, kept, errors };
+            return vec![Effect::Run(Lane::Every, request)];
         }
-        Common::Refresh => return refresh(state, shared),
+        Common::Refresh => {
+            let mut effects = refresh(state, shared);
+            // A look into the queues is a delivery for some of them: only when it is asked for.
+            if state.sub == Sub::Errors {
+                effects.push(ask(state, false, shared));
+            }
+            return effects;
+        }
         Common::Explain => state.explaining = !state.explaining,
         Common::Zoom => state.zoomed = !state.zoomed,
         _ => {}
@@ -121,6 +138,9 @@ fn enter(state: &mut State, shared: &Shared) -> Effects {
         state.pivot = None;
         state.filter = filter;
         return show(state, state.sub, shared);
+    }
+    if state.sub == Sub::Errors {
+        return errors::enter(state);
     }
     let read = state.message().filter(|_| state.detail.loading_since().is_none());
     match read.map(|message| message.shown.order) {
@@ -162,6 +182,8 @@ fn escape(state: &mut State, shared: &Shared) -> Effects {
         state.zoomed = false;
     } else if state.pane != Pane::List {
         state.pane = Pane::List;
+    } else if state.sub == Sub::Errors && errors::leave(state) {
+        return vec![];
     } else if state.pivot.take().is_some() {
         return moved(state, Step::First, shared);
     } else if state.filter.take().is_some() {
@@ -197,16 +219,23 @@ fn turn(state: &mut State, by: usize, shared: &Shared) -> Effects {
 
 /// Empties the list and asks for the first page of this one.
 fn show(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
+    let mut effects = errors::turned(state, sub);
     state.sub = sub;
     state.rows = Listed::default();
     state.cursor = super::Cursor { height: state.cursor.height, ..super::Cursor::default() };
     state.detail.value = None;
     state.detail.abandon();
     state.detail_of = None;
-    vec![ask(state, false, shared)]
+    effects.push(ask(state, false, shared));
+    effects
 }
 
 fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
+    if state.sub == Sub::Errors {
+        state.page.abandon();
+        let ticket = state.errors.look.begin(shared.now.instant);
+        return Effect::Run(errors::LANE, Request::Errors { ticket });
+    }
     let ticket = state.page.begin(shared.now.instant);
     state.continues = continues;
     let after = state.rows.messages.last().map(|row| row.key).filter(|_| continues);
@@ -226,17 +255,18 @@ fn refresh(state: &mut State, shared: &Shared) -> Effects {
     }
     let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket, history })];
     let Listed { messages, inbox, kept, .. } = &state.rows;
-    if messages.len().max(inbox.len()).max(kept.len()) <= PAGE && state.page.loading_since().is_none() {
+    let first = messages.len().max(inbox.len()).max(kept.len()) <= PAGE;
+    if first && state.sub != Sub::Errors && state.page.loading_since().is_none() {
         effects.push(ask(state, false, shared));
     }
     effects
 }
 
-fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Error>, shared: &Shared) {
+fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Error>, shared: &Shared) -> Effects {
     if !state.look.settle(ticket, result, shared.now.instant) || state.look.error.is_some() {
-        return;
+        return vec![];
     }
-    let Some(status) = state.look.value.take() else { return };
+    let Some(status) = state.look.value.take() else { return vec![] };
     state.samples.push(status.sample());
     let mut status = Arc::unwrap_or_clone(status);
     if let Some(kept) = status.kept.take() {
@@ -245,12 +275,29 @@ fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Err
         }
         state.kept = Some(kept);
     }
-    let judged = status.with_movement(state.samples.movement());
+    let mut judged = status.with_movement(state.samples.movement());
+    if let Some(told) = &state.told {
+        judged = judged.with_broker(told);
+    }
+    let effects = ask_broker(state, &judged, shared);
     let findings = judged.findings.len();
     state.look.value = Some(Arc::new(judged));
     state.finding.index = state.finding.index.min(findings.saturating_sub(1));
     let len = state.len();
     state.cursor.step(Step::Lines(0), len);
+    effects
+}
+
+/// Now and then, and only where the answer would tell something.
+fn ask_broker(state: &mut State, status: &Status, shared: &Shared) -> Effects {
+    let now = shared.now.instant;
+    let due = state.told_at.is_none_or(|at| now.saturating_duration_since(at) >= BROKER_EVERY);
+    if !due || !status.concerns_broker() {
+        return vec![];
+    }
+    state.told_at = Some(now);
+    let request = Request::Broker { halves: status.facts.inbox.halves.clone(), now: status.facts.now };
+    vec![Effect::Run(BROKER, request)]
 }
 
 fn listed(
@@ -310,7 +357,11 @@ fn scrolled(state: &mut State, pane: usize, step: Step, shared: &Shared) -> Effe
 
 fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
     let len = state.len();
+    let before = state.cursor.index;
     state.cursor.step(step, len);
+    if state.sub == Sub::Errors && state.cursor.index != before {
+        state.detail_offset = 0;
+    }
     if state.pivot.is_some() {
         return vec![];
     }
@@ -343,6 +394,9 @@ fn copy(state: &State) -> Effects {
     if let Some(kept) = state.copy() {
         let (text, what) = (kept.number.to_string(), "number of the copy".to_owned());
         return vec![Effect::Copy { text, what }];
+    }
+    if state.sub == Sub::Errors {
+        return errors::copy(state);
     }
     let (text, what) = match (state.selected(), state.received(), state.groups()) {
         (Some(row), ..) => (row.message.to_string(), "message id"),

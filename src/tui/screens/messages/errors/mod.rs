@@ -1,0 +1,181 @@
+//! The broker's error queues as a list of the screen: what failed alike, and each message by itself.
+
+pub(super) mod view;
+
+use std::sync::Arc;
+
+use super::{Pane, Request, State, Sub};
+use crate::{
+    domain::{
+        fault::{Fingerprint, Group, group},
+        id::OrderId,
+    },
+    ops::faults::{Found, Listing},
+    tui::{
+        effect::{Effect, Lane},
+        route::Route,
+        shared::Shared,
+        ui::{
+            list::Step,
+            remote::{Remote, Ticket},
+        },
+    },
+};
+
+type Effects = Vec<Effect<Request>>;
+
+const NAME: &str = "messages.errors";
+
+/// A newer look stops the one before; leaving the list does too.
+pub(super) const LANE: Lane = Lane::Latest(NAME);
+
+/// What was found in the queues, and which of it is shown.
+#[derive(Debug, Default)]
+pub(super) struct Errors {
+    pub(super) look: Remote<Arc<Listing>, String>,
+    groups: Vec<Group>,
+    /// The group whose messages are listed.
+    within: Option<Fingerprint>,
+}
+
+impl Errors {
+    /// Lines of whatever is listed.
+    pub(super) fn len(&self) -> usize {
+        match &self.within {
+            None => self.groups.len(),
+            Some(_) => self.messages().count(),
+        }
+    }
+
+    /// Messages of the group that was entered, from the head of the first queue on.
+    fn messages(&self) -> impl Iterator<Item = &Found> {
+        let found = self.look.value.iter().flat_map(|listing| &listing.found);
+        found.filter(|found| self.within.as_ref() == Some(&found.fingerprint))
+    }
+
+    fn group(&self, index: usize) -> Option<&Group> {
+        self.groups.get(index).filter(|_| self.within.is_none())
+    }
+
+    fn message(&self, index: usize) -> Option<&Found> {
+        self.messages().nth(index)
+    }
+
+    /// The order that the message under the cursor names.
+    pub(super) fn order(&self, index: usize) -> Option<OrderId> {
+        self.message(index)?.fault.order
+    }
+
+    /// The verb that shows the same.
+    pub(super) fn twin(&self, index: usize) -> String {
+        match self.message(index) {
+            Some(found) => format!("orderscope errors show {}", found.fault.key),
+            None if self.within.is_some() => "orderscope errors list".to_owned(),
+            None => "orderscope errors groups".to_owned(),
+        }
+    }
+
+    pub(super) fn title(&self) -> String {
+        match &self.within {
+            None => "Error queues: groups".to_owned(),
+            Some(fingerprint) => format!("Error queues: group {fingerprint} (Esc: all)"),
+        }
+    }
+
+    pub(super) const fn header(&self) -> &'static str {
+        match self.within {
+            None => "  count newest   done wait unkn dupl  failure",
+            Some(_) => "  key           age      verdict    type",
+        }
+    }
+
+    /// What the detail is about.
+    pub(super) fn heading(&self, index: usize) -> String {
+        match (self.group(index), self.message(index)) {
+            (Some(group), _) => format!("Group {}", group.fingerprint),
+            (_, Some(found)) => format!("Message {}", found.fault.key),
+            _ => "Message".to_owned(),
+        }
+    }
+}
+
+/// Takes the answer of a look. The cursor follows its group or message.
+pub(super) fn found(
+    state: &mut State,
+    ticket: Ticket,
+    result: Result<Arc<Listing>, String>,
+    shared: &Shared,
+) {
+    let index = state.cursor.index;
+    let key = state.errors.message(index).map(|found| found.fault.key.clone());
+    let fingerprint = state.errors.group(index).map(|group| group.fingerprint.clone());
+    let errors = &mut state.errors;
+    if !errors.look.settle(ticket, result, shared.now.instant) || errors.look.error.is_some() {
+        return;
+    }
+    let Some(listing) = errors.look.value.clone() else { return };
+    errors.groups =
+        group(listing.found.iter().map(|found| (&found.fault, found.judgement.verdict)));
+    let emptied = errors.within.is_some() && errors.messages().next().is_none();
+    if emptied {
+        errors.within = None;
+    }
+    let at = match errors.within {
+        Some(_) => errors.messages().position(|found| Some(&found.fault.key) == key.as_ref()),
+        None => errors.groups.iter().position(|one| Some(&one.fingerprint) == fingerprint.as_ref()),
+    };
+    if state.sub == Sub::Errors {
+        state.cursor.index = at.unwrap_or(if emptied { 0 } else { index });
+        let len = state.len();
+        state.cursor.step(Step::Lines(0), len);
+    }
+}
+
+/// Enter: a group leads to its messages, a message to its detail, the detail to the order.
+pub(super) fn enter(state: &mut State) -> Effects {
+    let index = state.cursor.index;
+    if let Some(group) = state.errors.group(index) {
+        state.errors.within = Some(group.fingerprint.clone());
+        state.pane = Pane::List;
+        state.cursor.index = 0;
+        state.detail_offset = 0;
+    } else if state.pane == Pane::List {
+        state.pane = Pane::Detail;
+    } else {
+        return match state.errors.order(index) {
+            Some(order) => vec![Effect::Open(Route::Timeline { order, at: None, diff: None })],
+            None => vec![Effect::Warn("its body names no order".to_owned())],
+        };
+    }
+    vec![]
+}
+
+/// Back from a group's messages to the groups; whether there was one.
+pub(super) fn leave(state: &mut State) -> bool {
+    let Some(fingerprint) = state.errors.within.take() else { return false };
+    let at = state.errors.groups.iter().position(|group| group.fingerprint == fingerprint);
+    state.cursor.index = at.unwrap_or(0);
+    state.detail_offset = 0;
+    true
+}
+
+/// Another list is shown: nobody waits for the queues any more, or for the database's page.
+pub(super) fn turned(state: &mut State, to: Sub) -> Effects {
+    state.errors.within = None;
+    let waits = state.errors.look.loading_since().is_some();
+    if state.sub != Sub::Errors || to == Sub::Errors || !waits {
+        return vec![];
+    }
+    state.errors.look.abandon();
+    vec![Effect::Stop(NAME)]
+}
+
+pub(super) fn copy(state: &State) -> Effects {
+    let index = state.cursor.index;
+    let (text, what) = match (state.errors.group(index), state.errors.message(index)) {
+        (Some(group), _) => (group.fingerprint.to_string(), "group"),
+        (_, Some(found)) => (found.fault.key.to_string(), "key"),
+        _ => return vec![],
+    };
+    vec![Effect::Copy { text, what: what.to_owned() }]
+}

@@ -1,0 +1,285 @@
+//! How groups and messages of error queues look.
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+use serde_json::Value;
+
+use super::{Errors, Found, Group};
+use crate::{
+    domain::{age::Age, fault::Verdict, text},
+    ops::faults::report,
+    tui::{
+        screens::messages::{State, detail},
+        shared::Shared,
+        ui::theme::Theme,
+        words,
+    },
+};
+
+/// Lines of a value before it is cut.
+const MOST: usize = 6;
+/// Queues whose state is told below the list.
+const QUEUES: usize = 3;
+
+pub(in super::super) fn line(
+    errors: &Errors,
+    index: usize,
+    mark: Span<'static>,
+    shared: &Shared,
+    theme: &Theme,
+) -> Option<Line<'static>> {
+    if errors.within.is_none() {
+        return Some(group_line(errors.group(index)?, mark, shared, theme));
+    }
+    let found = errors.message(index)?;
+    let fault = &found.fault;
+    let age = fault.failed.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
+    let kind = fault.message_type.as_deref().unwrap_or("(no type)");
+    let verdict = found.judgement.verdict;
+    Some(Line::from(vec![
+        mark,
+        Span::styled(text::fit(fault.key.as_str(), 14), theme.accent),
+        Span::raw(text::fit(&age, 9)),
+        Span::styled(text::fit(short(verdict), 11), style(verdict, theme)),
+        Span::raw(text::clean(last(kind)).into_owned()),
+    ]))
+}
+
+fn group_line(group: &Group, mark: Span<'static>, shared: &Shared, theme: &Theme) -> Line<'static> {
+    let age = group.last.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
+    let mut spans = vec![
+        mark,
+        Span::styled(format!("{:>5} ", group.count), theme.accent),
+        Span::raw(text::fit(&age, 8)),
+    ];
+    for verdict in VERDICTS {
+        let count = group.verdicts.get(&verdict).copied().unwrap_or_default();
+        let told = if count == 0 { "-".to_owned() } else { count.to_string() };
+        let style = if count == 0 { theme.muted } else { style(verdict, theme) };
+        spans.push(Span::styled(format!("{told:>5}"), style));
+    }
+    spans.push(Span::raw(format!("  {}", text::clean(&failure(group)))));
+    Line::from(spans)
+}
+
+const VERDICTS: [Verdict; 4] =
+    [Verdict::Done, Verdict::Waiting, Verdict::Unknown, Verdict::ProbableDuplicate];
+
+/// What tells groups apart comes first: what does not fit is cut at the right.
+fn failure(group: &Group) -> String {
+    let kind = group.kind.to_string();
+    let who = group.consumer.as_deref().map_or(kind.as_str(), last);
+    let what = group.exception.as_deref().map_or("", last);
+    [group.text.as_str(), what, who].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+}
+
+/// `BookWorm.Ordering.Features.X` is `X`.
+fn last(name: &str) -> &str {
+    name.rsplit(['.', ':', '+']).next().unwrap_or(name)
+}
+
+const fn short(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "done",
+        Verdict::Waiting => "waiting",
+        Verdict::Unknown => "unknown",
+        Verdict::ProbableDuplicate => "duplicate?",
+    }
+}
+
+const fn style(verdict: Verdict, theme: &Theme) -> Style {
+    match verdict {
+        Verdict::Done => theme.ok,
+        Verdict::Waiting => theme.warn,
+        Verdict::Unknown | Verdict::ProbableDuplicate => theme.danger,
+    }
+}
+
+/// The line in place of an empty list.
+pub(in super::super) fn empty(errors: &Errors, theme: &Theme) -> Line<'static> {
+    match (errors.look.loading_since(), &errors.look.value, &errors.look.error) {
+        (Some(_), None, _) => Line::styled("  looking into the queues …", theme.muted),
+        (_, None, Some(_)) => Line::styled("  the error queues were not looked into", theme.muted),
+        (_, None, None) => Line::styled("  r looks into the queues", theme.muted),
+        (_, Some(listing), _) if listing.is_whole() => {
+            Line::styled("  nothing lies in these queues", theme.ok)
+        }
+        (_, Some(_), _) => Line::styled("  nothing was found in what could be read", theme.warn),
+    }
+}
+
+/// Why nothing newer is shown, what was not read, which queues these are.
+pub(in super::super) fn footnotes(
+    errors: &Errors,
+    shared: &Shared,
+    theme: &Theme,
+    width: u16,
+) -> Vec<Line<'static>> {
+    let width = usize::from(width).max(8);
+    let mut out = vec![];
+    let mut say = |told: &str, most: usize, style: Style| {
+        let lines = words::wrapped(told, width, most);
+        out.extend(lines.into_iter().map(|line| Line::styled(line, style)));
+    };
+    if let Some(error) = &errors.look.error {
+        let old = errors.look.seen_at.map(|at| format!("Not refreshed (what is shown is {} old): ", words::since(at, shared)));
+        say(&format!("{}{error}", old.unwrap_or_default()), 5, theme.danger);
+    }
+    if let Some(listing) = &errors.look.value {
+        for note in &listing.notes {
+            say(note, 2, theme.warn);
+        }
+        let seen: Vec<_> = listing.looked.iter().filter(|looked| looked.trouble.is_none()).collect();
+        let told = seen.iter().take(QUEUES).map(|looked| match looked.depth {
+            Some(depth) => format!("{} {depth}", looked.queue),
+            None => format!("{} (never made)", looked.queue),
+        });
+        let mut told = told.collect::<Vec<_>>().join(", ");
+        if seen.len() > QUEUES {
+            told = format!("{told} and {} more", seen.len() - QUEUES);
+        }
+        let age = errors.look.seen_at.map_or_else(String::new, |at| format!(" {} ago", words::since(at, shared)));
+        let doing = if errors.look.loading_since().is_some() { "; looking again …" } else { "; r looks again" };
+        say(&format!("looked{age} at {told}{doing}"), 2, theme.muted);
+    }
+    out
+}
+
+/// A group or a message in full.
+pub(in super::super) fn detail(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let (errors, index) = (&state.errors, state.cursor.index);
+    if let Some(group) = errors.group(index) {
+        return group_lines(group, shared, theme, width);
+    }
+    match errors.message(index) {
+        Some(found) => message_lines(found, state.unfolded, shared, theme, width),
+        None => vec![Line::styled("no message is chosen", theme.muted)],
+    }
+}
+
+/// A name and its value, broken where the room ends.
+fn field(name: &str, value: &str, style: Style, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let room = width.saturating_sub(detail::LABEL).max(8);
+    let lines = detail::broken(value, room, MOST).into_iter().enumerate();
+    let line = |(at, words): (usize, String)| {
+        let name = if at == 0 { name } else { "" };
+        let label = Span::styled(text::fit(name, detail::LABEL), theme.muted);
+        Line::from(vec![label, Span::styled(words, style)])
+    };
+    lines.map(line).collect()
+}
+
+fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let time = |at: chrono::DateTime<chrono::Utc>| shared.zone.local(at).format("%F %T").to_string();
+    let all = |names: &std::collections::BTreeSet<String>| {
+        names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let mut out = vec![];
+    let fields = [
+        ("messages", Some(group.count.to_string())),
+        ("newest", group.last.map(time)),
+        ("oldest", group.first.map(time)),
+        ("kind", Some(group.kind.to_string())),
+        ("consumer", group.consumer.clone()),
+        ("exception", group.exception.clone()),
+        ("message", Some(group.text.clone()).filter(|text| !text.is_empty())),
+        ("types", Some(all(&group.types))),
+        ("queues", Some(all(&group.queues))),
+    ];
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        out.extend(field(name, &value, theme.text, theme, width));
+    }
+    for (verdict, means) in [
+        (Verdict::Done, "every consumer has done it: harmless, discard it"),
+        (Verdict::Waiting, "not done: a replay does the work for the first time"),
+        (Verdict::Unknown, "may be done: never replayed in bulk"),
+        (Verdict::ProbableDuplicate, "second of two deliveries, most likely: never in bulk"),
+    ] {
+        if let Some(count) = group.verdicts.get(&verdict) {
+            let told = format!("{count}: {means}");
+            out.extend(field(short(verdict), &told, style(verdict, theme), theme, width));
+        }
+    }
+    out.extend(by_verb(&format!("--group {}", group.fingerprint), theme, width));
+    out
+}
+
+/// How to replay and discard: both are verbs, with a plan of their own.
+fn by_verb(pick: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let mut out = vec![];
+    for verb in ["replay", "discard"] {
+        let twin = format!("orderscope errors {verb} {pick} --reason …");
+        out.extend(field(verb, &twin, theme.muted, theme, width));
+    }
+    out
+}
+
+fn message_lines(
+    found: &Found,
+    unfolded: bool,
+    shared: &Shared,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let fault = &found.fault;
+    let read = report::shown(found, unfolded, shared.masked);
+    let verdict = found.judgement.verdict;
+    let mut out = field(
+        "verdict",
+        &format!("{verdict}: {}", found.judgement.why),
+        style(verdict, theme),
+        theme,
+        width,
+    );
+    let home = match fault.home() {
+        Ok(home) => home.to_owned(),
+        Err(why) => format!("unknown: {why}"),
+    };
+    let counted = |count: Option<i64>| count.map(|count| count.to_string());
+    let fields = [
+        ("queue", Some(fault.queue.clone())),
+        ("from", Some(home)),
+        ("failed", fault.failed.map(|at| shared.zone.local(at).format("%F %T").to_string())),
+        ("type", fault.message_type.clone()),
+        ("consumer", fault.consumer.clone()),
+        ("exception", fault.exception.clone()),
+        ("message", read.text),
+        ("order", fault.order.map(|id| id.to_string())),
+        ("message id", fault.message.map(|id| id.to_string())),
+        ("retries", counted(fault.retries)),
+        ("redelivered", counted(fault.redeliveries)),
+        ("group", Some(found.fingerprint.to_string())),
+    ];
+    for (name, value) in fields {
+        let Some(value) = value else { continue };
+        out.extend(field(name, &value, theme.text, theme, width));
+    }
+    out.extend(by_verb(fault.key.as_str(), theme, width));
+    let fold = if unfolded { "J folds" } else { "J unfolds" };
+    if !read.stack.is_empty() {
+        out.push(Line::styled(format!("stack trace ({fold})"), theme.muted));
+        out.extend(read.stack.iter().map(|frame| Line::raw(text::clean(frame).into_owned())));
+        if read.folded > 0 {
+            out.push(Line::styled(format!("… {} more frames", read.folded), theme.muted));
+        }
+    }
+    if !read.headers.is_empty() {
+        out.push(Line::styled("headers", theme.muted));
+        out.extend(detail::pretty(&Value::Object(read.headers)));
+    }
+    let covered = if shared.masked { ", personal data covered" } else { "" };
+    out.push(Line::styled(format!("body, {} bytes ({fold}{covered})", fault.bytes), theme.muted));
+    match read.envelope {
+        Ok(value) => out.extend(detail::pretty(&if unfolded { value } else { detail::folded(value) })),
+        Err(why) => out.push(Line::styled(format!("it is no envelope: {}", text::clean(&why)), theme.danger)),
+    }
+    out
+}

@@ -1,0 +1,197 @@
+//! What a real broker adds to the diagnosis: whether it answers, and where the messages of half-done consumers are.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{TimeDelta, Utc};
+use lapin::{
+    BasicProperties,
+    options::{BasicPublishOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
+use orderscope::{
+    domain::{
+        consumer::Consumer,
+        diagnosis::{HalfDone, Inbound, Lock, Reached},
+        id::{ConsumerId, MessageId},
+    },
+    ops::{
+        faults::{Broker as Address, Management, Scope, Source},
+        messages::broker::{Told, ask},
+    },
+};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinHandle,
+};
+use uuid::Uuid;
+
+use crate::{
+    support::{
+        postgres::managed,
+        rabbitmq::{self, Broker},
+    },
+    verbs::Home,
+};
+
+const NAME: &str = "Shop.Handler:Shop.Command:work";
+
+fn consumer() -> Consumer {
+    NAME.parse().unwrap()
+}
+
+fn message(number: u128) -> MessageId {
+    MessageId(Uuid::from_u128(0x2222_0000 + number))
+}
+
+fn half(number: u128, consumer: ConsumerId) -> HalfDone {
+    HalfDone {
+        message: message(number),
+        consumer,
+        consumed: Utc::now() - TimeDelta::minutes(5),
+        passes: 1,
+        pending: 1,
+        aimless: false,
+        lock: Lock::Free,
+        inbound: Inbound::Unknown,
+    }
+}
+
+/// Makes the queue, and puts a message with that id into it.
+async fn waits_in(broker: &Broker, queue: &str, number: Option<u128>) {
+    let (connection, channel) = broker.channel().await;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
+    if let Some(number) = number {
+        let body = json!({ "messageId": message(number).0 }).to_string();
+        let options = BasicPublishOptions::default();
+        let properties = BasicProperties::default();
+        let sent =
+            channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
+        sent.await.unwrap().await.unwrap();
+    }
+    connection.close(200, "".into()).await.unwrap();
+}
+
+/// A management interface that says this of `work` and `work_error`, for as long as it is held.
+struct Says(JoinHandle<()>, u16);
+
+impl Drop for Says {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn says(kind: &'static str, held: u32) -> Says {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let row = |name: &str| json!({ "name": name, "type": kind, "messages_unacknowledged": held });
+    let body = json!([row("work"), row("work_error")]).to_string();
+    let serve = async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4_096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(format!("HTTP/1.0 200 OK\r\n\r\n{body}").as_bytes()).await;
+        }
+    };
+    Says(tokio::spawn(serve), port)
+}
+
+fn source(url: &str, management: Option<&Says>) -> Source {
+    let management =
+        management.map(|says| Management::parse(&format!("http://127.0.0.1:{}", says.1)).unwrap());
+    let scope = Scope { consumers: vec![consumer()], management, ..Scope::default() };
+    Source { broker: Address::parse(url, None).unwrap(), scope }
+}
+
+async fn asked(source: &Source, halves: &[HalfDone]) -> Told {
+    ask(source, halves, TimeDelta::minutes(1), Utc::now()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_in_a_queue_waits_and_one_in_neither_is_gone() {
+    let broker = rabbitmq::broker().await;
+    waits_in(&broker, "work", Some(1)).await;
+    waits_in(&broker, "work_error", Some(2)).await;
+    let id = consumer().id();
+    let nobody = ConsumerId(Uuid::from_u128(4));
+    let young = HalfDone { consumed: Utc::now(), ..half(5, id) };
+    let halves = [half(1, id), half(2, id), half(3, id), half(4, nobody), young];
+    let classic = says("classic", 0).await;
+    let told = asked(&source(&broker.url(), Some(&classic)), &halves).await;
+    assert_eq!(told.reached, Reached::Answers);
+    let expected = BTreeMap::from([
+        ((message(1), id), Inbound::Waits),
+        ((message(2), id), Inbound::Waits),
+        ((message(3), id), Inbound::Gone),
+    ]);
+    assert_eq!(told.inbound, expected);
+    assert!(matches!(&told.notes[..], [note] if note.contains("messages.consumers")), "{told:?}");
+    let depths = (broker.depth("work").await, broker.depth("work_error").await);
+    assert_eq!(depths, (1, 1), "what was looked at is back");
+    // Where a look would count, or somebody holds messages, nothing is called gone.
+    for (kind, held, why) in
+        [("quorum", 0, "counts as a delivery"), ("classic", 1, "hold 1 of its messages")]
+    {
+        let management = says(kind, held).await;
+        let told = asked(&source(&broker.url(), Some(&management)), &halves[2..3]).await;
+        assert_eq!(told.inbound.get(&(message(3), id)), Some(&Inbound::Unknown), "{told:?}");
+        assert!(told.notes.iter().any(|note| note.contains(why)), "{told:?}");
+    }
+    let told = asked(&source(&broker.url(), None), &halves).await;
+    assert_eq!((told.reached, told.inbound.len()), (Reached::Answers, 0));
+    assert!(told.notes[0].contains("errors.management"), "{:?}", told.notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_away_is_told_from_one_that_refuses_us() {
+    let broker = rabbitmq::broker().await;
+    let told = asked(&source(&broker.url_as("nobody:wrong"), None), &[]).await;
+    assert!(matches!(&told.reached, Reached::Refused(why) if why.contains("nobody")), "{told:?}");
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let told = asked(&source(&format!("amqp://u:p@{closed}/"), None), &[]).await;
+    assert!(matches!(told.reached, Reached::Unreachable(_)), "{told:?}");
+    // One that takes the connection and says nothing is given up too.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://u:p@{}/", silent.local_addr().unwrap());
+    let told = tokio::time::timeout(Duration::from_secs(60), asked(&source(&url, None), &[])).await;
+    assert!(matches!(told.unwrap().reached, Reached::Unreachable(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_verb_tells_what_the_broker_says_and_when_it_was_not_asked() {
+    let (broker, database) = (rabbitmq::broker().await, managed().await);
+    waits_in(&broker, "work", None).await;
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let sql = format!(
+        "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed)
+         VALUES ('{message}', '{consumer}', gen_random_uuid(), now() - interval '1 hour', 1,
+                 now() - interval '5 min');
+         INSERT INTO outbox_message (sent_time, inbox_message_id, inbox_consumer_id, message_id, content_type,
+             message_type, body, destination_address)
+         VALUES (now(), '{message}', '{consumer}', gen_random_uuid(), 'x/y', 'urn:message:A:B', '{{}}', 'queue:q')",
+        message = message(3).0,
+        consumer = consumer().id().0,
+    );
+    conn.execute(AssertSqlSafe(sql)).await.unwrap();
+    let classic = says("classic", 0).await;
+    let why = |config: String| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, config).unwrap();
+        let home = Home::on(&database);
+        home.run(&["--config", path.to_str().unwrap(), "messages", "why", "--output", "json"]).out
+    };
+    let told = why(String::new());
+    assert!(told.contains("the broker was not asked"), "{told}");
+    let config = format!(
+        "[relay]\nbroker = \"{}\"\n[messages]\nconsumers = [\"{NAME}\"]\n[errors]\nmanagement = \
+         \"http://127.0.0.1:{}\"\n",
+        broker.url(),
+        classic.1
+    );
+    let told = why(config);
+    assert!(told.contains("1 of them will never be redelivered"), "{told}");
+}
