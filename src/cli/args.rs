@@ -343,6 +343,11 @@ pub enum Inbox {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// What each consumer received in the last 24 hours, hour by hour
+    Hours {
+        #[command(flatten)]
+        output: OutputArg,
+    },
     #[command(flatten)]
     Deed(InboxDeed),
 }

@@ -323,6 +323,17 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
                 Ok(if found.is_empty() { exit::NOTHING } else { exit::FOUND })
             })
         }
+        Inbox::Hours { output } => {
+            let found =
+                read(&session, "inbox hours", async |conn| messages::day(conn, layout).await);
+            found.await.and_then(|day| {
+                print(report::hours(&day, &watch), output.output, settings)?;
+                if !rows::sums_all(layout) {
+                    tell(&[format!("of the newest {} rows", rows::MOST)])?;
+                }
+                Ok(if day.hours.is_empty() { exit::NOTHING } else { exit::FOUND })
+            })
+        }
     };
     session.close().await;
     done

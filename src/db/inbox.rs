@@ -1,5 +1,7 @@
 //! The inbox: what consumers received, how often, how long it took, and what never ended.
 
+mod hours;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,6 +13,8 @@ use crate::domain::{
     diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
     id::{ConsumerId, MessageId},
 };
+
+pub use self::hours::{HOURS, Hour, first, hours};
 
 /// So many of the newest rows are added up on a large table.
 pub const MOST: i64 = 40_000;

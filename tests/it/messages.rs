@@ -9,7 +9,7 @@ use orderscope::{
         outbox::{self, Cursor, Filter, View},
     },
     domain::{
-        diagnosis::{Finding, Poison, Rule, Severity, Subject, Tally},
+        diagnosis::{Finding, Lock, Poison, Rule, Severity, Subject, Tally},
         outbox::Delivery,
     },
     ops::messages::{self, Key, Status, Watch},
@@ -189,7 +189,26 @@ mod rules {
             held.what.contains(&format!("backend {pid} (ordering-7f, idle in transaction")),
             "{held:?}"
         );
+        let told = async |sequence| {
+            let db = Db::new(&options, &Limits::default());
+            let layout = db.layout().await.unwrap();
+            let key = Key::Sequence(sequence);
+            let (mut conn, watch) = (open(&options).await, Watch::default());
+            let found = messages::message(&mut conn, &layout, &watch, key);
+            found.await.unwrap().unwrap().lock
+        };
+        let heads: Vec<i64> = sqlx::query_scalar(
+            "SELECT sequence_number FROM outbox_message JOIN outbox_state USING (outbox_id) ORDER BY created LIMIT 2",
+        )
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+        let lock = told(heads[0]).await;
+        assert!(matches!(&lock, Some(Lock::Held(backend)) if backend.pid == pid), "{lock:?}");
+        // The message that was inserted with it shared its row: while others hold rows, xmax cannot tell.
+        assert_eq!(told(heads[1]).await, Some(Lock::Unknown));
         run(&mut holder, "ROLLBACK").await;
+        assert_eq!(told(heads[0]).await, Some(Lock::Free));
         // xmax stays behind, and is no lock.
         let status = look(&options, None).await;
         assert_eq!(rules(&status), [Rule::WorkerIdle]);
@@ -518,6 +537,30 @@ mod lists {
         assert_eq!(count(InboxView::All).await, 33);
         assert_eq!(count(InboxView::Failing).await, 3);
         assert_eq!(count(InboxView::HalfDone).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_day_of_the_inbox_is_added_up_by_hour() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        run(
+            &mut conn,
+            "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
+             SELECT gen_random_uuid(), '00000000-0000-0000-0000-00000000dc6e', gen_random_uuid(),
+               date_trunc('hour', now(), 'UTC') - make_interval(hours => hours), passes,
+               CASE WHEN passes > 0 THEN now() END, CASE WHEN passes > 2 THEN now() END
+             FROM (VALUES (0, 3), (0, 5), (0, 0), (23, 1), (24, 3), (-1, 3)) v (hours, passes)",
+        )
+        .await;
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        let day = messages::day(&mut conn, &layout).await.unwrap();
+        let told = day
+            .hours
+            .iter()
+            .map(|hour| ((hour.at - day.from).num_hours(), hour.received, hour.again, hour.open));
+        // Neither the hour before nor one that is still to come.
+        assert_eq!(told.collect::<Vec<_>>(), [(0, 1, 0, 1), (23, 3, 1, 1)]);
     }
 }
 

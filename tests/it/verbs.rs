@@ -700,7 +700,11 @@ async fn messages_are_judged_and_an_alert_ends_with_1() {
 
 #[tokio::test]
 async fn the_inbox_is_told_with_configured_names() {
-    let home = Home::on(&fixture::stage(pg18(), Schema::Marten9, "2-delivered").await);
+    let options = fixture::stage(pg18(), Schema::Marten9, "2-delivered").await;
+    let mut conn = PgConnection::connect_with(&options).await.unwrap();
+    // What the service wrote is older than the day that is added up.
+    conn.execute("UPDATE inbox_state SET received = now() - interval '90 min'").await.unwrap();
+    let home = Home::on(&options);
     let names = "[messages]\nconsumers = [\"DeleteBasketCompleteCommandHandler:\
                  BookWorm.Contracts.DeleteBasketCompleteCommand:basket-checkout-complete\"]\n";
     let config = home.dir.path().join("names.toml");
@@ -713,6 +717,12 @@ async fn the_inbox_is_told_with_configured_names() {
         .iter()
         .any(|row| row["consumer"] == "DeleteBasketCompleteCommandHandler");
     assert!(named, "{rows}");
+    let hours = home.json(&["--config", config, "inbox", "hours"], 0);
+    let received: i64 =
+        hours.as_array().unwrap().iter().map(|hour| hour["received"].as_i64().unwrap()).sum();
+    assert_eq!(received, 33, "{hours}");
+    let named = &hours[0]["consumer"];
+    assert!(rows.as_array().unwrap().iter().any(|row| &row["consumer"] == named), "{hours}");
     let failing = home.json(&["inbox", "list", "--view", "failing"], 0);
     assert_eq!(failing.as_array().unwrap().len(), 3);
     std::fs::write(home.dir.path().join("bad.toml"), "[messages]\nconsumers = [\"x\"]\n").unwrap();

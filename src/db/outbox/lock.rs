@@ -5,7 +5,10 @@ use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::db::{Error, Layout, Table, sql::moment};
-use crate::domain::diagnosis::{Backend, Lock};
+use crate::domain::{
+    diagnosis::{Backend, Lock},
+    outbox::Owner,
+};
 
 #[derive(FromRow)]
 pub(in crate::db) struct LockRow {
@@ -47,6 +50,23 @@ pub(in crate::db) async fn locks(
     ));
     sql.push_bind(keys.to_vec()).push(")");
     Ok(sql.build_query_as().fetch_all(conn).await?)
+}
+
+/// Who holds the row that a message's owner is locked by while it is sent.
+pub async fn held_by(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    owner: Owner,
+) -> Result<Lock, Error> {
+    let (table, key) = match owner {
+        Owner::Bus(outbox) => (Table::OutboxStates, outbox.0),
+        Owner::Consumer { message, .. } => (Table::InboxStates, message.0),
+        Owner::Nobody => return Ok(Lock::Free),
+    };
+    let rows = locks(conn, layout, table, &[key]).await?;
+    let found: Vec<_> = rows.into_iter().map(Lock::from).collect();
+    let held = found.iter().find(|lock| matches!(lock, Lock::Held(_)));
+    Ok(held.or(found.first()).cloned().unwrap_or_default())
 }
 
 impl From<LockRow> for Lock {

@@ -20,6 +20,7 @@ pub(super) use self::lock::locks;
 pub use self::{
     heads::{HeadRow, TextRow, blast, heads, text},
     list::{Cursor, Filter, Row, View, list},
+    lock::held_by,
     show::{Shown, ahead, show},
     whole::{WholeRow, whole},
 };

@@ -242,21 +242,12 @@ fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Findi
 
 fn held_by(facts: &Facts, head: &Head, holder: &super::Backend, younger: bool) -> Finding {
     let rule = if younger { Rule::HeldHead } else { Rule::LockHolder };
-    let name =
-        if holder.application.is_empty() { "a nameless session" } else { &holder.application };
-    let state = holder.state.as_deref().unwrap_or("state not visible to our role");
-    let since = holder.since.map(|at| Age::of(at, facts.now));
-    let long = since.is_some_and(|age| age.length() >= TimeDelta::minutes(1));
+    let long = holder.since.is_some_and(|at| facts.now - at >= TimeDelta::minutes(1));
     let severity = if long { Severity::Alert } else { Severity::Warning };
-    let age = since.map_or_else(String::new, |age| format!(", in its transaction for {age}"));
     Finding::new(
         rule,
         severity,
-        format!(
-            "outbox {} is held by backend {} ({name}, {state}{age})",
-            head.outbox.short(),
-            holder.pid
-        ),
+        format!("outbox {} is held by {}", head.outbox.short(), holder.told(facts.now)),
         "stop that process first: ending its backend alone would make it send again when it wakes",
     )
     .because("`idle in transaction` is MassTransit sending, or a frozen process")

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::Poison;
 use crate::domain::{
+    age::Age,
     burn::Movement,
     id::{ConsumerId, MessageId, OutboxId},
     id_clock::LastPass,
@@ -102,6 +103,35 @@ pub enum Lock {
     /// The row's `xmax` cannot tell: several may share it.
     #[default]
     Unknown,
+}
+
+impl Backend {
+    /// `backend 412 (psql, idle in transaction, in its transaction for 3m)`.
+    #[must_use]
+    pub fn told(&self, now: DateTime<Utc>) -> String {
+        let name =
+            if self.application.is_empty() { "a nameless session" } else { &self.application };
+        let state = self.state.as_deref().unwrap_or("state not visible to our role");
+        let age = self.since.map_or_else(String::new, |at| {
+            format!(", in its transaction for {}", Age::of(at, now))
+        });
+        format!("backend {} ({name}, {state}{age})", self.pid)
+    }
+}
+
+impl Lock {
+    /// Who holds the row, in words.
+    #[must_use]
+    pub fn told(&self, now: DateTime<Utc>) -> String {
+        match self {
+            Self::Free => "nobody".to_owned(),
+            Self::Held(backend) => match &backend.client {
+                Some(client) => format!("{}, from {client}", backend.told(now)),
+                None => backend.told(now),
+            },
+            Self::Unknown => "cannot be told: several sessions may share the row".to_owned(),
+        }
+    }
 }
 
 /// An outbox that is not recorded as delivered.

@@ -11,8 +11,8 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{
-        Error, Index, Layout, Table, holds, inbox,
-        inbox::InboxRow,
+        Error, Index, Layout, Table, clock, holds,
+        inbox::{self, Hour, InboxRow},
         outbox::{self, HeadRow, Overview, Shown},
     },
     domain::{
@@ -24,7 +24,7 @@ use crate::{
         },
         id::MessageId,
         id_clock,
-        outbox::Owner,
+        outbox::{Delivery, Owner},
     },
 };
 
@@ -333,6 +333,19 @@ async fn poison_of(
     }))
 }
 
+/// What consumers received in the 24 hours that end with the one that runs, by the server's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Day {
+    pub from: DateTime<Utc>,
+    pub hours: Vec<Hour>,
+}
+
+/// Looks at the last day of the inbox.
+pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error> {
+    let from = inbox::first(clock::now(conn).await?);
+    Ok(Day { from, hours: inbox::hours(conn, layout, from).await? })
+}
+
 /// One message, what is wrong with it, and who received it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -340,6 +353,8 @@ pub struct Message {
     pub poison: Vec<Poison>,
     /// Open outboxes that come before its own; only for pending messages of the bus.
     pub ahead: Option<Tally>,
+    /// Who holds its owner's row; only for what is pending.
+    pub lock: Option<Lock>,
     /// Rows of this database's inbox with its message id.
     pub received: Vec<InboxRow>,
 }
@@ -377,14 +392,19 @@ pub async fn message(
         Owner::Bus(outbox) => outbox::ahead(conn, layout, outbox).await?,
         Owner::Consumer { .. } | Owner::Nobody => None,
     };
+    let lock = if shown.delivery == Delivery::Pending {
+        Some(outbox::held_by(conn, layout, shown.owner).await?)
+    } else {
+        None
+    };
     let received = inbox::of_message(conn, layout, shown.message).await?;
-    Ok(Some(Message { shown, poison: found, ahead, received }))
+    Ok(Some(Message { shown, poison: found, ahead, lock, received }))
 }
 
 /// Whether a finding bears on this message: it is about the message, or about the line it stands in.
 #[must_use]
 pub fn concerns(finding: &Finding, message: &Message) -> bool {
-    use crate::domain::{diagnosis::Rule, outbox::Delivery};
+    use crate::domain::diagnosis::Rule;
     if message.shown.delivery != Delivery::Pending {
         return finding.rule == Rule::Orphans && message.shown.delivery == Delivery::Orphan;
     }
@@ -406,7 +426,6 @@ pub fn concerns(finding: &Finding, message: &Message) -> bool {
 /// In one sentence, why this message is where it is.
 #[must_use]
 pub fn verdict(message: &Message, found: &[Finding]) -> String {
-    use crate::domain::outbox::Delivery;
     match message.shown.delivery {
         Delivery::Delivered => {
             "it is recorded as delivered; the row is kept, or waits for its removal".to_owned()

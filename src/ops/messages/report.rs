@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Message, Status, Watch, history::Past};
+use super::{Day, Message, Status, Watch, history::Past};
 use crate::{
     db::{
-        inbox::InboxRow,
+        inbox::{Hour, InboxRow},
         outbox::{Group, Row},
     },
     domain::{
@@ -316,6 +316,7 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
             LastPass::Unreadable => format!("{lock}, which tells no time"),
         })),
     );
+    say("held by", Cell::maybe(message.lock.as_ref().map(|lock| lock.told(now))));
     say("cursor", shown.cursor.map_or(Cell::None, Cell::number));
     say("destination", text(shown.destination.clone().unwrap_or_else(|| "(none)".to_owned())));
     say("source", Cell::maybe(shown.source.clone()));
@@ -380,6 +381,25 @@ pub fn consumers(inbox: &Inbox) -> Table {
             "p99_ms",
         ],
         rows: inbox.consumers.iter().map(row).collect(),
+    }
+}
+
+/// What consumers received, one row a consumer and hour.
+#[must_use]
+pub fn hours(day: &Day, watch: &Watch) -> Table {
+    let row = |hour: &Hour| {
+        vec![
+            Cell::time(hour.at),
+            text(consumer::named(hour.consumer, &watch.consumers)),
+            text(hour.consumer.to_string()),
+            Cell::number(hour.received),
+            Cell::number(hour.again),
+            Cell::number(hour.open),
+        ]
+    };
+    Table {
+        columns: vec!["hour", "consumer", "consumer_id", "received", "again", "open"],
+        rows: day.hours.iter().map(row).collect(),
     }
 }
 

@@ -177,10 +177,6 @@ fn gaps_note(app: &App) -> String {
 }
 
 fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
-    let left = vec![Span::styled(
-        format!(" {}", app.screens.crumb(app.current, &app.shared)),
-        theme.muted,
-    )];
     let pending: String = app.pressed.iter().map(|_| "·").collect();
     let right = match &app.note {
         Some(note) => {
@@ -189,7 +185,9 @@ fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         }
         None => Span::styled(format!("{pending} "), theme.key),
     };
-    fill(left, right, width)
+    let crumb = format!(" {}", app.screens.crumb(app.current, &app.shared));
+    let room = usize::from(width).saturating_sub(right.width() + 1);
+    fill(vec![Span::styled(text::cut(&crumb, room), theme.muted)], right, width)
 }
 
 fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {

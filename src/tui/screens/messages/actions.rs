@@ -1,6 +1,6 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
-use super::{Common, Msg, Pane, State, Sub, View};
+use super::{Common, InboxView, Msg, Pane, State, Sub, View};
 use crate::tui::{
     shared::Act,
     ui::action::{Action, Risk},
@@ -34,6 +34,44 @@ pub const ACTIONS: &[Row] = &[
     .when(|state| if state.message().is_some() || state.sub == Sub::Errors { Ok(()) } else { Err("no message is read") })
     .twin("orderscope messages show"),
     Row::look(
+        "messages.holder",
+        &["L"],
+        "who holds it",
+        "Look again who holds the row that the message's owner is locked by",
+        || Msg::Holder,
+    )
+    .when(chosen)
+    .twin("orderscope messages show"),
+    Row::look(
+        "messages.unhandled",
+        &["U"],
+        "unhandled only",
+        "Only inbox rows that nobody handled; again: those that are half-done; again: all",
+        || Msg::Inbox(InboxView::Failing),
+    )
+    .footer(64)
+    .when(in_inbox)
+    .twin("orderscope inbox list"),
+    Row::look(
+        "messages.again",
+        &["d"],
+        "duplicates only",
+        "Only inbox rows of messages that were received again; again: all",
+        || Msg::Inbox(InboxView::Duplicates),
+    )
+    .footer(63)
+    .when(in_inbox)
+    .twin("orderscope inbox list"),
+    Row::look(
+        "messages.hours",
+        &["H"],
+        "by hour",
+        "The inbox hour by hour: what each consumer received, again, and did not finish, in 24 hours",
+        || Msg::ByHour,
+    )
+    .footer(62)
+    .twin("orderscope inbox hours"),
+    Row::look(
         "messages.act",
         &["x"],
         "act",
@@ -66,6 +104,10 @@ pub const ACTIONS: &[Row] = &[
     .when(chosen)
     .twin("orderscope messages quarantine"),
 ];
+
+fn in_inbox(state: &State) -> Result<(), &'static str> {
+    if state.sub == Sub::Inbox { Ok(()) } else { Err("only inbox rows are told apart so: < > goes there") }
+}
 
 fn chosen(state: &State) -> Result<(), &'static str> {
     if state.selected().is_some() { Ok(()) } else { Err("no message is chosen") }

@@ -8,9 +8,9 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Message, Msg, Pane, Past, State, Sub, errors};
+use super::{Message, Msg, Pane, State, Sub, errors, inbox};
 use crate::{
-    domain::{age, report::Cell, text},
+    domain::{report::Cell, text},
     ops::messages::report::{body, envelope},
     tui::{
         shared::Shared,
@@ -33,6 +33,7 @@ pub(super) fn view(
     let focused = state.pane == Pane::Detail;
     let is_inbox = state.sub == Sub::Inbox && state.detail_of.is_none();
     let title = match state.detail_of {
+        _ if is_inbox && state.inbox.by_hour => "Received by hour".to_owned(),
         _ if is_inbox => "Consumers".to_owned(),
         None if state.sub == Sub::Errors => state.errors.heading(state.cursor.index),
         Some(sequence) => format!("Message seq {sequence}"),
@@ -41,13 +42,19 @@ pub(super) fn view(
     };
     let note = match state.message() {
         Some(message) if message.shown.order.is_some() => "Enter: its order",
+        _ if is_inbox && state.inbox.by_hour => "H: sums",
+        _ if is_inbox => "H: by hour",
         _ if state.errors.order(state.cursor.index).is_some() && state.sub == Sub::Errors => "Enter: its order",
         _ => "",
     };
     let inner = pane(frame, area, theme, &title, note, focused);
     let width = usize::from(inner.width);
     let lines = if is_inbox {
-        consumers(state, theme, width)
+        if state.inbox.by_hour {
+            inbox::by_hour(state, shared, theme, width)
+        } else {
+            inbox::consumers(state, theme, width)
+        }
     } else {
         match (state.message(), &state.detail.error, &state.detail.value) {
             (Some(message), ..) => lines(message, state, shared, theme, width),
@@ -89,7 +96,7 @@ fn lines(message: &Message, state: &State, shared: &Shared, theme: &Theme, width
         let [Cell::Text(name), value] = row.as_slice() else { continue };
         // Who looks at a message wants to read what is wrong with it whole.
         let style = if name == "poison" { theme.danger } else { theme.text };
-        let most = if name == "poison" || name == "state" { 6 } else { 2 };
+        let most = if ["poison", "state", "held by"].contains(&name.as_str()) { 6 } else { 2 };
         let told = broken(&cell(value, shared), width.saturating_sub(LABEL).max(8), most);
         for (line, words) in told.into_iter().enumerate() {
             let name = if line == 0 { name.as_str() } else { "" };
@@ -154,43 +161,6 @@ pub(super) fn folded(value: Value) -> Value {
     out.extend(fields.into_iter().filter(|(key, _)| key.eq_ignore_ascii_case("message")));
     out.insert("…".to_owned(), Value::from(format!("{others} more fields of the envelope")));
     Value::Object(out)
-}
-
-/// What each consumer's rows add up to.
-fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let Some(status) = state.status() else { return vec![] };
-    let inbox = &status.facts.inbox;
-    let mut out = vec![];
-    let (exact, estimated, share) = inbox.duplicates();
-    let share = share.map_or_else(String::new, |share| format!(", {share:.1}% of deliveries"));
-    out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
-    out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
-    if let Some(Past::Stored(history)) = &state.kept
-        && let Some(day) = history.day.filter(|day| day.repeated > 0)
-    {
-        let told = format!("handled again after their rows had gone: {} in 24h", day.repeated);
-        out.push(Line::styled(text::cut(&told, width), theme.warn));
-    }
-    for one in &inbox.consumers {
-        out.push(Line::default());
-        out.push(Line::styled(text::cut(&one.name, width), theme.title));
-        let style = if one.failing + one.half_done > 0 { theme.danger } else { theme.text };
-        out.push(Line::raw(format!("  {} rows, {} done", one.rows, one.done)));
-        out.push(Line::styled(format!("  {} failing, {} half-done", one.failing, one.half_done), style));
-        out.push(Line::raw(format!(
-            "  duplicates {} exact, {} estimated",
-            one.duplicates_exact, one.duplicates_estimated
-        )));
-        if let Some(latency) = one.latency {
-            out.push(Line::raw(format!(
-                "  p50 {}  p95 {}  p99 {}",
-                age::length(latency.p50),
-                age::length(latency.p95),
-                age::length(latency.p99)
-            )));
-        }
-    }
-    out
 }
 
 /// What is known of a copy; its body stays where it is.

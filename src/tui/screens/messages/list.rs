@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, InboxRow, errors, Kept, Msg, Pane, Pivot, Row, State, Sub, View};
+use super::{Filter, errors, inbox, Kept, Msg, Pane, Pivot, Row, State, Sub, View};
 use crate::{
     domain::{
         age::Age,
@@ -18,7 +18,6 @@ use crate::{
         outbox::Delivery,
         text,
     },
-    ops::messages::report::inbox_note,
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
@@ -76,7 +75,7 @@ fn title(state: &State) -> String {
         (None, Sub::Outbox(View::Delivered)) => "Outbox: delivered, still present",
         (None, Sub::Outbox(View::Orphan)) => "Outbox: orphans",
         (None, Sub::Outbox(View::Expired)) => "Outbox: expired",
-        (None, Sub::Inbox) => "Inbox",
+        (None, Sub::Inbox) => state.inbox.title(),
         (None, Sub::Errors) => return state.errors.title(),
         (None, Sub::Kept) => "Kept: taken out or changed by hand",
     };
@@ -145,7 +144,7 @@ fn row_line(
     }
     Some(match state.sub {
         Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, roomy, shared, theme),
-        Sub::Inbox => inbox_line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
+        Sub::Inbox => inbox::line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
         Sub::Errors => errors::view::line(&state.errors, index, mark, shared, theme)?,
         Sub::Kept => kept_line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
     })
@@ -200,46 +199,6 @@ fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-fn inbox_line(
-    row: &InboxRow,
-    state: &State,
-    mark: Span<'static>,
-    roomy: bool,
-    shared: &Shared,
-    theme: &Theme,
-) -> Line<'static> {
-    let name = state.status().and_then(|status| {
-        let known = status.facts.inbox.consumers.iter();
-        known.into_iter().find(|one| one.consumer == row.consumer).map(|one| one.name.clone())
-    });
-    let name = name.unwrap_or_else(|| row.consumer.short());
-    let received = shared.zone.local(row.received).format("%m-%d %H:%M:%S").to_string();
-    let bad = row.delivered.is_none();
-    let note = match (row.consumed, row.delivered) {
-        (None, None) => "not handled",
-        (Some(_), None) => "half-done",
-        _ if inbox_note(row) == "done" => "done",
-        // Without a message of its own, every pass beyond three is a second delivery.
-        _ if row.cursor.is_none() => "again",
-        _ => "again?",
-    };
-    let style = if bad { theme.danger } else { theme.muted };
-    let passes = format!("{:>6}  ", row.passes);
-    let mut spans = vec![
-        mark,
-        Span::styled(text::fit(&row.message.short(), 7), theme.accent),
-        Span::raw(text::fit(&name, 20)),
-        Span::raw(text::fit(&received, 16)),
-        Span::raw(passes),
-    ];
-    if roomy {
-        let lag = row.delivered.map_or_else(|| "-".to_owned(), |at| Age::of(row.received, at).to_string());
-        spans.push(Span::raw(text::fit(&lag, 10)));
-    }
-    spans.push(Span::styled(note, style));
-    Line::from(spans)
-}
-
 fn kept_line(
     row: &Kept,
     mark: Span<'static>,
@@ -283,7 +242,7 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
         (None, Sub::Outbox(View::Delivered)) => "no delivered message is kept here",
         (None, Sub::Outbox(View::Orphan)) => "every message has an owner",
         (None, Sub::Outbox(View::Expired)) => "no pending message is past its expiration time",
-        (None, Sub::Inbox) => "no consumer received anything, or it was cleaned up",
+        (None, Sub::Inbox) => state.inbox.empty(),
         (None, Sub::Errors) => "nothing lies in these queues",
         (None, Sub::Kept) => "nothing was taken out or changed by hand",
     };

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Listed, Msg, PAGE, Request, Sub};
 use crate::{
     db::{
-        inbox::{self, InboxView},
-        kept, outbox,
+        inbox, kept, outbox,
     },
     ops::{
         deeds, faults,
@@ -34,7 +33,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             });
             Msg::Looked(ticket, status.await.map(Arc::new))
         }
-        Request::List { ticket, sub, filter, after, before } => {
+        Request::List { ticket, sub, inbox: view, filter, after, before } => {
             let now = chrono::Utc::now();
             let listed = cx.read("messages", async |conn, layout| match sub {
                 Sub::Outbox(view) => {
@@ -43,7 +42,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                     Ok(Listed { more: messages.len() == PAGE, messages, notes, ..Listed::default() })
                 }
                 Sub::Inbox => {
-                    let inbox = inbox::list(conn, layout, InboxView::All, before, limit).await?;
+                    let inbox = inbox::list(conn, layout, view, before, limit).await?;
                     Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
                 }
                 // Not in the database.
@@ -62,6 +61,10 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 messages::message(conn, layout, watch, Key::Sequence(sequence)).await
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
+        }
+        Request::Day { ticket } => {
+            let day = cx.read("messages hours", async |conn, layout| messages::day(conn, layout).await);
+            Msg::Day(ticket, day.await.map(Arc::new))
         }
         Request::Broker { halves, now } => Msg::Told(cx.services.told(&halves, now).await),
         Request::Errors { ticket } => {

@@ -5,6 +5,7 @@ mod chart;
 mod detail;
 mod diagnosis;
 mod errors;
+mod inbox;
 mod list;
 mod load;
 #[cfg(test)]
@@ -26,17 +27,17 @@ pub use self::{
 use crate::{
     db::{
         self,
-        inbox::InboxRow,
+        inbox::{InboxRow, InboxView},
         kept::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View},
     },
     domain::{burn::Samples, diagnosis::HalfDone, deed::Texts, outbox::Owner},
     ops::{
         faults::Listing,
-        messages::{Message, Status, broker::Told, history::Past},
+        messages::{Day, Message, Status, broker::Told, history::Past},
     },
     tui::{
-        effect::Lane,
+        effect::{Effect, Lane},
         route::Route,
         screens::{Common, Fit, Spec},
         shared::{Act, Matter, Shared, Subject},
@@ -49,6 +50,8 @@ use crate::{
 
 /// How the screen is listed.
 pub const SPEC: Spec = Spec { number: '4', title: "Messages" };
+
+type Effects = Vec<Effect<Request>>;
 
 /// Rows asked for at a time.
 pub const PAGE: usize = 100;
@@ -150,6 +153,7 @@ pub struct State {
     /// The page asked for continues the rows.
     continues: bool,
     rows: Listed,
+    inbox: inbox::Inbox,
     errors: errors::Errors,
     cursor: Cursor,
     pivot: Option<Pivot>,
@@ -157,6 +161,8 @@ pub struct State {
     detail: Remote<Option<Arc<Message>>, db::Error>,
     detail_of: Option<i64>,
     detail_offset: usize,
+    /// Tell who holds the message's owner as soon as it was read again.
+    telling: bool,
     /// The whole envelope in place of the message alone.
     unfolded: bool,
     /// The finding the cursor is on.
@@ -180,6 +186,12 @@ pub enum Msg {
     Finding(usize),
     Pivot,
     Json,
+    /// Who holds the row that the message's owner is locked by?
+    Holder,
+    /// Only these inbox rows, or, asked again, others.
+    Inbox(InboxView),
+    /// The inbox hour by hour.
+    ByHour,
     /// Change something: by this act, or by one from the menu.
     Act(Option<Act>),
     Looked(Ticket, Result<Arc<Status>, db::Error>),
@@ -187,6 +199,7 @@ pub enum Msg {
     Told(Told),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
+    Day(Ticket, Result<Arc<Day>, db::Error>),
     Failed(Ticket, Result<Arc<Listing>, String>),
     Exported(Result<String, String>),
 }
@@ -196,8 +209,16 @@ pub enum Msg {
 pub enum Request {
     /// With the stored history, or without.
     Look { ticket: Ticket, history: bool },
-    List { ticket: Ticket, sub: Sub, filter: Option<Filter>, after: Option<Key>, before: Option<i64> },
+    List {
+        ticket: Ticket,
+        sub: Sub,
+        inbox: InboxView,
+        filter: Option<Filter>,
+        after: Option<Key>,
+        before: Option<i64>,
+    },
     Read { ticket: Ticket, sequence: i64 },
+    Day { ticket: Ticket },
     /// Ask the broker about the half-done consumers that were found then.
     Broker { halves: Vec<HalfDone>, now: DateTime<Utc> },
     /// Look into the error queues.
@@ -332,7 +353,7 @@ impl State {
     pub fn twin(&self) -> String {
         match self.sub {
             Sub::Outbox(view) => format!("orderscope messages list --view {}", view.name()),
-            Sub::Inbox => "orderscope inbox list".to_owned(),
+            Sub::Inbox => self.inbox.twin(),
             Sub::Errors => self.errors.twin(self.cursor.index),
             Sub::Kept => "orderscope messages list --view kept".to_owned(),
         }

@@ -2,6 +2,7 @@
 
 mod acting;
 mod errors;
+mod inbox;
 
 use std::{sync::Arc, time::Duration};
 
@@ -206,6 +207,7 @@ fn message(sequence: i64) -> Message {
         },
         poison: vec![],
         ahead: Some(Tally::Exact(0)),
+        lock: Some(Lock::Free),
         received: vec![],
     }
 }
@@ -245,6 +247,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                 }
                 // Nobody answers: what is judged without a broker stays as it is.
                 Request::Broker { .. } => continue,
+                Request::Day { ticket } => Msg::Day(ticket, Ok(Arc::new(inbox::day()))),
                 Request::Errors { ticket } => Msg::Failed(ticket, Ok(Arc::new(errors::listing()))),
                 Request::Export { .. } => continue,
             };
@@ -547,20 +550,6 @@ fn what_it_looks_like() {
     frames!("messages_by_type", desk);
     desk.press("esc i");
     frames!("messages_explained", desk);
-    desk.press("esc <");
-    let inbox = (0..12).map(|number| InboxRow {
-        id: 100 - number,
-        message: MessageId(Uuid::from_u128(0x6100 + u128::try_from(number).unwrap())),
-        consumer: ConsumerId(Uuid::from_u128(0xcdc6e)),
-        received: ago(6) - TimeDelta::seconds(number * 11),
-        passes: [0, 3, 4, 1][usize::try_from(number % 4).unwrap()],
-        consumed: (number % 4 > 0).then(|| ago(6)),
-        delivered: [1, 2].contains(&(number % 4)).then(|| ago(6) + TimeDelta::milliseconds(200)),
-        cursor: None,
-    });
-    let listed = Listed { inbox: inbox.collect(), ..Listed::default() };
-    answer(&mut desk, &stalled(40, 1_204), &listed);
-    frames!("messages_inbox", desk);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY,
-    Common, DETAIL, Filter, HISTORY, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
-    Ticket, View, errors,
+    Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
+    Ticket, View, errors, inbox,
 };
 use crate::{
     db::{self, outbox::outbox_of},
@@ -17,8 +17,6 @@ use crate::{
         ui::list::Step,
     },
 };
-
-type Effects = Vec<Effect<Request>>;
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
@@ -50,6 +48,13 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.unfolded = !state.unfolded;
             state.detail_offset = 0;
         }
+        Msg::Holder => return holder(state, shared),
+        Msg::Inbox(view) => {
+            state.inbox.view = inbox::after(state.inbox.view, view);
+            state.pane = Pane::List;
+            return show(state, Sub::Inbox, shared);
+        }
+        Msg::ByHour => return inbox::turn(state, shared),
         Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
         Msg::Looked(ticket, result) => return looked(state, ticket, result, shared),
         Msg::Told(told) => {
@@ -60,8 +65,12 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         }
         Msg::Listed(ticket, result) => return listed(state, ticket, result, shared),
         Msg::Read(ticket, result) => {
-            state.detail.settle(ticket, result, shared.now.instant);
+            let settled = state.detail.settle(ticket, result, shared.now.instant);
+            if settled && std::mem::take(&mut state.telling) {
+                return vec![told(state, shared)];
+            }
         }
+        Msg::Day(ticket, result) => state.inbox.read(ticket, result, shared),
         Msg::Failed(ticket, result) => errors::found(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
         Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
@@ -184,6 +193,9 @@ fn escape(state: &mut State, shared: &Shared) -> Effects {
         state.pane = Pane::List;
     } else if state.sub == Sub::Errors && errors::leave(state) {
         return vec![];
+    } else if state.sub == Sub::Inbox && state.inbox.view != InboxView::All {
+        state.inbox.view = InboxView::All;
+        return show(state, Sub::Inbox, shared);
     } else if state.pivot.take().is_some() {
         return moved(state, Step::First, shared);
     } else if state.filter.take().is_some() {
@@ -218,7 +230,7 @@ fn turn(state: &mut State, by: usize, shared: &Shared) -> Effects {
 }
 
 /// Empties the list and asks for the first page of this one.
-fn show(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
+pub(super) fn show(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
     let mut effects = errors::turned(state, sub);
     state.sub = sub;
     state.rows = Listed::default();
@@ -241,8 +253,8 @@ fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
     let after = state.rows.messages.last().map(|row| row.key).filter(|_| continues);
     let copy = state.rows.kept.last().map(|row| row.number);
     let before = state.rows.inbox.last().map(|row| row.id).or(copy).filter(|_| continues);
-    let (sub, filter) = (state.sub, state.filter.clone());
-    Effect::Run(LIST, Request::List { ticket, sub, filter, after, before })
+    let (sub, inbox, filter) = (state.sub, state.inbox.view, state.filter.clone());
+    Effect::Run(LIST, Request::List { ticket, sub, inbox, filter, after, before })
 }
 
 /// Looks again; the list too while it is at its first page.
@@ -258,6 +270,9 @@ fn refresh(state: &mut State, shared: &Shared) -> Effects {
     let first = messages.len().max(inbox.len()).max(kept.len()) <= PAGE;
     if first && state.sub != Sub::Errors && state.page.loading_since().is_none() {
         effects.push(ask(state, false, shared));
+    }
+    if state.sub == Sub::Inbox {
+        effects.extend(state.inbox.ask(shared));
     }
     effects
 }
@@ -379,6 +394,7 @@ fn read(state: &mut State, sequence: Option<i64>, shared: &Shared) -> Effects {
     if state.detail_of == sequence {
         return vec![];
     }
+    state.telling = false;
     state.detail_of = sequence;
     state.detail_offset = 0;
     state.detail.value = None;
@@ -388,6 +404,27 @@ fn read(state: &mut State, sequence: Option<i64>, shared: &Shared) -> Effects {
     };
     let ticket = state.detail.begin(shared.now.instant);
     vec![Effect::Run(DETAIL, Request::Read { ticket, sequence })]
+}
+
+/// Reads the message once more, because locks come and go, and tells who holds its owner.
+fn holder(state: &mut State, shared: &Shared) -> Effects {
+    let Some(sequence) = state.detail_of else { return vec![] };
+    state.telling = true;
+    let ticket = state.detail.begin(shared.now.instant);
+    vec![Effect::Run(DETAIL, Request::Read { ticket, sequence })]
+}
+
+fn told(state: &State, shared: &Shared) -> Effect<Request> {
+    if let Some(error) = &state.detail.error {
+        return Effect::Warn(error.to_string());
+    }
+    let Some(message) = state.message() else {
+        return Effect::Warn("it is gone: delivered or purged".to_owned());
+    };
+    Effect::Tell(match &message.lock {
+        Some(lock) => format!("held by: {}", lock.told(shared.now.utc)),
+        None => format!("{}: nobody holds it", message.shown.delivery),
+    })
 }
 
 fn copy(state: &State) -> Effects {

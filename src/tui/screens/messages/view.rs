@@ -98,6 +98,8 @@ const LEGEND: &[(&str, &str)] = &[
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
     ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
     ("again", "received again, nothing changed; with ? it may have produced several messages instead"),
+    ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
+    ("held by", "the backend whose transaction holds the owner's row now; L looks again"),
     ("lag", "from received to delivered"),
     ("~ and +", "estimated, and at least"),
 ];
