@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    BROKER, BROKER_EVERY,
-    Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed, Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
+    BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
+    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
     Ticket, View, errors, inbox,
 };
 use crate::{
