@@ -302,6 +302,14 @@ pub enum Messages {
         #[command(flatten)]
         output: OutputArg,
     },
+    /// How the backlog went: what consoles and samplers stored, a row a slice of time
+    History {
+        /// So many days back (1 to 366); the older, the coarser
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=366))]
+        days: u16,
+        #[command(flatten)]
+        output: OutputArg,
+    },
     /// Deliver now: one outbox, all that are pending, or a half-done consumer's
     Drain(Drain),
     #[command(flatten)]

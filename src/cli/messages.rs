@@ -39,6 +39,7 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         Messages::Drain(args) => return super::drain::run(args, global, settings).await,
         Messages::Status { .. }
         | Messages::List { .. }
+        | Messages::History { .. }
         | Messages::Why { id: None, .. }
         | Messages::Deed(_) => None,
     };
@@ -54,6 +55,9 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         (Messages::List { view, limit, output }, _) => {
             list(&session, view, i64::from(limit), output.output, settings).await
         }
+        (Messages::History { days, output }, _) => {
+            history(&session, days, output.output, settings).await
+        }
         (Messages::Status { output } | Messages::Show { output, .. }, _) => {
             status(&session, &watch, output.output, settings).await
         }
@@ -62,6 +66,20 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
     };
     session.close().await;
     done
+}
+
+async fn history(session: &Session, days: u16, output: Output, settings: &Settings) -> Outcome {
+    let within = chrono::TimeDelta::days(i64::from(days));
+    let stored = read(session, "messages history", async |conn| {
+        messages::history::stored(conn, within).await
+    });
+    match stored.await? {
+        Ok(slices) => {
+            print(report::slices(&slices), output, settings)?;
+            Ok(if slices.is_empty() { exit::NOTHING } else { exit::FOUND })
+        }
+        Err(why) => Err(Failure { message: why.to_string(), code: exit::REFUSED }),
+    }
 }
 
 /// A sequence number or a message id.

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
+    nap,
     pgbouncer::Pooler,
     postgres::{demo, managed, pg18},
 };
@@ -139,39 +140,11 @@ async fn a_cancel_goes_past_the_pooler() {
     let limits = Limits { statement: Duration::from_mins(1), ..Limits::default() };
     for way in [Some(&direct), None] {
         let db = Db::through(&pooler.through(&direct), way, false, &limits);
-        let stop = CancellationToken::new();
-        let asked = {
-            let (db, stop) = (db.clone(), stop.clone());
-            tokio::spawn(async move {
-                let sleep = async |conn: &mut PgConnection| {
-                    sqlx::query("SELECT pg_sleep(60)").execute(conn).await?;
-                    Ok(())
-                };
-                db.read("test", &stop, sleep).await
-            })
-        };
         let mut admin = PgConnection::connect_with(&direct).await.unwrap();
-        let running = async |admin: &mut PgConnection| -> i64 {
-            sqlx::query_scalar(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                 AND state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()",
-            )
-            .fetch_one(admin)
-            .await
-            .unwrap()
-        };
-        while running(&mut admin).await == 0 {
-            tokio::task::yield_now().await;
-        }
-        stop.cancel();
-        assert_eq!(asked.await.unwrap(), Err(Error::Cancelled));
+        nap::cancelled(&db, &mut admin).await;
         if way.is_some() {
             // Else only its time limit, or the pooler, ends it.
-            let since = std::time::Instant::now();
-            while running(&mut admin).await > 0 {
-                assert!(since.elapsed() < Duration::from_secs(30), "the server went on");
-                tokio::task::yield_now().await;
-            }
+            nap::over(&mut admin).await;
         }
     }
 }

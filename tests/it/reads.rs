@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::support::{
     fixture::{self, Schema},
+    nap,
     postgres::{GUARDED, demo, demo_options, managed, pg15, pg18},
 };
 
@@ -152,40 +153,9 @@ mod sessions {
         let options = pg18().empty().await;
         let limits = Limits { statement: Duration::from_mins(1), ..Limits::default() };
         let db = Db::new(&options, &limits);
-        let stop = CancellationToken::new();
-        let asked = {
-            let (db, stop) = (db.clone(), stop.clone());
-            tokio::spawn(async move {
-                db.read("test", &stop, async |conn| {
-                    sqlx::query("SELECT pg_sleep(60)").execute(conn).await?;
-                    Ok(())
-                })
-                .await
-            })
-        };
         let mut admin = open(&options).await;
-        let running = async |admin: &mut PgConnection| -> i64 {
-            sqlx::query_scalar(
-                "SELECT count(*) FROM pg_stat_activity
-                 WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep%'
-                   AND pid <> pg_backend_pid()",
-            )
-            .fetch_one(admin)
-            .await
-            .unwrap()
-        };
-        while running(&mut admin).await == 0 {
-            tokio::task::yield_now().await;
-        }
-        stop.cancel();
-        assert_eq!(asked.await.unwrap(), Err(Error::Cancelled));
-        // The server answers first and writes down that it is idle a moment later. Were it not cancelled,
-        // this would last for the minute that the statement may take.
-        let since = std::time::Instant::now();
-        while running(&mut admin).await > 0 {
-            assert!(since.elapsed() < Duration::from_secs(30), "the server went on");
-            tokio::task::yield_now().await;
-        }
+        nap::cancelled(&db, &mut admin).await;
+        nap::over(&mut admin).await;
         // The session that the cancel was for is gone: a late cancel can hit nobody.
         let left: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM pg_stat_activity

@@ -95,6 +95,8 @@ async fn looks_are_stored_with_what_came_and_left() {
     assert_eq!(history.since, all[0].begins);
     assert_eq!(history.samples.last().unwrap().pending, 4);
     assert_eq!(history.day, Some(sum));
+    let stored = history::stored(&mut conn, TimeDelta::days(7)).await.unwrap();
+    assert_eq!(stored, Ok(all));
     // A verb that looks once knows the rates.
     publish(&mut conn, 2).await;
     let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
@@ -292,6 +294,8 @@ async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
     let done = Sampler::new(&db, &layout, &watch, AT_ONCE).pass(&stop).await.unwrap();
     assert_eq!(done, Done::Cannot(Access::NoSchema));
     assert_eq!(history::kept(&mut conn).await.unwrap(), Past::Memory(Why::NoSchema));
+    let stored = history::stored(&mut conn, TimeDelta::days(7)).await.unwrap();
+    assert_eq!(stored, Err(Why::NoSchema));
     let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
     let told = format!("{:?}", messages::report::status(&status));
     assert!(told.contains("there is no schema orderscope"), "{told}");

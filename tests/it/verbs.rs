@@ -742,4 +742,6 @@ async fn nothing_pending_is_no_alert() {
     let done = home.run(&["messages", "why"]);
     assert!(done.code == 0 && done.err.contains("no rule fired"), "{done:?}");
     assert_eq!(home.run(&["inbox", "status"]).code, 0);
+    // Nobody sampled yet.
+    assert_eq!(home.json(&["messages", "history", "--days", "7"], 1), serde_json::json!([]));
 }

@@ -81,19 +81,13 @@ impl History {
 
 /// What is stored, as far as our role may read it.
 pub async fn kept(conn: &mut PgConnection) -> Result<Past, Error> {
-    let why = match samples::access(conn).await? {
-        Access::Read | Access::Write => None,
-        Access::NoSchema => Some(Why::NoSchema),
-        Access::Behind => Some(Why::Behind),
-        Access::NotPermitted => Some(Why::NotPermitted),
+    let day = match stored(conn, TimeDelta::days(1)).await? {
+        Ok(day) => day,
+        Err(why) => return Ok(Past::Memory(why)),
     };
-    if let Some(why) = why {
-        return Ok(Past::Memory(why));
-    }
     let Some(since) = samples::since(conn).await? else {
         return Ok(Past::Memory(Why::NothingYet));
     };
-    let day = samples::recent(conn, TimeDelta::days(1)).await?;
     // Slices lie by the server's clock, as the newest of them does.
     let from = day.last().map(|slice| slice.last.at - SHOWN);
     let shown = day.iter().map(|slice| slice.last).filter(|sample| Some(sample.at) >= from);
@@ -102,6 +96,19 @@ pub async fn kept(conn: &mut PgConnection) -> Result<Past, Error> {
         samples: shown.collect(),
         day: trend::sum(day.iter().copied()),
     })))
+}
+
+/// The slices of the last `within`, oldest first, or why there are none.
+pub async fn stored(
+    conn: &mut PgConnection,
+    within: TimeDelta,
+) -> Result<Result<Vec<Slice>, Why>, Error> {
+    Ok(match samples::access(conn).await? {
+        Access::Read | Access::Write => Ok(samples::recent(conn, within).await?),
+        Access::NoSchema => Err(Why::NoSchema),
+        Access::Behind => Err(Why::Behind),
+        Access::NotPermitted => Err(Why::NotPermitted),
+    })
 }
 
 /// One look, and the deliveries finished since the last.

@@ -125,6 +125,42 @@ pub fn day_told(day: &Slice) -> String {
     format!("in {came}, out {gone}, most {most} pending")
 }
 
+/// What samplers stored, a row a slice of time.
+#[must_use]
+pub fn slices(slices: &[Slice]) -> Table {
+    let row = |slice: &Slice| {
+        vec![
+            Cell::time(slice.begins),
+            Cell::number(slice.grain.seconds()),
+            Cell::number(slice.last.pending),
+            Cell::number(slice.most),
+            Cell::number(slice.came),
+            Cell::number(slice.gone),
+            Cell::number(slice.failing),
+            Cell::number(slice.half_done),
+            Cell::number(slice.duplicates),
+            Cell::number(slice.received),
+            Cell::number(slice.repeated),
+        ]
+    };
+    Table {
+        columns: vec![
+            "begins",
+            "seconds",
+            "pending",
+            "most_pending",
+            "in",
+            "out",
+            "failing",
+            "half_done",
+            "duplicates",
+            "received",
+            "handled_again",
+        ],
+        rows: slices.iter().map(row).collect(),
+    }
+}
+
 fn history_value(status: &Status) -> Value {
     match &status.kept {
         None => Value::Null,

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod fixture;
+pub mod nap;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod rabbitmq;

@@ -72,6 +72,14 @@ pub const ACTIONS: &[Row] = &[
     .footer(62)
     .twin("orderscope inbox hours"),
     Row::look(
+        "messages.reach",
+        &["t"],
+        "time span",
+        "How far back the bars go: hours, a day, a week, a month, a year",
+        || Msg::Reach,
+    )
+    .twin("orderscope messages history"),
+    Row::look(
         "messages.act",
         &["x"],
         "act",

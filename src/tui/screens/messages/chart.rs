@@ -32,11 +32,24 @@ const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '
 /// Room for the figures beside the bars: `100.0k┤`.
 const SCALE: u16 = 7;
 
+/// A moment on the axis: the day too where there are several.
+pub(super) fn moment(at: DateTime<Utc>, span: TimeDelta, shared: &Shared) -> String {
+    let format = if span >= TimeDelta::hours(24) { "%m-%d %H:%M" } else { "%H:%M:%S" };
+    shared.zone.local(at).format(format).to_string()
+}
+
+/// From the first look to the last.
+pub(super) fn length(samples: &[Sample]) -> TimeDelta {
+    let ends = samples.first().zip(samples.last());
+    ends.map_or(TimeDelta::zero(), |(first, last)| last.at - first.at)
+}
+
 pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let since = state.samples.all().first().map(|first| first.at);
+    let looks = state.looks();
+    let since = looks.first().map(|first| first.at);
     let title = since.map_or_else(
         || "Backlog".to_owned(),
-        |since| format!("Backlog since {}", shared.zone.local(since).format("%H:%M:%S")),
+        |since| format!("Backlog since {}", moment(since, length(&looks), shared)),
     );
     let note = if area.width >= 60 && since.is_some() { kept(state, shared) } else { String::new() };
     let inner = pane(frame, area, theme, &title, &note, false);
@@ -53,7 +66,7 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
         clipped(frame, Rect { y: head.y + row, height: 1, ..head }, tile);
     }
     if let Some(status) = state.status() {
-        bars(state.samples.all(), status, shared, theme, frame, chart);
+        bars(&looks, status, shared, theme, frame, chart);
     }
 }
 
@@ -158,9 +171,8 @@ fn bars(samples: &[Sample], status: &Status, shared: &Shared, theme: &Theme, fra
         ]);
         frame.render_widget(line, place);
     }
-    let clock = |at: DateTime<Utc>| shared.zone.local(at).format("%H:%M:%S").to_string();
-    let (from, to) = (clock(first.at), clock(last.at));
     let span = last.at - first.at;
+    let (from, to) = (moment(first.at, span, shared), moment(last.at, span, shared));
     let text = if span < TimeDelta::seconds(1) {
         format!("{:7}{from}", "")
     } else {

@@ -66,6 +66,17 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let day = cx.read("messages hours", async |conn, layout| messages::day(conn, layout).await);
             Msg::Day(ticket, day.await.map(Arc::new))
         }
+        Request::Stored { ticket, within } => {
+            let stored = cx.read("messages history", async |conn, _| {
+                messages::history::stored(conn, within).await
+            });
+            let stored = match stored.await {
+                Ok(Ok(slices)) => Ok(slices.iter().map(|slice| slice.last).collect()),
+                Ok(Err(why)) => Err(why.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            Msg::Stored(ticket, stored)
+        }
         Request::Broker { halves, now } => Msg::Told(cx.services.told(&halves, now).await),
         Request::Errors { ticket } => {
             Msg::Failed(ticket, cx.services.errors(&cx.stop).await.map(Arc::new))

@@ -5,6 +5,7 @@ mod chart;
 mod detail;
 mod diagnosis;
 mod errors;
+mod far;
 mod inbox;
 mod list;
 mod load;
@@ -15,7 +16,7 @@ mod view;
 
 use std::{sync::Arc, time::Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::KeyEvent;
 
 pub use self::{
@@ -31,7 +32,7 @@ use crate::{
         kept::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View},
     },
-    domain::{burn::Samples, diagnosis::HalfDone, deed::Texts, outbox::Owner},
+    domain::{burn::{Sample, Samples}, diagnosis::HalfDone, deed::Texts, outbox::Owner},
     ops::{
         faults::Listing,
         messages::{Day, Message, Status, broker::Told, history::Past},
@@ -63,6 +64,7 @@ const HISTORY: std::time::Duration = std::time::Duration::from_secs(60);
 const BROKER_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 
 const BROKER: Lane = Lane::Latest("messages.broker");
+const FAR: Lane = Lane::Latest("messages.far");
 const LOOK: Lane = Lane::Latest("messages.look");
 const LIST: Lane = Lane::Latest("messages.list");
 const DETAIL: Lane = Lane::Latest("messages.detail");
@@ -145,6 +147,7 @@ pub struct State {
     samples: Samples,
     /// What was stored before we looked, and when we asked for it.
     kept: Option<Past>,
+    far: far::Far,
     kept_at: Option<Instant>,
     /// What the broker told, and when it was asked.
     told: Option<Told>,
@@ -192,6 +195,8 @@ pub enum Msg {
     Inbox(InboxView),
     /// The inbox hour by hour.
     ByHour,
+    /// How far back the bars go.
+    Reach,
     /// Change something: by this act, or by one from the menu.
     Act(Option<Act>),
     Looked(Ticket, Result<Arc<Status>, db::Error>),
@@ -200,6 +205,7 @@ pub enum Msg {
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
     Day(Ticket, Result<Arc<Day>, db::Error>),
+    Stored(Ticket, Result<Vec<Sample>, String>),
     Failed(Ticket, Result<Arc<Listing>, String>),
     Exported(Result<String, String>),
 }
@@ -219,6 +225,8 @@ pub enum Request {
     },
     Read { ticket: Ticket, sequence: i64 },
     Day { ticket: Ticket },
+    /// The stored looks of so long.
+    Stored { ticket: Ticket, within: TimeDelta },
     /// Ask the broker about the half-done consumers that were found then.
     Broker { halves: Vec<HalfDone>, now: DateTime<Utc> },
     /// Look into the error queues.

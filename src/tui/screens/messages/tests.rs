@@ -247,6 +247,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                 }
                 // Nobody answers: what is judged without a broker stays as it is.
                 Request::Broker { .. } => continue,
+                Request::Stored { .. } => continue,
                 Request::Day { ticket } => Msg::Day(ticket, Ok(Arc::new(inbox::day()))),
                 Request::Errors { ticket } => Msg::Failed(ticket, Ok(Arc::new(errors::listing()))),
                 Request::Export { .. } => continue,
@@ -298,6 +299,33 @@ fn rates_need_two_looks_and_a_growing_backlog_never_drains() {
     let mut desk = watching(120, 36);
     assert!(desk.shows("drained never"), "{}", desk.frame());
     assert!(desk.shows("in 608.0/m"), "{}", desk.frame());
+}
+
+#[test]
+fn the_bars_go_back_as_far_as_is_asked_for() {
+    let mut desk = watching(120, 36);
+    desk.press("t t");
+    let asked = requests(&desk.effects());
+    let [Request::Stored { within: day, .. }, Request::Stored { ticket, within }] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!((day, within), (TimeDelta::days(1), TimeDelta::days(7)));
+    let look = |hours: i64| Sample { at: ago(hours * 60), pending: hours % 24 * 90, drawn: None };
+    let week = (1..168).rev().map(look).collect();
+    send(&mut desk, Msg::Stored(ticket, Ok(week)));
+    assert!(desk.shows("Backlog since 11-15 15:02"), "{}", desk.frame());
+    frames!("messages_week", desk);
+    desk.resize(120, 36);
+    // The rates are still those of the last minutes.
+    assert!(desk.shows("in 608.0/m"), "{}", desk.frame());
+    desk.press("t t t");
+    desk.effects();
+    assert!(desk.shows("Backlog since 14:02:11"), "{}", desk.frame());
+    desk.press("t");
+    let asked = requests(&desk.effects());
+    let [Request::Stored { ticket, .. }] = asked[..] else { panic!("{asked:?}") };
+    send(&mut desk, Msg::Stored(ticket, Err("there is no schema orderscope".to_owned())));
+    assert!(desk.shows("there is no schema orderscope"), "{}", desk.frame());
 }
 
 /// Two hours of a sampler's minutes before the screen was opened: it drained, then nothing left any more.

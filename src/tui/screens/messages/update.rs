@@ -54,6 +54,10 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.pane = Pane::List;
             return show(state, Sub::Inbox, shared);
         }
+        Msg::Reach => return state.far.turn(shared).into_iter().collect(),
+        Msg::Stored(ticket, result) => {
+            return state.far.read(ticket, result, shared).into_iter().collect();
+        }
         Msg::ByHour => return inbox::turn(state, shared),
         Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
         Msg::Looked(ticket, result) => return looked(state, ticket, result, shared),
@@ -266,6 +270,9 @@ fn refresh(state: &mut State, shared: &Shared) -> Effects {
         state.kept_at = Some(now);
     }
     let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket, history })];
+    if history {
+        effects.extend(state.far.ask(shared));
+    }
     let Listed { messages, inbox, kept, .. } = &state.rows;
     let first = messages.len().max(inbox.len()).max(kept.len()) <= PAGE;
     if first && state.sub != Sub::Errors && state.page.loading_since().is_none() {

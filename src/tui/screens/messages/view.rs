@@ -1,5 +1,6 @@
 //! How Messages looks: a pure function of its state.
 
+use chrono::TimeDelta;
 use ratatui::{
     Frame,
     layout::{
@@ -64,12 +65,14 @@ fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area
         clipped(frame, Rect { y: figures.y + row, height: 1, ..figures }, line);
     }
     if figures.height > 2 {
-        let first = state.samples.all().first();
-        let since = first.map_or_else(String::new, |first| {
-            format!("since {} ", shared.zone.local(first.at).format("%H:%M"))
+        let looks = state.looks();
+        let since = looks.first().map_or_else(String::new, |first| {
+            let day = chart::length(&looks) >= TimeDelta::hours(24);
+            let format = if day { "%m-%d" } else { "%H:%M" };
+            format!("since {} ", shared.zone.local(first.at).format(format))
         });
         let width = usize::from(figures.width).saturating_sub(1 + since.len());
-        let bars = chart::sparkline(state.samples.all(), width);
+        let bars = chart::sparkline(&looks, width);
         let place = Rect { y: figures.y + 2, height: 1, ..figures };
         let line = vec![Span::styled(since, theme.muted), Span::styled(bars, theme.accent)];
         frame.render_widget(Line::from(line), place);
