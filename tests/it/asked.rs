@@ -76,7 +76,13 @@ async fn waits_in(broker: &Broker, queue: &str, number: Option<u128>) {
 }
 
 /// A management interface that says this of `work` and `work_error`, for as long as it is held.
-struct Says(JoinHandle<()>, u16);
+pub(crate) struct Says(JoinHandle<()>, u16);
+
+impl Says {
+    pub(crate) fn management(&self) -> Management {
+        Management::parse(&format!("http://127.0.0.1:{}", self.1)).unwrap()
+    }
+}
 
 impl Drop for Says {
     fn drop(&mut self) {
@@ -84,7 +90,7 @@ impl Drop for Says {
     }
 }
 
-async fn says(kind: &'static str, held: u32) -> Says {
+pub(crate) async fn says(kind: &'static str, held: u32) -> Says {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let row = |name: &str| json!({ "name": name, "type": kind, "messages_unacknowledged": held });
@@ -100,8 +106,7 @@ async fn says(kind: &'static str, held: u32) -> Says {
 }
 
 fn source(url: &str, management: Option<&Says>) -> Source {
-    let management =
-        management.map(|says| Management::parse(&format!("http://127.0.0.1:{}", says.1)).unwrap());
+    let management = management.map(Says::management);
     let scope = Scope { consumers: vec![consumer()], management, ..Scope::default() };
     Source { broker: Address::parse(url, None).unwrap(), scope }
 }

@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod history;
+pub mod inbound;
 pub mod report;
 
 use std::time::Instant;
