@@ -13,7 +13,8 @@ use orderscope::{
     },
     ops::{
         messages::{self, Watch},
-        plan::{Done, Error, Intent, Plan, Request, Verdict, execute, plan, run},
+        plan::{Done, Error, Intent, Plan, Request, Verdict, Writer, execute, plan, run},
+        policy::Policy,
     },
 };
 use serde_json::Value;
@@ -21,7 +22,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::world::{World, limited, now};
+use super::world::{World, limited, now, policy};
 use crate::support::fixture::Schema;
 
 const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
@@ -477,6 +478,27 @@ async fn the_inbox_is_purged_but_for_what_messages_refer_to() {
             .await
             .unwrap();
     assert!(kept.contains(&old.to_string()), "the row as it was stands in the record");
+}
+
+#[tokio::test]
+async fn what_may_be_written_is_as_large_as_the_broker_takes() {
+    let world = World::managed().await;
+    let outbox = outboxes(&world, 1, &[None]).await[0];
+    let sequence = sequences(&world, outbox).await[0];
+    let id = row(&world, sequence).await.unwrap()["message_id"].clone();
+    let long =
+        serde_json::json!({ "messageId": id, "messageType": [], "message": "y".repeat(500) });
+    let repair = Repair { body: Some(long.to_string()), ..Repair::default() };
+    let deed = Deed::Repair { sequence, repair };
+    let db = Db::new(&world.options, &Limits::default());
+    let small = Policy { largest: 400, ..policy() };
+    let writer = Writer::open(&db, world.writer.operator().clone(), small).await.unwrap();
+    let refused = plan(&writer, asked(deed.clone()), now(), &CancellationToken::new()).await;
+    assert!(matches!(refused, Err(Error::Declined(_))), "{refused:?}");
+    writer.close().await;
+    db.close().await;
+    let made = planned(&world, deed).await.unwrap();
+    assert!(made.checks.iter().all(|check| check.verdict != Verdict::Blocking), "{made:?}");
 }
 
 #[tokio::test]
