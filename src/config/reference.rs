@@ -95,6 +95,20 @@ pub const KEYS: &[KeyHelp] = &[
         "[messages]\nduplicates_alert = 25",
     ),
     key(
+        "messages.sample_every",
+        "20",
+        "Seconds between two looks at outbox and inbox that rates and trends are made of, 5 to 300",
+        "[messages]\nsample_every = 60",
+    ),
+    key(
+        "messages.copies_days",
+        "for ever",
+        "Days that copies of what operators took out of outboxes and error queues, or repaired, stay in schema \
+         orderscope. They hold personal data, and may be all that is left of a message: after these days also of one \
+         that was quarantined and never put back. An open console removes them",
+        "[messages]\ncopies_days = 90",
+    ),
+    key(
         "messages.consumers",
         "none",
         "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service. Name all \

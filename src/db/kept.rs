@@ -1,6 +1,6 @@
 //! Messages that were taken out of circulation or changed (`orderscope.kept_messages`), whole as they were.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -197,5 +197,29 @@ pub async fn forget_copies(
     )
     .execute(conn)
     .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes up to `limit` copies older than `age` of what operators took out or changed, put back or not; those of
+/// delivered messages that nobody put back have a time of their own ([`forget_copies`]). Nothing where this session
+/// may not.
+pub async fn forget_operators(
+    tx: &mut PgConnection,
+    age: TimeDelta,
+    limit: i64,
+) -> Result<u64, Error> {
+    let may = "SELECT coalesce(has_table_privilege(to_regclass('orderscope.kept_messages'), 'DELETE'), false)";
+    if !sqlx::query_scalar::<_, bool>(may).fetch_one(&mut *tx).await? {
+        return Ok(0);
+    }
+    let gone = "DELETE FROM orderscope.kept_messages WHERE number IN (
+             SELECT number FROM orderscope.kept_messages
+             WHERE kept_at < now() - make_interval(secs => $1)
+               AND (cause <> 'delivered' OR returned_at IS NOT NULL)
+             ORDER BY kept_at LIMIT $2)";
+    // Exact: ages are whole seconds far below 2^53.
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let seconds = age.num_seconds() as f64;
+    let done = sqlx::query(gone).bind(seconds).bind(limit).execute(tx).await?;
     Ok(done.rows_affected())
 }
