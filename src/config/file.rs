@@ -88,6 +88,8 @@ pub struct CommandsFile {
     pub complete: Option<String>,
     /// The message type that cancels an order.
     pub cancel: Option<String>,
+    /// How often a message is tried whose failure may pass. Default: 9.
+    pub attempts: Option<NonZeroU16>,
 }
 
 /// One named database.

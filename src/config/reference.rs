@@ -190,6 +190,14 @@ pub const KEYS: &[KeyHelp] = &[
         "[commands]\ncancel = \"urn:message:Shop.Contracts:CancelOrder\"",
     ),
     key(
+        "commands.attempts",
+        "9",
+        "How often a command's message is tried that fails for what may pass (a row that others hold, work at the same \
+         time), with longer and longer waits, before it is moved to the error queue. A database or broker that is \
+         away does not count",
+        "[commands]\nattempts = 3",
+    ),
+    key(
         "contexts.NAME.url",
         "the PG* variables",
         "Where a named database is; the password comes from PGPASSWORD or a pass file",
@@ -317,5 +325,6 @@ mod tests {
         assert_eq!(known("[messages]\nnothing = 1"), told("messages."));
         assert_eq!(known("[relay]\nnothing = 1"), told("relay."));
         assert_eq!(known("[errors]\nnothing = 1"), told("errors."));
+        assert_eq!(known("[commands]\nnothing = 1"), told("commands."));
     }
 }
