@@ -200,3 +200,37 @@ async fn the_verb_tells_what_the_broker_says_and_when_it_was_not_asked() {
     let told = why(config);
     assert!(told.contains("1 of them will never be redelivered"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_removes_failed_rows_is_told_that_their_messages_come_again() {
+    let (broker, database) = (rabbitmq::broker().await, managed().await);
+    waits_in(&broker, "work", None).await;
+    waits_in(&broker, "work_error", Some(1)).await;
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let config =
+        format!("[relay]\nbroker = \"{}\"\n[messages]\nconsumers = [\"{NAME}\"]\n", broker.url());
+    let home = Home::on(&database);
+    let path = home.dir.path().join("named.toml");
+    std::fs::write(&path, config).unwrap();
+    let bare = ["inbox", "remove-failed", "--dry-run", "--output", "json"];
+    let named = [&["--config", path.to_str().unwrap()], &bare[..]].concat();
+    let mut add = async |number: u128| {
+        let sql = format!(
+            "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count)
+             VALUES ('{}', '{}', gen_random_uuid(), now() - interval '3 days', 0)",
+            message(number).0,
+            consumer().id().0
+        );
+        conn.execute(AssertSqlSafe(sql)).await.unwrap();
+    };
+    add(3).await;
+    let told = home.run(&bare).out;
+    assert!(told.contains("whether the messages still wait"), "{told}");
+    let told = home.run(&named).out;
+    assert!(told.contains("none of the messages lies in its queue"), "{told}");
+    add(1).await;
+    let told = home.run(&named).out;
+    assert!(told.contains("1 of the messages still lie in their queue"), "{told}");
+    assert!(told.contains(&message(1).0.to_string()), "{told}");
+    assert_eq!(broker.depth("work_error").await, 1, "what was looked at is back");
+}
