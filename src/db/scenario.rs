@@ -222,6 +222,26 @@ async fn plant_messages(tx: &mut PgConnection, rows: &[Message]) -> sqlx::Result
     Ok(())
 }
 
+/// Puts messages on record that are about to be put into error queues: those have no number in any table.
+pub async fn record_faults(tx: &mut PgConnection, messages: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO orderscope.demo_planted (kind, id) SELECT 'message', * FROM unnest($1::uuid[])",
+    )
+    .bind(messages)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The messages on record that were put into error queues.
+pub async fn faults(conn: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "SELECT id FROM orderscope.demo_planted WHERE kind = 'message' AND number IS NULL",
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Removes everything that is on record, and what was put into planted outboxes since; tells how many rows went.
 pub async fn heal(tx: &mut PgConnection) -> sqlx::Result<u64> {
     let mut gone = 0;
