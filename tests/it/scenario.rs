@@ -6,7 +6,7 @@ use lapin::{
     BasicProperties, Confirmation,
     options::{
         BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueDeclareOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -342,7 +342,6 @@ async fn nothing_is_planted_beside_a_service_or_into_queues_of_other_making() {
     assert!(refused.to_string().contains("somebody consumes"), "{refused}");
     drop(consumer);
     connection.close(200, "".into()).await.unwrap();
-    // What was planted before the broker refused the rest is taken out again.
     let (connection, channel) = broker.channel().await;
     let mut limited = FieldTable::default();
     limited.insert("x-max-length".into(), AMQPValue::LongInt(10));
@@ -357,6 +356,17 @@ async fn nothing_is_planted_beside_a_service_or_into_queues_of_other_making() {
     assert_eq!(broker.depth("basket-checkout-complete_error").await, 0);
     assert_eq!(fingerprints(&mut conn).await, rows);
     assert_eq!(scenario::heal(&mut conn, Some(&to)).await.unwrap(), None);
+    // Killed between the record and the first message: there is nothing to take out, and healing knows.
+    let (connection, channel) = broker.channel().await;
+    channel.queue_delete(error.into(), QueueDeleteOptions::default()).await.unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap();
+    for queue in ["basket-checkout-complete_error", error] {
+        broker.take(queue).await;
+    }
+    let healed = scenario::heal(&mut conn, Some(&to)).await.unwrap().unwrap();
+    assert_eq!((healed.rows, healed.messages, healed.planted), (11, 0, 19));
+    assert_eq!(fingerprints(&mut conn).await, rows);
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ pub const HOMES: [&str; 2] = ["basket-checkout-complete", "basket-checkout-faile
 
 const HANDLERS: &str = "BookWorm.Ordering.IntegrationEvents.EventHandlers";
 const CONTRACTS: &str = "BookWorm.Contracts";
-/// Long before anything that the inbox still has a row of.
-const LONG_AGO: i64 = 120 * DAY;
+/// So long before the oldest row that the inbox still has.
+const FORGOTTEN: i64 = 10 * DAY;
 
 /// What a message is to be judged as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +59,13 @@ pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
     let now = Moment(setting.now.timestamp_micros());
     let nobody =
         OrderRow { id: Uuid::nil(), buyer: Uuid::nil(), name: String::new(), total: 0.into() };
+    let remembered = setting.remembered.map_or(now, |at| Moment(at.timestamp_micros()).min(now));
     let mut serial: u16 = 0;
     for (case, count) in CASES {
         for number in 0..count {
             let side = if case == Case::Waiting { FAILED } else { COMPLETE };
-            let ago = if case == Case::Unknown { LONG_AGO } else { 0 };
-            let at = now.plus(-ago - (50 - 2 * number) * MINUTE);
+            let until = if case == Case::Unknown { remembered.plus(-FORGOTTEN) } else { now };
+            let at = until.plus(-(50 - 2 * number) * MINUTE);
             serial += 1;
             let [id, conversation, event] =
                 [0, 1, 2].map(|part| at.new_id(PROCESS, 0x4000 + serial * 4 + part));
@@ -229,7 +230,8 @@ mod tests {
             total: "12.50".parse().unwrap(),
         };
         let now = "2026-11-22T14:02:11Z".parse().unwrap();
-        Setting { now, head: None, weekly: 7, orders: (1..40).map(order).collect() }
+        let remembered = Some(now - TimeDelta::days(31));
+        Setting { now, head: None, remembered, weekly: 7, orders: (1..40).map(order).collect() }
     }
 
     #[test]
@@ -271,7 +273,7 @@ mod tests {
             assert_eq!(fault.message, Some(message.message));
             assert_eq!(fault.home(), Ok(message.home.as_str()));
             assert!(fault.order.is_some() && fault.failed.is_some(), "{fault:?}");
-            let reach = Reach::Since(setting.now - TimeDelta::days(31));
+            let reach = Reach::Since(setting.remembered.unwrap());
             let judged = judge(&fault, &rows, &consumers, reach, setting.now);
             *count.entry(judged.verdict).or_default() += 1;
         }

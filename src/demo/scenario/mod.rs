@@ -160,7 +160,7 @@ pub async fn plant(
     if let Some(broker) = broker
         && db::planted(conn).await?.is_none()
     {
-        training::ready(broker, &faults::HOMES).await?;
+        training::prepare(broker, &faults::HOMES).await?;
     }
     let mut tx = conn.begin().await?;
     db::prepare(&mut tx).await?;

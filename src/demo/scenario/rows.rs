@@ -212,7 +212,8 @@ mod tests {
             total: "12.50".parse().unwrap(),
         };
         let head = Some(now - TimeDelta::hours(40));
-        Setting { now, head, weekly: 700, orders: (1..20).map(order).collect() }
+        let orders = (1..20).map(order).collect();
+        Setting { now, head, remembered: None, weekly: 700, orders }
     }
 
     #[test]

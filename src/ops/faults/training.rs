@@ -49,11 +49,29 @@ fn error_queue(home: &str) -> String {
     format!("{home}_error")
 }
 
-/// That the broker answers and nobody consumes from these queues or their error queues.
+/// Sees that nobody consumes from these queues or their error queues, and declares all of them as MassTransit does: the
+/// queues too, or a replay would have nowhere to go. A broker without them is another one, then.
 ///
 /// # Errors
-/// When it is not so.
-pub async fn ready(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
+/// When somebody consumes, or the broker does not have it so.
+pub async fn prepare(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
+    unused(broker, homes).await?;
+    let mut publisher = Publisher::connect(broker, "training", WAIT).await?;
+    let mut done = Ok(());
+    for queue in homes.iter().flat_map(|home| [(*home).to_owned(), error_queue(home)]) {
+        done = match Address::parse(&format!("queue:{queue}")) {
+            Ok(address) => publisher.prepare(&empty(address)).await.map_err(Error::from),
+            Err(error) => Err(error.into()),
+        };
+        if done.is_err() {
+            break;
+        }
+    }
+    publisher.close().await;
+    done
+}
+
+async fn unused(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
     let aside = Aside::connect(broker, "training", WAIT).await?;
     let mut found = Ok(());
     for queue in homes.iter().flat_map(|home| [(*home).to_owned(), error_queue(home)]) {
@@ -68,8 +86,7 @@ pub async fn ready(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
     found
 }
 
-/// Declares the queues and their error queues as MassTransit does, and puts the messages into the latter, each
-/// confirmed.
+/// Puts messages into error queues, each confirmed.
 ///
 /// # Errors
 /// When the broker does not take one; those before it are there then.
@@ -77,9 +94,7 @@ pub async fn plant(broker: &Broker, messages: &[Planting]) -> Result<(), Error> 
     let mut publisher = Publisher::connect(broker, "training", WAIT).await?;
     let planted = async {
         for message in messages {
-            // Its own queue too, or a replay would have nowhere to go.
-            publisher.prepare(&parcel(message, &message.home)?).await?;
-            let parcel = parcel(message, &error_queue(&message.home))?;
+            let parcel = parcel(message)?;
             publisher.prepare(&parcel).await?;
             let sent = async { publisher.send(&parcel).await?.await };
             match tokio::time::timeout(WAIT, sent).await {
@@ -148,16 +163,26 @@ async fn take(
     Ok(removed)
 }
 
-fn parcel(message: &Planting, queue: &str) -> Result<Parcel, InvalidAddress> {
-    let address = Address::parse(&format!("queue:{queue}"))?;
+fn parcel(message: &Planting) -> Result<Parcel, InvalidAddress> {
+    let address = Address::parse(&format!("queue:{}", error_queue(&message.home)))?;
     Ok(Parcel {
+        message_id: message.message.0.to_string(),
+        headers: message.headers.clone(),
+        body: message.body.clone(),
+        ..empty(address)
+    })
+}
+
+/// A message without anything in it.
+fn empty(address: Address) -> Parcel {
+    Parcel {
         exchange: address.exchange.clone(),
         address,
         routing_key: String::new(),
         mandatory: true,
         persistent: true,
         content_type: CONTENT_TYPE.to_owned(),
-        message_id: message.message.0.to_string(),
+        message_id: String::new(),
         correlation_id: None,
         expiration: None,
         priority: None,
@@ -165,7 +190,7 @@ fn parcel(message: &Planting, queue: &str) -> Result<Parcel, InvalidAddress> {
         reply_to: None,
         kind: None,
         user_id: None,
-        headers: message.headers.clone(),
-        body: message.body.clone(),
-    })
+        headers: vec![],
+        body: String::new(),
+    }
 }
