@@ -80,6 +80,7 @@ pub fn policy(context: &Context, settings: &Settings, read_only: bool) -> Policy
         unlock: unlock.unwrap_or(policy::UNLOCK),
         typed: rules.typed_confirmation.unwrap_or(context.production),
         allow: rules.allow,
+        largest: settings.thresholds.largest,
     }
 }
 

@@ -424,9 +424,16 @@ pub enum Demo {
         /// Which trouble
         #[arg(value_enum)]
         name: ScenarioName,
+        /// The broker for error-queue, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
+        #[arg(long, value_name = "URL")]
+        amqp_url: Option<String>,
     },
-    /// Take the planted scenario out again, row by row
-    Heal,
+    /// Take the planted scenario out again, row by row and message by message
+    Heal {
+        /// The broker that error-queue was planted into, without a password
+        #[arg(long, value_name = "URL")]
+        amqp_url: Option<String>,
+    },
     /// List the trouble planted in the demo data and how to find it
     Troubles {
         #[command(flatten)]

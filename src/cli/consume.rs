@@ -36,6 +36,7 @@ impl From<Error> for Failure {
                 code: Self::from(error.clone()).code,
                 message: Error::Later(error).to_string(),
             },
+            again @ Error::Again { .. } => Self { message: again.to_string(), code: exit::PARTIAL },
         }
     }
 }
@@ -57,6 +58,9 @@ pub(super) async fn run(verb: args::Consume, global: &Global, settings: &Setting
     let session = open::open(global, settings).await?;
     let mut work = consumer::Settings::new(broker, commands);
     work.limits = open::limits(settings);
+    if let Some(attempts) = settings.file.commands.attempts {
+        work.attempts = u32::from(attempts.get());
+    }
     let outcome = async {
         let operator = Operator::new(global.operator.as_deref(), session.layout.role());
         let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;

@@ -8,12 +8,14 @@ use super::{
     exit, open,
 };
 use crate::{
-    config::Settings,
+    config::{self, Settings},
     demo::{
         self,
         scenario::{self, Planted, Refused, Scenario},
     },
     domain::report::{Cell, Form, Table},
+    ops::faults::training,
+    relay::Broker,
     session,
 };
 
@@ -25,8 +27,14 @@ pub(super) async fn run(verb: Demo, global: &Global, settings: &Settings) -> Out
             let options = demo::Options { orders: u64::from(orders), seed, years, until };
             load(options, replace, global, settings).await
         }
-        Demo::Scenario { name } => plant(scenario_of(name), global, settings).await,
-        Demo::Heal => heal(global, settings).await,
+        Demo::Scenario { name, amqp_url } => {
+            let broker = broker(amqp_url.as_deref(), settings)?;
+            plant(scenario_of(name), broker.as_ref(), global, settings).await
+        }
+        Demo::Heal { amqp_url } => {
+            let broker = broker(amqp_url.as_deref(), settings)?;
+            heal(broker.as_ref(), global, settings).await
+        }
         Demo::Troubles { output } => troubles(Form::from(output.output), global, settings).await,
     }
 }
@@ -74,16 +82,41 @@ impl From<Refused> for Failure {
     fn from(error: Refused) -> Self {
         match error {
             Refused::Load(error) => session::Error::Demo(error).into(),
+            Refused::Broker(training::Error::Broker(error)) => error.into(),
             other => Self { message: other.to_string(), code: exit::REFUSED },
         }
     }
 }
 
-async fn plant(scenario: Scenario, global: &Global, settings: &Settings) -> Outcome {
-    let planted = training(global, settings, async |conn| scenario::plant(conn, scenario).await);
+/// The broker, where one is named; most scenarios need none.
+fn broker(url: Option<&str>, settings: &Settings) -> Result<Option<Broker>, Failure> {
+    match config::broker(url, settings) {
+        Ok((url, password)) => Ok(Some(Broker::parse(&url, password)?)),
+        Err(config::Error::NoBroker { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn plant(
+    scenario: Scenario,
+    broker: Option<&Broker>,
+    global: &Global,
+    settings: &Settings,
+) -> Outcome {
+    let work = async |conn: &mut sqlx::PgConnection| scenario::plant(conn, scenario, broker).await;
+    let planted = training(global, settings, work);
     let mut out = std::io::stdout();
     match planted.await? {
-        Planted::Now { outboxes, messages, received } => {
+        Planted::Now { received, faults, .. } if faults > 0 => {
+            writeln!(out, "{}: {}", scenario.name(), scenario.what())?;
+            writeln!(
+                out,
+                "planted {faults} messages in error queues, {received} inbox rows; look with `orderscope errors list \
+                 --queue basket-checkout-complete_error --queue basket-checkout-failed_error`, end with `orderscope \
+                 demo heal`"
+            )?;
+        }
+        Planted::Now { outboxes, messages, received, .. } => {
             writeln!(out, "{}: {}", scenario.name(), scenario.what())?;
             writeln!(
                 out,
@@ -100,10 +133,18 @@ async fn plant(scenario: Scenario, global: &Global, settings: &Settings) -> Outc
     Ok(exit::FOUND)
 }
 
-async fn heal(global: &Global, settings: &Settings) -> Outcome {
-    let healed = training(global, settings, async |conn| scenario::heal(conn).await).await?;
+async fn heal(broker: Option<&Broker>, global: &Global, settings: &Settings) -> Outcome {
+    let work = async |conn: &mut sqlx::PgConnection| scenario::heal(conn, broker).await;
+    let healed = training(global, settings, work).await?;
     let mut out = std::io::stdout();
     match healed {
+        Some(healed) if healed.planted > 0 => {
+            let scenario::Healed { name, rows, messages, planted } = healed;
+            writeln!(
+                out,
+                "{name}: healed, {messages} of its {planted} messages taken out of the queues, {rows} rows removed"
+            )?;
+        }
         Some(healed) => {
             writeln!(out, "{}: healed, {} rows of it removed", healed.name, healed.rows)?;
         }

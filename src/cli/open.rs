@@ -9,7 +9,7 @@ use crate::{
     config::{Context, Settings, Target, choose},
     db::{Limits, migrate},
     embedded::{self, Lease},
-    ops::messages::Watch,
+    ops::messages::{Sampling, Watch},
     session::{self, Session},
 };
 
@@ -31,7 +31,11 @@ pub(super) fn limits(settings: &Settings) -> Limits {
 
 /// What the configuration says about watching messages.
 pub(super) fn watch(settings: &Settings) -> Watch {
-    Watch { thresholds: settings.thresholds.clone(), consumers: settings.consumers.clone() }
+    let usual = Sampling::default();
+    let sampling =
+        Sampling { every: settings.sample_every.unwrap_or(usual.every), copies: settings.copies };
+    let (thresholds, consumers) = (settings.thresholds.clone(), settings.consumers.clone());
+    Watch { thresholds, consumers, sampling }
 }
 
 /// Progress belongs to people, not to logs of scripts.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -10,21 +10,21 @@ use super::{
     Failure, Outcome,
     args::{Buyer, EndArgs, Global, Order, WriteArgs},
     ask::{self, Said},
-    card, exit, input, order, running,
+    card, errors, exit, input, order, running,
 };
 use crate::{
-    config::Settings,
+    config::{self, Settings},
     domain::{
         decide::{Command, Refusal},
-        deed,
+        deed::{self, Deed},
         id::{OrderId, Version},
         order_ref,
         report::{Cell, Form, Table, print_json},
     },
     ops::{
         audit::{self, Recorded},
-        deeds,
-        plan::{self, Done, Error, Intent, Request, Writer},
+        deeds::{self, failed},
+        plan::{self, Done, Error, Intent, Plan, Request, Writer},
     },
     session::Session,
 };
@@ -118,12 +118,18 @@ pub(super) async fn with(
             reason: args.run.reason.clone().filter(|_| !own),
             expect: args.expect_version.map(Version),
         };
-        act(session, writer, request, args).await
+        act(session, writer, request, args, settings).await
     })
     .await
 }
 
-async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteArgs) -> Outcome {
+async fn act(
+    session: &Session,
+    writer: &Writer,
+    request: Request,
+    args: &WriteArgs,
+    settings: &Settings,
+) -> Outcome {
     let stop = CancellationToken::new();
     let form = Form::from(args.output.output);
     let intent = request.intent.clone();
@@ -132,7 +138,10 @@ async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteA
     {
         return tell(&repeated(&request, &before)?, &before.targets, intent.name(), form);
     }
-    let plan = plan::plan(writer, request, Utc::now(), &stop).await?;
+    let mut plan = plan::plan(writer, request, Utc::now(), &stop).await?;
+    if let Intent::Messages(Deed::RemoveFailed { before }) = &intent {
+        in_queues(&mut plan, session, settings, *before).await?;
+    }
     if args.run.dry_run {
         card::print(&plan, writer, session.db.place(), form, &mut std::io::stdout().lock())?;
         return Ok(if plan.is_blocked() { exit::REFUSED } else { exit::FOUND });
@@ -162,6 +171,24 @@ async fn act(session: &Session, writer: &Writer, request: Request, args: &WriteA
         tracing::warn!(%error, "no anchor was written");
     }
     tell(&done, &targets(&intent), intent.name(), form)
+}
+
+/// Asks the broker, where one is configured, whether messages of the rows that go would come again.
+async fn in_queues(
+    plan: &mut Plan,
+    session: &Session,
+    settings: &Settings,
+    before: DateTime<Utc>,
+) -> Result<(), Failure> {
+    if config::broker(None, settings).is_err() {
+        return Ok(());
+    }
+    let source = errors::source(None, settings)?;
+    let (layout, stop) = (&session.layout, CancellationToken::new());
+    let read = async |conn: &mut sqlx::PgConnection| failed::rows(conn, layout, before).await;
+    let rows = session.db.read("inbox", &stop, read).await?;
+    failed::ask(&mut plan.checks, &source, &rows).await;
+    Ok(())
 }
 
 fn targets(intent: &Intent) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! The configuration file. Unknown keys are errors: a misspelt setting must not be silently ignored.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, io, num::NonZeroU16, path::Path};
 
 use serde::Deserialize;
 
@@ -58,6 +58,10 @@ pub struct MessagesFile {
     pub largest: Option<u32>,
     /// Percent of the last hour's deliveries that come a second time, from which on they are an alert. Default: 10.
     pub duplicates_alert: Option<u8>,
+    /// Seconds between two looks that the history is made of, 5 to 300. Default: 20.
+    pub sample_every: Option<u16>,
+    /// Days that copies of what operators took out or changed stay, 1 at least. Default: for ever.
+    pub copies_days: Option<NonZeroU16>,
     /// `HANDLER:MESSAGE:QUEUE`, with full type names.
     #[serde(default)]
     pub consumers: Vec<String>,
@@ -84,6 +88,8 @@ pub struct CommandsFile {
     pub complete: Option<String>,
     /// The message type that cancels an order.
     pub cancel: Option<String>,
+    /// How often a message is tried whose failure may pass. Default: 9.
+    pub attempts: Option<NonZeroU16>,
 }
 
 /// One named database.

@@ -59,6 +59,10 @@ pub struct Settings {
     pub keys: BTreeMap<String, Vec<String>>,
     /// What counts as trouble with messages.
     pub thresholds: Thresholds,
+    /// The time between two looks that the history of messages is made of.
+    pub sample_every: Option<Duration>,
+    /// How long copies of what operators took out stay; none: for ever.
+    pub copies: Option<TimeDelta>,
     /// Names for the ids of consumers.
     pub consumers: Vec<Consumer>,
     /// Where commands come in as messages, if anywhere.
@@ -79,13 +83,27 @@ impl Settings {
         let keys = file.keys.clone();
         allowed(&file, &path)?;
         let thresholds = thresholds(&file.messages);
+        let seconds = file.messages.sample_every.map(|seconds| u64::from(seconds.clamp(5, 300)));
+        let sample_every = seconds.map(Duration::from_secs);
+        let copies = file.messages.copies_days.map(|days| TimeDelta::days(days.get().into()));
         let mut consumers: Vec<Consumer> =
             file.messages.consumers.iter().map(|name| consumer(name)).collect::<Result<_, _>>()?;
         let commands = commands(&file.commands)?;
         if let Some(commands) = &commands {
             consumers.extend([Kind::Complete, Kind::Cancel].map(|kind| commands.consumer(kind)));
         }
-        Ok(Self { path, file, zone, interval, keys, thresholds, consumers, commands })
+        Ok(Self {
+            path,
+            file,
+            zone,
+            interval,
+            keys,
+            thresholds,
+            sample_every,
+            copies,
+            consumers,
+            commands,
+        })
     }
 }
 

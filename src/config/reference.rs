@@ -95,6 +95,20 @@ pub const KEYS: &[KeyHelp] = &[
         "[messages]\nduplicates_alert = 25",
     ),
     key(
+        "messages.sample_every",
+        "20",
+        "Seconds between two looks at outbox and inbox that rates and trends are made of, 5 to 300",
+        "[messages]\nsample_every = 60",
+    ),
+    key(
+        "messages.copies_days",
+        "for ever",
+        "Days that copies of what operators took out of outboxes and error queues, or repaired, stay in schema \
+         orderscope. They hold personal data, and may be all that is left of a message: after these days also of one \
+         that was quarantined and never put back. An open console removes them",
+        "[messages]\ncopies_days = 90",
+    ),
+    key(
         "messages.consumers",
         "none",
         "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service. Name all \
@@ -174,6 +188,14 @@ pub const KEYS: &[KeyHelp] = &[
         "urn:message:Orderscope.Contracts:CancelOrder",
         "The message type that cancels an order",
         "[commands]\ncancel = \"urn:message:Shop.Contracts:CancelOrder\"",
+    ),
+    key(
+        "commands.attempts",
+        "9",
+        "How often a command's message is tried that fails for what may pass (a row that others hold, work at the same \
+         time), with longer and longer waits, before it is moved to the error queue. A database or broker that is \
+         away does not count",
+        "[commands]\nattempts = 3",
     ),
     key(
         "contexts.NAME.url",
@@ -303,5 +325,6 @@ mod tests {
         assert_eq!(known("[messages]\nnothing = 1"), told("messages."));
         assert_eq!(known("[relay]\nnothing = 1"), told("relay."));
         assert_eq!(known("[errors]\nnothing = 1"), told("errors."));
+        assert_eq!(known("[commands]\nnothing = 1"), told("commands."));
     }
 }

@@ -1,6 +1,6 @@
 //! Messages that were taken out of circulation or changed (`orderscope.kept_messages`), whole as they were.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -101,4 +101,125 @@ pub(super) async fn returned(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Keeps a message of an error queue, and tells the copy's number. It is durable when the caller's transaction is.
+pub async fn discarded(
+    tx: &mut PgConnection,
+    operation: Uuid,
+    queue: &str,
+    message: Option<Uuid>,
+    body: &[u8],
+    rest: &Value,
+) -> Result<i64, Error> {
+    // jsonb knows no U+0000; a header that has one is kept without it.
+    let number = sqlx::query_scalar!(
+        "INSERT INTO orderscope.kept_messages (operation, cause, place, message_id, body, rest)
+         VALUES ($1, 'discarded', $2, $3, $4, $5) RETURNING number",
+        operation,
+        queue,
+        message,
+        body,
+        without_nul(rest)
+    );
+    Ok(number.fetch_one(tx).await?)
+}
+
+fn without_nul(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace('\0', "")),
+        Value::Array(values) => values.iter().map(without_nul).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.replace('\0', ""), without_nul(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Copies what was delivered of these outboxes, up to the number beside each.
+pub(super) async fn delivered(
+    conn: &mut PgConnection,
+    outboxes: &[Uuid],
+    lasts: &[Option<i64>],
+) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO orderscope.kept_messages (cause, place, message_id, body, rest)
+         SELECT 'delivered', m.outbox_id::text, m.message_id, convert_to(m.body, 'UTF8'), to_jsonb(m) - 'body'
+         FROM public.outbox_message m
+         JOIN unnest($1::uuid[], $2::bigint[]) AS c (outbox_id, last) ON c.outbox_id = m.outbox_id
+         WHERE m.sequence_number <= c.last ORDER BY m.sequence_number",
+        outboxes,
+        lasts as &[Option<i64>]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Copies what was delivered of a consumer's outbox.
+pub(super) async fn delivered_half(
+    conn: &mut PgConnection,
+    message: Uuid,
+    consumer: Uuid,
+    last: i64,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO orderscope.kept_messages (cause, place, message_id, body, rest)
+         SELECT 'delivered', m.inbox_message_id::text || ' ' || m.inbox_consumer_id::text, m.message_id,
+                convert_to(m.body, 'UTF8'), to_jsonb(m) - 'body'
+         FROM public.outbox_message m
+         WHERE m.inbox_message_id = $1 AND m.inbox_consumer_id = $2 AND m.sequence_number <= $3
+         ORDER BY m.sequence_number",
+        message,
+        consumer,
+        last
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes up to `limit` copies of delivered messages that were made before a moment; what operators took out is
+/// left.
+pub async fn forget_copies(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "DELETE FROM orderscope.kept_messages WHERE number IN (
+             SELECT number FROM orderscope.kept_messages
+             WHERE cause = 'delivered' AND returned_at IS NULL AND kept_at < $1
+             ORDER BY kept_at LIMIT $2)",
+        before,
+        limit
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes up to `limit` copies older than `age` of what operators took out or changed, put back or not; those of
+/// delivered messages that nobody put back have a time of their own ([`forget_copies`]). Nothing where this session
+/// may not.
+pub async fn forget_operators(
+    tx: &mut PgConnection,
+    age: TimeDelta,
+    limit: i64,
+) -> Result<u64, Error> {
+    let may = "SELECT coalesce(has_table_privilege(to_regclass('orderscope.kept_messages'), 'DELETE'), false)";
+    if !sqlx::query_scalar::<_, bool>(may).fetch_one(&mut *tx).await? {
+        return Ok(0);
+    }
+    let gone = "DELETE FROM orderscope.kept_messages WHERE number IN (
+             SELECT number FROM orderscope.kept_messages
+             WHERE kept_at < now() - make_interval(secs => $1)
+               AND (cause <> 'delivered' OR returned_at IS NOT NULL)
+             ORDER BY kept_at LIMIT $2)";
+    // Exact: ages are whole seconds far below 2^53.
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let seconds = age.num_seconds() as f64;
+    let done = sqlx::query(gone).bind(seconds).bind(limit).execute(tx).await?;
+    Ok(done.rows_affected())
 }

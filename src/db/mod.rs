@@ -7,7 +7,6 @@ pub mod buyers;
 pub mod chain;
 pub mod clock;
 pub mod demo;
-pub mod discarded;
 pub mod events;
 pub mod expressions;
 pub mod handled;

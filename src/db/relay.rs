@@ -6,7 +6,6 @@
 //! from before the lock and fail with 40001 wherever the service's workers had just been.
 
 mod half;
-mod kept;
 
 use std::time::Duration;
 
@@ -14,11 +13,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
-pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
-pub use kept::forget_copies;
-
-use super::{Error, Layout, Limits, Table};
+pub use super::kept::forget_copies;
+use super::{Error, Layout, Limits, Table, kept};
 use crate::domain::parcel::Stored;
+pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
 
 /// Opens the relay's own session: it writes, so it is none of the pool's. A transaction of a process that
 /// froze in it is ended by the server after `open` and a second.
@@ -283,7 +281,7 @@ pub async fn record(
         return Err(Error::Conflict(why));
     }
     if delivered == Delivered::Copy {
-        kept::copy(conn, &ids, &lasts).await?;
+        kept::delivered(conn, &ids, &lasts).await?;
     }
     if delivered != Delivered::Keep {
         let messages = "DELETE FROM public.outbox_message m \

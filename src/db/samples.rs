@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::Error;
+use super::{
+    Error,
+    sql::{OwnSchema, own_schema},
+};
 use crate::domain::{
     burn::Sample,
     trend::{Grain, Slice},
@@ -36,18 +39,10 @@ pub enum Access {
 
 /// What may be done here.
 pub async fn access(conn: &mut PgConnection) -> Result<Access, Error> {
-    // to_regclass fails in a schema that may not be used, so that is asked first.
-    let (schema, usage): (bool, bool) = sqlx::query_as(
-        "SELECT to_regnamespace('orderscope') IS NOT NULL,
-                coalesce(has_schema_privilege(to_regnamespace('orderscope'), 'USAGE'), false)",
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    if !schema {
-        return Ok(Access::NoSchema);
-    }
-    if !usage {
-        return Ok(Access::NotPermitted);
+    match own_schema(conn).await? {
+        OwnSchema::None => return Ok(Access::NoSchema),
+        OwnSchema::NotPermitted => return Ok(Access::NotPermitted),
+        OwnSchema::Usable => {}
     }
     let found = sqlx::query(
         "SELECT bool_and(t IS NOT NULL) AS there,

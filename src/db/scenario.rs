@@ -31,6 +31,8 @@ pub struct Setting {
     pub now: DateTime<Utc>,
     /// When the oldest open outbox was made.
     pub head: Option<DateTime<Utc>>,
+    /// When the oldest inbox row was delivered that is still there.
+    pub remembered: Option<DateTime<Utc>>,
     /// Messages published in the newest week that has any.
     pub weekly: i64,
     /// The newest orders.
@@ -110,6 +112,7 @@ pub async fn relays(conn: &mut PgConnection) -> sqlx::Result<i64> {
 pub async fn setting(conn: &mut PgConnection, orders: i64) -> sqlx::Result<Setting> {
     let found = sqlx::query(
         "SELECT now() AS now, (SELECT min(created) FROM outbox_state WHERE delivered IS NULL) AS head,
+                (SELECT min(delivered) FROM inbox_state) AS remembered,
                 (SELECT count(*) FROM outbox_message
                  WHERE sent_time > (SELECT max(sent_time) FROM outbox_message) - interval '7 d') AS weekly",
     )
@@ -135,6 +138,7 @@ pub async fn setting(conn: &mut PgConnection, orders: i64) -> sqlx::Result<Setti
     Ok(Setting {
         now: found.try_get("now")?,
         head: found.try_get("head")?,
+        remembered: found.try_get("remembered")?,
         weekly: found.try_get("weekly")?,
         orders: orders.collect::<sqlx::Result<_>>()?,
     })
@@ -220,6 +224,26 @@ async fn plant_messages(tx: &mut PgConnection, rows: &[Message]) -> sqlx::Result
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Puts messages on record that are about to be put into error queues: those have no number in any table.
+pub async fn record_faults(tx: &mut PgConnection, messages: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO orderscope.demo_planted (kind, id) SELECT 'message', * FROM unnest($1::uuid[])",
+    )
+    .bind(messages)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The messages on record that were put into error queues.
+pub async fn faults(conn: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar(
+        "SELECT id FROM orderscope.demo_planted WHERE kind = 'message' AND number IS NULL",
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Removes everything that is on record, and what was put into planted outboxes since; tells how many rows went.

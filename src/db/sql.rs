@@ -15,6 +15,30 @@ pub(super) fn moment(column: &str) -> String {
     )
 }
 
+/// Whether a login may look into schema `orderscope`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OwnSchema {
+    None,
+    NotPermitted,
+    Usable,
+}
+
+/// How this session's login stands to schema `orderscope`. Asked before any of its tables: `to_regclass` fails in a
+/// schema that may not be used.
+pub(super) async fn own_schema(conn: &mut PgConnection) -> Result<OwnSchema, Error> {
+    let (there, usable): (bool, bool) = sqlx::query_as(
+        "SELECT to_regnamespace('orderscope') IS NOT NULL,
+                coalesce(has_schema_privilege(to_regnamespace('orderscope'), 'USAGE'), false)",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(match (there, usable) {
+        (false, _) => OwnSchema::None,
+        (true, false) => OwnSchema::NotPermitted,
+        (true, true) => OwnSchema::Usable,
+    })
+}
+
 /// Asks something whose failure is lived with. Behind a pooler everything that is read is one transaction,
 /// which a failed statement ends: there the question gets a savepoint.
 pub(super) async fn attempt<T>(

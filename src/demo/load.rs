@@ -40,6 +40,11 @@ pub enum Error {
     )]
     NotManaged { found: String },
     #[error(
+        "scenario error-queue is planted: its messages lie in a broker's queues, and only `orderscope demo heal` takes \
+         them out; say that first"
+    )]
+    FaultsPlanted,
+    #[error(
         "there is data in this database already: say --replace to lose it, or name another database"
     )]
     Occupied,
@@ -118,6 +123,9 @@ pub async fn load(
     bulk::prepare(&mut tx, if large { MEMORY_MB } else { SMALL_MEMORY_MB }).await?;
     if !replace && bulk::occupied(&mut tx).await? {
         return Err(Error::Occupied);
+    }
+    if !scenario::faults(&mut tx).await?.is_empty() {
+        return Err(Error::FaultsPlanted);
     }
     let aside = bulk::set_aside(&mut tx).await.map_err(in_use)?;
     let (counts, rows) = fill(&mut tx, options, &mut progress).await?;

@@ -186,22 +186,29 @@ pub struct GivenUp<'a> {
     pub input: &'a str,
     pub machine: &'a str,
     pub at: chrono::DateTime<chrono::Utc>,
+    /// How often it was tried again before.
+    pub retries: u32,
 }
 
 impl GivenUp<'_> {
     /// The headers that MassTransit adds when a consumer failed.
     #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut out = vec![
+    pub fn headers(&self) -> Vec<(&'static str, Value)> {
+        let texts = [
             ("MT-Reason", "fault".to_owned()),
             ("MT-Fault-ExceptionType", self.exception.to_owned()),
             ("MT-Fault-Message", self.text.chars().take(LONGEST).collect()),
             ("MT-Fault-Timestamp", self.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)),
             ("MT-Fault-InputAddress", self.input.to_owned()),
         ];
+        let mut out: Vec<_> = texts.map(|(name, text)| (name, Value::String(text))).into();
         if let Some(consumer) = &self.consumer {
-            out.push(("MT-Fault-ConsumerType", consumer.handler.clone()));
-            out.push(("MT-Fault-MessageType", consumer.message.clone()));
+            out.push(("MT-Fault-ConsumerType", consumer.handler.as_str().into()));
+            out.push(("MT-Fault-MessageType", consumer.message.as_str().into()));
+        }
+        // A number, and only where there was one.
+        if self.retries > 0 {
+            out.push(("MT-Fault-RetryCount", self.retries.into()));
         }
         out.extend(host(self.machine));
         out
@@ -210,18 +217,18 @@ impl GivenUp<'_> {
 
 /// The headers of a message that nobody here takes.
 #[must_use]
-pub fn skipped(machine: &str) -> Vec<(&'static str, String)> {
-    let mut out = vec![("MT-Reason", "dead-letter".to_owned())];
+pub fn skipped(machine: &str) -> Vec<(&'static str, Value)> {
+    let mut out = vec![("MT-Reason", "dead-letter".into())];
     out.extend(host(machine));
     out
 }
 
-fn host(machine: &str) -> [(&'static str, String); 4] {
+fn host(machine: &str) -> [(&'static str, Value); 4] {
     [
-        ("MT-Host-MachineName", machine.to_owned()),
-        ("MT-Host-ProcessName", "orderscope".to_owned()),
-        ("MT-Host-Assembly", "orderscope".to_owned()),
-        ("MT-Host-AssemblyVersion", env!("CARGO_PKG_VERSION").to_owned()),
+        ("MT-Host-MachineName", machine.into()),
+        ("MT-Host-ProcessName", "orderscope".into()),
+        ("MT-Host-Assembly", "orderscope".into()),
+        ("MT-Host-AssemblyVersion", env!("CARGO_PKG_VERSION").into()),
     ]
 }
 

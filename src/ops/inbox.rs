@@ -2,7 +2,8 @@
 //! twice, or twice at the same time, has its effects once.
 //!
 //! Passes are counted as MassTransit counts them: one for consuming, one for every message sent, one for
-//! finding nothing more to send, one for cleaning up.
+//! finding nothing more to send, one for cleaning up. Sending is the caller's, who records and counts it with
+//! [`db::relay::record_half`].
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgConnection;
@@ -33,7 +34,8 @@ pub enum Received {
     /// Its command was run now. What it produced waits in the outbox unless `delivered` says that there is
     /// nothing to send.
     Handled { done: Done, delivered: bool },
-    /// It was consumed before, but not all it produced is recorded as sent: send that, then [`sent`].
+    /// It was consumed before, but not all it produced is recorded as sent: send that, and record it with
+    /// [`db::relay::record_half`].
     Waiting { last_sequence: i64 },
     /// Everything was done before.
     Duplicate,
@@ -90,21 +92,6 @@ pub async fn receive(
     }
 }
 
-/// Records that everything a consumed message produced, up to that number, has been sent: the cursor, then
-/// that nothing more is left, then the removal of what was sent.
-pub async fn sent(
-    writer: &Writer,
-    message: MessageId,
-    consumer: ConsumerId,
-    last_sequence: i64,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    let passes = Passes { writer, message, consumer, now };
-    passes.make(Pass::Sent(last_sequence)).await?;
-    passes.settle().await?;
-    Ok(())
-}
-
 /// The passes over one message, each a transaction of its own. Each looks first what is done, so each may be
 /// made again.
 #[derive(Debug, Clone, Copy)]
@@ -121,8 +108,6 @@ enum Pass<'a> {
     First,
     /// Runs the command unless it was run.
     Consume(&'a Task<'a>),
-    /// Moves the cursor to what was sent.
-    Sent(i64),
     /// Marks the message as delivered if nothing it produced is left to send.
     Settle,
     /// Removes what was sent.
@@ -230,14 +215,6 @@ impl Passes<'_> {
                         Performed::Written(work) => command::done(task.request, *work),
                     },
                 ));
-            }
-            Pass::Sent(last)
-                if inbox.delivered.is_some() || inbox.last_sequence_number >= Some(last) =>
-            {
-                return Ok(Ended::Nothing);
-            }
-            Pass::Sent(last) => {
-                Inbox { receive_count: count, last_sequence_number: Some(last), ..inbox }
             }
             Pass::Settle if inbox.delivered.is_some() => return Ok(Ended::Delivered),
             Pass::Settle => match tx.produced(message, consumer).await? {

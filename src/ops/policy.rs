@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::domain::diagnosis::Thresholds;
+
 /// How long an unlocked console stays so, unless the context says otherwise.
 pub const UNLOCK: Duration = Duration::from_mins(10);
 
@@ -24,6 +26,8 @@ pub struct Policy {
     pub typed: bool,
     /// Commands by database role; no role at all leaves it to the grants.
     pub allow: BTreeMap<String, Vec<String>>,
+    /// The largest message that may be written, in bytes: what the broker takes.
+    pub largest: i64,
 }
 
 impl Default for Policy {
@@ -35,6 +39,7 @@ impl Default for Policy {
             unlock: UNLOCK,
             typed: false,
             allow: BTreeMap::new(),
+            largest: Thresholds::default().largest,
         }
     }
 }

@@ -15,6 +15,8 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
+use serde_json::Value;
+
 use super::{
     Broker, Error,
     aside::{raw, silent, within, without_user},
@@ -155,14 +157,14 @@ impl Endpoint {
         &self,
         handed: &Handed,
         ending: &str,
-        headers: &[(&'static str, String)],
+        headers: &[(&'static str, Value)],
     ) -> Result<(), Error> {
         let name = format!("{}{ending}", self.queue);
         self.declare(&name).await?;
         let was = &handed.delivery.properties;
         let mut table = was.headers().clone().unwrap_or_default();
         for (name, value) in headers {
-            table.insert(short(name), AMQPValue::LongString(value.as_str().into()));
+            table.insert(short(name), amqp(value));
         }
         // In an error queue nothing may run out of time, and another user's id would be refused (406).
         let properties = without_user(was, false).with_headers(table);
@@ -216,6 +218,17 @@ impl Endpoint {
             .await
             .map_err(|error| Error::declaring(&error, "the binding of exchange", name))?;
         within(self.wait, channel.close(200, short("done"))).await
+    }
+}
+
+/// A header's value: texts and whole numbers, the two that MassTransit's writer knows.
+fn amqp(value: &Value) -> AMQPValue {
+    match value {
+        Value::String(text) => AMQPValue::LongString(text.as_str().into()),
+        other => other.as_i64().map_or_else(
+            || AMQPValue::LongString(other.to_string().into()),
+            AMQPValue::LongLongInt,
+        ),
     }
 }
 

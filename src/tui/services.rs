@@ -31,10 +31,7 @@ use crate::{
         policy::Policy,
     },
     session::{self, Session},
-    workers::{
-        anchors,
-        sampler::{self, Sampler},
-    },
+    workers::{anchors, sampler::Sampler},
 };
 
 /// Shared by all requests of one console.
@@ -115,7 +112,7 @@ impl Services {
     pub(super) async fn keep_watch(&self, stop: &CancellationToken) {
         if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
             let Opened { db, layout, .. } = &*opened;
-            let sampler = Sampler::new(db, layout, &self.watch, sampler::EVERY);
+            let sampler = Sampler::new(db, layout, &self.watch);
             tokio::join!(sampler.run(stop), anchors::run(db, stop));
         }
     }

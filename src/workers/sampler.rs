@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     db::{
-        Db, Error, Layout,
+        Db, Error, Layout, kept,
         samples::{self, Access},
     },
     ops::messages::{
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// The time between two looks.
-pub const EVERY: Duration = Duration::from_secs(20);
 /// The longest time between two attempts where the history cannot be written.
 const SELDOM: Duration = Duration::from_secs(300);
+/// So many old copies are removed after a look.
+const COPIES: i64 = 500;
 
 /// What one attempt did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,23 +39,23 @@ pub struct Sampler<'a> {
     db: &'a Db,
     layout: &'a Layout,
     watch: &'a Watch,
-    every: Duration,
     /// Where reading deliveries goes on.
     from: Option<DateTime<Utc>>,
 }
 
 impl<'a> Sampler<'a> {
-    /// A sampler that looks at every `every`.
-    pub const fn new(db: &'a Db, layout: &'a Layout, watch: &'a Watch, every: Duration) -> Self {
-        Self { db, layout, watch, every, from: None }
+    /// A sampler that looks, and keeps copies, as `watch` says.
+    pub const fn new(db: &'a Db, layout: &'a Layout, watch: &'a Watch) -> Self {
+        Self { db, layout, watch, from: None }
     }
 
     /// Looks until it is stopped. Errors are logged and tried again, less and less often.
     pub async fn run(mut self, stop: &CancellationToken) {
-        let mut wait = self.every;
+        let every = self.watch.sampling.every;
+        let mut wait = every;
         loop {
             wait = match self.pass(stop).await {
-                Ok(Done::Stored | Done::NotNeeded) => self.every,
+                Ok(Done::Stored | Done::NotNeeded) => every,
                 Ok(Done::Cannot(access)) => {
                     tracing::debug!(?access, "no history is stored here");
                     SELDOM
@@ -77,7 +77,7 @@ impl<'a> Sampler<'a> {
     pub async fn pass(&mut self, stop: &CancellationToken) -> Result<Done, Error> {
         let (layout, watch, from) = (self.layout, self.watch, self.from);
         // Our own last look is a little less than `every` ago.
-        let fresh = TimeDelta::from_std(self.every / 2).unwrap_or_default();
+        let fresh = TimeDelta::from_std(watch.sampling.every / 2).unwrap_or_default();
         let looked = self
             .db
             .read("sampler", stop, async |conn| {
@@ -105,6 +105,10 @@ impl<'a> Sampler<'a> {
         Ok(match stored {
             Stored::Yes => {
                 self.from = looked.next;
+                // The look is stored, whatever becomes of these.
+                if let Err(error) = self.forget_copies().await {
+                    tracing::warn!(%error, "copies past their time were not removed");
+                }
                 Done::Stored
             }
             Stored::Busy | Stored::Known => {
@@ -113,5 +117,17 @@ impl<'a> Sampler<'a> {
                 Done::NotNeeded
             }
         })
+    }
+    /// Removes copies that are past their time, where one is set. Seldom many: the oldest first, the rest later.
+    async fn forget_copies(&self) -> Result<(), Error> {
+        let Some(age) = self.watch.sampling.copies else { return Ok(()) };
+        let gone = self
+            .db
+            .journal("sampler", async |tx| kept::forget_operators(tx, age, COPIES).await)
+            .await?;
+        if gone > 0 {
+            tracing::info!(gone, days = age.num_days(), "copies past their time were removed");
+        }
+        Ok(())
     }
 }

@@ -76,7 +76,13 @@ async fn waits_in(broker: &Broker, queue: &str, number: Option<u128>) {
 }
 
 /// A management interface that says this of `work` and `work_error`, for as long as it is held.
-struct Says(JoinHandle<()>, u16);
+pub(crate) struct Says(JoinHandle<()>, u16);
+
+impl Says {
+    pub(crate) fn management(&self) -> Management {
+        Management::parse(&format!("http://127.0.0.1:{}", self.1)).unwrap()
+    }
+}
 
 impl Drop for Says {
     fn drop(&mut self) {
@@ -84,7 +90,7 @@ impl Drop for Says {
     }
 }
 
-async fn says(kind: &'static str, held: u32) -> Says {
+pub(crate) async fn says(kind: &'static str, held: u32) -> Says {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let row = |name: &str| json!({ "name": name, "type": kind, "messages_unacknowledged": held });
@@ -100,8 +106,7 @@ async fn says(kind: &'static str, held: u32) -> Says {
 }
 
 fn source(url: &str, management: Option<&Says>) -> Source {
-    let management =
-        management.map(|says| Management::parse(&format!("http://127.0.0.1:{}", says.1)).unwrap());
+    let management = management.map(Says::management);
     let scope = Scope { consumers: vec![consumer()], management, ..Scope::default() };
     Source { broker: Address::parse(url, None).unwrap(), scope }
 }
@@ -194,4 +199,38 @@ async fn the_verb_tells_what_the_broker_says_and_when_it_was_not_asked() {
     );
     let told = why(config);
     assert!(told.contains("1 of them will never be redelivered"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_removes_failed_rows_is_told_that_their_messages_come_again() {
+    let (broker, database) = (rabbitmq::broker().await, managed().await);
+    waits_in(&broker, "work", None).await;
+    waits_in(&broker, "work_error", Some(1)).await;
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let config =
+        format!("[relay]\nbroker = \"{}\"\n[messages]\nconsumers = [\"{NAME}\"]\n", broker.url());
+    let home = Home::on(&database);
+    let path = home.dir.path().join("named.toml");
+    std::fs::write(&path, config).unwrap();
+    let bare = ["inbox", "remove-failed", "--dry-run", "--output", "json"];
+    let named = [&["--config", path.to_str().unwrap()], &bare[..]].concat();
+    let mut add = async |number: u128| {
+        let sql = format!(
+            "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count)
+             VALUES ('{}', '{}', gen_random_uuid(), now() - interval '3 days', 0)",
+            message(number).0,
+            consumer().id().0
+        );
+        conn.execute(AssertSqlSafe(sql)).await.unwrap();
+    };
+    add(3).await;
+    let told = home.run(&bare).out;
+    assert!(told.contains("whether the messages still wait"), "{told}");
+    let told = home.run(&named).out;
+    assert!(told.contains("none of the messages lies in its queue"), "{told}");
+    add(1).await;
+    let told = home.run(&named).out;
+    assert!(told.contains("1 of the messages still lie in their queue"), "{told}");
+    assert!(told.contains(&message(1).0.to_string()), "{told}");
+    assert_eq!(broker.depth("work_error").await, 1, "what was looked at is back");
 }

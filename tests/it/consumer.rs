@@ -85,10 +85,16 @@ struct Running {
 impl Running {
     /// A consumer of its own, with its own sessions.
     async fn start(world: &World, broker: &Broker, until: Until) -> Self {
+        Self::trying(world, broker, until, Settings::ATTEMPTS).await
+    }
+
+    /// One that gives a message up after so many attempts.
+    async fn trying(world: &World, broker: &Broker, until: Until, attempts: u32) -> Self {
         let writer = writer(&world.options, "robot").await.unwrap();
         let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
         let settings = Settings {
             retry: (Duration::from_millis(50), Duration::from_millis(400)),
+            attempts,
             limits: orderscope::db::Limits {
                 statement: Duration::from_secs(60),
                 ..Default::default()
@@ -260,6 +266,7 @@ fn fault(taken: &crate::support::rabbitmq::Taken, ending: &str) -> Fault {
     let headers = taken.properties.headers().as_ref().unwrap();
     let text = |value: &lapin::types::AMQPValue| match value {
         lapin::types::AMQPValue::LongString(text) => json!(text.to_string()),
+        lapin::types::AMQPValue::LongLongInt(number) => json!(number),
         other => panic!("{other:?} is no text"),
     };
     Fault::read(&Raw {
@@ -283,7 +290,8 @@ async fn broken_connections_lose_nothing_and_do_nothing_twice() {
         ids.push(id);
     }
     publish(&broker, COMPLETE, &bodies).await;
-    let run = Running::start(&world, &broker, Until::Told).await;
+    // A server that is away is no attempt, or the first break would fill the error queue.
+    let run = Running::trying(&world, &broker, Until::Told, 1).await;
     let settled = |least: usize| {
         let run = &run;
         async move || run.settled() >= least as u64
@@ -313,4 +321,121 @@ async fn broken_connections_lose_nothing_and_do_nothing_twice() {
     assert_eq!(sent.len(), ORDERS, "every notice left");
     // One at a time: each break can at most repeat the notice that was under way.
     assert!(notices.len() <= ORDERS + 2, "{} notices", notices.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_again_and_again_is_given_up_and_the_others_go_on() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let buyer = world.buyer().await;
+    let (held, free) = (world.order(buyer).await, world.order(buyer).await);
+    let ids = [Uuid::now_v7(), Uuid::now_v7()];
+    let body = |id: Uuid, order: OrderId| envelope(id, COMPLETE, &json!({ "orderId": order }));
+    publish(&broker, COMPLETE, &[body(ids[0], held), body(ids[1], free)]).await;
+    let mut other = world.conn().await;
+    other.execute("BEGIN").await.unwrap();
+    sqlx::query("SELECT FROM orders WHERE id = $1 FOR UPDATE")
+        .bind(held)
+        .execute(&mut other)
+        .await
+        .unwrap();
+    // Until the queue is empty: what may pass is tried again then too, as often and not for ever.
+    let run = Running::trying(&world, &broker, Until::Empty, 3).await;
+    let stats = run.task.await.unwrap().unwrap();
+    assert_eq!((stats.handled, stats.refused, stats.again), (1, 1, 2), "{stats:?}");
+    assert_eq!(broker.depth(QUEUE).await, 0);
+    world.agrees(free, 2).await;
+    let moved = broker.take(&format!("{QUEUE}_error")).await;
+    assert_eq!(moved.len(), 1);
+    let given_up = fault(&moved[0], "_error");
+    assert_eq!((given_up.kind, given_up.message.unwrap().0), (Kind::Failed, ids[0]));
+    assert_eq!(given_up.exception.as_deref(), Some("Orderscope.RowLocked"));
+    assert_eq!(given_up.retries, Some(2));
+    let retries =
+        moved[0].properties.headers().as_ref().unwrap().inner().get("MT-Fault-RetryCount");
+    assert_eq!(retries, Some(&lapin::types::AMQPValue::LongLongInt(2)), "a number");
+    // Nothing was done; put back, it runs for the first time.
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(world.agrees(held, 1).await.row_status(), Some(Status::New));
+    publish(&broker, COMPLETE, &[moved[0].body.clone()]).await;
+    let run = Running::start(&world, &broker, Until::Empty).await;
+    assert_eq!(run.task.await.unwrap().unwrap().handled, 1);
+    assert_eq!(world.agrees(held, 2).await.row_status(), Some(Status::Completed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_product_that_cannot_be_sent_is_told_and_kept() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let order = world.order(world.buyer().await).await;
+    // Whatever spoils it on its way into the table.
+    let spoil = "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NEW.headers := '{\"MT-'; RETURN NEW; END $$;
+        CREATE TRIGGER spoil BEFORE INSERT ON outbox_message FOR EACH ROW EXECUTE FUNCTION spoil()";
+    world.conn().await.execute(spoil).await.unwrap();
+    let id = Uuid::now_v7();
+    publish(&broker, COMPLETE, &[envelope(id, COMPLETE, &json!({ "orderId": order }))]).await;
+    let run = Running::start(&world, &broker, Until::Empty).await;
+    let stats = run.task.await.unwrap().unwrap();
+    assert_eq!((stats.handled, stats.refused), (0, 1), "{stats:?}");
+    // The command is done, its news waits in the outbox, its message says so in the error queue.
+    assert_eq!(world.known(order).await.row_status(), Some(Status::Completed));
+    let waits = "SELECT count(*) FROM outbox_message m JOIN inbox_state i ON i.message_id = m.inbox_message_id
+        WHERE i.consumed IS NOT NULL AND i.delivered IS NULL";
+    assert_eq!(world.count(waits).await, 1);
+    let moved = broker.take(&format!("{QUEUE}_error")).await;
+    let told = fault(&moved[0], "_error");
+    assert_eq!(told.exception.as_deref(), Some("Orderscope.Undeliverable"));
+    assert!(
+        told.text.as_deref().is_some_and(|text| text.contains("the command is done")),
+        "{told:?}"
+    );
+    // Repaired and sent again, only the news leaves.
+    world.conn().await.execute("UPDATE outbox_message SET headers = NULL").await.unwrap();
+    publish(&broker, COMPLETE, &[moved[0].body.clone()]).await;
+    let run = Running::start(&world, &broker, Until::Empty).await;
+    assert_eq!(run.task.await.unwrap().unwrap().duplicates, 1);
+    assert_eq!(broker.take(NOTICES).await.len(), 1);
+    assert_eq!(world.count(OPEN).await, 0);
+    world.agrees(order, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_queue_of_other_making_is_told_and_nothing_is_lost() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let error = format!("{QUEUE}_error");
+    let (connection, channel) = broker.channel().await;
+    let mut limited = lapin::types::FieldTable::default();
+    limited.insert("x-max-length".into(), lapin::types::AMQPValue::LongInt(10));
+    let durable = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(error.as_str().into(), durable, limited).await.unwrap();
+    let buyer = world.buyer().await;
+    let (done, open) = (world.order(buyer).await, world.order(buyer).await);
+    world.run(Command::CompleteOrder { id: done }).await.unwrap();
+    let body = |order: OrderId| envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": order }));
+    publish(&broker, COMPLETE, &[body(done)]).await;
+    // Once: the trouble is the answer, and the message is back.
+    let once = Running::start(&world, &broker, Until::Empty).await.task.await.unwrap();
+    let told = once.unwrap_err().to_string();
+    assert!(told.contains(&error) && told.contains("406"), "{told}");
+    assert_eq!((broker.depth(QUEUE).await, broker.depth(&error).await), (1, 0));
+    // Until told: it goes on trying, says why, and keeps the message; then somebody removes the queue.
+    let run = Running::start(&world, &broker, Until::Told).await;
+    wait("told", async || {
+        run.stats.borrow().trouble.as_ref().is_some_and(|trouble| trouble.contains("406"))
+    })
+    .await;
+    wait("tried again", async || run.stats.borrow().again >= 3).await;
+    channel
+        .queue_delete(error.as_str().into(), lapin::options::QueueDeleteOptions::default())
+        .await
+        .unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    publish(&broker, COMPLETE, &[body(open)]).await;
+    wait("settled", async || run.settled() == 2).await;
+    let stats = run.end().await;
+    assert_eq!((stats.handled, stats.refused), (1, 1), "{stats:?}");
+    let moved = broker.take(&error).await;
+    assert_eq!(fault(&moved[0], "_error").exception.as_deref(), Some("Orderscope.Refused"));
 }

@@ -14,7 +14,7 @@ use orderscope::{
         trend::{Grain, Look, Slice},
     },
     ops::messages::{
-        self, Watch,
+        self, Sampling, Watch,
         history::{self, Past, Why},
     },
     workers::sampler::{Done, Sampler},
@@ -32,7 +32,13 @@ use crate::{
 };
 
 /// No pause between two looks: tests do not wait.
-const AT_ONCE: Duration = Duration::ZERO;
+fn at_once() -> Watch {
+    every(Duration::ZERO)
+}
+
+fn every(every: Duration) -> Watch {
+    Watch { sampling: Sampling { every, copies: None }, ..Watch::default() }
+}
 
 async fn open(options: &PgConnectOptions) -> PgConnection {
     PgConnection::connect_with(options).await.unwrap()
@@ -76,10 +82,10 @@ async fn looks_are_stored_with_what_came_and_left() {
     let mut conn = open(&options).await;
     let db = Db::new(&options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let (watch, stop) = (at_once(), CancellationToken::new());
     let before = history::kept(&mut conn).await.unwrap();
     assert_eq!(before, Past::Memory(Why::NothingYet));
-    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    let mut sampler = Sampler::new(&db, &layout, &watch);
     for (came, left) in [(10, 0), (4, 3), (0, 7)] {
         publish(&mut conn, came).await;
         deliver(&mut conn, left).await;
@@ -115,9 +121,9 @@ async fn two_samplers_count_nothing_twice() {
     let (first, second) =
         (Db::new(&options, &Limits::default()), Db::new(&options, &Limits::default()));
     let layout = first.layout().await.unwrap();
-    let (watch, stop) = (Watch::default(), CancellationToken::new());
-    let mut one = Sampler::new(&first, &layout, &watch, AT_ONCE);
-    let mut two = Sampler::new(&second, &layout, &watch, AT_ONCE);
+    let (watch, stop) = (at_once(), CancellationToken::new());
+    let mut one = Sampler::new(&first, &layout, &watch);
+    let mut two = Sampler::new(&second, &layout, &watch);
     one.pass(&stop).await.unwrap();
     let mut published = 0;
     for round in 1..=6 {
@@ -131,7 +137,8 @@ async fn two_samplers_count_nothing_twice() {
     let sum = orderscope::domain::trend::sum(slices(&mut conn).await).unwrap();
     assert_eq!((sum.came, sum.gone, sum.last.pending), (published, 0, published));
     // One that looks seldom leaves it to the one that looked just now.
-    let mut patient = Sampler::new(&second, &layout, &watch, Duration::from_secs(600));
+    let seldom = every(Duration::from_secs(600));
+    let mut patient = Sampler::new(&second, &layout, &seldom);
     assert_eq!(patient.pass(&stop).await.unwrap(), Done::NotNeeded);
     // And who holds the lock is not waited for.
     let mut tx = conn.begin().await.unwrap();
@@ -171,8 +178,8 @@ async fn old_slices_become_coarser_and_the_oldest_go() {
             made.push(slice);
         }
     }
-    let (watch, stop) = (Watch::default(), CancellationToken::new());
-    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    let (watch, stop) = (at_once(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch);
     assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
     let kept = samples_of(&mut conn).await;
     let count = |grain: Grain| kept.iter().filter(|slice| slice.grain == grain).count();
@@ -227,8 +234,8 @@ async fn a_message_that_comes_after_its_row_has_gone_is_known_again() {
     let mut conn = open(&options).await;
     let db = Db::new(&options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let (watch, stop) = (Watch::default(), CancellationToken::new());
-    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    let (watch, stop) = (at_once(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch);
     let (message, consumer) = (Uuid::from_u128(7), Uuid::from_u128(9));
     let row = |ago: &str| {
         format!(
@@ -290,8 +297,8 @@ async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
     let mut conn = open(&options).await;
     let db = Db::new(&options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let (watch, stop) = (Watch::default(), CancellationToken::new());
-    let done = Sampler::new(&db, &layout, &watch, AT_ONCE).pass(&stop).await.unwrap();
+    let (watch, stop) = (at_once(), CancellationToken::new());
+    let done = Sampler::new(&db, &layout, &watch).pass(&stop).await.unwrap();
     assert_eq!(done, Done::Cannot(Access::NoSchema));
     assert_eq!(history::kept(&mut conn).await.unwrap(), Past::Memory(Why::NoSchema));
     let stored = history::stored(&mut conn, TimeDelta::days(7)).await.unwrap();
@@ -335,8 +342,8 @@ async fn an_attached_database_keeps_a_history_and_nothing_else_changes() {
     let db = Db::new(&options, &Limits::default());
     let layout = db.layout().await.unwrap();
     assert!(!layout.is_managed());
-    let (watch, stop) = (Watch::default(), CancellationToken::new());
-    let mut sampler = Sampler::new(&db, &layout, &watch, AT_ONCE);
+    let (watch, stop) = (at_once(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch);
     for _ in 0..2 {
         assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
     }
@@ -351,13 +358,49 @@ async fn an_attached_database_keeps_a_history_and_nothing_else_changes() {
 }
 
 #[tokio::test]
+async fn copies_of_operators_go_when_their_days_are_over_and_never_before() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    for (days, cause, returned) in [
+        (91, "quarantined", "NULL"),
+        (91, "discarded", "now()"),
+        (91, "delivered", "now()"),
+        // The relay's own to remove.
+        (91, "delivered", "NULL"),
+        (89, "quarantined", "NULL"),
+        (89, "repaired", "NULL"),
+    ] {
+        let sql = format!(
+            "INSERT INTO orderscope.kept_messages (cause, place, body, rest, kept_at, returned_at, returned_by)
+             VALUES ('{cause}', 'p', '', '{{}}', now() - interval '{days} days', {returned},
+                     CASE WHEN {returned} IS NOT NULL THEN gen_random_uuid() END)"
+        );
+        run(&mut conn, &sql).await;
+    }
+    let left = "SELECT cause FROM orderscope.kept_messages ORDER BY number";
+    let forever = at_once();
+    let stop = CancellationToken::new();
+    Sampler::new(&db, &layout, &forever).pass(&stop).await.unwrap();
+    let all: Vec<String> = sqlx::query_scalar(left).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(all.len(), 6, "for ever, unless it is said otherwise");
+    let sampling = Sampling { every: Duration::ZERO, copies: Some(TimeDelta::days(90)) };
+    let watch = Watch { sampling, ..Watch::default() };
+    assert_eq!(Sampler::new(&db, &layout, &watch).pass(&stop).await.unwrap(), Done::Stored);
+    let all: Vec<String> = sqlx::query_scalar(left).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(all, ["delivered", "quarantined", "repaired"]);
+    db.close().await;
+}
+
+#[tokio::test]
 async fn it_ends_when_it_is_stopped() {
     let options = managed().await;
     let mut conn = open(&options).await;
     let db = Db::new(&options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let (watch, stop) = (Watch::default(), CancellationToken::new());
-    let sampler = Sampler::new(&db, &layout, &watch, Duration::from_millis(1));
+    let (watch, stop) = (every(Duration::from_millis(1)), CancellationToken::new());
+    let sampler = Sampler::new(&db, &layout, &watch);
     let watcher = async {
         while slices(&mut conn).await.iter().map(|slice| slice.looks).sum::<i64>() < 3 {
             tokio::time::sleep(Duration::from_millis(5)).await;

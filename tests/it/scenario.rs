@@ -1,18 +1,34 @@
 //! Training scenarios on demo data: each makes the rule fire that it is for, and healing leaves the database as it was.
 
+use std::collections::BTreeMap;
+
+use lapin::{
+    BasicProperties, Confirmation,
+    options::{
+        BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
+    },
+    types::{AMQPValue, FieldTable},
+};
 use orderscope::{
     db::{Db, Limits, migrate},
     demo::scenario::{self, Healed, Planted, Refused, Scenario},
     domain::diagnosis::{Finding, Rule, Severity, Subject},
-    ops::messages::{self, Status, Watch},
+    ops::{
+        faults::Broker,
+        messages::{self, Status, Watch},
+    },
 };
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     support::{
         fixture::{self, Schema},
         postgres::{demo, managed, pg18},
+        rabbitmq,
     },
     verbs::Home,
 };
@@ -83,7 +99,7 @@ async fn round(name: Scenario, check: impl FnOnce(&Status, &Status)) {
     let options = demo(ORDERS).await;
     let mut conn = open(&options).await;
     let (before, rows) = (look(&options).await, fingerprints(&mut conn).await);
-    let planted = scenario::plant(&mut conn, name).await.unwrap();
+    let planted = scenario::plant(&mut conn, name, None).await.unwrap();
     assert!(matches!(planted, Planted::Now { .. }), "{planted:?}");
     let trouble = look(&options).await;
     assert!(trouble.is_alert());
@@ -91,17 +107,17 @@ async fn round(name: Scenario, check: impl FnOnce(&Status, &Status)) {
     // The same again changes nothing, another one is refused.
     let in_trouble = fingerprints(&mut conn).await;
     assert_ne!(in_trouble, rows);
-    assert_eq!(scenario::plant(&mut conn, name).await.unwrap(), Planted::Already);
+    assert_eq!(scenario::plant(&mut conn, name, None).await.unwrap(), Planted::Already);
     let other = Scenario::ALL.into_iter().find(|other| *other != name).unwrap();
-    let refused = scenario::plant(&mut conn, other).await.unwrap_err();
+    let refused = scenario::plant(&mut conn, other, None).await.unwrap_err();
     assert!(matches!(&refused, Refused::Another(planted) if planted == name.name()), "{refused}");
     assert_eq!(fingerprints(&mut conn).await, in_trouble);
-    let healed = scenario::heal(&mut conn).await.unwrap().unwrap();
+    let healed = scenario::heal(&mut conn, None).await.unwrap().unwrap();
     assert_eq!(healed.name, name.name());
     assert!(healed.rows > 0);
     assert_eq!(fingerprints(&mut conn).await, rows);
     assert_eq!(told(&look(&options).await), told(&before));
-    assert_eq!(scenario::heal(&mut conn).await.unwrap(), None);
+    assert_eq!(scenario::heal(&mut conn, None).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -178,10 +194,179 @@ async fn an_error_queue_needs_a_broker_and_says_so() {
     let options = demo(ORDERS).await;
     let mut conn = open(&options).await;
     let rows = fingerprints(&mut conn).await;
-    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue).await.unwrap_err();
-    assert!(matches!(refused, Refused::NeedsBroker) && refused.to_string().contains("[relay]"));
+    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, None).await.unwrap_err();
+    assert!(
+        matches!(refused, Refused::NeedsBroker) && refused.to_string().contains("relay.broker")
+    );
+    // One that does not answer leaves the database as it was, too.
+    let away = Broker::parse("amqp://u:p@127.0.0.1:1/", None).unwrap();
+    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&away)).await.unwrap_err();
+    assert!(matches!(refused, Refused::Broker(_)), "{refused}");
     assert_eq!(fingerprints(&mut conn).await, rows);
-    assert_eq!(scenario::heal(&mut conn).await.unwrap(), None);
+    assert_eq!(scenario::heal(&mut conn, None).await.unwrap(), None);
+}
+
+/// Message ids of what lies in a queue, sorted.
+async fn ids(broker: &rabbitmq::Broker, queue: &str) -> Vec<String> {
+    let (connection, channel) = broker.channel().await;
+    let mut ids = vec![];
+    while let Some(got) = channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap()
+    {
+        ids.push(got.properties.message_id().as_ref().unwrap().to_string());
+    }
+    // Gives them back.
+    connection.close(200, "".into()).await.unwrap();
+    ids.sort();
+    ids
+}
+
+async fn put(broker: &rabbitmq::Broker, queue: &str, id: &str) {
+    let (connection, channel) = broker.channel().await;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let properties = BasicProperties::default().with_message_id(id.into());
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let sent = channel.basic_publish("".into(), queue.into(), options, b"{}", properties);
+    let sent = sent.await.unwrap().await.unwrap();
+    assert!(matches!(sent, Confirmation::Ack(None)), "no such queue: {queue}");
+    connection.close(200, "".into()).await.unwrap();
+}
+
+const COMPLETE: &str = "basket-checkout-complete";
+const FAILED: &str = "basket-checkout-failed";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_queues_get_every_verdict_and_healing_takes_out_what_was_put_there() {
+    let (options, broker) = (demo(ORDERS).await, rabbitmq::broker().await);
+    let mut conn = open(&options).await;
+    let rows = fingerprints(&mut conn).await;
+    let home = Home::on(&options);
+    let url = broker.url_as("relay");
+    let run = |args: &[&str]| {
+        let mut command = home.command();
+        command.env("ORDERSCOPE_AMQP_PASSWORD", "secret").args(args).args(["--amqp-url", &url]);
+        let done = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+    };
+    let (code, out, err) = run(&["demo", "scenario", "error-queue"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("planted 19 messages in error queues, 11 inbox rows"), "{out}");
+    let (code, out, _) = run(&["demo", "scenario", "error-queue"]);
+    assert!(code == 0 && out.contains("planted already"), "{out}");
+    assert_eq!(broker.depth("basket-checkout-complete_error").await, 12, "nothing twice");
+
+    let queues =
+        ["--queue", "basket-checkout-complete_error", "--queue", "basket-checkout-failed_error"];
+    let list = || {
+        let (code, out, err) =
+            run(&[&["errors", "list", "--output", "json"], &queues[..]].concat());
+        assert!(code <= 1, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let verdicts = |list: &Value| {
+        let mut count = BTreeMap::new();
+        for row in list.as_array().unwrap() {
+            *count.entry(row["verdict"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        }
+        count
+    };
+    let listed = list();
+    let expected = [("done", 4), ("waiting", 7), ("unknown", 3), ("probable duplicate", 5)];
+    let expected: BTreeMap<_, _> = expected.map(|(name, count)| (name.to_owned(), count)).into();
+    assert_eq!(verdicts(&listed), expected, "{listed:#}");
+    // They are about orders that are there.
+    let orders: Vec<Uuid> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["order"].as_str().unwrap().parse().unwrap())
+        .collect();
+    let known = "SELECT count(DISTINCT id) FROM orders WHERE id = ANY($1)";
+    let known: i64 = sqlx::query_scalar(known).bind(&orders).fetch_one(&mut conn).await.unwrap();
+    assert!(known >= 15, "{known} of {orders:?}");
+
+    // Somebody's own messages lie there too; one of ours was replayed, another discarded.
+    put(&broker, "basket-checkout-failed_error", "mine").await;
+    put(&broker, COMPLETE, "service's").await;
+    let key = |verdict: &str| {
+        let row = listed.as_array().unwrap().iter().find(|row| row["verdict"] == verdict);
+        row.unwrap()["key"].as_str().unwrap().to_owned()
+    };
+    let write = ["--yes", "--reason", "practice"];
+    for (deed, verdict) in [("replay", "waiting"), ("discard", "done")] {
+        let key = key(verdict);
+        let (code, _, err) = run(&[&["errors", deed, &key], &write[..], &queues[..]].concat());
+        assert_eq!(code, 0, "{err}");
+    }
+    assert_eq!(ids(&broker, FAILED).await.len(), 1, "a replay has somewhere to go");
+    // Not into other hands, and not half.
+    let load = ["demo", "load", "--orders", "200", "--until", "2026-11-22", "--replace"];
+    let refused = home.run(&load);
+    assert!(refused.code == 4 && refused.err.contains("demo heal"), "{refused:?}");
+    home.refused(&["demo", "heal"], 4, &["relay.broker"]);
+    let elsewhere = rabbitmq::broker().await;
+    let other = Broker::parse(&elsewhere.url(), None).unwrap();
+    let refused = scenario::heal(&mut conn, Some(&other)).await.unwrap_err();
+    assert!(refused.to_string().contains("not the one that was planted into"), "{refused}");
+
+    let (code, out, err) = run(&["demo", "heal"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("18 of its 19 messages taken out"), "{out}");
+    assert_eq!(ids(&broker, "basket-checkout-failed_error").await, ["mine"]);
+    assert_eq!(ids(&broker, COMPLETE).await, ["service's"]);
+    for queue in [FAILED, "basket-checkout-complete_error"] {
+        assert_eq!(broker.depth(queue).await, 0, "{queue}");
+    }
+    assert_eq!(fingerprints(&mut conn).await, rows);
+    let (_, out, _) = run(&["demo", "heal"]);
+    assert!(out.contains("no scenario is planted"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_planted_beside_a_service_or_into_queues_of_other_making() {
+    let (options, broker) = (demo(ORDERS).await, rabbitmq::broker().await);
+    let mut conn = open(&options).await;
+    let rows = fingerprints(&mut conn).await;
+    let to = Broker::parse(&broker.url(), None).unwrap();
+    let (connection, channel) = broker.channel().await;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(COMPLETE.into(), durable, FieldTable::default()).await.unwrap();
+    let consuming = channel.basic_consume(
+        COMPLETE.into(),
+        "service".into(),
+        BasicConsumeOptions::default(),
+        FieldTable::default(),
+    );
+    let consumer = consuming.await.unwrap();
+    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap_err();
+    assert!(refused.to_string().contains("somebody consumes"), "{refused}");
+    drop(consumer);
+    connection.close(200, "".into()).await.unwrap();
+    let (connection, channel) = broker.channel().await;
+    let mut limited = FieldTable::default();
+    limited.insert("x-max-length".into(), AMQPValue::LongInt(10));
+    let error = "basket-checkout-failed_error";
+    channel.queue_declare(error.into(), durable, limited).await.unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap_err();
+    assert!(
+        matches!(&refused, Refused::Broker(_)) && refused.to_string().contains("406"),
+        "{refused}"
+    );
+    assert_eq!(broker.depth("basket-checkout-complete_error").await, 0);
+    assert_eq!(fingerprints(&mut conn).await, rows);
+    assert_eq!(scenario::heal(&mut conn, Some(&to)).await.unwrap(), None);
+    // Killed between the record and the first message: there is nothing to take out, and healing knows.
+    let (connection, channel) = broker.channel().await;
+    channel.queue_delete(error.into(), QueueDeleteOptions::default()).await.unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap();
+    for queue in ["basket-checkout-complete_error", error] {
+        broker.take(queue).await;
+    }
+    let healed = scenario::heal(&mut conn, Some(&to)).await.unwrap().unwrap();
+    assert_eq!((healed.rows, healed.messages, healed.planted), (11, 0, 19));
+    assert_eq!(fingerprints(&mut conn).await, rows);
 }
 
 #[tokio::test]
@@ -190,15 +375,15 @@ async fn nothing_is_planted_where_there_is_anything_but_demo_data() {
     let mut conn = open(&options).await;
     let rows = fingerprints(&mut conn).await;
     for refused in [
-        scenario::plant(&mut conn, Scenario::Poison).await.map(drop).unwrap_err(),
-        scenario::heal(&mut conn).await.map(drop).unwrap_err(),
+        scenario::plant(&mut conn, Scenario::Poison, None).await.map(drop).unwrap_err(),
+        scenario::heal(&mut conn, None).await.map(drop).unwrap_err(),
     ] {
         assert!(refused.to_string().contains("not one that Orderscope made"), "{refused}");
     }
     assert_eq!(fingerprints(&mut conn).await, rows);
     // Ours, but somebody's own orders.
     let mut conn = open(&managed().await).await;
-    let refused = scenario::plant(&mut conn, Scenario::Poison).await.unwrap_err();
+    let refused = scenario::plant(&mut conn, Scenario::Poison, None).await.unwrap_err();
     assert!(matches!(refused, Refused::NoDemo), "{refused}");
 }
 
@@ -207,7 +392,7 @@ async fn healing_removes_what_was_put_into_planted_outboxes_and_misses_nothing_t
     let options = demo(ORDERS).await;
     let mut conn = open(&options).await;
     let rows = fingerprints(&mut conn).await;
-    scenario::plant(&mut conn, Scenario::Poison).await.unwrap();
+    scenario::plant(&mut conn, Scenario::Poison, None).await.unwrap();
     // One planted outbox was delivered and purged, into another an operator put the message anew.
     conn.execute(AssertSqlSafe(
         "DELETE FROM outbox_message WHERE outbox_id = (SELECT min(id::text)::uuid FROM orderscope.demo_planted
@@ -230,11 +415,12 @@ async fn healing_removes_what_was_put_into_planted_outboxes_and_misses_nothing_t
     )
     .await
     .unwrap();
-    let refused = scenario::heal(&mut conn).await.unwrap_err();
+    let refused = scenario::heal(&mut conn, None).await.unwrap_err();
     assert!(matches!(refused, Refused::InUse), "{refused}");
     held.rollback().await.unwrap();
-    let healed = scenario::heal(&mut conn).await.unwrap();
-    assert_eq!(healed, Some(Healed { name: "poison".to_owned(), rows: 119 }));
+    let healed = scenario::heal(&mut conn, None).await.unwrap();
+    let name = "poison".to_owned();
+    assert_eq!(healed, Some(Healed { name, rows: 119, messages: 0, planted: 0 }));
     assert_eq!(fingerprints(&mut conn).await, rows);
 }
 
@@ -249,7 +435,7 @@ async fn the_verbs_plant_tell_and_heal() {
     let again = home.run(&["demo", "scenario", "broker-down"]);
     assert!(again.code == 0 && again.out.contains("planted already"), "{again:?}");
     home.refused(&["demo", "scenario", "poison"], 4, &["broker-down is planted", "demo heal"]);
-    home.refused(&["demo", "scenario", "error-queue"], 4, &["needs a broker", "[relay]"]);
+    home.refused(&["demo", "scenario", "error-queue"], 4, &["queues of a broker", "relay.broker"]);
     home.refused(&["--read-only", "demo", "scenario", "poison"], 4, &["read-only"]);
     home.refused(&["--read-only", "demo", "heal"], 4, &["read-only"]);
     let healed = home.run(&["demo", "heal"]);

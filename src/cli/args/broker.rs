@@ -32,7 +32,7 @@ Examples:
 /// How commands are consumed.
 #[derive(Debug, Clone, Args)]
 pub struct Consume {
-    /// End when the queue is empty, or at the first trouble
+    /// End when the queue is empty, or when a server is lost
     #[arg(long)]
     pub once: bool,
     /// Do not ask

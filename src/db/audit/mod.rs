@@ -6,7 +6,10 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::{
+    Error,
+    sql::{OwnSchema, own_schema},
+};
 
 mod chains;
 
@@ -110,18 +113,10 @@ pub struct Filter {
 
 /// Whether this session's login can write the log. Reads the catalog only.
 pub async fn readiness(conn: &mut PgConnection) -> Result<Readiness, Error> {
-    // to_regclass fails in a schema that may not be used, so that is asked first.
-    let (schema, usage): (bool, bool) = sqlx::query_as(
-        "SELECT to_regnamespace('orderscope') IS NOT NULL,
-                coalesce(has_schema_privilege(to_regnamespace('orderscope'), 'USAGE'), false)",
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    if !schema {
-        return Ok(Readiness::NoSchema);
-    }
-    if !usage {
-        return Ok(Readiness::NotPermitted);
+    match own_schema(conn).await? {
+        OwnSchema::None => return Ok(Readiness::NoSchema),
+        OwnSchema::NotPermitted => return Ok(Readiness::NotPermitted),
+        OwnSchema::Usable => {}
     }
     let (there, allowed): (bool, bool) = sqlx::query_as(
         "SELECT to_regclass('orderscope.audit') IS NOT NULL,

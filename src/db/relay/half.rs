@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{super::Error, Open, Progress, kept};
+use super::{
+    super::{Error, kept},
+    Open, Progress,
+};
 
 /// A half-done consumer: one row of `inbox_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromRow)]
@@ -83,7 +86,8 @@ pub async fn half_waiting(
 
 /// Writes how far the pass came with it, in its transaction. What was delivered goes, as MassTransit does it:
 /// rows that stay would stop its clean-up of the inbox. With `copies`, copies of them stay in schema
-/// `orderscope`.
+/// `orderscope`. It is counted as MassTransit's passes are: one for every message, and at the end one for finding
+/// no more and one for cleaning up.
 pub async fn record_half(
     conn: &mut PgConnection,
     half: Half,
@@ -91,12 +95,18 @@ pub async fn record_half(
     copies: bool,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let update = "UPDATE public.inbox_state i SET lock_id = $3, \
+    let update = "WITH m AS MATERIALIZED (SELECT m.sequence_number AS number \
+           FROM public.outbox_message m \
+           WHERE m.inbox_message_id = $1 AND m.inbox_consumer_id = $2) \
+         UPDATE public.inbox_state i SET lock_id = $3, \
            last_sequence_number = coalesce($4, i.last_sequence_number), \
-           delivered = CASE WHEN NOT EXISTS (SELECT FROM public.outbox_message m \
-             WHERE m.inbox_message_id = $1 AND m.inbox_consumer_id = $2 \
-               AND m.sequence_number > coalesce($4, i.last_sequence_number, 0)) THEN $5 END \
-         WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL";
+           delivered = CASE WHEN c.left_over = 0 THEN $5 END, \
+           receive_count = i.receive_count + c.sent + CASE WHEN c.left_over = 0 THEN 2 ELSE 0 END \
+         FROM public.inbox_state o CROSS JOIN LATERAL ( \
+           SELECT count(*) FILTER (WHERE m.number > coalesce($4, o.last_sequence_number, 0)) AS left_over, \
+             count(*) FILTER (WHERE m.number > coalesce(o.last_sequence_number, 0) \
+                              AND m.number <= $4)::int AS sent FROM m) c \
+         WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND o.id = i.id";
     let changed = sqlx::query(update)
         .bind(half.message_id)
         .bind(half.consumer_id)
@@ -111,7 +121,7 @@ pub async fn record_half(
     }
     let Some(last) = step.last else { return Ok(()) };
     if copies {
-        kept::copy_half(conn, half.message_id, half.consumer_id, last).await?;
+        kept::delivered_half(conn, half.message_id, half.consumer_id, last).await?;
     }
     let gone = "DELETE FROM public.outbox_message WHERE inbox_message_id = $1 \
          AND inbox_consumer_id = $2 AND sequence_number <= $3";

@@ -3,12 +3,19 @@
 //! Planting only adds rows and records their ids; healing removes exactly those. So the troubles that the demo data has
 //! anyway stay as they were, and a scenario never has to be undone by guessing.
 
+mod faults;
 mod rows;
+
+use std::collections::BTreeSet;
 
 use sqlx::{Connection, PgConnection};
 
 use super::load::Error;
-use crate::db::{demo, scenario as db};
+use crate::{
+    db::{demo, scenario as db},
+    domain::id::MessageId,
+    ops::faults::{Broker, training},
+};
 
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,7 +76,10 @@ impl Scenario {
                 "consumers finished their work but not their messages; one has a message without a destination and \
                  repeats without end"
             }
-            Self::ErrorQueue => "faulty messages lie in a consumer's error queue",
+            Self::ErrorQueue => {
+                "commands lie in the error queues of their consumers: some are done, some wait, some nobody can tell, \
+                 some came twice"
+            }
         }
     }
 }
@@ -81,6 +91,8 @@ pub enum Planted {
         outboxes: usize,
         messages: usize,
         received: usize,
+        /// Messages in error queues.
+        faults: usize,
     },
     /// It was planted before; nothing was changed.
     Already,
@@ -105,10 +117,16 @@ pub enum Refused {
     )]
     RelayAtWork,
     #[error(
-        "scenario error-queue puts faulty messages into a queue of a broker, and this program is not connected to \
-         one: it needs a broker in the configuration ([relay]); the other scenarios need only the database"
+        "scenario error-queue lives in queues of a broker, and none is named: set relay.broker in the configuration, \
+         ORDERSCOPE_AMQP_URL or --amqp-url; the other scenarios need only the database"
     )]
     NeedsBroker,
+    #[error(transparent)]
+    Broker(#[from] training::Error),
+    #[error(
+        "not all of it was planted ({0}), and it could not be taken out again: `orderscope demo heal` does"
+    )]
+    HalfPlanted(training::Error),
     #[error(
         "another session holds rows of the scenario and kept us waiting: end what it does (a drain, an open plan) \
          and try again"
@@ -126,13 +144,24 @@ impl From<sqlx::Error> for Refused {
     }
 }
 
-/// Puts the database into trouble, in one transaction.
-pub async fn plant(conn: &mut PgConnection, scenario: Scenario) -> Result<Planted, Refused> {
-    // The seam for the broker: a scenario that needs one is refused before anything is touched.
-    if scenario == Scenario::ErrorQueue {
-        return Err(Refused::NeedsBroker);
-    }
+/// Puts the database into trouble, in one transaction. What goes into a broker's queues is put on record by it, and
+/// published after it: whatever happens in between, healing knows what to look for.
+pub async fn plant(
+    conn: &mut PgConnection,
+    scenario: Scenario,
+    broker: Option<&Broker>,
+) -> Result<Planted, Refused> {
+    let broker = match (scenario, broker) {
+        (Scenario::ErrorQueue, None) => return Err(Refused::NeedsBroker),
+        (Scenario::ErrorQueue, broker) => broker,
+        _ => None,
+    };
     ours(conn).await?;
+    if let Some(broker) = broker
+        && db::planted(conn).await?.is_none()
+    {
+        training::prepare(broker, &faults::HOMES).await?;
+    }
     let mut tx = conn.begin().await?;
     db::prepare(&mut tx).await?;
     match db::planted(&mut tx).await? {
@@ -146,30 +175,57 @@ pub async fn plant(conn: &mut PgConnection, scenario: Scenario) -> Result<Plante
     let setting = db::setting(&mut tx, rows::ORDERS).await?;
     let rows = rows::of(scenario, &setting);
     db::plant(&mut tx, scenario.name(), &rows.outboxes, &rows.received, &rows.messages).await?;
+    let ids: Vec<_> = rows.faults.iter().map(|fault| fault.message.0).collect();
+    db::record_faults(&mut tx, &ids).await?;
     tx.commit().await?;
+    if let Some(broker) = broker
+        && let Err(error) = training::plant(broker, &rows.faults).await
+    {
+        // As before, or it stays on record for the next attempt to heal.
+        let healed = heal(conn, Some(broker)).await;
+        return Err(match healed {
+            Ok(_) => error.into(),
+            Err(_) => Refused::HalfPlanted(error),
+        });
+    }
     Ok(Planted::Now {
         outboxes: rows.outboxes.len(),
         messages: rows.messages.len(),
         received: rows.received.len(),
+        faults: rows.faults.len(),
     })
 }
 
-/// What healing did: the scenario that was planted and how many rows of it were still there.
+/// What healing did: the scenario that was planted and how much of it was still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Healed {
     pub name: String,
     pub rows: u64,
+    /// Messages that were taken out of queues.
+    pub messages: u64,
+    /// Messages that had been put there.
+    pub planted: usize,
 }
 
-/// Takes the database out of the trouble it was put into; none if it was in none.
-pub async fn heal(conn: &mut PgConnection) -> Result<Option<Healed>, Refused> {
+/// Takes the database out of the trouble it was put into; none if it was in none. Queues first: what is on record is
+/// forgotten only when it is gone.
+pub async fn heal(
+    conn: &mut PgConnection,
+    broker: Option<&Broker>,
+) -> Result<Option<Healed>, Refused> {
     ours(conn).await?;
+    let planted: BTreeSet<_> = db::faults(conn).await?.into_iter().map(MessageId).collect();
+    let mut messages = 0;
+    if !planted.is_empty() {
+        let broker = broker.ok_or(Refused::NeedsBroker)?;
+        messages = training::remove(broker, &faults::HOMES, &planted).await?;
+    }
     let mut tx = conn.begin().await?;
     db::prepare(&mut tx).await?;
     let Some(record) = db::planted(&mut tx).await? else { return Ok(None) };
     let rows = db::heal(&mut tx).await?;
     tx.commit().await?;
-    Ok(Some(Healed { name: record.name, rows }))
+    Ok(Some(Healed { name: record.name, rows, messages, planted: planted.len() }))
 }
 
 /// That the database is one of Orderscope's own, with demo data in it.

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::Scenario;
+use super::{Scenario, faults};
 use crate::{
     db::scenario::{Message, OrderRow, Outbox, Received, Setting},
     demo::{
@@ -15,12 +15,13 @@ use crate::{
         envelope::{self, Envelope},
         event::EventKind,
     },
+    ops::faults::training::Planting,
 };
 
 /// Orders that planted messages are about, in turn.
 pub const ORDERS: i64 = 500;
 /// The process that pretends to have published them, part of every id.
-const PROCESS: u16 = 9311;
+pub(super) const PROCESS: u16 = 9311;
 /// More than the usual limit of the backlog.
 const STALLED: i64 = 1_200;
 /// Behind a poisonous head, and at least while a broker is away.
@@ -36,6 +37,8 @@ pub struct Rows {
     pub outboxes: Vec<Outbox>,
     pub messages: Vec<Message>,
     pub received: Vec<Received>,
+    /// For the broker.
+    pub faults: Vec<Planting>,
 }
 
 /// The rows of a scenario.
@@ -64,7 +67,10 @@ pub fn of(scenario: Scenario, setting: &Setting) -> Rows {
         }
         Scenario::Duplicates => made.duplicates(),
         Scenario::HalfDone => made.half_done(),
-        Scenario::ErrorQueue => {}
+        Scenario::ErrorQueue => {
+            let (faults, received) = faults::of(setting);
+            made.rows = Rows { received, faults, ..Rows::default() };
+        }
     }
     made.rows
 }
@@ -206,7 +212,8 @@ mod tests {
             total: "12.50".parse().unwrap(),
         };
         let head = Some(now - TimeDelta::hours(40));
-        Setting { now, head, weekly: 700, orders: (1..20).map(order).collect() }
+        let orders = (1..20).map(order).collect();
+        Setting { now, head, remembered: None, weekly: 700, orders }
     }
 
     #[test]
@@ -224,8 +231,8 @@ mod tests {
             assert!(rows.outboxes.iter().all(|row| row.created <= now));
             assert!(rows.messages.iter().all(|row| row.sent <= now));
             assert!(rows.received.iter().all(|row| row.received <= now));
-            let empty = rows == Rows::default();
-            assert_eq!(empty, scenario == Scenario::ErrorQueue, "{scenario:?}");
+            assert_eq!(rows.faults.is_empty(), scenario != Scenario::ErrorQueue, "{scenario:?}");
+            assert_ne!(rows, Rows::default(), "{scenario:?}");
         }
     }
 

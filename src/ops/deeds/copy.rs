@@ -12,7 +12,6 @@ use crate::{
     },
     domain::{
         deed::{Name, Refusal, Source, Texts, Whole, renamed},
-        diagnosis::Thresholds,
         id::OutboxId,
         outbox::Delivery,
     },
@@ -171,7 +170,7 @@ async fn checks(
         properties: whole.properties.clone(),
         body: whole.body.clone(),
     };
-    match texts.poison(Thresholds::default().largest).first() {
+    match texts.poison(task.writer.policy.largest).first() {
         Some(bad) => work.say(
             Verdict::Warn,
             format!(

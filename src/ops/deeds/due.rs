@@ -1,10 +1,12 @@
 //! Removing what is over, a batch at a time: oldest first, by when it was delivered, never by `sent_time`.
 
+use std::fmt::Write;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Task, Work, keep, unmoved};
+use super::{Task, Work, failed, keep, unmoved};
 use crate::{
     db::{
         self,
@@ -21,7 +23,9 @@ use crate::{
 };
 
 /// Rows of one transaction: well below two seconds, also on a machine that is busy.
-const BATCH: i64 = 500;
+pub(super) const BATCH: i64 = 500;
+/// So many rows are named in the record.
+const NAMED: usize = 20;
 
 fn old(deed: &Deed) -> Option<Old> {
     match deed {
@@ -53,7 +57,7 @@ pub(super) async fn remove(
     say(task, old, &due, work);
     let count = i64::try_from(due.rows.len()).unwrap_or(i64::MAX);
     let left = (due.total - count).max(0);
-    let before = Some(Value::Array(due.rows.clone()));
+    let before = Some(gist(old, &due.rows));
     let what = match old {
         Old::Outboxes(_) => {
             let messages = thousands(i64::try_from(due.messages.len()).unwrap_or(i64::MAX));
@@ -61,10 +65,10 @@ pub(super) async fn remove(
             work.change(
                 "outbox_message",
                 format!("- {messages} rows"),
-                (Some(json!(due.messages)), None),
+                (Some(span(&due.messages)), None),
             );
             work.change("outbox_state", format!("- {} rows", thousands(count)), (before, None));
-            let kept = (!task.dry).then(|| json!({ "numbers": copies }));
+            let kept = (!task.dry).then(|| span(&copies));
             work.change("kept_messages", format!("+ {messages} copies (purged)"), (None, kept));
             format!("{} delivered outboxes with {messages} messages are", thousands(count))
         }
@@ -85,6 +89,43 @@ pub(super) async fn remove(
     };
     work.told = format!("{what} gone{more}");
     Ok(())
+}
+
+/// What the record keeps of rows that go, however many: how many, from when to when, the first of them by name, and a
+/// hash over all of them as they were, one line of JSON each. Rows that were kept whole would soon be most of the log.
+fn gist(old: Old, rows: &[Value]) -> Value {
+    let (named, when): (&[_], _) = match old {
+        Old::Outboxes(_) => (&["outbox_id"], "delivered"),
+        Old::Inbox(_) => (&["message_id", "consumer_id"], "delivered"),
+        Old::Failed(_) => (&["message_id", "consumer_id"], "received"),
+    };
+    let field = |row: &Value, column: &str| row.get(column).cloned().unwrap_or_default();
+    let name = |row: &Value| -> Value { named.iter().map(|column| field(row, column)).collect() };
+    let mut hash = Sha256::new();
+    for row in rows {
+        hash.update(format!("{row}\n").as_bytes());
+    }
+    json!({
+        "rows": rows.len(),
+        "from": rows.first().map(|row| field(row, when)),
+        "until": rows.last().map(|row| field(row, when)),
+        "named": named,
+        "first": rows.iter().take(NAMED).map(name).collect::<Vec<_>>(),
+        "sha256": hex(&hash.finalize()),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Numbers of rows: the copies are found by their operation, or by these.
+fn span(numbers: &[i64]) -> Value {
+    json!({ "rows": numbers.len(), "lowest": numbers.iter().min(), "highest": numbers.iter().max() })
 }
 
 /// What a plan relies on: exactly these rows, exactly so.
@@ -146,10 +187,7 @@ fn say(task: &Task<'_>, old: Old, due: &Due, work: &mut Work) {
             work.say(Verdict::Ok, format!("received before {} and never consumed", moment(before)));
             work.say(Verdict::Ok, "nobody works on them: each row was free");
             work.say(Verdict::Ok, batch);
-            work.say(
-                Verdict::Unknown,
-                "whether the messages still wait in a queue or in _error: a later delivery makes the row anew",
-            );
+            work.say(Verdict::Unknown, failed::UNASKED);
             work.say(
                 Verdict::Warn,
                 "the handler's database work was undone each time; what it did elsewhere (mail) was not",

@@ -12,7 +12,7 @@ use crate::{
     },
     domain::{
         deed::{Part, Refusal, Repair, Texts},
-        diagnosis::{Thresholds, short_destination},
+        diagnosis::short_destination,
         id::OutboxId,
         outbox::{Delivery, Owner},
     },
@@ -150,7 +150,7 @@ pub(super) async fn quarantine(
     work.targets = held.targets();
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
-    match held.texts().poison(Thresholds::default().largest).first() {
+    match held.texts().poison(task.writer.policy.largest).first() {
         Some(bad) => work.say(Verdict::Ok, format!("it cannot leave as it is: {bad}")),
         None if held.row.delivery == Delivery::Orphan => {}
         None => {
@@ -230,7 +230,7 @@ pub(super) async fn repair(
         return Err(Refusal::NoOwner(sequence).into());
     }
     work.targets = held.targets();
-    let limit = Thresholds::default().largest;
+    let limit = task.writer.policy.largest;
     let before = held.texts();
     let after = repair.apply(&before, limit)?;
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;

@@ -3,6 +3,7 @@
 
 mod copy;
 mod due;
+pub mod failed;
 mod message;
 mod outbox;
 pub mod report;

@@ -61,7 +61,8 @@ pub(super) const fn undo(deed: &Deed) -> &'static str {
         Deed::Requeue { .. } => "quarantine it again, until it has left; none once sent",
         Deed::PurgeOutbox { .. } => "none; the messages are kept and can be requeued one by one",
         Deed::PurgeInbox { .. } | Deed::RemoveFailed { .. } => {
-            "none; the rows as they were stand in the audit record"
+            "none; the audit record has how many there were, from when to when, and a hash: a message that comes \
+             again makes its row anew"
         }
     }
 }

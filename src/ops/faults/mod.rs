@@ -6,6 +6,7 @@ mod keep;
 mod look;
 mod pick;
 pub mod report;
+pub mod training;
 
 use chrono::TimeDelta;
 

@@ -2,11 +2,12 @@
 
 pub mod broker;
 pub mod history;
+pub mod inbound;
 pub mod report;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::{
@@ -36,6 +37,22 @@ pub struct Watch {
     pub thresholds: Thresholds,
     /// Names for consumer ids.
     pub consumers: Vec<Consumer>,
+    pub sampling: Sampling,
+}
+
+/// What a sampler does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sampling {
+    /// The time between two looks.
+    pub every: Duration,
+    /// How long copies of what operators took out stay; none: for ever.
+    pub copies: Option<TimeDelta>,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(20), copies: None }
+    }
 }
 
 /// Everything that the screen and `messages status` tell.

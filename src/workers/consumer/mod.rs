@@ -1,9 +1,11 @@
 //! The command consumer: takes commands that come as messages, runs each once behind the inbox, sends what it
 //! produced, and only then acknowledges it.
 //!
-//! A refusal ends in `<queue>_error`. What may pass by itself (a server that is away, others' work at the same
-//! time) puts the message back. One message at a time; several consumers may share the queue.
+//! A refusal ends in `<queue>_error`. What may pass by itself puts the message back: others' work at the same time for
+//! a number of attempts, after which the message is given up too; a server that is away for as long as it takes. One
+//! message at a time; several consumers may share the queue.
 
+mod attempts;
 mod produced;
 
 use std::time::Duration;
@@ -11,11 +13,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::produced::{Produced, Unsent};
+use self::{
+    attempts::{Attempts, hopeless, passing, passing_unsent},
+    produced::{Produced, Unsent},
+};
 use super::Clock;
 use crate::{
     db::{self, Limits},
-    domain::inbound::{Commands, GivenUp, Inbound, Kind, Unreadable, skipped},
+    domain::{
+        id::{ConsumerId, MessageId},
+        inbound::{Commands, GivenUp, Inbound, Kind, Unreadable, skipped},
+    },
     ops::{
         command::Origin,
         inbox::{Delivery, Received, receive},
@@ -29,7 +37,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// When to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// When the queue is empty, or at the first trouble.
+    /// When the queue is empty, or at the first trouble that is not of one message.
     Empty,
     /// When told.
     Told,
@@ -45,16 +53,29 @@ pub struct Settings {
     pub prefetch: u16,
     /// The first and the longest wait before what failed is tried again.
     pub retry: (Duration, Duration),
+    /// How often a message is tried that fails for what may pass, before it is given up.
+    pub attempts: u32,
     /// Whether copies of what was sent stay in schema `orderscope`.
     pub copies: bool,
 }
 
 impl Settings {
+    /// With the usual waits in between, two minutes of trying.
+    pub const ATTEMPTS: u32 = 9;
+
     /// The usual settings.
     #[must_use]
     pub fn new(broker: Broker, commands: Commands) -> Self {
         let retry = (Duration::from_secs(1), Duration::from_secs(30));
-        Self { broker, commands, limits: Limits::default(), prefetch: 16, retry, copies: true }
+        Self {
+            broker,
+            commands,
+            limits: Limits::default(),
+            prefetch: 16,
+            retry,
+            attempts: Self::ATTEMPTS,
+            copies: true,
+        }
     }
 }
 
@@ -82,9 +103,12 @@ pub enum Error {
     Database(#[from] db::Error),
     #[error(transparent)]
     Broker(#[from] relay::Error),
-    /// It may pass by itself; the message is back in its queue.
+    /// Nothing can be written now; the message is back in its queue.
     #[error("a message is back in its queue: {0}")]
     Later(plan::Error),
+    /// It may pass by itself; the message is back in its queue.
+    #[error("a message is back in its queue after {tried} of {most} attempts: {why}")]
+    Again { tried: u32, most: u32, why: String },
 }
 
 /// What becomes of a message.
@@ -93,8 +117,19 @@ enum Ended {
     Duplicate,
     /// No consumer here takes it.
     Foreign,
-    Refused(&'static str, String, Option<Kind>),
+    Refused {
+        exception: &'static str,
+        text: String,
+        kind: Option<Kind>,
+        retries: u32,
+    },
     Later(Error),
+}
+
+impl Ended {
+    const fn refused(exception: &'static str, text: String, kind: Option<Kind>) -> Self {
+        Self::Refused { exception, text, kind, retries: 0 }
+    }
 }
 
 struct Worker<'a> {
@@ -105,6 +140,7 @@ struct Worker<'a> {
     until: Until,
     endpoint: Option<Endpoint>,
     produced: Produced<'a>,
+    attempts: Attempts,
     stats: watch::Sender<Stats>,
 }
 
@@ -123,8 +159,9 @@ pub async fn run(
 ) -> Result<Stats, Error> {
     db::relay::can_work(writer.layout())?;
     let produced = Produced::new(settings, writer, clock.clone());
+    let attempts = Attempts::default();
     let mut worker =
-        Worker { settings, writer, clock, stop, until, endpoint: None, produced, stats };
+        Worker { settings, writer, clock, stop, until, endpoint: None, produced, attempts, stats };
     let ended = worker.rounds().await;
     if let Some(endpoint) = worker.endpoint.take() {
         endpoint.close().await;
@@ -145,13 +182,22 @@ impl Worker<'_> {
                     self.stats.send_if_modified(|stats| stats.trouble.take().is_some());
                 }
                 Ok(false) => return Ok(()),
-                Err(error) if self.until == Until::Empty => return Err(error),
+                Err(error)
+                    if self.until == Until::Empty && !matches!(error, Error::Again { .. }) =>
+                {
+                    return Err(error);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the command consumer cannot work");
                     let told = error.to_string();
                     self.stats.send_modify(|stats| stats.trouble = Some(told));
+                    let wait = match error {
+                        // By its own attempts, whatever else succeeds in between.
+                        Error::Again { tried, .. } => attempts::wait(self.settings.retry, tried),
+                        _ => backoff.wait(),
+                    };
                     tokio::select! {
-                        () = tokio::time::sleep(backoff.wait()) => {}
+                        () = tokio::time::sleep(wait) => {}
                         () = self.stop.cancelled() => {}
                     }
                 }
@@ -197,7 +243,7 @@ impl Worker<'_> {
                 Ok(inbound) => inbound,
                 Err(Unreadable::Foreign(_)) => return Ended::Foreign,
                 Err(error) => {
-                    return Ended::Refused("Orderscope.Malformed", error.to_string(), None);
+                    return Ended::refused("Orderscope.Malformed", error.to_string(), None);
                 }
             };
         let consumer = commands.consumer(kind).id();
@@ -208,10 +254,16 @@ impl Worker<'_> {
         let received = match receive(self.writer, &delivery, now).await {
             Ok(received) => received,
             Err(error) => {
-                return match exception(&error) {
-                    Some(name) => Ended::Refused(name, error.to_string(), Some(kind)),
-                    None => Ended::Later(Error::Later(error)),
+                if let Some(name) = hopeless(&error) {
+                    return Ended::refused(name, error.to_string(), Some(kind));
+                }
+                let Some(name) = passing(&error) else {
+                    return Ended::Later(match error {
+                        plan::Error::Database(error) => Error::Database(error),
+                        other => Error::Later(other),
+                    });
                 };
+                return self.failed(name, &error.to_string(), (message, consumer, kind));
             }
         };
         let (ended, waits) = match received {
@@ -219,29 +271,53 @@ impl Worker<'_> {
             Received::Waiting { .. } => (Ended::Duplicate, true),
             Received::Duplicate => (Ended::Duplicate, false),
         };
-        if !waits {
-            return ended;
-        }
-        match self.produced.send(message, consumer, &self.stop).await {
-            Ok(()) => ended,
-            Err(Unsent::Poison(why)) => {
-                let text =
-                    format!("the command is done, but what it produced cannot be sent: {why}");
-                Ended::Refused("Orderscope.Undeliverable", text, Some(kind))
+        let sent =
+            if waits { self.produced.send(message, consumer, &self.stop).await } else { Ok(()) };
+        let unsent =
+            |why: &str| format!("the command is done, but what it produced cannot be sent: {why}");
+        match sent {
+            Ok(()) => {
+                self.attempts.forget(message, consumer);
+                ended
             }
-            Err(Unsent::Later(error)) => Ended::Later(error),
+            Err(Unsent::Poison(why)) => {
+                Ended::refused("Orderscope.Undeliverable", unsent(&why), Some(kind))
+            }
+            Err(Unsent::Later(error)) => match passing_unsent(&error) {
+                Some(name) => {
+                    self.failed(name, &unsent(&error.to_string()), (message, consumer, kind))
+                }
+                None => Ended::Later(error),
+            },
         }
+    }
+
+    /// One more attempt at a message failed: it is tried again, or given up.
+    fn failed(
+        &mut self,
+        exception: &'static str,
+        why: &str,
+        (message, consumer, kind): (MessageId, ConsumerId, Kind),
+    ) -> Ended {
+        let (tried, most) =
+            (self.attempts.failed(message, consumer), self.settings.attempts.max(1));
+        if tried < most {
+            return Ended::Later(Error::Again { tried, most, why: why.to_owned() });
+        }
+        let text = format!("given up after {tried} attempts: {why}");
+        Ended::Refused { exception, text, kind: Some(kind), retries: tried - 1 }
     }
 
     /// Leaves a message where it belongs now.
     async fn settle(&self, endpoint: &Endpoint, handed: Handed, ended: Ended) -> Result<(), Error> {
         let machine = &self.writer.operator().host;
-        match &ended {
-            Ended::Handled | Ended::Duplicate => {}
-            Ended::Foreign => {
-                endpoint.copy_aside(&handed, "_skipped", &skipped(machine)).await?;
-            }
-            Ended::Refused(exception, text, kind) => {
+        let left = match &ended {
+            Ended::Handled | Ended::Duplicate => Ok(()),
+            Ended::Foreign => endpoint
+                .copy_aside(&handed, "_skipped", &skipped(machine))
+                .await
+                .map_err(Into::into),
+            Ended::Refused { exception, text, kind, retries } => {
                 let given_up = GivenUp {
                     exception,
                     text: text.clone(),
@@ -249,43 +325,26 @@ impl Worker<'_> {
                     input: endpoint.address(),
                     machine,
                     at: (self.clock)(),
+                    retries: *retries,
                 };
-                endpoint.copy_aside(&handed, "_error", &given_up.headers()).await?;
+                let headers = given_up.headers();
+                endpoint.copy_aside(&handed, "_error", &headers).await.map_err(Into::into)
             }
-            Ended::Later(error) => {
-                self.stats.send_modify(|stats| stats.again += 1);
-                endpoint.give_back(handed).await?;
-                return Err(error.clone());
-            }
+            Ended::Later(error) => Err(error.clone()),
+        };
+        if let Err(error) = left {
+            self.stats.send_modify(|stats| stats.again += 1);
+            // Where that fails, the connection is gone, and with it the message is back.
+            let _ = endpoint.give_back(handed).await;
+            return Err(error);
         }
         endpoint.ack(handed).await?;
         self.stats.send_modify(|stats| match ended {
             Ended::Handled => stats.handled += 1,
             Ended::Duplicate => stats.duplicates += 1,
             Ended::Foreign => stats.skipped += 1,
-            Ended::Refused(..) | Ended::Later(_) => stats.refused += 1,
+            Ended::Refused { .. } | Ended::Later(_) => stats.refused += 1,
         });
         Ok(())
-    }
-}
-
-/// The name of a failure that trying again does not help; none where it may.
-const fn exception(error: &plan::Error) -> Option<&'static str> {
-    use db::Error as Db;
-    use plan::Error as E;
-    match error {
-        E::Refused(_) | E::Declined(_) => Some("Orderscope.Refused"),
-        E::Blocked(_) => Some("Orderscope.Blocked"),
-        E::NotPermitted(_) => Some("Orderscope.NotPermitted"),
-        E::Reused { .. } => Some("Orderscope.IdReused"),
-        E::Database(Db::Server { .. } | Db::Inconsistent { .. }) => Some("Orderscope.Database"),
-        E::Database(_)
-        | E::Conflict(_)
-        | E::Stale(_)
-        | E::Locked
-        | E::ReadOnly
-        | E::NoAudit
-        | E::Behind(_)
-        | E::Unresolved { .. } => None,
     }
 }

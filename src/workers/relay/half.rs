@@ -1,7 +1,7 @@
 //! Half-done consumers that nothing else will ever finish. Most heal by themselves, when their message comes
 //! again; only one whose message is in neither the queue nor the error queue is delivered for.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::TimeDelta;
 use sqlx::PgConnection;
@@ -9,8 +9,13 @@ use sqlx::PgConnection;
 use super::{Error, Settings, Shared};
 use crate::{
     db::relay::{self as table, Half},
-    domain::{consumer::Consumer, diagnosis::Inbound, fault::Fault, id::ConsumerId},
-    relay::{self, Aside, Limits},
+    domain::{
+        consumer::Consumer,
+        diagnosis::Inbound,
+        id::{ConsumerId, MessageId},
+    },
+    ops::messages::inbound::{Search, Unnamed},
+    relay::{Aside, Limits},
 };
 
 /// A consumer that did something so short ago may still be at it.
@@ -37,16 +42,18 @@ pub(super) async fn dangerous(
         return Ok(vec![]);
     }
     let aside = Aside::connect(&settings.broker, "relay half-done", LOOKED.wait).await?;
+    let counting = shared.counting(|counting| counting.clone());
+    let mut search = search(settings, &aside, counting).await;
     let mut out = vec![];
     for (half, consumer) in named {
-        match look(settings, &aside, half, consumer).await {
-            Ok(Inbound::Gone) => out.push(half),
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, queue = consumer.queue, "cannot look into the queue");
-            }
+        if search.find(MessageId(half.message_id), consumer).await == Inbound::Gone {
+            out.push(half);
         }
     }
+    for why in search.notes() {
+        tracing::warn!(why, "half-done consumers are left");
+    }
+    shared.counting(|counting| counting.clone_from(search.counting()));
     aside.close().await;
     Ok(out)
 }
@@ -61,44 +68,21 @@ pub async fn inbound(settings: &Settings, half: Half) -> Result<Inbound, Error> 
         return Ok(Inbound::Unknown);
     };
     let aside = Aside::connect(&settings.broker, "relay half-done", LOOKED.wait).await?;
-    let found = look(settings, &aside, half, consumer).await;
+    let mut search = search(settings, &aside, BTreeSet::new()).await;
+    let found = search.find(MessageId(half.message_id), consumer).await;
+    let failed = search.failed().cloned();
     aside.close().await;
-    Ok(found?)
+    match (found, failed) {
+        (Inbound::Unknown, Some(error)) => Err(error.into()),
+        (found, _) => Ok(found),
+    }
 }
 
-async fn look(
+async fn search<'a>(
     settings: &Settings,
-    aside: &Aside,
-    half: Half,
-    consumer: &Consumer,
-) -> Result<Inbound, relay::Error> {
-    let error_queue = format!("{}_error", consumer.queue);
-    for queue in [consumer.queue.as_str(), error_queue.as_str()] {
-        let Some(standing) = aside.standing(queue).await? else { continue };
-        if standing.consumers > 0 {
-            // What they were handed and have not acknowledged is in none of the lists that a client sees.
-            let Some(management) = &settings.management else { return Ok(Inbound::Unknown) };
-            let unsettled = management.unsettled(&settings.broker, queue, LOOKED.wait).await?;
-            if unsettled > 0 || standing.ready > 0 {
-                return Ok(Inbound::Unknown);
-            }
-        }
-        if standing.ready == 0 {
-            continue;
-        }
-        let look = aside.look(queue, &LOOKED).await?;
-        let ids = look.messages.iter().map(|raw| Fault::read(raw).message);
-        for id in ids {
-            match id {
-                Some(id) if id.0 == half.message_id => return Ok(Inbound::Waits),
-                Some(_) => {}
-                // It could be any message.
-                None => return Ok(Inbound::Unknown),
-            }
-        }
-        if look.cut {
-            return Ok(Inbound::Unknown);
-        }
-    }
-    Ok(Inbound::Gone)
+    aside: &'a Aside,
+    counting: BTreeSet<String>,
+) -> Search<'a> {
+    let (broker, management) = (&settings.broker, settings.management.as_ref());
+    Search::begin(aside, broker, management, Unnamed::Look(counting), LOOKED).await
 }

@@ -174,6 +174,8 @@ struct Shared {
     journal: Mutex<Journal>,
     /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
     late: Mutex<BTreeSet<Uuid>>,
+    /// Queues in which a look counts as a delivery, as far as that was seen.
+    counting: Mutex<BTreeSet<String>>,
     stats: watch::Sender<Stats>,
 }
 
@@ -188,6 +190,10 @@ impl Shared {
 
     fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<Uuid>) -> T) -> T {
         work(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn counting<T>(&self, work: impl FnOnce(&mut BTreeSet<String>) -> T) -> T {
+        work(&mut self.counting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits, unless told to end; whether it waited.
@@ -226,6 +232,7 @@ pub async fn run(
         held,
         journal: Mutex::new(journal),
         late: Mutex::default(),
+        counting: Mutex::default(),
         stats,
     });
     let running = (0..lanes).map(|number| {

@@ -13,7 +13,8 @@ use orderscope::{
     },
     ops::{
         messages::{self, Watch},
-        plan::{Done, Error, Intent, Plan, Request, Verdict, execute, plan, run},
+        plan::{Done, Error, Intent, Plan, Request, Verdict, Writer, execute, plan, run},
+        policy::Policy,
     },
 };
 use serde_json::Value;
@@ -21,7 +22,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::world::{World, limited, now};
+use super::world::{World, limited, now, policy};
 use crate::support::fixture::Schema;
 
 const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
@@ -476,7 +477,57 @@ async fn the_inbox_is_purged_but_for_what_messages_refer_to() {
             .fetch_one(&mut world.conn().await)
             .await
             .unwrap();
-    assert!(kept.contains(&old.to_string()), "the row as it was stands in the record");
+    assert!(kept.contains(&old.to_string()), "the row that went is named in the record");
+}
+
+#[tokio::test]
+async fn the_record_of_a_purge_does_not_grow_with_the_rows() {
+    let world = World::managed().await;
+    sql(
+        &world,
+        "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
+         SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), at, 3, at, at
+         FROM generate_series(1, 600) i,
+              LATERAL (SELECT timestamptz '2026-10-01T00:00:00Z' - i * interval '1 s') t (at)",
+    )
+    .await;
+    let deed = Deed::PurgeInbox { before: now() - TimeDelta::days(30) };
+    done(&world, deed.clone()).await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM inbox_state").await, 100);
+    let kept: String =
+        sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
+            .fetch_one(&mut world.conn().await)
+            .await
+            .unwrap();
+    assert!(kept.len() < 4_096, "{} bytes", kept.len());
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    let gist = &kept["inbox_state"];
+    assert_eq!(gist["rows"], 500, "{gist}");
+    assert_eq!(gist["first"].as_array().map(Vec::len), Some(20));
+    assert_eq!(gist["sha256"].as_str().map(str::len), Some(64));
+    let time = |name: &str| gist[name].as_str().unwrap().parse::<chrono::DateTime<Utc>>().unwrap();
+    assert_eq!(time("until") - time("from"), TimeDelta::seconds(499));
+}
+
+#[tokio::test]
+async fn what_may_be_written_is_as_large_as_the_broker_takes() {
+    let world = World::managed().await;
+    let outbox = outboxes(&world, 1, &[None]).await[0];
+    let sequence = sequences(&world, outbox).await[0];
+    let id = row(&world, sequence).await.unwrap()["message_id"].clone();
+    let long =
+        serde_json::json!({ "messageId": id, "messageType": [], "message": "y".repeat(500) });
+    let repair = Repair { body: Some(long.to_string()), ..Repair::default() };
+    let deed = Deed::Repair { sequence, repair };
+    let db = Db::new(&world.options, &Limits::default());
+    let small = Policy { largest: 400, ..policy() };
+    let writer = Writer::open(&db, world.writer.operator().clone(), small).await.unwrap();
+    let refused = plan(&writer, asked(deed.clone()), now(), &CancellationToken::new()).await;
+    assert!(matches!(refused, Err(Error::Declined(_))), "{refused:?}");
+    writer.close().await;
+    db.close().await;
+    let made = planned(&world, deed).await.unwrap();
+    assert!(made.checks.iter().all(|check| check.verdict != Verdict::Blocking), "{made:?}");
 }
 
 #[tokio::test]

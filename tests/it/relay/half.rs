@@ -1,12 +1,18 @@
 //! Half-done consumers: only those whose message can come from nowhere any more are delivered for.
 
+use std::collections::BTreeSet;
+
 use lapin::{
     BasicProperties,
-    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
-    types::FieldTable,
+    options::{
+        BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable},
 };
 use orderscope::{
-    domain::consumer::Consumer,
+    domain::{consumer::Consumer, diagnosis::Inbound, id::MessageId},
+    ops::messages::inbound::{Search, Unnamed},
+    relay::{Aside, Limits, Management},
     workers::relay::{Settings, Stats},
 };
 use serde_json::Value;
@@ -14,6 +20,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnec
 
 use super::{EXCHANGE, QUEUE, count, settings, until_empty};
 use crate::{
+    asked::says,
     support::{
         postgres::managed,
         rabbitmq::{Broker, Taken, broker},
@@ -70,6 +77,21 @@ async fn waits_in(broker: &Broker, queue: &str, number: Option<u32>) {
             channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
         sent.await.unwrap().await.unwrap();
     }
+    connection.close(200, "".into()).await.unwrap();
+}
+
+async fn quorum(broker: &Broker, queue: &str, number: u32) {
+    let (connection, channel) = broker.channel().await;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let mut kind = FieldTable::default();
+    kind.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    channel.queue_declare(queue.into(), durable, kind).await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let body = format!("{{\"messageId\": \"{}\"}}", inbound(number));
+    let options = BasicPublishOptions::default();
+    let properties = BasicProperties::default();
+    let sent = channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
+    sent.await.unwrap().await.unwrap();
     connection.close(200, "".into()).await.unwrap();
 }
 
@@ -143,6 +165,58 @@ async fn what_may_come_again_is_left() {
     let stats = ran(knowing(&database, &broker)).await;
     assert_eq!(stats.delivered + stats.recovered, 4);
     assert_eq!((count(&database, PENDING).await, count(&database, DONE).await), (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_management_interface_tells_holds_for_the_relay_too() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    half_done(&database, 1, &consumer().id().to_string(), 120).await;
+    waits_in(&broker, "work", Some(99)).await;
+    let pending = async |kind, held| {
+        let says = says(kind, held).await;
+        let management = Some(says.management());
+        ran(Settings { management, ..knowing(&database, &broker) }).await;
+        count(&database, PENDING).await
+    };
+    // A look would count as a delivery; somebody who is no consumer holds a message, perhaps this one.
+    assert_eq!((pending("quorum", 0).await, pending("classic", 1).await), (2, 2));
+    let away = Some(Management::parse("http://127.0.0.1:1").unwrap());
+    ran(Settings { management: away, ..knowing(&database, &broker) }).await;
+    assert_eq!(count(&database, PENDING).await, 2, "named, and does not answer");
+    assert_eq!(pending("classic", 0).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_counts_looks_is_left_alone_once_that_was_seen() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    quorum(&broker, "work", 99).await;
+    let settings = knowing(&database, &broker);
+    let id = consumer().id().to_string();
+    let find = async |search: &mut Search<'_>, number: u32| {
+        search.find(MessageId(inbound(number).parse().unwrap()), &consumer()).await
+    };
+    half_done(&database, 1, &id, 120).await;
+    let limits = Limits::default();
+    let aside = Aside::connect(&settings.broker, "test", limits.wait).await.unwrap();
+    let mut counting = BTreeSet::new();
+    let mut found = vec![];
+    for _ in 0..6 {
+        let unnamed = Unnamed::Look(counting.clone());
+        let mut search = Search::begin(&aside, &settings.broker, None, unnamed, limits).await;
+        found.push((find(&mut search, 1).await, find(&mut search, 99).await));
+        counting.clone_from(search.counting());
+    }
+    // The first look tells, and at the latest the second one shows that they count.
+    assert_eq!(found[0], (Inbound::Gone, Inbound::Waits));
+    assert!(
+        found[2..].iter().all(|found| *found == (Inbound::Unknown, Inbound::Unknown)),
+        "{found:?}"
+    );
+    assert_eq!(counting, BTreeSet::from(["work".to_owned()]));
+    aside.close().await;
+    assert_eq!(broker.depth("work").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
