@@ -20,7 +20,7 @@ use std::{
 };
 
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -174,6 +174,8 @@ struct Shared {
     journal: Mutex<Journal>,
     /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
     late: Mutex<BTreeSet<Uuid>>,
+    /// A pass has ended: what it had locked is free.
+    freed: Notify,
     stats: watch::Sender<Stats>,
 }
 
@@ -226,6 +228,7 @@ pub async fn run(
         held,
         journal: Mutex::new(journal),
         late: Mutex::default(),
+        freed: Notify::new(),
         stats,
     });
     let running = (0..lanes).map(|number| {
