@@ -4,7 +4,9 @@
 //! cargo bench --bench targets                    # makes the data first: about 15 GB, some minutes
 //! DATABASE_URL=… cargo bench --bench targets     # on a database that is there
 //! cargo bench --bench targets -- commands        # a part; this one makes a small database of its own
+//! cargo bench --bench targets -- messages        # the look at outbox and inbox, 100,000 rows in each table
 //! cargo bench --bench targets -- relay 20000     # only the relay, with so many messages; needs RabbitMQ
+//! cargo bench --bench targets -- relay 20000 2   # the same, with two lanes
 //! ```
 //!
 //! Prints one Markdown row a figure; `docs/performance.md` keeps them with the machine. Nothing here is a
@@ -22,6 +24,7 @@
 mod commands;
 mod console;
 mod data;
+mod messages;
 mod relay;
 mod search;
 
@@ -42,7 +45,8 @@ use std::time::Duration;
 async fn main() {
     // `cargo bench` adds this; there is nothing to filter.
     let only: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let size = only.iter().find_map(|arg| arg.parse::<u32>().ok());
+    let mut numbers = only.iter().filter_map(|arg| arg.parse::<u32>().ok());
+    let (size, lanes) = (numbers.next(), numbers.next());
     let only: Vec<&String> = only.iter().filter(|arg| arg.parse::<u32>().is_err()).collect();
     let wanted = |name: &str| only.is_empty() || only.iter().any(|only| name.contains(*only));
     if wanted("search") || wanted("console") {
@@ -57,8 +61,11 @@ async fn main() {
         }
         database.close().await;
     }
+    if wanted("messages") {
+        messages::run().await;
+    }
     if wanted("relay") {
-        relay::run(size.unwrap_or(20_000)).await;
+        relay::run(size.unwrap_or(20_000), lanes).await;
     }
     if wanted("commands") {
         commands::run().await;

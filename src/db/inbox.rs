@@ -17,7 +17,11 @@ use crate::domain::{
 pub use self::hours::{HOURS, Hour, first, hours};
 
 /// So many of the newest rows are added up on a large table.
-pub const MOST: i64 = 40_000;
+pub const MOST: i64 = 20_000;
+/// A table is large when it has more rows than this.
+const LARGE: i64 = 60_000;
+/// So many rows that are not delivered are added up.
+const MOST_OPEN: i64 = 40_000;
 /// So many of the newest deliveries tell the latencies.
 const TIMED: i64 = 2_000;
 /// So many half-done rows are looked into.
@@ -78,7 +82,7 @@ struct Timed {
 
 /// Whether sums are over all rows, or the newest [`MOST`].
 pub fn sums_all(layout: &Layout) -> bool {
-    layout.estimated_rows(Table::InboxStates).is_none_or(|rows| rows <= MOST + MOST / 2)
+    layout.estimated_rows(Table::InboxStates).is_none_or(|rows| rows <= LARGE)
 }
 
 /// Sums per consumer as of `now`, most rows first. `held` is how old a row must be to count as failing;
@@ -110,7 +114,7 @@ pub async fn consumers(
         "SELECT consumer_id, count(*) AS rows, count(*) FILTER (WHERE received > $1) AS last_hour, \
          count(*) FILTER (WHERE consumed IS NULL AND received < $2) AS failing, {} AS oldest_failing, \
          count(*) FILTER (WHERE consumed IS NOT NULL) AS half_done \
-         FROM (SELECT * FROM {from} w WHERE delivered IS NULL LIMIT {MOST}) s GROUP BY 1 LIMIT 1000",
+         FROM (SELECT * FROM {from} w WHERE delivered IS NULL LIMIT {MOST_OPEN}) s GROUP BY 1 LIMIT 1000",
         moment("min(received) FILTER (WHERE consumed IS NULL AND received < $2)"),
     );
     let open: Vec<Open> = sqlx::query_as(AssertSqlSafe(sql))

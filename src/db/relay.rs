@@ -171,29 +171,28 @@ pub async fn load(
     let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
     let time = super::sql::moment("m.expiration_time");
-    let (owned, owner) = match half {
-        None => ("m.outbox_id = c.outbox_id", "m.outbox_id"),
-        Some(_) => {
-            ("m.inbox_message_id = $6 AND m.inbox_consumer_id = $7", "($1::uuid[])[1] AS outbox_id")
-        }
+    let owned = match half {
+        None => "m.outbox_id = c.outbox_id",
+        Some(_) => "m.inbox_message_id = $6 AND m.inbox_consumer_id = $7",
     };
+    // A long body is stored beside its row, and read only for those that are picked.
+    let columns = "sequence_number, headers, properties, message_id, content_type, body, conversation_id, \
+         correlation_id, initiator_id, request_id, source_address, destination_address, response_address, \
+         fault_address, expiration_time";
     let sql = format!(
-        "WITH sized AS ( \
-           SELECT c.rank, x.sequence_number, x.bytes FROM \
-             unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS c(outbox_id, cursor, rank) \
-             CROSS JOIN LATERAL (SELECT m.sequence_number, octet_length(m.body)::bigint AS bytes \
+        "WITH picked AS (SELECT c.rank, c.outbox_id, x.*, \
+             row_number() OVER line AS n, sum(x.bytes) OVER line - x.bytes AS before \
+           FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS c(outbox_id, cursor, rank) \
+             CROSS JOIN LATERAL (SELECT {columns}, octet_length(m.body)::bigint AS bytes \
                FROM public.outbox_message m \
                WHERE {owned} AND m.sequence_number > c.cursor \
-               ORDER BY m.sequence_number LIMIT $3) x), \
-         picked AS (SELECT sequence_number, rank, bytes, \
-             row_number() OVER line AS n, sum(bytes) OVER line - bytes AS before \
-           FROM sized WINDOW line AS (ORDER BY rank, sequence_number ROWS UNBOUNDED PRECEDING)) \
-         SELECT {owner}, m.sequence_number, p.bytes, m.headers, m.properties, m.message_id, \
-           m.content_type, CASE WHEN p.bytes <= $5 THEN m.body END AS body, m.conversation_id, \
+               ORDER BY m.sequence_number LIMIT $3) x \
+           WINDOW line AS (ORDER BY c.rank, x.sequence_number ROWS UNBOUNDED PRECEDING)) \
+         SELECT m.outbox_id, m.sequence_number, m.bytes, m.headers, m.properties, m.message_id, \
+           m.content_type, CASE WHEN m.bytes <= $5 THEN m.body END AS body, m.conversation_id, \
            m.correlation_id, m.initiator_id, m.request_id, m.source_address, \
            m.destination_address, m.response_address, m.fault_address, {time} AS expiration_time \
-         FROM picked p JOIN public.outbox_message m USING (sequence_number) \
-         WHERE p.n <= $3 AND p.before < $4 ORDER BY p.rank, m.sequence_number"
+         FROM picked m WHERE m.n <= $3 AND m.before < $4 ORDER BY m.rank, m.sequence_number"
     );
     let mut query = sqlx::query_as(AssertSqlSafe(sql))
         .bind(ids)

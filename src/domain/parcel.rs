@@ -88,7 +88,13 @@ pub enum Poison {
 
 /// Everything that can be told of a row without its body.
 pub fn check(stored: &Stored) -> Result<Address, Poison> {
-    object(stored.headers.as_deref()).map_err(Poison::Headers)?;
+    read(stored).map(|(address, ..)| address)
+}
+
+/// The same with the headers and properties it found.
+#[allow(clippy::type_complexity, reason = "three results of one reading")]
+fn read(stored: &Stored) -> Result<(Address, Map<String, Value>, Map<String, Value>), Poison> {
+    let headers = object(stored.headers.as_deref()).map_err(Poison::Headers)?;
     let properties = object(stored.properties.as_deref()).map_err(Poison::Properties)?;
     let text = stored.destination_address.as_deref().ok_or(Poison::NoDestination)?;
     let address = Address::parse(text)
@@ -99,14 +105,12 @@ pub fn check(stored: &Stored) -> Result<Address, Poison> {
     if stored.content_type != ENVELOPE {
         return Err(Poison::ContentType(stored.content_type.clone()));
     }
-    Ok(address)
+    Ok((address, headers, properties))
 }
 
 /// Makes the parcel of a row.
 pub fn parcel(stored: Stored, home: &Home, now: DateTime<Utc>) -> Result<Parcel, Poison> {
-    let address = check(&stored)?;
-    let own = object(stored.headers.as_deref()).map_err(Poison::Headers)?;
-    let properties = object(stored.properties.as_deref()).map_err(Poison::Properties)?;
+    let (address, own, properties) = read(&stored)?;
     let left = stored.expiration_time.map(|at| match (at - now).num_milliseconds() {
         ms if ms > 0 => u64::try_from(ms).unwrap_or(1_000),
         _ => 1_000,

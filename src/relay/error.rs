@@ -38,6 +38,11 @@ pub enum Error {
     Message { why: String },
     #[error("the broker did not take the message (nack); its queue may be full, it is tried again")]
     Nacked,
+    #[error(
+        "RabbitMQ at {place} takes no messages at present: its memory or disk is short (see `rabbitmqctl \
+         list_alarms`); it goes on by itself when that ends"
+    )]
+    Blocked { place: String },
     #[error("lost the connection to RabbitMQ: {0}; it is opened again")]
     Lost(String),
 }
@@ -59,7 +64,10 @@ impl Error {
     /// Whether trying again may help without anyone doing anything.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Lost(_) | Self::Nacked)
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Lost(_) | Self::Nacked | Self::Blocked { .. }
+        )
     }
 
     /// An error while `what` (an exchange, a queue) was declared.

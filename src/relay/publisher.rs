@@ -1,5 +1,5 @@
-//! One connection with one channel in confirm mode. Messages are sent without waiting; each gives a
-//! [`Pending`] that ends with the broker's confirm.
+//! One connection with one channel in confirm mode. Messages are sent without waiting, neither for the write
+//! nor for the confirm; each gives a [`Pending`] that ends with the confirm.
 
 use std::{
     collections::HashSet,
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{FutureExt, future::BoxFuture};
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
     PublisherConfirm,
@@ -26,20 +27,19 @@ use crate::domain::{
     parcel::{Header, Parcel},
 };
 
+/// How long the broker may take to say good-bye.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// An open connection to a broker. Dropping it closes it.
 pub struct Publisher {
     connection: Connection,
     channel: Channel,
     /// Declarations fail by closing their channel, which must not be the one with unconfirmed messages.
     declaring: Option<Channel>,
-    known: HashSet<Known>,
+    declared: HashSet<Address>,
+    /// Exchanges that are there, whoever declared them.
+    seen: HashSet<String>,
     home: Home,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-enum Known {
-    Declared(Address),
-    Exists(String),
 }
 
 /// What the broker said.
@@ -52,7 +52,15 @@ pub enum Confirmed {
 }
 
 /// A message that was sent and is not yet confirmed.
-pub struct Pending(PublisherConfirm);
+pub struct Pending(Stage);
+
+enum Stage {
+    /// In line to be written to the connection.
+    Queued(BoxFuture<'static, Result<PublisherConfirm, lapin::Error>>),
+    Written(PublisherConfirm),
+    /// It ended before it was written.
+    Failed(Error),
+}
 
 impl Publisher {
     /// Connects, shown to the broker as `orderscope/<who>`.
@@ -75,7 +83,14 @@ impl Publisher {
             }
         };
         let home = broker.home();
-        Ok(Self { connection, channel, declaring: None, known: HashSet::new(), home })
+        Ok(Self {
+            connection,
+            channel,
+            declaring: None,
+            declared: HashSet::new(),
+            seen: HashSet::new(),
+            home,
+        })
     }
 
     /// What short addresses are completed with.
@@ -90,10 +105,18 @@ impl Publisher {
         self.connection.status().connected() && self.channel.status().connected()
     }
 
+    /// Whether the broker takes nothing at present, because its memory or disk is short. It says so when
+    /// something is sent, and says when it takes messages again.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
     /// Opens the channel again after an error that closed it. What was declared is looked at again: it
     /// may be what is missing.
     pub async fn reopen(&mut self) -> Result<(), Error> {
-        self.known.clear();
+        self.declared.clear();
+        self.seen.clear();
         if !self.connection.status().connected() {
             return Err(Error::Lost("the connection has ended".to_owned()));
         }
@@ -105,18 +128,18 @@ impl Publisher {
     /// Declares what the address says, as the service does before it sends there, once per connection; and
     /// sees that the exchange is there where another one is sent to.
     pub async fn prepare(&mut self, parcel: &Parcel) -> Result<(), Error> {
-        if !self.known.contains(&Known::Declared(parcel.address.clone())) {
+        if !self.declared.contains(&parcel.address) {
             let done = self.declare(&parcel.address).await;
             self.settle(done.is_ok());
             done?;
-            self.known.insert(Known::Declared(parcel.address.clone()));
+            self.declared.insert(parcel.address.clone());
         }
         let other = parcel.exchange != parcel.address.exchange;
-        if other && !self.known.contains(&Known::Exists(parcel.exchange.clone())) {
+        if other && !self.seen.contains(&parcel.exchange) {
             let done = self.look(&parcel.exchange).await;
             self.settle(done.is_ok());
             done?;
-            self.known.insert(Known::Exists(parcel.exchange.clone()));
+            self.seen.insert(parcel.exchange.clone());
         }
         Ok(())
     }
@@ -190,26 +213,30 @@ impl Publisher {
         Ok(self.declaring.insert(channel))
     }
 
-    /// Sends without waiting for the confirm. Always mandatory, so that a message without a subscriber is
-    /// noticed; the broker keeps nothing of it either way.
-    pub async fn send(&mut self, parcel: &Parcel) -> Result<Pending, Error> {
+    /// Puts it in line and returns at once: waiting for each message's write would wake two threads and
+    /// cost a system call for every one of them. What is sent is written in this order. Always mandatory, so
+    /// that a message without a subscriber is noticed; the broker keeps nothing of it either way.
+    pub fn send(&mut self, parcel: Parcel) -> Pending {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        self.channel
-            .basic_publish(
-                short(&parcel.exchange),
-                short(&parcel.routing_key),
-                options,
-                parcel.body.as_bytes(),
-                properties(parcel),
-            )
-            .await
-            .map(Pending)
-            .map_err(|error| Error::publishing(&error))
+        let channel = self.channel.clone();
+        let mut sending = async move {
+            let (exchange, key) = (short(&parcel.exchange), short(&parcel.routing_key));
+            let properties = properties(&parcel);
+            channel.basic_publish(exchange, key, options, parcel.body.as_bytes(), properties).await
+        }
+        .boxed();
+        // The first look at it puts it in line.
+        Pending(match (&mut sending).now_or_never() {
+            None => Stage::Queued(sending),
+            Some(Ok(confirm)) => Stage::Written(confirm),
+            Some(Err(error)) => Stage::Failed(Error::publishing(&error)),
+        })
     }
 
-    /// Ends the connection in an orderly way.
+    /// Ends the connection in an orderly way, unless the broker takes nothing at present.
     pub async fn close(self) {
-        let _ = self.connection.close(200, short("done")).await;
+        let closing = self.connection.close(200, short("done"));
+        let _ = tokio::time::timeout(CLOSING, closing).await;
     }
 }
 
@@ -219,11 +246,39 @@ impl fmt::Debug for Publisher {
     }
 }
 
+impl Pending {
+    /// Waits until it, and so everything sent before it, is written to the connection.
+    ///
+    /// # Errors
+    /// When the channel or the connection ended before.
+    pub async fn written(&mut self) -> Result<(), Error> {
+        std::future::poll_fn(|cx| self.write(cx)).await
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Stage::Queued(sending) = &mut self.0 {
+            self.0 = match sending.poll_unpin(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(confirm)) => Stage::Written(confirm),
+                Poll::Ready(Err(error)) => Stage::Failed(Error::publishing(&error)),
+            };
+        }
+        Poll::Ready(match &self.0 {
+            Stage::Failed(error) => Err(error.clone()),
+            Stage::Queued(_) | Stage::Written(_) => Ok(()),
+        })
+    }
+}
+
 impl Future for Pending {
     type Output = Result<Confirmed, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|answer| match answer {
+        if let Err(error) = std::task::ready!(self.write(cx)) {
+            return Poll::Ready(Err(error));
+        }
+        let Stage::Written(confirm) = &mut self.0 else { return Poll::Pending };
+        confirm.poll_unpin(cx).map(|answer| match answer {
             Ok(Confirmation::Ack(None)) => Ok(Confirmed::Routed),
             Ok(Confirmation::Ack(Some(_))) => Ok(Confirmed::Returned),
             Ok(Confirmation::Nack(_)) => Err(Error::Nacked),

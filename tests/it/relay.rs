@@ -1,5 +1,6 @@
 //! The relay against a real RabbitMQ: order, nothing lost, nothing doubled without a fault, faults told.
 
+mod blocked;
 mod delivery;
 mod drain;
 mod faults;
@@ -23,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::support::rabbitmq::{Broker, Taken};
 
 /// The exchange and the queue of planted messages.
-const EXCHANGE: &str = "Tests:Planted";
-const QUEUE: &str = "planted";
+pub const EXCHANGE: &str = "Tests:Planted";
+pub const QUEUE: &str = "planted";
 
 /// Settings that try again at once and do not wait between passes.
 fn settings(database: &PgConnectOptions, broker: &Broker) -> Settings {
@@ -46,7 +47,7 @@ async fn until_empty(settings: Settings) -> Result<Stats, Error> {
 
 /// So many outboxes with so many messages each, written alternately. Message `i` of outbox `o` has an id
 /// that tells both.
-async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
+pub async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
     let mut conn = PgConnection::connect_with(database).await.unwrap();
     let sql = format!(
         "INSERT INTO public.outbox_state (outbox_id, lock_id, created)
@@ -71,7 +72,7 @@ async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
     conn.close().await.unwrap();
 }
 
-async fn count(database: &PgConnectOptions, sql: &'static str) -> i64 {
+pub async fn count(database: &PgConnectOptions, sql: &'static str) -> i64 {
     let mut conn = PgConnection::connect_with(database).await.unwrap();
     let count = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
     conn.close().await.unwrap();
@@ -83,12 +84,12 @@ fn recorded(stats: &Stats) -> u64 {
     stats.delivered + stats.recovered
 }
 
-const PENDING: &str = "SELECT count(*) FROM public.outbox_message m JOIN public.outbox_state s
+pub const PENDING: &str = "SELECT count(*) FROM public.outbox_message m JOIN public.outbox_state s
     USING (outbox_id) WHERE s.delivered IS NULL
     AND m.sequence_number > coalesce(s.last_sequence_number, 0)";
 
 /// All of them arrived, each outbox in order; how many came more than once.
-fn arrived(taken: &[Taken], outboxes: u32, messages: u32) -> usize {
+pub fn arrived(taken: &[Taken], outboxes: u32, messages: u32) -> usize {
     let mut seen: BTreeSet<(u32, u32)> = BTreeSet::new();
     let mut last: BTreeMap<u32, u32> = BTreeMap::new();
     for message in taken {

@@ -140,7 +140,7 @@ async fn pass(
         let parcel = made.map_err(|poison| Unsent::Poison(poison.to_string()))?;
         let sent = async {
             publisher.prepare(&parcel).await?;
-            publisher.send(&parcel).await?.await
+            publisher.send(parcel).await
         };
         // That no queue wanted it is as with MassTransit: it counts as delivered.
         match tokio::time::timeout(BUDGET, sent).await {

@@ -10,6 +10,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Seek, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -21,7 +22,7 @@ const SLOTS: usize = 16;
 /// The journal of one relay.
 #[derive(Debug)]
 pub struct Journal {
-    file: Option<File>,
+    file: Option<Arc<File>>,
     entries: BTreeMap<i64, Uuid>,
     unwritten: String,
 }
@@ -54,7 +55,7 @@ impl Journal {
             }
             journal.take_over(&fs::read_to_string(&path)?);
             if journal.file.is_none() {
-                journal.file = Some(file);
+                journal.file = Some(Arc::new(file));
             } else {
                 left.push(file);
             }
@@ -94,17 +95,18 @@ impl Journal {
         }
     }
 
-    /// Writes what was noted since the last time; `through` also through the machine's cache.
+    /// Writes what was noted since the last time: it survives this process. Whoever syncs the file that is
+    /// returned makes it survive the machine; the journal need not be locked for that.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&mut self, through: bool) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
+    pub fn write(&mut self) -> io::Result<Option<Arc<File>>> {
+        let Some(file) = &self.file else { return Ok(None) };
         if !self.unwritten.is_empty() {
-            file.write_all(self.unwritten.as_bytes())?;
+            (&**file).write_all(self.unwritten.as_bytes())?;
             self.unwritten.clear();
         }
-        if through { file.sync_data() } else { Ok(()) }
+        Ok(Some(Arc::clone(file)))
     }
 
     /// These are recorded in the database: no longer needed here.
@@ -126,12 +128,12 @@ impl Journal {
 
     fn rewrite(&mut self) -> io::Result<()> {
         self.unwritten.clear();
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(file) = &self.file else { return Ok(()) };
         let lines = self.entries.iter().map(|(sequence, id)| line(*sequence, *id));
         let text: String = lines.collect();
         file.set_len(0)?;
-        file.rewind()?;
-        file.write_all(text.as_bytes())?;
+        (&**file).rewind()?;
+        (&**file).write_all(text.as_bytes())?;
         if text.is_empty() { Ok(()) } else { file.sync_data() }
     }
 }
@@ -164,7 +166,7 @@ mod tests {
         let mut journal = Journal::open(&path).unwrap();
         journal.confirm(7, id(7));
         journal.confirm(8, id(8));
-        journal.write(true).unwrap();
+        journal.write().unwrap().unwrap().sync_data().unwrap();
         journal.confirm(9, id(9));
         drop(journal);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
@@ -187,9 +189,9 @@ mod tests {
         let mut first = Journal::open(&path).unwrap();
         let mut second = Journal::open(&path).unwrap();
         first.confirm(1, id(1));
-        first.write(false).unwrap();
+        first.write().unwrap();
         second.confirm(2, id(2));
-        second.write(false).unwrap();
+        second.write().unwrap();
         assert!(!second.knows(1, id(1)));
         drop((first, second));
         let third = Journal::open(&path).unwrap();

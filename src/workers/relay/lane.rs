@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Error, Scope, Shared, Until, half, pass::Pass};
 use crate::{
     db::{self, Db, ownership::Owner},
-    relay::{Backoff, Publisher},
+    relay::{self, Backoff, Publisher},
 };
 
 /// Between two removals of old delivered rows.
@@ -28,6 +28,8 @@ pub(super) struct Lane<'a> {
     publisher: Option<Publisher>,
     pass: Pass,
     backoff: Backoff,
+    /// What is told to hinder the relay was told by this lane.
+    troubled: bool,
     purged: Option<Instant>,
     /// When half-done consumers were last looked for.
     looked: Option<Instant>,
@@ -54,6 +56,7 @@ impl<'a> Lane<'a> {
             publisher: None,
             pass,
             backoff,
+            troubled: false,
             purged: None,
             looked: None,
         }
@@ -73,10 +76,14 @@ impl<'a> Lane<'a> {
 
     async fn rounds(&mut self, until: Until) -> Result<(), Error> {
         while !self.shared.stop.is_cancelled() {
+            let mut freed = std::pin::pin!(self.shared.freed.notified());
+            freed.as_mut().enable();
             match self.round().await {
                 Ok(round) => {
                     self.backoff.reset();
-                    self.shared.stats.send_if_modified(|stats| stats.trouble.take().is_some());
+                    if std::mem::take(&mut self.troubled) {
+                        self.shared.stats.send_if_modified(|stats| stats.trouble.take().is_some());
+                    }
                     match (round, until) {
                         (_, Until::Once) => return Ok(()),
                         (Round::Delivered, _) => {}
@@ -84,7 +91,10 @@ impl<'a> Lane<'a> {
                             if self.is_done().await {
                                 return Ok(());
                             }
-                            self.shared.wait(OTHERS).await;
+                            tokio::select! {
+                                () = freed => {}
+                                _ = self.shared.wait(OTHERS) => {}
+                            }
                         }
                         (Round::Idle, Until::Told) => {
                             self.shared.wait(self.shared.settings.poll).await;
@@ -98,6 +108,7 @@ impl<'a> Lane<'a> {
                     }
                     tracing::warn!(lane = self.number, %error, "the relay cannot work");
                     let told = error.to_string();
+                    self.troubled = true;
                     self.shared.stats.send_modify(|stats| stats.trouble = Some(told));
                     let wait = self.backoff.wait();
                     self.shared.wait(wait).await;
@@ -118,17 +129,29 @@ impl<'a> Lane<'a> {
                 self.publisher = None;
             }
         }
-        let publisher = match &mut self.publisher {
-            Some(publisher) => publisher,
-            empty => {
-                let broker = &self.shared.settings.broker;
-                empty.insert(Publisher::connect(broker, "relay", CONNECT).await?)
+        let broker = &self.shared.settings.broker;
+        let (publisher, conn) = match (&mut self.publisher, &mut self.database) {
+            (Some(publisher), Some(conn)) => (publisher, conn),
+            (publisher, database) => {
+                let connecting = async {
+                    Ok::<_, Error>(match publisher {
+                        Some(publisher) => publisher,
+                        empty => empty.insert(Publisher::connect(broker, "relay", CONNECT).await?),
+                    })
+                };
+                let opening = async {
+                    Ok::<_, Error>(match database {
+                        Some(conn) => conn,
+                        empty => empty.insert(open(self.shared).await?),
+                    })
+                };
+                let (publisher, conn) = tokio::join!(connecting, opening);
+                (publisher?, conn?)
             }
         };
-        let conn = match &mut self.database {
-            Some(conn) => conn,
-            empty => empty.insert(open(self.shared).await?),
-        };
+        if publisher.is_blocked() {
+            return Err(relay::Error::Blocked { place: broker.place() }.into());
+        }
         let done = self.pass.run(self.shared, conn, publisher, self.shared.settings.scope).await;
         let outcome = match done {
             Ok(outcome) => outcome,
@@ -142,6 +165,7 @@ impl<'a> Lane<'a> {
             self.publisher = None;
         }
         if outcome.took {
+            self.shared.freed.notify_waiters();
             return Ok(Round::Delivered);
         }
         self.tidy(outcome.owner).await?;

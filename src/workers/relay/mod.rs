@@ -20,7 +20,7 @@ use std::{
 };
 
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -176,6 +176,8 @@ struct Shared {
     late: Mutex<BTreeSet<Uuid>>,
     /// Queues in which a look counts as a delivery, as far as that was seen.
     counting: Mutex<BTreeSet<String>>,
+    /// A pass has ended: what it had locked is free.
+    freed: Notify,
     stats: watch::Sender<Stats>,
 }
 
@@ -233,6 +235,7 @@ pub async fn run(
         journal: Mutex::new(journal),
         late: Mutex::default(),
         counting: Mutex::default(),
+        freed: Notify::new(),
         stats,
     });
     let running = (0..lanes).map(|number| {

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Error, NobodyListens, Scope, Shared, lane::journal_error};
+use super::{Error, Journal, NobodyListens, Scope, Shared, lane::journal_error};
 use crate::{
     db::{
         holds,
@@ -21,6 +21,13 @@ use crate::{
     relay::{self, Confirmed, Pending, Publisher},
 };
 
+/// So many outboxes are taken while it is not known how much is in them.
+const AT_FIRST: i64 = 100;
+/// Nor fewer than these: the next ones may hold less.
+const AT_LEAST: i64 = 10;
+/// So many messages may stand in line for the connection before anybody waits for the last one's turn.
+const IN_LINE: usize = 128;
+
 /// What is carried from one pass to the next.
 #[derive(Debug)]
 pub(super) struct Pass {
@@ -29,6 +36,9 @@ pub(super) struct Pass {
     late: Vec<InFlight>,
     /// The channel was closed by one message and nobody knows which: one after the other.
     careful: bool,
+    /// So many outboxes filled the last pass, and some more: what is locked and not delivered is work for
+    /// the server and in the way of other lanes.
+    take: i64,
     /// Tells this lane's ids from others made in the same tick.
     node: [u8; 6],
     made: u16,
@@ -80,7 +90,7 @@ impl Pass {
     pub(super) fn new() -> Self {
         let mut node = [0; 6];
         node.copy_from_slice(&Uuid::new_v4().as_bytes()[..6]);
-        Self { late: vec![], careful: false, node, made: 0 }
+        Self { late: vec![], careful: false, take: AT_FIRST, node, made: 0 }
     }
 
     pub(super) async fn run(
@@ -104,7 +114,9 @@ impl Pass {
             Scope::Half(half) => (None, Some(half)),
         };
         let mut open = match half {
-            None => table::lock(&mut tx, &apart, only, settings.most.outboxes).await?,
+            None => {
+                table::lock(&mut tx, &apart, only, self.take.min(settings.most.outboxes)).await?
+            }
             Some(half) if apart.contains(&half.key()) => vec![],
             Some(half) => {
                 let before = (shared.clock)() - super::half::QUIET;
@@ -129,10 +141,13 @@ impl Pass {
         let rows = table::load(&mut tx, &open, half, &settings.most).await?;
         let mut works: BTreeMap<Uuid, Work> = BTreeMap::new();
         let mut counted = Counted::default();
+        self.take = enough(open.len(), &rows);
         let lost = self.deliver(shared, publisher, rows, &mut works, &mut counted, end).await?;
-        shared
-            .journal(|journal| journal.write(true))
-            .map_err(|error| journal_error(shared, &error))?;
+        // Either of the two closes the gap, so neither waits for the other.
+        let written = shared.journal(Journal::write);
+        let written = written.map_err(|error| journal_error(shared, &error))?;
+        let synced =
+            tokio::task::spawn_blocking(move || written.map_or(Ok(()), |file| file.sync_data()));
         let now = (shared.clock)();
         let progress: Vec<Progress> = works
             .iter()
@@ -159,6 +174,8 @@ impl Pass {
             }
         }
         tx.commit().await.map_err(crate::db::Error::from)?;
+        let synced = synced.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        synced.map_err(|error| journal_error(shared, &error))?;
         close_books(shared, &works, &counted, now)?;
         Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner) })
     }
@@ -205,6 +222,16 @@ impl Pass {
                             break;
                         }
                     }
+                    if flying.len().is_multiple_of(IN_LINE)
+                        && let Some(last) = flying.last_mut()
+                    {
+                        // It was sent last, so the others are written before it.
+                        match timeout_at(send_until, last.pending.written()).await {
+                            Ok(Ok(())) => {}
+                            // What became of them is settled below.
+                            Ok(Err(_)) | Err(_) => break,
+                        }
+                    }
                 }
                 Err(Failed::Poison(why)) => {
                     work.failed = Some((sequence, why));
@@ -242,7 +269,7 @@ impl Pass {
             }
         }
         self.late = late;
-        let written = shared.journal(|journal| journal.write(false));
+        let written = shared.journal(Journal::write);
         written.map_err(|error| journal_error(shared, &error))?;
         // Only now, with the confirms noted, may any lane take them again.
         let mine = &self.late;
@@ -250,6 +277,15 @@ impl Pass {
         shared.late(|late| late.retain(|id| !was.contains(id) || waits(id)));
         Ok(())
     }
+}
+
+/// How many outboxes the next pass takes, by what this one found in those it took.
+fn enough(taken: usize, rows: &[Row]) -> i64 {
+    let mut ids: Vec<Uuid> = rows.iter().map(|row| row.outbox).collect();
+    // They come outbox by outbox.
+    ids.dedup();
+    let most = if ids.len() < taken { ids.len() + ids.len() / 4 } else { taken * 2 };
+    i64::try_from(most).unwrap_or(AT_FIRST).max(AT_LEAST)
 }
 
 /// Whether this relay may deliver from a database that is recorded so.
@@ -332,8 +368,8 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
             Failed::Channel(error)
         }
     })?;
-    let pending = publisher.send(&parcel).await.map_err(Failed::Channel)?;
     let mandatory = parcel.mandatory;
+    let pending = publisher.send(parcel);
     Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
 }
 
@@ -363,7 +399,7 @@ impl Round<'_> {
                 Some(answer) => Some(answer),
                 None => {
                     // Before waiting, what is known is made to last.
-                    let written = shared.journal(|journal| journal.write(false));
+                    let written = shared.journal(Journal::write);
                     written.map_err(|error| journal_error(shared, &error))?;
                     let soon = self.until.max(Instant::now() + Duration::from_millis(1));
                     timeout_at(soon, &mut flight.pending).await.ok()

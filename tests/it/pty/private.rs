@@ -18,13 +18,13 @@ use crate::support::postgres::{binaries, demo_options};
 const COLD_START: Duration = Duration::from_mins(5);
 
 /// A private server of this test, which does not outlive it.
-struct Private {
+pub(super) struct Private {
     dir: TempDir,
-    config: Config,
+    pub config: Config,
 }
 
 impl Private {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
         // The server's user must get in.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
@@ -39,7 +39,7 @@ impl Private {
         Self { dir, config }
     }
 
-    async fn state(&self) -> State {
+    pub async fn state(&self) -> State {
         embedded::status(&self.config).await.unwrap().state
     }
 
@@ -53,13 +53,17 @@ impl Private {
 
     /// A console that uses it as its own private database.
     fn console(&self) -> Terminal {
+        self.start().open()
+    }
+
+    /// The same, not yet started.
+    pub fn start(&self) -> Start {
         let path = |path: &PathBuf| path.display().to_string();
         Start::new()
             .env("ORDERSCOPE_DATA_DIR", &path(&self.config.home))
             .env("ORDERSCOPE_CACHE_DIR", &path(&self.config.cache))
             .env("ORDERSCOPE_PG_BIN", &path(self.config.binaries.as_ref().unwrap()))
             .patience(COLD_START)
-            .open()
     }
 }
 

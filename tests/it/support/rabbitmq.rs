@@ -45,6 +45,7 @@ pub struct Broker {
 
 struct Server {
     port: u16,
+    epmd: u16,
     keeper: Mutex<Child>,
 }
 
@@ -99,6 +100,26 @@ impl Broker {
     pub async fn start(&self) {
         self.tell("start");
         self.server.wait().await;
+    }
+
+    /// Raises the alarm for memory, which keeps the broker from taking messages, or ends it.
+    pub fn alarm(&self, on: bool) {
+        assert!(self.exclusive.is_some(), "others use this broker");
+        let Server { port, epmd, .. } = self.server;
+        let limit: &[&str] = if on { &["0.000001"] } else { &["absolute", "2GB"] };
+        let done = Command::new(program().with_file_name("rabbitmqctl"))
+            .env_clear()
+            .env("HOME", std::env::temp_dir())
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .env("LANG", "C.UTF-8")
+            .env("ERL_EPMD_PORT", epmd.to_string())
+            .args(["--erlang-cookie", &format!("tests{port}")])
+            .args(["--node", &format!("orderscope{port}@localhost")])
+            .arg("set_vm_memory_high_watermark")
+            .args(limit)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     fn tell(&self, word: &str) {
@@ -265,7 +286,7 @@ impl Server {
             .unwrap();
         // The keeper removes it.
         let _ = dir.keep();
-        Self { port, keeper: Mutex::new(keeper) }
+        Self { port, epmd, keeper: Mutex::new(keeper) }
     }
 }
 
