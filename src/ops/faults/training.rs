@@ -96,11 +96,11 @@ pub async fn plant(broker: &Broker, messages: &[Planting]) -> Result<(), Error> 
         for message in messages {
             let parcel = parcel(message)?;
             publisher.prepare(&parcel).await?;
-            let sent = async { publisher.send(&parcel).await?.await };
-            match tokio::time::timeout(WAIT, sent).await {
+            let exchange = parcel.exchange.clone();
+            match tokio::time::timeout(WAIT, publisher.send(parcel)).await {
                 Ok(Ok(Confirmed::Routed)) => {}
                 Ok(Ok(Confirmed::Returned)) => {
-                    let why = format!("queue {} took no message", parcel.exchange);
+                    let why = format!("queue {exchange} took no message");
                     return Err(relay::Error::Lost(why).into());
                 }
                 Ok(Err(error)) => return Err(error.into()),
