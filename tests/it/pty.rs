@@ -3,6 +3,7 @@
 mod change;
 mod deeds;
 mod endings;
+mod errands;
 mod private;
 pub mod terminal;
 mod walk;

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::support::rabbitmq::{Broker, Taken};
 
 /// The exchange and the queue of planted messages.
-const EXCHANGE: &str = "Tests:Planted";
-const QUEUE: &str = "planted";
+pub const EXCHANGE: &str = "Tests:Planted";
+pub const QUEUE: &str = "planted";
 
 /// Settings that try again at once and do not wait between passes.
 fn settings(database: &PgConnectOptions, broker: &Broker) -> Settings {
@@ -46,7 +46,7 @@ async fn until_empty(settings: Settings) -> Result<Stats, Error> {
 
 /// So many outboxes with so many messages each, written alternately. Message `i` of outbox `o` has an id
 /// that tells both.
-async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
+pub async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
     let mut conn = PgConnection::connect_with(database).await.unwrap();
     let sql = format!(
         "INSERT INTO public.outbox_state (outbox_id, lock_id, created)
@@ -71,7 +71,7 @@ async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
     conn.close().await.unwrap();
 }
 
-async fn count(database: &PgConnectOptions, sql: &'static str) -> i64 {
+pub async fn count(database: &PgConnectOptions, sql: &'static str) -> i64 {
     let mut conn = PgConnection::connect_with(database).await.unwrap();
     let count = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
     conn.close().await.unwrap();
@@ -83,7 +83,7 @@ fn recorded(stats: &Stats) -> u64 {
     stats.delivered + stats.recovered
 }
 
-const PENDING: &str = "SELECT count(*) FROM public.outbox_message m JOIN public.outbox_state s
+pub const PENDING: &str = "SELECT count(*) FROM public.outbox_message m JOIN public.outbox_state s
     USING (outbox_id) WHERE s.delivered IS NULL
     AND m.sequence_number > coalesce(s.last_sequence_number, 0)";
 
@@ -105,7 +105,7 @@ fn arrived(taken: &[Taken], outboxes: u32, messages: u32) -> usize {
 }
 
 /// Records that the database belongs to its service.
-async fn attach(database: &PgConnectOptions) {
+pub async fn attach(database: &PgConnectOptions) {
     let mut conn = PgConnection::connect_with(database).await.unwrap();
     let mut tx = conn.begin().await.unwrap();
     orderscope::db::ownership::attach(&mut tx, None).await.unwrap();

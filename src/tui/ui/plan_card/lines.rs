@@ -6,7 +6,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{Card, Mark};
+use super::{Card, Kind, Mark};
 use crate::{domain::text, tui::ui::theme::Theme};
 
 /// Columns of the labels.
@@ -43,7 +43,11 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
     if card.checks.is_empty() {
         out.push(Line::styled("  none", theme.muted));
     }
-    out.push(heading(theme, "would write, in one transaction", "", width));
+    let would = match card.kind {
+        Kind::Write => "would write, in one transaction",
+        Kind::Errand => "would do, on record before and after",
+    };
+    out.push(heading(theme, would, "", width));
     let column = card.effects.iter().map(|(table, _)| table.width()).max().unwrap_or(0).min(26);
     for (table, change) in &card.effects {
         let head = format!("  {}  ", text::fit(table, column));
@@ -57,17 +61,23 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
     out
 }
 
-/// The statements in full.
-pub(super) fn sql(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let mut out = vec![heading(theme, "statements, in this order", "s or Esc: the plan", width)];
-    for statement in &card.sql {
-        for (at, line) in statement.lines().enumerate() {
+/// The statements, or the messages, in full.
+pub(super) fn listed(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let (what, none) = match card.kind {
+        Kind::Write => ("statements, in this order", "  none"),
+        Kind::Errand => {
+            ("messages, in this order", "  not known one by one: they go in the order they wait in")
+        }
+    };
+    let mut out = vec![heading(theme, what, "s or Esc: the plan", width)];
+    for one in &card.listed {
+        for (at, line) in one.lines().enumerate() {
             let head = if at == 0 { "  " } else { "    " };
             indented(&mut out, head, theme.text, line, theme.text, width);
         }
     }
-    if card.sql.is_empty() {
-        out.push(Line::styled("  none", theme.muted));
+    if card.listed.is_empty() {
+        out.push(Line::styled(none, theme.muted));
     }
     out
 }
