@@ -50,7 +50,7 @@ pub(super) async fn run(args: &Drain, global: &Global, settings: &Settings) -> O
             return Ok(exit::NOTHING);
         }
         let reason = args.run.reason.as_deref().unwrap_or_default();
-        let work = drain::carry_out(&tools, work, &plan, reason);
+        let work = Box::pin(drain::carry_out(&tools, work, &plan, reason));
         told(&running::driven(&tools, progress, work).await??, form)
     })
     .await

@@ -211,7 +211,7 @@ async fn carry_out(
         }
         agreed(&chosen, run, session, writer)?;
         let reason = run.reason.as_deref().unwrap_or_default();
-        let work = errand::errors::carry_out(&tools, &source, &chosen, reason);
+        let work = Box::pin(errand::errors::carry_out(&tools, &source, &chosen, reason));
         let ended = running::driven(&tools, progress, work).await??;
         told_end(&ended, deed, form)
     })

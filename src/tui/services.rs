@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     app::{Ended, Msg},
@@ -58,12 +59,19 @@ pub struct Services {
     watch: Watch,
     /// The broker, or why none is asked.
     means: Result<Means, String>,
-    /// Held while an errand runs; what stops it.
+    /// Held while an errand runs.
     errand: tokio::sync::Mutex<()>,
-    halting: Mutex<CancellationToken>,
+    halting: Mutex<Halting>,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
+}
+
+/// Which errand runs and what stops it; which one was told to stop, perhaps before it began.
+#[derive(Debug, Default)]
+struct Halting {
+    running: Option<(Uuid, CancellationToken)>,
+    told: Option<Uuid>,
 }
 
 #[derive(Debug)]
@@ -243,13 +251,25 @@ impl Services {
         let _busy = self.errand.lock().await;
         let (means, writer) = (self.means()?, self.writer().await?);
         let stop = stop.child_token();
-        self.halting.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&stop);
-        errand::run(&tools(&writer, progress, stop), means, plan).await
+        {
+            let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
+            if halting.told == Some(plan.id) {
+                stop.cancel();
+            }
+            halting.running = Some((plan.id, stop.clone()));
+        }
+        Box::pin(errand::run(&tools(&writer, progress, stop), means, plan)).await
     }
 
-    /// Stops the errand that runs, after what is under way.
-    pub fn halt(&self) {
-        self.halting.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+    /// Stops the errand with this plan, after what is under way.
+    pub fn halt(&self, id: Uuid) {
+        let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
+        halting.told = Some(id);
+        if let Some((running, stop)) = &halting.running
+            && *running == id
+        {
+            stop.cancel();
+        }
     }
 
     /// Records that personal data is looked at, and why; tells where the record is.

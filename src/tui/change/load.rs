@@ -68,8 +68,8 @@ pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
             };
             Msg::Ended(plan.id, ended)
         }
-        Request::Halt => {
-            cx.services.halt();
+        Request::Halt { id } => {
+            cx.services.halt(id);
             Msg::Halted
         }
     }

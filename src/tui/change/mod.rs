@@ -190,8 +190,10 @@ pub enum Request {
     Work {
         plan: Arc<errand::Plan>,
     },
-    /// Stop what runs of them.
-    Halt,
+    /// Stop the one with this plan.
+    Halt {
+        id: Uuid,
+    },
 }
 
 impl State {
@@ -235,7 +237,7 @@ impl State {
             ],
             Stage::Plan(_) if working::shown(self).is_some() => &[
                 ("Esc", "stop"),
-                ("q", "leave the card"),
+                ("q", "leave it running"),
                 ("y", "copy command"),
                 ("↑ ↓", "scroll"),
             ],

@@ -49,9 +49,10 @@ pub fn view(
         Stage::Form(sheet) => typing(sheet, shared, theme, frame, area),
         Stage::Plan(proposal) => match &proposal.plan.value {
             Some(made) => {
-                let told = working::shown(state).map(|under| working::foot(under, made));
+                let under = working::shown(state);
+                let told = under.map(|under| (working::foot(under, made), under));
                 let running = match &told {
-                    Some(told) => Some(Footing::Working(told)),
+                    Some((told, under)) => Some(Footing::Working(told, &under.progress.hindered)),
                     None => state.running.as_ref().map(|_| Footing::Running),
                 };
                 plan_view(made, proposal, running, shared, theme, frame, area, pane, &mut hits);
@@ -204,8 +205,7 @@ fn ended(made: &Made, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area:
     let room = usize::from(area.width.min(LESS).saturating_sub(4));
     let mut lines = vec![];
     let mut say = |told: &str, style: Style| {
-        let parts = words::wrapped(told, room, usize::MAX);
-        lines.extend(parts.into_iter().map(|part| Line::styled(part, style)));
+        lines.push(Line::styled(crate::domain::text::clean(told).into_owned(), style));
     };
     let mut partly = false;
     match outcome {
@@ -237,7 +237,12 @@ fn ended(made: &Made, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area:
         (Made::Errand(plan), _) => plan.sheet.undo,
     };
     say(&format!("undo     {undo}"), theme.text);
-    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).max(SHORT);
+    // Broken between words a line may take one row more than it has columns for.
+    let rows = lines.iter().map(|line| match line.width() {
+        width if width <= room => 1,
+        width => width.div_ceil(room.max(1)) + 1,
+    });
+    let height = u16::try_from(rows.sum::<usize>() + 2).unwrap_or(u16::MAX).max(SHORT);
     let area = area.centered(Max(LESS), Max(height.min(area.height)));
     frame.render_widget(Clear, area);
     let state = if partly { "ENDED" } else { "DONE" };
@@ -245,5 +250,5 @@ fn ended(made: &Made, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area:
     let inner = pane(frame, area, theme, &title, "", true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
-    frame.render_widget(Paragraph::new(lines), inner);
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }

@@ -62,10 +62,11 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Effects {
 }
 
 fn halt(state: &mut State) -> Effects {
-    if let Some(under) = state.running.as_mut().and_then(|running| running.under.as_mut()) {
+    let Some(running) = &mut state.running else { return vec![] };
+    if let Some(under) = &mut running.under {
         under.stopping = true;
     }
-    vec![Effect::Run(Lane::Every, Request::Halt)]
+    vec![Effect::Run(Lane::Every, Request::Halt { id: running.id })]
 }
 
 /// Back to the card of what still runs; whether there is one.
@@ -113,7 +114,7 @@ pub(super) fn foot(under: &Under, made: &Made) -> String {
         Made::Write(_) => "step",
     };
     if under.stopping {
-        return format!("{far}   stopping after this {what}   Esc leaves the card");
+        return format!("{far}  stopping after this {what}  Esc leaves the card");
     }
-    format!("{far}   Esc stops after this {what}   q leaves the card, it runs on")
+    format!("{far}  Esc stops after this {what}  q leaves it running")
 }

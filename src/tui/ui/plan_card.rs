@@ -109,8 +109,8 @@ pub enum Footing<'a> {
     Ready,
     /// It is being run.
     Running,
-    /// It is being run, how far it is and what can be done about it.
-    Working(&'a str),
+    /// It is being run: how far it is and what can be done about it; what stands in its way.
+    Working(&'a str, &'a [String]),
     /// It cannot be run, and what to do instead.
     Not(&'a str),
     /// It was tried and did not come about; the whole reason stands above the foot.
@@ -204,11 +204,14 @@ pub fn view(
     } else {
         lines::plan(card, theme, room)
     };
-    let failed = match footing {
-        Footing::Failed(why) => lines::wrap(why, room),
-        _ => vec![],
+    let (above, style) = match footing {
+        Footing::Failed(why) => (lines::wrap(why, room), theme.danger),
+        Footing::Working(_, hindered) => {
+            (hindered.iter().flat_map(|why| lines::wrap(why, room)).collect(), theme.warn)
+        }
+        _ => (vec![], theme.text),
     };
-    let below = u16::try_from(failed.len()).unwrap_or(0).min(area.height / 3);
+    let below = u16::try_from(above.len()).unwrap_or(0).min(area.height / 3);
     let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4 + below);
     let area = area.centered(
         ratatui::layout::Constraint::Max(WIDEST),
@@ -216,15 +219,15 @@ pub fn view(
     );
     frame.render_widget(ratatui::widgets::Clear, area);
     let title = format!("PLAN  {}", text::clean(&card.title));
-    let note = if matches!(footing, Footing::Working(_)) { "" } else { "(nothing has run)" };
+    let note = if matches!(footing, Footing::Working(..)) { "" } else { "(nothing has run)" };
     let inner = pane(frame, area, theme, &title, note, true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
     let [body, rule, why, foot] =
         inner.layout(&Layout::vertical([Fill(1), Length(1), Length(below), Length(1)]));
-    for (row, line) in (0..why.height).zip(failed) {
+    for (row, line) in (0..why.height).zip(above) {
         let place = Rect { y: why.y + row, height: 1, ..why };
-        clipped(frame, place, Line::styled(line, theme.danger));
+        clipped(frame, place, Line::styled(line, style));
     }
     let end = lines.len().saturating_sub(usize::from(body.height));
     let first = state.offset.min(end);
@@ -270,7 +273,7 @@ fn foot_line(
         clipped(frame, area, Line::styled(keys, theme.muted));
         return;
     }
-    if let Footing::Working(told) = footing {
+    if let Footing::Working(told, _) = footing {
         clipped(frame, area, Line::styled(text::clean(told).into_owned(), theme.warn));
         return;
     }

@@ -15,7 +15,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use self::{drain::Waiting, errors::Errors, words::named};
+pub use self::{
+    drain::Waiting,
+    errors::{Chosen, Errors},
+    words::named,
+};
 use super::{
     Clock,
     relay::{self, Scope},
@@ -25,6 +29,7 @@ use crate::{
     ops::{
         faults::{self, Source},
         plan::{self, Check, Verdict, Writer},
+        policy::Policy,
         running,
     },
 };
@@ -147,6 +152,24 @@ pub enum Work {
 }
 
 impl Plan {
+    /// Of messages that were chosen.
+    #[must_use]
+    pub fn of_errors(errors: &Errors, chosen: Chosen, reason: &str, policy: &Policy) -> Self {
+        let sheet = words::errors(errors, &chosen, reason, policy);
+        Self::new(errors.deed.intent(), reason, sheet, Work::Errors(chosen.work))
+    }
+
+    /// Of what waits.
+    #[must_use]
+    pub fn of_drain(waiting: Waiting, reason: &str, policy: &Policy) -> Self {
+        let sheet = words::drain(&waiting, reason, policy);
+        Self::new(drain::INTENT, reason, sheet, Work::Drain(waiting))
+    }
+
+    fn new(intent: &'static str, reason: &str, sheet: Sheet, work: Work) -> Self {
+        Self { id: Uuid::now_v7(), intent, reason: reason.to_owned(), sheet, work }
+    }
+
     /// Whether a check forbids running it.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
@@ -218,21 +241,18 @@ pub async fn plan(
     errand: &Errand,
     reason: &str,
 ) -> Result<Plan, Error> {
-    let intent = errand.intent();
-    running::permitted(tools.writer, intent)?;
+    running::permitted(tools.writer, errand.intent())?;
     let policy = tools.writer.policy();
-    let (sheet, work) = match errand {
+    Ok(match errand {
         Errand::Errors(errors) => {
             let chosen = errors::look(tools, &means.source, errors).await?;
-            (words::errors(errors, &chosen, reason, policy), Work::Errors(chosen.work))
+            Plan::of_errors(errors, chosen, reason, policy)
         }
         Errand::Drain(scope) => {
             let settings = means.relay(tools.writer, *scope)?;
-            let waiting = drain::look(tools, &settings).await?;
-            (words::drain(&waiting, reason, policy), Work::Drain(waiting))
+            Plan::of_drain(drain::look(tools, &settings).await?, reason, policy)
         }
-    };
-    Ok(Plan { id: Uuid::now_v7(), intent, reason: reason.to_owned(), sheet, work })
+    })
 }
 
 /// Does what was planned.

@@ -5,17 +5,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
-    errors::{Chosen, RATE},
+    errors::RATE,
     words::{delivered, drain, errors, replayed},
     *,
 };
 use crate::{
     db::relay::Half,
     domain::fault::{Fault, Key, Raw, Verdict as Judged},
-    ops::{
-        faults::{Choice, Deed, Outcome, Pick, Work},
-        policy::Policy,
-    },
+    ops::faults::{Choice, Deed, Outcome, Pick, Work},
     workers::relay::{HeldOutbox, Stats},
 };
 

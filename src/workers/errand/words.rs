@@ -1,6 +1,6 @@
 //! What is said of errands: before they run, on the command line, and at their end.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{cmp::Reverse, collections::BTreeMap, fmt::Write};
 
 use super::{
     Ended, Errand, Errors, Recorded, Sheet, Waiting, drain,
@@ -157,7 +157,7 @@ fn reasons<'a>(left: impl IntoIterator<Item = &'a (Key, String)>) -> impl Iterat
         *whys.entry(why).or_default() += 1;
     }
     let mut whys: Vec<_> = whys.into_iter().map(|(why, count)| (count, why.to_owned())).collect();
-    whys.sort_by(|a, b| b.0.cmp(&a.0));
+    whys.sort_by_key(|(count, _)| Reverse(*count));
     whys.into_iter().map(|(count, why)| format!("{}: {why}", counted(count, "message")))
 }
 

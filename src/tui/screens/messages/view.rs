@@ -93,6 +93,8 @@ const LEGEND: &[(&str, &str)] = &[
     ("age", "since the application published it (sent_time), which says nothing of delivery"),
     ("next", "at the head of the oldest outbox: the one that a worker takes first"),
     ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
+    ("done, wait", "failed messages by what the inbox says: x discards what is done, replays what waits"),
+    ("unkn, dupl", "may have been done: x replays them one by one only, with more to type"),
     ("corr", "end of the correlation id, else of the conversation id"),
     ("in, out", "messages a minute, from stored looks or our own; the tables hold no history"),
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),

@@ -43,12 +43,13 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
     if card.checks.is_empty() {
         out.push(Line::styled("  none", theme.muted));
     }
-    let would = match card.kind {
-        Kind::Write => "would write, in one transaction",
-        Kind::Errand => "would do, on record before and after",
+    // Tables have short names, queues seldom.
+    let (would, widest) = match card.kind {
+        Kind::Write => ("would write, in one transaction", 26),
+        Kind::Errand => ("would do, on record before and after", 34),
     };
     out.push(heading(theme, would, "", width));
-    let column = card.effects.iter().map(|(table, _)| table.width()).max().unwrap_or(0).min(26);
+    let column = card.effects.iter().map(|(table, _)| table.width()).max().unwrap_or(0).min(widest);
     for (table, change) in &card.effects {
         let head = format!("  {}  ", text::fit(table, column));
         indented(&mut out, &head, theme.accent, change, plain, width);

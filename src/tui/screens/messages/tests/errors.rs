@@ -89,7 +89,7 @@ fn asking(width: u16, height: u16) -> (Desk, Ticket) {
     (desk, ticket.unwrap())
 }
 
-fn desk(width: u16, height: u16) -> Desk {
+pub(super) fn desk(width: u16, height: u16) -> Desk {
     let (mut desk, ticket) = asking(width, height);
     send(&mut desk, Msg::Failed(ticket, Ok(Arc::new(listing()))));
     desk
