@@ -66,7 +66,7 @@ pub fn real() -> Vec<Planted> {
 }
 
 /// So many messages that no consumer of `busy` took: they wait, whatever the inbox says.
-fn skipped(count: u32) -> Vec<Planted> {
+pub fn skipped(count: u32) -> Vec<Planted> {
     (0..count)
         .map(|number| Planted {
             queue: "busy_skipped".to_owned(),

@@ -17,7 +17,7 @@ const QUEUE: &str = "basket-checkout-failed";
 
 /// A console at one list of messages, unlocked.
 fn unlocked(database: &PgConnectOptions, broker: &Broker, list: &str) -> Terminal {
-    let queues = format!("[errors]\nqueues = [\"{QUEUE}_error\"]\n");
+    let queues = format!("[errors]\nqueues = [\"{QUEUE}_error\", \"busy_skipped\"]\n");
     let start = Start::new().on(database).config(&queues).env("ORDERSCOPE_AMQP_URL", &broker.url());
     let start = start.arg("--operator").arg("mai").arg("open");
     let mut terminal = start.arg(&format!("ops://database/messages?{list}")).open();
@@ -76,6 +76,48 @@ async fn a_group_is_replayed_through_the_card() {
     let (intents, reason) = recorded(&database);
     assert_eq!(intents, ["ReplayErrors", "ReplayErrors"], "what was meant, and what it came to");
     assert_eq!(reason, "INC-7 the basket is back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_is_stopped_by_a_key_or_by_leaving_and_nothing_is_lost() {
+    const MANY: u32 = 40;
+    let broker = rabbitmq::broker().await;
+    aside::plant(&broker, &aside::skipped(MANY), &["busy"]).await;
+    let database = aside::attached("2-delivered").await;
+    let mut terminal = unlocked(&database, &broker, "errors");
+    terminal.shows("40: not done");
+    // One a second: far from done when it is stopped.
+    let begin = |terminal: &mut Terminal| {
+        terminal.send("xg");
+        terminal.shows("Replay group");
+        terminal.send("\x151\r");
+        terminal.send("INC-8\r");
+        terminal.shows("type REPLAY to run");
+        terminal.send("REPLAY\r");
+        terminal.shows("running … 1 of ");
+    };
+    begin(&mut terminal);
+    terminal.send("\x1b");
+    terminal.shows("stopped: ");
+    terminal.shows("not tried: stopped by the operator");
+    let back = broker.depth("busy").await;
+    assert!((1..MANY).contains(&back), "{back}");
+    assert_eq!(back + broker.depth("busy_skipped").await, MANY);
+    terminal.send("\x1b");
+    terminal.drops("ENDED");
+    terminal.shows(&format!("{}: not done", MANY - back));
+
+    begin(&mut terminal);
+    terminal.send("q");
+    terminal.shows("it runs on");
+    terminal.send("q");
+    terminal.shows("is still running; once more leaves all the same");
+    terminal.send("q");
+    terminal.ends_clean(0);
+    let more = broker.depth("busy").await;
+    assert!((back + 1..MANY).contains(&more), "{more}");
+    assert_eq!(more + broker.depth("busy_skipped").await, MANY);
+    assert_eq!(recorded(&database).0, ["ReplayErrors"; 4], "both ends are on record too");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

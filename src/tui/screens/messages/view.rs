@@ -9,7 +9,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, State, chart, detail, diagnosis, list};
+use super::{Msg, Pane, State, Sub, chart, detail, diagnosis, list};
 use crate::tui::{
     shared::Shared,
     ui::{hits::Hits, legend, pane::clipped, theme::Theme},
@@ -43,7 +43,7 @@ pub fn view(
         narrow(state, shared, theme, frame, area, &mut hits);
     }
     if state.explaining {
-        legend::view(theme, frame, area, LEGEND);
+        legend::view(theme, frame, area, if state.sub == Sub::Errors { FAILED } else { LEGEND });
     }
     hits
 }
@@ -93,8 +93,6 @@ const LEGEND: &[(&str, &str)] = &[
     ("age", "since the application published it (sent_time), which says nothing of delivery"),
     ("next", "at the head of the oldest outbox: the one that a worker takes first"),
     ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
-    ("done, wait", "failed messages by what the inbox says: x discards what is done, replays what waits"),
-    ("unkn, dupl", "may have been done: x replays them one by one only, with more to type"),
     ("corr", "end of the correlation id, else of the conversation id"),
     ("in, out", "messages a minute, from stored looks or our own; the tables hold no history"),
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
@@ -102,4 +100,16 @@ const LEGEND: &[(&str, &str)] = &[
     ("again", "received again, nothing changed; with ? it may have produced several messages instead"),
     ("lag", "from received to delivered"),
     ("~ and +", "estimated, and at least"),
+];
+
+/// The same of the error queues.
+const FAILED: &[(&str, &str)] = &[
+    ("count", "messages that failed alike; newest: when the last of them did"),
+    ("done", "its consumers have done it: nothing is lost with it"),
+    ("wait", "not done: a replay does its work for the first time"),
+    ("unkn", "it may be done: a replay may do its work again"),
+    ("dupl", "most likely the second of two deliveries: the first may have done it"),
+    ("replay", "x: to the queue it came from; of many only what waits"),
+    ("discard", "x: out of its queue, a copy kept first; of many only what is done"),
+    ("again", "unkn and dupl are replayed one by one only, with more to type"),
 ];
