@@ -21,8 +21,10 @@ pub(super) type Effects = Vec<Effect<Request>>;
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    if matches!(msg, Msg::Menu(_) | Msg::Deeds(..)) && working::back(state) {
+        return vec![];
+    }
     match msg {
-        Msg::Menu(_) | Msg::Deeds(..) if working::back(state) => vec![],
         Msg::Menu(subject) => {
             let mut cursor = super::Cursor::default();
             let menu = Menu { subject, matter: None, cursor };
