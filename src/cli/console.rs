@@ -1,6 +1,11 @@
 //! Opening the full-screen console.
 
-use super::{Failure, Outcome, args::Global, errors, given, relay::Background};
+use super::{
+    Failure, Outcome,
+    args::Global,
+    errors, given,
+    relay::{self, Background},
+};
 use crate::{
     config::{Settings, Target, choose},
     ops::operator::Operator,
@@ -13,6 +18,7 @@ use crate::{
         term::caps::{Caps, Env},
         ui::{action::Keys, theme::Theme},
     },
+    workers::{self, errand::Means},
 };
 
 /// Runs the console, at a link if one is given.
@@ -78,10 +84,10 @@ fn options(
     let limits = super::open::limits(settings);
     let watch = super::open::watch(settings);
     // The console lives without a broker; where one is needed, it says why there is none.
-    let source = errors::source(None, settings).map_err(|failure| failure.message);
+    let means = means(settings).map_err(|failure| failure.message);
     let target = context.target.clone();
     let options = Options {
-        services: Services::new(context, limits, operator, policy.clone(), (watch, source)),
+        services: Services::new(context, limits, operator, policy.clone(), (watch, means)),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
         mouse: settings.file.mouse.unwrap_or(true),
@@ -91,4 +97,16 @@ fn options(
         route,
     };
     Ok((options, target))
+}
+
+/// The broker, and how a relay works with it on whatever database is opened.
+fn means(settings: &Settings) -> Result<Means, Failure> {
+    let source = errors::source(None, settings)?;
+    let (broker, settings) = (source.broker.clone(), settings.clone());
+    Ok(Means::new(source, move |options, place| {
+        let made = relay::settings(&settings, options, broker.clone());
+        let made = made.map_err(|failure| failure.message)?;
+        let (limits, journal) = (super::open::limits(&settings), relay::journal(place));
+        Ok(workers::relay::Settings { limits, journal: Some(journal), ..made })
+    }))
 }

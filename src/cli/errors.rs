@@ -1,10 +1,9 @@
 //! `orderscope errors …`
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
 use chrono::{TimeDelta, Utc};
-use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,15 +17,12 @@ use crate::{
     config::{self, Settings},
     domain::report::{Form, print_json},
     ops::{
-        faults::{
-            self, Choice, Deed, Knowledge, Listing, Pick, Scope, Source, TableKeep, Work, choose,
-            report,
-        },
+        faults::{self, Choice, Deed, Listing, Pick, Scope, Source, choose, report},
         plan::Writer,
-        running as record,
     },
     relay::{Broker, Limits, Management},
     session::Session,
+    workers::errand::{self, Errors as Work, Recorded},
 };
 
 /// So many messages are named in a plan.
@@ -57,6 +53,20 @@ impl From<faults::Error> for Failure {
     }
 }
 
+impl From<errand::Error> for Failure {
+    fn from(error: errand::Error) -> Self {
+        use errand::Error as E;
+        match error {
+            E::Write(error) => error.into(),
+            E::Errors(error) => error.into(),
+            E::Relay(error) => error.into(),
+            E::Database(error) => error.into(),
+            E::Blocked(_) => Self { message: error.to_string(), code: exit::REFUSED },
+            E::Means(message) => Self::usage(message),
+        }
+    }
+}
+
 pub(super) async fn run(verb: Errors, global: &Global, settings: &Settings) -> Outcome {
     match verb {
         Errors::List { scope, output } => {
@@ -76,12 +86,13 @@ pub(super) async fn run(verb: Errors, global: &Global, settings: &Settings) -> O
         Errors::Show { key, stack, scope } => show(key, stack, &scope, global, settings).await,
         Errors::Replay { pick, work, run_again, scope } => {
             let pick = picked(pick, run_again);
-            let pause = Duration::from_secs(1) / u32::from(work.rate);
-            carry_out(Deed::Replay, &pick, &work, pause, &scope, global, settings).await
+            let errors = Work { deed: Deed::Replay, pick, rate: work.rate };
+            carry_out(&errors, &work, &scope, global, settings).await
         }
         Errors::Discard { pick, work, scope } => {
             let pick = picked(pick, true);
-            carry_out(Deed::Discard, &pick, &work, Duration::ZERO, &scope, global, settings).await
+            let errors = Work { deed: Deed::Discard, pick, rate: work.rate };
+            carry_out(&errors, &work, &scope, global, settings).await
         }
     }
 }
@@ -179,29 +190,30 @@ async fn show(
 }
 
 async fn carry_out(
-    deed: Deed,
-    pick: &Pick,
+    errors: &Work,
     work: &ErrorWork,
-    pause: Duration,
     given: &ErrorScope,
     global: &Global,
     settings: &Settings,
 ) -> Outcome {
-    if matches!(pick, Pick::Keys { keys, .. } if keys.is_empty()) {
+    if matches!(&errors.pick, Pick::Keys { keys, .. } if keys.is_empty()) {
         return Err(Failure::usage("name messages by their keys, or give --group or --all"));
     }
     let (broker, scope) = scoped(given, settings)?;
-    let run = &work.run;
+    let source = Source { broker, scope };
+    let (run, deed) = (&work.run, errors.deed);
     running::with(run, global, settings, deed.intent(), async |session, writer| {
-        let listing = list(&broker, session, &scope).await?;
-        let choice = choose(&listing.found, pick, deed)?;
+        let (tools, progress) = running::tools(writer);
+        let chosen = errand::errors::look(&tools, &source, errors).await?.work;
         let form = Form::from(work.output.output);
-        if run.dry_run || choice.chosen.is_empty() {
-            return preview(&choice, deed, form);
+        if run.dry_run || chosen.choice.chosen.is_empty() {
+            return preview(&chosen.choice, deed, form);
         }
-        agreed(&choice, deed, run, session, writer)?;
-        let work = Work { deed, choice, pause, limits: scope.limits };
-        act(&work, run, &broker, &scope, (session, writer), form).await
+        agreed(&chosen, run, session, writer)?;
+        let reason = run.reason.as_deref().unwrap_or_default();
+        let work = Box::pin(errand::errors::carry_out(&tools, &source, &chosen, reason));
+        let ended = running::driven(&tools, progress, work).await??;
+        told_end(&ended, deed, form)
     })
     .await
 }
@@ -219,13 +231,12 @@ fn preview(choice: &Choice, deed: Deed, form: Form) -> Outcome {
 
 /// Shows the plan and asks. What may do work again is never done for `--yes` alone.
 fn agreed(
-    choice: &Choice,
-    deed: Deed,
+    work: &faults::Work,
     run: &RunArgs,
     session: &Session,
     writer: &Writer,
 ) -> Result<(), Failure> {
-    let again = deed == Deed::Replay && choice.chosen.iter().any(|one| one.verdict.may_repeat());
+    let (deed, choice) = (work.deed, &work.choice);
     let count = choice.chosen.len();
     if !run.yes && run.confirm.is_none() {
         let title = format!("{deed} {count} messages of error queues");
@@ -243,7 +254,7 @@ fn agreed(
         if !choice.left.is_empty() {
             lines.push((String::new(), format!("{} are left where they are", choice.left.len())));
         }
-        lines.push(("undo      ".to_owned(), undo(deed).to_owned()));
+        lines.push(("undo      ".to_owned(), errand::errors::undo(deed).to_owned()));
         let lines: Vec<_> =
             lines.iter().map(|(label, text)| (label.as_str(), text.clone())).collect();
         let head = Head { title: &title, command: deed.intent(), reason: run.reason.as_deref() };
@@ -251,81 +262,24 @@ fn agreed(
         write!(std::io::stderr().lock(), "{sheet}")?;
     }
     let mut policy = writer.policy().clone();
-    policy.typed |= again;
+    policy.typed |= errand::errors::may_repeat(work);
     let said = Said { yes: run.yes, confirm: run.confirm.as_deref() };
     ask::confirmed(said, &policy, deed.word())
 }
 
-const fn undo(deed: Deed) -> &'static str {
-    match deed {
-        Deed::Replay => {
-            "none: its consumer takes it; what fails again comes back to the error queue"
-        }
-        Deed::Discard => "copies are in orderscope.kept_messages",
-    }
-}
-
-async fn act(
-    work: &Work,
-    run: &RunArgs,
-    broker: &Broker,
-    scope: &Scope,
-    (session, writer): (&Session, &Writer),
-    form: Form,
-) -> Outcome {
-    let deed = work.deed;
-    let targets = work.choice.chosen.iter().filter_map(|chosen| chosen.message);
-    let targets = targets.map(|id| id.to_string()).collect();
-    let meant = work.choice.chosen.iter().map(|chosen| {
-        json!({
-            "key": chosen.key.as_str(),
-            "queue": chosen.queue,
-            "home": chosen.home,
-            "message": chosen.message,
-            "verdict": chosen.verdict.to_string(),
-            "why": chosen.why,
-        })
-    });
-    let meant = meant.collect();
-    let reason = run.reason.as_deref().unwrap_or_default();
-    let record = record::begin(writer, deed.intent(), targets, reason, &meant, Utc::now()).await?;
-    let mut keep = TableKeep::new(writer, record.id);
-    let stop = CancellationToken::new();
-    let judge = async |fault: &crate::domain::fault::Fault| {
-        let (now, faults) = (Utc::now(), std::slice::from_ref(fault));
-        let never = CancellationToken::new();
-        let asked = session.db.read("errors", &never, async |conn| {
-            faults::knowledge(conn, &session.layout, faults, scope, now).await
-        });
-        let known = asked.await.unwrap_or_else(|_| Knowledge::unread(scope));
-        known.judge(fault, now)
-    };
-    let mut working = std::pin::pin!(faults::run(broker, work, &mut keep, judge, &stop));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let ended = loop {
-        tokio::select! {
-            ended = &mut working => break ended,
-            _ = interrupt.recv() => stop.cancel(),
-            _ = terminate.recv() => stop.cancel(),
-        }
-    };
-    let became = match &ended {
-        Ok(outcome) => report::outcome_value(outcome),
-        Err(error) => json!({ "stopped": error.to_string() }),
-    };
-    let recorded = record.end(&became, Utc::now()).await;
-    let outcome = ended?;
-    report::outcome(&outcome, deed).print(form, &mut std::io::stdout().lock())?;
+/// Prints what was done, and yields the exit code.
+fn told_end(ended: &Recorded<faults::Outcome>, deed: Deed, form: Form) -> Outcome {
+    let outcome = &ended.outcome;
+    report::outcome(outcome, deed).print(form, &mut std::io::stdout().lock())?;
     let mut err = std::io::stderr().lock();
     if let Some(why) = &outcome.stopped {
         writeln!(err, "stopped: {}", crate::domain::text::clean(why))?;
     }
-    if let Err(error) = recorded {
+    if let Some(error) = &ended.unrecorded {
         writeln!(err, "what became of it is not on record: {error}")?;
     }
     let (count, past) = (outcome.done.len(), deed.past());
-    writeln!(err, "{count} {past}; audit {}, operation {}", record.audit, record.id)?;
+    writeln!(err, "{count} {past}; audit {}, operation {}", ended.audit, ended.id)?;
     let partly = outcome.stopped.is_some() || !outcome.left.is_empty();
     Ok(if partly { exit::PARTIAL } else { exit::FOUND })
 }

@@ -1,4 +1,12 @@
-//! What every verb does that writes: reason, policy, database.
+//! What every verb does that writes: reason, policy, database; and seeing an errand through.
+
+use std::{io::Write, pin::pin, sync::Arc};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
@@ -13,6 +21,7 @@ use crate::{
         running,
     },
     session::{self, Session},
+    workers::errand::{Progress, Tools},
 };
 
 /// Opens the database for work with the broker of that name, sees it through, and leaves everything in order.
@@ -57,4 +66,38 @@ pub(super) async fn opened(
     .await;
     session.close().await;
     outcome
+}
+
+/// What an errand works with, and where it tells how far it is.
+pub(super) fn tools(writer: &Writer) -> (Tools<'_>, watch::Receiver<Progress>) {
+    let (progress, seen) = watch::channel(Progress::default());
+    let stop = CancellationToken::new();
+    (Tools { writer, clock: Arc::new(chrono::Utc::now), stop, progress }, seen)
+}
+
+/// Runs an errand, telling what hinders it; a signal stops it after what is under way.
+pub(super) async fn driven<T>(
+    tools: &Tools<'_>,
+    mut progress: watch::Receiver<Progress>,
+    work: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut told: Vec<String> = vec![];
+    loop {
+        tokio::select! {
+            ended = &mut work => return Ok(ended),
+            _ = interrupt.recv() => tools.stop.cancel(),
+            _ = terminate.recv() => tools.stop.cancel(),
+            Ok(()) = progress.changed() => {
+                let lines = progress.borrow_and_update().hindered.clone();
+                for line in lines.iter().filter(|line| !told.contains(line)) {
+                    // Nobody may be listening any more; the work goes on.
+                    let _ = writeln!(std::io::stderr(), "{}", crate::domain::text::clean(line));
+                }
+                told = lines;
+            }
+        }
+    }
 }

@@ -1,11 +1,17 @@
 //! What requests need from outside: the database, once it is open, and a few files.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     app::{Ended, Msg},
@@ -31,8 +37,15 @@ use crate::{
         policy::Policy,
     },
     session::{self, Session},
-    workers::{anchors, sampler::Sampler},
+    workers::{
+        anchors,
+        errand::{self, Errand, Means, Progress, Tools},
+        sampler::Sampler,
+    },
 };
+
+/// How long the console waits at its end for what an errand is doing.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// Shared by all requests of one console.
 #[derive(Debug)]
@@ -45,10 +58,20 @@ pub struct Services {
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
-    source: Result<Source, String>,
+    means: Result<Means, String>,
+    /// Held while an errand runs.
+    errand: tokio::sync::Mutex<()>,
+    halting: Mutex<Halting>,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
+}
+
+/// Which errand runs and what stops it; which one was told to stop, perhaps before it began.
+#[derive(Debug, Default)]
+struct Halting {
+    running: Option<(Uuid, CancellationToken)>,
+    told: Option<Uuid>,
 }
 
 #[derive(Debug)]
@@ -63,18 +86,19 @@ struct Opened {
 }
 
 impl Services {
-    /// Nothing is opened before the first request. `source`: the broker, or why there is none.
+    /// Nothing is opened before the first request. `means`: the broker, or why there is none.
     #[must_use]
     pub fn new(
         context: Context,
         limits: Limits,
         operator: Operator,
         policy: Policy,
-        (watch, source): (Watch, Result<Source, String>),
+        (watch, means): (Watch, Result<Means, String>),
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
-        Self { context, limits, operator, policy, watch, source, exports, open }
+        let (errand, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
+        Self { context, limits, operator, policy, watch, means, errand, halting, exports, open }
     }
 
     /// Opens the database, telling what takes time.
@@ -124,14 +148,18 @@ impl Services {
         stop: &CancellationToken,
         work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
     ) -> Result<T, db::Error> {
-        let mut open = self.open.subscribe();
-        let opened = tokio::select! {
-            opened = open.wait_for(Option::is_some) => opened.ok().and_then(|open| open.clone()),
-            () = stop.cancelled() => None,
-        };
-        let Some(opened) = opened else { return Err(db::Error::Cancelled) };
+        let opened = self.ready(stop).await.ok_or(db::Error::Cancelled)?;
         let layout = Arc::clone(&opened.layout);
         opened.db.read(who, stop, async |conn| work(conn, &layout).await).await
+    }
+
+    /// Waits until the database is open; none where nobody waits any more.
+    async fn ready(&self, stop: &CancellationToken) -> Option<Arc<Opened>> {
+        let mut open = self.open.subscribe();
+        tokio::select! {
+            opened = open.wait_for(Option::is_some) => opened.ok().and_then(|open| open.clone()),
+            () = stop.cancelled() => None,
+        }
     }
 
     /// What lies in the broker's error queues, judged by the inbox. Everything is given back to its queue.
@@ -139,8 +167,8 @@ impl Services {
     /// # Errors
     /// When no broker is configured, it does not answer, or the answer is no longer wanted.
     pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
-        let Source { broker, scope } = self.source.as_ref().map_err(Clone::clone)?;
-        let opened = self.opened().ok_or("not connected to the database yet")?;
+        let Source { broker, scope } = &self.means.as_ref().map_err(Clone::clone)?.source;
+        let opened = self.ready(stop).await.ok_or("stopped before the database was open")?;
         let now = chrono::Utc::now();
         let looking = faults::list(broker, &opened.db, &opened.layout, scope, now, stop);
         looking.await.map_err(|error| error.to_string())
@@ -148,8 +176,10 @@ impl Services {
 
     /// What the broker adds to a diagnosis; nothing where none is configured.
     pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> Told {
-        match &self.source {
-            Ok(source) => broker::ask(source, halves, self.watch.thresholds.held, now).await,
+        match &self.means {
+            Ok(Means { source, .. }) => {
+                broker::ask(source, halves, self.watch.thresholds.held, now).await
+            }
             Err(_) => Told::default(),
         }
     }
@@ -186,6 +216,60 @@ impl Services {
         let opened = self.opened().ok_or(plan::Error::Locked)?;
         let writer = opened.writer.lock().await.clone();
         writer.ok_or(plan::Error::Locked)
+    }
+
+    fn means(&self) -> Result<&Means, errand::Error> {
+        self.means.as_ref().map_err(|why| errand::Error::Means(why.clone()))
+    }
+
+    /// What an errand would do.
+    ///
+    /// # Errors
+    /// When the console is locked, and as [`errand::plan`].
+    pub async fn look(
+        &self,
+        errand: &Errand,
+        reason: &str,
+        stop: &CancellationToken,
+    ) -> Result<errand::Plan, errand::Error> {
+        let (means, writer) = (self.means()?, self.writer().await?);
+        let (progress, _) = watch::channel(Progress::default());
+        let tools = tools(&writer, progress, stop.clone());
+        errand::plan(&tools, means, errand, reason).await
+    }
+
+    /// Runs one to its end, or until it or everything is stopped.
+    ///
+    /// # Errors
+    /// When the console is locked, and as [`errand::run`].
+    pub async fn work(
+        &self,
+        plan: &errand::Plan,
+        progress: watch::Sender<Progress>,
+        stop: &CancellationToken,
+    ) -> Result<errand::Ended, errand::Error> {
+        let _busy = self.errand.lock().await;
+        let (means, writer) = (self.means()?, self.writer().await?);
+        let stop = stop.child_token();
+        {
+            let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
+            if halting.told == Some(plan.id) {
+                stop.cancel();
+            }
+            halting.running = Some((plan.id, stop.clone()));
+        }
+        Box::pin(errand::run(&tools(&writer, progress, stop), means, plan)).await
+    }
+
+    /// Stops the errand with this plan, after what is under way.
+    pub fn halt(&self, id: Uuid) {
+        let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
+        halting.told = Some(id);
+        if let Some((running, stop)) = &halting.running
+            && *running == id
+        {
+            stop.cancel();
+        }
     }
 
     /// Records that personal data is looked at, and why; tells where the record is.
@@ -274,8 +358,9 @@ impl Services {
         written.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Leaves the database.
+    /// Leaves the database; an errand, which was told to stop, may finish its message and record its end.
     pub(super) async fn close(&self) {
+        let _ = tokio::time::timeout(ENDING, self.errand.lock()).await;
         self.lock().await;
         if let Some(opened) = self.opened()
             && let Some(session) = opened.session.lock().await.take()
@@ -302,9 +387,14 @@ impl Services {
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
             operator: format!("{}@{}", self.operator.name, self.operator.host),
+            no_broker: self.means.as_ref().err().cloned(),
             barred: (!layout.has_console_schema()).then_some(
                 "there is no schema orderscope to record in: run `orderscope attach` first",
             ),
         }
     }
+}
+
+fn tools(writer: &Writer, progress: watch::Sender<Progress>, stop: CancellationToken) -> Tools<'_> {
+    Tools { writer, clock: Arc::new(Utc::now), stop, progress }
 }

@@ -7,7 +7,15 @@ use std::{
 };
 
 use crate::{
-    domain::{deed::Texts, id::OutboxId, order::Order, outbox::Delivery, zone::Zone},
+    db::relay::Half,
+    domain::{
+        deed::Texts,
+        fault::{Fingerprint, Key},
+        id::OutboxId,
+        order::Order,
+        outbox::Delivery,
+        zone::Zone,
+    },
     ops::policy::Policy,
 };
 use chrono::{DateTime, Utc};
@@ -41,6 +49,8 @@ pub struct Place {
     pub operator: String,
     /// Why nothing can be written here at all, and what would change that.
     pub barred: Option<&'static str>,
+    /// Why there is no broker to work with.
+    pub no_broker: Option<String>,
 }
 
 /// Something switched on for a while, and why.
@@ -88,7 +98,37 @@ pub enum Act {
     RemoveFailed,
 }
 
-/// The message or the copy that someone looks at, as deeds need to know it.
+/// Which list of messages someone looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum List {
+    #[default]
+    Outboxes,
+    Inbox,
+    Errors,
+    Kept,
+}
+
+/// What lies in the error queues, as errands need to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults {
+    /// The message that someone looks at.
+    pub message: Option<Key>,
+    /// Its group, or the one that someone looks at.
+    pub group: Option<(Fingerprint, Safe)>,
+    /// In all queues.
+    pub all: Safe,
+}
+
+/// So many may be taken in bulk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Safe {
+    /// They wait: a replay does their work for the first time.
+    pub replay: usize,
+    /// They are done: nothing is lost with them.
+    pub discard: usize,
+}
+
+/// The message or the copy that someone looks at, as deeds and errands need to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Matter {
     /// Of a message in the outbox.
@@ -100,6 +140,11 @@ pub struct Matter {
     /// The number of a copy, and when it was put back.
     pub copy: Option<i64>,
     pub returned: Option<DateTime<Utc>>,
+    pub list: List,
+    /// The error queues, once they were looked into.
+    pub faults: Option<Box<Faults>>,
+    /// The inbox row, and whether it is half-done.
+    pub received: Option<(Half, bool)>,
 }
 
 /// The connection's state.

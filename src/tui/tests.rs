@@ -74,6 +74,7 @@ pub fn place() -> Place {
         attached: false,
         operator: "mai@desk-4".to_owned(),
         barred: None,
+        no_broker: None,
     }
 }
 
@@ -96,6 +97,7 @@ pub fn attached() -> Place {
         attached: true,
         operator: "mai@desk-4".to_owned(),
         barred: Some("there is no schema orderscope to record in: run `orderscope attach` first"),
+        no_broker: None,
     }
 }
 

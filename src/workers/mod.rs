@@ -2,6 +2,7 @@
 
 pub mod anchors;
 pub mod consumer;
+pub mod errand;
 pub mod relay;
 pub mod sampler;
 

@@ -39,14 +39,14 @@ const BOTH: [&str; 4] =
     ["--queue", "basket-checkout-complete_error", "--queue", "basket-checkout-failed_error"];
 
 /// What lies in a queue.
-struct Planted {
+pub struct Planted {
     queue: String,
-    id: String,
+    pub id: String,
     headers: Vec<(String, AMQPValue)>,
-    body: String,
+    pub body: String,
 }
 
-fn real() -> Vec<Planted> {
+pub fn real() -> Vec<Planted> {
     REAL.lines()
         .map(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -66,7 +66,7 @@ fn real() -> Vec<Planted> {
 }
 
 /// So many messages that no consumer of `busy` took: they wait, whatever the inbox says.
-fn skipped(count: u32) -> Vec<Planted> {
+pub fn skipped(count: u32) -> Vec<Planted> {
     (0..count)
         .map(|number| Planted {
             queue: "busy_skipped".to_owned(),
@@ -78,7 +78,7 @@ fn skipped(count: u32) -> Vec<Planted> {
         .collect()
 }
 
-async fn plant(broker: &Broker, messages: &[Planted], homes: &[&str]) {
+pub async fn plant(broker: &Broker, messages: &[Planted], homes: &[&str]) {
     let (connection, channel) = broker.channel().await;
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     let queues: BTreeSet<_> = messages.iter().map(|message| message.queue.as_str()).collect();
@@ -155,7 +155,7 @@ async fn copies(database: &PgConnectOptions) -> Vec<Value> {
 }
 
 /// A stage of one's own, recorded as its service's.
-async fn attached(stage: &'static str) -> PgConnectOptions {
+pub async fn attached(stage: &'static str) -> PgConnectOptions {
     let options = fixture::own(pg18(), Schema::Document, stage).await;
     let mut conn = PgConnection::connect_with(&options).await.unwrap();
     let mut tx = conn.begin().await.unwrap();
@@ -425,7 +425,7 @@ async fn what_cannot_be_copied_is_not_taken() {
     plant(&broker, &skipped(5), &["busy"]).await;
     let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
     let work = everything(&to, Deed::Discard).await;
-    let judge = async |_: &Fault| waiting();
+    let judge = |_: &Fault| waiting();
     let stop = CancellationToken::new();
     let outcome = faults::run(&to, &work, &mut Full(2), judge, &stop).await.unwrap();
     assert_eq!((outcome.done.len(), outcome.left.len()), (2, 3));
@@ -447,7 +447,7 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
     walk.settle(walk.next().await.unwrap().unwrap()).await.unwrap();
     walk.close().await.unwrap();
     aside.close().await;
-    let judge = async |fault: &Fault| {
+    let judge = |fault: &Fault| {
         if fault.key == first {
             return Judgement { verdict: Verdict::Done, why: Why::NoConsumer };
         }
@@ -459,7 +459,7 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
     assert_eq!(outcome.gone, [work.choice.chosen[1].key.clone()]);
     assert_eq!((outcome.done.len(), outcome.stopped), (2, None));
     stop.cancel();
-    let outcome = faults::run(&to, &work, &mut keep, async |_: &Fault| waiting(), &stop);
+    let outcome = faults::run(&to, &work, &mut keep, |_: &Fault| waiting(), &stop);
     assert_eq!(outcome.await.unwrap().stopped.as_deref(), Some("stopped by the operator"));
     assert_eq!((broker.depth("busy_skipped").await, broker.depth("busy").await), (1, 2));
 }

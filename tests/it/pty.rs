@@ -4,6 +4,7 @@ mod background;
 mod change;
 mod deeds;
 mod endings;
+mod errands;
 mod private;
 pub mod terminal;
 mod walk;

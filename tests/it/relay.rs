@@ -106,7 +106,7 @@ pub fn arrived(taken: &[Taken], outboxes: u32, messages: u32) -> usize {
 }
 
 /// Records that the database belongs to its service.
-async fn attach(database: &PgConnectOptions) {
+pub async fn attach(database: &PgConnectOptions) {
     let mut conn = PgConnection::connect_with(database).await.unwrap();
     let mut tx = conn.begin().await.unwrap();
     orderscope::db::ownership::attach(&mut tx, None).await.unwrap();

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{OutputArg, RunArgs};
+use crate::workers::errand::errors::RATE;
 
 /// How the relay runs.
 #[derive(Debug, Clone, Args)]
@@ -141,7 +142,7 @@ pub struct ErrorWork {
     #[command(flatten)]
     pub run: RunArgs,
     /// Replay at most this many messages a second (1 to 1000)
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, default_value_t = RATE, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub rate: u16,
     #[command(flatten)]
     pub output: OutputArg,

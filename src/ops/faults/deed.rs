@@ -34,6 +34,18 @@ pub struct Outcome {
     pub stopped: Option<String>,
 }
 
+/// Who is asked about a message just before it is taken.
+pub trait Judge {
+    /// What is thought of it now.
+    fn judge(&mut self, fault: &Fault) -> impl Future<Output = Judgement> + Send;
+}
+
+impl<F: FnMut(&Fault) -> Judgement + Send> Judge for F {
+    async fn judge(&mut self, fault: &Fault) -> Judgement {
+        self(fault)
+    }
+}
+
 /// How one message ended.
 enum Step {
     Done,
@@ -50,7 +62,7 @@ pub async fn run<K: Keep>(
     broker: &Broker,
     work: &Work,
     keep: &mut K,
-    mut judge: impl AsyncFnMut(&Fault) -> Judgement,
+    mut judge: impl Judge,
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome { left: work.choice.left.clone(), ..Outcome::default() };
@@ -127,7 +139,7 @@ async fn through<K: Keep>(
     chosen: &mut Vec<&Chosen>,
     outcome: &mut Outcome,
     keep: &mut K,
-    judge: &mut impl AsyncFnMut(&Fault) -> Judgement,
+    judge: &mut impl Judge,
     stop: &CancellationToken,
 ) -> Option<String> {
     // They were all among the first when they were chosen, and what comes later comes behind them.
@@ -148,7 +160,7 @@ async fn through<K: Keep>(
             continue;
         };
         let meant = chosen[place];
-        let judgement = judge(&fault).await;
+        let judgement = judge.judge(&fault).await;
         let step = if judgement.verdict == meant.verdict {
             one(walk, taken, work.deed, meant, judgement, keep).await
         } else {

@@ -10,7 +10,7 @@ pub mod training;
 
 use chrono::TimeDelta;
 
-pub use deed::{Outcome, Work, run};
+pub use deed::{Judge, Outcome, Work, run};
 pub use keep::{Copy, Keep, TableKeep};
 pub use look::{Found, Knowledge, Listing, Looked, knowledge, list};
 pub use pick::{Choice, Chosen, Deed, Pick, choose};

@@ -128,8 +128,8 @@ fn screen(app: &mut App, msg: screens::Msg) -> Vec<Effect<Request>> {
 }
 
 fn change(app: &mut App, msg: change::Msg) -> Vec<Effect<Request>> {
-    // What is on screen may show the order that was changed.
-    let refresh = matches!(msg, change::Msg::Ran(_, Ok(_)));
+    // What is on screen may show the order that was changed. An errand that broke off has done a part.
+    let refresh = matches!(msg, change::Msg::Ran(_, Ok(_)) | change::Msg::Ended(..));
     let effects = change::update(&mut app.change, msg, &app.shared);
     let mut out = settle(app, effects, Request::Change);
     if app.change.running().is_none() {

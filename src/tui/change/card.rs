@@ -2,14 +2,14 @@
 
 use uuid::Uuid;
 
-use super::{Draft, Proposal};
+use super::{Asked, Made, Proposal};
 use crate::{
     domain::{
         decide::Command,
         id::BuyerId,
         mask::{MASK, mask_json},
     },
-    ops::plan::{Intent, Plan, Verdict},
+    ops::plan::{Check, Intent, Plan, Verdict},
     tui::{
         shared::Shared,
         ui::plan_card::{Card, Mark},
@@ -18,8 +18,7 @@ use crate::{
 };
 
 /// What stands on the card.
-pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
-    let masked = |text: &str| if shared.masked { covered(text) } else { text.to_owned() };
+pub(super) fn card(made: &Made, proposal: &Proposal, shared: &Shared) -> Card {
     let place = shared.place();
     let target = place.map_or_else(String::new, |place| {
         format!("[{}] {}@{}", place.context.to_uppercase(), place.database, place.host)
@@ -27,25 +26,42 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
     let now = shared.now;
     let left = shared.unlocked.as_ref().map(|timed| timed.clock(now.instant));
     let checked = proposal.plan.seen_at.map(|at| words::since(at, shared)).unwrap_or_default();
-    let mark = |verdict| match verdict {
-        Verdict::Ok => Mark::Ok,
-        Verdict::Warn => Mark::Warn,
-        Verdict::Blocking => Mark::Block,
-        Verdict::Unknown => Mark::Unknown,
-    };
-    let twin = match hidden(&proposal.draft, shared) {
-        Some(id) => format!("orderscope buyer address {id} …   (masked: R shows it)"),
-        None => plan.twin.clone(),
-    };
-    Card {
-        title: plan.title.clone(),
-        command: plan.request.intent.name().to_owned(),
-        reason: plan.request.why().map(ToOwned::to_owned),
+    let card = Card {
+        kind: made.kind(),
+        title: made.title().to_owned(),
         target,
         you: place.map_or_else(String::new, |place| format!("{} ({})", place.operator, place.role)),
         lock_left: left.unwrap_or_default(),
         checked: format!("{checked} ago"),
-        checks: plan.checks.iter().map(|check| (mark(check.verdict), check.text.clone())).collect(),
+        twin: made.twin().to_owned(),
+        word: made.phrase(&shared.policy),
+        ..Card::default()
+    };
+    match made {
+        Made::Write(plan) => write(plan, proposal, shared, card),
+        Made::Errand(plan) => Card {
+            command: plan.intent.to_owned(),
+            reason: Some(plan.reason.clone()),
+            checks: plan.sheet.checks.iter().map(mark).collect(),
+            effects: plan.sheet.effects.clone(),
+            undo: plan.sheet.undo.to_owned(),
+            listed: plan.sheet.listed.clone(),
+            ..card
+        },
+    }
+}
+
+/// What only a write has.
+fn write(plan: &Plan, proposal: &Proposal, shared: &Shared, card: Card) -> Card {
+    let masked = |text: &str| if shared.masked { covered(text) } else { text.to_owned() };
+    let twin = match hidden(&proposal.asked, shared) {
+        Some(id) => format!("orderscope buyer address {id} …   (masked: R shows it)"),
+        None => plan.twin.clone(),
+    };
+    Card {
+        command: plan.request.intent.name().to_owned(),
+        reason: plan.request.why().map(ToOwned::to_owned),
+        checks: plan.checks.iter().map(mark).collect(),
         effects: plan
             .effects
             .iter()
@@ -53,14 +69,25 @@ pub(super) fn card(plan: &Plan, proposal: &Proposal, shared: &Shared) -> Card {
             .collect(),
         undo: plan.undo.clone(),
         twin,
-        word: shared.policy.phrase(&plan.word),
-        sql: plan.statements.iter().map(|statement| masked(statement)).collect(),
+        listed: plan.statements.iter().map(|statement| masked(statement)).collect(),
+        ..card
     }
+}
+
+fn mark(check: &Check) -> (Mark, String) {
+    let mark = match check.verdict {
+        Verdict::Ok => Mark::Ok,
+        Verdict::Warn => Mark::Warn,
+        Verdict::Blocking => Mark::Block,
+        Verdict::Unknown => Mark::Unknown,
+    };
+    (mark, check.text.clone())
 }
 
 /// The buyer whose old address a command holds, where that may not be seen. What someone just typed they may
 /// see; what was taken from the database not.
-pub(super) fn hidden(draft: &Draft, shared: &Shared) -> Option<BuyerId> {
+pub(super) fn hidden(asked: &Asked, shared: &Shared) -> Option<BuyerId> {
+    let Asked::Write(draft) = asked else { return None };
     match &draft.intent {
         Intent::Command(Command::UpdateBuyerAddress { id, .. })
             if draft.reverses && shared.masked =>

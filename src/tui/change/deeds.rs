@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Kind, menu::Item};
+use super::{Kind, errands, menu::Item};
 use crate::{
     domain::{
         deed::{Deed, Name, Part as Text, Refusal, Repair, Source},
@@ -13,7 +13,7 @@ use crate::{
         outbox::Delivery,
     },
     tui::{
-        shared::{Act, Matter, Shared},
+        shared::{Act, List, Matter, Shared},
         ui::form::{Form, Part, Place, Problem},
     },
 };
@@ -30,13 +30,15 @@ const ITEMS: [(Act, char, &str); 9] = [
     (Act::RemoveFailed, 'f', "remove failed inbox rows"),
 ];
 
-/// Every deed; those that do not fit what is on screen say why.
+/// Every deed, but none on what lies with the broker, and the errands; those that do not fit what is on screen
+/// say why.
 pub(super) fn items(matter: &Matter, shared: &Shared) -> Vec<Item> {
     let item = |(act, key, title)| {
         let refused = refusal(act, matter, shared);
         Item { kind: Kind::Deed(act), key, title, refused }
     };
-    ITEMS.into_iter().map(item).collect()
+    let deeds = ITEMS.into_iter().filter(|_| matter.list != List::Errors).map(item);
+    deeds.chain(errands::items(matter, shared)).collect()
 }
 
 /// Why not, and the rule's name.
@@ -79,6 +81,7 @@ pub(super) fn refusal(
 /// What it is about, for frames.
 pub(super) fn title(matter: &Matter) -> String {
     match (matter.sequence, matter.copy) {
+        _ if matter.list == List::Errors => "error queues".to_owned(),
         (Some(sequence), _) => format!("message {}", thousands(sequence)),
         (None, Some(copy)) => format!("copy {}", thousands(copy)),
         (None, None) => "messages".to_owned(),

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Draft, Kind, Sheet, deeds, rules};
+use super::{Asked, Draft, Kind, Sheet, deeds, errands, rules};
 use crate::{
     domain::{
         decide::{Address, Command},
@@ -47,6 +47,7 @@ impl Sheet {
                 Part::single("note", "note", "may be empty; up to 500 characters"),
             ],
             Kind::Deed(act) => deeds::parts(act),
+            Kind::Errand(task) => errands::parts(task),
         };
         let mut sheet = Self {
             kind,
@@ -76,6 +77,7 @@ impl Sheet {
             Kind::NewOrder => "New order".to_owned(),
             Kind::NewBuyer => "New buyer".to_owned(),
             Kind::Deed(act) => deeds::heading(act, &self.matter),
+            Kind::Errand(task) => errands::heading(task, &self.matter),
         }
     }
 
@@ -95,13 +97,16 @@ impl Sheet {
             Kind::NewOrder => "A blank line ends the list. Lines never change after placing.",
             Kind::NewBuyer => "A buyer is never deleted, only anonymised.",
             Kind::Deed(act) => deeds::words(act, shared.masked),
+            Kind::Errand(task) => errands::words(task),
         }
     }
 
     /// Puts in what is known and may be seen: the buyer of the chosen order, the address of today.
     fn fill(&mut self, shared: &Shared) {
-        if let Kind::Deed(act) = self.kind {
-            deeds::fill(act, &self.matter, &mut self.form, shared);
+        match self.kind {
+            Kind::Deed(act) => deeds::fill(act, &self.matter, &mut self.form, shared),
+            Kind::Errand(_) => errands::fill(&mut self.form),
+            _ => {}
         }
         let Some(order) = self.subject.as_ref().map(|subject| &subject.order) else { return };
         let buyer = order.buyer.clone().unwrap_or_default();
@@ -137,14 +142,20 @@ impl Sheet {
     }
 
     /// Checks everything typed by the rules, and sums up the lines. Yields the command when all is well.
-    pub(super) fn check(&mut self) -> Option<Draft> {
+    pub(super) fn check(&mut self) -> Option<Asked> {
         let mut wrong = vec![];
         let form = &self.form;
         let order = self.subject.as_ref().map(|subject| subject.order.id);
         let buyer = self.subject.as_ref().and_then(|subject| subject.order.buyer_id);
         let mut total = None;
         let mut deed = None;
+        let mut errand = None;
         let command = match self.kind {
+            Kind::Errand(task) => {
+                errand = errands::errand(task, &self.matter, form, &mut wrong);
+                rules::reason(form, &mut wrong);
+                None
+            }
             Kind::Deed(act) => {
                 deed = deeds::deed(act, &self.matter, form, self.opened, &mut wrong);
                 None
@@ -174,7 +185,8 @@ impl Sheet {
                 buyer.map(|buyer| Command::CreateOrder { id, buyer, note, lines })
             }
         };
-        if !matches!(self.kind, Kind::Cancel | Kind::NewOrder | Kind::NewBuyer) {
+        let own = matches!(self.kind, Kind::Cancel | Kind::Errand(_));
+        if !own && !matches!(self.kind, Kind::NewOrder | Kind::NewBuyer) {
             rules::for_audit(form, &mut wrong);
         }
         let reason = Some(form.text("reason").trim().to_owned()).filter(|text| !text.is_empty());
@@ -183,9 +195,14 @@ impl Sheet {
             self.form.tell("total", total);
         }
         self.form.complain(wrong);
-        let intent = command.map(Intent::Command).or_else(|| deed.map(Intent::Messages));
-        let intent = intent.filter(|_| fine)?;
-        Some(Draft { intent, reason, reverses: false })
+        if !fine {
+            return None;
+        }
+        if let Some(errand) = errand {
+            return Some(Asked::Errand(errand, reason?));
+        }
+        let intent = command.map(Intent::Command).or_else(|| deed.map(Intent::Messages))?;
+        Some(Asked::Write(Draft { intent, reason, reverses: false }))
     }
 }
 

@@ -1,8 +1,9 @@
 //! What changing asks of the database.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use chrono::Utc;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Draft, Msg, Request};
@@ -17,13 +18,14 @@ use crate::{
         plan::{self, Intent},
     },
     tui::runtime::Cx,
+    workers::errand::Progress,
 };
 
 /// Between two keystrokes of someone who types quickly.
 const TYPING_PAUSE: Duration = Duration::from_millis(60);
 
-/// Carries out a request; errors are part of the answer.
-pub async fn load(request: Request, cx: Cx) -> Msg {
+/// Carries out a request; errors are part of the answer. `tell` is told what happens on the way.
+pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
     match request {
         Request::Buyers { ticket, text } => {
             cx.pause(TYPING_PAUSE).await;
@@ -47,6 +49,28 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 Err(error) => Err(error),
             };
             Msg::Ran(plan.request.id, done)
+        }
+        Request::Look { ticket, errand, reason } => {
+            let looked = cx.services.look(&errand, &reason, &cx.stop).await;
+            Msg::Looked(ticket, looked.map(Arc::new))
+        }
+        Request::Work { plan } => {
+            let (progress, mut seen) = watch::channel(Progress::default());
+            let mut work = pin!(cx.services.work(&plan, progress, &cx.stop));
+            let ended = loop {
+                tokio::select! {
+                    ended = &mut work => break ended,
+                    Ok(()) = seen.changed() => {
+                        let progress = seen.borrow_and_update().clone();
+                        tell(Msg::Went(plan.id, progress));
+                    }
+                }
+            };
+            Msg::Ended(plan.id, ended)
+        }
+        Request::Halt { id } => {
+            cx.services.halt(id);
+            Msg::Halted
         }
     }
 }

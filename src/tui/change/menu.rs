@@ -67,7 +67,9 @@ fn refusal(
             let refusal = Refusal::UnknownBuyer(BuyerId(Uuid::nil()));
             return Some(("the buyer of this order is not known".to_owned(), refusal.rule()));
         }
-        Kind::Address | Kind::NewOrder | Kind::NewBuyer | Kind::Deed(_) => return None,
+        Kind::Address | Kind::NewOrder | Kind::NewBuyer | Kind::Deed(_) | Kind::Errand(_) => {
+            return None;
+        }
     };
     let facts = Facts { order: Some(&subject.order), buyer: None, now: shared.now.utc };
     let refusal = decide(&facts, &command).err()?;

@@ -3,14 +3,17 @@
 
 mod card;
 mod deeds;
+mod errands;
 mod forms;
 mod load;
+mod made;
 mod menu;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod update;
 mod view;
+mod working;
 
 use std::sync::Arc;
 
@@ -18,7 +21,16 @@ use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
-pub use self::{load::load, update::update, view::view};
+pub use self::{
+    errands::{Task, Which},
+    load::load,
+    update::update,
+    view::view,
+};
+use self::{
+    made::{Asked, Made, Outcome, Trouble},
+    working::Under,
+};
 use super::{
     effect::Lane,
     shared::{Act, Matter, Subject},
@@ -35,6 +47,7 @@ use crate::{
         buyers::Found,
         plan::{Done, Error, Intent, Plan},
     },
+    workers::errand::{self, Ended, Errand, Progress},
 };
 
 const BUYERS: Lane = Lane::Latest("change.buyers");
@@ -51,6 +64,7 @@ pub enum Kind {
     NewOrder,
     NewBuyer,
     Deed(Act),
+    Errand(Task),
 }
 
 /// Everything known about changes of this console.
@@ -61,6 +75,8 @@ pub struct State {
     running: Option<Running>,
     /// What can be taken back, newest last: what it was called, and how.
     reversible: Vec<(String, Intent)>,
+    /// The card of an errand that runs, while it is not looked at.
+    aside: Option<Box<Proposal>>,
 }
 
 /// What is on screen of it.
@@ -96,13 +112,13 @@ struct Sheet {
 /// A plan being made, looked at, and perhaps run.
 #[derive(Debug)]
 struct Proposal {
-    draft: Draft,
+    asked: Asked,
     /// The form it came from, to go back to.
     sheet: Option<Box<Sheet>>,
-    plan: Remote<Arc<Plan>, Error>,
+    plan: Remote<Made, Trouble>,
     card: plan_card::State,
     /// What came of running it.
-    ended: Option<Result<Done, Error>>,
+    ended: Option<Result<Outcome, Trouble>>,
 }
 
 /// What is to be planned. Ids of new things are all zeros until it is.
@@ -120,6 +136,8 @@ struct Running {
     title: String,
     /// It takes back the newest reversible operation.
     reverses: bool,
+    /// An errand takes a while, and can be stopped.
+    under: Option<Under>,
 }
 
 /// What can happen.
@@ -138,6 +156,13 @@ pub enum Msg {
     Buyers(Ticket, Result<Vec<Found>, db::Error>),
     Planned(Ticket, Result<Arc<Plan>, Error>),
     Ran(Uuid, Result<Done, Error>),
+    /// What an errand would do.
+    Looked(Ticket, Result<Arc<errand::Plan>, errand::Error>),
+    /// How far it is.
+    Went(Uuid, Progress),
+    Ended(Uuid, Result<Ended, errand::Error>),
+    /// It was told to stop.
+    Halted,
 }
 
 /// What can be asked for.
@@ -154,6 +179,20 @@ pub enum Request {
     /// Never cancelled by going elsewhere.
     Run {
         plan: Arc<Plan>,
+    },
+    /// Plan an errand.
+    Look {
+        ticket: Ticket,
+        errand: Errand,
+        reason: String,
+    },
+    /// Run it: to its end, or until it is stopped.
+    Work {
+        plan: Arc<errand::Plan>,
+    },
+    /// Stop the one with this plan.
+    Halt {
+        id: Uuid,
     },
 }
 
@@ -196,12 +235,25 @@ impl State {
                 ("Shift+Tab", "field before"),
                 ("Esc", "give up"),
             ],
+            Stage::Plan(_) if working::shown(self).is_some() => &[
+                ("Esc", "stop"),
+                ("q", "leave it running"),
+                ("y", "copy command"),
+                ("↑ ↓", "scroll"),
+            ],
             Stage::Plan(proposal) => match (&proposal.ended, &proposal.plan.value) {
-                (Some(Ok(_)), Some(plan)) if update::order(plan).is_some() => {
+                (Some(Ok(_)), Some(made)) if update::order(made).is_some() => {
                     &[("Enter", "open its timeline"), ("Esc", "close")]
                 }
                 (Some(Ok(_)), _) => &[("Esc", "close")],
                 (_, None) => &[("p", "plan again"), ("Esc", "back")],
+                (_, Some(Made::Errand(_))) => &[
+                    ("y", "copy command"),
+                    ("s", "messages"),
+                    ("p", "plan again"),
+                    ("↑ ↓", "scroll"),
+                    ("Esc", "back"),
+                ],
                 (_, Some(_)) => &[
                     ("y", "copy command"),
                     ("s", "SQL"),

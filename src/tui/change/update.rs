@@ -1,16 +1,14 @@
 //! How changing answers messages. No IO and no clock.
 
-use std::sync::Arc;
-
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use uuid::Uuid;
 
 use super::{
-    BUYERS, Draft, Kind, Menu, Msg, PLAN, Proposal, Request, Running, Sheet, Stage, State, Ticket,
-    card, menu,
+    Asked, BUYERS, Draft, Kind, Made, Menu, Msg, Outcome, PLAN, Proposal, Request, Running, Sheet,
+    Stage, State, Ticket, Trouble, card, menu, working,
 };
 use crate::{
-    ops::plan::{Done, Error, Intent, Plan},
+    ops::plan::{Done, Error, Intent},
     tui::{
         effect::{Effect, Lane},
         route::Route,
@@ -19,10 +17,13 @@ use crate::{
     },
 };
 
-type Effects = Vec<Effect<Request>>;
+pub(super) type Effects = Vec<Effect<Request>>;
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    if matches!(msg, Msg::Menu(_) | Msg::Deeds(..)) && working::back(state) {
+        return vec![];
+    }
     match msg {
         Msg::Menu(subject) => {
             let mut cursor = super::Cursor::default();
@@ -59,8 +60,19 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             }
             vec![]
         }
-        Msg::Planned(ticket, result) => planned(state, ticket, result, shared),
+        Msg::Planned(ticket, result) => {
+            planned(state, ticket, result.map(Made::Write).map_err(Trouble::Write), shared)
+        }
+        Msg::Looked(ticket, result) => {
+            planned(state, ticket, result.map(Made::Errand).map_err(Trouble::Errand), shared)
+        }
         Msg::Ran(id, result) => ran(state, id, result),
+        Msg::Went(id, progress) => {
+            working::went(state, id, progress);
+            vec![]
+        }
+        Msg::Ended(id, result) => working::ended(state, id, result),
+        Msg::Halted => vec![],
     }
 }
 
@@ -156,11 +168,11 @@ fn form_answer(state: &mut State, answer: Answer, shared: &Shared) -> Effects {
             if name == "buyer" { search(sheet, shared) } else { vec![] }
         }
         Answer::Done => {
-            let draft = sheet.check();
+            let asked = sheet.check();
             let complete = sheet.form.is_complete();
-            let Some(draft) = draft.filter(|_| complete) else { return vec![] };
+            let Some(asked) = asked.filter(|_| complete) else { return vec![] };
             let Stage::Form(sheet) = std::mem::take(&mut state.stage) else { return vec![] };
-            propose(state, draft, Some(sheet), shared)
+            propose(state, asked, Some(sheet), shared)
         }
         Answer::Moved | Answer::Ignored => vec![],
     }
@@ -183,9 +195,9 @@ fn search(sheet: &mut Sheet, shared: &Shared) -> Effects {
 }
 
 /// Asks for a plan and shows its card.
-fn propose(state: &mut State, draft: Draft, sheet: Option<Box<Sheet>>, shared: &Shared) -> Effects {
+fn propose(state: &mut State, asked: Asked, sheet: Option<Box<Sheet>>, shared: &Shared) -> Effects {
     let mut proposal = Proposal {
-        draft,
+        asked,
         sheet,
         plan: Remote::default(),
         card: plan_card::State::default(),
@@ -202,19 +214,23 @@ fn ask(proposal: &mut Proposal, shared: &Shared) -> Effect<Request> {
     proposal.ended = None;
     proposal.card = plan_card::State::default();
     let ticket = proposal.plan.begin(shared.now.instant);
-    Effect::Run(PLAN, Request::Plan { ticket, draft: proposal.draft.clone() })
+    let request = match proposal.asked.clone() {
+        Asked::Write(draft) => Request::Plan { ticket, draft },
+        Asked::Errand(errand, reason) => Request::Look { ticket, errand, reason },
+    };
+    Effect::Run(PLAN, request)
 }
 
 fn undo(state: &mut State, shared: &Shared) -> Effects {
     let Some((title, intent)) = state.reversible.last().cloned() else { return vec![] };
     let draft = Draft { intent, reason: Some(format!("takes back: {title}")), reverses: true };
-    propose(state, draft, None, shared)
+    propose(state, Asked::Write(draft), None, shared)
 }
 
 fn planned(
     state: &mut State,
     ticket: Ticket,
-    result: Result<Arc<Plan>, Error>,
+    result: Result<Made, Trouble>,
     shared: &Shared,
 ) -> Effects {
     if let Stage::Plan(proposal) = &mut state.stage {
@@ -224,6 +240,9 @@ fn planned(
 }
 
 fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
+    if working::shown(state).is_some() {
+        return working::key(state, key);
+    }
     let is_running = state.running.is_some();
     let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
     let runnable = proposal
@@ -235,7 +254,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
             open && !plan.is_blocked() && shared.writable().is_ok()
         })
         .cloned();
-    let word = runnable.as_ref().map(|plan| shared.policy.phrase(&plan.word));
+    let word = runnable.as_ref().map(|made| made.phrase(&shared.policy));
     let answer = proposal.card.key(key, word.as_deref());
     match answer {
         plan_card::Answer::Left => left(state),
@@ -244,13 +263,10 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
             None => vec![],
         },
         plan_card::Answer::Copy => match &proposal.plan.value {
-            Some(_) if card::hidden(&proposal.draft, shared).is_some() => {
+            Some(_) if card::hidden(&proposal.asked, shared).is_some() => {
                 vec![Effect::Warn("the command holds personal data: R reveals it".to_owned())]
             }
-            Some(plan) => {
-                vec![Effect::Copy { text: plan.twin.clone(), what: "command".to_owned() }]
-            }
-            None => vec![],
+            _ => copied(proposal).into_iter().collect(),
         },
         // The same operation again, by its id: it is not run twice.
         plan_card::Answer::Other('p') if is_unresolved(proposal) => {
@@ -264,7 +280,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         }
         plan_card::Answer::Other('w') if shared.writable().is_err() => vec![Effect::Unlock],
         plan_card::Answer::Stays if key.code == KeyCode::Enter && succeeded(proposal) => {
-            let found = proposal.plan.value.as_ref().and_then(|plan| order(plan));
+            let found = proposal.plan.value.as_ref().and_then(order);
             state.stage = Stage::Closed;
             let at = |order| Effect::Open(Route::Timeline { order, at: None, diff: None });
             found.map(at).into_iter().collect()
@@ -273,12 +289,18 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     }
 }
 
+/// The command line that does the same.
+pub(super) fn copied(proposal: &Proposal) -> Option<Effect<Request>> {
+    let text = proposal.plan.value.as_ref()?.twin().to_owned();
+    Some(Effect::Copy { text, what: "command".to_owned() })
+}
+
 fn warn(why: &str) -> Effect<Request> {
     Effect::Warn(why.to_owned())
 }
 
 const fn is_unresolved(proposal: &Proposal) -> bool {
-    matches!(proposal.ended, Some(Err(Error::Unresolved { .. })))
+    matches!(proposal.ended, Some(Err(Trouble::Write(Error::Unresolved { .. }))))
 }
 
 const fn succeeded(proposal: &Proposal) -> bool {
@@ -286,7 +308,8 @@ const fn succeeded(proposal: &Proposal) -> bool {
 }
 
 /// The order a plan is about.
-pub(super) fn order(plan: &Plan) -> Option<crate::domain::id::OrderId> {
+pub(super) fn order(made: &Made) -> Option<crate::domain::id::OrderId> {
+    let Made::Write(plan) = made else { return None };
     let Intent::Command(command) = &plan.request.intent else { return None };
     command.order()
 }
@@ -303,15 +326,20 @@ fn left(state: &mut State) -> Effects {
 }
 
 /// Runs a plan, once: what is running already is not asked for again.
-fn run(state: &mut State, plan: Arc<Plan>) -> Effects {
+fn run(state: &mut State, made: Made) -> Effects {
     let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
     if state.running.is_some() {
         return vec![];
     }
     proposal.card.clear();
     proposal.ended = None;
+    let reverses = proposal.asked.reverses();
+    let plan = match made {
+        Made::Write(plan) => plan,
+        Made::Errand(plan) => return working::begin(state, plan),
+    };
     let (id, title) = (plan.request.id, plan.title.clone());
-    state.running = Some(Running { id, title, reverses: proposal.draft.reverses });
+    state.running = Some(Running { id, title, reverses, under: None });
     vec![Effect::Run(Lane::Every, Request::Run { plan })]
 }
 
@@ -327,14 +355,14 @@ fn ran(state: &mut State, id: Uuid, result: Result<Done, Error>) -> Effects {
     }
     let shown = match &mut state.stage {
         Stage::Plan(proposal) => {
-            let own = proposal.plan.value.as_ref().is_some_and(|plan| plan.request.id == id);
+            let own = proposal.plan.value.as_ref().is_some_and(|made| made.id() == id);
             own.then_some(proposal)
         }
         _ => None,
     };
     match (shown, result) {
         (Some(proposal), result) => {
-            proposal.ended = Some(result);
+            proposal.ended = Some(result.map(Outcome::Write).map_err(Trouble::Write));
             vec![]
         }
         (None, Ok(done)) => vec![Effect::Tell(done.told)],

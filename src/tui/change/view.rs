@@ -6,13 +6,14 @@ use ratatui::{
         Constraint::{Fill, Length, Max},
         Layout, Rect,
     },
+    style::Style,
     text::{Line, Span},
     widgets::{Clear, Paragraph, Wrap},
 };
 
-use super::{Menu, Msg, Proposal, Sheet, Stage, State, card, deeds, menu};
+use super::{Made, Menu, Msg, Outcome, Proposal, Sheet, Stage, State, card, deeds, menu, working};
 use crate::{
-    ops::plan::{Error, Plan},
+    ops::plan::Done,
     tui::{
         shared::Shared,
         ui::{
@@ -28,6 +29,9 @@ use crate::{
 
 /// Widest a menu gets.
 const WIDE: u16 = 104;
+/// Widest and lowest a result gets.
+const LESS: u16 = 92;
+const SHORT: u16 = 10;
 
 /// Draws what lies over the screen; `pane` is the number of its text.
 pub fn view(
@@ -44,9 +48,14 @@ pub fn view(
         Stage::Menu(menu) => commands(menu, shared, theme, frame, area, &mut hits),
         Stage::Form(sheet) => typing(sheet, shared, theme, frame, area),
         Stage::Plan(proposal) => match &proposal.plan.value {
-            Some(plan) => {
-                let running = state.running.is_some();
-                plan_view(plan, proposal, running, shared, theme, frame, area, pane, &mut hits);
+            Some(made) => {
+                let under = working::shown(state);
+                let told = under.map(|under| (working::foot(under, made), under));
+                let running = match &told {
+                    Some((told, under)) => Some(Footing::Working(told, &under.progress.hindered)),
+                    None => state.running.as_ref().map(|_| Footing::Running),
+                };
+                plan_view(made, proposal, running, shared, theme, frame, area, pane, &mut hits);
             }
             None => waiting(proposal, shared, theme, frame, area),
         },
@@ -130,16 +139,16 @@ fn typing(sheet: &Sheet, shared: &Shared, theme: &Theme, frame: &mut Frame, area
 /// No plan yet, or none at all.
 fn waiting(proposal: &Proposal, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
     let (text, style, note) = match (&proposal.plan.error, proposal.plan.loading_since()) {
-        (Some(error), _) => (failed(error), theme.danger, ""),
+        (Some(trouble), _) => (trouble.told(), theme.danger, ""),
         (None, since) => {
             let waited = since.map_or_else(String::new, |since| words::since(since, shared));
-            let told = format!("Planning: the real statements run and are rolled back … {waited}");
+            let told = format!("{} {waited}", proposal.asked.planning());
             (told, theme.muted, "")
         }
     };
     let area = area.centered(Max(84), Max(8));
     frame.render_widget(Clear, area);
-    let title = format!("PLAN  {}", menu::named(&proposal.draft.intent));
+    let title = format!("PLAN  {}", proposal.asked.named());
     let inner = pane(frame, area, theme, &title, note, true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
@@ -152,9 +161,9 @@ fn waiting(proposal: &Proposal, shared: &Shared, theme: &Theme, frame: &mut Fram
     reason = "the view of one stage; all of it is drawn from these"
 )]
 fn plan_view(
-    plan: &Plan,
+    made: &Made,
     proposal: &Proposal,
-    running: bool,
+    running: Option<Footing<'_>>,
     shared: &Shared,
     theme: &Theme,
     frame: &mut Frame,
@@ -162,57 +171,84 @@ fn plan_view(
     pane: usize,
     hits: &mut Hits<Msg>,
 ) {
-    let card = card::card(plan, proposal, shared);
-    let told;
+    let card = card::card(made, proposal, shared);
+    let (told, keys);
     let footing = match (&proposal.ended, running) {
-        (Some(Ok(_)), _) => return ended(plan, proposal, theme, frame, area),
-        (Some(Err(error)), _) => {
-            told = failed(error);
+        (Some(Ok(outcome)), _) => return ended(made, outcome, theme, frame, area),
+        (Some(Err(trouble)), _) => {
+            told = trouble.told();
             Footing::Failed(&told)
         }
-        (None, true) => Footing::Running,
-        (None, false) if card.is_blocked() => {
-            Footing::Not("BLOCKED: nothing can be run   y copy  s SQL  p plan again  Esc back")
+        (None, Some(running)) => running,
+        (None, None) => {
+            let why = match shared.writable() {
+                _ if card.is_blocked() => Some("BLOCKED: nothing can be run"),
+                Ok(()) => None,
+                Err(_) => Some("LOCKED: w unlocks"),
+            };
+            let lists = card.kind.lists();
+            match why {
+                Some(why) => {
+                    keys = format!("{why}   y copy  s {lists}  p plan again  Esc back");
+                    Footing::Not(&keys)
+                }
+                None => Footing::Ready,
+            }
         }
-        (None, false) => match shared.writable() {
-            Ok(()) => Footing::Ready,
-            Err(_) => Footing::Not("LOCKED: w unlocks   y copy  s SQL  p plan again  Esc back"),
-        },
     };
     let (body, len) = plan_card::view(&card, &proposal.card, footing, theme, frame, area);
     hits.text(body, pane, len, 0);
 }
 
-/// It was done: the version, the record, and where to look.
-fn ended(plan: &Plan, proposal: &Proposal, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let Some(Ok(done)) = &proposal.ended else { return };
-    let mut lines = vec![Line::styled(done.told.clone(), theme.ok), Line::default()];
-    if done.repeated {
-        lines.push(Line::styled("It had been done before: nothing was written now.", theme.warn));
+/// It was done: the version, the record, and where to look; of an errand what it came to.
+fn ended(made: &Made, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let room = usize::from(area.width.min(LESS).saturating_sub(4));
+    let mut lines = vec![];
+    let mut say = |told: &str, style: Style| {
+        lines.push(Line::styled(crate::domain::text::clean(told).into_owned(), style));
+    };
+    let mut partly = false;
+    match outcome {
+        Outcome::Write(done) => {
+            say(&done.told, theme.ok);
+            say("", theme.text);
+            if done.repeated {
+                say("It had been done before: nothing was written now.", theme.warn);
+            }
+            if let Some(version) = done.version {
+                say(&format!("version  {version}"), theme.text);
+            }
+            say(&format!("audit    #{}   (@ shows the operations log)", done.audit), theme.text);
+        }
+        Outcome::Errand(ended) => {
+            partly = ended.partly;
+            say(&ended.told, if partly { theme.warn } else { theme.ok });
+            for line in &ended.more {
+                say(line, theme.text);
+            }
+            say("", theme.text);
+            let told = "what it came to is recorded after it; @ shows the operations log";
+            say(&format!("audit    #{}   ({told})", ended.audit), theme.text);
+        }
     }
-    if let Some(version) = done.version {
-        lines.push(Line::raw(format!("version  {version}")));
-    }
-    lines.push(Line::raw(format!("audit    #{}   (@ shows the operations log)", done.audit)));
-    let undo = if done.reverse.is_some() { "u takes it back" } else { plan.undo.as_str() };
-    lines.push(Line::raw(format!("undo     {}", crate::domain::text::clean(undo))));
-    let area = area.centered(Max(92), Max(10));
+    let undo = match (made, outcome) {
+        (_, Outcome::Write(Done { reverse: Some(_), .. })) => "u takes it back",
+        (Made::Write(plan), _) => plan.undo.as_str(),
+        (Made::Errand(plan), _) => plan.sheet.undo,
+    };
+    say(&format!("undo     {undo}"), theme.text);
+    // Broken between words a line may take one row more than it has columns for.
+    let rows = lines.iter().map(|line| match line.width() {
+        width if width <= room => 1,
+        width => width.div_ceil(room.max(1)) + 1,
+    });
+    let height = u16::try_from(rows.sum::<usize>() + 2).unwrap_or(u16::MAX).max(SHORT);
+    let area = area.centered(Max(LESS), Max(height.min(area.height)));
     frame.render_widget(Clear, area);
-    let title = format!("DONE  {}", crate::domain::text::clean(&plan.title));
+    let state = if partly { "ENDED" } else { "DONE" };
+    let title = format!("{state}  {}", crate::domain::text::clean(made.title()));
     let inner = pane(frame, area, theme, &title, "", true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
-}
-
-/// An error with the key that helps.
-fn failed(error: &Error) -> String {
-    let key = match error {
-        Error::Conflict(_) | Error::Stale(_) => "; p plans it again on what is there now",
-        Error::Locked => "; w unlocks",
-        Error::Unresolved { .. } => "; p asks again for the same operation",
-        _ => "",
-    };
-    let told = error.to_string();
-    format!("{}{key}", crate::domain::text::clean(&told))
 }

@@ -7,6 +7,7 @@ use ratatui::{
     widgets::Clear,
 };
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use super::{MOST, State};
 use crate::{
@@ -119,16 +120,29 @@ fn row(
         Span::raw(" "),
         Span::raw(text::fit(&record.intent, what)),
         Span::raw(" "),
-        Span::raw(text::fit(&targets(record), whom)),
+        Span::raw(text::fit(&targets(&record.targets, whom), whom)),
         Span::raw(" "),
         Span::styled(veil(reason, !shared.masked).into_owned(), theme.muted),
     ])
 }
 
-/// What was done to: `…8c41` for an id, else a place in the console.
-fn targets(record: &Recorded) -> String {
+/// What was done to: `…8c41` for an id, else a place in the console; what does not fit is counted.
+fn targets(targets: &[String], width: usize) -> String {
     let short = |target: &String| target.parse().map_or_else(|_| target.clone(), id::short);
-    record.targets.iter().map(short).collect::<Vec<_>>().join(", ")
+    let all: Vec<_> = targets.iter().map(short).collect();
+    let told = |shown: usize| match all.len() - shown {
+        0 => all.join(", "),
+        rest => format!("{} +{rest}", all[..shown].join(", ")),
+    };
+    let fits = (1..=all.len()).rev().map(told).find(|told| told.width() <= width);
+    match (fits, all.as_slice()) {
+        (Some(told), _) => told,
+        (None, [first, rest @ ..]) if !rest.is_empty() => {
+            let count = format!(" +{}", rest.len());
+            format!("{}{count}", text::cut(first, width.saturating_sub(count.len())))
+        }
+        (None, _) => all.join(", "),
+    }
 }
 
 #[expect(
@@ -196,4 +210,30 @@ fn json(value: &Value, shared: &Shared) -> Vec<String> {
     }
     let pretty = serde_json::to_string_pretty(&value).unwrap_or_default();
     pretty.lines().map(|line| format!("  {}", text::clean(line))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_that_do_not_fit_are_counted() {
+        let ids = |count: u32| -> Vec<String> {
+            (1..=count).map(|end| format!("00000000-0000-4000-8000-00000000{end:04x}")).collect()
+        };
+        for (count, width, expected) in [
+            (0, 13, ""),
+            (1, 13, "…0001"),
+            (2, 13, "…0001, …0002"),
+            (2, 11, "…0001 +1"),
+            (3, 13, "…0001 +2"),
+            (3, 24, "…0001, …0002, …0003"),
+            (200, 24, "…0001, …0002, …0003 +197"),
+        ] {
+            assert_eq!(targets(&ids(count), width), expected, "{count} in {width}");
+        }
+        let long = ["messages of everything".to_owned(), "orders".to_owned()];
+        assert_eq!(targets(&long, 13), "messages … +1");
+        assert_eq!(targets(&long[..1], 13), "messages of everything");
+    }
 }

@@ -99,7 +99,11 @@ fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: m
 async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     let answer = match request {
         Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
-        Request::Change(request) => Msg::Change(change::load(request, cx).await),
+        Request::Change(request) => {
+            // A full box only means that nobody could have read this line.
+            let tell = |msg| drop(inbox.try_send(Msg::Change(msg)));
+            Msg::Change(change::load(request, cx, tell).await)
+        }
         Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
         Request::Connect => {
             let answer = cx.services.connect(&inbox).await;

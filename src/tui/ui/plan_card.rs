@@ -26,9 +26,31 @@ use crate::domain::text;
 /// Widest a card gets.
 const WIDEST: u16 = 104;
 
+/// What a card is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// One transaction.
+    #[default]
+    Write,
+    /// Work on messages, one after the other.
+    Errand,
+}
+
+impl Kind {
+    /// What `s` lists.
+    #[must_use]
+    pub const fn lists(self) -> &'static str {
+        match self {
+            Self::Write => "SQL",
+            Self::Errand => "messages",
+        }
+    }
+}
+
 /// What stands on the card; plain text only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Card {
+    pub kind: Kind,
     pub title: String,
     pub command: String,
     pub reason: Option<String>,
@@ -39,12 +61,13 @@ pub struct Card {
     /// How long ago the preconditions were checked.
     pub checked: String,
     pub checks: Vec<(Mark, String)>,
-    /// Table and what would change in it.
+    /// Table or queue, and what would change in it.
     pub effects: Vec<(String, String)>,
     pub undo: String,
     pub twin: String,
     pub word: String,
-    pub sql: Vec<String>,
+    /// Statements, or messages, in their order.
+    pub listed: Vec<String>,
 }
 
 /// What a precondition came to.
@@ -63,7 +86,7 @@ pub enum Mark {
 pub struct State {
     field: Field,
     offset: usize,
-    sql: bool,
+    listing: bool,
     /// Enter was pressed with something else than the word.
     wrong: bool,
 }
@@ -86,6 +109,8 @@ pub enum Footing<'a> {
     Ready,
     /// It is being run.
     Running,
+    /// It is being run: how far it is and what can be done about it; what stands in its way.
+    Working(&'a str, &'a [String]),
     /// It cannot be run, and what to do instead.
     Not(&'a str),
     /// It was tried and did not come about; the whole reason stands above the foot.
@@ -105,7 +130,7 @@ impl State {
     pub fn key(&mut self, key: KeyEvent, word: Option<&str>) -> Answer {
         let empty = self.field.text().is_empty();
         match (key.code, key.modifiers) {
-            (KeyCode::Esc, _) if self.sql => self.sql = false,
+            (KeyCode::Esc, _) if self.listing => self.listing = false,
             (KeyCode::Esc, _) => return Answer::Left,
             (KeyCode::Down, _) => self.offset += 1,
             (KeyCode::Up, _) => self.offset = self.offset.saturating_sub(1),
@@ -118,7 +143,7 @@ impl State {
             }
             // The words to type begin with capitals, so these are free until one is typed.
             (KeyCode::Char('s'), KeyModifiers::NONE) if empty => {
-                self.sql = !self.sql;
+                self.listing = !self.listing;
                 self.offset = 0;
             }
             (KeyCode::Char('y'), KeyModifiers::NONE) if empty => return Answer::Copy,
@@ -126,7 +151,7 @@ impl State {
             (KeyCode::Char('k'), KeyModifiers::NONE) if empty => {
                 self.offset = self.offset.saturating_sub(1);
             }
-            (KeyCode::Char(letter @ ('p' | 'w' | '?')), KeyModifiers::NONE) if empty => {
+            (KeyCode::Char(letter @ ('p' | 'w' | 'q' | '?')), KeyModifiers::NONE) if empty => {
                 return Answer::Other(letter);
             }
             (KeyCode::Enter, _) => match word {
@@ -174,13 +199,19 @@ pub fn view(
     area: Rect,
 ) -> (Rect, usize) {
     let room = usize::from(area.width.min(WIDEST).saturating_sub(4));
-    let lines =
-        if state.sql { lines::sql(card, theme, room) } else { lines::plan(card, theme, room) };
-    let failed = match footing {
-        Footing::Failed(why) => lines::wrap(why, room),
-        _ => vec![],
+    let lines = if state.listing {
+        lines::listed(card, theme, room)
+    } else {
+        lines::plan(card, theme, room)
     };
-    let below = u16::try_from(failed.len()).unwrap_or(0).min(area.height / 3);
+    let (above, style) = match footing {
+        Footing::Failed(why) => (lines::wrap(why, room), theme.danger),
+        Footing::Working(_, hindered) => {
+            (hindered.iter().flat_map(|why| lines::wrap(why, room)).collect(), theme.warn)
+        }
+        _ => (vec![], theme.text),
+    };
+    let below = u16::try_from(above.len()).unwrap_or(0).min(area.height / 3);
     let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4 + below);
     let area = area.centered(
         ratatui::layout::Constraint::Max(WIDEST),
@@ -188,14 +219,15 @@ pub fn view(
     );
     frame.render_widget(ratatui::widgets::Clear, area);
     let title = format!("PLAN  {}", text::clean(&card.title));
-    let inner = pane(frame, area, theme, &title, "(nothing has run)", true);
+    let note = if matches!(footing, Footing::Working(..)) { "" } else { "(nothing has run)" };
+    let inner = pane(frame, area, theme, &title, note, true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
     let [body, rule, why, foot] =
         inner.layout(&Layout::vertical([Fill(1), Length(1), Length(below), Length(1)]));
-    for (row, line) in (0..why.height).zip(failed) {
+    for (row, line) in (0..why.height).zip(above) {
         let place = Rect { y: why.y + row, height: 1, ..why };
-        clipped(frame, place, Line::styled(line, theme.danger));
+        clipped(frame, place, Line::styled(line, style));
     }
     let end = lines.len().saturating_sub(usize::from(body.height));
     let first = state.offset.min(end);
@@ -237,8 +269,12 @@ fn foot_line(
         return;
     }
     if let Footing::Failed(_) = footing {
-        let keys = "p plan again  y copy  s SQL  Esc back";
+        let keys = format!("p plan again  y copy  s {}  Esc back", card.kind.lists());
         clipped(frame, area, Line::styled(keys, theme.muted));
+        return;
+    }
+    if let Footing::Working(told, _) = footing {
+        clipped(frame, area, Line::styled(text::clean(told).into_owned(), theme.warn));
         return;
     }
     if footing == Footing::Running {
@@ -246,11 +282,12 @@ fn foot_line(
         clipped(frame, area, Line::styled(told, theme.warn));
         return;
     }
+    let lists = card.kind.lists();
     let keys = Line::from(vec![
         Span::styled("y", theme.key),
         Span::styled(" copy  ", theme.muted),
         Span::styled("s", theme.key),
-        Span::styled(if state.sql { " plan  " } else { " SQL  " }, theme.muted),
+        Span::styled(format!(" {}  ", if state.listing { "plan" } else { lists }), theme.muted),
         Span::styled("Esc", theme.key),
         Span::styled(" back", theme.muted),
     ]);

@@ -83,7 +83,7 @@ pub const ACTIONS: &[Row] = &[
         "messages.act",
         &["x"],
         "act",
-        "Everything that can be done by hand here: repair, quarantine, hold, requeue, purge",
+        "Everything that can be done here: repair, quarantine, requeue, purge, drain; replay and discard what failed",
         || Msg::Act(None),
     )
     .risk(Risk::Change)

@@ -31,6 +31,7 @@ use crate::{
         inbox::{InboxRow, InboxView},
         kept::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View},
+        relay::Half,
     },
     domain::{burn::{Sample, Samples}, diagnosis::HalfDone, deed::Texts, outbox::Owner},
     ops::{
@@ -41,7 +42,7 @@ use crate::{
         effect::{Effect, Lane},
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::{Act, Matter, Shared, Subject},
+        shared::{Act, List, Matter, Shared, Subject},
         ui::{
             list::Cursor,
             remote::{Remote, Ticket},
@@ -285,7 +286,7 @@ impl State {
         }
     }
 
-    /// What deeds would be about.
+    /// What deeds and errands would be about.
     fn matter(&self) -> Matter {
         let row = self.selected();
         let read = self.message().filter(|read| Some(read.shown.sequence) == row.map(|row| row.sequence));
@@ -310,6 +311,20 @@ impl State {
             }),
             copy: self.copy().map(|kept| kept.number),
             returned: self.copy().and_then(|kept| kept.returned),
+            list: match self.sub {
+                Sub::Outbox(_) => List::Outboxes,
+                Sub::Inbox => List::Inbox,
+                Sub::Errors => List::Errors,
+                Sub::Kept => List::Kept,
+            },
+            faults: match self.sub {
+                Sub::Errors => self.errors.matter(self.cursor.index),
+                _ => None,
+            },
+            received: self.received().map(|row| {
+                let half = Half { message_id: row.message.0, consumer_id: row.consumer.0 };
+                (half, row.consumed.is_some() && row.delivered.is_none())
+            }),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Messages: what keys and answers do, and how it looks.
 
 mod acting;
+mod errands;
 mod errors;
 mod inbox;
 

@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, State, chart, detail, diagnosis, list};
+use super::{Msg, Pane, State, Sub, chart, detail, diagnosis, list};
 use crate::tui::{
     shared::Shared,
     ui::{hits::Hits, legend, pane::clipped, theme::Theme},
@@ -44,7 +44,7 @@ pub fn view(
         narrow(state, shared, theme, frame, area, &mut hits);
     }
     if state.explaining {
-        legend::view(theme, frame, area, LEGEND);
+        legend::view(theme, frame, area, if state.sub == Sub::Errors { FAILED } else { LEGEND });
     }
     hits
 }
@@ -105,4 +105,16 @@ const LEGEND: &[(&str, &str)] = &[
     ("held by", "the backend whose transaction holds the owner's row now; L looks again"),
     ("lag", "from received to delivered"),
     ("~ and +", "estimated, and at least"),
+];
+
+/// The same of the error queues.
+const FAILED: &[(&str, &str)] = &[
+    ("count", "messages that failed alike; newest: when the last of them did"),
+    ("done", "its consumers have done it: nothing is lost with it"),
+    ("wait", "not done: a replay does its work for the first time"),
+    ("unkn", "it may be done: a replay may do its work again"),
+    ("dupl", "most likely the second of two deliveries: the first may have done it"),
+    ("replay", "x: to the queue it came from; of many only what waits"),
+    ("discard", "x: out of its queue, a copy kept first; of many only what is done"),
+    ("again", "unkn and dupl are replayed one by one only, with more to type"),
 ];

@@ -6,7 +6,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{Card, Mark};
+use super::{Card, Kind, Mark};
 use crate::{domain::text, tui::ui::theme::Theme};
 
 /// Columns of the labels.
@@ -43,8 +43,13 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
     if card.checks.is_empty() {
         out.push(Line::styled("  none", theme.muted));
     }
-    out.push(heading(theme, "would write, in one transaction", "", width));
-    let column = card.effects.iter().map(|(table, _)| table.width()).max().unwrap_or(0).min(26);
+    // Tables have short names, queues seldom.
+    let (would, widest) = match card.kind {
+        Kind::Write => ("would write, in one transaction", 26),
+        Kind::Errand => ("would do, on record before and after", 34),
+    };
+    out.push(heading(theme, would, "", width));
+    let column = card.effects.iter().map(|(table, _)| table.width()).max().unwrap_or(0).min(widest);
     for (table, change) in &card.effects {
         let head = format!("  {}  ", text::fit(table, column));
         indented(&mut out, &head, theme.accent, change, plain, width);
@@ -57,17 +62,23 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
     out
 }
 
-/// The statements in full.
-pub(super) fn sql(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let mut out = vec![heading(theme, "statements, in this order", "s or Esc: the plan", width)];
-    for statement in &card.sql {
-        for (at, line) in statement.lines().enumerate() {
+/// The statements, or the messages, in full.
+pub(super) fn listed(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let (what, none) = match card.kind {
+        Kind::Write => ("statements, in this order", "  none"),
+        Kind::Errand => {
+            ("messages, in this order", "  not known one by one: they go in the order they wait in")
+        }
+    };
+    let mut out = vec![heading(theme, what, "s or Esc: the plan", width)];
+    for one in &card.listed {
+        for (at, line) in one.lines().enumerate() {
             let head = if at == 0 { "  " } else { "    " };
             indented(&mut out, head, theme.text, line, theme.text, width);
         }
     }
-    if card.sql.is_empty() {
-        out.push(Line::styled("  none", theme.muted));
+    if card.listed.is_empty() {
+        out.push(Line::styled(none, theme.muted));
     }
     out
 }

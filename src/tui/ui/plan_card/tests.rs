@@ -6,6 +6,7 @@ use super::*;
 
 fn card() -> Card {
     Card {
+        kind: Kind::Write,
         title: "cancel order …8c41".to_owned(),
         command: "CancelOrder".to_owned(),
         reason: Some("CB-91 customer asked before completion".to_owned()),
@@ -34,7 +35,7 @@ fn card() -> Card {
                --reason 'CB-91 customer asked before completion' --yes"
             .to_owned(),
         word: "CANCEL".to_owned(),
-        sql: vec!["UPDATE orders SET status = 1\nWHERE id = $1 AND status = 0".to_owned()],
+        listed: vec!["UPDATE orders SET status = 1\nWHERE id = $1 AND status = 0".to_owned()],
     }
 }
 

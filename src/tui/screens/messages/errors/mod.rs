@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::{Pane, Request, State, Sub};
 use crate::{
     domain::{
-        fault::{Fingerprint, Group, group},
+        fault::{Fingerprint, Group, Verdict, group},
         id::OrderId,
     },
     ops::faults::{Found, Listing},
     tui::{
         effect::{Effect, Lane},
         route::Route,
-        shared::Shared,
+        shared::{Faults, Safe, Shared},
         ui::{
             list::Step,
             remote::{Remote, Ticket},
@@ -64,6 +64,30 @@ impl Errors {
     /// The order that the message under the cursor names.
     pub(super) fn order(&self, index: usize) -> Option<OrderId> {
         self.message(index)?.fault.order
+    }
+
+    /// What errands would be about, once the queues were looked into.
+    pub(super) fn matter(&self, index: usize) -> Option<Box<Faults>> {
+        let listing = self.look.value.as_ref()?;
+        let safe = |verdicts: &mut dyn Iterator<Item = Verdict>| {
+            let mut safe = Safe::default();
+            for verdict in verdicts {
+                safe.replay += usize::from(verdict.in_bulk_replay());
+                safe.discard += usize::from(verdict.in_bulk_discard());
+            }
+            safe
+        };
+        let message = self.message(index);
+        let group = self.group(index).map(|group| &group.fingerprint).or(self.within.as_ref());
+        let of_group = |fingerprint: &Fingerprint| {
+            let alike = listing.found.iter().filter(|found| found.fingerprint == *fingerprint);
+            safe(&mut alike.map(|found| found.judgement.verdict))
+        };
+        Some(Box::new(Faults {
+            message: message.map(|found| found.fault.key.clone()),
+            group: group.map(|fingerprint| (fingerprint.clone(), of_group(fingerprint))),
+            all: safe(&mut listing.found.iter().map(|found| found.judgement.verdict)),
+        }))
     }
 
     /// The verb that shows the same.

@@ -208,17 +208,6 @@ fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> V
             out.extend(field(short(verdict), &told, style(verdict, theme), theme, width));
         }
     }
-    out.extend(by_verb(&format!("--group {}", group.fingerprint), theme, width));
-    out
-}
-
-/// How to replay and discard: both are verbs, with a plan of their own.
-fn by_verb(pick: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let mut out = vec![];
-    for verb in ["replay", "discard"] {
-        let twin = format!("orderscope errors {verb} {pick} --reason …");
-        out.extend(field(verb, &twin, theme.muted, theme, width));
-    }
     out
 }
 
@@ -262,7 +251,6 @@ fn message_lines(
         let Some(value) = value else { continue };
         out.extend(field(name, &value, theme.text, theme, width));
     }
-    out.extend(by_verb(fault.key.as_str(), theme, width));
     let fold = if unfolded { "J folds" } else { "J unfolds" };
     if !read.stack.is_empty() {
         out.push(Line::styled(format!("stack trace ({fold})"), theme.muted));

@@ -89,7 +89,7 @@ fn asking(width: u16, height: u16) -> (Desk, Ticket) {
     (desk, ticket.unwrap())
 }
 
-fn desk(width: u16, height: u16) -> Desk {
+pub(super) fn desk(width: u16, height: u16) -> Desk {
     let (mut desk, ticket) = asking(width, height);
     send(&mut desk, Msg::Failed(ticket, Ok(Arc::new(listing()))));
     desk
@@ -212,7 +212,9 @@ fn the_cursor_follows_its_message() {
 fn what_it_looks_like() {
     let mut desk = desk(120, 36);
     frames!("messages_errors", desk);
-    desk.press("enter");
+    desk.press("i");
+    frames!("messages_errors_explained", desk);
+    desk.press("i enter");
     frames!("messages_errors_group", desk);
     desk.press("enter");
     frames!("messages_errors_message", desk);

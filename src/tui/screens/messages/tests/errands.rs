@@ -1,0 +1,440 @@
+//! Work with the broker from the key to the result, without one: what is offered, asked for, shown and stopped.
+
+use super::*;
+use crate::{
+    domain::fault::Key as FaultKey,
+    ops::faults::{Deed, Limits, Pick, Work, choose},
+    tui::{
+        change::{self, Request as Changing},
+        effect::Lane,
+        shared::Place,
+    },
+    workers::{
+        errand::{self, Chosen, Ended, Errand, Errors, Progress, Waiting},
+        relay::Scope,
+    },
+};
+
+const WHY: &str = "INC-7 the basket is back";
+
+/// On the error queues, unlocked.
+fn queues(width: u16, height: u16) -> Desk {
+    let mut desk = errors::desk(width, height);
+    desk.unlock();
+    desk
+}
+
+fn pending(width: u16, height: u16) -> Desk {
+    let mut desk = watching(width, height);
+    desk.unlock();
+    desk
+}
+
+/// What the newest request for a plan asks for.
+fn asked(desk: &mut Desk) -> (Ticket, Errand, String) {
+    desk.changing(|request| match request {
+        Changing::Look { ticket, errand, reason } => Some((*ticket, errand.clone(), reason.clone())),
+        _ => None,
+    })
+}
+
+/// Answers it as a broker with the usual listing would; yields what was asked.
+fn planned(desk: &mut Desk) -> Errand {
+    let (ticket, errand, reason) = asked(desk);
+    let policy = &desk.app.shared.policy;
+    let plan = match &errand {
+        Errand::Errors(errors) => {
+            let listing = errors::listing();
+            let choice = choose(&listing.found, &errors.pick, errors.deed).unwrap();
+            let (pause, limits) = (errors.pause(), Limits::default());
+            let work = Work { deed: errors.deed, choice, pause, limits };
+            errand::Plan::of_errors(errors, Chosen { work, notes: listing.notes }, &reason, policy)
+        }
+        Errand::Drain(scope) => {
+            let waiting = Waiting {
+                scope: *scope,
+                title: errand::named(&errand),
+                targets: vec![],
+                outboxes: 12,
+                messages: 1_204,
+                blocked: None,
+                notes: vec!["these are not recorded as delivered".to_owned()],
+            };
+            errand::Plan::of_drain(waiting, &reason, policy)
+        }
+    };
+    desk.change(change::Msg::Looked(ticket, Ok(Arc::new(plan))));
+    errand
+}
+
+/// The plan that is asked to be run, and in which lane.
+fn working(desk: &mut Desk) -> (Lane, Arc<errand::Plan>) {
+    let effects = desk.effects();
+    let found = runs(&effects).into_iter().rev().find_map(|(lane, request)| match request {
+        app::Request::Change(Changing::Work { plan }) => Some((lane, Arc::clone(plan))),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("nothing is run: {effects:?}"))
+}
+
+fn halts(desk: &mut Desk) -> usize {
+    let effects = desk.effects();
+    let halts = |request: &&app::Request| matches!(request, app::Request::Change(Changing::Halt { .. }));
+    runs(&effects).into_iter().map(|(_, request)| request).filter(halts).count()
+}
+
+/// On a group's replay that runs.
+fn running(width: u16, height: u16) -> (Desk, Arc<errand::Plan>) {
+    let mut desk = queues(width, height);
+    desk.press("x a tab");
+    desk.types(WHY);
+    desk.press("enter");
+    planned(&mut desk);
+    desk.types("REPLAY");
+    desk.press("enter");
+    let (lane, plan) = working(&mut desk);
+    assert_eq!(lane, Lane::Every, "it runs on whatever is looked at");
+    (desk, plan)
+}
+
+fn ended(told: &str, partly: bool) -> Ended {
+    let more = vec!["1 message: not tried: stopped by the operator".to_owned()];
+    let more = if partly { more } else { vec![] };
+    Ended { audit: 12, told: told.to_owned(), more, partly }
+}
+
+fn far(done: u64) -> Progress {
+    Progress { done, of: 2, hindered: vec![] }
+}
+
+/// The keys of the messages of the first group, as listed.
+fn keys() -> Vec<FaultKey> {
+    let listing = errors::listing();
+    let first = listing.found[0].fingerprint.clone();
+    let alike = listing.found.iter().filter(|found| found.fingerprint == first);
+    alike.map(|found| found.fault.key.clone()).collect()
+}
+
+#[test]
+fn the_menu_of_the_queues_offers_what_is_safe_and_says_why_not() {
+    let mut desk = queues(120, 36);
+    desk.press("x");
+    assert!(desk.shows("Change error queues") && desk.shows("no message is chosen"));
+    desk.press("r");
+    assert!(desk.shows("Change error queues"), "what is refused opens nothing");
+    desk.press("d");
+    assert!(desk.shows("Change error queues"));
+    assert!(!desk.shows("quarantine"), "deeds are for what is in the database: {}", desk.frame());
+    frames!("errands_menu", desk);
+    desk.resize(120, 36);
+    // Of the second group one waits, and none is done.
+    desk.press("esc j x");
+    assert!(desk.shows("none of them is known to be done (only-done-in-bulk)"), "{}", desk.frame());
+    desk.press("o");
+    assert!(desk.shows("Change error queues"));
+    desk.press("e");
+    assert!(desk.shows("Discard all error queues"));
+}
+
+#[test]
+fn without_a_look_or_a_broker_nothing_is_offered() {
+    let mut desk = watching(120, 36);
+    desk.unlock();
+    desk.press("< < x");
+    assert!(desk.shows("the queues were not looked into: r looks"), "{}", desk.frame());
+    desk.press("a");
+    assert!(desk.shows("Change error queues"));
+    let why = "no broker is named; set relay.broker in /home/mai/config.toml";
+    let no_broker = Some(why.to_owned());
+    for list in ["4", "4 >", "4 < < <"] {
+        let mut desk = Desk::new(120, 36).at(Place { no_broker: no_broker.clone(), ..place() });
+        desk.press(list);
+        answer(&mut desk, &stalled(0, 1_204), &page(0..3));
+        desk.unlock();
+        desk.press("x");
+        assert!(desk.shows("(broker-known)"), "{list}: {}", desk.frame());
+        desk.press("o");
+        assert!(desk.shows("no broker is named"), "{list}: {}", desk.frame());
+    }
+}
+
+#[test]
+fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
+    let mut desk = queues(120, 36);
+    desk.press("x g");
+    assert!(desk.shows("Replay group") && desk.shows("at most"));
+    desk.press("ctrl-u");
+    desk.types("0");
+    desk.press("tab enter");
+    assert!(desk.shows("1 to 1,000  (rate-number)"), "{}", desk.frame());
+    desk.press("ctrl-u");
+    desk.types("50");
+    desk.press("tab enter");
+    assert!(desk.shows("the reason is needed"), "{}", desk.frame());
+    desk.types(WHY);
+    frames!("errands_form", desk);
+    desk.resize(120, 36);
+    desk.press("enter");
+    assert!(desk.shows("nothing is taken"), "{}", desk.frame());
+    let group = errors::listing().found[0].fingerprint.to_string();
+    let pick = Pick::Group(group.clone());
+    assert_eq!(planned(&mut desk), Errand::Errors(Errors { deed: Deed::Replay, pick, rate: 50 }));
+    assert!(desk.shows("1 message to basket-checkout-failed, at most 50 a second"));
+    assert!(desk.shows("finance_error could not be read"), "what was not seen is said");
+    frames!("errands_plan", desk);
+    desk.press("s");
+    frames!("errands_listed", desk);
+    desk.resize(120, 36);
+    desk.press("s y");
+    let effects = desk.effects();
+    let twin = copied(&effects)[0];
+    let expected =
+        format!("orderscope errors replay --group {group} --rate 50 --reason '{WHY}' --yes");
+    assert_eq!(twin, expected);
+    // Enter alone runs nothing.
+    desk.press("enter");
+    assert!(runs(&desk.effects()).is_empty());
+    desk.types("REPLAY");
+    desk.press("enter");
+    let (_, plan) = working(&mut desk);
+    assert_eq!(plan.reason, WHY);
+    desk.change(change::Msg::Went(plan.id, Progress { done: 0, of: 1, hindered: vec![] }));
+    desk.change(change::Msg::Ended(plan.id, Ok(ended("1 message replayed", false))));
+    assert!(desk.shows("DONE") && desk.shows("audit    #12"), "{}", desk.frame());
+    let looked = requests(&desk.effects());
+    assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
+    frames!("errands_done", desk);
+    desk.press("esc");
+    assert!(!desk.app.change.is_open());
+}
+
+#[test]
+fn what_runs_says_how_far_it_is_and_stops_after_its_message() {
+    let (mut desk, plan) = running(120, 36);
+    desk.change(change::Msg::Went(plan.id, far(1)));
+    assert!(desk.shows("running … 1 of 2"), "{}", desk.frame());
+    frames!("errands_running", desk);
+    desk.resize(120, 36);
+    // What is typed meanwhile runs nothing a second time.
+    desk.types("REPLAY");
+    desk.press("enter p");
+    assert!(runs(&desk.effects()).is_empty());
+    desk.press("esc");
+    assert_eq!(halts(&mut desk), 1);
+    assert!(desk.shows("stopping after this message"), "{}", desk.frame());
+    let told = "stopped: 1 message replayed, 1 left where they are";
+    desk.change(change::Msg::Ended(plan.id, Ok(ended(told, true))));
+    assert!(desk.shows(told) && desk.shows("ENDED"), "{}", desk.frame());
+    frames!("errands_stopped", desk);
+    // Another errand's news means nothing here.
+    desk.change(change::Msg::Went(Uuid::from_u128(9), far(2)));
+    desk.change(change::Msg::Ended(Uuid::from_u128(9), Ok(ended("other", false))));
+    assert!(!desk.shows("other"));
+}
+
+#[test]
+fn a_card_that_is_left_lets_it_run_on_and_can_be_come_back_to() {
+    let (mut desk, plan) = running(120, 36);
+    desk.press("q");
+    assert!(!desk.app.change.is_open() && desk.shows("it runs on"), "{}", desk.frame());
+    assert_eq!(halts(&mut desk), 0);
+    // Leaving the console asks once.
+    desk.press("q");
+    assert!(!desk.app.quit && desk.shows("is still running; once more leaves"), "{}", desk.frame());
+    desk.change(change::Msg::Went(plan.id, far(1)));
+    desk.press("x");
+    assert!(desk.shows("running … 1 of 2"), "its own card: {}", desk.frame());
+    desk.press("esc");
+    assert_eq!(halts(&mut desk), 1);
+    // It is stopping already: Esc leaves.
+    desk.press("esc");
+    assert!(!desk.app.change.is_open());
+    let told = "stopped: 1 message replayed, 1 left where they are";
+    desk.change(change::Msg::Ended(plan.id, Ok(ended(told, true))));
+    assert!(desk.shows(told), "{}", desk.frame());
+    let looked = requests(&desk.effects());
+    assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
+    // Nothing runs any more: x is the menu again.
+    desk.press("x");
+    assert!(desk.shows("Change error queues"), "{}", desk.frame());
+}
+
+#[test]
+fn what_may_do_work_again_warns_and_wants_more_typed() {
+    let mut desk = queues(120, 36);
+    desk.press("enter j j x r tab");
+    desk.types(WHY);
+    desk.press("enter");
+    let Errand::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
+    let key = keys()[2].to_string();
+    assert_eq!(errors.pick, Pick::Keys { keys: vec![key], again: true });
+    assert!(desk.shows("warn") && desk.shows("may do its work again"), "{}", desk.frame());
+    assert!(!desk.app.shared.policy.typed);
+    frames!("errands_again", desk);
+    desk.resize(120, 36);
+    desk.types("REPLAY");
+    desk.press("enter");
+    assert!(runs(&desk.effects()).is_empty() && desk.shows("that is not the word"));
+    desk.types(" database");
+    desk.press("enter");
+    working(&mut desk);
+    // One that only waits has nothing more to type.
+    let mut desk = queues(120, 36);
+    desk.press("enter x r tab");
+    desk.types(WHY);
+    desk.press("enter");
+    planned(&mut desk);
+    assert!(!desk.shows("may do its work again"), "{}", desk.frame());
+    desk.types("REPLAY");
+    desk.press("enter");
+    working(&mut desk);
+}
+
+#[test]
+fn discarding_takes_one_or_what_is_done() {
+    let discard = |pick| Errand::Errors(Errors { deed: Deed::Discard, pick, rate: 20 });
+    let group = errors::listing().found[0].fingerprint.to_string();
+    let one = Pick::Keys { keys: vec![keys()[0].to_string()], again: true };
+    for (way, pick) in
+        [("enter x d", one), ("x o", Pick::Group(group.clone())), ("enter x o", Pick::Group(group)), ("x e", Pick::All)]
+    {
+        let mut desk = queues(120, 36);
+        desk.press(way);
+        assert!(!desk.shows("at most"), "nothing waits between two: {}", desk.frame());
+        desk.types(WHY);
+        desk.press("enter");
+        assert_eq!(planned(&mut desk), discard(pick), "{way}");
+        assert!(desk.shows("a copy of each kept first") && desk.shows("DISCARD"), "{}", desk.frame());
+    }
+}
+
+#[test]
+fn what_cannot_be_planned_or_run_says_why_and_is_planned_again() {
+    let mut desk = queues(120, 36);
+    desk.press("x a tab");
+    desk.types(WHY);
+    desk.press("enter");
+    let (ticket, ..) = asked(&mut desk);
+    let lost = "cannot reach RabbitMQ at mq:5672";
+    desk.change(change::Msg::Looked(ticket, Err(errand::Error::Means(lost.to_owned()))));
+    assert!(desk.shows(lost), "{}", desk.frame());
+    desk.press("p");
+    planned(&mut desk);
+    desk.types("REPLAY");
+    desk.press("enter");
+    let (_, plan) = working(&mut desk);
+    desk.change(change::Msg::Ended(plan.id, Err(errand::Error::Means(lost.to_owned()))));
+    assert!(desk.shows(lost) && desk.shows("p plan again"), "{}", desk.frame());
+    // It is not run again as it is.
+    desk.types("REPLAY");
+    desk.press("enter");
+    assert!(runs(&desk.effects()).iter().all(|(lane, _)| *lane != Lane::Every));
+    desk.press("p");
+    planned(&mut desk);
+    assert!(desk.shows("type REPLAY to run"), "{}", desk.frame());
+}
+
+#[test]
+fn a_lock_that_falls_meanwhile_is_told_on_the_card() {
+    let mut desk = queues(120, 36);
+    desk.press("x a tab");
+    desk.types(WHY);
+    desk.press("enter");
+    planned(&mut desk);
+    desk.wait(desk.app.shared.policy.unlock);
+    assert!(desk.shows("LOCKED: w unlocks"), "{}", desk.frame());
+    desk.types("REPLAY");
+    desk.press("enter");
+    let effects = desk.effects();
+    let works = |request: &app::Request| matches!(request, app::Request::Change(Changing::Work { .. }));
+    assert!(!runs(&effects).into_iter().any(|(_, request)| works(request)), "{effects:?}");
+}
+
+#[test]
+fn what_is_pending_is_drained_by_outbox_or_all() {
+    for (key, scope) in [("o", Scope::Outbox(outbox(0).0)), ("a", Scope::All)] {
+        let mut desk = pending(120, 36);
+        desk.press("x");
+        frames!("errands_pending_menu", desk);
+        desk.resize(120, 36);
+        desk.press(key);
+        desk.types(WHY);
+        desk.press("enter");
+        assert_eq!(planned(&mut desk), Errand::Drain(scope));
+        assert!(desk.shows("type DRAIN to run") && desk.shows("1,204 messages"), "{}", desk.frame());
+        desk.types("DRAIN");
+        desk.press("enter");
+        let (_, plan) = working(&mut desk);
+        let hindered = vec!["outbox 7 is held at 3: no destination".to_owned()];
+        desk.change(change::Msg::Went(plan.id, Progress { done: 900, of: 1_204, hindered }));
+        assert!(desk.shows("running … 900 of 1,204"), "{}", desk.frame());
+        assert!(desk.shows("Esc stops after this pass"), "{}", desk.frame());
+        assert!(desk.shows("held at 3: no destination"), "{}", desk.frame());
+    }
+}
+
+#[test]
+fn an_outbox_is_only_drained_where_one_waits() {
+    let mut desk = pending(120, 36);
+    let mut listed = page(0..1);
+    listed.messages[0].owner =
+        Owner::Consumer { message: MessageId(Uuid::nil()), consumer: ConsumerId(Uuid::nil()) };
+    desk.press("r");
+    answer(&mut desk, &stalled(30, 1_204), &listed);
+    desk.press("x o");
+    assert!(desk.shows("no message of an outbox is chosen (outbox-exists)"), "{}", desk.frame());
+    assert!(desk.shows("Change message"), "what is refused opens nothing");
+}
+
+#[test]
+fn only_a_half_done_consumer_is_delivered_for() {
+    let row = |number: i64, half: bool| InboxRow {
+        id: number,
+        message: MessageId(Uuid::from_u128(0x6100)),
+        consumer: ConsumerId(Uuid::from_u128(0xcdc6e)),
+        received: ago(6),
+        passes: 1,
+        consumed: Some(ago(6)),
+        delivered: (!half).then(|| ago(5)),
+        cursor: None,
+    };
+    let mut desk = pending(120, 36);
+    desk.press("< < <");
+    let listed = Listed { inbox: vec![row(2, false), row(1, true)], ..Listed::default() };
+    answer(&mut desk, &stalled(30, 1_204), &listed);
+    desk.press("x o");
+    assert!(desk.shows("only a half-done row is"), "{}", desk.frame());
+    desk.press("esc j x o");
+    assert!(desk.shows("Deliver for consumer …dc6e"), "{}", desk.frame());
+    desk.types(WHY);
+    desk.press("enter");
+    let half = Half { message_id: Uuid::from_u128(0x6100), consumer_id: Uuid::from_u128(0xcdc6e) };
+    assert_eq!(planned(&mut desk), Errand::Drain(Scope::Half(half)));
+}
+
+#[test]
+fn every_stage_of_an_errand_fits_every_window() {
+    let stages: [fn(&mut Desk); 4] = [
+        |_| {},
+        |desk| desk.press("esc"),
+        |desk| desk.press("s"),
+        |desk| {
+            desk.press("q x");
+        },
+    ];
+    for stage in stages {
+        let (mut desk, _) = running(120, 36);
+        stage(&mut desk);
+        assert!(desk.app.change.is_open());
+        desk.fits_every_window();
+    }
+    let (mut desk, plan) = running(120, 36);
+    let evil = "\u{1b}]52;c;eA==\u{7}\u{202e}x".repeat(9);
+    let more = vec![evil.clone()];
+    let ended = Ended { audit: 1, told: evil, more, partly: true };
+    desk.change(change::Msg::Ended(plan.id, Ok(ended)));
+    desk.fits_every_window();
+    desk.resize(120, 36);
+    let frame = desk.frame();
+    assert!(frame.chars().all(|c| c == '\n' || crate::domain::text::is_plain(c)), "{frame:?}");
+}

@@ -1,0 +1,217 @@
+//! Delivering what is pending, now and on one thing: the relay's own pass, on record.
+
+use std::pin::pin;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{Error, Progress, Recorded, Tools};
+use crate::{
+    db::{
+        holds::{self, Held},
+        ownership::{self, Owner},
+        relay::{self as table, MOST_COUNTED},
+    },
+    domain::diagnosis::Inbound,
+    ops::running,
+    workers::relay::{self, Scope, Stats, Until},
+};
+
+/// As audit and policies name it.
+pub const INTENT: &str = "DrainOutbox";
+/// What is typed to run it.
+pub const WORD: &str = "DRAIN";
+/// How it is taken back.
+pub const UNDO: &str = "none: what is delivered is delivered";
+
+/// What would be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    pub scope: Scope,
+    pub title: String,
+    pub targets: Vec<String>,
+    pub outboxes: i64,
+    pub messages: i64,
+    /// What speaks against it.
+    pub blocked: Option<String>,
+    pub notes: Vec<String>,
+}
+
+/// Counts what waits, and asks whether it may be delivered.
+///
+/// # Errors
+/// When database or broker cannot be asked, or the database is none that can be delivered from.
+pub async fn look(tools: &Tools<'_>, settings: &relay::Settings) -> Result<Waiting, Error> {
+    let (writer, scope) = (tools.writer, settings.scope);
+    table::can_work(writer.layout())?;
+    let asked = writer.db.read("messages drain", &tools.stop, async |conn| {
+        let owner = ownership::look(conn).await?;
+        let held = holds::held(conn).await?;
+        let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
+        let waiting = match scope {
+            Scope::All => Some(no_time(table::waiting(conn, &ids, None).await?)),
+            Scope::Outbox(id) => Some(no_time(table::waiting(conn, &[], Some(id)).await?)),
+            Scope::Half(half) => {
+                let found = table::half_waiting(conn, half).await?;
+                found.map(|(messages, consumed)| (1, messages, Some(consumed)))
+            }
+        };
+        Ok((owner, held, waiting))
+    });
+    let (owner, held, waiting) = asked.await?;
+    let (outboxes, messages, consumed) = waiting.unwrap_or_default();
+    let mut plan = Waiting {
+        scope,
+        title: String::new(),
+        targets: vec![],
+        outboxes,
+        messages,
+        blocked: None,
+        notes: vec![],
+    };
+    match scope {
+        Scope::All => {
+            "deliver everything that is pending".clone_into(&mut plan.title);
+            if !held.is_empty() {
+                plan.notes.push(format!("{} outboxes are held by operators and stay", held.len()));
+            }
+        }
+        Scope::Outbox(id) => {
+            plan.title = format!("deliver outbox {id}");
+            plan.targets = vec![id.to_string()];
+            plan.blocked = held.iter().find(|held| held.outbox.0 == id).map(by_hand);
+        }
+        Scope::Half(half) => {
+            plan.title = format!("deliver for consumer {}", half.consumer_id);
+            plan.targets = vec![half.message_id.to_string(), half.consumer_id.to_string()];
+            if consumed.is_some_and(|at| (tools.clock)() - at < relay::QUIET) {
+                plan.blocked = Some("it may still be at work: try again in a minute".to_owned());
+            } else if consumed.is_some() {
+                plan.blocked = in_the_way(relay::inbound(settings, half).await?);
+            }
+        }
+    }
+    if messages >= MOST_COUNTED {
+        plan.notes.push(format!("at least {MOST_COUNTED} messages; counting stopped there"));
+    }
+    if owner == Some(Owner::Service) {
+        let note = "the database belongs to its service, whose own delivery goes on beside this";
+        plan.notes.push(note.to_owned());
+    }
+    plan.notes.push(
+        "these are not recorded as delivered; after a crash some may be out already, and then come twice"
+            .to_owned(),
+    );
+    Ok(plan)
+}
+
+/// Why a held outbox is not delivered.
+fn by_hand(held: &Held) -> String {
+    format!("it is held by {} since {}; release it first", held.by, held.at.format("%F %T UTC"))
+}
+
+const fn no_time((outboxes, messages): (i64, i64)) -> (i64, i64, Option<DateTime<Utc>>) {
+    (outboxes, messages, None)
+}
+
+/// Why a half-done consumer is left to itself.
+fn in_the_way(inbound: Inbound) -> Option<String> {
+    match inbound {
+        Inbound::Gone => None,
+        Inbound::Waits => Some(
+            "its message is still in the queue or the error queue and finishes it when it comes again; replay it \
+             from there"
+                .to_owned(),
+        ),
+        Inbound::Unknown => Some(
+            "it is not known whether its message may come again: name the consumer in messages.consumers, and \
+             errors.management where the service is running"
+                .to_owned(),
+        ),
+    }
+}
+
+/// The plan as a record and as JSON.
+#[must_use]
+pub fn value(waiting: &Waiting) -> Value {
+    json!({
+        "plan": waiting.title,
+        "outboxes": waiting.outboxes,
+        "messages": waiting.messages,
+        "blocked": waiting.blocked,
+        "notes": waiting.notes,
+    })
+}
+
+/// Does it: recorded as meant, delivered until nothing waits there, recorded as it ended.
+///
+/// # Errors
+/// When it cannot be recorded (nothing was done then), and when database or broker fail for good.
+pub async fn carry_out(
+    tools: &Tools<'_>,
+    mut settings: relay::Settings,
+    waiting: &Waiting,
+    reason: &str,
+) -> Result<Recorded<Stats>, Error> {
+    // Whoever drains has seen whose it is: the plan says so.
+    settings.beside_service = true;
+    if let Scope::Half(half) = settings.scope
+        && let Some(why) = in_the_way(relay::inbound(&settings, half).await?)
+    {
+        // Its message came back since it was planned.
+        return Err(Error::Blocked(why));
+    }
+    let (writer, clock) = (tools.writer, &tools.clock);
+    let (targets, meant) = (waiting.targets.clone(), value(waiting));
+    let record = running::begin(writer, INTENT, targets, reason, &meant, clock()).await?;
+    let ended = delivering(tools, settings, waiting).await;
+    let became = match &ended {
+        Ok(stats) => json!({
+            "delivered": stats.delivered,
+            "recovered": stats.recovered,
+            "returned": stats.returned,
+            "unknown": stats.unknown,
+            "failed": stats.failed,
+            "held": stats.held.iter().map(|held| json!({
+                "outbox": held.outbox, "sequence": held.sequence, "why": held.why,
+            })).collect::<Vec<_>>(),
+        }),
+        Err(error) => json!({ "stopped": error.to_string() }),
+    };
+    let unrecorded = record.end(&became, clock()).await.err().map(|error| error.to_string());
+    let (id, audit) = (record.id, record.audit);
+    Ok(Recorded { id, audit, unrecorded, outcome: ended? })
+}
+
+async fn delivering(
+    tools: &Tools<'_>,
+    settings: relay::Settings,
+    waiting: &Waiting,
+) -> Result<Stats, relay::Error> {
+    let (sender, mut stats) = watch::channel(Stats::default());
+    let (clock, stop) = (tools.clock.clone(), tools.stop.clone());
+    let mut work = pin!(relay::run(settings, Until::Empty, clock, stop, sender));
+    loop {
+        tokio::select! {
+            ended = &mut work => return ended,
+            Ok(()) = stats.changed() => {
+                let progress = progress(&stats.borrow_and_update(), waiting);
+                tools.progress.send_replace(progress);
+            }
+        }
+    }
+}
+
+fn progress(stats: &Stats, waiting: &Waiting) -> Progress {
+    let held = stats
+        .held
+        .iter()
+        .map(|held| format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why));
+    Progress {
+        done: stats.delivered + stats.recovered,
+        of: u64::try_from(waiting.messages).unwrap_or_default(),
+        hindered: stats.trouble.iter().cloned().chain(held).collect(),
+    }
+}
