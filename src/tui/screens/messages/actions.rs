@@ -114,7 +114,11 @@ pub const ACTIONS: &[Row] = &[
 ];
 
 fn in_inbox(state: &State) -> Result<(), &'static str> {
-    if state.sub == Sub::Inbox { Ok(()) } else { Err("only inbox rows are told apart so: < > goes there") }
+    if state.sub == Sub::Inbox {
+        Ok(())
+    } else {
+        Err("only inbox rows are told apart so: < > goes there")
+    }
 }
 
 fn chosen(state: &State) -> Result<(), &'static str> {
@@ -149,7 +153,9 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         Common::Bookmark => Err("bookmarks are for orders; Enter goes to the message's"),
         Common::Filter => Err("p and Enter show the messages of one group"),
         Common::NextMatch | Common::PreviousMatch => Err("nothing is searched for here"),
-        Common::Mark | Common::MarkAll | Common::InvertMarks => Err("marks are for lists of orders"),
+        Common::Mark | Common::MarkAll | Common::InvertMarks => {
+            Err("marks are for lists of orders")
+        }
         Common::Sort => Err("pending goes in the order of delivery, the rest newest first"),
         Common::Faults => Err("what is wrong stands in the diagnosis and in its own views: < >"),
     }

@@ -12,19 +12,17 @@ use ratatui::{
 
 use super::{State, Status};
 use crate::{
-    domain::{
-        age::Age,
-        burn::Sample,
-        diagnosis::thousands,
-        text,
-    },
+    domain::{age::Age, burn::Sample, diagnosis::thousands, text},
     ops::messages::{
         history::Past,
         report::{self, drained},
     },
     tui::{
         shared::Shared,
-        ui::{pane::{clipped, pane}, theme::Theme},
+        ui::{
+            pane::{clipped, pane},
+            theme::Theme,
+        },
     },
 };
 
@@ -51,7 +49,8 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
         || "Backlog".to_owned(),
         |since| format!("Backlog since {}", moment(since, length(&looks), shared)),
     );
-    let note = if area.width >= 60 && since.is_some() { kept(state, shared) } else { String::new() };
+    let note =
+        if area.width >= 60 && since.is_some() { kept(state, shared) } else { String::new() };
     let inner = pane(frame, area, theme, &title, &note, false);
     let mut tiles = tiles(state, shared, theme, inner.width >= 70);
     if let Some(Past::Stored(history)) = &state.kept
@@ -82,7 +81,12 @@ fn kept(state: &State, shared: &Shared) -> String {
 }
 
 /// The figures, in two lines; those of the inbox only where there is room.
-pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme, roomy: bool) -> Vec<Line<'static>> {
+pub(super) fn tiles(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    roomy: bool,
+) -> Vec<Line<'static>> {
     let Some(status) = state.status() else {
         return vec![match &state.look.error {
             Some(error) => Line::styled(text::clean(&error.to_string()).into_owned(), theme.danger),
@@ -99,7 +103,10 @@ pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme, roomy: bool) 
         first.push(Span::styled(format!("  {label} "), theme.muted));
         first.push(Span::raw(value));
     };
-    say("oldest", facts.oldest.map_or_else(|| "-".to_owned(), |at| Age::of(at, facts.now).to_string()));
+    say(
+        "oldest",
+        facts.oldest.map_or_else(|| "-".to_owned(), |at| Age::of(at, facts.now).to_string()),
+    );
     if facts.consumer.number() > 0 {
         say("of consumers", facts.consumer.to_string());
     }
@@ -110,7 +117,8 @@ pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme, roomy: bool) 
         say("duplicates", format!("{approximate}{}", thousands(exact + estimated)));
     }
     let mut second = vec![];
-    let rate = |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
+    let rate =
+        |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
     match facts.movement {
         None => second.push(Span::styled("rates: after the second look", theme.muted)),
         Some(seen) => {
@@ -127,13 +135,23 @@ pub(super) fn tiles(state: &State, shared: &Shared, theme: &Theme, roomy: bool) 
     if let (Some(error), Some(at)) = (&state.look.error, state.look.seen_at) {
         let age = crate::tui::words::since(at, shared);
         let told = format!("Not refreshed ({age} old): {error}");
-        return vec![Line::from(first), Line::styled(text::clean(&told).into_owned(), theme.danger)];
+        return vec![
+            Line::from(first),
+            Line::styled(text::clean(&told).into_owned(), theme.danger),
+        ];
     }
     vec![Line::from(first), Line::from(second)]
 }
 
 /// One column a slice of time, its height the last backlog seen in it.
-fn bars(samples: &[Sample], status: &Status, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
+fn bars(
+    samples: &[Sample],
+    status: &Status,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+) {
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return };
     if area.height < 3 || area.width < SCALE + 8 {
         return;

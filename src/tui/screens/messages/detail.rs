@@ -14,7 +14,11 @@ use crate::{
     ops::messages::report::{body, envelope},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{
+            hits::Hits,
+            pane::{clipped, pane},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -44,7 +48,9 @@ pub(super) fn view(
         Some(message) if message.shown.order.is_some() => "Enter: its order",
         _ if is_inbox && state.inbox.by_hour => "H: sums",
         _ if is_inbox => "H: by hour",
-        _ if state.errors.order(state.cursor.index).is_some() && state.sub == Sub::Errors => "Enter: its order",
+        _ if state.errors.order(state.cursor.index).is_some() && state.sub == Sub::Errors => {
+            "Enter: its order"
+        }
         _ => "",
     };
     let inner = pane(frame, area, theme, &title, note, focused);
@@ -64,7 +70,9 @@ pub(super) fn view(
             (None, None, Some(None)) => {
                 vec![Line::styled("it is gone: delivered or purged", theme.muted)]
             }
-            (None, None, _) if state.detail_of.is_some() => vec![Line::styled("reading …", theme.muted)],
+            (None, None, _) if state.detail_of.is_some() => {
+                vec![Line::styled("reading …", theme.muted)]
+            }
             (None, None, _) if state.sub == Sub::Errors => {
                 errors::view::detail(state, shared, theme, width)
             }
@@ -89,7 +97,13 @@ fn cell(cell: &Cell, shared: &Shared) -> String {
     }
 }
 
-fn lines(message: &Message, state: &State, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+fn lines(
+    message: &Message,
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
     let mut out = vec![];
     let label = |name: &str| Span::styled(text::fit(name, LABEL), theme.muted);
     for row in envelope(message, shared.now.utc).rows {
@@ -103,7 +117,9 @@ fn lines(message: &Message, state: &State, shared: &Shared, theme: &Theme, width
             out.push(Line::from(vec![label(name), Span::styled(words, style)]));
         }
     }
-    for (name, stored) in [("headers", &message.shown.headers), ("properties", &message.shown.properties)] {
+    for (name, stored) in
+        [("headers", &message.shown.headers), ("properties", &message.shown.properties)]
+    {
         let Some(stored) = stored else { continue };
         out.push(Line::styled(name, theme.muted));
         match serde_json::from_str::<Value>(stored) {

@@ -11,7 +11,11 @@ use super::{Msg, Pane, State};
 use crate::{
     domain::diagnosis::{Finding, Severity},
     tui::{
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{
+            hits::Hits,
+            pane::{clipped, pane},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -25,7 +29,11 @@ pub(super) fn view(
 ) {
     let focused = state.pane == Pane::Diagnosis;
     let findings = state.status().map(|status| status.findings.as_slice()).unwrap_or_default();
-    let title = if findings.is_empty() { "Diagnosis".to_owned() } else { format!("Diagnosis ({})", findings.len()) };
+    let title = if findings.is_empty() {
+        "Diagnosis".to_owned()
+    } else {
+        format!("Diagnosis ({})", findings.len())
+    };
     let note = if focused { "Enter goes to the row" } else { "Tab" };
     let inner = pane(frame, area, theme, &title, note, focused);
     hits.pane(inner, 1, usize::from(inner.height));
@@ -46,19 +54,34 @@ pub(super) fn view(
         // What is not looked at is told in a line; the one looked at in full.
         let most = if chosen { 6 } else { 1 };
         let style = severity(finding, theme);
-        let told = words::wrapped(&finding.what, width.saturating_sub(4), if focused { most } else { share });
+        let told = words::wrapped(
+            &finding.what,
+            width.saturating_sub(4),
+            if focused { most } else { share },
+        );
         for (row, words) in told.into_iter().enumerate() {
-            let mark = if row == 0 { format!("{} {} ", sign(finding), index + 1) } else { "    ".to_owned() };
-            lines.push((Some(index), Line::from(vec![Span::styled(mark, style), Span::styled(words, style)])));
+            let mark = if row == 0 {
+                format!("{} {} ", sign(finding), index + 1)
+            } else {
+                "    ".to_owned()
+            };
+            lines.push((
+                Some(index),
+                Line::from(vec![Span::styled(mark, style), Span::styled(words, style)]),
+            ));
         }
         if chosen && focused {
             for evidence in &finding.evidence {
-                for (row, words) in words::wrapped(evidence, width.saturating_sub(6), 3).into_iter().enumerate() {
+                for (row, words) in
+                    words::wrapped(evidence, width.saturating_sub(6), 3).into_iter().enumerate()
+                {
                     let mark = if row == 0 { "    - " } else { "      " };
                     lines.push((None, Line::styled(format!("{mark}{words}"), theme.text)));
                 }
             }
-            for (row, words) in words::wrapped(&finding.next, width.saturating_sub(7), 4).into_iter().enumerate() {
+            for (row, words) in
+                words::wrapped(&finding.next, width.saturating_sub(7), 4).into_iter().enumerate()
+            {
                 let mark = if row == 0 { "    => " } else { "       " };
                 lines.push((None, Line::styled(format!("{mark}{words}"), theme.key)));
             }

@@ -145,7 +145,9 @@ pub(super) fn line(
         Span::raw(passes),
     ];
     if roomy {
-        let lag = row.delivered.map_or_else(|| "-".to_owned(), |at| Age::of(row.received, at).to_string());
+        let lag = row
+            .delivered
+            .map_or_else(|| "-".to_owned(), |at| Age::of(row.received, at).to_string());
         spans.push(Span::raw(text::fit(&lag, 10)));
     }
     spans.push(Span::styled(note, style));
@@ -172,7 +174,10 @@ pub(super) fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<
         out.push(Line::styled(text::cut(&one.name, width), theme.title));
         let style = if one.failing + one.half_done > 0 { theme.danger } else { theme.text };
         out.push(Line::raw(format!("  {} rows, {} done", one.rows, one.done)));
-        out.push(Line::styled(format!("  {} failing, {} half-done", one.failing, one.half_done), style));
+        out.push(Line::styled(
+            format!("  {} failing, {} half-done", one.failing, one.half_done),
+            style,
+        ));
         out.push(Line::raw(format!(
             "  duplicates {} exact, {} estimated",
             one.duplicates_exact, one.duplicates_estimated

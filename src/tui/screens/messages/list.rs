@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, errors, inbox, Kept, Msg, Pane, Pivot, Row, State, Sub, View};
+use super::{Filter, Kept, Msg, Pane, Pivot, Row, State, Sub, View, errors, inbox};
 use crate::{
     domain::{
         age::Age,
@@ -20,7 +20,11 @@ use crate::{
     },
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{clipped, pane}, theme::Theme},
+        ui::{
+            hits::Hits,
+            pane::{clipped, pane},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -82,7 +86,9 @@ fn title(state: &State) -> String {
     match &state.filter {
         None => sub.to_owned(),
         Some(Filter::Type(kind)) => format!("{sub}, {} (Esc: all)", words::contract(kind)),
-        Some(Filter::Destination(to)) => format!("{sub}, to {} (Esc: all)", short_destination(to.as_deref())),
+        Some(Filter::Destination(to)) => {
+            format!("{sub}, to {} (Esc: all)", short_destination(to.as_deref()))
+        }
         Some(Filter::Outbox(id)) => format!("{sub}, outbox {} (Esc: all)", id.short()),
     }
 }
@@ -108,11 +114,17 @@ fn note(state: &State) -> String {
 fn header(state: &State, roomy: bool) -> &'static str {
     match (state.pivot, state.sub, roomy) {
         (Some(_), ..) => "  messages  oldest    group",
-        (None, Sub::Outbox(_), true) => "  seq      age      state     type                 to                  corr",
+        (None, Sub::Outbox(_), true) => {
+            "  seq      age      state     type                 to                  corr"
+        }
         (None, Sub::Outbox(_), false) => "  seq      age      state     type                 to",
-        (None, Sub::Inbox, true) => "  msg    consumer            received        passes  lag       note",
+        (None, Sub::Inbox, true) => {
+            "  msg    consumer            received        passes  lag       note"
+        }
         (None, Sub::Errors, _) => state.errors.header(),
-        (None, Sub::Kept, true) => "  copy     age      cause        type                 to                  put back",
+        (None, Sub::Kept, true) => {
+            "  copy     age      cause        type                 to                  put back"
+        }
         (None, Sub::Kept, false) => "  copy     age      cause        type",
         (None, Sub::Inbox, false) => "  msg    consumer            received        passes  note",
     }
@@ -129,7 +141,9 @@ fn row_line(
     let mark = Span::styled(if is_cursor { "> " } else { "  " }, theme.key);
     if let Some(groups) = state.groups() {
         let group = groups.get(index)?;
-        let oldest = group.oldest.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
+        let oldest = group
+            .oldest
+            .map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
         let name = match (state.pivot, group.key.as_deref()) {
             (Some(Pivot::Type), Some(kind)) => words::contract(kind).to_owned(),
             (Some(Pivot::Destination), to) => short_destination(to).to_owned(),
@@ -143,7 +157,9 @@ fn row_line(
         ]));
     }
     Some(match state.sub {
-        Sub::Outbox(_) => message_line(state.rows.messages.get(index)?, state, mark, roomy, shared, theme),
+        Sub::Outbox(_) => {
+            message_line(state.rows.messages.get(index)?, state, mark, roomy, shared, theme)
+        }
         Sub::Inbox => inbox::line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
         Sub::Errors => errors::view::line(&state.errors, index, mark, shared, theme)?,
         Sub::Kept => kept_line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
@@ -184,7 +200,8 @@ fn message_line(
 /// Where a message stands; the one that is known to be poisonous is named so.
 fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
     let head = state.status().and_then(|status| status.facts.heads.first());
-    let next = head.and_then(|head| head.next.as_ref()).filter(|next| next.sequence == row.sequence);
+    let next =
+        head.and_then(|head| head.next.as_ref()).filter(|next| next.sequence == row.sequence);
     if next.and_then(|next| next.poison.as_ref()).is_some_and(|poison| !poison.is_empty()) {
         return ("POISON", theme.danger);
     }
@@ -230,7 +247,9 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
     if state.sub == Sub::Errors {
         return errors::view::empty(&state.errors, theme);
     }
-    if state.page.loading_since().is_some() || state.look.value.is_none() && state.look.error.is_none() {
+    if state.page.loading_since().is_some()
+        || state.look.value.is_none() && state.look.error.is_none()
+    {
         return Line::styled("  reading …", theme.muted);
     }
     if state.page.error.is_some() {
@@ -238,7 +257,9 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
     }
     let told = match (state.pivot, state.sub) {
         (Some(_), _) => "nothing is pending",
-        (None, Sub::Outbox(View::Pending)) => "nothing waits: every message is recorded as delivered, or gone",
+        (None, Sub::Outbox(View::Pending)) => {
+            "nothing waits: every message is recorded as delivered, or gone"
+        }
         (None, Sub::Outbox(View::Delivered)) => "no delivered message is kept here",
         (None, Sub::Outbox(View::Orphan)) => "every message has an owner",
         (None, Sub::Outbox(View::Expired)) => "no pending message is past its expiration time",
@@ -272,9 +293,15 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
                 "pending = not recorded as delivered; after a crash it may be out all the same   i explains"
             }
             Sub::Errors => "",
-            Sub::Outbox(_) => "a row that is gone was delivered or purged: nobody can say which   i explains",
-            Sub::Kept => "x, then e: requeue under its id; n: under another, for all to handle it again",
-            Sub::Inbox => "passes: 3, and one for each message the consumer produced, is normal   i explains",
+            Sub::Outbox(_) => {
+                "a row that is gone was delivered or purged: nobody can say which   i explains"
+            }
+            Sub::Kept => {
+                "x, then e: requeue under its id; n: under another, for all to handle it again"
+            }
+            Sub::Inbox => {
+                "passes: 3, and one for each message the consumer produced, is normal   i explains"
+            }
         };
         out.push(Line::styled(told, theme.muted));
     }

@@ -4,9 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Listed, Msg, PAGE, Request, Sub};
 use crate::{
-    db::{
-        inbox, kept, outbox,
-    },
+    db::{inbox, kept, outbox},
     ops::{
         deeds, faults,
         messages::{self, Key, report},
@@ -38,8 +36,14 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let listed = cx.read("messages", async |conn, layout| match sub {
                 Sub::Outbox(view) => {
                     let (messages, notes) =
-                        outbox::list(conn, layout, view, filter.as_ref(), after, limit, now).await?;
-                    Ok(Listed { more: messages.len() == PAGE, messages, notes, ..Listed::default() })
+                        outbox::list(conn, layout, view, filter.as_ref(), after, limit, now)
+                            .await?;
+                    Ok(Listed {
+                        more: messages.len() == PAGE,
+                        messages,
+                        notes,
+                        ..Listed::default()
+                    })
                 }
                 Sub::Inbox => {
                     let inbox = inbox::list(conn, layout, view, before, limit).await?;
@@ -63,7 +67,8 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
         }
         Request::Day { ticket } => {
-            let day = cx.read("messages hours", async |conn, layout| messages::day(conn, layout).await);
+            let day =
+                cx.read("messages hours", async |conn, layout| messages::day(conn, layout).await);
             Msg::Day(ticket, day.await.map(Arc::new))
         }
         Request::Stored { ticket, within } => {

@@ -33,7 +33,12 @@ use crate::{
         outbox::{Cursor as Key, Filter, Group, Row, View},
         relay::Half,
     },
-    domain::{burn::{Sample, Samples}, diagnosis::HalfDone, deed::Texts, outbox::Owner},
+    domain::{
+        burn::{Sample, Samples},
+        deed::Texts,
+        diagnosis::HalfDone,
+        outbox::Owner,
+    },
     ops::{
         faults::Listing,
         messages::{Day, Message, Status, broker::Told, history::Past},
@@ -215,7 +220,10 @@ pub enum Msg {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// With the stored history, or without.
-    Look { ticket: Ticket, history: bool },
+    Look {
+        ticket: Ticket,
+        history: bool,
+    },
     List {
         ticket: Ticket,
         sub: Sub,
@@ -224,15 +232,33 @@ pub enum Request {
         after: Option<Key>,
         before: Option<i64>,
     },
-    Read { ticket: Ticket, sequence: i64 },
-    Day { ticket: Ticket },
+    Read {
+        ticket: Ticket,
+        sequence: i64,
+    },
+    Day {
+        ticket: Ticket,
+    },
     /// The stored looks of so long.
-    Stored { ticket: Ticket, within: TimeDelta },
+    Stored {
+        ticket: Ticket,
+        within: TimeDelta,
+    },
     /// Ask the broker about the half-done consumers that were found then.
-    Broker { halves: Vec<HalfDone>, now: DateTime<Utc> },
+    Broker {
+        halves: Vec<HalfDone>,
+        now: DateTime<Utc>,
+    },
     /// Look into the error queues.
-    Errors { ticket: Ticket },
-    Export { messages: Vec<Row>, inbox: Vec<InboxRow>, kept: Vec<Kept>, errors: Option<Arc<Listing>> },
+    Errors {
+        ticket: Ticket,
+    },
+    Export {
+        messages: Vec<Row>,
+        inbox: Vec<InboxRow>,
+        kept: Vec<Kept>,
+        errors: Option<Arc<Listing>>,
+    },
 }
 
 impl State {
@@ -289,8 +315,10 @@ impl State {
     /// What deeds and errands would be about.
     fn matter(&self) -> Matter {
         let row = self.selected();
-        let read = self.message().filter(|read| Some(read.shown.sequence) == row.map(|row| row.sequence));
-        let texts = read.filter(|read| i64::try_from(read.shown.body.len()) == Ok(read.shown.bytes));
+        let read =
+            self.message().filter(|read| Some(read.shown.sequence) == row.map(|row| row.sequence));
+        let texts =
+            read.filter(|read| i64::try_from(read.shown.body.len()) == Ok(read.shown.bytes));
         Matter {
             sequence: row.map(|row| row.sequence),
             delivery: row.map(|row| row.delivery),

@@ -15,10 +15,11 @@ use super::*;
 use crate::{
     db::outbox::{Overview, Shown},
     domain::{
-        diagnosis::{
-            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Reached, Rule, Tally,
-        },
         burn::Sample,
+        diagnosis::{
+            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Reached, Rule,
+            Tally,
+        },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_clock::LastPass,
         outbox::{Delivery, Owner},
@@ -128,7 +129,10 @@ fn stalled(seconds: i64, pending: i64) -> Status {
         orphans: Tally::Exact(2),
         by_type: vec![group(Some(EVENT), pending - 143), group(Some(CANCEL), 143)],
         by_destination: vec![group(Some(EXCHANGE), pending - 1), group(None, 1)],
-        by_outbox: vec![group(Some(&outbox(0).to_string()), 4), group(Some(&outbox(1).to_string()), 1)],
+        by_outbox: vec![
+            group(Some(&outbox(0).to_string()), 4),
+            group(Some(&outbox(1).to_string()), 1),
+        ],
         ..overview(at)
     };
     let facts = Facts {
@@ -262,7 +266,9 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
 fn watching(width: u16, height: u16) -> Desk {
     let mut desk = Desk::new(width, height).at(place());
     desk.press("4");
-    for (seconds, pending) in [(0, 900), (5, 960), (10, 1_010), (15, 1_090), (20, 1_150), (25, 1_204)] {
+    for (seconds, pending) in
+        [(0, 900), (5, 960), (10, 1_010), (15, 1_090), (20, 1_150), (25, 1_204)]
+    {
         let mut status = stalled(seconds, pending);
         status.overview.drawn = Some(90_000 + pending);
         answer(&mut desk, &status, &page(0..40));
@@ -307,7 +313,8 @@ fn the_bars_go_back_as_far_as_is_asked_for() {
     let mut desk = watching(120, 36);
     desk.press("t t");
     let asked = requests(&desk.effects());
-    let [Request::Stored { within: day, .. }, Request::Stored { ticket, within }] = asked[..] else {
+    let [Request::Stored { within: day, .. }, Request::Stored { ticket, within }] = asked[..]
+    else {
         panic!("{asked:?}")
     };
     assert_eq!((day, within), (TimeDelta::days(1), TimeDelta::days(7)));
@@ -392,7 +399,9 @@ fn the_broker_is_asked_once_a_minute_and_its_answer_judged() {
         }
         Status::of(status.overview, status.facts)
     };
-    let asks = |asked: &[Request]| asked.iter().filter(|one| matches!(one, Request::Broker { .. })).count();
+    let asks = |asked: &[Request]| {
+        asked.iter().filter(|one| matches!(one, Request::Broker { .. })).count()
+    };
     let rule = |desk: &Desk| state(desk).status().unwrap().findings[0].rule;
     let mut desk = Desk::new(120, 36).at(place());
     desk.press("4");

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub,
-    Ticket, View, errors, inbox,
+    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, errors, inbox,
 };
 use crate::{
     db::{self, outbox::outbox_of},
@@ -179,7 +178,8 @@ fn go(state: &mut State, about: Subject, shared: &Shared) -> Effects {
         state.filter = filter;
         effects = show(state, sub, shared);
     }
-    let at = sequence.and_then(|wanted| state.rows.messages.iter().position(|row| row.sequence == wanted));
+    let at = sequence
+        .and_then(|wanted| state.rows.messages.iter().position(|row| row.sequence == wanted));
     match (at, sequence) {
         (Some(at), _) => effects.extend(moved(state, Step::To(at), shared)),
         (None, Some(sequence)) => effects.extend(read(state, Some(sequence), shared)),
@@ -284,7 +284,12 @@ fn refresh(state: &mut State, shared: &Shared) -> Effects {
     effects
 }
 
-fn looked(state: &mut State, ticket: Ticket, result: Result<Arc<Status>, db::Error>, shared: &Shared) -> Effects {
+fn looked(
+    state: &mut State,
+    ticket: Ticket,
+    result: Result<Arc<Status>, db::Error>,
+    shared: &Shared,
+) -> Effects {
     if !state.look.settle(ticket, result, shared.now.instant) || state.look.error.is_some() {
         return vec![];
     }
@@ -318,7 +323,8 @@ fn ask_broker(state: &mut State, status: &Status, shared: &Shared) -> Effects {
         return vec![];
     }
     state.told_at = Some(now);
-    let request = Request::Broker { halves: status.facts.inbox.halves.clone(), now: status.facts.now };
+    let request =
+        Request::Broker { halves: status.facts.inbox.halves.clone(), now: status.facts.now };
     vec![Effect::Run(BROKER, request)]
 }
 
@@ -445,10 +451,12 @@ fn copy(state: &State) -> Effects {
     let (text, what) = match (state.selected(), state.received(), state.groups()) {
         (Some(row), ..) => (row.message.to_string(), "message id"),
         (_, Some(row), _) => (row.message.to_string(), "message id"),
-        (_, _, Some(groups)) => match groups.get(state.cursor.index).and_then(|group| group.key.clone()) {
-            Some(key) => (key, "group"),
-            None => return vec![],
-        },
+        (_, _, Some(groups)) => {
+            match groups.get(state.cursor.index).and_then(|group| group.key.clone()) {
+                Some(key) => (key, "group"),
+                None => return vec![],
+            }
+        }
         _ => return vec![],
     };
     vec![Effect::Copy { text, what: what.to_owned() }]

@@ -33,7 +33,8 @@ pub fn view(
     } else if area.width >= TWO_PANES {
         // The pane that is read gets the room.
         let top = if state.pane == Pane::Diagnosis { 17 } else { 11 };
-        let [top, body] = area.layout(&Layout::vertical([Length(top.min(area.height / 2)), Fill(1)]));
+        let [top, body] =
+            area.layout(&Layout::vertical([Length(top.min(area.height / 2)), Fill(1)]));
         let [left, right] = top.layout(&Layout::horizontal([Percentage(50), Fill(1)]));
         chart::view(state, shared, theme, frame, left);
         diagnosis::view(state, theme, frame, right, &mut hits);
@@ -50,7 +51,14 @@ pub fn view(
 }
 
 /// One pane alone.
-fn only(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect, hits: &mut Hits<Msg>) {
+fn only(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<Msg>,
+) {
     match state.pane {
         Pane::List => list::view(state, shared, theme, frame, area, hits),
         Pane::Diagnosis => diagnosis::view(state, theme, frame, area, hits),
@@ -59,9 +67,18 @@ fn only(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: 
 }
 
 /// Figures and one line of bars, the diagnosis, and one pane.
-fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect, hits: &mut Hits<Msg>) {
+fn narrow(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<Msg>,
+) {
     let [figures, rest] = area.layout(&Layout::vertical([Length(3.min(area.height)), Fill(1)]));
-    for (row, line) in (0..figures.height).zip(chart::tiles(state, shared, theme, figures.width >= 70)) {
+    for (row, line) in
+        (0..figures.height).zip(chart::tiles(state, shared, theme, figures.width >= 70))
+    {
         clipped(frame, Rect { y: figures.y + row, height: 1, ..figures }, line);
     }
     if figures.height > 2 {
@@ -79,7 +96,8 @@ fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area
     }
     match state.pane {
         Pane::List => {
-            let [top, body] = rest.layout(&Layout::vertical([Length(5.min(rest.height / 2)), Fill(1)]));
+            let [top, body] =
+                rest.layout(&Layout::vertical([Length(5.min(rest.height / 2)), Fill(1)]));
             diagnosis::view(state, theme, frame, top, hits);
             list::view(state, shared, theme, frame, body, hits);
         }
@@ -90,7 +108,10 @@ fn narrow(state: &State, shared: &Shared, theme: &Theme, frame: &mut Frame, area
 /// What `i` tells.
 const LEGEND: &[(&str, &str)] = &[
     ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
-    ("delivered", "recorded as delivered and still there; a row that is gone was delivered or purged"),
+    (
+        "delivered",
+        "recorded as delivered and still there; a row that is gone was delivered or purged",
+    ),
     ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),
     ("expired", "past its expiration time: it would still be sent, with one second to live"),
     ("age", "since the application published it (sent_time), which says nothing of delivery"),
@@ -100,7 +121,10 @@ const LEGEND: &[(&str, &str)] = &[
     ("in, out", "messages a minute, from stored looks or our own; the tables hold no history"),
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
     ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-    ("again", "received again, nothing changed; with ? it may have produced several messages instead"),
+    (
+        "again",
+        "received again, nothing changed; with ? it may have produced several messages instead",
+    ),
     ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
     ("held by", "the backend whose transaction holds the owner's row now; L looks again"),
     ("lag", "from received to delivered"),

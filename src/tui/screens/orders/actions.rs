@@ -4,16 +4,17 @@ use super::{Common, Msg, Pane, State};
 use crate::tui::ui::action::Action;
 
 /// Keys that only Orders has.
-pub const ACTIONS: &[Action<State, Msg>] = &[Action::look(
-    "orders.clear",
-    &["x"],
-    "clear search",
-    "Empty the search box and show the newest orders",
-    || Msg::Clear,
-)
-.when(|state| {
-    if state.field.text().is_empty() { Err("the search box is empty already") } else { Ok(()) }
-})];
+pub const ACTIONS: &[Action<State, Msg>] =
+    &[Action::look(
+        "orders.clear",
+        &["x"],
+        "clear search",
+        "Empty the search box and show the newest orders",
+        || Msg::Clear,
+    )
+    .when(|state| {
+        if state.field.text().is_empty() { Err("the search box is empty already") } else { Ok(()) }
+    })];
 
 /// Whether a global key means anything here now, or why not.
 pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
@@ -29,7 +30,9 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         | Common::Escape
         | Common::CopyLink
         | Common::Faults => Ok(()),
-        Common::Enter | Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Copy => row(),
+        Common::Enter | Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Copy => {
+            row()
+        }
         Common::Bookmark | Common::Export => row(),
         Common::Left | Common::Right => match state.pane {
             Pane::List | Pane::Preview => Err(""),

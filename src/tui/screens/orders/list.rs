@@ -175,7 +175,11 @@ fn empty(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
         Line::styled("  no row on this page has a fault; Z shows all", theme.muted)
     } else if let Some(answer) = &state.asked.value {
         let all = answer.coverage.is_empty();
-        let told = if all { "nothing matches" } else { "nothing matches; see below for what was not searched" };
+        let told = if all {
+            "nothing matches"
+        } else {
+            "nothing matches; see below for what was not searched"
+        };
         Line::styled(format!("  {told}"), theme.muted)
     } else {
         Line::styled("  nothing read yet", theme.muted)
@@ -198,13 +202,18 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
             || "nothing read yet".to_owned(),
             |at| format!("rows are {} old", words::since(at, shared)),
         );
-        out.push(Line::styled(text::cut(&format!("Not refreshed ({age}): {error}"), width), theme.danger));
+        out.push(Line::styled(
+            text::cut(&format!("Not refreshed ({age}): {error}"), width),
+            theme.danger,
+        ));
     }
     if !state.proposals.is_empty() {
         out.push(Line::styled(text::cut(&state.proposals.join("  "), width), theme.key));
     }
     if let Some(answer) = &state.asked.value {
-        out.extend(answer.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)));
+        out.extend(
+            answer.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)),
+        );
     }
     let marks = state.marks.len();
     let marked = if marks > 0 { format!("{marks} marked   ") } else { String::new() };
@@ -216,7 +225,8 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
         theme.muted,
     ));
     if state.rows.rows.is_empty() || state.field.text().is_empty() {
-        let hint = "try  has:undelivered  status:new age:>24h  buyer:…  book:…  total:>100  has:drift";
+        let hint =
+            "try  has:undelivered  status:new age:>24h  buyer:…  book:…  total:>100  has:drift";
         out.push(Line::styled(text::cut(hint, width), theme.muted));
     }
     out

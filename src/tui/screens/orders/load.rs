@@ -27,11 +27,17 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                     search::page(conn, layout, &query, from, PAGE).await
                 })
                 .await;
-            Msg::Found(ticket, found.map(|page| {
-                let answer =
-                    Answer { coverage: page.coverage, access: page.access, millis: page.millis };
-                (Window { rows: page.rows, before: page.newer, after: page.older }, answer)
-            }))
+            Msg::Found(
+                ticket,
+                found.map(|page| {
+                    let answer = Answer {
+                        coverage: page.coverage,
+                        access: page.access,
+                        millis: page.millis,
+                    };
+                    (Window { rows: page.rows, before: page.newer, after: page.older }, answer)
+                }),
+            )
         }
         Request::Count { ticket, query } => {
             let counted =
@@ -43,7 +49,8 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let known: Result<_, db::Error> = cx
                 .read("orders", async |conn, layout| {
                     let history = history::history(conn, layout, order).await?;
-                    Ok(history.map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
+                    Ok(history
+                        .map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
                 })
                 .await;
             Msg::Previewed(ticket, known)

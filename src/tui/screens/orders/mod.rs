@@ -137,7 +137,10 @@ fn is_fault(row: &Row) -> bool {
 
 /// A place just before this row, from which a page begins with it.
 const fn above(row: &Row) -> Key {
-    Key { placed: row.placed, id: OrderId(uuid::Uuid::from_u128(row.id.0.as_u128().saturating_add(1))) }
+    Key {
+        placed: row.placed,
+        id: OrderId(uuid::Uuid::from_u128(row.id.0.as_u128().saturating_add(1))),
+    }
 }
 
 /// Where a row stands in the list.

@@ -18,7 +18,11 @@ use crate::{
     ops::known::Known,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
+        ui::{
+            hits::Hits,
+            pane::{pane, scrolling},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -37,7 +41,9 @@ pub(super) fn view(
     let lines = match (&state.preview.value, &state.preview.error) {
         (Some(Some(known)), _) => lines(known, shared, theme, width),
         (Some(None), _) => vec![Line::styled("the order is gone", theme.warn)],
-        (None, Some(error)) => vec![Line::styled(text::cut(&error.to_string(), width), theme.danger)],
+        (None, Some(error)) => {
+            vec![Line::styled(text::cut(&error.to_string(), width), theme.danger)]
+        }
         (None, None) if state.preview_of.is_some() => vec![Line::styled("reading …", theme.muted)],
         (None, None) => vec![Line::styled("no order chosen", theme.muted)],
     };
@@ -46,9 +52,7 @@ pub(super) fn view(
 
 fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let history = &known.history;
-    let order = history.row.clone().or_else(|| {
-        known.timeline.latest().order().cloned()
-    });
+    let order = history.row.clone().or_else(|| known.timeline.latest().order().cloned());
     let mut out = vec![Line::styled(history.id.to_string(), theme.accent)];
     out.push(clocks(known, theme));
     out.push(Line::default());
@@ -76,7 +80,9 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
         let what = format!("x dead letter at {} in {projection}", letter.event);
         Line::styled(text::cut(&what, width), theme.danger)
     }));
-    out.extend(history.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)));
+    out.extend(
+        history.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)),
+    );
     out
 }
 
@@ -121,7 +127,9 @@ fn sources(known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     if let Some(parting) = &found.parting {
         let style = if found.certain { theme.danger } else { theme.warn };
         let words = parting.to_string();
-        out.extend(words::wrapped(&words, width, 3).into_iter().map(|line| Line::styled(line, style)));
+        out.extend(
+            words::wrapped(&words, width, 3).into_iter().map(|line| Line::styled(line, style)),
+        );
     }
     out
 }
@@ -148,7 +156,11 @@ fn contents(order: &Order, shared: &Shared, theme: &Theme, width: usize) -> Vec<
     let gap = width.saturating_sub(6 + total.len());
     out.push(Line::styled(format!("total{}{total}", " ".repeat(gap)), theme.title));
     if let Some(note) = &order.note {
-        let shown = if shared.masked { mask::mask(note).to_owned() + " (masked)" } else { text::cut(note, width) };
+        let shown = if shared.masked {
+            mask::mask(note).to_owned() + " (masked)"
+        } else {
+            text::cut(note, width)
+        };
         out.push(Line::from(vec![Span::styled("note    ", theme.muted), Span::raw(shown)]));
     }
     if order.is_deleted {

@@ -165,7 +165,10 @@ fn pages_come_at_both_ends_and_the_window_stays_bounded() {
         loaded += 100;
     }
     desk.press("G");
-    assert_eq!(state(&desk).selected().map(|row| row.id), samples::many(999..1000).first().map(|r| r.id));
+    assert_eq!(
+        state(&desk).selected().map(|row| row.id),
+        samples::many(999..1000).first().map(|r| r.id)
+    );
     while state(&desk).rows.before.is_some() {
         desk.press("ctrl-u");
         let asked = searches(&desk.asked);
@@ -254,9 +257,9 @@ fn a_link_and_a_bookmark_name_the_place() {
     desk.press("b");
     let id = samples::rows()[0].id;
     assert!(desk.app.shared.kept.bookmarks.contains(&id));
-    let saved = runs(&desk.effects()).iter().any(|(_, request)| {
-        matches!(request, app::Request::Save(kept) if kept.bookmarks.contains(&id))
-    });
+    let saved = runs(&desk.effects()).iter().any(
+        |(_, request)| matches!(request, app::Request::Save(kept) if kept.bookmarks.contains(&id)),
+    );
     assert!(saved);
     desk.press("b");
     assert!(desk.app.shared.kept.bookmarks.is_empty());
@@ -301,9 +304,8 @@ fn tab_completes_the_only_proposal_and_lists_several() {
 fn the_newest_page_is_read_again_unless_that_would_disturb() {
     let mut desk = Desk::listing(120, 36);
     let now = desk.app.shared.now.instant;
-    let seconds = |desk: &Desk| {
-        state(desk).wakes_at(&desk.app.shared).map(|at| (at - now).as_secs())
-    };
+    let seconds =
+        |desk: &Desk| state(desk).wakes_at(&desk.app.shared).map(|at| (at - now).as_secs());
     assert_eq!(seconds(&desk), Some(5));
     desk.app.shared.focused = false;
     assert_eq!(seconds(&desk), Some(20));
@@ -420,7 +422,9 @@ fn fits_every_window() {
         desk.fits_usual_windows();
     }
     desk.press("ctrl-u");
-    desk.types("total:>漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字");
+    desk.types(
+        "total:>漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字",
+    );
     desk.fits_every_window();
     let mut desk = Desk::new(120, 36).at(place());
     page(&mut desk, 0..100);
@@ -499,7 +503,10 @@ fn the_footer_shows_the_keys_of_the_box_while_typing() {
     let mut desk = Desk::listing(120, 36);
     desk.press("/");
     let foot = desk.frame().lines().last().unwrap().to_owned();
-    assert!(foot.contains("leave") && foot.contains("complete") && !foot.contains("palette"), "{foot}");
+    assert!(
+        foot.contains("leave") && foot.contains("complete") && !foot.contains("palette"),
+        "{foot}"
+    );
     desk.press("esc");
     assert!(!desk.frame().lines().last().unwrap().contains("leave"));
 }

@@ -4,10 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{COUNT, Common, Msg, OrderId, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
 use crate::{
-    domain::{
-        search,
-        zone::Clock,
-    },
+    domain::{search, zone::Clock},
     tui::{
         effect::{Effect, Lane},
         route::Route,
@@ -127,7 +124,8 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             vec![Effect::Copy { text: route.link(shared.context()), what: "link".to_owned() }]
         }
         Common::Export => {
-            let marked = |row: &&super::Row| state.marks.is_empty() || state.marks.contains(&row.id);
+            let marked =
+                |row: &&super::Row| state.marks.is_empty() || state.marks.contains(&row.id);
             let rows = state.visible_rows().filter(marked).cloned().collect();
             vec![Effect::Run(Lane::Every, Request::Export { rows, masked: shared.masked })]
         }
@@ -244,7 +242,9 @@ fn reread(state: &mut State, shared: &Shared) -> Effect<Request> {
     let at = state.rows.rows.iter().position(|row| Some(row.id) == listed).unwrap_or(0);
     let first = at.saturating_sub(PAGE / 2);
     let from = match state.rows.rows.get(first) {
-        Some(row) if first > 0 || state.rows.before.is_some() => Start::OlderThan(super::above(row)),
+        Some(row) if first > 0 || state.rows.before.is_some() => {
+            Start::OlderThan(super::above(row))
+        }
         _ => Start::Newest,
     };
     let effect = ask(state, from, false, shared);
@@ -291,7 +291,9 @@ fn settled(
         }
     }
     // The cursor follows its order, on the same line of the screen, among the rows that are listed.
-    let kept = chosen.filter(|_| !is_other).and_then(|id| state.visible_rows().position(|row| row.id == id));
+    let kept = chosen
+        .filter(|_| !is_other)
+        .and_then(|id| state.visible_rows().position(|row| row.id == id));
     let last = state.len().saturating_sub(1);
     state.cursor.index = if from == Start::Oldest { last } else { kept.unwrap_or(0) };
     state.cursor.offset = state.cursor.index.saturating_sub(line);
@@ -367,7 +369,8 @@ fn copy(state: &State) -> Effects {
         let others = state.marks.iter().rev().filter(|id| !listed.contains(id));
         listed.iter().filter(marked).chain(others).copied().collect()
     };
-    let what = if ids.len() == 1 { "order id".to_owned() } else { format!("{} order ids", ids.len()) };
+    let what =
+        if ids.len() == 1 { "order id".to_owned() } else { format!("{} order ids", ids.len()) };
     let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     vec![Effect::Copy { text, what }]
 }

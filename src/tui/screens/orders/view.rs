@@ -14,7 +14,12 @@ use crate::{
     domain::text,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, legend, pane::{pane, scrolling}, theme::Theme},
+        ui::{
+            hits::Hits,
+            legend,
+            pane::{pane, scrolling},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -82,12 +87,7 @@ fn mark_error(state: &State, theme: &Theme, frame: &mut Frame, input: Rect) {
     };
     let (from, to) = (column(error.at.start), column(error.at.end));
     let to = to.max(from.saturating_add(1));
-    let area = Rect {
-        x: input.x.saturating_add(from),
-        width: to - from,
-        height: 1,
-        ..input
-    };
+    let area = Rect { x: input.x.saturating_add(from), width: to - from, height: 1, ..input };
     frame.buffer_mut().set_style(area.intersection(input), theme.danger);
 }
 

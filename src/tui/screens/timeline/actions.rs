@@ -20,9 +20,13 @@ fn on_event(state: &State) -> Result<(), &'static str> {
 
 /// Keys that only Timeline has.
 pub const ACTIONS: &[Row] = &[
-    Row::look("timeline.diff", &["="], "diff A:B", "Compare the pins A and B (one alone: with the cursor), or show the state", || {
-        Msg::Diff
-    })
+    Row::look(
+        "timeline.diff",
+        &["="],
+        "diff A:B",
+        "Compare the pins A and B (one alone: with the cursor), or show the state",
+        || Msg::Diff,
+    )
     .footer(80)
     .when(has_history)
     .twin("orderscope order diff"),
@@ -42,9 +46,11 @@ pub const ACTIONS: &[Row] = &[
     .footer(76)
     .when(has_history)
     .twin("orderscope order show --at"),
-    Row::look("timeline.play", &["."], "play", "Play the history event by event, or stop", || Msg::Play)
-        .footer(50)
-        .when(has_history),
+    Row::look("timeline.play", &["."], "play", "Play the history event by event, or stop", || {
+        Msg::Play
+    })
+    .footer(50)
+    .when(has_history),
     Row::look("timeline.live", &["0"], "live", "Back to now, following new events", || Msg::Live)
         .footer(48)
         .when(has_history),
@@ -57,9 +63,13 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(70)
     .when(on_event),
-    Row::look("timeline.json", &["J"], "raw JSON", "The event as stored, with its metadata", || {
-        Msg::Raw
-    })
+    Row::look(
+        "timeline.json",
+        &["J"],
+        "raw JSON",
+        "The event as stored, with its metadata",
+        || Msg::Raw,
+    )
     .footer(72)
     .when(on_event),
     Row::look(
@@ -81,9 +91,13 @@ pub const ACTIONS: &[Row] = &[
     .footer(60)
     .when(has_history)
     .twin("orderscope order chain"),
-    Row::look("timeline.lanes", &["L"], "lanes", "Show or hide integration messages and operators' actions", || {
-        Msg::Lanes
-    })
+    Row::look(
+        "timeline.lanes",
+        &["L"],
+        "lanes",
+        "Show or hide integration messages and operators' actions",
+        || Msg::Lanes,
+    )
     .footer(12),
 ];
 
@@ -96,12 +110,18 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         Common::Refresh | Common::CopyLink | Common::Bookmark => chosen(),
         Common::Enter | Common::Filter | Common::Copy | Common::Export => has_history(state),
         Common::NextMatch | Common::PreviousMatch => {
-            if state.found.is_empty() { Err("search first: /") } else { Ok(()) }
+            if state.found.is_empty() {
+                Err("search first: /")
+            } else {
+                Ok(())
+            }
         }
         Common::NextView | Common::PreviousView => match state.show {
             Show::State | Show::Diff => has_history(state),
         },
-        Common::Mark | Common::MarkAll | Common::InvertMarks => Err("marks are for lists of orders"),
+        Common::Mark | Common::MarkAll | Common::InvertMarks => {
+            Err("marks are for lists of orders")
+        }
         Common::Sort => Err("a history has one order: that of writing (seq)"),
         Common::Faults => Err("faults are marked beside the events"),
     }

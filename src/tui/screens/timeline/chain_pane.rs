@@ -130,7 +130,9 @@ fn lines(
         out.extend(why.into_iter().map(|why| Line::styled(format!("         {why}"), theme.muted)));
     }
     let blind = known.history.chain.blind.of_inbox();
-    out.extend(blind.map(|note| Line::styled(format!("not searched: {}", text::clean(note)), theme.warn)));
+    out.extend(
+        blind.map(|note| Line::styled(format!("not searched: {}", text::clean(note)), theme.warn)),
+    );
     out
 }
 
@@ -271,7 +273,13 @@ struct Row {
 }
 
 impl Row {
-    fn add(&mut self, mark: Option<(&'static str, Style)>, label: &str, detail: &str, theme: &Theme) {
+    fn add(
+        &mut self,
+        mark: Option<(&'static str, Style)>,
+        label: &str,
+        detail: &str,
+        theme: &Theme,
+    ) {
         if let Some((mark, style)) = mark {
             self.labels.push(Span::styled(format!(" {mark} "), style));
             self.details.push_str("    ");

@@ -169,7 +169,8 @@ impl Clock {
     const WIDE: u16 = 96;
 
     fn of(known: &Known, shared: &Shared, width: u16) -> Self {
-        let mut days = known.timeline.steps().iter().map(|point| shared.zone.local(point.event.at).date());
+        let mut days =
+            known.timeline.steps().iter().map(|point| shared.zone.local(point.event.at).date());
         let first = days.next();
         if width >= Self::ROOMY {
             Self::Full

@@ -17,7 +17,10 @@ use crate::{
     ops::known::Known,
     tui::{
         shared::Shared,
-        ui::{pane::{clipped, pane}, theme::Theme},
+        ui::{
+            pane::{clipped, pane},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -38,9 +41,14 @@ pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Fr
     }
     let inner = pane(frame, area, theme, &title, "", false);
     let width = usize::from(inner.width);
-    let lines = [sources(known, theme, width), facts(known, shared, theme), verdict(known, theme, width)];
+    let lines =
+        [sources(known, theme, width), facts(known, shared, theme), verdict(known, theme, width)];
     // Without room for all three, the verdict is the last to go.
-    let lines = if inner.height < 3 { [lines[0].clone(), lines[2].clone(), lines[1].clone()] } else { lines };
+    let lines = if inner.height < 3 {
+        [lines[0].clone(), lines[2].clone(), lines[1].clone()]
+    } else {
+        lines
+    };
     for (row, line) in (0..inner.height).zip(lines) {
         clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
     }
@@ -145,7 +153,10 @@ fn verdict(known: &Known, theme: &Theme, width: usize) -> Line<'static> {
         (parting.to_string(), style)
     } else if let Some((step, ended)) = illegal {
         let title = step.meaning.title();
-        (format!("v{} {title} came although the order was {ended} already", step.version), theme.danger)
+        (
+            format!("v{} {title} came although the order was {ended} already", step.version),
+            theme.danger,
+        )
     } else if let Some(doubt) = &known.timeline.latest().uncertain {
         (format!("uncertain since v{}: {}", doubt.version, doubt.why), theme.warn)
     } else if found.row == Agreement::Match && found.summary == Agreement::Match {

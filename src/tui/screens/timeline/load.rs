@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use super::{Msg, Request};
 use crate::{
-    ops::{
-        audit::Filter,
-        history,
-        known::Known,
-        report,
-    },
+    ops::{audit::Filter, history, known::Known, report},
     tui::runtime::Cx,
 };
 
@@ -23,7 +18,8 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let known = cx
                 .read("timeline", async |conn, layout| {
                     let history = history::history(conn, layout, order).await?;
-                    Ok(history.map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
+                    Ok(history
+                        .map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
                 })
                 .await;
             Msg::Read(ticket, known)

@@ -337,7 +337,9 @@ impl State {
     pub fn twin(&self) -> String {
         match (self.order, self.compared()) {
             (Some(order), Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
-            (Some(order), None) if self.pane == Pane::Chain => format!("orderscope order chain {order}"),
+            (Some(order), None) if self.pane == Pane::Chain => {
+                format!("orderscope order chain {order}")
+            }
             (Some(order), None) => format!("orderscope order timeline {order}"),
             (None, _) => "orderscope order timeline ID".to_owned(),
         }

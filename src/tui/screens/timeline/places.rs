@@ -33,7 +33,9 @@ pub(super) fn places(known: &Known, acts: &[Recorded], bare: bool) -> Vec<Place>
             // Written by one transaction, record and event have the same time, or nearly so: the event is
             // first. A frozen time says nothing.
             let time = steps.get(at).filter(|point| !point.frozen).map(|point| point.event.at);
-            while let Some((index, _)) = acts.next_if(|(_, act)| time.is_some_and(|time| act.at < time)) {
+            while let Some((index, _)) =
+                acts.next_if(|(_, act)| time.is_some_and(|time| act.at < time))
+            {
                 out.push(Place::Act(index));
             }
             out.push(Place::Event(at));

@@ -13,7 +13,11 @@ use crate::{
     ops::audit::Recorded,
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
+        ui::{
+            hits::Hits,
+            pane::{pane, scrolling},
+            theme::Theme,
+        },
     },
 };
 
@@ -70,7 +74,10 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
         out.push(Line::styled(format!("not understood: {}", text::clean(&doubt.why)), theme.warn));
     }
     if event.binary {
-        out.push(Line::styled("the body is binary (bdata); what follows is Marten's placeholder", theme.warn));
+        out.push(Line::styled(
+            "the body is binary (bdata); what follows is Marten's placeholder",
+            theme.warn,
+        ));
     }
     out.push(Line::styled("data", theme.muted));
     out.extend(json(&event.body, shared));

@@ -55,7 +55,9 @@ pub(super) fn view(
 
 fn typed(prompt: &Prompt, theme: &Theme, frame: &mut Frame, area: Rect) {
     let (asks, field, error) = match prompt {
-        Prompt::GoTo(field, error) => ("go to (v3, 16:30, 2h ago, 2026-11-22T16:30): ", field, error.as_deref()),
+        Prompt::GoTo(field, error) => {
+            ("go to (v3, 16:30, 2h ago, 2026-11-22T16:30): ", field, error.as_deref())
+        }
         Prompt::Find(field) => ("find in events: ", field, None),
     };
     let width = u16::try_from(asks.width()).unwrap_or(0).min(area.width);
@@ -139,7 +141,10 @@ fn axis(state: &State, known: &Known, shared: &Shared, theme: &Theme, width: u16
         *end = ('▏', theme.muted);
     }
     Line::from(
-        cells.into_iter().map(|(sign, style)| Span::styled(sign.to_string(), style)).collect::<Vec<_>>(),
+        cells
+            .into_iter()
+            .map(|(sign, style)| Span::styled(sign.to_string(), style))
+            .collect::<Vec<_>>(),
     )
 }
 

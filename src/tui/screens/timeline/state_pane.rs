@@ -16,7 +16,11 @@ use crate::{
     ops::known::{Known, SnapshotCheck},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::{pane, scrolling}, theme::Theme},
+        ui::{
+            hits::Hits,
+            pane::{pane, scrolling},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -45,8 +49,14 @@ pub(super) fn view(
         (Show::State, true) => format!("What if v{at} had not happened (preview)"),
         (Show::State, false) => format!("State at v{at}"),
     };
-    let inner =
-        pane(frame, area, theme, &title, detail, state.pane == Pane::State && state.prompt.is_none());
+    let inner = pane(
+        frame,
+        area,
+        theme,
+        &title,
+        detail,
+        state.pane == Pane::State && state.prompt.is_none(),
+    );
     let mut lines = match state.detail {
         Detail::Patch => patch(state, known, shared, theme),
         Detail::All | Detail::Changes => fields(state, known, shared, theme, inner.width),
@@ -91,7 +101,12 @@ fn fields(
         (Show::State, true) => ("now".to_owned(), "without it".to_owned()),
     };
     let mut out = vec![Line::styled(
-        format!("{}{}{}", text::fit("field", FIELD), text::fit(&left, column), text::fit(&right, column)),
+        format!(
+            "{}{}{}",
+            text::fit("field", FIELD),
+            text::fit(&left, column),
+            text::fit(&right, column)
+        ),
         theme.header,
     )];
     let changes = changes(state, known);
@@ -103,7 +118,8 @@ fn fields(
     if out.len() == 1 {
         out.push(Line::styled("nothing differs", theme.muted));
     }
-    let doubt = known.timeline.at_version(state.version()).and_then(|state| state.uncertain.as_ref());
+    let doubt =
+        known.timeline.at_version(state.version()).and_then(|state| state.uncertain.as_ref());
     if let Some(doubt) = doubt {
         let told = format!("uncertain since v{}: {}", doubt.version, doubt.why);
         out.push(Line::styled(text::cut(&told, usize::from(width)), theme.warn));
@@ -133,7 +149,10 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
     let quiet = change.is_same();
     Line::from(vec![
         Span::styled(text::fit(&label(change.field), FIELD), theme.muted),
-        Span::styled(text::fit(&value(&change.before), column.saturating_sub(1)) + " ", theme.muted),
+        Span::styled(
+            text::fit(&value(&change.before), column.saturating_sub(1)) + " ",
+            theme.muted,
+        ),
         Span::styled(
             text::fit(&value(&change.after), column.saturating_sub(1)) + " ",
             if quiet { theme.text } else { style },
@@ -161,7 +180,10 @@ fn others(state: &State, known: &Known, theme: &Theme, width: usize) -> Vec<Line
     let found = &known.comparison;
     let line = |label: &str, (words, style): (String, ratatui::style::Style)| {
         let words = text::cut(&words, width.saturating_sub(FIELD));
-        Line::from(vec![Span::styled(text::fit(label, FIELD), theme.muted), Span::styled(words, style)])
+        Line::from(vec![
+            Span::styled(text::fit(label, FIELD), theme.muted),
+            Span::styled(words, style),
+        ])
     };
     let snapshot = match &known.snapshot {
         SnapshotCheck::None => ("none".to_owned(), theme.muted),

@@ -37,9 +37,10 @@ fn act(desk: &mut Desk, acts: Vec<Recorded>) {
     desk.effects();
     desk.press("r");
     let asked = desk.effects().into_iter().find_map(|effect| match effect {
-        Effect::Run(_, app::Request::Screen(screens::Request::Timeline(Request::Acts { ticket, .. }))) => {
-            Some(ticket)
-        }
+        Effect::Run(
+            _,
+            app::Request::Screen(screens::Request::Timeline(Request::Acts { ticket, .. })),
+        ) => Some(ticket),
         _ => None,
     });
     desk.timeline(Msg::Acted(asked.unwrap(), Ok(acts)));
@@ -86,9 +87,14 @@ fn a_timeline_opens_at_its_newest_event() {
 #[test]
 fn goes_to_versions_and_times_and_says_what_is_wrong() {
     let mut desk = desk();
-    for (target, reached) in
-        [("v1", 1), ("2", 2), ("09:12:05", 1), ("09:41", 2), ("2026-11-22T09:40:31", 1), ("1h ago", 2)]
-    {
+    for (target, reached) in [
+        ("v1", 1),
+        ("2", 2),
+        ("09:12:05", 1),
+        ("09:41", 2),
+        ("2026-11-22T09:40:31", 1),
+        ("1h ago", 2),
+    ] {
         go_to(&mut desk, target);
         assert_eq!((version(&desk), wrong(&desk)), (reached, None), "{target}");
         assert!(!state(&desk).live);
@@ -332,7 +338,10 @@ fn another_order_starts_afresh() {
     let mut other = samples::new();
     other.id = domain::order().id;
     desk.open(other);
-    assert_eq!((state(&desk).pins, state(&desk).skipping, state(&desk).live), (Pins::default(), false, true));
+    assert_eq!(
+        (state(&desk).pins, state(&desk).skipping, state(&desk).live),
+        (Pins::default(), false, true)
+    );
     assert!(state(&desk).lanes, "what is shown stays as chosen");
 }
 
@@ -444,7 +453,10 @@ fn fits_every_window() {
         let mut desk = Desk::travelling(120, 36, history);
         desk.app.shared.masked = false;
         desk.fits_every_window();
-        for keys in ["h", "g g", "G", "tab", "C", "k", "C", "=", "D", "D", "=", "x", "J", "j j j", "i", "esc esc", "t"] {
+        for keys in [
+            "h", "g g", "G", "tab", "C", "k", "C", "=", "D", "D", "=", "x", "J", "j j j", "i",
+            "esc esc", "t",
+        ] {
             desk.press(keys);
             desk.fits_usual_windows();
         }
@@ -469,9 +481,13 @@ fn messages_stand_below_their_events_and_steps_follow_the_eye() {
     desk.press("k");
     assert_eq!(version(&desk), 1);
     desk.press("l");
-    assert!(matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2)));
+    assert!(
+        matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2))
+    );
     desk.press("j h");
-    assert!(matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2)));
+    assert!(
+        matches!(state(&desk).entry(), Some(Entry::Event(point)) if point.version == Version(2))
+    );
     desk.press("h");
     assert_eq!(version(&desk), 1);
     // Without that lane only events are left.
@@ -505,7 +521,10 @@ fn what_operators_did_stands_below_the_messages_of_the_event_before() {
     assert_eq!(state(&desk).raw, None, "that is for events");
     desk.press("enter");
     assert!(desk.shows("Operation #830 as recorded"));
-    assert!(!desk.shows("duplicate") && !desk.shows("leave at the door"), "reasons and notes are personal");
+    assert!(
+        !desk.shows("duplicate") && !desk.shows("leave at the door"),
+        "reasons and notes are personal"
+    );
     desk.resize(80, 24);
     desk.press("j j");
     // What came meanwhile moves neither the cursor nor what is being read.
@@ -608,7 +627,8 @@ fn what_operators_did_stands_between_the_events() {
     desk.resize(200, 40);
     assert!(desk.shows("changed her mind"));
     // Where nothing is recorded, nothing is asked for.
-    let mut desk = Desk::travelling(120, 36, samples::cancelled()).at(crate::tui::tests::attached());
+    let mut desk =
+        Desk::travelling(120, 36, samples::cancelled()).at(crate::tui::tests::attached());
     desk.effects();
     desk.press("r");
     assert_eq!(crate::tui::tests::runs(&desk.effects()).len(), 1);

@@ -4,8 +4,8 @@ use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
 use super::{
-    ACTS, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, READ, Recorded, Request, Show,
-    State, Version,
+    ACTS, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, READ, Recorded,
+    Request, Show, State, Version,
 };
 use crate::{
     domain::{
@@ -143,11 +143,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             return state.order.map(|id| Effect::Keep(Keep::Bookmark(id))).into_iter().collect();
         }
         Common::Zoom => state.zoomed = !state.zoomed,
-        Common::Mark
-        | Common::MarkAll
-        | Common::InvertMarks
-        | Common::Sort
-        | Common::Faults => {}
+        Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Sort | Common::Faults => {}
     }
     vec![]
 }
@@ -254,7 +250,8 @@ fn acted(
 /// Keeps the cursor on what it was on after the list was arranged anew, and what is being read as far as it
 /// is scrolled to.
 fn hold(state: &mut State, held: Option<Uuid>) {
-    let is_held = |row: &usize| state.entry_at(*row).is_some_and(|entry| Some(entry.id().0) == held);
+    let is_held =
+        |row: &usize| state.entry_at(*row).is_some_and(|entry| Some(entry.id().0) == held);
     let row = (0..state.len()).find(is_held).unwrap_or(state.cursor.index);
     let len = state.len();
     state.cursor.step(Step::To(row), len);

@@ -105,7 +105,10 @@ fn nothing(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
         (Some(order), None, None) => format!("Reading the history of {order} …"),
         (Some(_), Some(Some(_)), None) => String::new(),
     };
-    frame.render_widget(Paragraph::new(Span::styled(text, theme.muted)).wrap(Wrap { trim: true }), inner);
+    frame.render_widget(
+        Paragraph::new(Span::styled(text, theme.muted)).wrap(Wrap { trim: true }),
+        inner,
+    );
 }
 
 /// What went wrong and what was not searched, under the panes.

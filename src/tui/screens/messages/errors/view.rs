@@ -35,7 +35,8 @@ pub(in super::super) fn line(
     }
     let found = errors.message(index)?;
     let fault = &found.fault;
-    let age = fault.failed.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
+    let age =
+        fault.failed.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
     let kind = fault.message_type.as_deref().unwrap_or("(no type)");
     let verdict = found.judgement.verdict;
     Some(Line::from(vec![
@@ -48,7 +49,8 @@ pub(in super::super) fn line(
 }
 
 fn group_line(group: &Group, mark: Span<'static>, shared: &Shared, theme: &Theme) -> Line<'static> {
-    let age = group.last.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
+    let age =
+        group.last.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
     let mut spans = vec![
         mark,
         Span::styled(format!("{:>5} ", group.count), theme.accent),
@@ -72,7 +74,11 @@ fn failure(group: &Group) -> String {
     let kind = group.kind.to_string();
     let who = group.consumer.as_deref().map_or(kind.as_str(), last);
     let what = group.exception.as_deref().map_or("", last);
-    [group.text.as_str(), what, who].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
+    [group.text.as_str(), what, who]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 /// `BookWorm.Ordering.Features.X` is `X`.
@@ -124,14 +130,17 @@ pub(in super::super) fn footnotes(
         out.extend(lines.into_iter().map(|line| Line::styled(line, style)));
     };
     if let Some(error) = &errors.look.error {
-        let old = errors.look.seen_at.map(|at| format!("Not refreshed (what is shown is {} old): ", words::since(at, shared)));
+        let old = errors.look.seen_at.map(|at| {
+            format!("Not refreshed (what is shown is {} old): ", words::since(at, shared))
+        });
         say(&format!("{}{error}", old.unwrap_or_default()), 5, theme.danger);
     }
     if let Some(listing) = &errors.look.value {
         for note in &listing.notes {
             say(note, 2, theme.warn);
         }
-        let seen: Vec<_> = listing.looked.iter().filter(|looked| looked.trouble.is_none()).collect();
+        let seen: Vec<_> =
+            listing.looked.iter().filter(|looked| looked.trouble.is_none()).collect();
         let told = seen.iter().take(QUEUES).map(|looked| match looked.depth {
             Some(depth) => format!("{} {depth}", looked.queue),
             None => format!("{} (never made)", looked.queue),
@@ -140,8 +149,15 @@ pub(in super::super) fn footnotes(
         if seen.len() > QUEUES {
             told = format!("{told} and {} more", seen.len() - QUEUES);
         }
-        let age = errors.look.seen_at.map_or_else(String::new, |at| format!(" {} ago", words::since(at, shared)));
-        let doing = if errors.look.loading_since().is_some() { "; looking again …" } else { "; r looks again" };
+        let age = errors
+            .look
+            .seen_at
+            .map_or_else(String::new, |at| format!(" {} ago", words::since(at, shared)));
+        let doing = if errors.look.loading_since().is_some() {
+            "; looking again …"
+        } else {
+            "; r looks again"
+        };
         say(&format!("looked{age} at {told}{doing}"), 2, theme.muted);
     }
     out
@@ -177,7 +193,8 @@ fn field(name: &str, value: &str, style: Style, theme: &Theme, width: usize) -> 
 }
 
 fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let time = |at: chrono::DateTime<chrono::Utc>| shared.zone.local(at).format("%F %T").to_string();
+    let time =
+        |at: chrono::DateTime<chrono::Utc>| shared.zone.local(at).format("%F %T").to_string();
     let all = |names: &std::collections::BTreeSet<String>| {
         names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     };
@@ -266,8 +283,11 @@ fn message_lines(
     let covered = if shared.masked { ", personal data covered" } else { "" };
     out.push(Line::styled(format!("body, {} bytes ({fold}{covered})", fault.bytes), theme.muted));
     match read.envelope {
-        Ok(value) => out.extend(detail::pretty(&if unfolded { value } else { detail::folded(value) })),
-        Err(why) => out.push(Line::styled(format!("it is no envelope: {}", text::clean(&why)), theme.danger)),
+        Ok(value) => {
+            out.extend(detail::pretty(&if unfolded { value } else { detail::folded(value) }))
+        }
+        Err(why) => out
+            .push(Line::styled(format!("it is no envelope: {}", text::clean(&why)), theme.danger)),
     }
     out
 }

@@ -44,7 +44,10 @@ fn plan(draft: &change::Draft) -> Plan {
         title: "quarantine message 88190".to_owned(),
         made_at: now().utc,
         checks: vec![
-            check(Verdict::Ok, "no delivery is in the middle of its outbox: its row is locked for this"),
+            check(
+                Verdict::Ok,
+                "no delivery is in the middle of its outbox: its row is locked for this",
+            ),
             check(
                 Verdict::Warn,
                 "pending means not recorded as delivered: after a crash it may be out all the same",
@@ -61,7 +64,9 @@ fn plan(draft: &change::Draft) -> Plan {
         twin: "orderscope messages quarantine 88190 --reason INC-7 --yes".to_owned(),
         word: "QUARANTINE".to_owned(),
         relied: Relied::default(),
-        statements: vec!["DELETE FROM public.outbox_message AS t WHERE t.\"sequence_number\" = 88190".to_owned()],
+        statements: vec![
+            "DELETE FROM public.outbox_message AS t WHERE t.\"sequence_number\" = 88190".to_owned(),
+        ],
     }
 }
 
@@ -209,7 +214,8 @@ fn copies_are_listed_and_put_back_under_either_id() {
     desk.resize(120, 36);
     desk.press("x n enter");
     let draft = planned(&mut desk);
-    let Intent::Messages(Deed::Requeue { source: Source::Kept(4), name: Name::New(_) }) = draft.intent
+    let Intent::Messages(Deed::Requeue { source: Source::Kept(4), name: Name::New(_) }) =
+        draft.intent
     else {
         panic!("{draft:?}")
     };

@@ -33,7 +33,9 @@ fn pending(width: u16, height: u16) -> Desk {
 /// What the newest request for a plan asks for.
 fn asked(desk: &mut Desk) -> (Ticket, Errand, String) {
     desk.changing(|request| match request {
-        Changing::Look { ticket, errand, reason } => Some((*ticket, errand.clone(), reason.clone())),
+        Changing::Look { ticket, errand, reason } => {
+            Some((*ticket, errand.clone(), reason.clone()))
+        }
         _ => None,
     })
 }
@@ -79,7 +81,8 @@ fn working(desk: &mut Desk) -> (Lane, Arc<errand::Plan>) {
 
 fn halts(desk: &mut Desk) -> usize {
     let effects = desk.effects();
-    let halts = |request: &&app::Request| matches!(request, app::Request::Change(Changing::Halt { .. }));
+    let halts =
+        |request: &&app::Request| matches!(request, app::Request::Change(Changing::Halt { .. }));
     runs(&effects).into_iter().map(|(_, request)| request).filter(halts).count()
 }
 
@@ -295,16 +298,23 @@ fn discarding_takes_one_or_what_is_done() {
     let discard = |pick| Errand::Errors(Errors { deed: Deed::Discard, pick, rate: 20 });
     let group = errors::listing().found[0].fingerprint.to_string();
     let one = Pick::Keys { keys: vec![keys()[0].to_string()], again: true };
-    for (way, pick) in
-        [("enter x d", one), ("x o", Pick::Group(group.clone())), ("enter x o", Pick::Group(group)), ("x e", Pick::All)]
-    {
+    for (way, pick) in [
+        ("enter x d", one),
+        ("x o", Pick::Group(group.clone())),
+        ("enter x o", Pick::Group(group)),
+        ("x e", Pick::All),
+    ] {
         let mut desk = queues(120, 36);
         desk.press(way);
         assert!(!desk.shows("at most"), "nothing waits between two: {}", desk.frame());
         desk.types(WHY);
         desk.press("enter");
         assert_eq!(planned(&mut desk), discard(pick), "{way}");
-        assert!(desk.shows("a copy of each kept first") && desk.shows("DISCARD"), "{}", desk.frame());
+        assert!(
+            desk.shows("a copy of each kept first") && desk.shows("DISCARD"),
+            "{}",
+            desk.frame()
+        );
     }
 }
 
@@ -346,7 +356,8 @@ fn a_lock_that_falls_meanwhile_is_told_on_the_card() {
     desk.types("REPLAY");
     desk.press("enter");
     let effects = desk.effects();
-    let works = |request: &app::Request| matches!(request, app::Request::Change(Changing::Work { .. }));
+    let works =
+        |request: &app::Request| matches!(request, app::Request::Change(Changing::Work { .. }));
     assert!(!runs(&effects).into_iter().any(|(_, request)| works(request)), "{effects:?}");
 }
 
@@ -361,7 +372,11 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         desk.types(WHY);
         desk.press("enter");
         assert_eq!(planned(&mut desk), Errand::Drain(scope));
-        assert!(desk.shows("type DRAIN to run") && desk.shows("1,204 messages"), "{}", desk.frame());
+        assert!(
+            desk.shows("type DRAIN to run") && desk.shows("1,204 messages"),
+            "{}",
+            desk.frame()
+        );
         desk.types("DRAIN");
         desk.press("enter");
         let (_, plan) = working(&mut desk);

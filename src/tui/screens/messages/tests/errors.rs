@@ -154,7 +154,8 @@ fn a_look_that_nobody_waits_for_is_stopped_and_its_answer_dropped() {
     let (mut desk, ticket) = asking(120, 36);
     assert!(desk.shows("looking into the queues"));
     desk.press(">");
-    let stopped = desk.effects().iter().any(|effect| matches!(effect, Effect::Stop("messages.errors")));
+    let stopped =
+        desk.effects().iter().any(|effect| matches!(effect, Effect::Stop("messages.errors")));
     assert!(stopped);
     send(&mut desk, Msg::Failed(ticket, Ok(Arc::new(listing()))));
     assert!(state(&desk).errors.look.value.is_none());

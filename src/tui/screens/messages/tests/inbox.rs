@@ -136,7 +136,9 @@ fn the_holder_is_looked_up_anew_and_told() {
     let held = Message { lock: Some(Lock::Held(backend)), ..message(88_190) };
     send(&mut desk, Msg::Read(ticket, Ok(Some(Arc::new(held)))));
     assert!(
-        desk.shows("held by: backend 412 (ordering-7f, idle in transaction, in its transaction for 3m"),
+        desk.shows(
+            "held by: backend 412 (ordering-7f, idle in transaction, in its transaction for 3m"
+        ),
         "{}",
         desk.frame()
     );
