@@ -92,10 +92,10 @@ impl Running {
     /// One that gives a message up after so many attempts.
     async fn trying(world: &World, broker: &Broker, until: Until, attempts: u32) -> Self {
         let writer = writer(&world.options, "robot").await.unwrap();
-        Self::with(writer, broker, until, attempts).await
+        Self::with(writer, broker, until, attempts)
     }
 
-    async fn with(writer: Writer, broker: &Broker, until: Until, attempts: u32) -> Self {
+    fn with(writer: Writer, broker: &Broker, until: Until, attempts: u32) -> Self {
         let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
         let settings = Settings {
             retry: (Duration::from_millis(50), Duration::from_millis(400)),
@@ -355,7 +355,7 @@ async fn what_fails_again_and_again_is_given_up_and_the_others_go_on() {
         ..Default::default()
     };
     let patient = limited(&world.options, "robot", &limits).await.unwrap();
-    let run = Running::with(patient, &broker, Until::Empty, 3).await;
+    let run = Running::with(patient, &broker, Until::Empty, 3);
     let stats = run.task.await.unwrap().unwrap();
     assert_eq!((stats.handled, stats.refused, stats.again), (1, 1, 2), "{stats:?}");
     assert_eq!(broker.depth(QUEUE).await, 0);
