@@ -20,6 +20,7 @@ use orderscope::{
         inbound::Commands,
         order::Status,
     },
+    ops::plan::Writer,
     workers::consumer::{self, Settings, Stats, Until},
 };
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    commands::world::{World, writer},
+    commands::world::{World, limited, writer},
     support::rabbitmq::{Broker, broker, exclusive},
     verbs::{Done, Home},
 };
@@ -91,6 +92,10 @@ impl Running {
     /// One that gives a message up after so many attempts.
     async fn trying(world: &World, broker: &Broker, until: Until, attempts: u32) -> Self {
         let writer = writer(&world.options, "robot").await.unwrap();
+        Self::with(writer, broker, until, attempts)
+    }
+
+    fn with(writer: Writer, broker: &Broker, until: Until, attempts: u32) -> Self {
         let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
         let settings = Settings {
             retry: (Duration::from_millis(50), Duration::from_millis(400)),
@@ -340,7 +345,17 @@ async fn what_fails_again_and_again_is_given_up_and_the_others_go_on() {
         .await
         .unwrap();
     // Until the queue is empty: what may pass is tried again then too, as often and not for ever.
-    let run = Running::trying(&world, &broker, Until::Empty, 3).await;
+    let long = Duration::from_mins(1);
+    let limits = orderscope::db::Limits {
+        // Locks are waited for three quarters of it.
+        statement: Duration::from_secs(8),
+        planning: long,
+        connect: long,
+        acquire: long,
+        ..Default::default()
+    };
+    let patient = limited(&world.options, "robot", &limits).await.unwrap();
+    let run = Running::with(patient, &broker, Until::Empty, 3);
     let stats = run.task.await.unwrap().unwrap();
     assert_eq!((stats.handled, stats.refused, stats.again), (1, 1, 2), "{stats:?}");
     assert_eq!(broker.depth(QUEUE).await, 0);
