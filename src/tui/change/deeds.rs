@@ -8,7 +8,7 @@ use super::{Kind, errands, menu::Item};
 use crate::{
     domain::{
         deed::{Deed, Name, Part as Text, Refusal, Repair, Source},
-        diagnosis::{Thresholds, thousands},
+        diagnosis::thousands,
         id::MessageId,
         outbox::Delivery,
     },
@@ -198,7 +198,7 @@ pub(super) fn deed(
     act: Act,
     matter: &Matter,
     form: &Form,
-    opened: DateTime<Utc>,
+    (opened, largest): (DateTime<Utc>, i64),
     wrong: &mut Vec<Problem>,
 ) -> Option<Deed> {
     let outbox = matter.outbox;
@@ -207,7 +207,7 @@ pub(super) fn deed(
             let sequence = matter.sequence?;
             let repair = repair(matter, form);
             if let Some(texts) = &matter.texts
-                && let Err(refusal) = repair.apply(texts, Thresholds::default().largest)
+                && let Err(refusal) = repair.apply(texts, largest)
             {
                 let place = match &refusal {
                     Refusal::Unfit { part, .. } => Place::Field(part.name()),

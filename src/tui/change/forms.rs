@@ -54,6 +54,7 @@ impl Sheet {
             subject,
             matter: matter.unwrap_or_default(),
             opened: shared.now.utc,
+            largest: shared.policy.largest,
             form: Form::new(parts),
             buyers: Remote::default(),
         };
@@ -157,7 +158,8 @@ impl Sheet {
                 None
             }
             Kind::Deed(act) => {
-                deed = deeds::deed(act, &self.matter, form, self.opened, &mut wrong);
+                deed =
+                    deeds::deed(act, &self.matter, form, (self.opened, self.largest), &mut wrong);
                 None
             }
             Kind::Complete => order.map(|id| Command::CompleteOrder { id }),

@@ -105,6 +105,8 @@ struct Sheet {
     subject: Option<Subject>,
     matter: Box<Matter>,
     opened: DateTime<Utc>,
+    /// The largest message that may be written, in bytes.
+    largest: i64,
     form: Form,
     buyers: Remote<Vec<Found>, db::Error>,
 }

@@ -185,6 +185,21 @@ fn a_repair_says_only_what_differs_and_refuses_what_would_not_leave() {
 }
 
 #[test]
+fn a_repair_is_bounded_by_what_the_configuration_lets_the_broker_take() {
+    let mut desk = desk(120, 36);
+    desk.app.shared.policy.largest = 100;
+    desk.press("D");
+    desk.press("tab tab tab");
+    let id = Uuid::from_u128(0x5b00);
+    desk.types(&format!(
+        "{{\"messageId\":\"{id}\",\"messageType\":[\"{EVENT}\"],\"message\":{{\"note\":\"{}\"}}}}",
+        "x".repeat(60)
+    ));
+    desk.press("tab enter");
+    assert!(desk.shows("the broker takes 100 at mos"), "{}", desk.frame());
+}
+
+#[test]
 fn a_purge_takes_days() {
     let mut desk = desk(120, 36);
     desk.press("x p");
