@@ -182,6 +182,13 @@ fn settings(global: &Global) -> Result<Settings, Failure> {
     if let Some(zone) = &global.zone {
         settings.zone = config::zone(zone)?;
     }
+    let private = settings.file.messages.consumers.is_empty()
+        && config::choose(&given(global), &settings)
+            .is_ok_and(|context| matches!(context.target, config::Target::Embedded));
+    if private {
+        // Whose data the private database has is known.
+        settings.consumers.extend(crate::demo::consumers());
+    }
     if let Some(log) = &global.log {
         crate::telemetry::to_file(log).map_err(Failure::usage)?;
     }

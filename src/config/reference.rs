@@ -110,7 +110,7 @@ pub const KEYS: &[KeyHelp] = &[
     ),
     key(
         "messages.consumers",
-        "none",
+        "none; those of the demo data for the private database",
         "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service. Name all \
          consumers of a message type on a queue: only those then decide whether a message in its error queue is done",
         "[messages]\nconsumers = [\"Shop.CompleteHandler:Shop.Contracts.CompleteCommand:complete\"]",

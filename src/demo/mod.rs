@@ -20,4 +20,5 @@ mod troubles;
 
 pub use load::{Error, Loaded, Progress, Stage, load, loaded};
 pub use options::{Invalid, Options};
+pub use tables::message::consumers;
 pub use troubles::{Trouble, troubles};

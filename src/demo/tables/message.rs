@@ -19,6 +19,7 @@ use crate::{
         troubles::Kind,
     },
     domain::{
+        consumer::Consumer,
         envelope::{self, CONTENT_TYPE, Envelope},
         event::EventKind,
     },
@@ -29,6 +30,20 @@ const PROCESS: u16 = 7394;
 /// The MD5 names of the consumers of queues `basket-checkout-complete` and `basket-checkout-failed`.
 pub const COMPLETING: Uuid = Uuid::from_u128(0xe2f7_c838_07b9_51f1_e07e_cae2_7e7c_dc6e);
 pub const DELETING: Uuid = Uuid::from_u128(0xdeb4_619c_3d34_3097_4508_494e_afea_8364);
+
+/// Their names, as the service's code has them.
+pub fn consumers() -> Vec<Consumer> {
+    let of = |command: &str, queue: &str| Consumer {
+        handler: format!("BookWorm.Ordering.IntegrationEvents.EventHandlers.{command}Handler"),
+        message: format!("BookWorm.Contracts.{command}"),
+        queue: queue.to_owned(),
+    };
+    vec![
+        of("DeleteBasketCompleteCommand", "basket-checkout-complete"),
+        of("DeleteBasketFailedCommand", "basket-checkout-failed"),
+    ]
+}
+
 pub const BUS: &str =
     "rabbitmq://rabbitmq/ordering_BookWormOrdering_bus_heqyyy8quwxmak5obdxwttgt8a?temporary=true";
 pub const QUEUE: &str = "rabbitmq://rabbitmq/basket-checkout-complete";
@@ -270,4 +285,15 @@ pub fn failing<S: FnMut(Piece)>(tables: &mut Tables<S>, plan: &Plan, counts: &mu
 /// The low sixteen bits.
 fn low(number: u64) -> u16 {
     u16::try_from(number & 0xffff).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_consumers_have_the_ids_of_their_names() {
+        let ids: Vec<Uuid> = consumers().iter().map(|consumer| consumer.id().0).collect();
+        assert_eq!(ids, [COMPLETING, DELETING]);
+    }
 }

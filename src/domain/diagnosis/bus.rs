@@ -370,7 +370,11 @@ fn blocks(facts: &Facts, head: &Head) -> Finding {
     let mut finding = Finding::new(
         Rule::HeadBlocks,
         Severity::Alert,
-        format!("{behind} outboxes wait behind outbox {}, the oldest", head.outbox.short()),
+        if behind == Tally::Exact(1) {
+            format!("1 outbox waits behind outbox {}, the oldest", head.outbox.short())
+        } else {
+            format!("{behind} outboxes wait behind outbox {}, the oldest", head.outbox.short())
+        },
         "clear the head; the rest follows in order by itself",
     )
     .because("a single worker takes the oldest outbox first, every time")

@@ -284,7 +284,7 @@ fn message_lines(
     out.push(Line::styled(format!("body, {} bytes ({fold}{covered})", fault.bytes), theme.muted));
     match read.envelope {
         Ok(value) => {
-            out.extend(detail::pretty(&if unfolded { value } else { detail::folded(value) }))
+            out.extend(detail::pretty(&if unfolded { value } else { detail::folded(value) }));
         }
         Err(why) => out
             .push(Line::styled(format!("it is no envelope: {}", text::clean(&why)), theme.danger)),
