@@ -177,7 +177,7 @@ pub(super) const fn words(task: Task) -> &'static str {
 pub(super) fn parts(task: Task) -> Vec<Part> {
     let reason = Part::single("reason", "reason", "needed: it goes on record");
     match task {
-        Task::Replay(_) => vec![Part::single("rate", "at most", "messages a second"), reason],
+        Task::Replay(_) => vec![Part::single("rate", "per second", "messages at most"), reason],
         _ => vec![reason],
     }
 }

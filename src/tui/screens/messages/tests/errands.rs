@@ -165,7 +165,7 @@ fn without_a_look_or_a_broker_nothing_is_offered() {
 fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     let mut desk = queues(120, 36);
     desk.press("x g");
-    assert!(desk.shows("Replay group") && desk.shows("at most"));
+    assert!(desk.shows("Replay group") && desk.shows("per second"));
     desk.press("ctrl-u");
     desk.types("0");
     desk.press("tab enter");
@@ -306,7 +306,7 @@ fn discarding_takes_one_or_what_is_done() {
     ] {
         let mut desk = queues(120, 36);
         desk.press(way);
-        assert!(!desk.shows("at most"), "nothing waits between two: {}", desk.frame());
+        assert!(!desk.shows("per second"), "nothing waits between two: {}", desk.frame());
         desk.types(WHY);
         desk.press("enter");
         assert_eq!(planned(&mut desk), discard(pick), "{way}");
