@@ -131,13 +131,48 @@ impl Status {
     }
 }
 
+/// What was seen of the outboxes, to be judged together with the inbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outboxes {
+    overview: Overview,
+    facts: Facts,
+    coverage: Vec<String>,
+    thresholds: Thresholds,
+    began: Instant,
+}
+
+impl Outboxes {
+    /// Judges both.
+    #[must_use]
+    pub fn with(self, inbox: Inbox) -> Status {
+        let Self { overview, facts, coverage, thresholds, began } = self;
+        let facts = Facts { inbox, ..facts };
+        let findings = diagnose(&facts, &thresholds);
+        let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Status { overview, facts, findings, coverage, millis, kept: None, thresholds }
+    }
+}
+
 /// Looks at everything and judges it: as of `now`, or of the server's clock, which is then compared with ours.
+/// Where a person waits, [`outboxes`] and [`inbox_facts`] are asked at the same time, on a session each.
 pub async fn status(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
     now: Option<DateTime<Utc>>,
 ) -> Result<Status, Error> {
+    let seen = outboxes(conn, layout, watch, now).await?;
+    let inbox = inbox_facts(conn, layout, watch, Some(seen.facts.now)).await?;
+    Ok(seen.with(inbox))
+}
+
+/// What is pending and why, without the inbox: as of `now`, or of the server's clock.
+pub async fn outboxes(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+    now: Option<DateTime<Utc>>,
+) -> Result<Outboxes, Error> {
     let began = Instant::now();
     let limits = &watch.thresholds;
     let overview = outbox::overview(conn, layout, now).await?;
@@ -184,14 +219,10 @@ pub async fn status(
             facts.blast = outbox::blast(conn, layout, created, id).await?;
         }
     }
-    facts.inbox = inbox_facts(conn, layout, watch, facts.now).await?;
     if !inbox::sums_all(layout) {
         coverage.push(format!("inbox sums are over the newest {} rows", inbox::MOST));
     }
-    let findings = diagnose(&facts, limits);
-    let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let thresholds = limits.clone();
-    Ok(Status { overview, facts, findings, coverage, millis, kept: None, thresholds })
+    Ok(Outboxes { overview, facts, coverage, thresholds: limits.clone(), began })
 }
 
 /// The same judged with the stored history, as verbs do who look only once.
@@ -232,14 +263,18 @@ async fn held(
     }
 }
 
-/// What consumers did, without the outbox.
+/// What consumers did, without the outbox: as of `now`, or of the server's clock.
 pub async fn inbox_facts(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
-    now: DateTime<Utc>,
+    now: Option<DateTime<Utc>>,
 ) -> Result<Inbox, Error> {
     let limits = &watch.thresholds;
+    let now = match now {
+        Some(now) => now,
+        None => clock::now(conn).await?,
+    };
     let mut rows = inbox::consumers(conn, layout, now, limits.held, limits.window).await?;
     let mut unknown = 0;
     if rows.iter().any(|row| row.failing > 0) {

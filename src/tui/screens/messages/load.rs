@@ -21,15 +21,24 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Look { ticket, history } => {
             let watch = cx.services.watch();
-            let status = cx.read("messages", async |conn, layout| {
-                let mut status = messages::status(conn, layout, watch, None).await?;
-                if history {
-                    // The look is worth more than its history.
-                    status.kept = messages::history::kept(conn).await.ok();
-                }
-                Ok(status)
+            let outboxes = cx.read("messages", async |conn, layout| {
+                let seen = messages::outboxes(conn, layout, watch, None).await?;
+                // The look is worth more than its history.
+                let kept = if history { messages::history::kept(conn).await.ok() } else { None };
+                Ok((seen, kept))
             });
-            Msg::Looked(ticket, status.await.map(Arc::new))
+            let inbox = cx.read("messages", async |conn, layout| {
+                messages::inbox_facts(conn, layout, watch, None).await
+            });
+            let status = match tokio::join!(outboxes, inbox) {
+                (Ok((seen, kept)), Ok(inbox)) => {
+                    let mut status = seen.with(inbox);
+                    status.kept = kept;
+                    Ok(Arc::new(status))
+                }
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            };
+            Msg::Looked(ticket, status)
         }
         Request::List { ticket, sub, inbox: view, filter, after, before } => {
             let now = chrono::Utc::now();
