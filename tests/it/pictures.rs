@@ -197,6 +197,13 @@ fn take() {
     terminal.shows("Diff A:B  v");
     settle(&terminal);
     draw("diff", &terminal.screen(), "Orderscope: two versions of an order compared");
+
+    terminal.send("4");
+    terminal.shows("Diagnosis (");
+    // Rates need a second look.
+    terminal.drops("after the second look");
+    settle(&terminal);
+    draw("messages", &terminal.screen(), "Orderscope: why messages do not leave");
     terminal.send("q");
     terminal.ends_clean(0);
 }
@@ -233,6 +240,7 @@ fn pictures_are_there_and_well_formed() {
         ("orders", ["Orders", "Preview", "Completed"]),
         ("timeline", ["Scrubber", "OrderPlaced", "OrderCompleted"]),
         ("diff", ["Scrubber", "status", "Cancelled"]),
+        ("messages", ["Backlog", "Diagnosis", "POISON"]),
     ] {
         let path = pictures().join(format!("{name}.svg"));
         let text = fs::read_to_string(&path).unwrap_or_else(|error| {
