@@ -109,11 +109,13 @@ async fn plant(
     match planted.await? {
         Planted::Now { received, faults, .. } if faults > 0 => {
             writeln!(out, "{}: {}", scenario.name(), scenario.what())?;
+            let queues =
+                demo::consumers().map(|consumer| format!(" --queue {}_error", consumer.queue));
             writeln!(
                 out,
-                "planted {faults} messages in error queues, {received} inbox rows; look with `orderscope errors list \
-                 --queue basket-checkout-complete_error --queue basket-checkout-failed_error`, end with `orderscope \
-                 demo heal`"
+                "planted {faults} messages in error queues, {received} inbox rows; look with `orderscope errors \
+                 list{}`, end with `orderscope demo heal`",
+                queues.concat()
             )?;
         }
         Planted::Now { outboxes, messages, received, .. } => {

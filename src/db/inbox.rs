@@ -85,6 +85,16 @@ pub fn sums_all(layout: &Layout) -> bool {
     layout.estimated_rows(Table::InboxStates).is_none_or(|rows| rows <= LARGE)
 }
 
+/// The rows that sums are over, as a source of a query, named `s`.
+fn summed(layout: &Layout) -> String {
+    let from = layout.from(Table::InboxStates);
+    if sums_all(layout) {
+        format!("{from} s")
+    } else {
+        format!("(SELECT * FROM {from} w ORDER BY id DESC LIMIT {MOST}) s")
+    }
+}
+
 /// Sums per consumer as of `now`, most rows first. `held` is how old a row must be to count as failing;
 /// rows that took longer than `window` were replayed, and tell nothing of latency.
 ///
@@ -97,11 +107,7 @@ pub async fn consumers(
     window: TimeDelta,
 ) -> Result<Vec<ConsumerRow>, Error> {
     let from = layout.from(Table::InboxStates);
-    let rows = if sums_all(layout) {
-        format!("{from} s")
-    } else {
-        format!("(SELECT * FROM {from} w ORDER BY id DESC LIMIT {MOST}) s")
-    };
+    let rows = summed(layout);
     let sql = format!(
         "SELECT consumer_id, last_sequence_number IS NULL AS silent, receive_count AS passes, count(*) AS rows, \
          count(*) FILTER (WHERE received > $1) AS last_hour \

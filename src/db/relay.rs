@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
-pub use super::kept::forget_copies;
 use super::{Error, Layout, Limits, Table, kept};
 use crate::domain::parcel::Stored;
 pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};

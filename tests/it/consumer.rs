@@ -379,6 +379,33 @@ async fn what_fails_again_and_again_is_given_up_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_was_given_up_is_tried_anew_when_it_comes_again() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let held = world.order(world.buyer().await).await;
+    let body = envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": held }));
+    let mut other = world.conn().await;
+    other.execute("BEGIN").await.unwrap();
+    let lock = sqlx::query("SELECT FROM orders WHERE id = $1 FOR UPDATE").bind(held);
+    lock.execute(&mut other).await.unwrap();
+    let limits = orderscope::db::Limits {
+        statement: Duration::from_secs(2),
+        connect: Duration::from_mins(1),
+        acquire: Duration::from_mins(1),
+        ..Default::default()
+    };
+    let impatient = limited(&world.options, "robot", &limits).await.unwrap();
+    let run = Running::with(impatient, &broker, Until::Told, 2);
+    for times in 1..=2 {
+        publish(&broker, COMPLETE, std::slice::from_ref(&body)).await;
+        wait("it is given up", async || run.settled() == times).await;
+        assert_eq!(run.stats.borrow().again, times, "once more each time before it is given up");
+    }
+    assert_eq!(broker.depth(&format!("{QUEUE}_error")).await, 2);
+    assert_eq!(run.end().await.refused, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_product_that_cannot_be_sent_is_told_and_kept() {
     let (broker, world) = (broker().await, World::managed().await);
     prepared(&world, &broker).await;

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
-use super::{InboxView, MOST, sums_all};
+use super::{InboxView, summed};
 use crate::{
-    db::{Error, Layout, Table},
+    db::{Error, Layout},
     domain::id::ConsumerId,
 };
 
@@ -27,18 +27,13 @@ pub struct Hour {
 pub const HOURS: i64 = 24;
 
 /// The hours from `from` on in which anything was received, oldest first; on a large table of its newest
-/// [`MOST`] rows.
+/// [`MOST`](super::MOST) rows.
 pub async fn hours(
     conn: &mut PgConnection,
     layout: &Layout,
     from: DateTime<Utc>,
 ) -> Result<Vec<Hour>, Error> {
-    let table = layout.from(Table::InboxStates);
-    let rows = if sums_all(layout) {
-        format!("{table} s")
-    } else {
-        format!("(SELECT * FROM {table} w ORDER BY id DESC LIMIT {MOST}) s")
-    };
+    let rows = summed(layout);
     let sql = format!(
         "SELECT consumer_id, date_trunc('hour', received, 'UTC') AS at, count(*) AS received, \
          count(*) FILTER (WHERE {}) AS again, count(*) FILTER (WHERE delivered IS NULL) AS open \

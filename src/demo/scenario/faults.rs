@@ -10,17 +10,12 @@ use crate::{
     db::scenario::{OrderRow, Received, Setting},
     demo::{
         moment::{DAY, MILLI, MINUTE, Moment},
-        tables::message::{BROKER, BUS, COMPLETING, DELETING, host},
+        tables::message::{BROKER, BUS, QUEUES, consumers, host},
     },
-    domain::{id::MessageId, parcel::Header},
+    domain::{consumer::Consumer, id::MessageId, parcel::Header},
     ops::faults::training::Planting,
 };
 
-/// The queues of the demo's consumers.
-pub const HOMES: [&str; 2] = ["basket-checkout-complete", "basket-checkout-failed"];
-
-const HANDLERS: &str = "BookWorm.Ordering.IntegrationEvents.EventHandlers";
-const CONTRACTS: &str = "BookWorm.Contracts";
 /// So long before the oldest row that the inbox still has.
 const FORGOTTEN: i64 = 10 * DAY;
 
@@ -41,18 +36,6 @@ enum Case {
 const CASES: [(Case, i64); 4] =
     [(Case::Done, 4), (Case::Waiting, 7), (Case::Unknown, 3), (Case::Doubled, 5)];
 
-/// One of the demo's two consumers.
-struct Side {
-    home: &'static str,
-    command: &'static str,
-    consumer: Uuid,
-}
-
-const COMPLETE: Side =
-    Side { home: HOMES[0], command: "DeleteBasketCompleteCommand", consumer: COMPLETING };
-const FAILED: Side =
-    Side { home: HOMES[1], command: "DeleteBasketFailedCommand", consumer: DELETING };
-
 /// The messages, and the inbox rows that belong to them.
 pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
     let (mut messages, mut rows) = (vec![], vec![]);
@@ -60,10 +43,11 @@ pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
     let nobody =
         OrderRow { id: Uuid::nil(), buyer: Uuid::nil(), name: String::new(), total: 0.into() };
     let remembered = setting.remembered.map_or(now, |at| Moment(at.timestamp_micros()).min(now));
+    let [complete, failing] = consumers();
     let mut serial: u16 = 0;
     for (case, count) in CASES {
         for number in 0..count {
-            let side = if case == Case::Waiting { FAILED } else { COMPLETE };
+            let side = if case == Case::Waiting { &failing } else { &complete };
             let until = if case == Case::Unknown { remembered.plus(-FORGOTTEN) } else { now };
             let at = until.plus(-(50 - 2 * number) * MINUTE);
             serial += 1;
@@ -77,15 +61,15 @@ pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
             let order = setting.orders.get(place).unwrap_or(&nobody);
             let failed = at.plus(61 * MILLI);
             messages.push(Planting {
-                home: side.home.to_owned(),
+                home: side.queue.clone(),
                 message: MessageId(id),
-                headers: headers(case, number, &side, failed.utc()),
-                body: body(&side, order, (id, conversation, event), at),
+                headers: headers(case, number, side, failed.utc()),
+                body: body(side, order, (id, conversation, event), at),
             });
             let took = |millis: i64| at.utc() + TimeDelta::milliseconds(millis);
             let row = |passes, consumed, delivered| Received {
                 message: id,
-                consumer: side.consumer,
+                consumer: side.id().0,
                 lock: at.plus(70 * MILLI).new_id(PROCESS, 0x4000 + serial * 4 + 3),
                 received: took(4),
                 passes,
@@ -103,7 +87,12 @@ pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
     (messages, rows)
 }
 
-fn headers(case: Case, number: i64, side: &Side, failed: DateTime<Utc>) -> Vec<(String, Header)> {
+fn headers(
+    case: Case,
+    number: i64,
+    side: &Consumer,
+    failed: DateTime<Utc>,
+) -> Vec<(String, Header)> {
     let (exception, text, at) = match case {
         Case::Waiting => (
             "System.InvalidOperationException",
@@ -140,7 +129,7 @@ fn headers(case: Case, number: i64, side: &Side, failed: DateTime<Utc>) -> Vec<(
         ("MT-Fault-ExceptionType", exception.to_owned()),
         ("MT-Fault-Message", text.to_owned()),
         ("MT-Fault-Timestamp", time),
-        ("MT-Fault-InputAddress", format!("{BROKER}{}", side.home)),
+        ("MT-Fault-InputAddress", format!("{BROKER}{}", side.queue)),
         (
             "MT-Fault-StackTrace",
             format!(
@@ -150,8 +139,8 @@ fn headers(case: Case, number: i64, side: &Side, failed: DateTime<Utc>) -> Vec<(
     ];
     // What fails in the inbox itself came to no consumer.
     if case != Case::Doubled {
-        out.push(("MT-Fault-ConsumerType", format!("{HANDLERS}.{}Handler", side.command)));
-        out.push(("MT-Fault-MessageType", format!("{CONTRACTS}.{}", side.command)));
+        out.push(("MT-Fault-ConsumerType", side.handler.clone()));
+        out.push(("MT-Fault-MessageType", side.message.clone()));
     }
     let host = host();
     for (header, field) in [
@@ -171,7 +160,7 @@ fn headers(case: Case, number: i64, side: &Side, failed: DateTime<Utc>) -> Vec<(
 }
 
 fn body(
-    side: &Side,
+    side: &Consumer,
     order: &OrderRow,
     (id, conversation, event): (Uuid, Uuid, Uuid),
     at: Moment,
@@ -179,7 +168,7 @@ fn body(
     let mut time = String::new();
     at.push_json(&mut time);
     let total = order.total.to_string();
-    let said = if side.home == FAILED.home {
+    let said = if side.queue == QUEUES[1] {
         json!({
             "basketId": order.buyer, "email": null, "orderId": order.id, "totalMoney": total, "id": event,
             "creationDate": time,
@@ -187,6 +176,8 @@ fn body(
     } else {
         json!({ "orderId": order.id, "totalMoney": total, "id": event, "creationDate": time })
     };
+    // MassTransit parts a type's namespace from its name.
+    let (space, name) = side.message.rsplit_once('.').unwrap_or(("", &side.message));
     let envelope: Value = json!({
         "messageId": id,
         "requestId": null,
@@ -194,12 +185,12 @@ fn body(
         "conversationId": conversation,
         "initiatorId": null,
         "sourceAddress": BUS,
-        "destinationAddress": format!("{BROKER}{CONTRACTS}:{}", side.command),
+        "destinationAddress": format!("{BROKER}{space}:{name}"),
         "responseAddress": null,
         "faultAddress": null,
         "messageType": [
-            format!("urn:message:{CONTRACTS}:{}", side.command),
-            format!("urn:message:{CONTRACTS}:IntegrationEvent"),
+            format!("urn:message:{space}:{name}"),
+            format!("urn:message:{space}:IntegrationEvent"),
         ],
         "message": said,
         "expirationTime": null,
@@ -253,7 +244,7 @@ mod tests {
             })
             .collect();
         let consumers = Consumers {
-            seen: [COMPLETING, DELETING].map(ConsumerId).into(),
+            seen: consumers().map(|consumer| consumer.id()).into(),
             ..Consumers::default()
         };
         let mut count: BTreeMap<Verdict, i64> = BTreeMap::new();

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{Connection, PgConnection};
 
-use super::load::Error;
+use super::{load::Error, tables::message::QUEUES};
 use crate::{
     db::{demo, scenario as db},
     domain::id::MessageId,
@@ -160,7 +160,7 @@ pub async fn plant(
     if let Some(broker) = broker
         && db::planted(conn).await?.is_none()
     {
-        training::prepare(broker, &faults::HOMES).await?;
+        training::prepare(broker, &QUEUES).await?;
     }
     let mut tx = conn.begin().await?;
     db::prepare(&mut tx).await?;
@@ -218,7 +218,7 @@ pub async fn heal(
     let mut messages = 0;
     if !planted.is_empty() {
         let broker = broker.ok_or(Refused::NeedsBroker)?;
-        messages = training::remove(broker, &faults::HOMES, &planted).await?;
+        messages = training::remove(broker, &QUEUES, &planted).await?;
     }
     let mut tx = conn.begin().await?;
     db::prepare(&mut tx).await?;

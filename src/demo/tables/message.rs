@@ -27,21 +27,20 @@ use crate::{
 
 /// The service's process id, part of every `NewId`.
 const PROCESS: u16 = 7394;
-/// The MD5 names of the consumers of queues `basket-checkout-complete` and `basket-checkout-failed`.
+/// The queues of the service's two consumers.
+pub const QUEUES: [&str; 2] = ["basket-checkout-complete", "basket-checkout-failed"];
+/// The MD5 names of the consumers of these queues.
 pub const COMPLETING: Uuid = Uuid::from_u128(0xe2f7_c838_07b9_51f1_e07e_cae2_7e7c_dc6e);
 pub const DELETING: Uuid = Uuid::from_u128(0xdeb4_619c_3d34_3097_4508_494e_afea_8364);
 
 /// Their names, as the service's code has them.
-pub fn consumers() -> Vec<Consumer> {
+pub fn consumers() -> [Consumer; 2] {
     let of = |command: &str, queue: &str| Consumer {
         handler: format!("BookWorm.Ordering.IntegrationEvents.EventHandlers.{command}Handler"),
         message: format!("BookWorm.Contracts.{command}"),
         queue: queue.to_owned(),
     };
-    vec![
-        of("DeleteBasketCompleteCommand", "basket-checkout-complete"),
-        of("DeleteBasketFailedCommand", "basket-checkout-failed"),
-    ]
+    [of("DeleteBasketCompleteCommand", QUEUES[0]), of("DeleteBasketFailedCommand", QUEUES[1])]
 }
 
 pub const BUS: &str =
@@ -293,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_consumers_have_the_ids_of_their_names() {
-        let ids: Vec<Uuid> = consumers().iter().map(|consumer| consumer.id().0).collect();
+        let ids = consumers().map(|consumer| consumer.id().0);
         assert_eq!(ids, [COMPLETING, DELETING]);
     }
 }

@@ -221,8 +221,19 @@ impl Worker<'_> {
             self.endpoint = Some(endpoint);
             return Ok(false);
         };
-        let ended = self.handle(&endpoint, &handed).await;
+        let commands = &self.settings.commands;
+        let read = commands.read(&handed.raw.body, &handed.raw.headers);
+        let of = read.as_ref().ok().map(|read| (read.message, commands.consumer(read.kind).id()));
+        let ended = match read {
+            Ok(inbound) => self.handle(&endpoint, inbound).await,
+            Err(Unreadable::Foreign(_)) => Ended::Foreign,
+            Err(error) => Ended::refused("Orderscope.Malformed", error.to_string(), None),
+        };
         let settled = self.settle(&endpoint, handed, ended).await;
+        // Given up too: whoever replays it wants it tried anew.
+        if let (Some((message, consumer)), Ok(())) = (of, &settled) {
+            self.attempts.forget(message, consumer);
+        }
         // Where it is no longer open, everything unsettled is back in the queue: the next round opens another.
         self.endpoint = Some(endpoint);
         settled.map(|()| true)
@@ -235,18 +246,10 @@ impl Worker<'_> {
         Ok(Endpoint::open(broker, &commands.queue, &types, prefetch, CONNECT).await?)
     }
 
-    async fn handle(&mut self, endpoint: &Endpoint, handed: &Handed) -> Ended {
-        let commands = &self.settings.commands;
-        let raw = &handed.raw;
+    async fn handle(&mut self, endpoint: &Endpoint, inbound: Inbound) -> Ended {
         let Inbound { kind, message, command, reason, conversation, initiator, traceparent } =
-            match commands.read(&raw.body, &raw.headers) {
-                Ok(inbound) => inbound,
-                Err(Unreadable::Foreign(_)) => return Ended::Foreign,
-                Err(error) => {
-                    return Ended::refused("Orderscope.Malformed", error.to_string(), None);
-                }
-            };
-        let consumer = commands.consumer(kind).id();
+            inbound;
+        let consumer = self.settings.commands.consumer(kind).id();
         let queue = endpoint.address().to_owned();
         let origin = Origin { message, consumer, queue, conversation, initiator, traceparent };
         let delivery = Delivery { origin, command, reason: Some(reason) };
@@ -276,10 +279,7 @@ impl Worker<'_> {
         let unsent =
             |why: &str| format!("the command is done, but what it produced cannot be sent: {why}");
         match sent {
-            Ok(()) => {
-                self.attempts.forget(message, consumer);
-                ended
-            }
+            Ok(()) => ended,
             Err(Unsent::Poison(why)) => {
                 Ended::refused("Orderscope.Undeliverable", unsent(&why), Some(kind))
             }

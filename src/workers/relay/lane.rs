@@ -233,7 +233,7 @@ impl<'a> Lane<'a> {
         }
         let Ok(keep) = chrono::TimeDelta::from_std(keep) else { return Ok(()) };
         let Some(before) = (self.shared.clock)().checked_sub_signed(keep) else { return Ok(()) };
-        let copies = db::relay::forget_copies(conn, before, PURGE_BATCH).await?;
+        let copies = db::kept::forget_copies(conn, before, PURGE_BATCH).await?;
         // The rows of a service are its own to purge.
         let rows = if ours { db::relay::purge(conn, before, PURGE_BATCH).await? } else { 0 };
         let purged = copies.max(rows);
