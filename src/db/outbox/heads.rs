@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{finds_by_outbox, locks, messages};
+use super::{SINCE, finds_by_outbox, locks, messages};
 use crate::{
     db::{Error, Layout, Table, expressions::MESSAGE_ORDER, sql::moment},
     domain::{
@@ -57,15 +57,20 @@ struct Found {
     destination_address: Option<String>,
 }
 
-/// The oldest open outboxes, in the order in which MassTransit takes them.
-pub async fn heads(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<HeadRow>, Error> {
+/// The oldest open outboxes, in the order in which MassTransit takes them; the first was made at
+/// [`since`](super::Overview::since).
+pub async fn heads(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    since: Option<&str>,
+) -> Result<Vec<HeadRow>, Error> {
     let columns = "sequence_number, outbox_id, message_id, message_type, destination_address";
     let from = messages(layout, columns);
     let of =
         "m.outbox_id = s.outbox_id AND m.sequence_number > coalesce(s.last_sequence_number, 0)";
     let sql = format!(
         "WITH open AS MATERIALIZED (SELECT outbox_id, {} AS created, lock_id, last_sequence_number \
-           FROM {} o WHERE delivered IS NULL ORDER BY o.created, outbox_id LIMIT {HEADS}) \
+           FROM {} o WHERE delivered IS NULL AND {SINCE} ORDER BY o.created, outbox_id LIMIT {HEADS}) \
          SELECT s.outbox_id, s.created, s.lock_id, s.last_sequence_number, \
            (SELECT count(*) FROM (SELECT FROM {from} m WHERE {of} ORDER BY m.sequence_number LIMIT {MOST_OF_ONE}) x) \
              AS pending, \
@@ -77,7 +82,8 @@ pub async fn heads(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<HeadR
         moment("o.created"),
         layout.from(Table::OutboxStates),
     );
-    let rows: Vec<Found> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
+    let rows: Vec<Found> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(since).fetch_all(&mut *conn).await?;
     let keys: Vec<_> = rows.iter().map(|row| row.outbox_id.0).collect();
     // Unknown where it cannot be told, which is no reason to tell nothing else.
     let mut held = locks(conn, layout, Table::OutboxStates, &keys).await.unwrap_or_default();

@@ -27,6 +27,8 @@ pub use self::{
 use super::{Error, Index, Layout, Table, sql::moment};
 use crate::domain::{diagnosis::Tally, id::OutboxId};
 
+/// An open outbox is not older than the oldest, which is bound first.
+const SINCE: &str = "created >= coalesce($1::timestamptz, '-infinity')";
 /// So many of the oldest open outboxes are looked into for sums and groups; beyond that they are estimates.
 pub const SAMPLE: i64 = 2_000;
 /// So many of the oldest messages are looked through where no index leads from an outbox to its messages.
@@ -50,6 +52,9 @@ pub struct Overview {
     /// The server's clock.
     pub now: DateTime<Utc>,
     pub open: Tally,
+    /// When the oldest open outbox was made, as the server writes it: an index on that leads past those that are
+    /// delivered and kept.
+    pub since: Option<String>,
     pub bus: Tally,
     pub consumer: Tally,
     pub oldest: Option<DateTime<Utc>>,
@@ -83,6 +88,7 @@ pub struct Group {
 struct Sums {
     now: DateTime<Utc>,
     open: i64,
+    since: Option<String>,
     newest: Option<DateTime<Utc>>,
     last_delivered: Option<DateTime<Utc>>,
     orphans: i64,
@@ -125,7 +131,7 @@ pub async fn overview(
     let sums: Sums =
         sqlx::query_as(AssertSqlSafe(sums_sql(layout))).bind(now).fetch_one(&mut *conn).await?;
     let groups: Vec<GroupRow> =
-        sqlx::query_as(AssertSqlSafe(groups_sql(layout))).fetch_all(conn).await?;
+        sqlx::query_as(AssertSqlSafe(groups_sql(layout))).bind(&sums.since).fetch_all(conn).await?;
     let pick = |by: i32| -> Vec<Group> {
         let of = groups.iter().filter(|row| row.by == by);
         of.map(|row| Group { key: row.key.clone(), messages: row.messages, oldest: row.oldest })
@@ -155,6 +161,7 @@ pub async fn overview(
     Ok(Overview {
         now: sums.now,
         open: Tally::up_to(sums.open, MOST_OPEN),
+        since: sums.since,
         bus,
         consumer: Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE),
         oldest,
@@ -196,31 +203,31 @@ fn sums_sql(layout: &Layout) -> String {
         [Table::OutboxStates, Table::OutboxMessages, Table::Events].map(|table| layout.from(table));
     let relation = |table: Table| layout.relation(table).unwrap_or("nothing").replace('\'', "''");
     let outbox = relation(Table::OutboxMessages);
-    let pool = |whole: bool, most: i64, columns: &str| {
-        if whole {
-            from.to_owned()
-        } else {
-            format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {most})")
-        }
-    };
     let parents = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id";
     let small = layout.is_small(Table::OutboxMessages);
     // Managed databases have partial indexes for these; elsewhere only the oldest messages are looked at.
     let whole = small || layout.is_managed();
     let orphans = orphans(layout, parents);
-    let expired = pool(
-        layout.has(Index::MessageExpiration) || small,
-        MOST_WITHOUT_INDEX,
-        &format!("{parents}, expiration_time"),
-    );
-    let wrong = pool(whole, CHECKED, &format!("{parents}, destination_address"));
+    let expired = if small || layout.has(Index::MessageExpiration) {
+        from.to_owned()
+    } else {
+        format!(
+            "(SELECT {parents}, expiration_time FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})"
+        )
+    };
+    let wrong = if whole { from } else { "wrong" };
+    let mut with = String::new();
     let undeliverable = if whole {
         UNDELIVERABLE.replace("destination_address", "m.destination_address")
     } else {
+        with = format!(
+            "WITH wrong AS MATERIALIZED (SELECT {parents}, destination_address FROM {from} w \
+             ORDER BY sequence_number LIMIT {CHECKED}) "
+        );
         // Many messages go to few destinations, and matching is what costs: each is matched once.
         format!(
             "(m.destination_address IS NULL OR m.destination_address IN (SELECT d.destination_address \
-             FROM (SELECT DISTINCT destination_address FROM {wrong} p OFFSET 0) d WHERE {UNDELIVERABLE}))"
+             FROM (SELECT DISTINCT destination_address FROM wrong OFFSET 0) d WHERE {UNDELIVERABLE}))"
         )
     };
     // The greatest as it is stored, which an index leads to; only then into the range that we can tell.
@@ -228,16 +235,17 @@ fn sums_sql(layout: &Layout) -> String {
     let (open, once) = if layout.is_managed() {
         let open = format!(
             "(SELECT count(*) FROM (SELECT FROM {states} s WHERE delivered IS NULL LIMIT {MOST_OPEN}) x) AS open, \
+             (SELECT min(created)::text FROM {states} s WHERE delivered IS NULL) AS since, \
              (SELECT {last} FROM (SELECT max(delivered) AS at FROM {states} s) last) AS last_delivered"
         );
         (open, String::new())
     } else {
-        // Without an index for either, one reading of the table tells both.
+        // Without an index for any of them, one reading of the table tells all.
         let once = format!(
             " FROM (SELECT least(count(*) FILTER (WHERE delivered IS NULL), {MOST_OPEN}) AS open, \
-             max(delivered) AS at FROM {states} s) last"
+             min(created) FILTER (WHERE delivered IS NULL) AS since, max(delivered) AS at FROM {states} s) last"
         );
-        (format!("last.open, {last} AS last_delivered"), once)
+        (format!("last.open, last.since::text AS since, {last} AS last_delivered"), once)
     };
     // Few messages pass such a test, whatever the planner thinks: their parents are looked up, not joined.
     let inboxes = layout.from(Table::InboxStates);
@@ -252,7 +260,7 @@ fn sums_sql(layout: &Layout) -> String {
         )
     };
     format!(
-        "SELECT coalesce($1, now()) AS now, {open}, \
+        "{with}SELECT coalesce($1, now()) AS now, {open}, \
          (SELECT {} FROM {from} m ORDER BY sequence_number DESC LIMIT 1) AS newest, \
          (SELECT count(*) FROM (SELECT FROM {orphans} m WHERE outbox_id IS NULL AND inbox_message_id IS NULL \
             LIMIT {MOST_WRONG}) x) AS orphans, \
@@ -266,7 +274,7 @@ fn sums_sql(layout: &Layout) -> String {
          (SELECT {} FROM {events} e ORDER BY seq_id DESC LIMIT 1) AS newest_event{once}",
         moment("m.sent_time"),
         pending(&expired, "m.expiration_time < coalesce($1, now())"),
-        pending(&wrong, &undeliverable),
+        pending(wrong, &undeliverable),
         moment("e.timestamp"),
     )
 }
@@ -285,7 +293,7 @@ fn groups_sql(layout: &Layout) -> String {
     // ORDER BY inside LATERAL keeps the planner from reading the whole table instead of the pending part.
     let mut sql = format!(
         "WITH open AS MATERIALIZED (SELECT outbox_id, coalesce(last_sequence_number, 0) AS passed \
-           FROM {states} s WHERE delivered IS NULL ORDER BY created, outbox_id LIMIT {SAMPLE}), \
+           FROM {states} s WHERE delivered IS NULL AND {SINCE} ORDER BY created, outbox_id LIMIT {SAMPLE}), \
          bus AS MATERIALIZED (SELECT m.* FROM open o CROSS JOIN LATERAL (SELECT {taken}, m.outbox_id \
            FROM {from} m WHERE m.outbox_id = o.outbox_id AND m.sequence_number > o.passed \
            ORDER BY m.sequence_number LIMIT {SAMPLE}) m LIMIT {}), \

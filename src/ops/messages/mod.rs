@@ -199,7 +199,7 @@ pub async fn outboxes(
         ..Facts::nothing(overview.now)
     };
     facts.held = held(conn, layout, &mut coverage).await?;
-    for row in outbox::heads(conn, layout).await? {
+    for row in outbox::heads(conn, layout, overview.since.as_deref()).await? {
         if !facts.held.iter().any(|held| held.outbox == row.outbox) {
             facts.heads.push(head(row, facts.now));
         }

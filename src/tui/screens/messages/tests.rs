@@ -49,6 +49,7 @@ fn overview(at: DateTime<Utc>) -> Overview {
     Overview {
         now: at,
         open: Tally::Exact(0),
+        since: None,
         bus: Tally::Exact(0),
         consumer: Tally::Exact(0),
         oldest: None,
