@@ -406,6 +406,35 @@ pub struct InboxRow {
     pub cursor: Option<i64>,
 }
 
+fn rows(layout: &Layout, test: &str) -> QueryBuilder<Postgres> {
+    QueryBuilder::new(format!(
+        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
+         last_sequence_number FROM {} s WHERE {test}",
+        moment("received"),
+        moment("consumed"),
+        moment("delivered"),
+        layout.from(Table::InboxStates),
+    ))
+}
+
+/// At most `limit` rows to see first: those not done, the oldest first, then what was received last.
+pub async fn glance(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    limit: i64,
+) -> Result<Vec<InboxRow>, Error> {
+    let mut sql = rows(layout, "delivered IS NULL ORDER BY received, id LIMIT ");
+    let mut found: Vec<InboxRow> =
+        sql.push_bind(limit).build_query_as().fetch_all(&mut *conn).await?;
+    let left = limit - i64::try_from(found.len()).unwrap_or(limit);
+    if left > 0 {
+        let mut sql = rows(layout, "delivered IS NOT NULL ORDER BY id DESC LIMIT ");
+        let last: Vec<InboxRow> = sql.push_bind(left).build_query_as().fetch_all(conn).await?;
+        found.extend(last);
+    }
+    Ok(found)
+}
+
 /// A page of at most `limit` rows, newest first; `before` is the id of the last row of the page before.
 pub async fn list(
     conn: &mut PgConnection,
@@ -414,15 +443,7 @@ pub async fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
-         last_sequence_number FROM {} s WHERE {}",
-        moment("received"),
-        moment("consumed"),
-        moment("delivered"),
-        layout.from(Table::InboxStates),
-        view.test(),
-    ));
+    let mut sql = rows(layout, view.test());
     if let Some(before) = before {
         sql.push(" AND id < ").push_bind(before);
     }

@@ -540,6 +540,24 @@ mod lists {
     }
 
     #[tokio::test]
+    async fn what_is_not_done_is_seen_before_what_came_last() {
+        let options = fixture::stage(pg18(), Schema::Marten9, "2-delivered").await;
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        let mut conn = open(&options).await;
+        let rows = inbox::glance(&mut conn, &layout, 5).await.unwrap();
+        let (open, done) = rows.split_at(3);
+        assert_eq!((open.len(), done.len()), (3, 2));
+        assert!(open.iter().all(|row| row.delivered.is_none()), "{rows:?}");
+        assert!(open.is_sorted_by_key(|row| row.received), "the one that waits longest first");
+        assert!(
+            done.iter().all(|row| row.delivered.is_some()) && done[0].id > done[1].id,
+            "{rows:?}"
+        );
+        assert_eq!(inbox::glance(&mut conn, &layout, 2).await.unwrap(), open[..2]);
+    }
+
+    #[tokio::test]
     async fn a_day_of_the_inbox_is_added_up_by_hour() {
         let options = managed().await;
         let mut conn = open(&options).await;

@@ -66,6 +66,8 @@ pub struct Status {
     pub millis: u64,
     /// The stored history, where it was asked for.
     pub kept: Option<Past>,
+    /// The inbox rows to see first, where they were asked for.
+    pub glance: Vec<InboxRow>,
     thresholds: Thresholds,
 }
 
@@ -127,7 +129,16 @@ impl Status {
     pub(crate) fn of(overview: Overview, facts: Facts) -> Self {
         let thresholds = Thresholds::default();
         let findings = diagnose(&facts, &thresholds);
-        Self { overview, facts, findings, coverage: vec![], millis: 12, kept: None, thresholds }
+        Self {
+            overview,
+            facts,
+            findings,
+            coverage: vec![],
+            millis: 12,
+            kept: None,
+            glance: vec![],
+            thresholds,
+        }
     }
 }
 
@@ -149,7 +160,16 @@ impl Outboxes {
         let facts = Facts { inbox, ..facts };
         let findings = diagnose(&facts, &thresholds);
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Status { overview, facts, findings, coverage, millis, kept: None, thresholds }
+        Status {
+            overview,
+            facts,
+            findings,
+            coverage,
+            millis,
+            kept: None,
+            glance: vec![],
+            thresholds,
+        }
     }
 }
 

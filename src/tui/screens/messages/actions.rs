@@ -50,7 +50,7 @@ pub const ACTIONS: &[Row] = &[
         || Msg::Inbox(InboxView::Failing),
     )
     .footer(64)
-    .when(in_inbox)
+    .when(near_inbox)
     .twin("orderscope inbox list"),
     Row::look(
         "messages.again",
@@ -60,7 +60,7 @@ pub const ACTIONS: &[Row] = &[
         || Msg::Inbox(InboxView::Duplicates),
     )
     .footer(63)
-    .when(in_inbox)
+    .when(near_inbox)
     .twin("orderscope inbox list"),
     Row::look(
         "messages.hours",
@@ -113,11 +113,10 @@ pub const ACTIONS: &[Row] = &[
     .twin("orderscope messages quarantine"),
 ];
 
-fn in_inbox(state: &State) -> Result<(), &'static str> {
-    if state.sub == Sub::Inbox {
-        Ok(())
-    } else {
-        Err("only inbox rows are told apart so: < > goes there")
+fn near_inbox(state: &State) -> Result<(), &'static str> {
+    match state.sub {
+        Sub::Inbox | Sub::Outbox(_) => Ok(()),
+        Sub::Errors | Sub::Kept => Err("only inbox rows are told apart so: < > goes there"),
     }
 }
 

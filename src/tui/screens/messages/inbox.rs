@@ -26,6 +26,11 @@ use crate::{
 };
 
 const HOURLY: Lane = Lane::Latest("messages.hours");
+/// Above the rows where there is room.
+pub(super) const HEADER: &str =
+    "  msg    consumer            received        passes  lag       note";
+/// Where there are none.
+pub(super) const EMPTY: &str = "no consumer received anything, or it was cleaned up";
 const SHADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
 
 /// Which rows are listed, and whether the day is shown beside them.
@@ -59,7 +64,7 @@ impl Inbox {
     /// What is said where nothing is listed.
     pub(super) const fn empty(&self) -> &'static str {
         match self.view {
-            InboxView::All => "no consumer received anything, or it was cleaned up",
+            InboxView::All => EMPTY,
             InboxView::Failing => "everything received more than a minute ago was handled",
             InboxView::HalfDone => "nothing is half-done",
             InboxView::Duplicates => "nothing that is kept here was received again",
@@ -140,7 +145,7 @@ pub(super) fn line(
     let mut spans = vec![
         mark,
         Span::styled(text::fit(&row.message.short(), 7), theme.accent),
-        Span::raw(text::fit(&name, 20)),
+        Span::raw(text::fit(&text::cut(&name, 19), 20)),
         Span::raw(text::fit(&received, 16)),
         Span::raw(passes),
     ];

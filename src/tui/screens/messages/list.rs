@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, Kept, Msg, Pane, Pivot, Row, State, Sub, View, errors, inbox};
+use super::{Filter, Group, Kept, Msg, Pane, Pivot, Row, State, Sub, View, errors, inbox};
 use crate::{
     domain::{
         age::Age,
@@ -31,6 +31,10 @@ use crate::{
 
 /// Columns wide enough for this show more.
 const ROOMY: u16 = 70;
+/// Wide enough for what the pivots count, below the rows of a tall list.
+const TELLING: u16 = 60;
+/// A list of fewer lines has better use for them.
+const TALL: u16 = 12;
 
 pub(super) fn view(
     state: &State,
@@ -42,7 +46,10 @@ pub(super) fn view(
 ) {
     let focused = state.pane == Pane::List;
     let inner = pane(frame, area, theme, &title(state), &note(state), focused);
-    let foot = footnotes(state, shared, theme, inner.width);
+    let mut foot = footnotes(state, shared, theme, inner.width);
+    if inner.height >= TALL {
+        foot.extend(groups(state, theme, inner.width));
+    }
     let below = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
     let [head, body, notes] = inner.layout(&Layout::vertical([Length(1), Fill(1), Length(below)]));
     let roomy = inner.width >= ROOMY;
@@ -118,9 +125,7 @@ fn header(state: &State, roomy: bool) -> &'static str {
             "  seq      age      state     type                 to                  corr"
         }
         (None, Sub::Outbox(_), false) => "  seq      age      state     type                 to",
-        (None, Sub::Inbox, true) => {
-            "  msg    consumer            received        passes  lag       note"
-        }
+        (None, Sub::Inbox, true) => inbox::HEADER,
         (None, Sub::Errors, _) => state.errors.header(),
         (None, Sub::Kept, true) => {
             "  copy     age      cause        type                 to                  put back"
@@ -268,6 +273,30 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
         (None, Sub::Kept) => "nothing was taken out or changed by hand",
     };
     Line::styled(format!("  {told}"), theme.ok)
+}
+
+/// What the pivots would count, the largest first, as much of it as fits.
+fn groups(state: &State, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let whole =
+        state.sub == Sub::Outbox(View::Pending) && state.pivot.is_none() && state.filter.is_none();
+    let Some(status) = state.status().filter(|_| whole && width >= TELLING) else { return vec![] };
+    let line = |label: &'static str, of: &[Group], name: fn(Option<&str>) -> String| {
+        let each = of.iter().map(|group| {
+            format!("{} {}", text::clean(&name(group.key.as_deref())), thousands(group.messages))
+        });
+        let told = each.collect::<Vec<_>>().join("  ");
+        let told = text::cut(&told, usize::from(width).saturating_sub(6));
+        (!told.is_empty()).then(|| {
+            Line::from(vec![Span::styled(format!("{label:<6}"), theme.muted), Span::raw(told)])
+        })
+    };
+    let kind = |key: Option<&str>| words::contract_short(key.unwrap_or("(none)")).into_owned();
+    let to = |key: Option<&str>| words::contract_short(short_destination(key)).into_owned();
+    let overview = &status.overview;
+    line("type", &overview.by_type, kind)
+        .into_iter()
+        .chain(line("to", &overview.by_destination, to))
+        .collect()
 }
 
 /// Errors first, then what was not looked at, then what the words mean.

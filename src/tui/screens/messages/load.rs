@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Listed, Msg, PAGE, Request, Sub};
+use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
     db::{inbox, kept, outbox},
     ops::{
@@ -28,12 +28,14 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 Ok((seen, kept))
             });
             let inbox = cx.read("messages", async |conn, layout| {
-                messages::inbox_facts(conn, layout, watch, None).await
+                let facts = messages::inbox_facts(conn, layout, watch, None).await?;
+                Ok((facts, inbox::glance(conn, layout, ledger::ROWS).await?))
             });
             let status = match tokio::join!(outboxes, inbox) {
-                (Ok((seen, kept)), Ok(inbox)) => {
+                (Ok((seen, kept)), Ok((inbox, glance))) => {
                     let mut status = seen.with(inbox);
                     status.kept = kept;
+                    status.glance = glance;
                     Ok(Arc::new(status))
                 }
                 (Err(error), _) | (_, Err(error)) => Err(error),

@@ -7,6 +7,7 @@ mod diagnosis;
 mod errors;
 mod far;
 mod inbox;
+mod ledger;
 mod list;
 mod load;
 #[cfg(test)]

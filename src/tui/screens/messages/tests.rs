@@ -4,6 +4,7 @@ mod acting;
 mod errands;
 mod errors;
 mod inbox;
+mod ledger;
 
 use std::{sync::Arc, time::Duration};
 
@@ -151,7 +152,9 @@ fn stalled(seconds: i64, pending: i64) -> Status {
         inbox,
         ..Facts::nothing(at)
     };
-    Status::of(overview, facts)
+    let mut status = Status::of(overview, facts);
+    status.glance = inbox::listed().inbox.into_iter().take(4).collect();
+    status
 }
 
 fn row(number: i64) -> Row {

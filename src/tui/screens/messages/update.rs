@@ -49,7 +49,10 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         }
         Msg::Holder => return holder(state, shared),
         Msg::Inbox(view) => {
-            state.inbox.view = inbox::after(state.inbox.view, view);
+            let now = if state.sub == Sub::Inbox { state.inbox.view } else { InboxView::All };
+            state.inbox.view = inbox::after(now, view);
+            state.pivot = None;
+            state.filter = None;
             state.pane = Pane::List;
             return show(state, Sub::Inbox, shared);
         }

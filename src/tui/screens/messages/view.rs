@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, State, Sub, chart, detail, diagnosis, list};
+use super::{Msg, Pane, State, Sub, chart, detail, diagnosis, ledger, list};
 use crate::tui::{
     shared::Shared,
     ui::{hits::Hits, legend, pane::clipped, theme::Theme},
@@ -38,6 +38,9 @@ pub fn view(
         let [left, right] = top.layout(&Layout::horizontal([Percentage(50), Fill(1)]));
         chart::view(state, shared, theme, frame, left);
         diagnosis::view(state, theme, frame, right, &mut hits);
+        let below = ledger::height(state, body.height);
+        let [body, below] = body.layout(&Layout::vertical([Fill(1), Length(below)]));
+        ledger::view(state, shared, theme, frame, below, &mut hits);
         let [left, right] = body.layout(&Layout::horizontal([Percentage(57), Fill(1)]));
         list::view(state, shared, theme, frame, left, &mut hits);
         detail::view(state, shared, theme, frame, right, &mut hits);

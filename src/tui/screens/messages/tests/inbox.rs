@@ -12,7 +12,7 @@ fn consumer() -> ConsumerId {
     ConsumerId(Uuid::from_u128(0xcdc6e))
 }
 
-fn listed() -> Listed {
+pub(super) fn listed() -> Listed {
     let inbox = (0..12).map(|number| InboxRow {
         id: 100 - number,
         message: MessageId(Uuid::from_u128(0x6100 + u128::try_from(number).unwrap())),
@@ -80,8 +80,14 @@ fn only_what_is_wrong_is_listed_until_esc() {
 }
 
 #[test]
-fn inbox_lists_are_for_the_inbox() {
+fn inbox_lists_are_for_the_inbox_and_what_stands_above_it() {
     let mut desk = watching(120, 36);
+    desk.press("p U");
+    let asked = answer(&mut desk, &stalled(30, 1_204), &listed());
+    assert_eq!(lists(&asked), [InboxView::Failing]);
+    assert!(desk.shows("Inbox: not handled"), "{}", desk.frame());
+    desk.press(">");
+    answer(&mut desk, &stalled(30, 1_204), &listed());
     desk.press("U");
     assert!(desk.shows("only inbox rows are told apart so"), "{}", desk.frame());
     assert_eq!(requests(&desk.effects()), []);
