@@ -210,7 +210,8 @@ fn progress(stats: &Stats, waiting: &Waiting) -> Progress {
         .iter()
         .map(|held| format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why));
     Progress {
-        done: stats.delivered + stats.recovered,
+        done: stats.recorded(),
+        warnings: stats.warnings(),
         of: u64::try_from(waiting.messages).unwrap_or_default(),
         hindered: stats.trouble.iter().cloned().chain(held).collect(),
     }

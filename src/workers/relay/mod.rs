@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use half::{QUIET, inbound};
-pub use held::{Held, HeldOutbox};
+pub use held::{Failure, Held, HeldOutbox};
 pub use journal::Journal;
-pub use stats::Stats;
+pub use stats::{Stats, Warning};
 
 use self::lane::Lane;
 use super::Clock;

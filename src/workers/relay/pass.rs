@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Error, Journal, NobodyListens, Scope, Shared, lane::journal_error};
+use super::{Error, Failure, Journal, NobodyListens, Scope, Shared, lane::journal_error};
 use crate::{
     db::{
         holds,
@@ -72,7 +72,7 @@ struct Work {
     last: Option<i64>,
     /// Confirmed in this pass, by number; those after a failure are noted for the next one.
     confirmed: Vec<i64>,
-    failed: Option<(i64, String)>,
+    failed: Option<Failure>,
     /// Something before it is unknown: what follows may not count.
     broken: bool,
 }
@@ -234,7 +234,7 @@ impl Pass {
                     }
                 }
                 Err(Failed::Poison(why)) => {
-                    work.failed = Some((sequence, why));
+                    work.failed = Some(Failure { sequence, why, poison: true });
                     round.counted.failed += 1;
                 }
                 Err(Failed::Channel(error)) => {
@@ -311,7 +311,7 @@ fn close_books(
                 recorded.extend(work.confirmed.iter().filter(|sequence| **sequence <= last));
             }
             match &work.failed {
-                Some((sequence, why)) => held.hold(*outbox, *sequence, why.clone(), now),
+                Some(failure) => held.hold(*outbox, failure.clone(), now),
                 None if work.broken => {}
                 None => held.release(*outbox),
             }
@@ -410,7 +410,8 @@ impl Round<'_> {
             match answer {
                 Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
                     self.counted.failed += 1;
-                    fail(work, sequence, "no queue is bound to its exchange".to_owned());
+                    let why = "no queue is bound to its exchange".to_owned();
+                    fail(work, Failure { sequence, why, poison: false });
                 }
                 Some(Ok(confirmed)) => {
                     shared.journal(|journal| journal.confirm(sequence, flight.message));
@@ -424,11 +425,12 @@ impl Round<'_> {
                 }
                 Some(Err(relay::Error::Nacked)) => {
                     self.counted.failed += 1;
-                    fail(work, sequence, relay::Error::Nacked.to_string());
+                    let why = relay::Error::Nacked.to_string();
+                    fail(work, Failure { sequence, why, poison: false });
                 }
                 Some(Err(error)) if alone && error.is_about_the_message() => {
                     self.counted.failed += 1;
-                    fail(work, sequence, error.to_string());
+                    fail(work, Failure { sequence, why: error.to_string(), poison: true });
                     closed = true;
                 }
                 Some(Err(_)) => {
@@ -452,9 +454,9 @@ impl Round<'_> {
 }
 
 /// Not taken; what follows in its outbox may be confirmed, but does not count.
-fn fail(work: &mut Work, sequence: i64, why: String) {
+fn fail(work: &mut Work, failure: Failure) {
     if !work.broken {
-        work.failed = Some((sequence, why));
+        work.failed = Some(failure);
     }
     work.broken = true;
 }

@@ -9,6 +9,7 @@ mod far;
 mod inbox;
 mod list;
 mod load;
+mod relay;
 #[cfg(test)]
 mod tests;
 mod update;

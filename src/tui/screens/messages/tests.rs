@@ -4,6 +4,7 @@ mod acting;
 mod errands;
 mod errors;
 mod inbox;
+mod relay;
 
 use std::{sync::Arc, time::Duration};
 
