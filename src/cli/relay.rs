@@ -160,6 +160,7 @@ async fn beside(
     };
     relay.limits = open::limits(&settings);
     relay.journal = Some(journal(&config.home.display().to_string()));
+    relay.unasked = true;
     let clock = Arc::new(chrono::Utc::now);
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
         ended(error.to_string());

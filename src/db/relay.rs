@@ -17,14 +17,15 @@ use super::{Error, Layout, Limits, Table, kept};
 use crate::domain::parcel::Stored;
 pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
 
-/// Opens the relay's own session: it writes, so it is none of the pool's. A transaction of a process that
-/// froze in it is ended by the server after `open` and a second.
+/// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
+/// that froze in it is ended by the server after `open` and a second.
 pub async fn connect(
     options: &PgConnectOptions,
+    who: &str,
     limits: &Limits,
     open: Duration,
 ) -> Result<PgConnection, Error> {
-    let mut conn = super::connect(options, "relay").await?;
+    let mut conn = super::connect(options, who).await?;
     let set_up = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \

@@ -85,7 +85,7 @@ impl<'a> Produced<'a> {
             Some(conn) => conn,
             empty => {
                 let options = self.writer.db.options();
-                empty.insert(table::connect(options, &settings.limits, BUDGET).await?)
+                empty.insert(table::connect(options, "relay", &settings.limits, BUDGET).await?)
             }
         };
         while table::is_half_pending(conn, half).await? {

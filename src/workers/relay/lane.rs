@@ -164,6 +164,9 @@ impl<'a> Lane<'a> {
         if outcome.broker_lost {
             self.publisher = None;
         }
+        if outcome.planted {
+            return Ok(Round::Idle);
+        }
         if outcome.took {
             self.shared.freed.notify_waiters();
             return Ok(Round::Delivered);
@@ -289,5 +292,6 @@ async fn open(shared: &Shared) -> Result<PgConnection, Error> {
     let layout = db.layout().await;
     db.close().await;
     db::relay::can_work(&*layout?)?;
-    Ok(db::relay::connect(&settings.database, &settings.limits, settings.budget).await?)
+    let who = if settings.unasked { "console relay" } else { "relay" };
+    Ok(db::relay::connect(&settings.database, who, &settings.limits, settings.budget).await?)
 }

@@ -103,6 +103,9 @@ pub struct Settings {
     pub lanes: usize,
     /// Where what was confirmed is noted until it is committed.
     pub journal: Option<PathBuf>,
+    /// Nobody asked for it: it works beside a console. It leaves a database alone in which trouble is planted to
+    /// practise on, and calls its sessions so that planting need not wait for its end.
+    pub unasked: bool,
 }
 
 impl Settings {
@@ -132,6 +135,7 @@ impl Settings {
             retry: (Duration::from_secs(1), Duration::from_secs(300)),
             lanes: 2,
             journal: None,
+            unasked: false,
         }
     }
 }

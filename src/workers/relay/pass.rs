@@ -13,6 +13,7 @@ use crate::{
         holds,
         ownership::{self, Owner},
         relay::{self as table, Delivered, Progress, Row},
+        scenario,
     },
     domain::{
         id_clock::new_id,
@@ -63,6 +64,8 @@ pub(super) struct Outcome {
     pub broker_lost: bool,
     /// Whose database it was.
     pub owner: Option<Owner>,
+    /// Trouble is planted to practise on, and this relay leaves it alone.
+    pub planted: bool,
 }
 
 /// One outbox in this pass.
@@ -106,6 +109,10 @@ impl Pass {
         apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
+        if is_planted(shared, &mut tx).await? {
+            tx.rollback().await.map_err(crate::db::Error::from)?;
+            return Ok(Outcome { planted: true, ..Outcome::default() });
+        }
         // Those of operators are left out here already, or they could fill the whole page.
         apart.extend(holds::held(&mut tx).await?.into_iter().map(|held| held.outbox.0));
         let (only, half) = match scope {
@@ -130,6 +137,11 @@ impl Pass {
             let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
             let held = holds::among(&mut tx, &ids).await?;
             open.retain(|open| !held.contains(&open.outbox_id));
+        }
+        // Only now would it be seen with certainty: what was locked may have been planted a moment ago.
+        if !open.is_empty() && is_planted(shared, &mut tx).await? {
+            tx.rollback().await.map_err(crate::db::Error::from)?;
+            return Ok(Outcome { planted: true, ..Outcome::default() });
         }
         if open.is_empty() {
             tx.rollback().await.map_err(crate::db::Error::from)?;
@@ -177,7 +189,7 @@ impl Pass {
         let synced = synced.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         synced.map_err(|error| journal_error(shared, &error))?;
         close_books(shared, &works, &counted, now)?;
-        Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner) })
+        Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner), planted: false })
     }
 
     /// Publishes the rows and waits for the confirms; whether the connection was lost.
@@ -286,6 +298,28 @@ fn enough(taken: usize, rows: &[Row]) -> i64 {
     ids.dedup();
     let most = if ids.len() < taken { ids.len() + ids.len() / 4 } else { taken * 2 };
     i64::try_from(most).unwrap_or(AT_FIRST).max(AT_LEAST)
+}
+
+/// Whether trouble is planted here and this relay leaves it alone; told when that changes.
+async fn is_planted(shared: &Shared, conn: &mut PgConnection) -> Result<bool, Error> {
+    if !shared.settings.unasked {
+        return Ok(false);
+    }
+    let record = scenario::planted(conn).await.map_err(crate::db::Error::from)?;
+    let planted = record.map(|record| record.name);
+    let is_planted = planted.is_some();
+    shared.stats.send_if_modified(|stats| {
+        if stats.planted == planted {
+            return false;
+        }
+        match &planted {
+            Some(name) => tracing::info!(name, "a scenario is planted: the relay leaves it alone"),
+            None => tracing::info!("no scenario is planted any more: the relay goes on"),
+        }
+        stats.planted = planted;
+        true
+    });
+    Ok(is_planted)
 }
 
 /// Whether this relay may deliver from a database that is recorded so.

@@ -43,6 +43,8 @@ pub struct Stats {
     pub last: Option<DateTime<Utc>>,
     /// What it is waiting for, if it cannot work: told to people.
     pub trouble: Option<String>,
+    /// The scenario that is planted here, where the database is therefore left alone.
+    pub planted: Option<String>,
     /// What stands still, and why.
     pub held: Vec<HeldOutbox>,
 }

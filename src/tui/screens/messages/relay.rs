@@ -21,6 +21,10 @@ pub(super) fn line(shared: &Shared, theme: &Theme, width: u16) -> Option<Line<'s
         let told = format!("cannot deliver: {}", text::clean(why));
         return Some(Line::from(vec![name, Span::styled(told, theme.danger)]));
     }
+    if let Some(planted) = &stats.planted {
+        let told = format!("{planted} is planted: left alone until demo heal");
+        return Some(Line::from(vec![name, Span::styled(told, theme.warn)]));
+    }
     let line = |wordy: bool| {
         let mut spans = vec![name.clone()];
         for (at, told) in figures(stats, wordy).into_iter().enumerate() {

@@ -46,6 +46,10 @@ fn it_has_a_line_of_its_own_only_where_there_is_one() {
     let trouble = Some("cannot reach RabbitMQ at 127.0.0.1:1".to_owned());
     relayed(&mut desk, Stats { trouble, ..busy() });
     assert!(desk.shows("relay cannot deliver: cannot reach RabbitMQ"), "{}", desk.frame());
+    let planted = Some("outbox-stall".to_owned());
+    relayed(&mut desk, Stats { planted, ..busy() });
+    let left = "relay outbox-stall is planted: left alone until demo heal";
+    assert!(desk.shows(left), "{}", desk.frame());
 }
 
 #[test]
