@@ -116,6 +116,9 @@ fn told(ended: &Recorded<Stats>, form: Form) -> Outcome {
     let stats = &ended.outcome;
     verb::table(stats).print(form, &mut std::io::stdout().lock())?;
     let mut err = std::io::stderr().lock();
+    for doubt in &stats.doubts {
+        writeln!(err, "{doubt}")?;
+    }
     for held in &stats.held {
         writeln!(err, "held at {}: {}", held.sequence, crate::domain::text::clean(&held.why))?;
     }

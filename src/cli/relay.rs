@@ -8,7 +8,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, args, exit, open, telling::Telling};
+use super::{
+    Failure, Outcome, args, exit, open,
+    telling::{self, Telling},
+};
 use crate::{
     config::{self, Settings, Target},
     db::Db,
@@ -205,9 +208,12 @@ pub(super) fn journal(place: &str) -> PathBuf {
 /// Tells what hinders it, and what nobody got or somebody perhaps twice.
 async fn tell(mut stats: watch::Receiver<Stats>) {
     let mut telling = Telling::default();
+    let mut named = 0;
     while stats.changed().await.is_ok() {
         let (hindered, warnings) = {
             let stats = stats.borrow_and_update();
+            telling::lines(stats.doubts.iter().skip(named));
+            named = stats.doubts.len();
             let held = stats.held.iter().map(|held| {
                 format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why)
             });

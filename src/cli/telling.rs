@@ -12,11 +12,9 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    /// Tells what is new on standard error. Nobody may be listening any more; the work goes on.
+    /// Tells what is new on standard error.
     pub(super) fn tell(&mut self, hindered: Vec<String>, warnings: &[Warning]) {
-        for line in self.news(hindered, warnings) {
-            let _ = writeln!(std::io::stderr(), "{}", clean(&line));
-        }
+        lines(self.news(hindered, warnings));
     }
 
     /// What hinders, when that changes; a count when it begins and whenever it has doubled since it was told.
@@ -34,6 +32,13 @@ impl Telling {
             out.push(format!("{warning} so far"));
         }
         out
+    }
+}
+
+/// Tells these on standard error. Nobody may be listening any more; the work goes on.
+pub(super) fn lines<T: ToString>(lines: impl IntoIterator<Item = T>) {
+    for line in lines {
+        let _ = writeln!(std::io::stderr(), "{}", clean(&line.to_string()));
     }
 }
 

@@ -2,9 +2,10 @@
 //! beside MassTransit's own delivery and beside other relays.
 //!
 //! What it shares with them is the lock on the parent row (taken with SKIP LOCKED) and the cursor; the
-//! selection is its own. At least once: a message may go out twice only if the relay dies between the
-//! broker's confirm and the note of it in its journal, or the broker dies before it could confirm.
+//! selection is its own. At least once: a message may go out twice only if the relay dies between sending it and
+//! noting the broker's confirm in its journal, or the broker dies before it could confirm. Those are counted and named.
 
+mod ahead;
 mod half;
 mod held;
 mod journal;
@@ -27,7 +28,7 @@ use uuid::Uuid;
 pub use half::{QUIET, inbound};
 pub use held::{Failure, Held, HeldOutbox};
 pub use journal::Journal;
-pub use stats::{Stats, Warning};
+pub use stats::{Doubt, Stats, Warning};
 
 use self::lane::Lane;
 use super::Clock;

@@ -1,13 +1,18 @@
 //! One pass: lock, load, publish all, wait for the confirms, write how far it came, commit.
 
-use std::{collections::BTreeMap, time::Duration};
+mod round;
+
+use std::{collections::BTreeMap, fmt::Display};
 
 use futures::FutureExt;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Error, Failure, Journal, NobodyListens, Scope, Shared, lane::journal_error};
+use self::round::Round;
+use super::{
+    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, ahead::Ahead, lane::journal_error,
+};
 use crate::{
     db::{
         holds,
@@ -85,7 +90,6 @@ struct Counted {
     delivered: u64,
     returned: u64,
     recovered: u64,
-    unknown: u64,
     failed: u64,
 }
 
@@ -208,7 +212,8 @@ impl Pass {
             Round { shared, works, counted, late: &mut self.late, until: confirm_until };
         let mut flying: Vec<InFlight> = vec![];
         let (mut lost, mut closed) = (false, false);
-        for row in rows {
+        let mut ahead = Ahead::new(&rows);
+        for (at, row) in rows.into_iter().enumerate() {
             if Instant::now() > send_until || shared.stop.is_cancelled() {
                 break;
             }
@@ -217,6 +222,7 @@ impl Pass {
             if work.failed.is_some() || work.broken {
                 continue;
             }
+            ahead.note(shared, at)?;
             match send(shared, publisher, row).await {
                 Ok(Sent::Known) => {
                     round.counted.recovered += 1;
@@ -227,6 +233,7 @@ impl Pass {
                     }
                 }
                 Ok(Sent::Now(flight)) => {
+                    ahead.noted.remove(&sequence);
                     flying.push(flight);
                     if self.careful && round.settle(&mut flying, true).await? {
                         lost = publisher.reopen().await.is_err();
@@ -257,6 +264,7 @@ impl Pass {
                 }
             }
         }
+        ahead.end(shared);
         closed |= round.settle(&mut flying, false).await?;
         // A closed channel does not say which message closed it: the next pass finds out.
         self.careful = closed;
@@ -270,14 +278,16 @@ impl Pass {
         for mut flight in std::mem::take(&mut self.late) {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
-                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {}
+                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
+                    shared.journal(|journal| journal.unsent(flight.sequence));
+                }
                 Some(Ok(confirmed)) => {
                     shared.journal(|journal| journal.confirm(flight.sequence, flight.message));
                     if confirmed == Confirmed::Returned {
                         shared.stats.send_modify(|stats| stats.returned += 1);
                     }
                 }
-                Some(Err(_)) => shared.stats.send_modify(|stats| stats.unknown += 1),
+                Some(Err(error)) => doubtful(shared, flight.sequence, flight.message, &error),
             }
         }
         self.late = late;
@@ -359,7 +369,6 @@ fn close_books(
         stats.delivered += counted.delivered;
         stats.returned += counted.returned;
         stats.recovered += counted.recovered;
-        stats.unknown += counted.unknown;
         stats.failed += counted.failed;
         stats.passes += 1;
         stats.held = told;
@@ -368,6 +377,12 @@ fn close_books(
         }
     });
     Ok(())
+}
+
+/// The broker may have had it, and it is sent again: counted at once, whatever becomes of this pass.
+fn doubtful(shared: &Shared, sequence: i64, message: Uuid, why: &dyn Display) {
+    tracing::warn!(sequence, %message, why = %why, "perhaps sent twice");
+    shared.stats.send_modify(|stats| stats.doubt(Doubt { sequence, message }));
 }
 
 /// What became of a row.
@@ -402,6 +417,9 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
             Failed::Channel(error)
         }
     })?;
+    if shared.journal(|journal| journal.was_left(sequence, message)) {
+        doubtful(shared, sequence, message, &"a relay died before it noted the broker's answer");
+    }
     let mandatory = parcel.mandatory;
     let pending = publisher.send(parcel);
     Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
@@ -410,87 +428,4 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
 /// Whether a message that no queue wanted holds its outbox.
 fn holds(shared: &Shared, flight: &InFlight) -> bool {
     flight.mandatory || shared.settings.nobody_listens == NobodyListens::Hold
-}
-
-/// What the confirms of one pass are written into.
-struct Round<'a> {
-    shared: &'a Shared,
-    works: &'a mut BTreeMap<Uuid, Work>,
-    counted: &'a mut Counted,
-    late: &'a mut Vec<InFlight>,
-    /// After that, a confirm comes too late for this transaction.
-    until: Instant,
-}
-
-impl Round<'_> {
-    /// Waits for the confirms of what was sent, in that order; whether the channel was closed. With only
-    /// one message in flight (`alone`) it is known which one the broker refuses.
-    async fn settle(&mut self, flying: &mut Vec<InFlight>, alone: bool) -> Result<bool, Error> {
-        let shared = self.shared;
-        let mut closed = false;
-        for mut flight in flying.drain(..) {
-            let answer = match (&mut flight.pending).now_or_never() {
-                Some(answer) => Some(answer),
-                None => {
-                    // Before waiting, what is known is made to last.
-                    let written = shared.journal(Journal::write);
-                    written.map_err(|error| journal_error(shared, &error))?;
-                    let soon = self.until.max(Instant::now() + Duration::from_millis(1));
-                    timeout_at(soon, &mut flight.pending).await.ok()
-                }
-            };
-            let sequence = flight.sequence;
-            let work = self.works.entry(flight.outbox).or_default();
-            match answer {
-                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
-                    self.counted.failed += 1;
-                    let why = "no queue is bound to its exchange".to_owned();
-                    fail(work, Failure { sequence, why, poison: false });
-                }
-                Some(Ok(confirmed)) => {
-                    shared.journal(|journal| journal.confirm(sequence, flight.message));
-                    self.counted.returned += u64::from(confirmed == Confirmed::Returned);
-                    // Behind one that is not, it is recorded when its turn comes.
-                    if !work.broken {
-                        work.confirmed.push(sequence);
-                        work.last = Some(sequence);
-                        self.counted.delivered += 1;
-                    }
-                }
-                Some(Err(relay::Error::Nacked)) => {
-                    self.counted.failed += 1;
-                    let why = relay::Error::Nacked.to_string();
-                    fail(work, Failure { sequence, why, poison: false });
-                }
-                Some(Err(error)) if alone && error.is_about_the_message() => {
-                    self.counted.failed += 1;
-                    fail(work, Failure { sequence, why: error.to_string(), poison: true });
-                    closed = true;
-                }
-                Some(Err(_)) => {
-                    self.counted.unknown += 1;
-                    work.broken = true;
-                    closed = true;
-                }
-                None => {
-                    work.broken = true;
-                    shared.late(|late| late.insert(flight.outbox));
-                    self.late.push(flight);
-                }
-            }
-        }
-        for work in self.works.values_mut().filter(|work| !work.broken) {
-            // What the journal knew stands behind what was just confirmed.
-            work.last = work.last.max(work.confirmed.iter().copied().max());
-        }
-        Ok(closed)
-    }
-}
-
-/// Not taken; what follows in its outbox may be confirmed, but does not count.
-fn fail(work: &mut Work, failure: Failure) {
-    if !work.broken {
-        work.failed = Some(failure);
-    }
-    work.broken = true;
 }

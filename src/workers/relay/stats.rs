@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::HeldOutbox;
 use crate::domain::diagnosis::thousands;
@@ -23,6 +24,23 @@ impl fmt::Display for Warning {
     }
 }
 
+/// So many messages that perhaps came twice are named.
+const NAMED: usize = 100;
+
+/// A message that perhaps came twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    pub sequence: i64,
+    pub message: Uuid,
+}
+
+impl fmt::Display for Doubt {
+    /// `perhaps sent twice: message … (88190)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "perhaps sent twice: message {} ({})", self.message, self.sequence)
+    }
+}
+
 /// Figures since it started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -32,8 +50,11 @@ pub struct Stats {
     pub returned: u64,
     /// Recorded without sending again: confirmed too late for their own pass, or before a crash.
     pub recovered: u64,
-    /// Sent, but the broker's answer never came: sent again, so perhaps delivered twice.
+    /// Sent, by this relay or by one that died before it, but the broker's answer never came: sent again, so perhaps
+    /// delivered twice. The log names each.
     pub unknown: u64,
+    /// The first of those.
+    pub doubts: Vec<Doubt>,
     /// Attempts that failed.
     pub failed: u64,
     pub passes: u64,
@@ -60,6 +81,14 @@ impl Stats {
     #[must_use]
     pub fn poison(&self) -> usize {
         self.held.iter().filter(|held| held.poison).count()
+    }
+
+    /// Counts and names a message that perhaps came twice.
+    pub(super) fn doubt(&mut self, doubt: Doubt) {
+        self.unknown += 1;
+        if self.doubts.len() < NAMED {
+            self.doubts.push(doubt);
+        }
     }
 
     /// What somebody has to know beside what is delivered and what is held.
