@@ -189,6 +189,7 @@ pub(super) fn settings(
     let management = settings.file.errors.management.as_deref();
     relay.management = management.map(Management::parse).transpose()?;
     let most = &mut relay.most;
+    most.message_bytes = settings.thresholds.largest;
     most.outboxes = file.outboxes.map_or(most.outboxes, |number| i64::from(number.max(1)));
     most.messages = file.messages.map_or(most.messages, |number| i64::from(number.max(1)));
     most.bytes = file.megabytes.map_or(most.bytes, |number| i64::from(number.max(1)) << 20);

@@ -481,3 +481,30 @@ async fn an_error_queue_of_other_making_is_told_and_nothing_is_lost() {
     let moved = broker.take(&error).await;
     assert_eq!(fault(&moved[0], "_error").exception.as_deref(), Some("Orderscope.Refused"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_command_produced_may_be_as_large_as_is_configured() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let id = world.order(world.buyer().await).await;
+    let body = envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id }));
+    let home = Home::on(&world.options);
+    let once = ["consume", "--once", "--yes", "--output", "json", "--operator", "robot"];
+    let configure = |largest: u32| {
+        let text = format!("[commands]\nqueue = \"{QUEUE}\"\n[messages]\nlargest = {largest}\n");
+        configured(&home, &text);
+    };
+    configure(100);
+    publish(&broker, COMPLETE, std::slice::from_ref(&body)).await;
+    assert_eq!(consume(&home, &broker, &once).code, 5);
+    let moved = broker.take(&format!("{QUEUE}_error")).await;
+    let fault = fault(&moved[0], "_error");
+    assert_eq!(fault.exception.as_deref(), Some("Orderscope.Undeliverable"), "{fault:?}");
+    // Done once; only its notice was left.
+    configure(100_000);
+    publish(&broker, COMPLETE, &[body]).await;
+    assert_eq!(consume(&home, &broker, &once).code, 0);
+    assert_eq!(broker.take(NOTICES).await.len(), 1);
+    assert_eq!(world.count(OPEN).await, 0);
+    world.agrees(id, 2).await;
+}

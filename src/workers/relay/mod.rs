@@ -37,7 +37,7 @@ use crate::{
         self, Limits,
         relay::{Half, Most},
     },
-    domain::consumer::Consumer,
+    domain::{consumer::Consumer, diagnosis::Thresholds},
     relay::{self, Broker, Management},
 };
 
@@ -128,8 +128,7 @@ impl Settings {
                 outboxes: 500,
                 messages: 1_000,
                 bytes: 8 << 20,
-                // RabbitMQ's own `max_message_size` before 4.0.
-                message_bytes: 128 << 20,
+                message_bytes: Thresholds::default().largest,
             },
             budget: Duration::from_secs(2),
             poll: Duration::from_secs(1),
