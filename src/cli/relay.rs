@@ -18,7 +18,10 @@ use crate::{
     domain::report::{Cell, Form, Table},
     embedded,
     relay::{Broker, Management},
-    workers::relay::{self, Error, NobodyListens, Stats, Until},
+    workers::{
+        relay::{self, Error, NobodyListens, Stats, Until},
+        sampler,
+    },
 };
 
 impl From<Error> for Failure {
@@ -71,7 +74,21 @@ async fn deliver(
         (_, true) => Until::Empty,
         _ => Until::Told,
     };
-    drive(relay, until).await
+    let (watch, stop) = (open::watch(settings), CancellationToken::new());
+    // The history of what it delivers, and the end of copies' time, need no console.
+    let sampling = async {
+        if until != Until::Once {
+            sampler::beside(&db, &watch, &stop).await;
+        }
+    };
+    let delivering = async {
+        let ended = drive(relay, until).await;
+        stop.cancel();
+        ended
+    };
+    let (ended, ()) = tokio::join!(delivering, sampling);
+    db.close().await;
+    ended
 }
 
 /// Runs a relay, telling what hinders it, until it ends or a signal comes.
