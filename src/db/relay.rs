@@ -114,6 +114,22 @@ pub async fn waiting(
     Ok(sqlx::query_as(sql).bind(held).bind(only).bind(MOST_COUNTED).fetch_one(conn).await?)
 }
 
+/// The message that leaves next, of the oldest pending outbox that is not among `held`; with `only`, of that one.
+pub async fn next_waiting(
+    conn: &mut PgConnection,
+    held: &[Uuid],
+    only: Option<Uuid>,
+) -> Result<Option<(Uuid, i64)>, Error> {
+    let sql = "SELECT s.outbox_id, m.sequence_number FROM public.outbox_state s \
+         CROSS JOIN LATERAL (SELECT m.sequence_number FROM public.outbox_message m \
+           WHERE m.outbox_id = s.outbox_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+           ORDER BY m.sequence_number LIMIT 1) m \
+         WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
+           AND ($2::uuid IS NULL OR s.outbox_id = $2) \
+         ORDER BY s.created, s.outbox_id LIMIT 1";
+    Ok(sqlx::query_as(sql).bind(held).bind(only).fetch_optional(conn).await?)
+}
+
 /// Counting stops here.
 pub const MOST_COUNTED: i64 = 100_000;
 

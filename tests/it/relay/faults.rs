@@ -27,7 +27,7 @@ const MESSAGES: u32 = 5;
 const DELIVERED: &str = "SELECT count(*) FROM public.outbox_state WHERE delivered IS NOT NULL";
 
 /// Waits until some outboxes are delivered, and fails if it was all of them before anybody could look.
-async fn in_the_middle(database: &PgConnectOptions) {
+pub(super) async fn in_the_middle(database: &PgConnectOptions) {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         let delivered = count(database, DELIVERED).await;
@@ -41,7 +41,7 @@ async fn in_the_middle(database: &PgConnectOptions) {
 }
 
 /// How many of them the relay itself says came twice perhaps, by its table and by name.
-fn told_twice(ended: &Output) -> (u64, BTreeSet<String>) {
+pub(super) fn told_twice(ended: &Output) -> (u64, BTreeSet<String>) {
     let rows: Vec<Value> = serde_json::from_slice(&ended.stdout).unwrap();
     let err = String::from_utf8_lossy(&ended.stderr);
     let named = err
@@ -51,7 +51,7 @@ fn told_twice(ended: &Output) -> (u64, BTreeSet<String>) {
 }
 
 /// The ids that were taken more than once.
-fn doubles(taken: &[Taken]) -> BTreeSet<String> {
+pub(super) fn doubles(taken: &[Taken]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     taken.iter().map(Taken::id).filter(|id| !seen.insert(id.clone())).collect()
 }
