@@ -27,7 +27,7 @@ pub(super) async fn open(
     settings: &Settings,
     link: Option<&str>,
 ) -> color_eyre::Result<Outcome> {
-    let (options, target) = match options(global, settings, link) {
+    let (mut options, target) = match options(global, settings, link) {
         Ok(options) => options,
         Err(failure) => return Ok(Err(failure)),
     };
@@ -38,7 +38,8 @@ pub(super) async fn open(
         Ok(relay) => relay,
         Err(failure) => return Ok(Err(failure)),
     };
-    let ended = runtime::run(options).await;
+    options.relay = relay.as_ref().map(Background::stats);
+    let ended = Box::pin(runtime::run(options)).await;
     if let Some(relay) = relay {
         relay.end().await;
     }
@@ -95,6 +96,7 @@ fn options(
         interval: settings.interval,
         policy,
         route,
+        relay: None,
     };
     Ok((options, target))
 }

@@ -58,6 +58,7 @@ pub(super) async fn run(verb: args::Consume, global: &Global, settings: &Setting
     let session = open::open(global, settings).await?;
     let mut work = consumer::Settings::new(broker, commands);
     work.limits = open::limits(settings);
+    work.largest = settings.thresholds.largest;
     if let Some(attempts) = settings.file.commands.attempts {
         work.attempts = u32::from(attempts.get());
     }

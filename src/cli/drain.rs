@@ -51,7 +51,10 @@ pub(super) async fn run(args: &Drain, global: &Global, settings: &Settings) -> O
         }
         let reason = args.run.reason.as_deref().unwrap_or_default();
         let work = Box::pin(drain::carry_out(&tools, work, &plan, reason));
-        told(&running::driven(&tools, progress, work).await??, form)
+        let ended = running::driven(&tools, progress, work).await??;
+        let left = plan.messages.saturating_sub_unsigned(ended.outcome.recorded());
+        let stopped = (tools.stop.is_cancelled() && left > 0).then_some(left);
+        told(&ended, stopped, form)
     })
     .await
 }
@@ -111,11 +114,17 @@ fn agreed(args: &Drain, plan: &Waiting, session: &Session, writer: &Writer) -> R
     ask::confirmed(said, writer.policy(), drain::WORD)
 }
 
-/// Prints what was delivered, and yields the exit code.
-fn told(ended: &Recorded<Stats>, form: Form) -> Outcome {
+/// Prints what was delivered, and what is left where it was stopped, and yields the exit code.
+fn told(ended: &Recorded<Stats>, stopped: Option<i64>, form: Form) -> Outcome {
     let stats = &ended.outcome;
     verb::table(stats).print(form, &mut std::io::stdout().lock())?;
     let mut err = std::io::stderr().lock();
+    if let Some(left) = stopped {
+        writeln!(err, "stopped: {left} messages are left where they are")?;
+    }
+    for doubt in &stats.doubts {
+        writeln!(err, "{doubt}")?;
+    }
     for held in &stats.held {
         writeln!(err, "held at {}: {}", held.sequence, crate::domain::text::clean(&held.why))?;
     }
@@ -123,5 +132,6 @@ fn told(ended: &Recorded<Stats>, form: Form) -> Outcome {
         writeln!(err, "what became of it is not on record: {error}")?;
     }
     writeln!(err, "audit {}, operation {}", ended.audit, ended.id)?;
-    Ok(if stats.held.is_empty() { exit::FOUND } else { exit::PARTIAL })
+    let all = stats.held.is_empty() && stopped.is_none();
+    Ok(if all { exit::FOUND } else { exit::PARTIAL })
 }

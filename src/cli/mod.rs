@@ -19,6 +19,7 @@ mod orders;
 mod ownership;
 mod relay;
 mod running;
+mod telling;
 mod write;
 
 use std::io::Write;

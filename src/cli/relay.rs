@@ -1,6 +1,6 @@
 //! `orderscope relay`: the relay as a program of its own.
 
-use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -8,14 +8,20 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, args, exit, open};
+use super::{
+    Failure, Outcome, args, exit, open,
+    telling::{self, Telling},
+};
 use crate::{
     config::{self, Settings, Target},
     db::Db,
     domain::report::{Cell, Form, Table},
     embedded,
     relay::{Broker, Management},
-    workers::relay::{self, Error, NobodyListens, Stats, Until},
+    workers::{
+        relay::{self, Error, NobodyListens, Stats, Until},
+        sampler,
+    },
 };
 
 impl From<Error> for Failure {
@@ -68,7 +74,21 @@ async fn deliver(
         (_, true) => Until::Empty,
         _ => Until::Told,
     };
-    drive(relay, until).await
+    let (watch, stop) = (open::watch(settings), CancellationToken::new());
+    // The history of what it delivers, and the end of copies' time, need no console.
+    let sampling = async {
+        if until != Until::Once {
+            sampler::beside(&db, &watch, &stop).await;
+        }
+    };
+    let delivering = async {
+        let ended = drive(relay, until).await;
+        stop.cancel();
+        ended
+    };
+    let (ended, ()) = tokio::join!(delivering, sampling);
+    db.close().await;
+    ended
 }
 
 /// Runs a relay, telling what hinders it, until it ends or a signal comes.
@@ -94,6 +114,7 @@ pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats,
 pub(super) struct Background {
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
+    stats: watch::Receiver<Stats>,
 }
 
 /// How long the console waits at its end for the pass under way.
@@ -113,8 +134,14 @@ impl Background {
         let broker =
             Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
         let stop = CancellationToken::new();
-        let task = tokio::spawn(beside(settings.clone(), broker, stop.clone()));
-        Ok(Some(Self { stop, task }))
+        let (sender, stats) = watch::channel(Stats::default());
+        let task = tokio::spawn(beside(settings.clone(), broker, stop.clone(), sender));
+        Ok(Some(Self { stop, task, stats }))
+    }
+
+    /// What it tells of itself, for the screen.
+    pub(super) fn stats(&self) -> watch::Receiver<Stats> {
+        self.stats.clone()
     }
 
     pub(super) async fn end(self) {
@@ -126,8 +153,17 @@ impl Background {
     }
 }
 
-/// The screen belongs to the console: what hinders it goes into the log.
-async fn beside(settings: Settings, broker: Broker, stop: CancellationToken) {
+/// The screen belongs to the console: what it tells is for that one to show, what ends it goes into the log too.
+async fn beside(
+    settings: Settings,
+    broker: Broker,
+    stop: CancellationToken,
+    stats: watch::Sender<Stats>,
+) {
+    let ended = |why: String| {
+        tracing::warn!(why, "no relay in the background");
+        stats.send_modify(|stats| stats.trouble = Some(why));
+    };
     let config = embedded::Config::from_env();
     let joined = tokio::select! {
         joined = embedded::join(&config, &|_| ()) => joined,
@@ -135,25 +171,19 @@ async fn beside(settings: Settings, broker: Broker, stop: CancellationToken) {
     };
     let lease = match joined {
         Ok(lease) => lease,
-        Err(error) => {
-            tracing::warn!(%error, "no relay in the background");
-            return;
-        }
+        Err(error) => return ended(error.to_string()),
     };
     let made = self::settings(&settings, lease.options(), broker);
     let mut relay = match made {
         Ok(relay) => relay,
-        Err(failure) => {
-            tracing::warn!(why = failure.message, "no relay in the background");
-            return;
-        }
+        Err(failure) => return ended(failure.message),
     };
     relay.limits = open::limits(&settings);
     relay.journal = Some(journal(&config.home.display().to_string()));
-    let (sender, _receiver) = watch::channel(Stats::default());
+    relay.unasked = true;
     let clock = Arc::new(chrono::Utc::now);
-    if let Err(error) = relay::run(relay, Until::Told, clock, stop, sender).await {
-        tracing::warn!(%error, "the relay in the background ended");
+    if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
+        ended(error.to_string());
     }
     if let Err(error) = lease.leave().await {
         tracing::warn!(%error, "the private PostgreSQL was not left in an orderly way");
@@ -176,6 +206,7 @@ pub(super) fn settings(
     let management = settings.file.errors.management.as_deref();
     relay.management = management.map(Management::parse).transpose()?;
     let most = &mut relay.most;
+    most.message_bytes = settings.thresholds.largest;
     most.outboxes = file.outboxes.map_or(most.outboxes, |number| i64::from(number.max(1)));
     most.messages = file.messages.map_or(most.messages, |number| i64::from(number.max(1)));
     most.bytes = file.megabytes.map_or(most.bytes, |number| i64::from(number.max(1)) << 20);
@@ -192,23 +223,21 @@ pub(super) fn journal(place: &str) -> PathBuf {
     config::state_dir().join(format!("relay-{name}.journal"))
 }
 
-/// Tells what hinders it, when that changes.
+/// Tells what hinders it, and what nobody got or somebody perhaps twice.
 async fn tell(mut stats: watch::Receiver<Stats>) {
-    let mut told: Vec<String> = vec![];
+    let mut telling = Telling::default();
+    let mut named = 0;
     while stats.changed().await.is_ok() {
-        let lines: Vec<String> = {
+        let (hindered, warnings) = {
             let stats = stats.borrow_and_update();
+            telling::lines(stats.doubts.iter().skip(named));
+            named = stats.doubts.len();
             let held = stats.held.iter().map(|held| {
                 format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why)
             });
-            stats.trouble.iter().cloned().chain(held).collect()
+            (stats.trouble.iter().cloned().chain(held).collect(), stats.warnings())
         };
-        for line in lines.iter().filter(|line| !told.contains(line)) {
-            // Nobody may be listening any more; the work goes on.
-            let plain = crate::domain::text::clean(line);
-            let _ = writeln!(std::io::stderr(), "{plain}");
-        }
-        told = lines;
+        telling.tell(hindered, &warnings);
     }
     std::future::pending::<()>().await;
 }

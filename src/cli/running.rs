@@ -1,6 +1,6 @@
 //! What every verb does that writes: reason, policy, database; and seeing an errand through.
 
-use std::{io::Write, pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -12,6 +12,7 @@ use super::{
     Failure, Outcome,
     args::{Global, RunArgs},
     given, open,
+    telling::Telling,
 };
 use crate::{
     config::{Settings, choose},
@@ -84,19 +85,15 @@ pub(super) async fn driven<T>(
     let mut work = pin!(work);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut told: Vec<String> = vec![];
+    let mut telling = Telling::default();
     loop {
         tokio::select! {
             ended = &mut work => return Ok(ended),
             _ = interrupt.recv() => tools.stop.cancel(),
             _ = terminate.recv() => tools.stop.cancel(),
             Ok(()) = progress.changed() => {
-                let lines = progress.borrow_and_update().hindered.clone();
-                for line in lines.iter().filter(|line| !told.contains(line)) {
-                    // Nobody may be listening any more; the work goes on.
-                    let _ = writeln!(std::io::stderr(), "{}", crate::domain::text::clean(line));
-                }
-                told = lines;
+                let Progress { hindered, warnings, .. } = progress.borrow_and_update().clone();
+                telling.tell(hindered, &warnings);
             }
         }
     }

@@ -17,14 +17,15 @@ use super::{Error, Layout, Limits, Table, kept};
 use crate::domain::parcel::Stored;
 pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
 
-/// Opens the relay's own session: it writes, so it is none of the pool's. A transaction of a process that
-/// froze in it is ended by the server after `open` and a second.
+/// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
+/// that froze in it is ended by the server after `open` and a second.
 pub async fn connect(
     options: &PgConnectOptions,
+    who: &str,
     limits: &Limits,
     open: Duration,
 ) -> Result<PgConnection, Error> {
-    let mut conn = super::connect(options, "relay").await?;
+    let mut conn = super::connect(options, who).await?;
     let set_up = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \
@@ -111,6 +112,22 @@ pub async fn waiting(
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($2::uuid IS NULL OR s.outbox_id = $2) LIMIT $3) waiting";
     Ok(sqlx::query_as(sql).bind(held).bind(only).bind(MOST_COUNTED).fetch_one(conn).await?)
+}
+
+/// The message that leaves next, of the oldest pending outbox that is not among `held`; with `only`, of that one.
+pub async fn next_waiting(
+    conn: &mut PgConnection,
+    held: &[Uuid],
+    only: Option<Uuid>,
+) -> Result<Option<(Uuid, i64)>, Error> {
+    let sql = "SELECT s.outbox_id, m.sequence_number FROM public.outbox_state s \
+         CROSS JOIN LATERAL (SELECT m.sequence_number FROM public.outbox_message m \
+           WHERE m.outbox_id = s.outbox_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
+           ORDER BY m.sequence_number LIMIT 1) m \
+         WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
+           AND ($2::uuid IS NULL OR s.outbox_id = $2) \
+         ORDER BY s.created, s.outbox_id LIMIT 1";
+    Ok(sqlx::query_as(sql).bind(held).bind(only).fetch_optional(conn).await?)
 }
 
 /// Counting stops here.

@@ -98,7 +98,8 @@ pub async fn planted(conn: &mut PgConnection) -> sqlx::Result<Option<Record>> {
         .await
 }
 
-/// Sessions that deliver outboxes of this database, by what they call themselves.
+/// Sessions that deliver outboxes of this database whatever is planted, by what they call themselves; the relay
+/// beside a console is none of them.
 pub async fn relays(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity

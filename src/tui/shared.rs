@@ -17,6 +17,7 @@ use crate::{
         zone::Zone,
     },
     ops::policy::Policy,
+    workers::relay::Stats,
 };
 use chrono::{DateTime, Utc};
 
@@ -193,6 +194,8 @@ pub struct Shared {
     pub frozen: bool,
     /// Whether the terminal has the focus; without it, refreshes are rarer.
     pub focused: bool,
+    /// What the relay beside this console tells of itself, where there is one.
+    pub relay: Option<Arc<Stats>>,
 }
 
 impl Shared {
@@ -211,6 +214,7 @@ impl Shared {
             interval: Duration::from_secs(5),
             frozen: false,
             focused: true,
+            relay: None,
         }
     }
 

@@ -20,6 +20,8 @@ use crate::{
 
 /// The longest time between two attempts where the history cannot be written.
 const SELDOM: Duration = Duration::from_secs(300);
+/// The shortest time before a server that does not answer is asked again.
+const LEAST: Duration = Duration::from_secs(1);
 /// So many old copies are removed after a look.
 const COPIES: i64 = 500;
 
@@ -31,6 +33,27 @@ pub enum Done {
     NotNeeded,
     /// The history is not ours to write: no schema, an older one, or no right.
     Cannot(Access),
+}
+
+/// Looks until it is stopped, beside something else that has no need of the tables: a server that does not answer is
+/// asked again.
+pub async fn beside(db: &Db, watch: &Watch, stop: &CancellationToken) {
+    let mut wait = watch.sampling.every.max(LEAST);
+    loop {
+        let asked = tokio::select! {
+            asked = db.layout() => asked,
+            () = stop.cancelled() => return,
+        };
+        match asked {
+            Ok(layout) => return Sampler::new(db, &layout, watch).run(stop).await,
+            Err(error) => tracing::warn!(%error, "no look is stored before the tables are known"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return,
+        }
+        wait = (wait * 2).min(SELDOM);
+    }
 }
 
 /// A sampler of one database.

@@ -520,3 +520,54 @@ async fn a_broker_that_cannot_be_used_is_told_with_its_cause() {
     let none = ["replay", "--queue", "a_error", "--reason", "x"];
     assert_eq!(person.run(&none).code, 2, "no message is named");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_a_discard_nothing_is_lost() {
+    const ALL: u32 = 200;
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(ALL), &["busy"]).await;
+    let database = handled().await;
+    let person = Person::new(&database, &broker);
+    let queue = ["--queue", "busy_skipped"];
+    let listed = person.json(&[&["list"], &queue[..]].concat(), 0);
+    let keys: Vec<String> =
+        listed.iter().map(|row| row["key"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(keys.len(), ALL as usize);
+    let discard = |keys: &[String]| {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let how = ["--yes", "--reason", "x", "--queue", "busy_skipped"];
+        person.command(&[&["discard"], &keys[..], &how[..]].concat())
+    };
+    let mut child = discard(&keys).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let kept = async || -> BTreeSet<String> {
+        let copies = copies(&database).await;
+        copies.iter().map(|copy| copy["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let end = Instant::now() + Duration::from_secs(120);
+    while kept().await.len() < 5 {
+        assert!(Instant::now() < end, "nothing was discarded");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What it had taken comes back when the broker sees that it is gone; a copy is there before a message goes.
+    let bodies: BTreeSet<String> = skipped(ALL).into_iter().map(|message| message.body).collect();
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (left, kept) = (broker.depth("busy_skipped").await as usize, kept().await.len());
+        if left + kept >= ALL as usize {
+            assert!(left > 0, "it was killed too late");
+            assert!(left + kept <= ALL as usize + 1, "{left} and {kept}: at most one is in both");
+            break;
+        }
+        assert!(Instant::now() < end, "{left} left and {kept} copies of {ALL}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let left = person.json(&[&["list"], &queue[..]].concat(), 0);
+    let keys: Vec<String> =
+        left.iter().map(|row| row["key"].as_str().unwrap().to_owned()).collect();
+    let done = discard(&keys).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(kept().await, bodies);
+    assert_eq!(broker.depth("busy_skipped").await, 0);
+}

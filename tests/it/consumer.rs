@@ -9,7 +9,8 @@ use std::{
 
 use lapin::{
     BasicProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    types::FieldTable,
 };
 use orderscope::{
     domain::{
@@ -480,4 +481,93 @@ async fn an_error_queue_of_other_making_is_told_and_nothing_is_lost() {
     assert_eq!((stats.handled, stats.refused), (1, 1), "{stats:?}");
     let moved = broker.take(&error).await;
     assert_eq!(fault(&moved[0], "_error").exception.as_deref(), Some("Orderscope.Refused"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_command_produced_may_be_as_large_as_is_configured() {
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let id = world.order(world.buyer().await).await;
+    let body = envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id }));
+    let home = Home::on(&world.options);
+    let once = ["consume", "--once", "--yes", "--output", "json", "--operator", "robot"];
+    let configure = |largest: u32| {
+        let text = format!("[commands]\nqueue = \"{QUEUE}\"\n[messages]\nlargest = {largest}\n");
+        configured(&home, &text);
+    };
+    configure(100);
+    publish(&broker, COMPLETE, std::slice::from_ref(&body)).await;
+    assert_eq!(consume(&home, &broker, &once).code, 5);
+    let moved = broker.take(&format!("{QUEUE}_error")).await;
+    let fault = fault(&moved[0], "_error");
+    assert_eq!(fault.exception.as_deref(), Some("Orderscope.Undeliverable"), "{fault:?}");
+    // Done once; only its notice was left.
+    configure(100_000);
+    publish(&broker, COMPLETE, &[body]).await;
+    assert_eq!(consume(&home, &broker, &once).code, 0);
+    assert_eq!(broker.take(NOTICES).await.len(), 1);
+    assert_eq!(world.count(OPEN).await, 0);
+    world.agrees(id, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_consumer_loses_no_command_and_runs_none_twice() {
+    const ORDERS: usize = 60;
+    let (broker, world) = (broker().await, World::managed().await);
+    prepared(&world, &broker).await;
+    let buyer = world.buyer().await;
+    let (mut ids, mut bodies) = (vec![], vec![]);
+    for _ in 0..ORDERS {
+        let id = world.order(buyer).await;
+        bodies.push(envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id })));
+        ids.push(id);
+    }
+    publish(&broker, COMPLETE, &bodies).await;
+    let home = Home::on(&world.options);
+    configured(&home, &format!("[commands]\nqueue = \"{QUEUE}\"\n"));
+    let completed = "SELECT count(*) FROM orders WHERE status = 2";
+    let mut before = 0;
+    for least in [5, 25] {
+        let mut command = home.command();
+        command
+            .env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"))
+            .env("ORDERSCOPE_AMQP_PASSWORD", "secret")
+            .args(["consume", "--yes", "--operator", "robot"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        wait("begun", async || world.count(completed).await >= least).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let done = world.count(completed).await;
+        assert!(done > before && done < i64::try_from(ORDERS).unwrap(), "it was too fast: {done}");
+        before = done;
+    }
+    // What was handed out comes back when the broker sees that nobody is there.
+    wait("all are done", async || {
+        let once = ["consume", "--once", "--yes", "--output", "json", "--operator", "robot"];
+        assert_eq!(consume(&home, &broker, &once).code, 0);
+        world.count(completed).await == i64::try_from(ORDERS).unwrap()
+            && world.count(OPEN).await == 0
+            && broker.depth(QUEUE).await == 0
+    })
+    .await;
+    for id in ids {
+        // Two events each: no command ran twice.
+        world.agrees(id, 2).await;
+    }
+    // It is made when the first message is given up.
+    let (_connection, channel) = broker.channel().await;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let errors = format!("{QUEUE}_error").as_str().into();
+    let found = channel.queue_declare(errors, passive, FieldTable::default()).await;
+    assert!(found.is_err(), "a command was given up: {found:?}");
+    let notices = broker.take(NOTICES).await;
+    let sent: BTreeSet<_> = notices.iter().map(crate::support::rabbitmq::Taken::id).collect();
+    assert_eq!(sent.len(), ORDERS, "every notice left");
+    assert!(
+        notices.len() <= ORDERS + 2,
+        "a kill repeats at most the notice under way: {}",
+        notices.len()
+    );
 }

@@ -1,6 +1,7 @@
 //! The relay against a real RabbitMQ: order, nothing lost, nothing doubled without a fault, faults told.
 
 mod blocked;
+mod bounds;
 mod delivery;
 mod drain;
 mod faults;

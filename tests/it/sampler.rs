@@ -27,6 +27,7 @@ use crate::{
     support::{
         fixture::{self, Schema},
         postgres::{managed, pg18},
+        rabbitmq::broker,
     },
     verbs::Home,
 };
@@ -391,6 +392,40 @@ async fn copies_of_operators_go_when_their_days_are_over_and_never_before() {
     let all: Vec<String> = sqlx::query_scalar(left).fetch_all(&mut conn).await.unwrap();
     assert_eq!(all, ["delivered", "quarantined", "repaired"]);
     db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_keeps_the_history_and_ends_the_time_of_copies() {
+    let (broker, options) = (broker().await, managed().await);
+    let mut conn = open(&options).await;
+    let old = "INSERT INTO orderscope.kept_messages (cause, place, body, rest, kept_at)
+        VALUES ('quarantined', 'p', '', '{}', now() - interval '3 days')";
+    run(&mut conn, old).await;
+    let home = Home::on(&options);
+    let text = "[messages]\nsample_every = 1\ncopies_days = 2\n";
+    std::fs::write(home.dir.path().join("config.toml"), text).unwrap();
+    let mut command = home.command();
+    command
+        .env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"))
+        .env("ORDERSCOPE_AMQP_PASSWORD", "secret")
+        .args(["relay", "--config", "config.toml", "--output", "json"])
+        .stdout(std::process::Stdio::piped());
+    let mut relay = command.spawn().unwrap();
+    let left = "SELECT count(*) FROM orderscope.kept_messages";
+    let end = std::time::Instant::now() + Duration::from_mins(1);
+    loop {
+        let looks: i64 = slices(&mut conn).await.iter().map(|slice| slice.looks).sum();
+        let left: i64 = sqlx::query_scalar(left).fetch_one(&mut conn).await.unwrap();
+        if (looks >= 2) && left == 0 {
+            break;
+        }
+        assert!(relay.try_wait().unwrap().is_none(), "it ended");
+        assert!(std::time::Instant::now() < end, "{looks} looks, {left} copies");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let pid = rustix::process::Pid::from_child(&relay);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(relay.wait().unwrap().code(), Some(0));
 }
 
 #[tokio::test]

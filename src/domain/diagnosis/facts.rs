@@ -316,6 +316,17 @@ pub struct Held {
     pub since: DateTime<Utc>,
 }
 
+/// An outbox that the relay beside us tried and could not deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    pub outbox: OutboxId,
+    /// The message in the way.
+    pub sequence: i64,
+    pub why: String,
+    pub since: DateTime<Utc>,
+    pub attempts: u32,
+}
+
 /// Everything the rules judge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
@@ -344,6 +355,8 @@ pub struct Facts {
     pub inbox: Inbox,
     /// Outboxes that operators hold back; they are none of the heads.
     pub held: Vec<Held>,
+    /// What the relay beside us tried in vain; nothing where there is none.
+    pub tried: Vec<Tried>,
     pub missing_indexes: Vec<String>,
     pub written: Written,
     pub broker: Reached,
@@ -372,6 +385,7 @@ impl Facts {
             blast: None,
             inbox: Inbox::default(),
             held: vec![],
+            tried: vec![],
             missing_indexes: vec![],
             written: Written::default(),
             broker: Reached::NotAsked,

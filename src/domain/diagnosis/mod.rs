@@ -9,6 +9,7 @@ mod inbox;
 mod poison;
 #[cfg(test)]
 mod tests;
+mod tried;
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ use chrono::TimeDelta;
 pub use self::{
     facts::{
         Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Lock,
-        Next, Reached, Tally, Written, thousands,
+        Next, Reached, Tally, Tried, Written, thousands,
     },
     poison::{Poison, Text, exchange, poison, short_destination},
 };
@@ -192,6 +193,7 @@ pub fn diagnose(facts: &Facts, thresholds: &Thresholds) -> Vec<Finding> {
     let mut found = bus::findings(facts, thresholds);
     found.extend(inbox::findings(facts, thresholds));
     found.sort_by_key(|finding| finding.rule);
+    tried::add(&mut found, facts);
     found
 }
 

@@ -414,3 +414,26 @@ fn a_stuttering_drain_is_no_fault() {
     let finding = only(&facts);
     assert_eq!((finding.rule, finding.severity), (Rule::Stuttering, Severity::Note));
 }
+
+#[test]
+fn what_the_relay_beside_us_tried_is_evidence_of_the_head() {
+    let mut facts = stalled();
+    let head = facts.heads[0].clone();
+    let tried = |outbox, attempts| Tried {
+        outbox,
+        sequence: head.next.as_ref().map_or(0, |next| next.sequence),
+        why: "no queue is bound to its exchange".to_owned(),
+        since: facts.now - TimeDelta::minutes(2),
+        attempts,
+    };
+    let told = |found: &[Finding]| -> Vec<String> {
+        let lines = found.iter().flat_map(|finding| finding.evidence.iter());
+        lines.filter(|line| line.contains("relay")).cloned().collect()
+    };
+    let other = Tried { sequence: 7, ..tried(OutboxId(Uuid::from_u128(0xb7)), 3) };
+    facts.tried = vec![tried(head.outbox, 1), other];
+    let told = told(&found(&facts));
+    assert!(told[0].starts_with("the relay beside this console tried it once since"), "{told:?}");
+    assert_eq!(told[1], "the relay holds 1 more, …00b7: no queue is bound to its exchange");
+    assert_eq!(told.len(), 2);
+}

@@ -21,7 +21,7 @@ use crate::{
         consumer::{self, Consumer},
         diagnosis::{
             self, ConsumerFacts, Facts, Finding, Head, Inbox, Lock, Next, Poison, Tally, Text,
-            Thresholds, Written, diagnose, poison,
+            Thresholds, Tried, Written, diagnose, poison,
         },
         id::MessageId,
         id_clock,
@@ -98,6 +98,14 @@ impl Status {
         let new = told.notes.iter().filter(|note| !self.coverage.contains(note));
         let new: Vec<_> = new.cloned().collect();
         self.coverage.extend(new);
+        self.findings = diagnose(&self.facts, &self.thresholds);
+        self
+    }
+
+    /// The same judged with what the relay beside us tried in vain.
+    #[must_use]
+    pub fn with_tried(mut self, tried: Vec<Tried>) -> Self {
+        self.facts.tried = tried;
         self.findings = diagnose(&self.facts, &self.thresholds);
         self
     }

@@ -11,7 +11,10 @@ mod tests;
 mod update;
 mod view;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use self::{
     actions::{ACTIONS, bindings},
@@ -33,6 +36,7 @@ use super::{
         theme::Theme,
     },
 };
+use crate::workers::relay::Stats;
 
 /// The pane number of a text that lies over the screen; no screen has so many.
 const OVER: usize = 99;
@@ -128,6 +132,8 @@ pub enum Msg {
     View(u8),
     Keep(Keep),
     Linked(Link),
+    /// The newest figures of the relay beside this console.
+    Relayed(Arc<Stats>),
     /// The database cannot be opened at all.
     Ended(Ended),
     Remembered(Kept),

@@ -63,6 +63,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
         },
         Msg::Keep(keep) => return kept(app, keep),
         Msg::Linked(link) => app.shared.link = link,
+        Msg::Relayed(stats) => app.shared.relay = Some(stats),
         Msg::Ended(error) => {
             app.ended = Some(error);
             app.quit = true;

@@ -50,9 +50,9 @@ pub fn view(
         Stage::Plan(proposal) => match &proposal.plan.value {
             Some(made) => {
                 let under = working::shown(state);
-                let told = under.map(|under| (working::foot(under, made), under));
+                let told = under.map(|under| (working::foot(under, made), under.progress.lines()));
                 let running = match &told {
-                    Some((told, under)) => Some(Footing::Working(told, &under.progress.hindered)),
+                    Some((told, lines)) => Some(Footing::Working(told, lines)),
                     None => state.running.as_ref().map(|_| Footing::Running),
                 };
                 plan_view(made, proposal, running, shared, theme, frame, area, pane, &mut hits);

@@ -12,7 +12,10 @@ use crossterm::{
     terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate},
 };
 use ratatui::{Terminal, backend::CrosstermBackend, layout::Rect};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Program, drive, effects::Runner, signals};
@@ -27,6 +30,7 @@ use crate::{
         term::{Guard, caps::Caps, panic},
         ui::action::Keys,
     },
+    workers::relay::Stats,
 };
 
 /// What the command line and the configuration decide about a console.
@@ -41,6 +45,8 @@ pub struct Options {
     /// What may be done here at all.
     pub policy: Policy,
     pub route: Route,
+    /// What a relay beside this console tells of itself.
+    pub relay: Option<watch::Receiver<Stats>>,
 }
 
 /// Room for answers that arrive while a frame is drawn; a full box slows the senders, nothing is lost.
@@ -76,6 +82,9 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
         mouse: options.mouse,
         last_copy: None,
     };
+    if let Some(relay) = options.relay {
+        console.runner.follow(relay);
+    }
     let effects = console.app.start(options.route);
     console.perform(effects);
     loop {

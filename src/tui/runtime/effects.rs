@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sqlx::PgConnection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,7 +15,11 @@ use crate::{
         journal, screens,
         services::Services,
     },
+    workers::relay::Stats,
 };
+
+/// A relay that delivers has new figures all the time; nobody reads them faster.
+const FIGURES: Duration = Duration::from_secs(1);
 
 /// What a request may use while it runs.
 #[derive(Debug, Clone)]
@@ -68,6 +72,27 @@ impl Runner {
         let cx = Cx { services: Arc::clone(&self.services), stop };
         let inbox = self.inbox.clone();
         watched(carry_out(request, cx, inbox.clone()), lane, inbox);
+    }
+
+    /// Tells the loop what the relay beside the console tells of itself, when that changes.
+    pub(super) fn follow(&self, mut relay: watch::Receiver<Stats>) {
+        let (inbox, stop) = (self.inbox.clone(), self.all.clone());
+        tokio::spawn(async move {
+            let telling = async {
+                relay.mark_changed();
+                while relay.changed().await.is_ok() {
+                    let stats = Arc::new(relay.borrow_and_update().clone());
+                    if inbox.send(Msg::Relayed(stats)).await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(FIGURES).await;
+                }
+            };
+            tokio::select! {
+                () = telling => {}
+                () = stop.cancelled() => {}
+            }
+        });
     }
 
     /// Stops what runs in a lane.

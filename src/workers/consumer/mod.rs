@@ -21,6 +21,7 @@ use super::Clock;
 use crate::{
     db::{self, Limits},
     domain::{
+        diagnosis::Thresholds,
         id::{ConsumerId, MessageId},
         inbound::{Commands, GivenUp, Inbound, Kind, Unreadable, skipped},
     },
@@ -57,6 +58,8 @@ pub struct Settings {
     pub attempts: u32,
     /// Whether copies of what was sent stay in schema `orderscope`.
     pub copies: bool,
+    /// The largest message that the broker takes, in bytes.
+    pub largest: i64,
 }
 
 impl Settings {
@@ -75,6 +78,7 @@ impl Settings {
             retry,
             attempts: Self::ATTEMPTS,
             copies: true,
+            largest: Thresholds::default().largest,
         }
     }
 }

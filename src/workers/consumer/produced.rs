@@ -28,8 +28,8 @@ use crate::{
 const BUDGET: Duration = Duration::from_secs(5);
 /// Between two looks at a row that someone else holds.
 const OTHERS: Duration = Duration::from_millis(50);
-/// What is sent in one transaction: a command produces one or two messages.
-const MOST: Most = Most { outboxes: 1, messages: 100, bytes: 8 << 20, message_bytes: 128 << 20 };
+/// So many messages and bytes are sent in one transaction: a command produces one or two messages.
+const MOST: (i64, i64) = (100, 8 << 20);
 
 /// Sends what commands produced. Its sessions are opened when first needed.
 pub(super) struct Produced<'a> {
@@ -85,11 +85,11 @@ impl<'a> Produced<'a> {
             Some(conn) => conn,
             empty => {
                 let options = self.writer.db.options();
-                empty.insert(table::connect(options, &settings.limits, BUDGET).await?)
+                empty.insert(table::connect(options, "relay", &settings.limits, BUDGET).await?)
             }
         };
         while table::is_half_pending(conn, half).await? {
-            if !pass(conn, publisher, half, settings.copies, &clock).await? {
+            if !pass(conn, publisher, half, settings, &clock).await? {
                 // Another consumer has it; should it fail, it is ours again.
                 tokio::select! {
                     () = tokio::time::sleep(OTHERS) => {}
@@ -119,7 +119,7 @@ async fn pass(
     conn: &mut PgConnection,
     publisher: &mut Publisher,
     half: Half,
-    copies: bool,
+    settings: &Settings,
     clock: &Clock,
 ) -> Result<bool, Unsent> {
     let mut tx = conn.begin().await.map_err(db::Error::from)?;
@@ -129,11 +129,14 @@ async fn pass(
         tx.rollback().await.map_err(db::Error::from)?;
         return Ok(false);
     };
-    let rows = table::load(&mut tx, &[open], Some(half), &MOST).await?;
+    let Settings { copies, largest, .. } = *settings;
+    let (messages, bytes) = MOST;
+    let most = Most { outboxes: 1, messages, bytes, message_bytes: largest };
+    let rows = table::load(&mut tx, &[open], Some(half), &most).await?;
     let mut last = None;
     for row in rows {
         let bytes = u64::try_from(row.bytes).unwrap_or_default();
-        let limit = u64::try_from(MOST.message_bytes).unwrap_or_default();
+        let limit = u64::try_from(largest).unwrap_or_default();
         let too_large = || Unsent::Poison(Poison::TooLarge { bytes, limit }.to_string());
         let stored = row.stored.ok_or_else(too_large)?;
         let made = parcel(stored, publisher.home(), clock());

@@ -5,6 +5,7 @@ use std::pin::pin;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Error, Progress, Recorded, Tools};
@@ -166,36 +167,75 @@ pub async fn carry_out(
     let (writer, clock) = (tools.writer, &tools.clock);
     let (targets, meant) = (waiting.targets.clone(), value(waiting));
     let record = running::begin(writer, INTENT, targets, reason, &meant, clock()).await?;
-    let ended = delivering(tools, settings, waiting).await;
-    let became = match &ended {
-        Ok(stats) => json!({
-            "delivered": stats.delivered,
-            "recovered": stats.recovered,
-            "returned": stats.returned,
-            "unknown": stats.unknown,
-            "failed": stats.failed,
-            "held": stats.held.iter().map(|held| json!({
-                "outbox": held.outbox, "sequence": held.sequence, "why": held.why,
-            })).collect::<Vec<_>>(),
-        }),
-        Err(error) => json!({ "stopped": error.to_string() }),
+    let (ended, stats) = delivering(tools, settings, waiting).await;
+    let mut became = json!({
+        "delivered": stats.delivered,
+        "recovered": stats.recovered,
+        "returned": stats.returned,
+        "unknown": stats.unknown,
+        "failed": stats.failed,
+        "held": stats.held.iter().map(|held| json!({
+            "outbox": held.outbox, "sequence": held.sequence, "why": held.why,
+        })).collect::<Vec<_>>(),
+    });
+    let why = match &ended {
+        Ok(_) => tools.stop.is_cancelled().then(|| "by the operator".to_owned()),
+        Err(error) => Some(error.to_string()),
     };
+    if let Some(why) = why {
+        // Where it cannot be seen any more, how far it came is told by the counts alone.
+        let left = left(tools, waiting.scope).await.unwrap_or(Value::Null);
+        if ended.is_err() || left["messages"] != json!(0) {
+            became["stopped"] = json!(why);
+            became["left"] = left;
+        }
+    }
     let unrecorded = record.end(&became, clock()).await.err().map(|error| error.to_string());
     let (id, audit) = (record.id, record.audit);
     Ok(Recorded { id, audit, unrecorded, outcome: ended? })
 }
 
+/// What still waits, and with which message it would go on.
+async fn left(tools: &Tools<'_>, scope: Scope) -> Result<Value, Error> {
+    // What stopped the work does not stop this look.
+    let stop = CancellationToken::new();
+    let asked = tools.writer.db.read("messages drain", &stop, async |conn| {
+        let held = holds::held(conn).await?;
+        let mut ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
+        let only = match scope {
+            Scope::Half(half) => {
+                let found = table::half_waiting(conn, half).await?;
+                return Ok((found.map_or(0, |(messages, _)| messages), None));
+            }
+            Scope::Outbox(id) => {
+                ids.clear();
+                Some(id)
+            }
+            Scope::All => None,
+        };
+        let (_, messages) = table::waiting(conn, &ids, only).await?;
+        Ok((messages, table::next_waiting(conn, &ids, only).await?))
+    });
+    let (messages, next) = asked.await?;
+    let next = next.map(|(outbox, sequence)| json!({ "outbox": outbox, "sequence": sequence }));
+    Ok(json!({ "messages": messages, "next": next }))
+}
+
+/// Delivers until nothing waits there; how it ended, and what it did until then.
 async fn delivering(
     tools: &Tools<'_>,
     settings: relay::Settings,
     waiting: &Waiting,
-) -> Result<Stats, relay::Error> {
+) -> (Result<Stats, relay::Error>, Stats) {
     let (sender, mut stats) = watch::channel(Stats::default());
     let (clock, stop) = (tools.clock.clone(), tools.stop.clone());
     let mut work = pin!(relay::run(settings, Until::Empty, clock, stop, sender));
     loop {
         tokio::select! {
-            ended = &mut work => return ended,
+            ended = &mut work => {
+                let stats = stats.borrow().clone();
+                return (ended, stats);
+            }
             Ok(()) = stats.changed() => {
                 let progress = progress(&stats.borrow_and_update(), waiting);
                 tools.progress.send_replace(progress);
@@ -210,7 +250,8 @@ fn progress(stats: &Stats, waiting: &Waiting) -> Progress {
         .iter()
         .map(|held| format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why));
     Progress {
-        done: stats.delivered + stats.recovered,
+        done: stats.recorded(),
+        warnings: stats.warnings(),
         of: u64::try_from(waiting.messages).unwrap_or_default(),
         hindered: stats.trouble.iter().cloned().chain(held).collect(),
     }

@@ -107,7 +107,7 @@ impl Judge for Judging<'_> {
     async fn judge(&mut self, fault: &Fault) -> Judgement {
         let Tools { writer, clock, progress, .. } = self.tools;
         // Asked just before each message: those before it have ended.
-        progress.send_replace(Progress { done: self.begun, of: self.of, hindered: vec![] });
+        progress.send_replace(Progress { done: self.begun, of: self.of, ..Progress::default() });
         self.begun += 1;
         let (now, faults, scope) = (clock(), slice::from_ref(fault), self.scope);
         let never = CancellationToken::new();

@@ -22,7 +22,7 @@ pub use self::{
 };
 use super::{
     Clock,
-    relay::{self, Scope},
+    relay::{self, Scope, Warning},
 };
 use crate::{
     db,
@@ -111,6 +111,16 @@ pub struct Progress {
     pub of: u64,
     /// What stands in its way now, a line each.
     pub hindered: Vec<String>,
+    /// What nobody got, or somebody perhaps twice, so far.
+    pub warnings: Vec<Warning>,
+}
+
+impl Progress {
+    /// What a person who waits has to know, a line each.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.hindered.iter().cloned().chain(self.warnings.iter().map(ToString::to_string)).collect()
+    }
 }
 
 /// What an errand would do.

@@ -179,6 +179,7 @@ fn a_drain_tells_what_it_could_not_deliver() {
         outbox: Uuid::from_u128(0xab),
         sequence: 5,
         why: "no destination".to_owned(),
+        poison: true,
         since: at,
         attempts: 1,
     };

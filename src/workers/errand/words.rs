@@ -271,7 +271,7 @@ pub(super) fn replayed(work: &Work, ended: &Recorded<Outcome>) -> Ended {
 /// A drain that has ended, or was ended.
 pub(super) fn delivered(waiting: &Waiting, ended: &Recorded<Stats>, stopped: bool) -> Ended {
     let stats = &ended.outcome;
-    let went = stats.delivered + stats.recovered;
+    let went = stats.recorded();
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let mut told = format!("{} delivered", counted(number(went), "message"));
     let left = u64::try_from(waiting.messages).unwrap_or_default().saturating_sub(went);
@@ -279,14 +279,7 @@ pub(super) fn delivered(waiting: &Waiting, ended: &Recorded<Stats>, stopped: boo
     if stopped {
         told = format!("stopped: {told}, {left} left where they are");
     }
-    let mut more = vec![];
-    let mut say = |count: u64, what: &str| {
-        if count > 0 {
-            more.push(format!("{} {what}", counted(number(count), "message")));
-        }
-    };
-    say(stats.returned, "found no subscriber");
-    say(stats.unknown, "perhaps sent twice: the broker's answer never came");
+    let mut more: Vec<_> = stats.warnings().iter().map(ToString::to_string).collect();
     let held = stats.held.iter().map(|held| {
         format!("outbox {} is held at {}: {}", id::short(held.outbox), held.sequence, held.why)
     });

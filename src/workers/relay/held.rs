@@ -15,8 +15,19 @@ pub struct HeldOutbox {
     /// The message that stands in the way.
     pub sequence: i64,
     pub why: String,
+    /// Its own text keeps it from leaving, or the broker refuses it for itself: trying again does not help.
+    pub poison: bool,
     pub since: DateTime<Utc>,
     pub attempts: u32,
+}
+
+/// Why a message did not leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub sequence: i64,
+    pub why: String,
+    /// It is the message itself.
+    pub poison: bool,
 }
 
 #[derive(Debug)]
@@ -41,10 +52,13 @@ impl Held {
     }
 
     /// Another attempt failed.
-    pub fn hold(&mut self, outbox: Uuid, sequence: i64, why: String, at: DateTime<Utc>) {
+    pub fn hold(&mut self, outbox: Uuid, failure: Failure, at: DateTime<Utc>) {
+        let Failure { sequence, why, poison } = failure;
         let (first, longest) = self.retry;
+        let fresh =
+            HeldOutbox { outbox, sequence, why: String::new(), poison, since: at, attempts: 0 };
         let entry = self.entries.entry(outbox).or_insert_with(|| Entry {
-            told: HeldOutbox { outbox, sequence, why: String::new(), since: at, attempts: 0 },
+            told: fresh,
             backoff: Backoff::new(first, longest),
             until: Instant::now(),
         });
@@ -55,6 +69,7 @@ impl Held {
         }
         entry.told.sequence = sequence;
         entry.told.why = why;
+        entry.told.poison = poison;
         entry.told.attempts = entry.told.attempts.saturating_add(1);
         entry.until = Instant::now() + entry.backoff.wait();
     }
@@ -100,16 +115,20 @@ mod tests {
     use super::*;
     use crate::domain::samples::at;
 
+    fn failure() -> Failure {
+        Failure { sequence: 5, why: "no destination".to_owned(), poison: true }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_failing_outbox_waits_longer_every_time() {
         let mut held = Held::new((Duration::from_secs(1), Duration::from_secs(60)));
         let (one, now) = (Uuid::max(), at("2026-11-22T18:16:38Z"));
-        held.hold(one, 5, "no destination".into(), now);
+        held.hold(one, failure(), now);
         assert_eq!(held.waiting(), [one]);
         tokio::time::advance(Duration::from_millis(1_300)).await;
         assert_eq!(held.waiting(), Vec::<Uuid>::new());
         assert_eq!(held.known(), [one]);
-        held.hold(one, 5, "no destination".into(), now);
+        held.hold(one, failure(), now);
         tokio::time::advance(Duration::from_millis(1_400)).await;
         assert_eq!(held.waiting(), [one]);
         assert_eq!(held.told()[0].attempts, 2);
@@ -120,7 +139,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_no_longer_pending_is_forgotten() {
         let mut held = Held::new((Duration::from_secs(1), Duration::from_secs(60)));
-        held.hold(Uuid::max(), 5, "x".into(), at("2026-11-22T18:16:38Z"));
+        held.hold(Uuid::max(), failure(), at("2026-11-22T18:16:38Z"));
         held.retain(&[5, 6]);
         assert_eq!(held.sequences(), [5]);
         held.retain(&[6]);

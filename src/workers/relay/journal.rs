@@ -1,9 +1,11 @@
-//! What the broker has confirmed and the database does not know yet. After a crash, or a commit that
-//! failed, these messages are recorded as delivered instead of being sent again.
+//! What is sent and what the broker has confirmed, as far as the database does not know it yet. After a crash, or a
+//! commit that failed, confirmed messages are recorded as delivered instead of being sent again; those that were only
+//! sent are sent again, and told: the broker may have had them.
 //!
-//! One line a message: `sequence message-id`. A file belongs to one living relay; the next one on the same
-//! machine takes over what a dead one left. What is lost is only what was confirmed in the instant before
-//! the crash and not yet written.
+//! Lines: `sequence message-id` was confirmed, with ` ?` behind it is about to be sent, with ` !` was not sent after
+//! all or refused. A file belongs to one living relay; the next one on the same machine takes over what a dead one
+//! left. What is sent is written before it is sent and confirms soon after, so a process that is killed leaves no
+//! double untold; a machine that loses its power may, because only confirms are synced.
 
 use std::{
     collections::BTreeMap,
@@ -19,19 +21,36 @@ use uuid::Uuid;
 /// So many relays on one machine can have a file each.
 const SLOTS: usize = 16;
 
+/// With so many lines, most of them of messages that are settled, a file is written anew.
+const MANY: usize = 50_000;
+
 /// The journal of one relay.
 #[derive(Debug)]
 pub struct Journal {
     file: Option<Arc<File>>,
+    /// Confirmed.
     entries: BTreeMap<i64, Uuid>,
+    /// Sent by this relay; the answer is still to come, or never came.
+    sent: BTreeMap<i64, Uuid>,
+    /// The same of relays that died.
+    left: BTreeMap<i64, Uuid>,
     unwritten: String,
+    /// In the file and in `unwritten`.
+    lines: usize,
 }
 
 impl Journal {
     /// One that survives no crash.
     #[must_use]
     pub const fn in_memory() -> Self {
-        Self { file: None, entries: BTreeMap::new(), unwritten: String::new() }
+        Self {
+            file: None,
+            entries: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            left: BTreeMap::new(),
+            unwritten: String::new(),
+            lines: 0,
+        }
     }
 
     /// Opens the first free one of `path`, `path.1`, …, and takes over what is in the other free ones.
@@ -49,7 +68,12 @@ impl Journal {
             if journal.file.is_some() && !path.exists() {
                 continue;
             }
-            let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)?;
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
                 continue;
             }
@@ -74,12 +98,22 @@ impl Journal {
     fn take_over(&mut self, text: &str) {
         // A line without its end was being written when the process died.
         for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-            if let Some((sequence, id)) = line.split_once(' ')
-                && let (Ok(sequence), Ok(id)) = (sequence.parse(), id.parse())
-            {
-                self.entries.insert(sequence, id);
+            let mut words = line.split(' ');
+            let (sequence, id) =
+                (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let (Ok(sequence), Ok(id)) = (sequence.parse::<i64>(), id.parse::<Uuid>()) else {
+                continue;
+            };
+            match words.next() {
+                None => {
+                    self.left.remove(&sequence);
+                    self.entries.insert(sequence, id);
+                }
+                Some("?") => drop(self.left.insert(sequence, id)),
+                Some(_) => drop(self.left.remove(&sequence)),
             }
         }
+        self.left.retain(|sequence, _| !self.entries.contains_key(sequence));
     }
 
     /// Whether the broker has confirmed exactly this message before.
@@ -88,11 +122,48 @@ impl Journal {
         self.entries.get(&sequence) == Some(&message)
     }
 
+    /// Whether a relay that died sent exactly this message and left no answer of the broker; asked once.
+    pub fn was_left(&mut self, sequence: i64, message: Uuid) -> bool {
+        let was_left = self.left.get(&sequence) == Some(&message);
+        if was_left {
+            // From here on it is ours; its line is in the file.
+            self.left.remove(&sequence);
+            self.sent.insert(sequence, message);
+        }
+        was_left
+    }
+
+    /// Notes that it is about to be sent; [`Journal::write`] has to make it last before it is. Whether that is new:
+    /// not where an earlier attempt had no answer either.
+    pub fn sending(&mut self, sequence: i64, message: Uuid) -> bool {
+        let new = self.file.is_some()
+            && !self.left.contains_key(&sequence)
+            && self.sent.insert(sequence, message).is_none();
+        if new {
+            self.note(sequence, message, " ?");
+        }
+        new
+    }
+
+    /// Notes that it was not sent after all, or that the broker has not taken it.
+    pub fn unsent(&mut self, sequence: i64) {
+        if let Some(message) = self.sent.remove(&sequence) {
+            self.note(sequence, message, " !");
+        }
+    }
+
     /// Notes a confirm; [`Journal::write`] makes it last.
     pub fn confirm(&mut self, sequence: i64, message: Uuid) {
+        self.sent.remove(&sequence);
+        self.left.remove(&sequence);
         if self.entries.insert(sequence, message).is_none() && self.file.is_some() {
-            self.unwritten.push_str(&line(sequence, message));
+            self.note(sequence, message, "");
         }
+    }
+
+    fn note(&mut self, sequence: i64, message: Uuid, mark: &str) {
+        self.unwritten.push_str(&line(sequence, message, mark));
+        self.lines += 1;
     }
 
     /// Writes what was noted since the last time: it survives this process. Whoever syncs the file that is
@@ -116,30 +187,39 @@ impl Journal {
     pub fn forget(&mut self, sequences: &[i64]) -> io::Result<()> {
         for sequence in sequences {
             self.entries.remove(sequence);
+            self.sent.remove(sequence);
+            self.left.remove(sequence);
         }
-        if self.entries.is_empty() { self.rewrite() } else { Ok(()) }
+        let live = self.entries.len() + self.sent.len() + self.left.len();
+        let crowded = self.lines > MANY && self.lines / 4 > live;
+        if self.lines > 0 && (live == 0 || crowded) { self.rewrite() } else { Ok(()) }
     }
 
     /// What it holds, by number.
     #[must_use]
     pub fn sequences(&self) -> Vec<i64> {
-        self.entries.keys().copied().collect()
+        let all = [&self.entries, &self.sent, &self.left];
+        all.into_iter().flat_map(BTreeMap::keys).copied().collect()
     }
 
     fn rewrite(&mut self) -> io::Result<()> {
         self.unwritten.clear();
+        self.lines = self.entries.len() + self.sent.len() + self.left.len();
         let Some(file) = &self.file else { return Ok(()) };
-        let lines = self.entries.iter().map(|(sequence, id)| line(*sequence, *id));
-        let text: String = lines.collect();
-        file.set_len(0)?;
+        let lines = |of: &BTreeMap<i64, Uuid>, mark: &str| -> String {
+            of.iter().map(|(sequence, id)| line(*sequence, *id, mark)).collect()
+        };
+        let text = lines(&self.entries, "") + &lines(&self.sent, " ?") + &lines(&self.left, " ?");
+        // Over what is there, and then the rest cut off: whenever it is killed, what is live is there.
         (&**file).rewind()?;
         (&**file).write_all(text.as_bytes())?;
+        file.set_len(text.len() as u64)?;
         if text.is_empty() { Ok(()) } else { file.sync_data() }
     }
 }
 
-fn line(sequence: i64, message: Uuid) -> String {
-    format!("{sequence} {message}\n")
+fn line(sequence: i64, message: Uuid, mark: &str) -> String {
+    format!("{sequence} {message}{mark}\n")
 }
 
 fn slot_path(path: &Path, slot: usize) -> PathBuf {
@@ -180,6 +260,51 @@ mod tests {
         assert!(journal.knows(8, id(8)));
         journal.forget(&[7, 8]).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn what_was_sent_without_an_answer_is_left_to_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relay.journal");
+        let mut journal = Journal::open(&path).unwrap();
+        for number in 1..=5_u32 {
+            journal.sending(i64::from(number), id(number.into()));
+        }
+        journal.write().unwrap();
+        journal.confirm(1, id(1));
+        journal.unsent(2);
+        journal.write().unwrap();
+        // Sent again by the same relay, this is not told as left.
+        assert!(!journal.was_left(3, id(3)));
+        assert!(!journal.sending(3, id(3)));
+        drop(journal);
+        let mut journal = Journal::open(&path).unwrap();
+        assert_eq!(journal.sequences(), [1, 3, 4, 5]);
+        assert!(journal.knows(1, id(1)) && !journal.was_left(1, id(1)));
+        assert!(!journal.was_left(2, id(2)) && !journal.was_left(3, id(9)));
+        assert!(journal.was_left(3, id(3)) && !journal.was_left(3, id(3)), "told once");
+        // Somebody else delivered it.
+        journal.forget(&[4]).unwrap();
+        assert!(!journal.was_left(4, id(4)));
+        drop(journal);
+        // This one died too, before it sent them.
+        assert!(Journal::open(&path).unwrap().was_left(5, id(5)));
+    }
+
+    #[test]
+    fn a_file_does_not_grow_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("relay.journal");
+        let mut journal = Journal::open(&path).unwrap();
+        journal.confirm(1, id(1));
+        for number in 0..i64::try_from(MANY).unwrap() {
+            journal.confirm(number + 2, id(2));
+            journal.forget(&[number + 2]).unwrap();
+        }
+        journal.write().unwrap();
+        assert!(fs::metadata(&path).unwrap().len() < 1_000);
+        drop(journal);
+        assert!(Journal::open(&path).unwrap().knows(1, id(1)));
     }
 
     #[test]

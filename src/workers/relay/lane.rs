@@ -17,6 +17,10 @@ const PURGE_EVERY: Duration = Duration::from_secs(60);
 const PURGE_BATCH: i64 = 500;
 /// Between two looks for half-done consumers.
 const HALVES_EVERY: Duration = Duration::from_secs(60);
+/// The same where the last look left some, and outboxes are delivered all the time: a look asks the broker.
+const HALVES_SOON: Duration = Duration::from_secs(5);
+/// Between two looks at what is held and noted, where outboxes are delivered all the time.
+const SETTLE_EVERY: Duration = Duration::from_secs(10);
 /// When others hold what is pending, look again after this.
 const OTHERS: Duration = Duration::from_millis(50);
 const CONNECT: Duration = Duration::from_secs(5);
@@ -31,8 +35,10 @@ pub(super) struct Lane<'a> {
     /// What is told to hinder the relay was told by this lane.
     troubled: bool,
     purged: Option<Instant>,
-    /// When half-done consumers were last looked for.
-    looked: Option<Instant>,
+    /// When half-done consumers are looked for again; at once where nothing is said.
+    halves: Option<Instant>,
+    /// When it was last seen what is still pending of what is held and noted.
+    settled: Option<Instant>,
 }
 
 /// What a round did.
@@ -58,7 +64,8 @@ impl<'a> Lane<'a> {
             backoff,
             troubled: false,
             purged: None,
-            looked: None,
+            halves: None,
+            settled: None,
         }
     }
 
@@ -164,24 +171,43 @@ impl<'a> Lane<'a> {
         if outcome.broker_lost {
             self.publisher = None;
         }
+        if outcome.planted {
+            return Ok(Round::Idle);
+        }
         if outcome.took {
             self.shared.freed.notify_waiters();
+            self.turn(outcome.owner).await?;
             return Ok(Round::Delivered);
         }
-        self.tidy(outcome.owner).await?;
-        Ok(if self.finish_halves().await? { Round::Delivered } else { Round::Idle })
+        self.settle().await?;
+        self.purge(outcome.owner).await?;
+        Ok(if self.finish_halves(Duration::ZERO).await? { Round::Delivered } else { Round::Idle })
     }
 
-    /// Delivers for half-done consumers that nothing else will ever finish; whether there were any.
-    async fn finish_halves(&mut self) -> Result<bool, Error> {
-        let due = self.looked.is_none_or(|at| at.elapsed() >= HALVES_EVERY);
+    /// A bounded part of everything else, after a pass that delivered: the next one may deliver too, for ever. The
+    /// first lane's alone; the others go on meanwhile.
+    async fn turn(&mut self, owner: Option<Owner>) -> Result<(), Error> {
+        if self.number != 0 {
+            return Ok(());
+        }
+        if self.settled.is_none_or(|at| at.elapsed() >= SETTLE_EVERY) {
+            self.settle().await?;
+        }
+        self.purge(owner).await?;
+        self.finish_halves(HALVES_SOON).await.map(drop)
+    }
+
+    /// Delivers for half-done consumers that nothing else will ever finish; whether there were any. Where some may be
+    /// left, the next look is after `soon`.
+    async fn finish_halves(&mut self, soon: Duration) -> Result<bool, Error> {
+        let due = self.halves.is_none_or(|at| at <= Instant::now());
         if self.number != 0 || self.shared.settings.scope != Scope::All || !due {
             return Ok(false);
         }
         let (Some(conn), Some(publisher)) = (&mut self.database, &mut self.publisher) else {
             return Ok(false);
         };
-        self.looked = Some(Instant::now());
+        self.halves = Some(Instant::now() + HALVES_EVERY);
         let mut any = false;
         for half in half::dangerous(self.shared, conn).await? {
             let done = self.pass.run(self.shared, conn, publisher, Scope::Half(half)).await;
@@ -195,14 +221,15 @@ impl<'a> Lane<'a> {
         }
         if any || self.shared.late(|late| !late.is_empty()) {
             // A large one is not done with one pass, nor one whose confirm is still to come.
-            self.looked = None;
+            self.halves = Some(Instant::now() + soon);
         }
         Ok(any)
     }
 
-    /// What is done while nothing is pending.
-    async fn tidy(&mut self, owner: Option<Owner>) -> Result<(), Error> {
+    /// Forgets what is no longer pending.
+    async fn settle(&mut self) -> Result<(), Error> {
         let Some(conn) = &mut self.database else { return Ok(()) };
+        self.settled = Some(Instant::now());
         // What somebody else has delivered or repaired meanwhile is no longer our business.
         let noted = self.shared.journal(|journal| journal.sequences());
         if !noted.is_empty() {
@@ -223,6 +250,12 @@ impl<'a> Lane<'a> {
                 changed
             });
         }
+        Ok(())
+    }
+
+    /// Removes some of what was delivered long ago, where that is due.
+    async fn purge(&mut self, owner: Option<Owner>) -> Result<(), Error> {
+        let Some(conn) = &mut self.database else { return Ok(()) };
         let settings = &self.shared.settings;
         let ours = owner == Some(Owner::Ours);
         let Some(keep) = (if ours { settings.keep } else { settings.copies }) else {
@@ -289,5 +322,6 @@ async fn open(shared: &Shared) -> Result<PgConnection, Error> {
     let layout = db.layout().await;
     db.close().await;
     db::relay::can_work(&*layout?)?;
-    Ok(db::relay::connect(&settings.database, &settings.limits, settings.budget).await?)
+    let who = if settings.unasked { "console relay" } else { "relay" };
+    Ok(db::relay::connect(&settings.database, who, &settings.limits, settings.budget).await?)
 }

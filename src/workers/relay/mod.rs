@@ -2,9 +2,10 @@
 //! beside MassTransit's own delivery and beside other relays.
 //!
 //! What it shares with them is the lock on the parent row (taken with SKIP LOCKED) and the cursor; the
-//! selection is its own. At least once: a message may go out twice only if the relay dies between the
-//! broker's confirm and the note of it in its journal, or the broker dies before it could confirm.
+//! selection is its own. At least once: a message may go out twice only if the relay dies between sending it and
+//! noting the broker's confirm in its journal, or the broker dies before it could confirm. Those are counted and named.
 
+mod ahead;
 mod half;
 mod held;
 mod journal;
@@ -25,9 +26,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use half::{QUIET, inbound};
-pub use held::{Held, HeldOutbox};
+pub use held::{Failure, Held, HeldOutbox};
 pub use journal::Journal;
-pub use stats::Stats;
+pub use stats::{Doubt, Stats, Warning};
 
 use self::lane::Lane;
 use super::Clock;
@@ -36,7 +37,7 @@ use crate::{
         self, Limits,
         relay::{Half, Most},
     },
-    domain::consumer::Consumer,
+    domain::{consumer::Consumer, diagnosis::Thresholds},
     relay::{self, Broker, Management},
 };
 
@@ -103,6 +104,9 @@ pub struct Settings {
     pub lanes: usize,
     /// Where what was confirmed is noted until it is committed.
     pub journal: Option<PathBuf>,
+    /// Nobody asked for it: it works beside a console. It leaves a database alone in which trouble is planted to
+    /// practise on, and calls its sessions so that planting need not wait for its end.
+    pub unasked: bool,
 }
 
 impl Settings {
@@ -124,14 +128,14 @@ impl Settings {
                 outboxes: 500,
                 messages: 1_000,
                 bytes: 8 << 20,
-                // RabbitMQ's own `max_message_size` before 4.0.
-                message_bytes: 128 << 20,
+                message_bytes: Thresholds::default().largest,
             },
             budget: Duration::from_secs(2),
             poll: Duration::from_secs(1),
             retry: (Duration::from_secs(1), Duration::from_secs(300)),
             lanes: 2,
             journal: None,
+            unasked: false,
         }
     }
 }

@@ -1,18 +1,24 @@
 //! One pass: lock, load, publish all, wait for the confirms, write how far it came, commit.
 
-use std::{collections::BTreeMap, time::Duration};
+mod round;
+
+use std::{collections::BTreeMap, fmt::Display};
 
 use futures::FutureExt;
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Error, Journal, NobodyListens, Scope, Shared, lane::journal_error};
+use self::round::Round;
+use super::{
+    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, ahead::Ahead, lane::journal_error,
+};
 use crate::{
     db::{
         holds,
         ownership::{self, Owner},
         relay::{self as table, Delivered, Progress, Row},
+        scenario,
     },
     domain::{
         id_clock::new_id,
@@ -63,6 +69,8 @@ pub(super) struct Outcome {
     pub broker_lost: bool,
     /// Whose database it was.
     pub owner: Option<Owner>,
+    /// Trouble is planted to practise on, and this relay leaves it alone.
+    pub planted: bool,
 }
 
 /// One outbox in this pass.
@@ -72,7 +80,7 @@ struct Work {
     last: Option<i64>,
     /// Confirmed in this pass, by number; those after a failure are noted for the next one.
     confirmed: Vec<i64>,
-    failed: Option<(i64, String)>,
+    failed: Option<Failure>,
     /// Something before it is unknown: what follows may not count.
     broken: bool,
 }
@@ -82,7 +90,6 @@ struct Counted {
     delivered: u64,
     returned: u64,
     recovered: u64,
-    unknown: u64,
     failed: u64,
 }
 
@@ -106,6 +113,10 @@ impl Pass {
         apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
+        if is_planted(shared, &mut tx).await? {
+            tx.rollback().await.map_err(crate::db::Error::from)?;
+            return Ok(Outcome { planted: true, ..Outcome::default() });
+        }
         // Those of operators are left out here already, or they could fill the whole page.
         apart.extend(holds::held(&mut tx).await?.into_iter().map(|held| held.outbox.0));
         let (only, half) = match scope {
@@ -130,6 +141,11 @@ impl Pass {
             let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
             let held = holds::among(&mut tx, &ids).await?;
             open.retain(|open| !held.contains(&open.outbox_id));
+        }
+        // Only now would it be seen with certainty: what was locked may have been planted a moment ago.
+        if !open.is_empty() && is_planted(shared, &mut tx).await? {
+            tx.rollback().await.map_err(crate::db::Error::from)?;
+            return Ok(Outcome { planted: true, ..Outcome::default() });
         }
         if open.is_empty() {
             tx.rollback().await.map_err(crate::db::Error::from)?;
@@ -177,7 +193,7 @@ impl Pass {
         let synced = synced.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         synced.map_err(|error| journal_error(shared, &error))?;
         close_books(shared, &works, &counted, now)?;
-        Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner) })
+        Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner), planted: false })
     }
 
     /// Publishes the rows and waits for the confirms; whether the connection was lost.
@@ -196,7 +212,8 @@ impl Pass {
             Round { shared, works, counted, late: &mut self.late, until: confirm_until };
         let mut flying: Vec<InFlight> = vec![];
         let (mut lost, mut closed) = (false, false);
-        for row in rows {
+        let mut ahead = Ahead::new(&rows);
+        for (at, row) in rows.into_iter().enumerate() {
             if Instant::now() > send_until || shared.stop.is_cancelled() {
                 break;
             }
@@ -205,6 +222,7 @@ impl Pass {
             if work.failed.is_some() || work.broken {
                 continue;
             }
+            ahead.note(shared, at)?;
             match send(shared, publisher, row).await {
                 Ok(Sent::Known) => {
                     round.counted.recovered += 1;
@@ -215,6 +233,7 @@ impl Pass {
                     }
                 }
                 Ok(Sent::Now(flight)) => {
+                    ahead.noted.remove(&sequence);
                     flying.push(flight);
                     if self.careful && round.settle(&mut flying, true).await? {
                         lost = publisher.reopen().await.is_err();
@@ -234,7 +253,7 @@ impl Pass {
                     }
                 }
                 Err(Failed::Poison(why)) => {
-                    work.failed = Some((sequence, why));
+                    work.failed = Some(Failure { sequence, why, poison: true });
                     round.counted.failed += 1;
                 }
                 Err(Failed::Channel(error)) => {
@@ -245,6 +264,7 @@ impl Pass {
                 }
             }
         }
+        ahead.end(shared);
         closed |= round.settle(&mut flying, false).await?;
         // A closed channel does not say which message closed it: the next pass finds out.
         self.careful = closed;
@@ -258,14 +278,16 @@ impl Pass {
         for mut flight in std::mem::take(&mut self.late) {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
-                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {}
+                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
+                    shared.journal(|journal| journal.unsent(flight.sequence));
+                }
                 Some(Ok(confirmed)) => {
                     shared.journal(|journal| journal.confirm(flight.sequence, flight.message));
                     if confirmed == Confirmed::Returned {
                         shared.stats.send_modify(|stats| stats.returned += 1);
                     }
                 }
-                Some(Err(_)) => shared.stats.send_modify(|stats| stats.unknown += 1),
+                Some(Err(error)) => doubtful(shared, flight.sequence, flight.message, &error),
             }
         }
         self.late = late;
@@ -286,6 +308,28 @@ fn enough(taken: usize, rows: &[Row]) -> i64 {
     ids.dedup();
     let most = if ids.len() < taken { ids.len() + ids.len() / 4 } else { taken * 2 };
     i64::try_from(most).unwrap_or(AT_FIRST).max(AT_LEAST)
+}
+
+/// Whether trouble is planted here and this relay leaves it alone; told when that changes.
+async fn is_planted(shared: &Shared, conn: &mut PgConnection) -> Result<bool, Error> {
+    if !shared.settings.unasked {
+        return Ok(false);
+    }
+    let record = scenario::planted(conn).await.map_err(crate::db::Error::from)?;
+    let planted = record.map(|record| record.name);
+    let is_planted = planted.is_some();
+    shared.stats.send_if_modified(|stats| {
+        if stats.planted == planted {
+            return false;
+        }
+        match &planted {
+            Some(name) => tracing::info!(name, "a scenario is planted: the relay leaves it alone"),
+            None => tracing::info!("no scenario is planted any more: the relay goes on"),
+        }
+        stats.planted = planted;
+        true
+    });
+    Ok(is_planted)
 }
 
 /// Whether this relay may deliver from a database that is recorded so.
@@ -311,7 +355,7 @@ fn close_books(
                 recorded.extend(work.confirmed.iter().filter(|sequence| **sequence <= last));
             }
             match &work.failed {
-                Some((sequence, why)) => held.hold(*outbox, *sequence, why.clone(), now),
+                Some(failure) => held.hold(*outbox, failure.clone(), now),
                 None if work.broken => {}
                 None => held.release(*outbox),
             }
@@ -325,7 +369,6 @@ fn close_books(
         stats.delivered += counted.delivered;
         stats.returned += counted.returned;
         stats.recovered += counted.recovered;
-        stats.unknown += counted.unknown;
         stats.failed += counted.failed;
         stats.passes += 1;
         stats.held = told;
@@ -334,6 +377,12 @@ fn close_books(
         }
     });
     Ok(())
+}
+
+/// The broker may have had it, and it is sent again: counted at once, whatever becomes of this pass.
+fn doubtful(shared: &Shared, sequence: i64, message: Uuid, why: &dyn Display) {
+    tracing::warn!(sequence, %message, why = %why, "perhaps sent twice");
+    shared.stats.send_modify(|stats| stats.doubt(Doubt { sequence, message }));
 }
 
 /// What became of a row.
@@ -368,6 +417,9 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
             Failed::Channel(error)
         }
     })?;
+    if shared.journal(|journal| journal.was_left(sequence, message)) {
+        doubtful(shared, sequence, message, &"a relay died before it noted the broker's answer");
+    }
     let mandatory = parcel.mandatory;
     let pending = publisher.send(parcel);
     Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
@@ -376,85 +428,4 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
 /// Whether a message that no queue wanted holds its outbox.
 fn holds(shared: &Shared, flight: &InFlight) -> bool {
     flight.mandatory || shared.settings.nobody_listens == NobodyListens::Hold
-}
-
-/// What the confirms of one pass are written into.
-struct Round<'a> {
-    shared: &'a Shared,
-    works: &'a mut BTreeMap<Uuid, Work>,
-    counted: &'a mut Counted,
-    late: &'a mut Vec<InFlight>,
-    /// After that, a confirm comes too late for this transaction.
-    until: Instant,
-}
-
-impl Round<'_> {
-    /// Waits for the confirms of what was sent, in that order; whether the channel was closed. With only
-    /// one message in flight (`alone`) it is known which one the broker refuses.
-    async fn settle(&mut self, flying: &mut Vec<InFlight>, alone: bool) -> Result<bool, Error> {
-        let shared = self.shared;
-        let mut closed = false;
-        for mut flight in flying.drain(..) {
-            let answer = match (&mut flight.pending).now_or_never() {
-                Some(answer) => Some(answer),
-                None => {
-                    // Before waiting, what is known is made to last.
-                    let written = shared.journal(Journal::write);
-                    written.map_err(|error| journal_error(shared, &error))?;
-                    let soon = self.until.max(Instant::now() + Duration::from_millis(1));
-                    timeout_at(soon, &mut flight.pending).await.ok()
-                }
-            };
-            let sequence = flight.sequence;
-            let work = self.works.entry(flight.outbox).or_default();
-            match answer {
-                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
-                    self.counted.failed += 1;
-                    fail(work, sequence, "no queue is bound to its exchange".to_owned());
-                }
-                Some(Ok(confirmed)) => {
-                    shared.journal(|journal| journal.confirm(sequence, flight.message));
-                    self.counted.returned += u64::from(confirmed == Confirmed::Returned);
-                    // Behind one that is not, it is recorded when its turn comes.
-                    if !work.broken {
-                        work.confirmed.push(sequence);
-                        work.last = Some(sequence);
-                        self.counted.delivered += 1;
-                    }
-                }
-                Some(Err(relay::Error::Nacked)) => {
-                    self.counted.failed += 1;
-                    fail(work, sequence, relay::Error::Nacked.to_string());
-                }
-                Some(Err(error)) if alone && error.is_about_the_message() => {
-                    self.counted.failed += 1;
-                    fail(work, sequence, error.to_string());
-                    closed = true;
-                }
-                Some(Err(_)) => {
-                    self.counted.unknown += 1;
-                    work.broken = true;
-                    closed = true;
-                }
-                None => {
-                    work.broken = true;
-                    shared.late(|late| late.insert(flight.outbox));
-                    self.late.push(flight);
-                }
-            }
-        }
-        for work in self.works.values_mut().filter(|work| !work.broken) {
-            // What the journal knew stands behind what was just confirmed.
-            work.last = work.last.max(work.confirmed.iter().copied().max());
-        }
-        Ok(closed)
-    }
-}
-
-/// Not taken; what follows in its outbox may be confirmed, but does not count.
-fn fail(work: &mut Work, sequence: i64, why: String) {
-    if !work.broken {
-        work.failed = Some((sequence, why));
-    }
-    work.broken = true;
 }

@@ -1,8 +1,45 @@
 //! What a relay tells of itself.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::HeldOutbox;
+use crate::domain::diagnosis::thousands;
+
+/// Something of messages that were sent which somebody has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warning {
+    pub count: u64,
+    pub what: &'static str,
+}
+
+impl fmt::Display for Warning {
+    /// `1 message found no subscriber`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = thousands(i64::try_from(self.count).unwrap_or(i64::MAX));
+        let more = if self.count == 1 { "" } else { "s" };
+        write!(f, "{number} message{more} {}", self.what)
+    }
+}
+
+/// So many messages that perhaps came twice are named.
+const NAMED: usize = 100;
+
+/// A message that perhaps came twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    pub sequence: i64,
+    pub message: Uuid,
+}
+
+impl fmt::Display for Doubt {
+    /// `perhaps sent twice: message … (88190)`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "perhaps sent twice: message {} ({})", self.message, self.sequence)
+    }
+}
 
 /// Figures since it started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,8 +50,11 @@ pub struct Stats {
     pub returned: u64,
     /// Recorded without sending again: confirmed too late for their own pass, or before a crash.
     pub recovered: u64,
-    /// Sent, but the broker's answer never came: sent again, so perhaps delivered twice.
+    /// Sent, by this relay or by one that died before it, but the broker's answer never came: sent again, so perhaps
+    /// delivered twice. The log names each.
     pub unknown: u64,
+    /// The first of those.
+    pub doubts: Vec<Doubt>,
     /// Attempts that failed.
     pub failed: u64,
     pub passes: u64,
@@ -24,6 +64,60 @@ pub struct Stats {
     pub last: Option<DateTime<Utc>>,
     /// What it is waiting for, if it cannot work: told to people.
     pub trouble: Option<String>,
+    /// The scenario that is planted here, where the database is therefore left alone.
+    pub planted: Option<String>,
     /// What stands still, and why.
     pub held: Vec<HeldOutbox>,
+}
+
+impl Stats {
+    /// Everything that is recorded as delivered since, whenever it was confirmed.
+    #[must_use]
+    pub const fn recorded(&self) -> u64 {
+        self.delivered + self.recovered
+    }
+
+    /// Held for what the message itself is.
+    #[must_use]
+    pub fn poison(&self) -> usize {
+        self.held.iter().filter(|held| held.poison).count()
+    }
+
+    /// Counts and names a message that perhaps came twice.
+    pub(super) fn doubt(&mut self, doubt: Doubt) {
+        self.unknown += 1;
+        if self.doubts.len() < NAMED {
+            self.doubts.push(doubt);
+        }
+    }
+
+    /// What somebody has to know beside what is delivered and what is held.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let all = [
+            Warning { count: self.returned, what: "found no subscriber" },
+            Warning {
+                count: self.unknown,
+                what: "perhaps sent twice: the broker's answer never came",
+            },
+        ];
+        all.into_iter().filter(|warning| warning.count > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_got_and_what_may_come_twice_is_told() {
+        assert!(Stats { delivered: 7, recovered: 2, ..Stats::default() }.warnings().is_empty());
+        let stats = Stats { returned: 1, unknown: 1_200, ..Stats::default() };
+        let told: Vec<_> = stats.warnings().iter().map(ToString::to_string).collect();
+        let expected = [
+            "1 message found no subscriber",
+            "1,200 messages perhaps sent twice: the broker's answer never came",
+        ];
+        assert_eq!(told, expected);
+    }
 }

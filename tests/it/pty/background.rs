@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use orderscope::{
     db::migrate::migrate,
+    demo::scenario::{self, Planted, Scenario},
     embedded::{self, Lease, State},
 };
 use sqlx::{Connection, PgConnection};
@@ -23,7 +24,7 @@ use crate::{
 const OUTBOXES: u32 = 5;
 const MESSAGES: u32 = 3;
 const RELAYS: &str =
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orderscope/relay'";
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orderscope/console relay'";
 
 /// The private database with orders to look at and messages to deliver.
 async fn filled(private: &Private) -> Lease {
@@ -81,6 +82,50 @@ fn a_console_with_a_broker_delivers_and_leaves_nothing_running() {
         assert_eq!(count(lease.options(), PENDING).await, 0);
         let kept = "SELECT count(*) FROM public.outbox_state WHERE delivered IS NOT NULL";
         assert_eq!(count(lease.options(), kept).await, i64::from(OUTBOXES));
+        lease.leave().await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_planted_to_practise_on_is_left_alone_until_it_is_healed() {
+    let private = Private::new();
+    block_on(async {
+        let broker = broker().await;
+        broker.bind(QUEUE, &[EXCHANGE]).await;
+        let lease = filled(&private).await;
+        let mut conn = PgConnection::connect_with(lease.options()).await.unwrap();
+        scenario::plant(&mut conn, Scenario::OutboxStall, None).await.unwrap();
+        let all = count(lease.options(), PENDING).await;
+        assert!(all > i64::from(OUTBOXES * MESSAGES));
+
+        let mut console = with(&broker, private.start()).open();
+        console.until("first rows", |screen| screen.contains("> …"));
+        console.send("4");
+        console.shows("relay outbox-stall is planted: left alone until demo heal");
+        let lanes = "SELECT count(*) FROM pg_stat_activity
+                     WHERE application_name = 'orderscope/console relay' AND state = 'idle'";
+        let idle = async || count(lease.options(), lanes).await == 2;
+        let end = Instant::now() + Duration::from_mins(1);
+        while !idle().await {
+            assert!(Instant::now() < end, "its lanes are not at rest");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(count(lease.options(), PENDING).await, all);
+        assert_eq!(broker.depth(QUEUE).await, 0);
+
+        // It goes on by itself, and stops again for another one that is planted meanwhile.
+        scenario::heal(&mut conn, None).await.unwrap().unwrap();
+        console.shows(&format!("relay {} delivered", OUTBOXES * MESSAGES));
+        assert_eq!(count(lease.options(), PENDING).await, 0);
+        let planted = scenario::plant(&mut conn, Scenario::Poison, None).await.unwrap();
+        assert!(matches!(planted, Planted::Now { .. }), "{planted:?}");
+        console.shows("relay poison is planted: left alone until demo heal");
+        console.until("what is planted", |screen| screen.contains("pending 60"));
+        assert_eq!(count(lease.options(), PENDING).await, 60);
+        console.send("q");
+        console.ends_clean(0);
+        assert_eq!(arrived(&broker.take(QUEUE).await, OUTBOXES, MESSAGES), 0);
+        conn.close().await.unwrap();
         lease.leave().await.unwrap();
     });
 }

@@ -20,9 +20,12 @@ use crate::support::{
 const OUTBOXES: u32 = 300;
 const MESSAGES: u32 = 5;
 
-type Work = JoinHandle<Result<Stats, Error>>;
+pub(super) type Work = JoinHandle<Result<Stats, Error>>;
 
-fn started(settings: &Settings, until: Until) -> (Work, watch::Receiver<Stats>, CancellationToken) {
+pub(super) fn started(
+    settings: &Settings,
+    until: Until,
+) -> (Work, watch::Receiver<Stats>, CancellationToken) {
     let (sender, receiver) = watch::channel(Stats::default());
     let (clock, stop) = (Arc::new(chrono::Utc::now), CancellationToken::new());
     let work = relay::run(settings.clone(), until, clock, stop.clone(), sender);

@@ -1,9 +1,19 @@
 //! `messages drain`: one outbox now, planned, reasoned and on record.
 
-use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    process::{Child, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
 
-use super::{EXCHANGE, PENDING, QUEUE, count, plant, recorded, settings, until_empty};
+use super::{
+    EXCHANGE, PENDING, QUEUE, arrived, count,
+    faults::{doubles, in_the_middle, told_twice},
+    plant, recorded, settings, until_empty,
+};
 use crate::{
     support::{
         postgres::managed,
@@ -132,4 +142,83 @@ async fn what_an_operator_holds_stays_until_it_is_released() {
     let stats = until_empty(relay).await.unwrap();
     assert_eq!(recorded(&stats), 2, "{stats:?}");
     assert_eq!(broker.take(QUEUE).await.len(), 2);
+}
+
+const OUTBOXES: u32 = 600;
+const MESSAGES: u32 = 5;
+
+/// A drain of everything that has begun, in small steps.
+fn draining(home: &Home, broker: &Broker) -> Child {
+    let text = "[relay]\nmessages = 20\noutboxes = 4\n";
+    std::fs::write(home.dir.path().join("config.toml"), text).unwrap();
+    let mut command = home.command();
+    command
+        .env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"))
+        .env("ORDERSCOPE_AMQP_PASSWORD", "secret")
+        .args(["messages", "drain", "--all", "--yes", "--reason", "CB-7", "--output", "json"])
+        .args(["--config", "config.toml"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_that_is_stopped_says_so_on_record_and_where() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant(&database, OUTBOXES, MESSAGES).await;
+    let home = Home::on(&database);
+    let drain = draining(&home, &broker);
+    in_the_middle(&database).await;
+    kill_process(Pid::from_child(&drain), Signal::INT).unwrap();
+    let ended = drain.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(5), "{told}");
+    let left = count(&database, PENDING).await;
+    assert!(left > 0, "it was stopped too late");
+    assert!(told.contains(&format!("stopped: {left} messages are left")), "{told}");
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let after = "SELECT value::jsonb -> 'became' FROM orderscope.audit_values WHERE part = 'after'
+                 ORDER BY number DESC LIMIT 1";
+    let became: Value = sqlx::query_scalar(after).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(
+        (&became["stopped"], &became["left"]["messages"]),
+        (&json!("by the operator"), &json!(left))
+    );
+    let next = "SELECT jsonb_build_object('outbox', outbox_id, 'sequence', min(sequence_number))
+        FROM outbox_message m JOIN outbox_state s USING (outbox_id)
+        WHERE delivered IS NULL AND m.sequence_number > coalesce(last_sequence_number, 0)
+        GROUP BY outbox_id, s.created ORDER BY s.created LIMIT 1";
+    let next: Value = sqlx::query_scalar(next).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(became["left"]["next"], next);
+    let counts = became["delivered"].as_i64().unwrap() + became["recovered"].as_i64().unwrap();
+    assert_eq!(counts + left, i64::from(OUTBOXES * MESSAGES), "{became}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_drain_loses_nothing_and_the_next_goes_on() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant(&database, OUTBOXES, MESSAGES).await;
+    let home = Home::on(&database);
+    let mut first = draining(&home, &broker);
+    in_the_middle(&database).await;
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(count(&database, PENDING).await > 0, "it was killed too late");
+    let second = draining(&home, &broker).wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+    let taken = broker.take(QUEUE).await;
+    arrived(&taken, OUTBOXES, MESSAGES);
+    let (counted, named) = told_twice(&second);
+    assert_eq!(named.len() as u64, counted);
+    assert!(doubles(&taken).is_subset(&named), "{:?} of {named:?}", doubles(&taken));
+    assert_eq!(count(&database, PENDING).await, 0);
+    // What was meant is on record; that nothing says how it ended tells that it did not.
+    let list = home.json(&["audit", "list"], 0);
+    let operations: BTreeSet<_> =
+        list.as_array().unwrap().iter().map(|entry| entry["reason"].to_string()).collect();
+    assert_eq!(list.as_array().unwrap().len(), 3, "{list}");
+    assert!(operations.iter().any(|reason| reason.contains("CB-7")), "{list}");
+    assert_eq!(home.json(&["audit", "verify"], 0)["sound"], true);
 }

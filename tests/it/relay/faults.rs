@@ -2,13 +2,15 @@
 //! is counted and has a reason.
 
 use std::{
+    collections::BTreeSet,
     os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use orderscope::db::migrate::migrate;
+use serde_json::Value;
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{EXCHANGE, PENDING, QUEUE, arrived, count, plant, settings, until_empty};
@@ -16,7 +18,7 @@ use crate::{
     pty::terminal::{environment, url},
     support::{
         postgres::{binaries, managed, server_user},
-        rabbitmq::{Broker, broker, exclusive},
+        rabbitmq::{Broker, Taken, broker, exclusive},
     },
 };
 
@@ -25,7 +27,7 @@ const MESSAGES: u32 = 5;
 const DELIVERED: &str = "SELECT count(*) FROM public.outbox_state WHERE delivered IS NOT NULL";
 
 /// Waits until some outboxes are delivered, and fails if it was all of them before anybody could look.
-async fn in_the_middle(database: &PgConnectOptions) {
+pub(super) async fn in_the_middle(database: &PgConnectOptions) {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         let delivered = count(database, DELIVERED).await;
@@ -36,6 +38,22 @@ async fn in_the_middle(database: &PgConnectOptions) {
         assert!(Instant::now() < end, "nothing was ever delivered");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// How many of them the relay itself says came twice perhaps, by its table and by name.
+pub(super) fn told_twice(ended: &Output) -> (u64, BTreeSet<String>) {
+    let rows: Vec<Value> = serde_json::from_slice(&ended.stdout).unwrap();
+    let err = String::from_utf8_lossy(&ended.stderr);
+    let named = err
+        .lines()
+        .filter_map(|line| line.strip_prefix("perhaps sent twice: message ")?.split(' ').next());
+    (rows[0]["perhaps twice"].as_u64().unwrap(), named.map(ToOwned::to_owned).collect())
+}
+
+/// The ids that were taken more than once.
+pub(super) fn doubles(taken: &[Taken]) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    taken.iter().map(Taken::id).filter(|id| !seen.insert(id.clone())).collect()
 }
 
 /// The real program, in small steps.
@@ -71,10 +89,64 @@ async fn a_killed_relay_loses_nothing() {
     let second = relay(&database, &broker, home.path()).wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&second.stdout);
     assert_eq!(second.status.code(), Some(0), "{told} {}", String::from_utf8_lossy(&second.stderr));
-    let doubled = arrived(&broker.take(QUEUE).await, OUTBOXES, MESSAGES);
-    // At most what two lanes had sent and not yet noted when it was killed.
+    let taken = broker.take(QUEUE).await;
+    let doubled = arrived(&taken, OUTBOXES, MESSAGES);
+    // At most what two lanes had sent and not yet noted when it was killed, and the next one names each.
     assert!(doubled <= 40, "{doubled} came twice");
+    let (counted, named) = told_twice(&second);
+    assert!(counted <= 40, "{counted} are told");
+    assert_eq!(named.len() as u64, counted, "{told}");
+    assert!(doubles(&taken).is_subset(&named), "{:?} of {named:?}", doubles(&taken));
     assert_eq!(count(&database, PENDING).await, 0);
+}
+
+/// The real program is killed with messages out that nobody will ever hear of: the broker takes none of what it
+/// is sent, and what it took before waits for no one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_relay_had_sent_is_counted_and_named_by_the_next() {
+    let (broker, database) = (exclusive().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant(&database, 3, 5).await;
+    let home = tempfile::tempdir().unwrap();
+    broker.alarm(true);
+    let mut first = relay(&database, &broker, home.path());
+    let journal = || {
+        let found = walk(home.path())
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|ending| ending == "journal"));
+        found.map(|path| std::fs::read_to_string(path).unwrap()).unwrap_or_default()
+    };
+    let end = Instant::now() + Duration::from_secs(60);
+    while !journal().contains(" ?\n") {
+        assert!(Instant::now() < end, "nothing was noted before it was sent");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let open: BTreeSet<String> = journal()
+        .lines()
+        .filter_map(|line| line.strip_suffix(" ?"))
+        .filter_map(|line| Some(line.split_once(' ')?.1.to_owned()))
+        .collect();
+    assert!(!open.is_empty());
+    broker.alarm(false);
+    let second = relay(&database, &broker, home.path()).wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(0), "{second:?}");
+    let (counted, named) = told_twice(&second);
+    assert_eq!(counted, open.len() as u64, "{second:?}");
+    assert_eq!(named, open);
+    let taken = broker.take(QUEUE).await;
+    arrived(&taken, 3, 5);
+    assert!(doubles(&taken).is_subset(&named), "{:?} of {named:?}", doubles(&taken));
+    assert_eq!(count(&database, PENDING).await, 0);
+    assert_eq!(journal(), "", "the journal holds what is recorded");
+}
+
+/// Every file below.
+fn walk(dir: &std::path::Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return vec![] };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,7 @@ use orderscope::{
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
-use super::{EXCHANGE, QUEUE, count, settings, until_empty};
+use super::{EXCHANGE, QUEUE, count, plant, settings, until_empty};
 use crate::{
     asked::says,
     support::{
@@ -256,4 +256,42 @@ async fn one_half_done_consumer_is_drained_by_hand_under_the_same_rule() {
     assert_eq!(rows[0]["delivered"], 2, "{out}");
     assert_eq!(broker.take(QUEUE).await.len(), 2);
     assert_eq!((count(&database, PENDING).await, count(&database, DONE).await), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_that_does_not_end_starves_neither_half_done_consumers_nor_the_purge() {
+    const OUTBOXES: u32 = 3_000;
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    waits_in(&broker, "work", None).await;
+    waits_in(&broker, "work_error", None).await;
+    half_done(&database, 1, &consumer().id().to_string(), 120).await;
+    plant(&database, OUTBOXES, 1).await;
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let old = "INSERT INTO outbox_state (outbox_id, lock_id, created, delivered, last_sequence_number)
+        SELECT gen_random_uuid(), gen_random_uuid(), now() - interval '9 d', now() - interval '8 d', 1
+        FROM generate_series(1, 10)";
+    sqlx::query(old).execute(&mut conn).await.unwrap();
+    let mut settings = knowing(&database, &broker);
+    // As many passes as messages: there is no idle one before the last.
+    (settings.most.outboxes, settings.most.messages) = (1, 1);
+    let work = tokio::spawn(ran(settings));
+    let done = "SELECT (SELECT count(*) FROM inbox_state WHERE delivered IS NOT NULL),
+        (SELECT count(*) FROM outbox_state WHERE delivered < now() - interval '7 d'),
+        (SELECT count(*) FROM outbox_state WHERE delivered IS NULL)";
+    let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    let pending = loop {
+        let (halves, old, pending): (i64, i64, i64) =
+            sqlx::query_as(done).fetch_one(&mut conn).await.unwrap();
+        if (halves, old) == (1, 0) {
+            break pending;
+        }
+        assert!(pending > 0, "they had to wait for the end of the load: {halves}, {old}");
+        assert!(std::time::Instant::now() < end, "{halves} {old} {pending}");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    };
+    assert!(pending > 0, "they had to wait for the end of the load");
+    let stats = work.await.unwrap();
+    assert_eq!(stats.delivered + stats.recovered, u64::from(OUTBOXES) + 2, "{stats:?}");
+    assert_eq!(stats.purged, 10);
 }

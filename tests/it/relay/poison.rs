@@ -7,7 +7,10 @@ use orderscope::relay::{self, Publisher};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::{EXCHANGE, PENDING, QUEUE, count, plant, recorded, settings, until_empty};
-use crate::support::{postgres::managed, rabbitmq::broker};
+use crate::{
+    support::{postgres::managed, rabbitmq::broker},
+    verbs::Home,
+};
 
 /// What is done to the first message of an outbox, and what is told of it.
 const KINDS: [(&str, &str); 12] = [
@@ -111,4 +114,32 @@ async fn logins_and_addresses_that_are_wrong_are_told() {
     let error = until_empty(settings).await.unwrap_err();
     assert!(error.to_string().contains("refused the login of relay"), "{error}");
     assert_eq!(count(&database, PENDING).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_message_is_as_it_is_configured() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant(&database, 2, 1).await;
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    let long = "UPDATE outbox_message SET body = body || repeat(' ', 20000) \
+        WHERE outbox_id = '00000000-0000-4000-8000-000000000001'";
+    conn.execute(long).await.unwrap();
+    let home = Home::on(&database);
+    let relay = |largest: u32| {
+        let text = format!("[messages]\nlargest = {largest}\n");
+        std::fs::write(home.dir.path().join("config.toml"), text).unwrap();
+        let mut command = home.command();
+        command.env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"));
+        command.env("ORDERSCOPE_AMQP_PASSWORD", "secret");
+        command.args(["relay", "--until-empty", "--config", "config.toml"]).output().unwrap()
+    };
+    let ended = relay(10_000);
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(5), "{told}");
+    assert!(told.contains("bytes long") && told.contains("10000"), "{told}");
+    assert_eq!(count(&database, PENDING).await, 1);
+    let ended = relay(30_000);
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(broker.take(QUEUE).await.len(), 2);
 }

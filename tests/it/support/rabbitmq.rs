@@ -29,7 +29,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::postgres::server_user;
 
 /// Made at start; every test takes one.
-const VIRTUAL_HOSTS: usize = 64;
+const VIRTUAL_HOSTS: usize = 96;
 /// The user of all tests, `relay`, has the password `secret` (salted SHA-256, as the broker keeps it).
 const PASSWORD_HASH: &str = "AQIDBDB9kM21iEUzN1lZ+6VReCsdNqS0sERdAQTcY6Xs3PMz";
 

@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{State, Status};
+use super::{State, Status, relay};
 use crate::{
     domain::{age::Age, burn::Sample, diagnosis::thousands, text},
     ops::messages::{
@@ -59,6 +59,7 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
         let day = report::day_told(day);
         tiles.push(Line::from(vec![Span::styled("last 24h ", theme.muted), Span::raw(day)]));
     }
+    tiles.extend(relay::line(shared, theme, inner.width));
     let height = u16::try_from(tiles.len()).unwrap_or(0).min(inner.height);
     let [head, chart] = inner.layout(&Layout::vertical([Length(height), Fill(1)]));
     for (row, tile) in (0..head.height).zip(tiles) {

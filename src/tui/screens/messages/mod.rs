@@ -10,6 +10,7 @@ mod inbox;
 mod ledger;
 mod list;
 mod load;
+mod relay;
 #[cfg(test)]
 mod tests;
 mod update;

@@ -5,6 +5,7 @@ mod errands;
 mod errors;
 mod inbox;
 mod ledger;
+mod relay;
 
 use std::{sync::Arc, time::Duration};
 

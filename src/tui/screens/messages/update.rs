@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, errors, inbox,
+    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, errors, inbox, relay,
 };
 use crate::{
     db::{self, outbox::outbox_of},
@@ -309,6 +309,7 @@ fn looked(
     if let Some(told) = &state.told {
         judged = judged.with_broker(told);
     }
+    judged = relay::with_tried(judged, shared);
     let effects = ask_broker(state, &judged, shared);
     let findings = judged.findings.len();
     state.look.value = Some(Arc::new(judged));

@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, State, Sub, chart, detail, diagnosis, ledger, list};
+use super::{Msg, Pane, State, Sub, chart, detail, diagnosis, ledger, list, relay};
 use crate::tui::{
     shared::Shared,
     ui::{hits::Hits, legend, pane::clipped, theme::Theme},
@@ -78,13 +78,14 @@ fn narrow(
     area: Rect,
     hits: &mut Hits<Msg>,
 ) {
-    let [figures, rest] = area.layout(&Layout::vertical([Length(3.min(area.height)), Fill(1)]));
-    for (row, line) in
-        (0..figures.height).zip(chart::tiles(state, shared, theme, figures.width >= 70))
-    {
+    let mut tiles = chart::tiles(state, shared, theme, area.width >= 70);
+    tiles.extend(relay::line(shared, theme, area.width));
+    let lines = if shared.relay.is_some() { 4 } else { 3 };
+    let [figures, rest] = area.layout(&Layout::vertical([Length(lines.min(area.height)), Fill(1)]));
+    for (row, line) in (0..figures.height).zip(tiles) {
         clipped(frame, Rect { y: figures.y + row, height: 1, ..figures }, line);
     }
-    if figures.height > 2 {
+    if figures.height == lines {
         let looks = state.looks();
         let since = looks.first().map_or_else(String::new, |first| {
             let day = chart::length(&looks) >= TimeDelta::hours(24);
@@ -93,7 +94,7 @@ fn narrow(
         });
         let width = usize::from(figures.width).saturating_sub(1 + since.len());
         let bars = chart::sparkline(&looks, width);
-        let place = Rect { y: figures.y + 2, height: 1, ..figures };
+        let place = Rect { y: figures.bottom() - 1, height: 1, ..figures };
         let line = vec![Span::styled(since, theme.muted), Span::styled(bars, theme.accent)];
         frame.render_widget(Line::from(line), place);
     }
@@ -131,6 +132,7 @@ const LEGEND: &[(&str, &str)] = &[
     ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
     ("held by", "the backend whose transaction holds the owner's row now; L looks again"),
     ("lag", "from received to delivered"),
+    ("relay", "the one beside this console, since it was opened; unheard: no queue was bound"),
     ("~ and +", "estimated, and at least"),
 ];
 

@@ -11,7 +11,7 @@ use crate::{
     },
     workers::{
         errand::{self, Chosen, Ended, Errand, Errors, Progress, Waiting},
-        relay::Scope,
+        relay::{Scope, Stats},
     },
 };
 
@@ -107,7 +107,7 @@ fn ended(told: &str, partly: bool) -> Ended {
 }
 
 fn far(done: u64) -> Progress {
-    Progress { done, of: 2, hindered: vec![] }
+    Progress { done, of: 2, ..Progress::default() }
 }
 
 /// The keys of the messages of the first group, as listed.
@@ -201,7 +201,7 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     desk.press("enter");
     let (_, plan) = working(&mut desk);
     assert_eq!(plan.reason, WHY);
-    desk.change(change::Msg::Went(plan.id, Progress { done: 0, of: 1, hindered: vec![] }));
+    desk.change(change::Msg::Went(plan.id, Progress { of: 1, ..Progress::default() }));
     desk.change(change::Msg::Ended(plan.id, Ok(ended("1 message replayed", false))));
     assert!(desk.shows("DONE") && desk.shows("audit    #12"), "{}", desk.frame());
     let looked = requests(&desk.effects());
@@ -381,10 +381,15 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         desk.press("enter");
         let (_, plan) = working(&mut desk);
         let hindered = vec!["outbox 7 is held at 3: no destination".to_owned()];
-        desk.change(change::Msg::Went(plan.id, Progress { done: 900, of: 1_204, hindered }));
+        let warnings = Stats { returned: 31, ..Stats::default() }.warnings();
+        desk.change(change::Msg::Went(
+            plan.id,
+            Progress { done: 900, of: 1_204, hindered, warnings },
+        ));
         assert!(desk.shows("running … 900 of 1,204"), "{}", desk.frame());
         assert!(desk.shows("Esc stops after this pass"), "{}", desk.frame());
         assert!(desk.shows("held at 3: no destination"), "{}", desk.frame());
+        assert!(desk.shows("31 messages found no subscriber"), "{}", desk.frame());
     }
 }
 

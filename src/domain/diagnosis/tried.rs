@@ -1,0 +1,33 @@
+//! What the relay beside us tried in vain, as evidence of what stands in the way: unlike the tables, it knows how
+//! often and why.
+
+use super::{Facts, Finding, Rule, Subject, Tried};
+
+/// Adds it to the finding about the head.
+pub(super) fn add(found: &mut [Finding], facts: &Facts) {
+    let of_head = |finding: &&mut Finding| {
+        matches!(
+            finding.rule,
+            Rule::PoisonHead | Rule::HeldHead | Rule::BrokerRefused | Rule::WorkerIdle
+        )
+    };
+    let Some(finding) = found.iter_mut().find(of_head) else { return };
+    let is_head = |tried: &&Tried| match finding.about {
+        Some(Subject::Message(sequence)) => tried.sequence == sequence,
+        Some(Subject::Outbox(outbox)) => tried.outbox == outbox,
+        _ => false,
+    };
+    let (head, others): (Vec<&Tried>, Vec<&Tried>) = facts.tried.iter().partition(is_head);
+    finding.evidence.extend(head.into_iter().map(|tried| {
+        let times = if tried.attempts == 1 { "once" } else { &format!("{} times", tried.attempts) };
+        format!(
+            "the relay beside this console tried it {times} since {}: {}",
+            tried.since.format("%F %TZ"),
+            tried.why
+        )
+    }));
+    if let Some(first) = others.first() {
+        let (count, outbox) = (others.len(), first.outbox.short());
+        finding.evidence.push(format!("the relay holds {count} more, {outbox}: {}", first.why));
+    }
+}

@@ -1,0 +1,51 @@
+//! What is about to be sent, noted in the journal before it is: whatever kills the relay then, the next one knows
+//! which messages may be out.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::{Error, Shared, lane::journal_error};
+use crate::db::relay::Row;
+
+/// So many messages are noted at a time before they are sent; should the relay die, all of them may be out.
+const NOTED: usize = 64;
+
+/// Notes in the journal what is about to be sent, a few at a time.
+pub(super) struct Ahead {
+    /// Number and id of every row, where it may be sent.
+    ids: Vec<Option<(i64, Uuid)>>,
+    /// Up to this row all are noted.
+    to: usize,
+    /// Noted and not sent yet.
+    pub(super) noted: BTreeSet<i64>,
+}
+
+impl Ahead {
+    pub(super) fn new(rows: &[Row]) -> Self {
+        let id = |row: &Row| row.stored.as_ref().map(|stored| (row.sequence, stored.message_id));
+        Self { ids: rows.iter().map(id).collect(), to: 0, noted: BTreeSet::new() }
+    }
+
+    /// Sees that this row is noted before it is sent.
+    pub(super) fn note(&mut self, shared: &Shared, at: usize) -> Result<(), Error> {
+        if at < self.to {
+            return Ok(());
+        }
+        self.to = (at + NOTED).min(self.ids.len());
+        let written = shared.journal(|journal| {
+            for (sequence, message) in self.ids[at..self.to].iter().flatten() {
+                if !journal.knows(*sequence, *message) && journal.sending(*sequence, *message) {
+                    self.noted.insert(*sequence);
+                }
+            }
+            journal.write()
+        });
+        written.map(drop).map_err(|error| journal_error(shared, &error))
+    }
+
+    /// The pass sends no more.
+    pub(super) fn end(self, shared: &Shared) {
+        shared.journal(|journal| self.noted.iter().for_each(|sequence| journal.unsent(*sequence)));
+    }
+}
