@@ -12,7 +12,12 @@ use ratatui::{
 
 use super::{State, Status};
 use crate::{
-    domain::{age::Age, burn::Sample, diagnosis::thousands, text},
+    domain::{
+        age::Age,
+        burn::Sample,
+        diagnosis::{Published, thousands},
+        text,
+    },
     ops::messages::{
         history::Past,
         report::{self, drained},
@@ -58,6 +63,12 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
     {
         let day = report::day_told(day);
         tiles.push(Line::from(vec![Span::styled("last 24h ", theme.muted), Span::raw(day)]));
+    }
+    if let Some(status) = state.status()
+        && matches!(status.facts.published, Published::Took(_))
+    {
+        let told = report::published(status.facts.published);
+        tiles.push(Line::from(vec![Span::styled("published in ", theme.muted), Span::raw(told)]));
     }
     let height = u16::try_from(tiles.len()).unwrap_or(0).min(inner.height);
     let [head, chart] = inner.layout(&Layout::vertical([Length(height), Fill(1)]));
