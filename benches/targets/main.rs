@@ -62,7 +62,7 @@ async fn main() {
         database.close().await;
     }
     if wanted("messages") {
-        messages::run().await;
+        Box::pin(messages::run()).await;
     }
     if wanted("relay") {
         relay::run(size.unwrap_or(20_000), lanes).await;

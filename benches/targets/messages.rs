@@ -98,6 +98,7 @@ async fn measure(db: &Db, name: &str) {
         for _ in 0..RUNS {
             let began = Instant::now();
             let listed = db.read("bench", &stop, async |conn| {
+                let view = (view, chrono::TimeDelta::minutes(1));
                 inbox::list(conn, &layout, view, None, PAGE).await
             });
             listed.await.unwrap();

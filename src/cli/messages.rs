@@ -334,6 +334,7 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
                 InboxRows::Duplicates => InboxView::Duplicates,
             };
             let found = read(&session, "inbox list", async |conn| {
+                let view = (view, watch.thresholds.held);
                 rows::list(conn, layout, view, None, i64::from(limit)).await
             });
             found.await.and_then(|found| {

@@ -12,6 +12,7 @@ use super::{Error, Index, Layout, Table, outbox::locks, samples::Seen, sql::mome
 use crate::domain::{
     diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
     id::{ConsumerId, MessageId},
+    outbox::Owner,
 };
 
 pub use self::hours::{HOURS, Hour, first, hours};
@@ -217,17 +218,14 @@ pub async fn at_work(
     ));
     sql.push_bind(before).push(format!(" ORDER BY received LIMIT {PROBED}"));
     let rows: Vec<(MessageId, ConsumerId)> = sql.build_query_as().fetch_all(&mut *conn).await?;
-    let keys: Vec<_> = rows.iter().map(|row| row.0.0).collect();
-    if keys.is_empty() {
-        return Ok(vec![]);
-    }
-    let held = locks(conn, layout, Table::InboxStates, &keys).await.unwrap_or_default();
-    let mut by_message: BTreeMap<_, _> =
-        held.into_iter().map(|row| (row.key, Lock::from(row))).collect();
-    Ok(rows
-        .into_iter()
-        .map(|(message, consumer)| (consumer, by_message.remove(&message.0).unwrap_or_default()))
-        .collect())
+    let of = |(message, consumer): &(MessageId, ConsumerId)| Owner::Consumer {
+        message: *message,
+        consumer: *consumer,
+    };
+    let owners: Vec<_> = rows.iter().map(of).collect();
+    let mut locks = locks(conn, layout, &owners).await.unwrap_or_default();
+    let lock = |row: (MessageId, ConsumerId)| (row.1, locks.remove(&of(&row)).unwrap_or_default());
+    Ok(rows.into_iter().map(lock).collect())
 }
 
 /// Deliveries that consumers finished from a moment on, oldest first, at most `limit`; none where no index leads to
@@ -292,10 +290,9 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
         layout.from(Table::InboxStates),
     );
     let rows: Vec<Half> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
-    let keys: Vec<_> = rows.iter().map(|row| row.message_id.0).collect();
-    let held = locks(conn, layout, Table::InboxStates, &keys).await.unwrap_or_default();
-    let mut by_message: BTreeMap<_, _> =
-        held.into_iter().map(|row| (row.key, Lock::from(row))).collect();
+    let of = |row: &Half| Owner::Consumer { message: row.message_id, consumer: row.consumer_id };
+    let owners: Vec<_> = rows.iter().map(of).collect();
+    let mut locks = locks(conn, layout, &owners).await.unwrap_or_default();
     Ok(rows
         .into_iter()
         .map(|row| HalfDone {
@@ -305,7 +302,7 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
             passes: row.receive_count,
             pending: row.pending,
             aimless: row.aimless,
-            lock: by_message.remove(&row.message_id.0).unwrap_or_default(),
+            lock: locks.remove(&of(&row)).unwrap_or_default(),
             inbound: Inbound::Unknown,
         })
         .collect())
@@ -345,13 +342,17 @@ pub async fn cleanup(
     Ok((Tally::up_to(blocking, MOST_WRONG), one, Tally::up_to(past, MOST_WRONG)))
 }
 
+/// Received again after it was done. Exact only where the consumer produced nothing; else one pass a message is
+/// assumed.
+const AGAIN: &str = "delivered IS NOT NULL AND receive_count > CASE WHEN last_sequence_number IS NULL THEN 3 ELSE 4 END";
+
 /// Which inbox rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum InboxView {
     /// All, newest first.
     #[default]
     All,
-    /// Received more than a minute ago, never handled.
+    /// Received so long ago that it counts as failing, never handled.
     Failing,
     /// Handled, its messages not recorded as delivered.
     HalfDone,
@@ -372,18 +373,16 @@ impl InboxView {
         }
     }
 
-    const fn test(self) -> &'static str {
+    /// `held` is how old a row must be to count as failing, in seconds.
+    fn test(self, held: i64) -> String {
         match self {
-            Self::All => "true",
+            Self::All => "true".to_owned(),
             // Younger ones are being handled.
-            Self::Failing => {
-                "consumed IS NULL AND delivered IS NULL AND received < now() - interval '1 min'"
-            }
-            Self::HalfDone => "consumed IS NOT NULL AND delivered IS NULL",
-            // Exact only where the consumer produced nothing; else one pass a message is assumed.
-            Self::Duplicates => {
-                "delivered IS NOT NULL AND receive_count > CASE WHEN last_sequence_number IS NULL THEN 3 ELSE 4 END"
-            }
+            Self::Failing => format!(
+                "consumed IS NULL AND delivered IS NULL AND received < now() - {held} * interval '1 s'"
+            ),
+            Self::HalfDone => "consumed IS NOT NULL AND delivered IS NULL".to_owned(),
+            Self::Duplicates => AGAIN.to_owned(),
         }
     }
 }
@@ -435,15 +434,16 @@ pub async fn glance(
     Ok(found)
 }
 
-/// A page of at most `limit` rows, newest first; `before` is the id of the last row of the page before.
+/// A page of at most `limit` rows, newest first; `before` is the id of the last row of the page before, `held` how old
+/// a row must be to count as failing.
 pub async fn list(
     conn: &mut PgConnection,
     layout: &Layout,
-    view: InboxView,
+    (view, held): (InboxView, TimeDelta),
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = rows(layout, view.test());
+    let mut sql = rows(layout, &view.test(held.num_seconds()));
     if let Some(before) = before {
         sql.push(" AND id < ").push_bind(before);
     }

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
     message::Delivery,
     options::{
         BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueDeclareOptions,
+        ExchangeDeclareOptions, QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable, ShortString},
 };
@@ -173,6 +173,29 @@ impl Aside {
     /// When it may not be asked for or the connection breaks.
     pub async fn exists(&self, queue: &str) -> Result<bool, Error> {
         Ok(self.standing(queue).await?.is_some())
+    }
+
+    /// Whether there is an exchange of that name, of whatever type.
+    ///
+    /// # Errors
+    /// When it may not be asked for or the connection breaks.
+    pub async fn has_exchange(&self, exchange: &str) -> Result<bool, Error> {
+        let channel = self.channel().await?;
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let kind = ExchangeKind::Fanout;
+        let asked = channel.exchange_declare(short(exchange), kind, options, FieldTable::default());
+        match tokio::time::timeout(self.wait, asked).await {
+            Ok(Ok(())) => {
+                within(self.wait, channel.close(200, short("done"))).await?;
+                Ok(true)
+            }
+            // One that is not there closes the channel.
+            Ok(Err(error)) => match Error::declaring(&error, "exchange", exchange) {
+                Error::NoExchange { .. } => Ok(false),
+                other => Err(other),
+            },
+            Err(_) => Err(silent(self.wait)),
+        }
     }
 
     /// Ends the connection in an orderly way.

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use lapin::{
-    BasicProperties,
-    options::{BasicPublishOptions, QueueDeclareOptions},
+    BasicProperties, ExchangeKind,
+    options::{BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use orderscope::{
@@ -75,7 +75,7 @@ async fn waits_in(broker: &Broker, queue: &str, number: Option<u128>) {
     connection.close(200, "".into()).await.unwrap();
 }
 
-/// A management interface that says this of `work` and `work_error`, for as long as it is held.
+/// A management interface that says this of `work`, `work_error` and `work_delay`, for as long as it is held.
 pub(crate) struct Says(JoinHandle<()>, u16);
 
 impl Says {
@@ -94,7 +94,7 @@ pub(crate) async fn says(kind: &'static str, held: u32) -> Says {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let row = |name: &str| json!({ "name": name, "type": kind, "messages_unacknowledged": held });
-    let body = json!([row("work"), row("work_error")]).to_string();
+    let body = json!([row("work"), row("work_error"), row("work_delay")]).to_string();
     let serve = async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = vec![0; 4_096];
@@ -148,6 +148,34 @@ async fn a_message_in_a_queue_waits_and_one_in_neither_is_gone() {
     let told = asked(&source(&broker.url(), None), &halves).await;
     assert_eq!((told.reached, told.inbound.len()), (Reached::Answers, 0));
     assert!(told.notes[0].contains("errors.management"), "{:?}", told.notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_redelivered_with_a_delay_is_not_gone() {
+    let broker = rabbitmq::broker().await;
+    waits_in(&broker, "work", None).await;
+    waits_in(&broker, "work_delay", Some(1)).await;
+    let id = consumer().id();
+    let classic = says("classic", 0).await;
+    let source = source(&broker.url(), Some(&classic));
+    let halves = [half(1, id), half(2, id)];
+    let told = asked(&source, &halves).await;
+    let expected =
+        BTreeMap::from([((message(1), id), Inbound::Waits), ((message(2), id), Inbound::Gone)]);
+    assert_eq!(told.inbound, expected, "{told:?}");
+    // With the plugin it is an exchange that keeps them.
+    let (connection, channel) = broker.channel().await;
+    let (kind, options) = (ExchangeKind::Fanout, ExchangeDeclareOptions::default());
+    let declared =
+        channel.exchange_declare("work_delay".into(), kind, options, FieldTable::default());
+    declared.await.unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    let told = asked(&source, &halves).await;
+    let expected =
+        BTreeMap::from([((message(1), id), Inbound::Waits), ((message(2), id), Inbound::Unknown)]);
+    assert_eq!(told.inbound, expected, "{told:?}");
+    let notes = told.notes.iter().filter(|note| note.contains("work_delay: an exchange"));
+    assert_eq!(notes.count(), 1, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

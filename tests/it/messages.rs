@@ -9,7 +9,8 @@ use orderscope::{
         outbox::{self, Cursor, Filter, View},
     },
     domain::{
-        diagnosis::{Finding, Lock, Poison, Rule, Severity, Subject, Tally},
+        burn::{Sample, Samples},
+        diagnosis::{Finding, Lock, Poison, Published, Rule, Severity, Subject, Tally},
         outbox::Delivery,
     },
     ops::messages::{self, Key, Status, Watch},
@@ -22,6 +23,8 @@ use crate::support::{
     fixture::{self, Schema},
     postgres::{demo, managed, pg15, pg18},
 };
+
+const HELD: TimeDelta = TimeDelta::minutes(1);
 
 async fn open(options: &PgConnectOptions) -> PgConnection {
     PgConnection::connect_with(options).await.unwrap()
@@ -69,6 +72,21 @@ mod stages {
             assert!(later.findings[0].what.contains("nobody has tried since"));
             assert_eq!(later.findings[0].severity, Severity::Alert);
         }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_left_the_bad_destination_is_told_beside_it() {
+        let options = fixture::stage(pg18(), Schema::Marten9, "6-bad-destination").await;
+        let status = look(&options, Some(at("2026-11-22T19:00:00Z"))).await;
+        assert_eq!(
+            rules(&status)[..3],
+            [Rule::WorkerIdle, Rule::PoisonHead, Rule::HeadBlocks],
+            "{:#?}",
+            status.findings
+        );
+        let idle = &status.findings[0];
+        assert!(idle.what.contains("on any of 208 open outboxes since 2026-11-22"), "{idle:?}");
+        assert!(!idle.evidence.iter().any(|line| line.contains("well-formed")), "{idle:?}");
     }
 
     #[tokio::test]
@@ -216,6 +234,156 @@ mod rules {
     }
 
     #[tokio::test]
+    async fn a_held_head_with_a_real_lock_names_its_backend() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 3, 10).await;
+        let mut holder = open(&options).await;
+        run(&mut holder, "SET application_name = 'ordering-9c'; BEGIN").await;
+        run(&mut holder, "SELECT * FROM outbox_state ORDER BY created LIMIT 1 FOR UPDATE").await;
+        let pid: i32 =
+            sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
+        deliver(&mut conn, "sequence_number = 3", "now()").await;
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [Rule::HeldHead], "{:#?}", status.findings);
+        let held = &status.findings[0];
+        assert!(
+            held.what.contains(&format!("backend {pid} (ordering-9c, idle in transaction")),
+            "{held:?}"
+        );
+        assert!(held.evidence.iter().any(|line| line.contains("younger outboxes leave")));
+        // Two minutes on it still holds it, and by then nothing leaves.
+        let status = look(&options, Some(Utc::now() + TimeDelta::minutes(5))).await;
+        assert_eq!(rules(&status), [Rule::LockHolder]);
+        assert_eq!(status.findings[0].severity, Severity::Alert);
+        run(&mut holder, "ROLLBACK").await;
+    }
+
+    /// Records messages as delivered, with their outboxes.
+    async fn deliver(conn: &mut PgConnection, which: &str, at: &str) {
+        let sql = format!(
+            "UPDATE outbox_state s SET delivered = {at}, last_sequence_number = m.sequence_number
+             FROM (SELECT * FROM outbox_message WHERE {which}) m WHERE m.outbox_id = s.outbox_id"
+        );
+        run(conn, &sql).await;
+    }
+
+    #[tokio::test]
+    async fn a_backlog_that_drains_in_its_order_has_no_held_head() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 5, 10).await;
+        deliver(&mut conn, "sequence_number <= 2", "now()").await;
+        assert_eq!(rules(&look(&options, None).await), []);
+        deliver(&mut conn, "sequence_number = 4", "now()").await;
+        assert_eq!(rules(&look(&options, None).await), [Rule::HeldHead]);
+    }
+
+    #[tokio::test]
+    async fn a_drain_that_comes_in_bursts_is_no_fault() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 40, 10).await;
+        let start = Utc::now();
+        let (mut samples, mut left) = (Samples::default(), 0);
+        for step in 0..12 {
+            // Three looks of one burst, then two of a pause.
+            let now = start + TimeDelta::seconds(5 * step);
+            if step % 5 < 3 {
+                left += 2;
+                let which = format!("sequence_number <= {left}");
+                deliver(&mut conn, &which, &format!("timestamptz '{}'", now.to_rfc3339())).await;
+            }
+            let status = look(&options, Some(now)).await;
+            samples.push(status.sample());
+            let status = status.with_movement(samples.movement());
+            if step == 11 {
+                assert_eq!(rules(&status), [Rule::Stuttering], "{:#?}", status.findings);
+                assert_eq!(status.findings[0].severity, Severity::Note);
+            } else {
+                let early = [Rule::Stuttering].as_slice();
+                assert!(early.starts_with(&rules(&status)), "{step}: {:#?}", status.findings);
+            }
+        }
+        // A pause that goes on is no stutter.
+        let later = start + TimeDelta::minutes(4);
+        let status = look(&options, Some(later)).await;
+        samples.push(status.sample());
+        let status = status.with_movement(samples.movement());
+        assert_eq!(rules(&status), [Rule::WorkerIdle], "{:#?}", status.findings);
+    }
+
+    #[tokio::test]
+    async fn outboxes_held_by_hand_do_not_hide_the_head() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 24, 10).await;
+        let hold = "INSERT INTO orderscope.held_outboxes (outbox_id, held_at, held_by, operation)
+            SELECT outbox_id, now(), 'mai', gen_random_uuid() FROM outbox_message WHERE sequence_number <= 21";
+        run(&mut conn, hold).await;
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [Rule::WorkerIdle, Rule::Held], "{:#?}", status.findings);
+        assert_eq!(status.facts.heads.len(), 3);
+        assert_eq!(status.findings[0].about, Some(Subject::Message(22)));
+        assert_eq!(status.facts.blast.unwrap().outboxes, Tally::Exact(2));
+    }
+
+    #[tokio::test]
+    async fn our_own_relay_passes_over_a_poison_and_is_judged_by_the_next() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 1, 20).await;
+        run(&mut conn, "UPDATE outbox_message SET headers = '{broken'").await;
+        let alone = look(&options, None).await;
+        assert_eq!(rules(&alone), [Rule::PoisonHead], "{:#?}", alone.findings);
+        let line = "delivers all others meanwhile";
+        assert!(alone.findings[0].evidence.iter().any(|told| told.contains(line)));
+        plant(&mut conn, 2, 18).await;
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [Rule::WorkerIdle, Rule::PoisonHead], "{:#?}", status.findings);
+        assert_eq!(status.findings[0].about, Some(Subject::Message(2)));
+        let told = &status.findings[0].evidence;
+        assert!(
+            told.iter().any(|line| line.starts_with("2 outboxes behind the oldest were looked at")),
+            "{told:?}"
+        );
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        let watch = Watch::default();
+        let shown = messages::message(&mut conn, &layout, &watch, Key::Sequence(1)).await.unwrap();
+        let table = format!("{:?}", messages::report::envelope(&shown.unwrap(), Utc::now()));
+        assert!(table.contains("the relay leaves its outbox alone"), "{table}");
+    }
+
+    #[tokio::test]
+    async fn how_long_messages_take_to_leave_is_told_where_rows_are_kept() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        let none = look(&options, None).await.facts.published;
+        assert!(matches!(none, Published::Untold(why) if why.contains("no delivery")), "{none:?}");
+        plant(&mut conn, 101, 60).await;
+        deliver(
+            &mut conn,
+            "sequence_number <= 100",
+            "s.created + m.sequence_number * interval '1 s'",
+        )
+        .await;
+        // One of two days ago tells nothing of today.
+        plant(&mut conn, 1, 3_000).await;
+        deliver(&mut conn, "sequence_number = 102", "s.created + interval '1 h'").await;
+        let status = look(&options, None).await;
+        let Published::Took(took) = status.facts.published else { panic!("{status:?}") };
+        let seconds = [took.p50, took.p95, took.p99].map(|took| took.num_seconds());
+        assert_eq!((took.rows, seconds), (100, [50, 95, 99]));
+        let told = messages::report::status_value(&status);
+        assert_eq!(told["publish_latency"]["p95_ms"], 95_000);
+        let service = fixture::empty(pg18(), Schema::Document).await;
+        let told = messages::report::status_value(&look(&service, None).await);
+        let why = told["publish_latency"]["why"].as_str().unwrap();
+        assert!(why.contains("deletes outboxes as it delivers"), "{told}");
+    }
+
+    #[tokio::test]
     async fn a_held_head_while_a_younger_one_left() {
         let options = managed().await;
         let mut conn = open(&options).await;
@@ -287,16 +455,86 @@ mod rules {
         // The list leaves out what was received just now, too.
         let db = Db::new(&options, &Limits::default());
         let layout = db.layout().await.unwrap();
-        let rows = inbox::list(&mut conn, &layout, InboxView::Failing, None, 10).await.unwrap();
+        let rows =
+            inbox::list(&mut conn, &layout, (InboxView::Failing, HELD), None, 10).await.unwrap();
         assert_eq!(rows.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_consumer_at_work_says_nothing_of_another_with_the_same_message() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        let message = Uuid::new_v4();
+        let ids = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        for (received, consumed) in [("'5 min'", "NULL"), ("'6 min'", "now() - interval '5 min'")] {
+            let message = if consumed == "NULL" { message } else { Uuid::max() };
+            for consumer in ids {
+                let values = format!("now() - interval {received}, 0, {consumed}, NULL, NULL");
+                receive_by(&mut conn, message, consumer, &values).await;
+            }
+        }
+        let mut holder = open(&options).await;
+        run(&mut holder, "BEGIN").await;
+        let lock = format!("SELECT FROM inbox_state WHERE consumer_id = '{}' FOR UPDATE", ids[1]);
+        run(&mut holder, &lock).await;
+        let status = look(&options, None).await;
+        let inbox = &status.facts.inbox;
+        let failing: Vec<_> =
+            inbox.consumers.iter().map(|one| (one.consumer.0, one.failing)).collect();
+        assert!(failing.contains(&(ids[0], 1)) && failing.contains(&(ids[1], 0)), "{failing:?}");
+        let mut halves: Vec<_> = inbox
+            .halves
+            .iter()
+            .map(|row| (row.consumer.0, matches!(row.lock, Lock::Held(_)), row.lock == Lock::Free))
+            .collect();
+        halves.sort_unstable();
+        assert_eq!(halves, [(ids[0], false, true), (ids[1], true, false)]);
+        run(&mut holder, "ROLLBACK").await;
+    }
+
+    #[tokio::test]
+    async fn only_the_oldest_half_done_rows_are_looked_into_and_that_is_said() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        for _ in 0..21 {
+            let old = "now() - interval '5 min'";
+            receive(&mut conn, Uuid::new_v4(), &format!("{old}, 1, {old}, NULL, NULL")).await;
+        }
+        let status = look(&options, None).await;
+        let half = finding(&status, Rule::HalfDone);
+        assert!(half.what.starts_with("21 messages consumed"), "{half:?}");
+        let line = "only the 20 received first were looked into";
+        assert!(half.evidence.iter().any(|told| told.contains(line)), "{half:?}");
+    }
+
+    #[tokio::test]
+    async fn the_list_of_failing_rows_goes_by_the_same_setting_as_their_count() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        receive(&mut conn, Uuid::new_v4(), "now() - interval '5 min', 0, NULL, NULL, NULL").await;
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        for (minutes, expected) in [(1, 1), (10, 0)] {
+            let mut watch = Watch::default();
+            watch.thresholds.held = TimeDelta::minutes(minutes);
+            let counted = messages::inbox_facts(&mut conn, &layout, &watch, None).await.unwrap();
+            assert_eq!(counted.failing, Tally::Exact(expected));
+            let view = (InboxView::Failing, watch.thresholds.held);
+            let rows = inbox::list(&mut conn, &layout, view, None, 10).await.unwrap();
+            assert_eq!(i64::try_from(rows.len()).unwrap(), expected, "{minutes}");
+        }
     }
 
     const INBOX: &str = "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed,
         delivered, last_sequence_number) VALUES ";
 
     async fn receive(conn: &mut PgConnection, message: Uuid, values: &str) {
+        let consumer = Uuid::from_u128(0xe2f7_c838_07b9_51f1_e07e_cae2_7e7c_dc6e);
+        receive_by(conn, message, consumer, values).await;
+    }
+
+    async fn receive_by(conn: &mut PgConnection, message: Uuid, consumer: Uuid, values: &str) {
         let lock = Uuid::nil();
-        let consumer = "e2f7c838-07b9-51f1-e07e-cae27e7cdc6e";
         run(conn, &format!("{INBOX} ('{message}', '{consumer}', '{lock}', {values})")).await;
     }
 
@@ -384,20 +622,92 @@ mod rules {
         assert!((share.unwrap() - 4.0 * 100.0 / 31.0).abs() < 0.01, "{share:?}");
     }
 
+    /// Events of orders that were written so many seconds ago.
+    async fn events(conn: &mut PgConnection, seconds: &[i64]) {
+        for (number, seconds) in (1..).zip(seconds) {
+            let stream = Uuid::new_v4();
+            run(
+                conn,
+                &format!(
+                    "INSERT INTO mt_streams (id, type, version) VALUES ('{stream}', 'x', 1);
+                     INSERT INTO mt_events (seq_id, id, stream_id, version, data, type, timestamp)
+                     VALUES ({number}, gen_random_uuid(), '{stream}', 1, '{{}}', 'order_placed_event',
+                         now() - interval '{seconds} s')"
+                ),
+            )
+            .await;
+        }
+    }
+
     #[tokio::test]
     async fn events_without_messages_mean_that_the_outbox_is_bypassed() {
+        // One of this moment is no proof: its message may be on its way.
+        let (young, began) = (managed().await, Utc::now());
+        events(&mut open(&young).await, &[60]).await;
+        let soon = began - TimeDelta::seconds(57);
+        assert_eq!(rules(&look(&young, Some(soon)).await), []);
         let options = managed().await;
+        let mut conn = open(&options).await;
+        events(&mut conn, &[300, 60]).await;
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [Rule::Bypassed]);
+        assert!(status.findings[0].what.ends_with("but never a message"), "{:?}", status.findings);
+        // It was used once: four minutes ago, after the first event and before the second.
+        plant(&mut conn, 1, 4).await;
+        run(&mut conn, "UPDATE outbox_state SET delivered = now()").await;
+        let status = look(&options, None).await;
+        let bypassed = finding(&status, Rule::Bypassed);
+        assert!(bypassed.what.contains("an event was written since"), "{bypassed:?}");
+        // And a minute ago.
+        run(&mut conn, "UPDATE outbox_message SET sent_time = now() - interval '59 s'").await;
+        assert_eq!(rules(&look(&options, None).await), []);
+    }
+
+    #[tokio::test]
+    async fn messages_that_came_and_left_are_no_bypass_and_our_looks_tell_when_none_came() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 1, 4).await;
+        // As the service does: what is delivered is gone.
+        run(&mut conn, "DELETE FROM outbox_message; DELETE FROM outbox_state").await;
+        events(&mut conn, &[60]).await;
+        let status = look(&options, None).await;
+        assert_eq!(rules(&status), [], "{:#?}", status.findings);
+        let mut samples = Samples::default();
+        let earlier = Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample() };
+        samples.push(earlier);
+        samples.push(status.sample());
+        let told = status.clone().with_movement(samples.movement());
+        assert_eq!(rules(&told), [Rule::Bypassed], "{:#?}", told.findings);
+        let mut came = Samples::default();
+        came.push(Sample { drawn: earlier.drawn.map(|drawn| drawn - 1), ..earlier });
+        came.push(status.sample());
+        assert_eq!(rules(&status.with_movement(came.movement())), []);
+    }
+
+    #[tokio::test]
+    async fn a_clock_of_ours_that_is_wrong_is_told() {
+        let options = managed().await;
+        assert_eq!(rules(&look(&options, None).await), []);
+        // The server's clock cannot be set: for this session another one is in front of it.
         let mut conn = open(&options).await;
         run(
             &mut conn,
-            "INSERT INTO mt_streams (id, type, version) VALUES ('00000000-0000-0000-0000-000000000001', 'x', 1);
-             INSERT INTO mt_events (seq_id, id, stream_id, version, data, type)
-             VALUES (1, gen_random_uuid(), '00000000-0000-0000-0000-000000000001', 1, '{}', 'order_placed_event')",
+            "CREATE SCHEMA clocks;
+             CREATE FUNCTION clocks.now() RETURNS timestamptz STABLE LANGUAGE sql
+                 AS $$ SELECT pg_catalog.now() - interval '5 min' $$;
+             SET search_path = clocks, pg_catalog, public",
         )
         .await;
-        assert_eq!(rules(&look(&options, None).await), [Rule::Bypassed]);
-        plant(&mut conn, 1, 0).await;
-        assert_eq!(rules(&look(&options, None).await), []);
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        let status = messages::status(&mut conn, &layout, &Watch::default(), None).await.unwrap();
+        db.close().await;
+        let skew = finding(&status, Rule::ClockSkew);
+        assert!(
+            skew.what.starts_with("this machine's clock and the database's are 5m"),
+            "{skew:?}"
+        );
     }
 
     #[tokio::test]
@@ -532,8 +842,9 @@ mod lists {
         let db = Db::new(&options, &Limits::default());
         let layout = db.layout().await.unwrap();
         let mut conn = open(&options).await;
-        let mut count =
-            async |view| inbox::list(&mut conn, &layout, view, None, 100).await.unwrap().len();
+        let mut count = async |view| {
+            inbox::list(&mut conn, &layout, (view, HELD), None, 100).await.unwrap().len()
+        };
         assert_eq!(count(InboxView::All).await, 33);
         assert_eq!(count(InboxView::Failing).await, 3);
         assert_eq!(count(InboxView::HalfDone).await, 0);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
-use super::{InboxView, summed};
+use super::{AGAIN, summed};
 use crate::{
     db::{Error, Layout},
     domain::id::ConsumerId,
@@ -36,9 +36,8 @@ pub async fn hours(
     let rows = summed(layout);
     let sql = format!(
         "SELECT consumer_id, date_trunc('hour', received, 'UTC') AS at, count(*) AS received, \
-         count(*) FILTER (WHERE {}) AS again, count(*) FILTER (WHERE delivered IS NULL) AS open \
+         count(*) FILTER (WHERE {AGAIN}) AS again, count(*) FILTER (WHERE delivered IS NULL) AS open \
          FROM {rows} WHERE received >= $1 AND received < $1 + interval '1 day' GROUP BY 1, 2 ORDER BY 2, 1 LIMIT 10000",
-        InboxView::Duplicates.test(),
     );
     Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(from).fetch_all(conn).await?)
 }

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         diagnosis::{Blast, Lock, Tally},
         id::{MessageId, OutboxId},
+        outbox::Owner,
     },
 };
 
@@ -57,12 +58,14 @@ struct Found {
     destination_address: Option<String>,
 }
 
-/// The oldest open outboxes, in the order in which MassTransit takes them; the first was made at
+/// The oldest open outboxes, in the order in which MassTransit takes them, without those that somebody holds: many of
+/// these must not hide the first that waits for a worker. The oldest of all was made at
 /// [`since`](super::Overview::since).
 pub async fn heads(
     conn: &mut PgConnection,
     layout: &Layout,
     since: Option<&str>,
+    held: &[Uuid],
 ) -> Result<Vec<HeadRow>, Error> {
     let columns = "sequence_number, outbox_id, message_id, message_type, destination_address";
     let from = messages(layout, columns);
@@ -70,7 +73,8 @@ pub async fn heads(
         "m.outbox_id = s.outbox_id AND m.sequence_number > coalesce(s.last_sequence_number, 0)";
     let sql = format!(
         "WITH open AS MATERIALIZED (SELECT outbox_id, {} AS created, lock_id, last_sequence_number \
-           FROM {} o WHERE delivered IS NULL AND {SINCE} ORDER BY o.created, outbox_id LIMIT {HEADS}) \
+           FROM {} o WHERE delivered IS NULL AND {SINCE} AND outbox_id <> ALL($2) \
+           ORDER BY o.created, outbox_id LIMIT {HEADS}) \
          SELECT s.outbox_id, s.created, s.lock_id, s.last_sequence_number, \
            (SELECT count(*) FROM (SELECT FROM {from} m WHERE {of} ORDER BY m.sequence_number LIMIT {MOST_OF_ONE}) x) \
              AS pending, \
@@ -83,17 +87,14 @@ pub async fn heads(
         layout.from(Table::OutboxStates),
     );
     let rows: Vec<Found> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(since).fetch_all(&mut *conn).await?;
-    let keys: Vec<_> = rows.iter().map(|row| row.outbox_id.0).collect();
+        sqlx::query_as(AssertSqlSafe(sql)).bind(since).bind(held).fetch_all(&mut *conn).await?;
+    let owners: Vec<_> = rows.iter().map(|row| Owner::Bus(row.outbox_id)).collect();
     // Unknown where it cannot be told, which is no reason to tell nothing else.
-    let mut held = locks(conn, layout, Table::OutboxStates, &keys).await.unwrap_or_default();
-    let mut lock_of = |id: OutboxId| {
-        let at = held.iter().position(|row| row.key == id.0);
-        at.map_or(Lock::Unknown, |at| Lock::from(held.swap_remove(at)))
-    };
+    let locks = locks(conn, layout, &owners).await.unwrap_or_default();
+    let lock = |id: OutboxId| locks.get(&Owner::Bus(id)).cloned().unwrap_or_default();
     Ok(rows
         .into_iter()
-        .map(|row| HeadRow { lock: lock_of(row.outbox_id), ..HeadRow::from(row) })
+        .map(|row| HeadRow { lock: lock(row.outbox_id), ..HeadRow::from(row) })
         .collect())
 }
 
@@ -145,13 +146,13 @@ pub async fn text(
     Ok(sql.build_query_as().fetch_optional(conn).await?)
 }
 
-/// What waits behind an outbox: the younger open ones, the orders that their messages name and what those
-/// are worth. At most so many outboxes are looked into.
+/// What waits behind an outbox: the younger open ones that nobody holds, the orders that their messages name and what
+/// those are worth. At most so many outboxes are looked into.
 pub async fn blast(
     conn: &mut PgConnection,
     layout: &Layout,
-    created: DateTime<Utc>,
-    outbox: OutboxId,
+    (created, outbox): (DateTime<Utc>, OutboxId),
+    held: &[Uuid],
 ) -> Result<Option<Blast>, Error> {
     if !finds_by_outbox(layout) || !layout.reads(Table::OutboxStates) {
         return Ok(None);
@@ -171,6 +172,7 @@ pub async fn blast(
         layout.from(Table::OutboxStates)
     ));
     sql.push_bind(created).push(" AND outbox_id <> ").push_bind(outbox);
+    sql.push(" AND outbox_id <> ALL(").push_bind(held.to_vec()).push(")");
     sql.push(format!(
         " ORDER BY created, outbox_id LIMIT {BEHIND}), \
          named AS MATERIALIZED (SELECT DISTINCT n.id FROM behind b CROSS JOIN LATERAL (SELECT {MESSAGE_ORDER} AS id \

@@ -1,5 +1,7 @@
 //! Who holds a row, told without locking it: the row's `xmax` against the transactions that are running.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -7,12 +9,15 @@ use uuid::Uuid;
 use crate::db::{Error, Layout, Table, sql::moment};
 use crate::domain::{
     diagnosis::{Backend, Lock},
+    id::{ConsumerId, MessageId, OutboxId},
     outbox::Owner,
 };
 
 #[derive(FromRow)]
-pub(in crate::db) struct LockRow {
-    pub key: Uuid,
+struct LockRow {
+    key: Uuid,
+    /// Of rows of the inbox.
+    consumer: Option<Uuid>,
     /// `xmax` is set: somebody locked or changed the row, now or long ago.
     touched: bool,
     pid: Option<i32>,
@@ -24,20 +29,58 @@ pub(in crate::db) struct LockRow {
     others: bool,
 }
 
-/// The state of these rows' locks, by outbox id or message id; rows that cannot be asked are left out.
+/// The state of the locks on these owners' rows; those that cannot be asked are left out. A message may be worked on by
+/// one consumer and not by another: a consumer's row is found by both ids.
 pub(in crate::db) async fn locks(
     conn: &mut PgConnection,
     layout: &Layout,
-    table: Table,
-    keys: &[Uuid],
-) -> Result<Vec<LockRow>, Error> {
-    let (Some(from), Some(relation)) = (layout.with_lock(table), layout.relation(table)) else {
-        return Ok(vec![]);
+    owners: &[Owner],
+) -> Result<HashMap<Owner, Lock>, Error> {
+    let mut out = HashMap::new();
+    let (mut outboxes, mut received, mut consumers) = (vec![], vec![], vec![]);
+    for owner in owners {
+        match owner {
+            Owner::Bus(outbox) => outboxes.push(outbox.0),
+            Owner::Consumer { message, consumer } => {
+                received.push(message.0);
+                consumers.push(consumer.0);
+            }
+            Owner::Nobody => {}
+        }
+    }
+    for (table, keys) in [(Table::OutboxStates, outboxes), (Table::InboxStates, received)] {
+        if keys.is_empty() {
+            continue;
+        }
+        let Some(mut sql) = question(layout, table) else { continue };
+        sql.push_bind(keys).push(")");
+        if table == Table::InboxStates {
+            sql.push(" AND s.consumer_id = ANY(").push_bind(consumers.clone()).push(")");
+        }
+        let rows: Vec<LockRow> = sql.build_query_as().fetch_all(&mut *conn).await?;
+        for row in rows {
+            let owner = match row.consumer {
+                None => Owner::Bus(OutboxId(row.key)),
+                Some(consumer) => {
+                    Owner::Consumer { message: MessageId(row.key), consumer: ConsumerId(consumer) }
+                }
+            };
+            out.insert(owner, Lock::from(row));
+        }
+    }
+    Ok(out)
+}
+
+/// Who holds rows of a table; open at the list of keys. Nothing where the table cannot be read.
+fn question(layout: &Layout, table: Table) -> Option<QueryBuilder<Postgres>> {
+    let (from, relation) = (layout.with_lock(table)?, layout.relation(table)?);
+    let (key, consumer) = match table {
+        Table::OutboxStates => ("outbox_id", "NULL::uuid"),
+        _ => ("message_id", "s.consumer_id"),
     };
-    let key = if table == Table::OutboxStates { "outbox_id" } else { "message_id" };
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT s.{key} AS key, s.xmax <> '0'::xid AS touched, l.pid, a.application_name AS application, a.state, \
-         {} AS since, host(a.client_addr) AS client, \
+    Some(QueryBuilder::new(format!(
+        "SELECT s.{key} AS key, {consumer} AS consumer, s.xmax <> '0'::xid AS touched, l.pid, \
+         a.application_name AS application, a.state, {} AS since, host(a.client_addr) AS client, \
          EXISTS (SELECT FROM pg_locks r JOIN pg_database d ON d.oid = r.database \
            WHERE d.datname = current_database() AND r.relation = to_regclass('{}') \
            AND r.pid <> pg_backend_pid() AND r.mode IN ('RowShareLock', 'RowExclusiveLock')) AS others \
@@ -47,9 +90,7 @@ pub(in crate::db) async fn locks(
          LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE s.{key} = ANY(",
         moment("a.xact_start"),
         relation.replace('\'', "''"),
-    ));
-    sql.push_bind(keys.to_vec()).push(")");
-    Ok(sql.build_query_as().fetch_all(conn).await?)
+    )))
 }
 
 /// Who holds the row that a message's owner is locked by while it is sent.
@@ -58,15 +99,10 @@ pub async fn held_by(
     layout: &Layout,
     owner: Owner,
 ) -> Result<Lock, Error> {
-    let (table, key) = match owner {
-        Owner::Bus(outbox) => (Table::OutboxStates, outbox.0),
-        Owner::Consumer { message, .. } => (Table::InboxStates, message.0),
-        Owner::Nobody => return Ok(Lock::Free),
-    };
-    let rows = locks(conn, layout, table, &[key]).await?;
-    let found: Vec<_> = rows.into_iter().map(Lock::from).collect();
-    let held = found.iter().find(|lock| matches!(lock, Lock::Held(_)));
-    Ok(held.or(found.first()).cloned().unwrap_or_default())
+    if owner == Owner::Nobody {
+        return Ok(Lock::Free);
+    }
+    Ok(locks(conn, layout, &[owner]).await?.remove(&owner).unwrap_or_default())
 }
 
 impl From<LockRow> for Lock {

@@ -6,6 +6,7 @@
 //! outbox, the oldest messages are looked through instead.
 
 mod heads;
+mod latency;
 mod list;
 mod lock;
 mod show;
@@ -19,13 +20,14 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 pub(super) use self::lock::locks;
 pub use self::{
     heads::{HeadRow, TextRow, blast, heads, text},
+    latency::{latency, youngest_left},
     list::{Cursor, Filter, Row, View, list},
     lock::held_by,
     show::{Shown, ahead, show},
     whole::{WholeRow, whole},
 };
 use super::{Error, Index, Layout, Table, sql::moment};
-use crate::domain::{diagnosis::Tally, id::OutboxId};
+use crate::domain::{diagnosis::Tally, event::EventKind, id::OutboxId};
 
 /// An open outbox is not older than the oldest, which is bound first.
 const SINCE: &str = "created >= coalesce($1::timestamptz, '-infinity')";
@@ -39,6 +41,8 @@ const CHECKED: i64 = 5_000;
 const MOST_OPEN: i64 = 200_000;
 /// Counting what is wrong stops here.
 const MOST_WRONG: i64 = 1_000;
+/// So many of the newest events are looked at for whether messages came with them.
+const LATEST_EVENTS: i64 = 20;
 /// Groups that are told.
 const GROUPS: i64 = 12;
 
@@ -70,7 +74,10 @@ pub struct Overview {
     pub inserted: Option<i64>,
     /// The last sequence number drawn; nothing where our role may not see it.
     pub drawn: Option<i64>,
-    pub newest_event: Option<DateTime<Utc>>,
+    /// The number of the newest message that is still there.
+    pub newest_number: Option<i64>,
+    /// When the newest events of the kinds that others are told of were written, newest first; some of them.
+    pub events: Vec<DateTime<Utc>>,
     /// What was not looked at.
     pub coverage: Vec<String>,
 }
@@ -96,7 +103,8 @@ struct Sums {
     undeliverable: i64,
     inserted: Option<i64>,
     drawn: Option<i64>,
-    newest_event: Option<DateTime<Utc>>,
+    newest_number: Option<i64>,
+    events: Vec<DateTime<Utc>>,
 }
 
 #[derive(FromRow)]
@@ -175,7 +183,8 @@ pub async fn overview(
         by_outbox: pick(4),
         inserted: sums.inserted,
         drawn: sums.drawn,
-        newest_event: sums.newest_event,
+        newest_number: sums.newest_number,
+        events: sums.events,
         coverage,
     })
 }
@@ -247,6 +256,9 @@ fn sums_sql(layout: &Layout) -> String {
         );
         (format!("last.open, last.since::text AS since, {last} AS last_delivered"), once)
     };
+    let published: Vec<_> =
+        EventKind::ALL.iter().map(|kind| format!("'{}'", kind.alias())).collect();
+    let published = published.join(", ");
     // Few messages pass such a test, whatever the planner thinks: their parents are looked up, not joined.
     let inboxes = layout.from(Table::InboxStates);
     let pending = |source: &str, test: &str| {
@@ -271,7 +283,9 @@ fn sums_sql(layout: &Layout) -> String {
           FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
           WHERE d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass \
             AND d.refobjid = to_regclass('{outbox}') AND d.deptype IN ('a', 'i') LIMIT 1) AS drawn, \
-         (SELECT {} FROM {events} e ORDER BY seq_id DESC LIMIT 1) AS newest_event{once}",
+         (SELECT sequence_number FROM {from} m ORDER BY sequence_number DESC LIMIT 1) AS newest_number, \
+         ARRAY(SELECT {} FROM (SELECT seq_id, type, timestamp FROM {events} w ORDER BY seq_id DESC \
+           LIMIT {LATEST_EVENTS}) e WHERE e.type IN ({published}) ORDER BY e.seq_id DESC) AS events{once}",
         moment("m.sent_time"),
         pending(&expired, "m.expiration_time < coalesce($1, now())"),
         pending(wrong, &undeliverable),

@@ -147,6 +147,21 @@ pub struct Head {
     pub lock: Lock,
 }
 
+impl Head {
+    /// What is wrong with the text of its next message; nothing where that was not looked at.
+    #[must_use]
+    pub fn poison(&self) -> &[Poison] {
+        self.next.as_ref().and_then(|next| next.poison.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether the text of its next message was looked at, and nothing is wrong with it.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let text = self.next.as_ref().and_then(|next| next.poison.as_ref());
+        text.is_some_and(Vec::is_empty)
+    }
+}
+
 /// The message that an outbox would send next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Next {
@@ -199,9 +214,9 @@ impl Reached {
 /// Where the message that a consumer worked on is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Inbound {
-    /// In the queue or its error queue: it comes again.
+    /// In the queue, delayed or in the error queue: it comes again, or can be replayed.
     Waits,
-    /// In neither: it never comes again.
+    /// In none of them: it never comes again.
     Gone,
     /// The broker was not asked.
     #[default]
@@ -254,6 +269,15 @@ pub struct Latency {
     pub p99: TimeDelta,
 }
 
+/// How long outboxes took from their creation to their delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// The newest that were delivered.
+    Took(Latency),
+    /// It cannot be told, and why.
+    Untold(&'static str),
+}
+
 /// What was seen of the inbox.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Inbox {
@@ -297,14 +321,17 @@ impl Inbox {
     }
 }
 
-/// Whether the outbox is used at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Whether the outbox is used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Written {
     /// Rows ever inserted since the statistics began; nothing where they cannot be read.
     pub inserted: Option<i64>,
-    /// Numbers were drawn for messages.
-    pub numbered: Option<bool>,
-    pub newest_event: Option<DateTime<Utc>>,
+    /// The last number that was drawn for a message; nothing where our role may not see it.
+    pub drawn: Option<i64>,
+    /// The newest message that is still there: its number.
+    pub newest: Option<i64>,
+    /// When the newest events were written of which others have to be told, newest first; some of them.
+    pub events: Vec<DateTime<Utc>>,
 }
 
 /// An outbox that an operator holds back: no fault of a worker.
@@ -345,6 +372,9 @@ pub struct Facts {
     pub newest: Option<DateTime<Utc>>,
     /// The newest delivery that is recorded in rows that were kept.
     pub last_delivered: Option<DateTime<Utc>>,
+    /// When the youngest outbox was created that was delivered a short while ago; only rows that were kept tell.
+    pub youngest_left: Option<DateTime<Utc>>,
+    pub published: Published,
     pub orphans: Tally,
     pub expired: Tally,
     /// Pending messages without a destination or with one that cannot be used.
@@ -378,6 +408,8 @@ impl Facts {
             oldest: None,
             newest: None,
             last_delivered: None,
+            youngest_left: None,
+            published: Published::Untold("it was not looked at"),
             orphans: Tally::default(),
             expired: Tally::default(),
             undeliverable: Tally::default(),

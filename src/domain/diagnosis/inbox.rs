@@ -36,10 +36,12 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
         inbox.halves.iter().filter(|row| is_dangerous(row, facts, limits)).collect();
     let aimless = inbox.halves.iter().find(|row| row.aimless || row.passes > LOOPING);
     let pending: i64 = inbox.halves.iter().map(|row| row.pending).sum();
+    let looked = i64::try_from(inbox.halves.len()).unwrap_or(i64::MAX);
+    let cut = inbox.half_done.number() > looked;
     let waiting = format!(
         "{} consumed, {} of theirs not recorded as delivered",
         messages(inbox.half_done),
-        messages(Tally::Exact(pending))
+        messages(if cut { Tally::AtLeast(pending) } else { Tally::Exact(pending) })
     );
     let oldest = format!(
         "the oldest, message {}, was consumed {} ago",
@@ -50,7 +52,14 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
         Finding::new(
             Rule::HalfDone,
             Severity::Alert,
-            format!("{waiting}: {} of them will never be redelivered", dangerous.len()),
+            if cut {
+                format!(
+                    "{waiting}: of the {looked} looked into {} will never be redelivered",
+                    dangerous.len()
+                )
+            } else {
+                format!("{waiting}: {} of them will never be redelivered", dangerous.len())
+            },
             "deliver them: the broker is up, and their inbound message is in no queue any more",
         )
         .because("the business change is committed, its messages are missing")
@@ -69,7 +78,7 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
         let cause = match &facts.broker {
             Reached::Unreachable(_) => "the broker does not answer: they go on when it is back",
             Reached::Answers if inbox.halves.iter().all(|row| row.inbound == Inbound::Waits) => {
-                "their inbound messages lie in their queues or error queues: they come again"
+                "their inbound messages lie in their queues, delay or error queues: they come again"
             }
             Reached::Answers if inbox.halves.iter().any(|row| row.inbound == Inbound::Waits) => {
                 "some of their inbound messages lie in a queue or error queue, others were not found for sure"
@@ -94,7 +103,9 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
         .because(cause)
         .about(Subject::Inbox(first.message))
     };
-    Some(finding.because(oldest))
+    Some(finding.because(oldest).because_all(cut.then(|| {
+        format!("only the {looked} received first were looked into: of the others nothing is known")
+    })))
 }
 
 fn failing(facts: &Facts) -> Option<Finding> {

@@ -4,23 +4,26 @@
 //! says what it rests on. Pending means "not recorded as delivered", never "not sent".
 
 mod bus;
+mod bypass;
 mod facts;
 mod inbox;
 mod poison;
+mod standstill;
 #[cfg(test)]
 mod tests;
 mod tried;
 
 use std::fmt;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     facts::{
         Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Lock,
-        Next, Reached, Tally, Tried, Written, thousands,
+        Next, Published, Reached, Tally, Tried, Written, thousands,
     },
     poison::{Poison, Text, exchange, poison, short_destination},
+    standstill::TRYING,
 };
 use super::id::{MessageId, OutboxId};
 
@@ -206,7 +209,15 @@ pub fn is_alert(findings: &[Finding]) -> bool {
 /// The outbox at which the delivery stands still, if one is known: what waits behind it is worth counting.
 #[must_use]
 pub fn blocker<'a>(facts: &'a Facts, thresholds: &Thresholds) -> Option<&'a Head> {
-    let head = facts.heads.first()?;
-    let is_old = facts.now - head.created >= thresholds.held;
-    is_old.then_some(head)
+    facts.heads.first().filter(|head| is_old(facts, thresholds, head))
+}
+
+/// Whether an outbox should have left long ago.
+#[must_use]
+pub fn is_old(facts: &Facts, thresholds: &Thresholds, head: &Head) -> bool {
+    facts.now - head.created >= thresholds.held
+}
+
+fn moment(at: DateTime<Utc>) -> String {
+    at.format("%F %TZ").to_string()
 }

@@ -145,10 +145,14 @@ pub fn short_destination(address: Option<&str>) -> &str {
 }
 
 impl Poison {
-    /// What that does to the delivery.
+    /// What that does to the delivery: by the service, or, in a `managed` database, by our own relay.
     #[must_use]
-    pub const fn effect(&self) -> &'static str {
+    pub const fn effect(&self, managed: bool) -> &'static str {
         match self {
+            _ if managed => {
+                "the relay leaves its outbox alone for longer after every attempt and delivers all others \
+                 meanwhile"
+            }
             Self::Headers(_) | Self::Properties(_) => {
                 "every pass fails before it can be recorded, so no pass shows in the tables; \
                  the service retries after 3 to 30 s, for ever"
@@ -157,11 +161,19 @@ impl Poison {
                 "the service skips it with a warning and deletes it with its outbox: it would be lost \
                  without an error"
             }
-            _ => "the service tries it again at once, without end; nothing behind it leaves",
+            _ => {
+                "the service tries it again at once, without end; a single worker sends nothing else meanwhile"
+            }
         }
     }
 
-    /// Whether it holds up what is behind it.
+    /// Whether the service's pass that fails at it is recorded all the same.
+    #[must_use]
+    pub const fn leaves_trace(&self) -> bool {
+        !matches!(self, Self::Headers(_) | Self::Properties(_))
+    }
+
+    /// Whether the service stops at it, and what is behind it waits. Our own relay never does.
     #[must_use]
     pub const fn blocks(&self) -> bool {
         !matches!(self, Self::NoDestination)

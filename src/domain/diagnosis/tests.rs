@@ -155,16 +155,128 @@ fn a_poisonous_head_is_named_before_a_worker_is_called_idle() {
     );
 }
 
-#[test]
-fn a_head_without_destination_blocks_nothing_but_would_be_lost() {
+/// The same with such a text at the head, whose last pass was so many minutes ago.
+fn poisoned(poison: Poison, pass: Option<i64>) -> Facts {
     let mut facts = stalled();
-    facts.heads[0].next.as_mut().unwrap().poison = Some(vec![Poison::NoDestination]);
+    facts.heads[0].next.as_mut().unwrap().poison = Some(vec![poison]);
+    facts.heads[0].pass =
+        pass.map_or(LastPass::NoneCommitted, |minutes| LastPass::At(ago(minutes)));
+    facts
+}
+
+fn nowhere() -> Poison {
+    Poison::Destination { text: "nowhere".to_owned(), why: "it is no address" }
+}
+
+fn headers() -> Poison {
+    Poison::Headers("is no JSON at line 1, column 2".to_owned())
+}
+
+fn has(finding: &Finding, words: &str) -> bool {
+    finding.evidence.iter().any(|line| line.contains(words))
+}
+
+#[test]
+fn a_head_without_destination_blocks_nothing_and_hides_no_dead_worker() {
+    let facts = poisoned(Poison::NoDestination, None);
+    assert_eq!(rules(&facts), [Rule::WorkerIdle, Rule::PoisonHead]);
+    let [idle, poison] = &found(&facts)[..] else { panic!() };
+    assert_eq!((idle.severity, poison.severity), (Severity::Alert, Severity::Warning));
+    assert!(has(poison, "lost without an error") && has(idle, "would be passed over"), "{idle:?}");
+    assert!(!has(idle, "well-formed"), "{idle:?}");
+    let away = Facts { broker: Reached::Unreachable("refused".to_owned()), ..facts.clone() };
+    assert_eq!(rules(&away), [Rule::BrokerRefused, Rule::PoisonHead]);
+    let mut refused = facts;
+    refused.heads[0].pass = LastPass::At(now() - TimeDelta::seconds(9));
+    assert_eq!(rules(&refused), [Rule::BrokerRefused, Rule::PoisonHead, Rule::HeadBlocks]);
+    assert!(!has(&found(&refused)[0], "well-formed"), "{refused:?}");
+}
+
+#[test]
+fn a_poison_explains_a_standstill_only_as_long_as_somebody_tries() {
+    let trying = [Rule::PoisonHead, Rule::HeadBlocks];
+    assert_eq!(rules(&poisoned(nowhere(), Some(0))), trying);
+    // Its attempts would leave their time: nobody has tried for long, or ever.
+    for pass in [Some(25), None] {
+        let facts = poisoned(nowhere(), pass);
+        assert_eq!(rules(&facts), [Rule::WorkerIdle, Rule::PoisonHead, Rule::HeadBlocks]);
+        assert!(has(&found(&facts)[0], "would have left its time in lock_id"), "{pass:?}");
+    }
+    // Those of broken headers leave none, so nobody is called idle.
+    for pass in [Some(25), None] {
+        let facts = poisoned(headers(), pass);
+        assert_eq!(rules(&facts), trying);
+        assert!(has(&found(&facts)[0], "whether a worker tries cannot be told"), "{pass:?}");
+    }
+}
+
+#[test]
+fn a_broker_that_is_away_is_told_beside_a_poison() {
+    for (facts, words) in [
+        (poisoned(nowhere(), Some(0)), "a worker tries, but"),
+        (poisoned(nowhere(), Some(25)), "no worker tries, and"),
+        (poisoned(headers(), None), "whoever tries or not,"),
+    ] {
+        let facts = Facts { broker: Reached::Unreachable("refused".to_owned()), ..facts };
+        assert_eq!(rules(&facts), [Rule::BrokerRefused, Rule::PoisonHead, Rule::HeadBlocks]);
+        assert!(found(&facts)[0].what.starts_with(words), "{:?}", found(&facts)[0]);
+    }
+}
+
+#[test]
+fn a_poison_that_younger_ones_pass_blocks_nothing() {
+    let mut facts = poisoned(nowhere(), Some(1));
+    facts.movement = Some(movement(20, Some(0)));
     let finding = only(&facts);
-    assert_eq!((finding.rule, finding.severity), (Rule::PoisonHead, Severity::Warning));
-    assert!(
-        finding.evidence.iter().any(|line| line.contains("lost without an error")),
-        "{finding:?}"
-    );
+    assert_eq!((finding.rule, finding.severity), (Rule::PoisonHead, Severity::Alert));
+    assert!(has(&finding, "younger outboxes leave meanwhile"), "{finding:?}");
+}
+
+#[test]
+fn a_lock_on_a_poisoned_head_is_told_where_it_lasts() {
+    let mut facts = poisoned(nowhere(), Some(0));
+    facts.heads[0].lock = Lock::Held(Backend { since: Some(now()), ..backend() });
+    assert_eq!(rules(&facts), [Rule::PoisonHead, Rule::HeadBlocks]);
+    assert!(has(&found(&facts)[0], "backend 4711 holds its row at this moment"), "{facts:?}");
+    facts.heads[0].lock = Lock::Held(backend());
+    assert_eq!(rules(&facts), [Rule::PoisonHead, Rule::LockHolder, Rule::HeadBlocks]);
+}
+
+#[test]
+fn our_own_relay_passes_over_a_poison() {
+    let ours = |facts: Facts| Facts { managed: true, ..facts };
+    // Nothing sound waits: nobody is called idle.
+    let mut alone = ours(poisoned(headers(), None));
+    alone.heads.truncate(1);
+    let finding = only(&alone);
+    assert_eq!((finding.rule, finding.severity), (Rule::PoisonHead, Severity::Alert));
+    assert!(has(&finding, "delivers all others") && !has(&finding, "the service"), "{finding:?}");
+    assert!(finding.next.contains("the relay reads it again"), "{finding:?}");
+    // Nor where the next texts were not read, or the next is young.
+    let mut unread = ours(poisoned(headers(), None));
+    for head in &mut unread.heads[1..] {
+        head.next.as_mut().unwrap().poison = None;
+    }
+    assert_eq!(rules(&unread), [Rule::PoisonHead]);
+    let mut young = ours(poisoned(headers(), None));
+    young.heads[1..].iter_mut().for_each(|head| head.created = now());
+    assert_eq!(rules(&young), [Rule::PoisonHead]);
+    // One that could leave does not: that is the relay's, and what waits is told with it.
+    let mut facts = ours(poisoned(headers(), None));
+    facts.blast = Some(Blast {
+        outboxes: Tally::Exact(9),
+        orders: Tally::Exact(7),
+        value: "204.10".parse().ok(),
+    });
+    assert_eq!(rules(&facts), [Rule::WorkerIdle, Rule::PoisonHead]);
+    let idle = &found(&facts)[0];
+    assert_eq!(idle.about, Some(Subject::Message(88_191)));
+    assert!(has(idle, "7 orders, worth 204.10") && has(idle, "open outbox …0001"), "{idle:?}");
+    // Our relay holds what has no destination; it is not lost.
+    let kept = found(&ours(poisoned(Poison::NoDestination, None)));
+    let poison = kept.iter().find(|finding| finding.rule == Rule::PoisonHead).unwrap();
+    assert_eq!(poison.severity, Severity::Alert);
+    assert!(!has(poison, "lost"), "{poison:?}");
 }
 
 fn backend() -> Backend {
@@ -195,6 +307,12 @@ fn the_holder_of_the_lock_is_named() {
 fn a_held_head_while_younger_ones_leave() {
     let mut facts = stalled();
     facts.movement = Some(movement(20, Some(0)));
+    assert_eq!(
+        rules(&facts),
+        [],
+        "what left may have been older: a backlog that drains in its order"
+    );
+    facts.heads[0].pass = LastPass::At(ago(5));
     let failing = found(&facts);
     assert_eq!(failing[0].rule, Rule::HeldHead);
     assert!(failing[0].what.contains("its delivery fails"), "{failing:?}");
@@ -202,10 +320,44 @@ fn a_held_head_while_younger_ones_leave() {
     facts.heads[0].lock = Lock::Held(backend());
     let locked = found(&facts);
     assert_eq!((locked[0].rule, locked[0].severity), (Rule::HeldHead, Severity::Alert));
+    assert_eq!(rules(&facts), [Rule::HeldHead], "what is younger leaves: it does not wait");
     assert!(
         locked[0].evidence.iter().any(|line| line.contains("younger outboxes leave")),
         "{locked:?}"
     );
+}
+
+#[test]
+fn what_is_recorded_of_what_left_tells_the_younger_from_the_older() {
+    let left = |created| Facts {
+        last_delivered: Some(now()),
+        youngest_left: Some(ago(created)),
+        ..stalled()
+    };
+    assert_eq!(rules(&left(31)), []);
+    assert_eq!(rules(&left(29)), [Rule::HeldHead]);
+    // A worker holds the head for a moment while it drains; somebody who holds it for long is told.
+    let mut facts = left(31);
+    facts.heads[0].lock = Lock::Held(Backend { since: Some(now()), ..backend() });
+    assert_eq!(rules(&facts), []);
+    facts.heads[0].lock = Lock::Held(backend());
+    assert_eq!(rules(&facts), [Rule::LockHolder]);
+    // A large outbox goes out pass by pass.
+    let mut large = stalled();
+    large.movement = Some(movement(20, Some(0)));
+    large.heads[0].pass = LastPass::At(now() - TimeDelta::seconds(3));
+    large.heads[0].cursor = Some(88_100);
+    assert_eq!(rules(&large), []);
+}
+
+#[test]
+fn a_younger_one_that_was_begun_long_ago_does_not_leave() {
+    let mut facts = stalled();
+    facts.heads[1].cursor = Some(88_191);
+    facts.heads[1].pass = LastPass::At(ago(25));
+    assert_eq!(rules(&facts), [Rule::WorkerIdle]);
+    facts.heads[1].pass = LastPass::At(now() - TimeDelta::seconds(9));
+    assert_eq!(rules(&facts), [Rule::HeldHead]);
 }
 
 #[test]
@@ -244,6 +396,9 @@ fn orphans_expired_and_undeliverable_messages_are_told() {
     };
     assert_eq!(rules(&facts), [Rule::Undeliverable, Rule::Orphans, Rule::Expired]);
     assert!(found(&facts)[1].what.starts_with("1 message without an owner"));
+    for verb in ["messages quarantine SEQ", "messages requeue COPY"] {
+        assert!(found(&facts)[1].next.contains(verb), "{verb}");
+    }
     assert!(!is_alert(&found(&facts)));
 }
 
@@ -288,6 +443,21 @@ fn a_half_done_consumer_waits_unless_nothing_can_come_again() {
         assert_eq!(only(&facts).severity, Severity::Warning, "{facts:?}");
     }
     assert_eq!(rules(&up(HalfDone { consumed: now(), ..gone })), []);
+}
+
+#[test]
+fn half_done_rows_that_were_not_looked_into_are_said() {
+    let gone = HalfDone { inbound: Inbound::Gone, ..half(1) };
+    let mut facts = Facts { broker: Reached::Answers, ..with_half(gone) };
+    assert!(!has(&only(&facts), "looked into"));
+    facts.inbox.half_done = Tally::Exact(57);
+    let finding = only(&facts);
+    assert!(
+        finding.what.contains("of the 1 looked into 1 will never be redelivered"),
+        "{finding:?}"
+    );
+    assert!(finding.what.contains("1+ messages of theirs"), "{finding:?}");
+    assert!(has(&finding, "of the others nothing is known"), "{finding:?}");
 }
 
 #[test]
@@ -386,16 +556,59 @@ fn clocks_that_differ_are_told() {
 }
 
 #[test]
-fn an_outbox_that_nobody_uses_while_events_grow_is_bypassed() {
-    let written = Written { inserted: Some(0), numbered: Some(false), newest_event: Some(ago(1)) };
-    let facts = Facts { written, ..Facts::nothing(now()) };
-    assert_eq!(only(&facts).rule, Rule::Bypassed);
+fn an_outbox_that_nobody_ever_used_while_events_grow_is_bypassed() {
+    let written = Written { inserted: Some(0), drawn: Some(0), newest: None, events: vec![ago(1)] };
+    let facts = Facts { written: written.clone(), ..Facts::nothing(now()) };
+    let finding = only(&facts);
+    assert_eq!(finding.rule, Rule::Bypassed);
+    assert!(has(&finding, "the newest of these events is of 2026-11-22 14:01:11Z"), "{finding:?}");
+    let seconds = |seconds| vec![now() - TimeDelta::seconds(seconds)];
     for written in [
-        Written { inserted: Some(1), ..written },
-        Written { numbered: Some(true), ..written },
-        Written { newest_event: None, ..written },
+        Written { inserted: Some(1), ..written.clone() },
+        Written { drawn: Some(3), ..written.clone() },
+        Written { events: vec![], ..written.clone() },
+        // Its message may be written at this moment; and what was long ago says nothing of today.
+        Written { events: seconds(3), ..written.clone() },
+        Written { events: seconds(90_000), ..written },
     ] {
-        assert_eq!(rules(&Facts { written, ..facts.clone() }), []);
+        assert_eq!(rules(&Facts { written: written.clone(), ..facts.clone() }), [], "{written:?}");
+    }
+}
+
+#[test]
+fn an_outbox_that_is_no_longer_used_is_bypassed() {
+    let with = |events: Vec<DateTime<Utc>>, drawn, newest, movement| Facts {
+        written: Written { inserted: Some(40), drawn, newest, events },
+        newest: newest.map(|_| ago(30)),
+        movement,
+        ..Facts::nothing(now())
+    };
+    // No number was drawn after the newest message, which is older than two of the events.
+    let later = vec![ago(2), ago(3), ago(31)];
+    let finding = only(&with(later.clone(), Some(40), Some(40), None));
+    assert_eq!((finding.rule, finding.severity), (Rule::Bypassed, Severity::Warning));
+    assert!(
+        finding.what.contains("2 events were written since 2026-11-22 13:32:11Z, but no message"),
+        "{finding:?}"
+    );
+    assert!(has(&finding, "seq 40, drew the last number"), "{finding:?}");
+    // Later ones came and were deleted as they left; or nobody may see the numbers.
+    assert_eq!(rules(&with(later.clone(), Some(41), Some(40), None)), []);
+    assert_eq!(rules(&with(later.clone(), None, Some(40), None)), []);
+    // A message of the same commit has a time of its own.
+    let same = vec![ago(30) + TimeDelta::seconds(4)];
+    assert_eq!(rules(&with(same, Some(40), Some(40), None)), []);
+    // Where no row is left, our own looks tell.
+    let looked = |since, coming| Some(Movement { coming, ..movement(since, None) });
+    let none_came = only(&with(later.clone(), Some(41), None, looked(20, Some(0.0))));
+    assert!(none_came.what.contains("2 events"), "{none_came:?}");
+    assert!(
+        has(&none_came, "no message drew a number since 2026-11-22 13:57:11Z"),
+        "{none_came:?}"
+    );
+    for (since, coming) in [(20, Some(1.5)), (20, None), (1, Some(0.0))] {
+        let facts = with(later.clone(), Some(41), None, looked(since, coming));
+        assert_eq!(rules(&facts), [], "{since} {coming:?}");
     }
 }
 

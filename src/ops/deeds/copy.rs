@@ -108,6 +108,12 @@ pub(super) async fn requeue(
     Ok(())
 }
 
+/// Whether the message that was kept had neither an outbox nor a consumer.
+fn is_orphan(copy: &kept::Copy) -> bool {
+    let none = |name: &str| copy.rest.get(name).is_none_or(Value::is_null);
+    none("outbox_id") && (none("inbox_message_id") || none("inbox_consumer_id"))
+}
+
 async fn checks(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
@@ -133,6 +139,9 @@ async fn checks(
     }
     if let Some(copy) = copy {
         match copy.cause.as_str() {
+            "quarantined" if is_orphan(copy) => {
+                work.say(Verdict::Ok, "it had no owner when it was quarantined: nobody would have sent it");
+            }
             "quarantined" => work.say(Verdict::Ok, "it was quarantined while it was pending"),
             "repaired" => work.say(
                 Verdict::Warn,

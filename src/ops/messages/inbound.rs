@@ -1,5 +1,5 @@
-//! Where the message is that a consumer worked on: in its queue, in its error queue, or in neither. Who delivers for
-//! half-done consumers and who judges them ask here.
+//! Where the message is that a consumer worked on: in its queue, delayed for another attempt, in its error queue, or in
+//! none of them. Who delivers for half-done consumers and who judges them ask here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,7 @@ pub struct Search<'a> {
     limits: Limits,
     known: Known,
     seen: BTreeMap<String, Held>,
+    delaying: BTreeMap<String, bool>,
     counting: BTreeSet<String>,
     notes: Vec<String>,
     failed: Option<relay::Error>,
@@ -96,7 +97,8 @@ impl<'a> Search<'a> {
                 Known::Blind
             }
         };
-        Self { aside, limits, known, seen: BTreeMap::new(), counting, notes, failed }
+        let (seen, delaying) = (BTreeMap::new(), BTreeMap::new());
+        Self { aside, limits, known, seen, delaying, counting, notes, failed }
     }
 
     /// Whether any queue may be looked into.
@@ -108,15 +110,44 @@ impl<'a> Search<'a> {
     /// Where a message is that a consumer worked on.
     pub async fn find(&mut self, message: MessageId, consumer: &Consumer) -> Inbound {
         let mut inbound = Inbound::Gone;
-        // In this order: what fails meanwhile goes from the first to the second.
-        for queue in [consumer.queue.clone(), format!("{}_error", consumer.queue)] {
-            match self.holds(&queue, message).await {
+        let delay = format!("{}_delay", consumer.queue);
+        // In this order: what fails meanwhile goes from one to the next.
+        for queue in [&consumer.queue, &delay, &format!("{}_error", consumer.queue)] {
+            match self.holds(queue, message).await {
                 Inbound::Gone => {}
                 Inbound::Waits => return Inbound::Waits,
                 Inbound::Unknown => inbound = Inbound::Unknown,
             }
         }
+        if inbound == Inbound::Gone && self.delays(delay).await {
+            return Inbound::Unknown;
+        }
         inbound
+    }
+
+    /// Whether a message may wait in MassTransit's exchange for delayed redelivery: the plugin behind it keeps it where
+    /// nobody can look.
+    async fn delays(&mut self, exchange: String) -> bool {
+        if let Some(known) = self.delaying.get(&exchange) {
+            return *known;
+        }
+        let (found, why) = match self.aside.has_exchange(&exchange).await {
+            Ok(false) => (false, None),
+            Ok(true) => {
+                let why = "an exchange that delays redelivery; nobody can look into it";
+                (true, Some(why.to_owned()))
+            }
+            Err(error) => {
+                let why = error.to_string();
+                self.failed.get_or_insert(error);
+                (true, Some(why))
+            }
+        };
+        if let Some(why) = why {
+            self.note(format!("{exchange}: {why}"));
+        }
+        self.delaying.insert(exchange, found);
+        found
     }
 
     /// Whether a message waits in a queue.

@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod history;
 pub mod inbound;
+mod look;
 pub mod report;
 
 use std::time::{Duration, Instant};
@@ -12,24 +13,25 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{
-        Error, Index, Layout, Table, clock, holds,
+        Error, Layout, clock,
         inbox::{self, Hour, InboxRow},
-        outbox::{self, HeadRow, Overview, Shown},
+        outbox::{self, Overview, Shown},
     },
     domain::{
         burn::{Movement, Sample},
         consumer::{self, Consumer},
         diagnosis::{
-            self, ConsumerFacts, Facts, Finding, Head, Inbox, Lock, Next, Poison, Tally, Text,
-            Thresholds, Tried, Written, diagnose, poison,
+            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Poison, Tally, Text, Thresholds,
+            Tried, diagnose, poison,
         },
         id::MessageId,
-        id_clock,
         outbox::{Delivery, Owner},
     },
 };
 
 use self::{broker::Told, history::Past};
+
+pub use self::look::outboxes;
 
 /// What the configuration says about watching messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,68 +191,9 @@ pub async fn status(
     watch: &Watch,
     now: Option<DateTime<Utc>>,
 ) -> Result<Status, Error> {
-    let seen = outboxes(conn, layout, watch, now).await?;
+    let seen = Box::pin(outboxes(conn, layout, watch, now)).await?;
     let inbox = inbox_facts(conn, layout, watch, Some(seen.facts.now)).await?;
     Ok(seen.with(inbox))
-}
-
-/// What is pending and why, without the inbox: as of `now`, or of the server's clock.
-pub async fn outboxes(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    watch: &Watch,
-    now: Option<DateTime<Utc>>,
-) -> Result<Outboxes, Error> {
-    let began = Instant::now();
-    let limits = &watch.thresholds;
-    let overview = outbox::overview(conn, layout, now).await?;
-    let our_clock = now.is_none().then(Utc::now);
-    let mut coverage = overview.coverage.clone();
-    let mut facts = Facts {
-        our_clock,
-        managed: layout.is_managed(),
-        bus: overview.bus,
-        consumer: overview.consumer,
-        open: overview.open,
-        oldest: overview.oldest,
-        newest: overview.newest,
-        last_delivered: overview.last_delivered,
-        orphans: overview.orphans,
-        expired: overview.expired,
-        undeliverable: overview.undeliverable,
-        missing_indexes: missing(layout),
-        written: Written {
-            inserted: overview.inserted,
-            numbered: overview.drawn.map(|drawn| drawn > 0),
-            newest_event: overview.newest_event,
-        },
-        ..Facts::nothing(overview.now)
-    };
-    facts.held = held(conn, layout, &mut coverage).await?;
-    for row in outbox::heads(conn, layout, overview.since.as_deref()).await? {
-        if !facts.held.iter().any(|held| held.outbox == row.outbox) {
-            facts.heads.push(head(row, facts.now));
-        }
-    }
-    // Only what may be the blocker is read in full: a look must stay cheap.
-    if let Some(first) =
-        facts.heads.first().filter(|_| diagnosis::blocker(&facts, limits).is_some())
-    {
-        let (created, id) = (first.created, first.outbox);
-        if let Some(sequence) = first.next.as_ref().map(|next| next.sequence) {
-            let found = poison_of(conn, layout, sequence, limits).await?;
-            if let Some(next) = facts.heads.first_mut().and_then(|head| head.next.as_mut()) {
-                next.poison = found;
-            }
-        }
-        if facts.open.number() > 1 {
-            facts.blast = outbox::blast(conn, layout, created, id).await?;
-        }
-    }
-    if !inbox::sums_all(layout) {
-        coverage.push(format!("inbox sums are over the newest {} rows", inbox::MOST));
-    }
-    Ok(Outboxes { overview, facts, coverage, thresholds: limits.clone(), began })
 }
 
 /// The same judged with the stored history, as verbs do who look only once.
@@ -267,28 +210,6 @@ pub async fn status_with_history(
     }
     status.kept = Some(kept);
     Ok(status)
-}
-
-/// What operators hold back. Whoever may not look at the console's own tables is told so.
-async fn held(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    coverage: &mut Vec<String>,
-) -> Result<Vec<diagnosis::Held>, Error> {
-    if !layout.has_console_schema() {
-        return Ok(vec![]);
-    }
-    match holds::held(conn).await {
-        Ok(found) => Ok(found
-            .into_iter()
-            .map(|held| diagnosis::Held { outbox: held.outbox, by: held.by, since: held.at })
-            .collect()),
-        Err(Error::NotPermitted(_)) => {
-            coverage.push("this login may not read which outboxes operators hold".to_owned());
-            Ok(vec![])
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// What consumers did, without the outbox: as of `now`, or of the server's clock.
@@ -358,61 +279,6 @@ pub async fn inbox_facts(
     })
 }
 
-fn head(row: HeadRow, now: DateTime<Utc>) -> Head {
-    Head {
-        outbox: row.outbox,
-        created: row.created,
-        pass: id_clock::last_pass(row.lock_id, now),
-        cursor: row.cursor,
-        pending: row.pending,
-        next: row.next.map(|next| Next {
-            sequence: next.sequence,
-            message: next.message,
-            kind: next.kind,
-            destination: next.destination,
-            poison: None,
-        }),
-        lock: row.lock,
-    }
-}
-
-/// The indexes of MassTransit's own model that its queries need and that are not there.
-fn missing(layout: &Layout) -> Vec<String> {
-    let wanted = [
-        (Index::MessageOutbox, Table::OutboxMessages, "outbox_message(outbox_id, sequence_number)"),
-        (
-            Index::MessageInbox,
-            Table::OutboxMessages,
-            "outbox_message(inbox_message_id, inbox_consumer_id, sequence_number)",
-        ),
-        (Index::OutboxCreated, Table::OutboxStates, "outbox_state(created)"),
-        (Index::InboxDelivered, Table::InboxStates, "inbox_state(delivered)"),
-    ];
-    let gone =
-        wanted.into_iter().filter(|(index, table, _)| layout.reads(*table) && !layout.has(*index));
-    gone.map(|(_, _, name)| name.to_owned()).collect()
-}
-
-/// What is wrong with the text of a message; nothing when it is gone.
-async fn poison_of(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    sequence: i64,
-    limits: &Thresholds,
-) -> Result<Option<Vec<Poison>>, Error> {
-    Ok(outbox::text(conn, layout, sequence).await?.map(|text| {
-        let text = Text {
-            headers: text.headers.as_deref(),
-            properties: text.properties.as_deref(),
-            content_type: text.content_type.as_deref(),
-            destination: text.destination_address.as_deref(),
-            body: text.body.as_deref(),
-            bytes: text.bytes,
-        };
-        poison(&text, limits.largest)
-    }))
-}
-
 /// What consumers received in the 24 hours that end with the one that runs, by the server's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Day {
@@ -431,6 +297,8 @@ pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error>
 pub struct Message {
     pub shown: Shown,
     pub poison: Vec<Poison>,
+    /// The database is ours, and so is the relay that delivers it.
+    pub managed: bool,
     /// Open outboxes that come before its own; only for pending messages of the bus.
     pub ahead: Option<Tally>,
     /// Who holds its owner's row; only for what is pending.
@@ -478,7 +346,8 @@ pub async fn message(
         None
     };
     let received = inbox::of_message(conn, layout, shown.message).await?;
-    Ok(Some(Message { shown, poison: found, ahead, lock, received }))
+    let managed = layout.is_managed();
+    Ok(Some(Message { shown, poison: found, managed, ahead, lock, received }))
 }
 
 /// Whether a finding bears on this message: it is about the message, or about the line it stands in.

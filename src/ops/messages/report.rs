@@ -1,19 +1,17 @@
 //! Messages as tables and values: the same rows for verbs and for exports from the screen.
 
+mod inbox;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Day, Message, Status, Watch, history::Past};
+use super::{Message, Status, history::Past};
 use crate::{
-    db::{
-        inbox::{Hour, InboxRow},
-        outbox::{Group, Row},
-    },
+    db::outbox::{Group, Row},
     domain::{
         age::{self, Age},
         burn::Drain,
-        consumer,
-        diagnosis::{Finding, Inbox, short_destination, thousands},
+        diagnosis::{Finding, Latency, Published, short_destination, thousands},
         id_clock::{LastPass, last_pass},
         mask,
         outbox::Owner,
@@ -21,6 +19,8 @@ use crate::{
         trend::Slice,
     },
 };
+
+pub use self::inbox::{consumers, hours, inbox, inbox_note};
 
 fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
@@ -59,6 +59,7 @@ pub fn status(status: &Status) -> Table {
     say("open outboxes", text(facts.open.to_string()));
     say("oldest", aged(facts.oldest));
     say("last delivery recorded", aged(facts.last_delivered));
+    say("publish latency", text(published(facts.published)));
     say("orphans", text(facts.orphans.to_string()));
     say("expired", text(facts.expired.to_string()));
     say("undeliverable", text(facts.undeliverable.to_string()));
@@ -91,6 +92,25 @@ pub fn status(status: &Status) -> Table {
         say("findings", text("none"));
     }
     Table { columns: vec!["field", "value"], rows }
+}
+
+/// How long messages took to leave, in words.
+#[must_use]
+pub fn published(published: Published) -> String {
+    match published {
+        Published::Took(took) => {
+            let of = if took.rows == 1 { "outbox" } else { "outboxes" };
+            format!("{} of {} {of}", percentiles(took), thousands(took.rows))
+        }
+        Published::Untold(why) => format!("unknown: {why}"),
+    }
+}
+
+/// `p50 2s  p95 14s  p99 1m 02s`
+#[must_use]
+pub fn percentiles(latency: Latency) -> String {
+    let [p50, p95, p99] = [latency.p50, latency.p95, latency.p99].map(age::length);
+    format!("p50 {p50}  p95 {p95}  p99 {p99}")
 }
 
 /// What the stored history says, or why there is none.
@@ -209,6 +229,7 @@ pub fn status_value(status: &Status) -> Value {
         "open_outboxes": facts.open.number(),
         "oldest": facts.oldest,
         "last_delivered": facts.last_delivered,
+        "publish_latency": published_value(facts.published),
         "orphans": facts.orphans.number(),
         "expired": facts.expired.number(),
         "undeliverable": facts.undeliverable.number(),
@@ -229,6 +250,18 @@ pub fn status_value(status: &Status) -> Value {
         "findings": status.findings.iter().map(finding_value).collect::<Vec<_>>(),
         "not_looked_at": status.coverage,
     })
+}
+
+fn published_value(published: Published) -> Value {
+    match published {
+        Published::Took(took) => json!({
+            "outboxes": took.rows,
+            "p50_ms": took.p50.num_milliseconds(),
+            "p95_ms": took.p95.num_milliseconds(),
+            "p99_ms": took.p99.num_milliseconds(),
+        }),
+        Published::Untold(why) => json!({ "outboxes": 0, "why": why }),
+    }
 }
 
 fn finding_value(finding: &Finding) -> Value {
@@ -332,7 +365,7 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
     say("state", text(format!("{}: {}", shown.delivery, shown.delivery.meaning())));
     say("delivered", shown.delivered.map_or(Cell::None, Cell::time));
     for bad in &message.poison {
-        say("poison", text(format!("{bad}; {}", bad.effect())));
+        say("poison", text(format!("{bad}; {}", bad.effect(message.managed))));
     }
     say("published", Cell::time(shown.published));
     say("ahead", Cell::maybe(message.ahead.map(|ahead| format!("{ahead} older open outboxes"))));
@@ -379,108 +412,4 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
         ),
     );
     Table { columns: vec!["field", "value"], rows }
-}
-
-/// Sums per consumer.
-#[must_use]
-pub fn consumers(inbox: &Inbox) -> Table {
-    let millis = |time: Option<chrono::TimeDelta>| {
-        time.map_or(Cell::None, |time| Cell::number(time.num_milliseconds()))
-    };
-    let row = |one: &crate::domain::diagnosis::ConsumerFacts| {
-        vec![
-            text(one.name.clone()),
-            text(one.consumer.to_string()),
-            Cell::number(one.rows),
-            Cell::number(one.done),
-            Cell::number(one.failing),
-            Cell::number(one.half_done),
-            Cell::number(one.duplicates_exact),
-            Cell::number(one.duplicates_estimated),
-            millis(one.latency.map(|latency| latency.p50)),
-            millis(one.latency.map(|latency| latency.p95)),
-            millis(one.latency.map(|latency| latency.p99)),
-        ]
-    };
-    Table {
-        columns: vec![
-            "consumer",
-            "consumer_id",
-            "rows",
-            "done",
-            "failing",
-            "half_done",
-            "duplicates_exact",
-            "duplicates_estimated",
-            "p50_ms",
-            "p95_ms",
-            "p99_ms",
-        ],
-        rows: inbox.consumers.iter().map(row).collect(),
-    }
-}
-
-/// What consumers received, one row a consumer and hour.
-#[must_use]
-pub fn hours(day: &Day, watch: &Watch) -> Table {
-    let row = |hour: &Hour| {
-        vec![
-            Cell::time(hour.at),
-            text(consumer::named(hour.consumer, &watch.consumers)),
-            text(hour.consumer.to_string()),
-            Cell::number(hour.received),
-            Cell::number(hour.again),
-            Cell::number(hour.open),
-        ]
-    };
-    Table {
-        columns: vec!["hour", "consumer", "consumer_id", "received", "again", "open"],
-        rows: day.hours.iter().map(row).collect(),
-    }
-}
-
-/// A page of inbox rows.
-#[must_use]
-pub fn inbox(rows: &[InboxRow], watch: &Watch) -> Table {
-    let row = |row: &InboxRow| {
-        vec![
-            Cell::number(row.id),
-            text(row.message.to_string()),
-            text(consumer::named(row.consumer, &watch.consumers)),
-            text(row.consumer.to_string()),
-            Cell::time(row.received),
-            Cell::number(row.passes),
-            row.consumed.map_or(Cell::None, Cell::time),
-            row.delivered.map_or(Cell::None, Cell::time),
-            text(inbox_note(row)),
-        ]
-    };
-    Table {
-        columns: vec![
-            "id",
-            "message_id",
-            "consumer",
-            "consumer_id",
-            "received",
-            "passes",
-            "consumed",
-            "delivered",
-            "note",
-        ],
-        rows: rows.iter().map(row).collect(),
-    }
-}
-
-/// What a row means, in a few words.
-#[must_use]
-pub fn inbox_note(row: &InboxRow) -> &'static str {
-    match (row.consumed, row.delivered, row.cursor) {
-        (None, None, _) => "not handled yet, or every attempt failed",
-        (Some(_), None, _) => "half-done: handled, its messages not recorded as delivered",
-        (_, Some(_), None) if row.passes > 3 => "received again, nothing changed",
-        (_, Some(_), Some(_)) if row.passes > 4 => {
-            "more passes than one message needs: several, or received again"
-        }
-        _ => "done",
-    }
 }

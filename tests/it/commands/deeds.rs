@@ -284,6 +284,51 @@ async fn a_delivery_in_the_middle_is_waited_for_and_one_with_an_old_view_never_s
 }
 
 #[tokio::test]
+async fn an_orphan_is_taken_out_and_put_into_an_outbox_of_its_own() {
+    for schema in SCHEMAS {
+        let world = service(schema, "1-backlog").await;
+        let orphan: i64 = sqlx::query_scalar("SELECT min(sequence_number) FROM outbox_message")
+            .fetch_one(&mut world.conn().await)
+            .await
+            .unwrap();
+        let lose =
+            format!("UPDATE outbox_message SET outbox_id = NULL WHERE sequence_number = {orphan}");
+        sql(&world, &lose).await;
+        let before = row(&world, orphan).await.unwrap();
+        assert!(rules(&world.options).await.contains(&Rule::Orphans));
+        let said = |made: &Plan, text: &str| made.checks.iter().any(|one| one.text.contains(text));
+        let repaired = planned(&world, Deed::Repair { sequence: orphan, repair: to(THERE) }).await;
+        assert!(
+            matches!(repaired, Err(Error::Declined(Refusal::NoOwner(found))) if found == orphan),
+            "{repaired:?}"
+        );
+        let made = planned(&world, quarantine(orphan)).await.unwrap();
+        assert!(said(&made, "it has no owner: nothing would ever send it"), "{:?}", made.checks);
+        assert!(!said(&made, "pending"), "{:?}", made.checks);
+        let tables: Vec<_> = made.effects.iter().map(|effect| effect.table).collect();
+        assert_eq!(tables, ["outbox_message", "kept_messages"]);
+        run(&world.writer, &made, now()).await.unwrap();
+        assert_eq!(row(&world, orphan).await, None);
+        assert!(!rules(&world.options).await.contains(&Rule::Orphans));
+        let copies = kept::list(&mut world.conn().await, None, 10).await.unwrap();
+        let made = planned(&world, requeue(copies[0].number)).await.unwrap();
+        assert!(said(&made, "it had no owner when it was quarantined"), "{:?}", made.checks);
+        run(&world.writer, &made, now()).await.unwrap();
+        // The same message, and now somebody sends it.
+        let after: Value = sqlx::query_scalar(
+            "SELECT to_jsonb(m) FROM outbox_message m JOIN outbox_state s USING (outbox_id) \
+             WHERE s.delivered IS NULL AND m.message_id = $1::text::uuid",
+        )
+        .bind(before["message_id"].as_str())
+        .fetch_one(&mut world.conn().await)
+        .await
+        .unwrap();
+        assert_eq!((&after["body"], &after["sent_time"]), (&before["body"], &before["sent_time"]));
+        assert!(!rules(&world.options).await.contains(&Rule::Orphans));
+    }
+}
+
+#[tokio::test]
 async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
     for schema in SCHEMAS {
         let world = service(schema, "6-bad-destination").await;

@@ -12,7 +12,12 @@ use ratatui::{
 
 use super::{State, Status, relay};
 use crate::{
-    domain::{age::Age, burn::Sample, diagnosis::thousands, text},
+    domain::{
+        age::Age,
+        burn::Sample,
+        diagnosis::{Published, thousands},
+        text,
+    },
     ops::messages::{
         history::Past,
         report::{self, drained},
@@ -60,6 +65,12 @@ pub(super) fn view(state: &State, shared: &Shared, theme: &Theme, frame: &mut Fr
         tiles.push(Line::from(vec![Span::styled("last 24h ", theme.muted), Span::raw(day)]));
     }
     tiles.extend(relay::line(shared, theme, inner.width));
+    if let Some(status) = state.status()
+        && matches!(status.facts.published, Published::Took(_))
+    {
+        let told = report::published(status.facts.published);
+        tiles.push(Line::from(vec![Span::styled("published in ", theme.muted), Span::raw(told)]));
+    }
     let height = u16::try_from(tiles.len()).unwrap_or(0).min(inner.height);
     let [head, chart] = inner.layout(&Layout::vertical([Length(height), Fill(1)]));
     for (row, tile) in (0..head.height).zip(tiles) {

@@ -11,17 +11,16 @@ use crate::{
         self,
         inbox::{HOURS, Hour, InboxView},
     },
-    domain::{
-        age::{self, Age},
-        diagnosis::thousands,
-        id::ConsumerId,
-        text,
+    domain::{age::Age, diagnosis::thousands, id::ConsumerId, text},
+    ops::messages::{
+        Day,
+        report::{inbox_note, percentiles, published},
     },
-    ops::messages::{Day, report::inbox_note},
     tui::{
         effect::Effect,
         shared::Shared,
         ui::{remote::Remote, theme::Theme},
+        words,
     },
 };
 
@@ -65,7 +64,7 @@ impl Inbox {
     pub(super) const fn empty(&self) -> &'static str {
         match self.view {
             InboxView::All => EMPTY,
-            InboxView::Failing => "everything received more than a minute ago was handled",
+            InboxView::Failing => "nothing has waited for longer than messages.held_after",
             InboxView::HalfDone => "nothing is half-done",
             InboxView::Duplicates => "nothing that is kept here was received again",
         }
@@ -168,6 +167,8 @@ pub(super) fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<
     let share = share.map_or_else(String::new, |share| format!(", {share:.1}% of deliveries"));
     out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
     out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
+    let told = format!("publish latency {}", published(status.facts.published));
+    out.extend(words::wrapped(&told, width, 2).into_iter().map(Line::raw));
     if let Some(Past::Stored(history)) = &state.kept
         && let Some(day) = history.day.filter(|day| day.repeated > 0)
     {
@@ -188,12 +189,7 @@ pub(super) fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<
             one.duplicates_exact, one.duplicates_estimated
         )));
         if let Some(latency) = one.latency {
-            out.push(Line::raw(format!(
-                "  p50 {}  p95 {}  p99 {}",
-                age::length(latency.p50),
-                age::length(latency.p95),
-                age::length(latency.p99)
-            )));
+            out.push(Line::raw(format!("  {}", percentiles(latency))));
         }
     }
     out

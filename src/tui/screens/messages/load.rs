@@ -21,12 +21,12 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Look { ticket, history } => {
             let watch = cx.services.watch();
-            let outboxes = cx.read("messages", async |conn, layout| {
+            let outboxes = Box::pin(cx.read("messages", async |conn, layout| {
                 let seen = messages::outboxes(conn, layout, watch, None).await?;
                 // The look is worth more than its history.
                 let kept = if history { messages::history::kept(conn).await.ok() } else { None };
                 Ok((seen, kept))
-            });
+            }));
             let inbox = cx.read("messages", async |conn, layout| {
                 let facts = messages::inbox_facts(conn, layout, watch, None).await?;
                 Ok((facts, inbox::glance(conn, layout, ledger::ROWS).await?))
@@ -43,7 +43,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             Msg::Looked(ticket, status)
         }
         Request::List { ticket, sub, inbox: view, filter, after, before } => {
-            let now = chrono::Utc::now();
+            let (now, held) = (chrono::Utc::now(), cx.services.watch().thresholds.held);
             let listed = cx.read("messages", async |conn, layout| match sub {
                 Sub::Outbox(view) => {
                     let (messages, notes) =
@@ -57,6 +57,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                     })
                 }
                 Sub::Inbox => {
+                    let view = (view, held);
                     let inbox = inbox::list(conn, layout, view, before, limit).await?;
                     Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
                 }

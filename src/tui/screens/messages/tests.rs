@@ -19,8 +19,8 @@ use crate::{
     domain::{
         burn::Sample,
         diagnosis::{
-            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Reached, Rule,
-            Tally,
+            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Published,
+            Reached, Rule, Tally,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_clock::LastPass,
@@ -65,7 +65,8 @@ fn overview(at: DateTime<Utc>) -> Overview {
         by_outbox: vec![],
         inserted: Some(90_000),
         drawn: Some(90_000),
-        newest_event: None,
+        newest_number: None,
+        events: vec![],
         coverage: vec![],
     }
 }
@@ -144,6 +145,7 @@ fn stalled(seconds: i64, pending: i64) -> Status {
         oldest: overview.oldest,
         newest: overview.newest,
         orphans: overview.orphans,
+        published: Published::Untold("the service deletes outboxes as it delivers them"),
         heads: (0..3).map(head).collect(),
         blast: Some(Blast {
             outboxes: Tally::AtLeast(1_000),
@@ -216,6 +218,7 @@ fn message(sequence: i64) -> Message {
             order: Some(OrderId(order)),
         },
         poison: vec![],
+        managed: false,
         ahead: Some(Tally::Exact(0)),
         lock: Some(Lock::Free),
         received: vec![],

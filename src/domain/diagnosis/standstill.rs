@@ -1,0 +1,438 @@
+//! The rules about an oldest open outbox that should have left long ago: its own text, and, judged by what evidence
+//! remains beside that, whoever should send it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Backend, Facts, Finding, Head, Lock, Poison, Reached, Rule, Severity, Subject, Tally,
+    Thresholds, blocker, is_old, moment,
+};
+use crate::domain::{
+    age::{self, Age},
+    id_clock::LastPass,
+};
+
+/// A pass younger than this means that somebody tries right now: MassTransit gives up a send after 10 s.
+pub const TRYING: TimeDelta = TimeDelta::minutes(2);
+
+pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
+    let Some(head) = blocker(facts, limits) else { return vec![] };
+    let mut out = vec![];
+    let poison = head.poison();
+    if let Some(worst) = poison.first() {
+        out.push(poisoned(facts, head, worst, poison));
+    }
+    let worker = judged(facts, limits, head).and_then(|head| worker(facts, limits, head));
+    let blocked = match &worker {
+        Some(found) => found.blocks,
+        None => poison.iter().any(Poison::blocks) && leaving(facts, head) != Leaving::Younger,
+    };
+    let mut worker = worker.map(|found| found.finding);
+    // Our own relay passes over what it cannot send now.
+    if blocked && !facts.managed && facts.open.number() > 1 {
+        out.push(blocks(facts, head));
+    } else if let Some(found) = &mut worker {
+        found.evidence.extend(behind(facts));
+    }
+    out.extend(worker);
+    out
+}
+
+/// What was found of the worker.
+struct Found {
+    finding: Finding,
+    /// What is behind the outbox waits for it.
+    blocks: bool,
+}
+
+/// The outbox by which a worker is judged: the head, but where our own relay delivers, it passes over a head that it
+/// cannot send, and only one with a sound text tells whether it runs.
+fn judged<'a>(facts: &'a Facts, limits: &Thresholds, head: &'a Head) -> Option<&'a Head> {
+    if !facts.managed || head.poison().is_empty() {
+        return Some(head);
+    }
+    let old = facts.heads.iter().skip(1).take_while(|other| is_old(facts, limits, other));
+    old.into_iter().find(|other| other.is_sound())
+}
+
+/// What is known of attempts at an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tries {
+    Now,
+    Ended,
+    Never,
+    /// They would leave no trace, or one that tells no time.
+    Untold,
+}
+
+fn tries(facts: &Facts, head: &Head) -> Tries {
+    let untraced = |poison: &Poison| !poison.leaves_trace();
+    match head.pass {
+        _ if head.poison().iter().any(untraced) => Tries::Untold,
+        LastPass::At(at) if facts.now - at < TRYING => Tries::Now,
+        LastPass::At(_) => Tries::Ended,
+        LastPass::NoneCommitted => Tries::Never,
+        LastPass::Unreadable => Tries::Untold,
+    }
+}
+
+/// Who should send it, whatever its text is like. A text that explains why it stays does not explain why nobody
+/// tries.
+fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
+    let explained = head.poison().iter().any(Poison::blocks);
+    let leaving = leaving(facts, head);
+    let younger = leaving == Leaving::Younger;
+    let severity =
+        if is_stalled(facts, limits, head) { Severity::Alert } else { Severity::Warning };
+    let found = |finding, blocks| Some(Found { finding, blocks });
+    if let Lock::Held(holder) = &head.lock {
+        // Whoever sends it, or fails at it, holds it for moments, again and again.
+        let usual = explained || leaving == Leaving::Something;
+        if usual && !is_long(facts, holder) {
+            return None;
+        }
+        let blocks = leaving == Leaving::Nothing || (explained && !younger);
+        return found(held_by(facts, head, holder, younger), blocks);
+    }
+    match leaving {
+        Leaving::Younger if !explained => return found(held(facts, head, severity), false),
+        // It drains, and comes to the head, or has come to it just now.
+        Leaving::Younger | Leaving::Something => return None,
+        Leaving::Nothing => {}
+    }
+    let tries = tries(facts, head);
+    match (&facts.broker, tries, head.pass) {
+        (_, _, LastPass::At(pass)) if !explained && head.cursor.is_none() => {
+            found(refused(facts, head, pass, severity), true)
+        }
+        (Reached::Unreachable(why), ..) => {
+            found(away(facts, limits, head, (why, tries), severity), explained)
+        }
+        // The text is reason enough that nothing leaves, and nothing tells that nobody tries.
+        (_, Tries::Now | Tries::Untold, _) if explained => None,
+        _ => found(idle(facts, limits, head, severity), explained),
+    }
+}
+
+/// Backlog, an old head, and in our own samples nothing moved for as long; without such samples it is only
+/// suspected.
+fn is_stalled(facts: &Facts, limits: &Thresholds, head: &Head) -> bool {
+    facts.now - head.created >= limits.stalled && !moves(facts, limits)
+}
+
+fn moves(facts: &Facts, limits: &Thresholds) -> bool {
+    let moved = facts.movement.and_then(|seen| seen.last_leaving);
+    moved.is_some_and(|at| facts.now - at < limits.stalled)
+}
+
+/// Whether the samples reach back far enough to be sure, in words.
+fn certainty(facts: &Facts, limits: &Thresholds) -> String {
+    match facts.movement {
+        Some(seen) if facts.now - seen.since >= limits.stalled => {
+            format!("our own samples show no delivery for {}", age::length(limits.stalled))
+        }
+        Some(seen) => {
+            format!("suspected: our samples go back {} only", age::length(facts.now - seen.since))
+        }
+        None => "suspected: judged by ages alone, no samples yet".to_owned(),
+    }
+}
+
+/// What left a short while ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    Nothing,
+    /// Perhaps what was older than the head: a backlog that drains in its order.
+    Something,
+    /// What is younger than the head, which stays.
+    Younger,
+}
+
+fn leaving(facts: &Facts, head: &Head) -> Leaving {
+    let is_recent = |at: &DateTime<Utc>| facts.now - *at < TRYING && *at > head.created;
+    let sampled = facts.movement.and_then(|seen| seen.last_leaving).filter(is_recent);
+    let advances = head.cursor.is_some() && tries(facts, head) == Tries::Now;
+    // It was tried or held before the last one left, and is still there.
+    let passed = sampled.is_some_and(|left| match (&head.lock, head.pass) {
+        _ if advances => false,
+        (Lock::Held(holder), _) => holder.since.is_some_and(|since| since < left),
+        (_, LastPass::At(pass)) => pass < left,
+        _ => false,
+    });
+    let recorded = facts.youngest_left.is_some_and(|created| created > head.created);
+    let begun = facts.heads.iter().any(|other| {
+        let younger = other.outbox != head.outbox && other.created >= head.created;
+        let pass = matches!(other.pass, LastPass::At(at) if is_recent(&at));
+        younger && other.cursor.is_some() && pass
+    });
+    if passed || recorded || begun {
+        Leaving::Younger
+    } else if sampled.is_some() || facts.last_delivered.as_ref().is_some_and(is_recent) || advances
+    {
+        Leaving::Something
+    } else {
+        Leaving::Nothing
+    }
+}
+
+fn age_of(facts: &Facts, head: &Head) -> String {
+    let is_first = facts.heads.first().is_some_and(|first| first.outbox == head.outbox);
+    let which = if is_first { "the oldest open outbox" } else { "open outbox" };
+    format!(
+        "{which} {} was created {} ({} ago)",
+        head.outbox.short(),
+        moment(head.created),
+        Age::of(head.created, facts.now)
+    )
+}
+
+fn next_line(head: &Head) -> Option<String> {
+    let next = head.next.as_ref()?;
+    let kind = next.kind.rsplit(':').next().unwrap_or(&next.kind);
+    Some(format!("its next message is seq {}, {kind}", next.sequence))
+}
+
+fn pass_line(facts: &Facts, head: &Head) -> String {
+    match head.pass {
+        LastPass::NoneCommitted => {
+            "no pass over it was ever committed (lock_id is all zeros)".to_owned()
+        }
+        LastPass::At(at) => format!(
+            "the last pass over it was committed {} ({} ago, decoded from lock_id)",
+            moment(at),
+            Age::of(at, facts.now)
+        ),
+        LastPass::Unreadable => "its lock_id is not of the kind that tells a time".to_owned(),
+    }
+}
+
+fn about(head: &Head) -> Subject {
+    head.next.as_ref().map_or(Subject::Outbox(head.outbox), |next| Subject::Message(next.sequence))
+}
+
+fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Finding {
+    let seq = head.next.as_ref().map_or(0, |next| next.sequence);
+    let stays = facts.managed || all.iter().any(Poison::blocks);
+    let severity = if stays && head.pending > 0 { Severity::Alert } else { Severity::Warning };
+    let next = match (facts.managed, worst) {
+        (true, _) => {
+            "repair the message, or quarantine it with a copy; the relay reads it again at its next attempt"
+        }
+        (false, Poison::NoDestination) => "give it a destination before the worker comes to it",
+        (false, _) => {
+            "repair the message, or quarantine it with a copy; the service reads it again at every attempt"
+        }
+    };
+    let untold = !facts.managed && tries(facts, head) == Tries::Untold;
+    Finding::new(
+        Rule::PoisonHead,
+        severity,
+        format!(
+            "outbox {}: its next message, seq {seq}, cannot be delivered: {worst}",
+            head.outbox.short()
+        ),
+        next,
+    )
+    .because_all(all.iter().skip(1).map(|other| format!("also: {other}")))
+    .because(worst.effect(facts.managed))
+    .because_all(
+        (leaving(facts, head) == Leaving::Younger)
+            .then(|| "younger outboxes leave meanwhile".to_owned()),
+    )
+    .because_all(match &head.lock {
+        Lock::Held(holder) => Some(format!("backend {} holds its row at this moment", holder.pid)),
+        Lock::Free | Lock::Unknown => None,
+    })
+    .because(pass_line(facts, head))
+    .because_all(untold.then(|| "whether a worker tries cannot be told from the tables".to_owned()))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+fn is_long(facts: &Facts, holder: &Backend) -> bool {
+    holder.since.is_some_and(|at| facts.now - at >= TimeDelta::minutes(1))
+}
+
+fn held_by(facts: &Facts, head: &Head, holder: &Backend, younger: bool) -> Finding {
+    let rule = if younger { Rule::HeldHead } else { Rule::LockHolder };
+    let severity = if is_long(facts, holder) { Severity::Alert } else { Severity::Warning };
+    Finding::new(
+        rule,
+        severity,
+        format!("outbox {} is held by {}", head.outbox.short(), holder.told(facts.now)),
+        "stop that process first: ending its backend alone would make it send again when it wakes",
+    )
+    .because("`idle in transaction` is MassTransit sending, or a frozen process")
+    .because_all(holder.client.iter().map(|client| format!("it comes from {client}")))
+    .because_all(younger.then(|| "younger outboxes leave meanwhile".to_owned()))
+    .because(pass_line(facts, head))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+fn lock_line(head: &Head) -> String {
+    match &head.lock {
+        Lock::Free => "nobody holds its row".to_owned(),
+        Lock::Held(holder) => format!("backend {} holds its row", holder.pid),
+        Lock::Unknown => "lock state unknown".to_owned(),
+    }
+}
+
+fn held(facts: &Facts, head: &Head, severity: Severity) -> Finding {
+    let next = if head.is_sound() {
+        "look into the service's log for \"Outbox Send Fault\" of this message; its text is well-formed"
+    } else {
+        "look into the service's log for \"Outbox Send Fault\" of this message"
+    };
+    Finding::new(
+        Rule::HeldHead,
+        severity,
+        format!(
+            "outbox {} stays while younger ones leave: its delivery fails",
+            head.outbox.short()
+        ),
+        next,
+    )
+    .because(lock_line(head))
+    .because(pass_line(facts, head))
+    .because_all(next_line(head))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+fn refused(facts: &Facts, head: &Head, pass: DateTime<Utc>, severity: Severity) -> Finding {
+    let what = if tries(facts, head) == Tries::Now {
+        "a worker tries, but the broker does not take the head's message"
+    } else {
+        "the last attempt sent nothing, and nobody has tried since: the broker refused or was away"
+    };
+    let others = facts.heads.iter().filter(|one| one.outbox != head.outbox);
+    let untried = others.clone().filter(|one| one.pass == LastPass::NoneCommitted).count();
+    let looked = others.count();
+    let sound = "its text is well-formed: headers, properties, destination and body can be read";
+    Finding::new(
+        Rule::BrokerRefused,
+        severity,
+        format!("outbox {}: {what}", head.outbox.short()),
+        "look at the broker (running, reachable, permissions, exchange of the same type) and at the \
+         service's log; while the bus is unhealthy the service waits without a trace",
+    )
+    .because(pass_line(facts, head))
+    .because(format!(
+        "the pass of {} moved no cursor: nothing was recorded as sent",
+        pass.format("%TZ")
+    ))
+    .because(format!("{untried} of the {looked} next outboxes were never tried: the head comes first"))
+    .because_all(head.is_sound().then(|| sound.to_owned()))
+    .because(facts.broker.evidence())
+    .because_all(next_line(head))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+/// The broker answers nobody: a service whose bus is not connected waits without a trace, so it is not the worker
+/// that has to be looked at.
+fn away(
+    facts: &Facts,
+    limits: &Thresholds,
+    head: &Head,
+    (why, tries): (&str, Tries),
+    severity: Severity,
+) -> Finding {
+    let who = match tries {
+        Tries::Now => "a worker tries, but",
+        Tries::Ended | Tries::Never => "no worker tries, and",
+        Tries::Untold => "whoever tries or not,",
+    };
+    let waits =
+        "a service whose bus is not connected waits without a trace: its worker may be well";
+    Finding::new(
+        Rule::BrokerRefused,
+        severity,
+        format!("{who} the broker cannot be reached: nothing leaves before it is back"),
+        "bring the broker back, or correct relay.broker if the service uses another one; then everything leaves \
+         by itself",
+    )
+    .because(format!("asked by us: {why}"))
+    .because_all((tries != Tries::Now).then(|| waits.to_owned()))
+    .because(certainty(facts, limits))
+    .because(pass_line(facts, head))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> Finding {
+    let last = facts.heads.iter().filter_map(|one| match one.pass {
+        LastPass::At(at) => Some(at),
+        LastPass::NoneCommitted | LastPass::Unreadable => None,
+    });
+    let last = last.max();
+    let since = last.max(facts.last_delivered).map_or_else(
+        || format!("no pass has committed on any of {} open outboxes", facts.open),
+        |at| format!("no delivery on any of {} open outboxes since {}", facts.open, moment(at)),
+    );
+    let suspected = facts.movement.is_none_or(|seen| facts.now - seen.since < limits.stalled)
+        || tries(facts, head) == Tries::Untold;
+    let guess =
+        if suspected { "a stalled worker is suspected" } else { "the delivery worker is idle" };
+    let text = if head.is_sound() {
+        Some("its text is well-formed, so no message stands in the way")
+    } else if head.poison().iter().any(Poison::blocks) {
+        Some("it cannot leave as it is, but an attempt at it would have left its time in lock_id")
+    } else if !head.poison().is_empty() {
+        Some("its message would be passed over, so it does not stand in the way")
+    } else {
+        None
+    };
+    Finding::new(
+        Rule::WorkerIdle,
+        severity,
+        format!("{since}: {guess}"),
+        "start the service (or the relay), or look at why its bus is not healthy",
+    )
+    .because(certainty(facts, limits))
+    .because(pass_line(facts, head))
+    .because(lock_line(head))
+    .because_all(text.map(str::to_owned))
+    .because(match &facts.broker {
+        Reached::Answers => "the broker answers us: it is the worker that does nothing".to_owned(),
+        Reached::NotAsked => {
+            "the broker was not asked by us: one that is away looks the same from here".to_owned()
+        }
+        other => other.evidence(),
+    })
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+/// What waits with the head, as far as it was looked at.
+fn behind(facts: &Facts) -> Option<String> {
+    let blast = facts.blast.filter(|blast| blast.outboxes.number() > 0)?;
+    let value = blast.value.map_or_else(String::new, |value| format!(", worth {value} together"));
+    let orders = if blast.orders == Tally::Exact(1) {
+        "1 order".to_owned()
+    } else {
+        format!("{} orders", blast.orders)
+    };
+    Some(format!("{} outboxes behind the oldest were looked at: {orders}{value}", blast.outboxes))
+}
+
+fn blocks(facts: &Facts, head: &Head) -> Finding {
+    let behind_it = match facts.open {
+        Tally::Exact(open) => Tally::Exact(open - 1),
+        other => other,
+    };
+    Finding::new(
+        Rule::HeadBlocks,
+        Severity::Alert,
+        if behind_it == Tally::Exact(1) {
+            format!("1 outbox waits behind outbox {}, the oldest", head.outbox.short())
+        } else {
+            format!("{behind_it} outboxes wait behind outbox {}, the oldest", head.outbox.short())
+        },
+        "clear the head; the rest follows in order by itself",
+    )
+    .because("a single worker takes the oldest outbox first, every time")
+    .because_all(behind(facts))
+    .about(about(head))
+}

@@ -1,0 +1,193 @@
+//! A look at the outboxes: figures, what is at the head of the line and what waits behind it, to be judged.
+
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::{Outboxes, Watch};
+use crate::{
+    db::{
+        Error, Index, Layout, Table, holds, inbox,
+        outbox::{self, HeadRow},
+    },
+    domain::{
+        diagnosis::{
+            self, Facts, Head, Next, Poison, Published, Text, Thresholds, Written, poison,
+        },
+        id_clock,
+    },
+};
+
+/// So many of the oldest open outboxes are read for one with a sound text, where a relay passes over the others.
+const READ: usize = 5;
+/// Older deliveries tell nothing of how long it takes at present.
+const LATELY: TimeDelta = TimeDelta::days(1);
+
+/// What is pending and why, without the inbox: as of `now`, or of the server's clock.
+pub async fn outboxes(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+    now: Option<DateTime<Utc>>,
+) -> Result<Outboxes, Error> {
+    let began = Instant::now();
+    let limits = &watch.thresholds;
+    let overview = outbox::overview(conn, layout, now).await?;
+    let our_clock = now.is_none().then(Utc::now);
+    let mut coverage = overview.coverage.clone();
+    let mut facts = Facts {
+        our_clock,
+        managed: layout.is_managed(),
+        bus: overview.bus,
+        consumer: overview.consumer,
+        open: overview.open,
+        oldest: overview.oldest,
+        newest: overview.newest,
+        last_delivered: overview.last_delivered,
+        orphans: overview.orphans,
+        expired: overview.expired,
+        undeliverable: overview.undeliverable,
+        missing_indexes: missing(layout),
+        written: Written {
+            inserted: overview.inserted,
+            drawn: overview.drawn,
+            newest: overview.newest_number,
+            events: overview.events.clone(),
+        },
+        ..Facts::nothing(overview.now)
+    };
+    Box::pin(left(conn, layout, &mut facts)).await?;
+    facts.held = held(conn, layout, &mut coverage).await?;
+    let by_hand: Vec<_> = facts.held.iter().map(|held| held.outbox.0).collect();
+    let heads = outbox::heads(conn, layout, overview.since.as_deref(), &by_hand).await?;
+    facts.heads = heads.into_iter().map(|row| head(row, facts.now)).collect();
+    if let Some(first) = diagnosis::blocker(&facts, limits) {
+        let first = (first.created, first.outbox);
+        Box::pin(texts(conn, layout, limits, &mut facts)).await?;
+        if facts.open.number() > 1 {
+            facts.blast = outbox::blast(conn, layout, first, &by_hand).await?;
+        }
+    }
+    if !inbox::sums_all(layout) {
+        coverage.push(format!("inbox sums are over the newest {} rows", inbox::MOST));
+    }
+    Ok(Outboxes { overview, facts, coverage, thresholds: limits.clone(), began })
+}
+
+/// Reads what may be the blocker in full, and nothing else: a look must stay cheap. Where our own relay delivers, it
+/// passes over what it cannot send, so the first that it could send is looked for.
+async fn texts(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    limits: &Thresholds,
+    facts: &mut Facts,
+) -> Result<(), Error> {
+    let most = if facts.managed { READ } else { 1 };
+    for at in 0..facts.heads.len().min(most) {
+        let old = facts.heads.get(at).filter(|head| diagnosis::is_old(facts, limits, head));
+        let Some(head) = old else { break };
+        let Some(sequence) = head.next.as_ref().map(|next| next.sequence) else { continue };
+        let found = poison_of(conn, layout, sequence, limits).await?;
+        let sound = found.as_ref().is_none_or(Vec::is_empty);
+        if let Some(next) = facts.heads.get_mut(at).and_then(|head| head.next.as_mut()) {
+            next.poison = found;
+        }
+        if sound {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// How long messages took to leave, and which left just now, as far as rows tell: only a database of our own keeps
+/// them.
+async fn left(conn: &mut PgConnection, layout: &Layout, facts: &mut Facts) -> Result<(), Error> {
+    if !layout.is_managed() {
+        facts.published = Published::Untold("the service deletes outboxes as it delivers them");
+        return Ok(());
+    }
+    let took = outbox::latency(conn, layout, facts.now - LATELY).await?;
+    let none = Published::Untold("no delivery was recorded in the last day");
+    facts.published = took.map_or(none, Published::Took);
+    facts.youngest_left =
+        outbox::youngest_left(conn, layout, facts.now - diagnosis::TRYING).await?;
+    Ok(())
+}
+
+/// What operators hold back. Whoever may not look at the console's own tables is told so.
+async fn held(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    coverage: &mut Vec<String>,
+) -> Result<Vec<diagnosis::Held>, Error> {
+    if !layout.has_console_schema() {
+        return Ok(vec![]);
+    }
+    match holds::held(conn).await {
+        Ok(found) => Ok(found
+            .into_iter()
+            .map(|held| diagnosis::Held { outbox: held.outbox, by: held.by, since: held.at })
+            .collect()),
+        Err(Error::NotPermitted(_)) => {
+            coverage.push("this login may not read which outboxes operators hold".to_owned());
+            Ok(vec![])
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn head(row: HeadRow, now: DateTime<Utc>) -> Head {
+    Head {
+        outbox: row.outbox,
+        created: row.created,
+        pass: id_clock::last_pass(row.lock_id, now),
+        cursor: row.cursor,
+        pending: row.pending,
+        next: row.next.map(|next| Next {
+            sequence: next.sequence,
+            message: next.message,
+            kind: next.kind,
+            destination: next.destination,
+            poison: None,
+        }),
+        lock: row.lock,
+    }
+}
+
+/// The indexes of MassTransit's own model that its queries need and that are not there.
+fn missing(layout: &Layout) -> Vec<String> {
+    let wanted = [
+        (Index::MessageOutbox, Table::OutboxMessages, "outbox_message(outbox_id, sequence_number)"),
+        (
+            Index::MessageInbox,
+            Table::OutboxMessages,
+            "outbox_message(inbox_message_id, inbox_consumer_id, sequence_number)",
+        ),
+        (Index::OutboxCreated, Table::OutboxStates, "outbox_state(created)"),
+        (Index::InboxDelivered, Table::InboxStates, "inbox_state(delivered)"),
+    ];
+    let gone =
+        wanted.into_iter().filter(|(index, table, _)| layout.reads(*table) && !layout.has(*index));
+    gone.map(|(_, _, name)| name.to_owned()).collect()
+}
+
+/// What is wrong with the text of a message; nothing when it is gone.
+async fn poison_of(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    sequence: i64,
+    limits: &Thresholds,
+) -> Result<Option<Vec<Poison>>, Error> {
+    Ok(outbox::text(conn, layout, sequence).await?.map(|text| {
+        let text = Text {
+            headers: text.headers.as_deref(),
+            properties: text.properties.as_deref(),
+            content_type: text.content_type.as_deref(),
+            destination: text.destination_address.as_deref(),
+            body: text.body.as_deref(),
+            bytes: text.bytes,
+        };
+        poison(&text, limits.largest)
+    }))
+}
