@@ -163,10 +163,11 @@ async fn list(
         MessageView::Delivered => View::Delivered,
         MessageView::Orphan => View::Orphan,
         MessageView::Expired => View::Expired,
+        MessageView::Undeliverable => View::Undeliverable,
     };
     let (layout, now) = (&session.layout, chrono::Utc::now());
     let (rows, mut notes) = read(session, "messages list", async |conn| {
-        outbox::list(conn, layout, view, None, None, limit + 1, now).await
+        outbox::list(conn, layout, view, &[], None, limit + 1, now).await
     })
     .await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -61,6 +61,8 @@ pub enum MessageView {
     Orphan,
     /// Pending past their expiration time
     Expired,
+    /// Pending with no destination, or one that cannot be used
+    Undeliverable,
     /// Copies of what was taken out or changed, newest first
     Kept,
     /// Outboxes that an operator holds

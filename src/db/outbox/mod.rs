@@ -190,6 +190,28 @@ fn orphans(layout: &Layout, columns: &str) -> String {
     }
 }
 
+/// Whether all messages that cannot leave as they are can be found: a managed database has a partial index on
+/// them; elsewhere only the oldest [`CHECKED`] messages are looked at.
+fn knows_undeliverable(layout: &Layout) -> bool {
+    layout.is_managed() || layout.is_small(Table::OutboxMessages)
+}
+
+/// Where messages that cannot leave as they are looked for, and the test on such a message `m`.
+fn undeliverable(layout: &Layout, columns: &str) -> (String, String) {
+    let from = layout.from(Table::OutboxMessages);
+    if knows_undeliverable(layout) {
+        let test = UNDELIVERABLE.replace("destination_address", "m.destination_address");
+        return (from.to_owned(), test);
+    }
+    let pool = format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {CHECKED})");
+    // Many messages go to few destinations, and matching is what costs: each is matched once.
+    let test = format!(
+        "(m.destination_address IS NULL OR m.destination_address IN (SELECT d.destination_address \
+         FROM (SELECT DISTINCT destination_address FROM {pool} p OFFSET 0) d WHERE {UNDELIVERABLE}))"
+    );
+    (pool, test)
+}
+
 /// Single figures. Each is an index look-up, or bounded.
 fn sums_sql(layout: &Layout) -> String {
     let [states, from, events] =
@@ -205,24 +227,13 @@ fn sums_sql(layout: &Layout) -> String {
     };
     let parents = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id";
     let small = layout.is_small(Table::OutboxMessages);
-    // Managed databases have partial indexes for these; elsewhere only the oldest messages are looked at.
-    let whole = small || layout.is_managed();
     let orphans = orphans(layout, parents);
     let expired = pool(
         layout.has(Index::MessageExpiration) || small,
         MOST_WITHOUT_INDEX,
         &format!("{parents}, expiration_time"),
     );
-    let wrong = pool(whole, CHECKED, &format!("{parents}, destination_address"));
-    let undeliverable = if whole {
-        UNDELIVERABLE.replace("destination_address", "m.destination_address")
-    } else {
-        // Many messages go to few destinations, and matching is what costs: each is matched once.
-        format!(
-            "(m.destination_address IS NULL OR m.destination_address IN (SELECT d.destination_address \
-             FROM (SELECT DISTINCT destination_address FROM {wrong} p OFFSET 0) d WHERE {UNDELIVERABLE}))"
-        )
-    };
+    let (wrong, undeliverable) = undeliverable(layout, &format!("{parents}, destination_address"));
     // The greatest as it is stored, which an index leads to; only then into the range that we can tell.
     let last = moment("last.at");
     let (open, once) = if layout.is_managed() {

@@ -428,6 +428,7 @@ fn undeliverable(facts: &Facts) -> Option<Finding> {
             "repair them before they come to the head of the line: without a destination they would be \
              lost, with a wrong one they would block",
         )
+        .about(Subject::Undeliverable)
     })
 }
 

@@ -142,6 +142,7 @@ pub enum Subject {
     Inbox(MessageId),
     Orphans,
     Expired,
+    Undeliverable,
     InboxList,
 }
 

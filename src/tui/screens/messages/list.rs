@@ -14,7 +14,7 @@ use super::{Filter, Kept, Msg, Pane, Pivot, Row, State, Sub, View, errors, inbox
 use crate::{
     domain::{
         age::Age,
-        diagnosis::{short_destination, thousands},
+        diagnosis::{exchange, short_destination, thousands},
         outbox::Delivery,
         text,
     },
@@ -79,7 +79,8 @@ fn title(state: &State) -> String {
         (None, Sub::Outbox(View::Delivered)) => "Outbox: delivered, still present",
         (None, Sub::Outbox(View::Orphan)) => "Outbox: orphans",
         (None, Sub::Outbox(View::Expired)) => "Outbox: expired",
-        (None, Sub::Inbox) => state.inbox.title(),
+        (None, Sub::Outbox(View::Undeliverable)) => "Outbox: undeliverable",
+        (None, Sub::Inbox) => return state.inbox.title(),
         (None, Sub::Errors) => return state.errors.title(),
         (None, Sub::Kept) => "Kept: taken out or changed by hand",
     };
@@ -101,6 +102,7 @@ fn note(state: &State) -> String {
         Sub::Outbox(View::Pending) => format!("pending {}", facts.pending()),
         Sub::Outbox(View::Orphan) => format!("orphan {}", facts.orphans),
         Sub::Outbox(View::Expired) => format!("expired {}", facts.expired),
+        Sub::Outbox(View::Undeliverable) => format!("undeliverable {}", facts.undeliverable),
         Sub::Outbox(View::Delivered) => "delivered".to_owned(),
         Sub::Inbox => format!("inbox {}", facts.inbox.rows),
         Sub::Errors => "errors".to_owned(),
@@ -205,8 +207,12 @@ fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
     if next.and_then(|next| next.poison.as_ref()).is_some_and(|poison| !poison.is_empty()) {
         return ("POISON", theme.danger);
     }
-    if row.destination.is_none() && row.delivery == Delivery::Pending {
-        return ("NO DEST", theme.danger);
+    if row.delivery == Delivery::Pending {
+        match &row.destination {
+            None => return ("NO DEST", theme.danger),
+            Some(address) if exchange(address).is_err() => return ("BAD DEST", theme.danger),
+            Some(_) => {}
+        }
     }
     match row.delivery {
         Delivery::Pending if next.is_some() => ("next", theme.warn),
@@ -263,11 +269,23 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
         (None, Sub::Outbox(View::Delivered)) => "no delivered message is kept here",
         (None, Sub::Outbox(View::Orphan)) => "every message has an owner",
         (None, Sub::Outbox(View::Expired)) => "no pending message is past its expiration time",
+        (None, Sub::Outbox(View::Undeliverable)) => {
+            "every pending message has a usable destination"
+        }
         (None, Sub::Inbox) => state.inbox.empty(),
         (None, Sub::Errors) => "nothing lies in these queues",
         (None, Sub::Kept) => "nothing was taken out or changed by hand",
     };
     Line::styled(format!("  {told}"), theme.ok)
+}
+
+/// What was not looked at, or only estimated: of these rows, then of the figures and the diagnosis.
+fn unseen(state: &State, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let said = |note: &&String| !coverage.iter().any(|told| told.ends_with(note.as_str()));
+    let notes = state.rows.notes.iter().filter(said).chain(coverage);
+    let wrap = |note: &String| words::wrapped(note, usize::from(width).max(8), 2);
+    notes.flat_map(wrap).map(|line| Line::styled(line, theme.warn)).collect()
 }
 
 /// Errors first, then what was not looked at, then what the words mean.
@@ -284,9 +302,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
         let told = format!("Not refreshed ({age}): {error}");
         out.push(Line::styled(text::clean(&told).into_owned(), theme.danger));
     }
-    let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
-    let notes = state.rows.notes.iter().chain(coverage.iter().filter(|_| state.pivot.is_some()));
-    out.extend(notes.map(|note| Line::styled(note.clone(), theme.warn)));
+    out.extend(unseen(state, theme, width));
     if width >= ROOMY {
         let told = match state.sub {
             Sub::Outbox(View::Pending) => {

@@ -37,6 +37,7 @@ use crate::{
         burn::{Sample, Samples},
         deed::Texts,
         diagnosis::HalfDone,
+        id::MessageId,
         outbox::Owner,
     },
     ops::{
@@ -94,11 +95,12 @@ impl Default for Sub {
 
 impl Sub {
     /// All of them, in the order of `>`.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Outbox(View::Pending),
         Self::Outbox(View::Delivered),
         Self::Outbox(View::Orphan),
         Self::Outbox(View::Expired),
+        Self::Outbox(View::Undeliverable),
         Self::Inbox,
         Self::Errors,
         Self::Kept,
@@ -228,6 +230,8 @@ pub enum Request {
         ticket: Ticket,
         sub: Sub,
         inbox: InboxView,
+        /// The inbox from this message's row on.
+        from: Option<MessageId>,
         filter: Option<Filter>,
         after: Option<Key>,
         before: Option<i64>,
