@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, Outcome,
-    args::{Global, Inbox, InboxRows, MessageView, Messages, Output},
+    args::{Global, Inbox, InboxRows, MessageView, Messages, Only, Output},
     deeds, errors, exit, open,
 };
 use crate::{
@@ -15,11 +15,11 @@ use crate::{
         holds,
         inbox::{self as rows, InboxView},
         kept,
-        outbox::{self, View},
+        outbox::{self, Filter, View},
     },
     domain::{
         diagnosis::{Severity, diagnose, is_alert},
-        id::MessageId,
+        id::{MessageId, OutboxId},
         report::{Cell, Form, Table, print_json},
     },
     ops::{
@@ -34,6 +34,13 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         Messages::Deed(deed) => return Box::pin(deeds::messages(deed, global, settings)).await,
         verb => verb,
     };
+    if let Messages::List { view: MessageView::Kept | MessageView::Held, only, .. } = &verb
+        && !filters(only).is_empty()
+    {
+        let why =
+            "--type, --to and --outbox choose among messages of outboxes, not copies and holds";
+        return Err(Failure::usage(why));
+    }
     let key = match &verb {
         Messages::Show { id, .. } | Messages::Why { id: Some(id), .. } => Some(parse(id)?),
         Messages::Drain(args) => return super::drain::run(args, global, settings).await,
@@ -52,8 +59,9 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         (Messages::Why { output, .. }, key) => {
             why(&session, &watch, key, output.output, settings).await
         }
-        (Messages::List { view, limit, output }, _) => {
-            list(&session, view, i64::from(limit), output.output, settings).await
+        (Messages::List { view, only, limit, output }, _) => {
+            let filters = filters(&only);
+            list(&session, view, &filters, i64::from(limit), output.output, settings).await
         }
         (Messages::History { days, output }, _) => {
             history(&session, days, output.output, settings).await
@@ -149,9 +157,25 @@ async fn status(session: &Session, watch: &Watch, output: Output, settings: &Set
     Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
 }
 
+/// As the lists of the screen are narrowed.
+fn filters(only: &Only) -> Vec<Filter> {
+    let Only { kind, to, outbox } = only;
+    let to = to.as_ref().map(|to| match to.as_str() {
+        "none" | "(none)" => None,
+        _ => Some(to.clone()),
+    });
+    kind.clone()
+        .map(Filter::Type)
+        .into_iter()
+        .chain(to.map(Filter::Destination))
+        .chain(outbox.map(|id| Filter::Outbox(OutboxId(id))))
+        .collect()
+}
+
 async fn list(
     session: &Session,
     view: MessageView,
+    filters: &[Filter],
     limit: i64,
     output: Output,
     settings: &Settings,
@@ -167,7 +191,7 @@ async fn list(
     };
     let (layout, now) = (&session.layout, chrono::Utc::now());
     let (rows, mut notes) = read(session, "messages list", async |conn| {
-        outbox::list(conn, layout, view, &[], None, limit + 1, now).await
+        outbox::list(conn, layout, view, filters, None, limit + 1, now).await
     })
     .await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -1,6 +1,7 @@
 //! The arguments of `messages` and `inbox`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 use super::{Drain, InboxDeed, MessageDeed, OutputArg};
 
@@ -16,6 +17,8 @@ pub enum Messages {
         /// Which messages
         #[arg(long, value_enum, default_value_t = MessageView::Pending)]
         view: MessageView,
+        #[command(flatten)]
+        only: Only,
         /// At most this many rows (1 to 10000)
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
@@ -48,6 +51,20 @@ pub enum Messages {
     Drain(Drain),
     #[command(flatten)]
     Deed(MessageDeed),
+}
+
+/// Only some of the messages; what is given must all hold.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Only {
+    /// Only this type: its URN, or the end of it (`UserCheckedOutIntegrationEvent`)
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Only what goes there: an address, or the end of its exchange's name; `none`: without a destination
+    #[arg(long, value_name = "DESTINATION")]
+    pub to: Option<String>,
+    /// Only this outbox
+    #[arg(long, value_name = "ID")]
+    pub outbox: Option<Uuid>,
 }
 
 /// The lists of messages.

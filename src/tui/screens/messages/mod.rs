@@ -41,6 +41,7 @@ use crate::{
         outbox::Owner,
     },
     ops::{
+        command::quoted,
         faults::Listing,
         messages::{Day, Message, Status, broker::Told, history::Past},
     },
@@ -407,7 +408,17 @@ impl State {
     #[must_use]
     pub fn twin(&self) -> String {
         match self.sub {
-            Sub::Outbox(view) => format!("orderscope messages list --view {}", view.name()),
+            Sub::Outbox(view) => {
+                let only = match &self.filter {
+                    None => String::new(),
+                    Some(Filter::Type(kind)) => format!(" --type {}", quoted(kind)),
+                    Some(Filter::Destination(to)) => {
+                        format!(" --to {}", quoted(to.as_deref().unwrap_or("none")))
+                    }
+                    Some(Filter::Outbox(id)) => format!(" --outbox {id}"),
+                };
+                format!("orderscope messages list --view {}{only}", view.name())
+            }
             Sub::Inbox => self.inbox.twin(),
             Sub::Errors => self.errors.twin(self.cursor.index),
             Sub::Kept => "orderscope messages list --view kept".to_owned(),
