@@ -113,6 +113,8 @@ pub enum List {
 pub struct Faults {
     /// The message that someone looks at.
     pub message: Option<Key>,
+    /// Those that are marked.
+    pub marked: Vec<Key>,
     /// Its group, or the one that someone looks at.
     pub group: Option<(Fingerprint, Safe)>,
     /// In all queues.

@@ -32,6 +32,8 @@ pub enum Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     This,
+    /// Those that are marked, each by its key.
+    Marked,
     /// Those of a group that are safe.
     Group,
     /// All that are safe.
@@ -42,9 +44,11 @@ type Line = (Task, char, &'static str);
 
 const ERRORS: &[Line] = &[
     (Task::Replay(Which::This), 'r', "replay this message to the queue it came from"),
+    (Task::Replay(Which::Marked), 'm', "replay the marked messages"),
     (Task::Replay(Which::Group), 'g', "replay what waits in this group"),
     (Task::Replay(Which::All), 'a', "replay everything that waits"),
     (Task::Discard(Which::This), 'd', "discard this message, a copy is kept"),
+    (Task::Discard(Which::Marked), 's', "discard the marked messages, copies are kept"),
     (Task::Discard(Which::Group), 'o', "discard what is done in this group, copies are kept"),
     (Task::Discard(Which::All), 'e', "discard everything that is done, copies are kept"),
 ];
@@ -90,7 +94,13 @@ fn refusal(task: Task, matter: &Matter, shared: &Shared) -> Option<(String, &'st
                         "message-exists",
                     );
                 }
-                Which::This => return None,
+                Which::Marked if faults.marked.is_empty() => {
+                    return refused(
+                        "no message is marked: Enter lists a group's, Space marks",
+                        "message-marked",
+                    );
+                }
+                Which::This | Which::Marked => return None,
                 Which::Group => match &faults.group {
                     Some((_, safe)) => safe,
                     None => return refused("no group is chosen", "group-exists"),
@@ -134,6 +144,10 @@ pub(super) fn heading(task: Task, matter: &Matter) -> String {
     let faults = matter.faults.as_deref();
     let of = |which| match (which, faults) {
         (Which::This, Some(Faults { message: Some(key), .. })) => format!("message {}", brief(key)),
+        (Which::Marked, Some(Faults { marked, .. })) => match marked.len() {
+            1 => "1 marked message".to_owned(),
+            count => format!("{count} marked messages"),
+        },
         (Which::Group, Some(Faults { group: Some((group, _)), .. })) => format!("group {group}"),
         _ => "all error queues".to_owned(),
     };
@@ -158,10 +172,14 @@ pub(super) const fn words(task: Task) -> &'static str {
         Task::Replay(Which::This) => {
             "It goes to the queue it came from. What may do its work again says so in the plan."
         }
+        Task::Replay(Which::Marked) => {
+            "Each to the queue it came from. What may do its work again is left: only alone."
+        }
         Task::Replay(_) => {
             "Only what waits: a replay does its work for the first time. The rest stays."
         }
         Task::Discard(Which::This) => "It leaves its queue; a copy is kept first.",
+        Task::Discard(Which::Marked) => "They leave their queues; a copy of each is kept first.",
         Task::Discard(_) => "Only what its consumers have done; a copy of each is kept first.",
         Task::DrainThis => "The relay's own pass, now: its messages go out in their order.",
         Task::DrainAll => {
@@ -200,6 +218,11 @@ pub(super) fn errand(
             let keys = vec![faults?.message.as_ref()?.to_string()];
             // What may do work again says so in its plan, and has more to type.
             Some(Pick::Keys { keys, again: true })
+        }
+        Which::Marked => {
+            let keys = faults?.marked.iter().map(ToString::to_string).collect();
+            // Together is in bulk: what may do work again is named alone.
+            Some(Pick::Keys { keys, again: false })
         }
         Which::Group => Some(Pick::Group(faults?.group.as_ref()?.0.to_string())),
         Which::All => Some(Pick::All),

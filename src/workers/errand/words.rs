@@ -29,6 +29,9 @@ const NAMED: usize = 3;
 pub fn named(errand: &Errand) -> String {
     match errand {
         Errand::Errors(Errors { deed, pick, .. }) => match pick {
+            Pick::Keys { keys, .. } if keys.len() > NAMED => {
+                format!("{deed} {}", counted(keys.len(), "message"))
+            }
             Pick::Keys { keys, .. } => {
                 let keys: Vec<_> = keys.iter().map(|key| brief(key)).collect();
                 format!("{deed} message {}", keys.join(", "))

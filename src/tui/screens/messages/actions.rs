@@ -153,8 +153,11 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         Common::Bookmark => Err("bookmarks are for orders; Enter goes to the message's"),
         Common::Filter => Err("p and Enter show the messages of one group"),
         Common::NextMatch | Common::PreviousMatch => Err("nothing is searched for here"),
+        Common::Mark | Common::MarkAll | Common::InvertMarks if state.sub == Sub::Errors => {
+            state.errors.can_mark()
+        }
         Common::Mark | Common::MarkAll | Common::InvertMarks => {
-            Err("marks are for lists of orders")
+            Err("marks are for messages of the error queues and for orders")
         }
         Common::Sort => Err("pending goes in the order of delivery, the rest newest first"),
         Common::Faults => Err("what is wrong stands in the diagnosis and in its own views: < >"),

@@ -113,6 +113,12 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             }
             return effects;
         }
+        Common::Mark | Common::MarkAll | Common::InvertMarks if state.sub == Sub::Errors => {
+            errors::mark(state, common);
+            if common == Common::Mark {
+                return moved(state, Step::Lines(1), shared);
+            }
+        }
         Common::Explain => state.explaining = !state.explaining,
         Common::Zoom => state.zoomed = !state.zoomed,
         _ => {}
