@@ -18,12 +18,16 @@ use crate::{
         outbox::{self, Filter, View},
     },
     domain::{
+        deed::Refusal,
         diagnosis::{Severity, diagnose, is_alert},
         id::{MessageId, OutboxId},
         report::{Cell, Form, Table, print_json},
     },
     ops::{
-        deeds::report as copied,
+        deeds::{
+            kept::{self as copied, Parts},
+            report as copies_of,
+        },
         messages::{self, Key, Message, Status, Watch, broker, report},
     },
     session::Session,
@@ -42,11 +46,14 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         return Err(Failure::usage(why));
     }
     let key = match &verb {
-        Messages::Show { id, .. } | Messages::Why { id: Some(id), .. } => Some(parse(id)?),
+        Messages::Show { id: Some(id), .. } | Messages::Why { id: Some(id), .. } => {
+            Some(parse(id)?)
+        }
         Messages::Drain(args) => return super::drain::run(args, global, settings).await,
         Messages::Status { .. }
         | Messages::List { .. }
         | Messages::History { .. }
+        | Messages::Show { id: None, .. }
         | Messages::Why { id: None, .. }
         | Messages::Deed(_) => None,
     };
@@ -55,6 +62,9 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
     let done = match (verb, key) {
         (Messages::Show { output, .. }, Some(key)) => {
             show(&session, &watch, key, output.output, settings).await
+        }
+        (Messages::Show { kept: Some(number), output, .. }, None) => {
+            copy(&session, number, output.output, settings).await
         }
         (Messages::Why { output, .. }, key) => {
             why(&session, &watch, key, output.output, settings).await
@@ -207,13 +217,13 @@ async fn list(
 async fn copies(session: &Session, limit: i64, output: Output, settings: &Settings) -> Outcome {
     let rows =
         read(session, "messages list", async |conn| kept::list(conn, None, limit).await).await?;
-    print(copied::copies(&rows), output, settings)?;
+    print(copies_of::copies(&rows), output, settings)?;
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
 async fn holds(session: &Session, output: Output, settings: &Settings) -> Outcome {
     let rows = read(session, "messages list", async |conn| holds::held(conn).await).await?;
-    print(copied::held(&rows), output, settings)?;
+    print(copies_of::held(&rows), output, settings)?;
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
@@ -239,7 +249,7 @@ async fn show(
     settings: &Settings,
 ) -> Outcome {
     let message = find(session, watch, key).await?;
-    let mut table = report::envelope(&message, chrono::Utc::now());
+    let table = report::envelope(&message, chrono::Utc::now());
     let body = report::body(&message, true);
     let part = |text: Option<&String>| {
         text.map_or(Value::Null, |text| {
@@ -248,6 +258,23 @@ async fn show(
     };
     let (headers, properties) =
         (part(message.shown.headers.as_ref()), part(message.shown.properties.as_ref()));
+    whole(table, Parts { headers, properties, body }, output, settings)
+}
+
+/// A copy with everything that was kept.
+async fn copy(session: &Session, number: i64, output: Output, settings: &Settings) -> Outcome {
+    let found =
+        read(session, "messages show", async |conn| copied::read(conn, number).await).await?;
+    let Some(copy) = found else {
+        let message = Refusal::NotKept(number).to_string();
+        return Err(Failure { message, code: exit::NOTHING });
+    };
+    whole(copy.fields(), copy.parts(true), output, settings)
+}
+
+/// Prints fields with what is long below them.
+fn whole(mut table: Table, parts: Parts, output: Output, settings: &Settings) -> Outcome {
+    let Parts { headers, properties, body } = parts;
     if output == Output::Json {
         let fields = table.rows.iter().filter_map(|row| match row.as_slice() {
             [Cell::Text(name), Cell::Text(value) | Cell::Number(value)] => {

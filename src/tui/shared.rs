@@ -142,6 +142,8 @@ pub struct Matter {
     /// The number of a copy, and when it was put back.
     pub copy: Option<i64>,
     pub returned: Option<DateTime<Utc>>,
+    /// It lay in an error queue, not in an outbox.
+    pub discarded: bool,
     pub list: List,
     /// The error queues, once they were looked into.
     pub faults: Option<Box<Faults>>,

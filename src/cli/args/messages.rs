@@ -25,10 +25,14 @@ pub enum Messages {
         #[command(flatten)]
         output: OutputArg,
     },
-    /// One message with its envelope and body, personal data covered
+    /// One message, or a copy of one, with its envelope and body, personal data covered
     Show {
         /// Its sequence number or message id
-        id: String,
+        #[arg(required_unless_present = "kept")]
+        id: Option<String>,
+        /// The copy of this number (`messages list --view kept`)
+        #[arg(long, value_name = "NUMBER", conflicts_with = "id")]
+        kept: Option<i64>,
         #[command(flatten)]
         output: OutputArg,
     },

@@ -1,8 +1,8 @@
 //! What can be done with the broker: the lines of the menu, the form of each, and the errand that a form comes to.
 
-use super::{Kind, menu::Item};
+use super::{Kind, deeds, menu::Item};
 use crate::{
-    domain::{diagnosis::thousands, fault::Key, id, outbox::Delivery},
+    domain::{deed::Refusal, diagnosis::thousands, fault::Key, id, outbox::Delivery},
     ops::faults::{Deed, Pick},
     tui::{
         shared::{Faults, List, Matter, Shared},
@@ -26,6 +26,8 @@ pub enum Task {
     DrainAll,
     /// What a half-done consumer produced.
     DeliverHalf,
+    /// A discarded copy, to its error queue.
+    Restore,
 }
 
 /// Of the messages in error queues.
@@ -61,13 +63,16 @@ const OUTBOXES: &[Line] = &[
 const INBOX: &[Line] =
     &[(Task::DeliverHalf, 'o', "deliver for the half-done consumer: send what it produced")];
 
+const COPIES: &[Line] =
+    &[(Task::Restore, 'b', "put the copy back into the error queue it was discarded from")];
+
 /// The errands that belong to the list that is looked at; those that do not fit say why.
 pub(super) fn items(matter: &Matter, shared: &Shared) -> Vec<Item> {
     let lines = match matter.list {
         List::Errors => ERRORS,
         List::Outboxes => OUTBOXES,
         List::Inbox => INBOX,
-        List::Kept => &[],
+        List::Kept => COPIES,
     };
     let item = |&(task, key, title): &Line| {
         let refused = refusal(task, matter, shared);
@@ -131,6 +136,15 @@ fn refusal(task: Task, matter: &Matter, shared: &Shared) -> Option<(String, &'st
             }
             Some((_, true)) => None,
         },
+        Task::Restore => match (matter.copy, matter.returned) {
+            (None, _) => refused("no copy is chosen", "copy-exists"),
+            (Some(number), _) if !matter.discarded => refused(
+                "it lay in no error queue: e or n puts it back into an outbox",
+                Refusal::NotOfQueue(number).rule(),
+            ),
+            (Some(number), Some(when)) => deeds::told(&Refusal::Returned { number, when }),
+            (Some(_), None) => None,
+        },
         Task::DrainThis | Task::DrainAll => None,
     }
 }
@@ -163,6 +177,7 @@ pub(super) fn heading(task: Task, matter: &Matter) -> String {
             let consumer = matter.received.map(|(half, _)| id::short(half.consumer_id));
             format!("Deliver for consumer {}", consumer.unwrap_or_default())
         }
+        Task::Restore => format!("Put {} back", deeds::title(matter)),
     }
 }
 
@@ -187,6 +202,9 @@ pub(super) const fn words(task: Task) -> &'static str {
         }
         Task::DeliverHalf => {
             "Sends what the consumer produced, where its message can come from nowhere any more."
+        }
+        Task::Restore => {
+            "It lies in its error queue again, as it was; nothing handles it until it is replayed."
         }
     }
 }
@@ -238,6 +256,7 @@ pub(super) fn errand(
         Task::DrainThis => Errand::Drain(Scope::Outbox(matter.outbox?.0)),
         Task::DrainAll => Errand::Drain(Scope::All),
         Task::DeliverHalf => Errand::Drain(Scope::Half(matter.received?.0)),
+        Task::Restore => Errand::Restore(matter.copy?),
     })
 }
 

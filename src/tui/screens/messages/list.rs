@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, Kept, Msg, Pane, Pivot, Row, State, Sub, View, errors, inbox};
+use super::{Filter, Msg, Pane, Pivot, Row, State, Sub, View, copies, errors, inbox};
 use crate::{
     domain::{
         age::Age,
@@ -45,7 +45,7 @@ pub(super) fn view(
     let foot = footnotes(state, shared, theme, inner.width);
     let below = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
     let [head, body, notes] = inner.layout(&Layout::vertical([Length(1), Fill(1), Length(below)]));
-    let roomy = inner.width >= ROOMY;
+    let roomy = inner.width >= if state.sub == Sub::Kept { copies::ROOMY } else { ROOMY };
     frame.render_widget(Line::styled(header(state, roomy), theme.header), head);
     let len = state.len();
     let visible = state.cursor.visible(usize::from(body.height), len);
@@ -127,7 +127,9 @@ fn header(state: &State, roomy: bool) -> &'static str {
         (None, Sub::Kept, true) => {
             "  copy     age      cause        type                 to                  put back"
         }
-        (None, Sub::Kept, false) => "  copy     age      cause        type",
+        (None, Sub::Kept, false) => {
+            "  copy     age      cause        type                 put back"
+        }
         (None, Sub::Inbox, false) => "  msg    consumer            received        passes  note",
     }
 }
@@ -164,7 +166,7 @@ fn row_line(
         }
         Sub::Inbox => inbox::line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
         Sub::Errors => errors::view::line(&state.errors, index, mark, shared, theme)?,
-        Sub::Kept => kept_line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
+        Sub::Kept => copies::line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
     })
 }
 
@@ -220,33 +222,6 @@ fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
         Delivery::Delivered => ("delivered", theme.ok),
         Delivery::Orphan => ("ORPHAN", theme.danger),
     }
-}
-
-fn kept_line(
-    row: &Kept,
-    mark: Span<'static>,
-    roomy: bool,
-    shared: &Shared,
-    theme: &Theme,
-) -> Line<'static> {
-    let age = Age::of(row.at, shared.now.utc).to_string();
-    let kind = row.kinds.as_deref().and_then(|kinds| kinds.split(';').next()).unwrap_or(&row.place);
-    let mut spans = vec![
-        mark,
-        Span::styled(text::fit(&thousands(row.number), 9), theme.accent),
-        Span::raw(text::fit(&age, 9)),
-        Span::raw(text::fit(&row.cause, 13)),
-        Span::raw(text::fit(&words::contract_short(kind), 21)),
-    ];
-    if roomy {
-        let to = words::contract_short(short_destination(row.destination.as_deref()));
-        spans.push(Span::styled(text::fit(&to, 20), theme.muted));
-    }
-    if let Some(at) = row.returned {
-        let told = format!("{} ago", Age::of(at, shared.now.utc));
-        spans.push(Span::styled(if roomy { told } else { "put back".to_owned() }, theme.ok));
-    }
-    Line::from(spans)
 }
 
 fn empty(state: &State, theme: &Theme) -> Line<'static> {
@@ -312,9 +287,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
             Sub::Outbox(_) => {
                 "a row that is gone was delivered or purged: nobody can say which   i explains"
             }
-            Sub::Kept => {
-                "x, then e: requeue under its id; n: under another, for all to handle it again"
-            }
+            Sub::Kept => "Enter: its body   x, then e or n (outbox) or b (error queue): put back",
             Sub::Inbox => {
                 "passes: 3, and one for each message the consumer produced, is normal   i explains"
             }

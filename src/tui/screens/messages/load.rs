@@ -82,6 +82,11 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
         }
+        Request::Copy { ticket, number } => {
+            let found =
+                cx.read("messages", async |conn, _| deeds::kept::read(conn, number).await).await;
+            Msg::Copied(ticket, found.map(|found| found.map(Arc::new)))
+        }
         Request::Day { ticket } => {
             let day =
                 cx.read("messages hours", async |conn, layout| messages::day(conn, layout).await);

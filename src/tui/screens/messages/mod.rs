@@ -2,6 +2,7 @@
 
 mod actions;
 mod chart;
+mod copies;
 mod detail;
 mod diagnosis;
 mod errors;
@@ -42,6 +43,7 @@ use crate::{
     },
     ops::{
         command::quoted,
+        deeds::kept::Whole,
         faults::Listing,
         messages::{Day, Message, Status, broker::Told, history::Past},
     },
@@ -76,6 +78,7 @@ const FAR: Lane = Lane::Latest("messages.far");
 const LOOK: Lane = Lane::Latest("messages.look");
 const LIST: Lane = Lane::Latest("messages.list");
 const DETAIL: Lane = Lane::Latest("messages.detail");
+const COPY: Lane = Lane::Latest("messages.copy");
 
 /// Which list is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +170,7 @@ pub struct State {
     rows: Listed,
     inbox: inbox::Inbox,
     errors: errors::Errors,
+    copies: copies::Copies,
     cursor: Cursor,
     pivot: Option<Pivot>,
     filter: Option<Filter>,
@@ -213,6 +217,7 @@ pub enum Msg {
     Told(Told),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
+    Copied(Ticket, Result<Option<Arc<Whole>>, db::Error>),
     Day(Ticket, Result<Arc<Day>, db::Error>),
     Stored(Ticket, Result<Vec<Sample>, String>),
     Failed(Ticket, Result<Arc<Listing>, String>),
@@ -240,6 +245,11 @@ pub enum Request {
     Read {
         ticket: Ticket,
         sequence: i64,
+    },
+    /// A kept message with all of it.
+    Copy {
+        ticket: Ticket,
+        number: i64,
     },
     Day {
         ticket: Ticket,
@@ -344,6 +354,7 @@ impl State {
             }),
             copy: self.copy().map(|kept| kept.number),
             returned: self.copy().and_then(|kept| kept.returned),
+            discarded: self.copy().is_some_and(|kept| kept.cause == "discarded"),
             list: match self.sub {
                 Sub::Outbox(_) => List::Outboxes,
                 Sub::Inbox => List::Inbox,
@@ -421,7 +432,12 @@ impl State {
             }
             Sub::Inbox => self.inbox.twin(),
             Sub::Errors => self.errors.twin(self.cursor.index),
-            Sub::Kept => "orderscope messages list --view kept".to_owned(),
+            Sub::Kept => match copies::whole(self) {
+                Some(whole) if self.pane == Pane::Detail => {
+                    format!("orderscope messages show --kept {}", whole.kept.number)
+                }
+                _ => "orderscope messages list --view kept".to_owned(),
+            },
         }
     }
 

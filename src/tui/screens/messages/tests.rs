@@ -253,6 +253,9 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                 // Nobody answers: what is judged without a broker stays as it is.
                 Request::Broker { .. } => continue,
                 Request::Stored { .. } => continue,
+                Request::Copy { ticket, number } => {
+                    Msg::Copied(ticket, Ok(Some(Arc::new(acting::whole(number)))))
+                }
                 Request::Day { ticket } => Msg::Day(ticket, Ok(Arc::new(inbox::day()))),
                 Request::Errors { ticket } => Msg::Failed(ticket, Ok(Arc::new(errors::listing()))),
                 Request::Export { .. } => continue,

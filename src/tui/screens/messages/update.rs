@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, errors, inbox,
+    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, copies, errors, inbox,
 };
 use crate::{
     db::{self, outbox::outbox_of},
@@ -73,6 +73,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
                 return vec![told(state, shared)];
             }
         }
+        Msg::Copied(ticket, result) => copies::read(state, ticket, result, shared),
         Msg::Day(ticket, result) => state.inbox.read(ticket, result, shared),
         Msg::Failed(ticket, result) => errors::found(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
@@ -159,6 +160,9 @@ fn enter(state: &mut State, shared: &Shared) -> Effects {
     }
     if state.sub == Sub::Errors {
         return errors::enter(state);
+    }
+    if state.sub == Sub::Kept {
+        return copies::enter(state, shared);
     }
     let read = state.message().filter(|_| state.detail.loading_since().is_none());
     match read.map(|message| message.shown.order) {
@@ -403,7 +407,7 @@ fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
     let len = state.len();
     let before = state.cursor.index;
     state.cursor.step(step, len);
-    if state.sub == Sub::Errors && state.cursor.index != before {
+    if matches!(state.sub, Sub::Errors | Sub::Kept) && state.cursor.index != before {
         state.detail_offset = 0;
     }
     if state.pivot.is_some() {

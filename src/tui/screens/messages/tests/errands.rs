@@ -10,7 +10,7 @@ use crate::{
         shared::Place,
     },
     workers::{
-        errand::{self, Chosen, Ended, Errand, Errors, Progress, Waiting},
+        errand::{self, Chosen, Ended, Errand, Errors, Progress, Restoring, Waiting},
         relay::Scope,
     },
 };
@@ -51,6 +51,17 @@ fn planned(desk: &mut Desk) -> Errand {
             let (pause, limits) = (errors.pause(), Limits::default());
             let work = Work { deed: errors.deed, choice, pause, limits };
             errand::Plan::of_errors(errors, Chosen { work, notes: listing.notes }, &reason, policy)
+        }
+        Errand::Restore(number) => {
+            let restoring = Restoring {
+                number: *number,
+                queue: "basket-checkout-failed_error".to_owned(),
+                message: None,
+                bytes: 1_204,
+                blocked: None,
+                notes: vec![],
+            };
+            errand::Plan::of_restore(restoring, &reason, policy)
         }
         Errand::Drain(scope) => {
             let waiting = Waiting {
@@ -482,6 +493,33 @@ fn only_a_half_done_consumer_is_delivered_for() {
     desk.press("enter");
     let half = Half { message_id: Uuid::from_u128(0x6100), consumer_id: Uuid::from_u128(0xcdc6e) };
     assert_eq!(planned(&mut desk), Errand::Drain(Scope::Half(half)));
+}
+
+#[test]
+fn a_discarded_copy_goes_back_into_its_queue_and_no_other() {
+    let copy = |number: i64, cause: &str| Kept {
+        cause: cause.to_owned(),
+        place: "basket-checkout-failed_error".to_owned(),
+        ..acting::kept(number, None)
+    };
+    let mut desk = pending(120, 36);
+    desk.press("<");
+    let kept = vec![copy(8, "discarded"), copy(7, "quarantined")];
+    answer(&mut desk, &stalled(30, 1_204), &Listed { kept, ..Listed::default() });
+    desk.press("j x b");
+    assert!(desk.shows("it lay in no error queue: e or n puts it back"), "{}", desk.frame());
+    desk.press("esc k x e");
+    assert!(desk.shows("not in an outbox: b puts it back there"), "{}", desk.frame());
+    desk.press("b");
+    assert!(desk.shows("Put copy 8 back"), "{}", desk.frame());
+    desk.types(WHY);
+    desk.press("enter");
+    assert_eq!(planned(&mut desk), Errand::Restore(8));
+    frames!("errands_restore", desk);
+    desk.resize(120, 36);
+    desk.types("RESTORE");
+    desk.press("enter");
+    working(&mut desk);
 }
 
 #[test]
