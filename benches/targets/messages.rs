@@ -86,7 +86,7 @@ async fn measure(db: &Db, name: &str) {
         for _ in 0..RUNS {
             let (began, now) = (Instant::now(), chrono::Utc::now());
             let listed = db.read("bench", &stop, async |conn| {
-                outbox::list(conn, &layout, view, None, None, PAGE, now).await
+                outbox::list(conn, &layout, view, &[], None, PAGE, now).await
             });
             listed.await.unwrap();
             times.push(began.elapsed());

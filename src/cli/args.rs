@@ -15,7 +15,7 @@ pub use broker::{
     RELAY_HELP, Relay,
 };
 pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
-pub use messages::{Inbox, InboxRows, MessageView, Messages};
+pub use messages::{Inbox, InboxRows, MessageView, Messages, Only};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, RunArgs,
     WriteArgs,

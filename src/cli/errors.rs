@@ -15,14 +15,14 @@ use super::{
 };
 use crate::{
     config::{self, Settings},
-    domain::report::{Form, print_json},
+    domain::report::{Cell, Form, Table, print_json},
     ops::{
         faults::{self, Choice, Deed, Listing, Pick, Scope, Source, choose, report},
         plan::Writer,
     },
     relay::{Broker, Limits, Management},
     session::Session,
-    workers::errand::{self, Errors as Work, Recorded},
+    workers::errand::{self, Errors as Work, Recorded, restore},
 };
 
 /// So many messages are named in a plan.
@@ -60,6 +60,7 @@ impl From<errand::Error> for Failure {
             E::Write(error) => error.into(),
             E::Errors(error) => error.into(),
             E::Relay(error) => error.into(),
+            E::Broker(error) => error.into(),
             E::Database(error) => error.into(),
             E::Blocked(_) => Self { message: error.to_string(), code: exit::REFUSED },
             E::Means(message) => Self::usage(message),
@@ -93,6 +94,10 @@ pub(super) async fn run(verb: Errors, global: &Global, settings: &Settings) -> O
             let pick = picked(pick, true);
             let errors = Work { deed: Deed::Discard, pick, rate: work.rate };
             carry_out(&errors, &work, &scope, global, settings).await
+        }
+        Errors::Restore { number, run, amqp_url, output } => {
+            let form = Form::from(output.output);
+            restore(number, amqp_url.as_deref(), &run, form, global, settings).await
         }
     }
 }
@@ -214,6 +219,54 @@ async fn carry_out(
         let work = Box::pin(errand::errors::carry_out(&tools, &source, &chosen, reason));
         let ended = running::driven(&tools, progress, work).await??;
         told_end(&ended, deed, form)
+    })
+    .await
+}
+
+/// Puts a discarded message back into its error queue.
+async fn restore(
+    number: i64,
+    url: Option<&str>,
+    run: &RunArgs,
+    form: Form,
+    global: &Global,
+    settings: &Settings,
+) -> Outcome {
+    let source = source(url, settings)?;
+    running::with(run, global, settings, restore::INTENT, async |session, writer| {
+        let (tools, progress) = running::tools(writer);
+        let plan = restore::look(&tools, &source, number).await?;
+        if run.dry_run {
+            print_json(&restore::value(&plan), &mut std::io::stdout().lock())?;
+            return Ok(if plan.blocked.is_some() { exit::REFUSED } else { exit::FOUND });
+        }
+        if !run.yes && run.confirm.is_none() {
+            let title = format!("put copy {number} back into {}", plan.queue);
+            let mut lines =
+                vec![("publishes ", format!("{} bytes, as they were kept", plan.bytes))];
+            lines.extend(plan.notes.iter().map(|note| ("  note    ", note.clone())));
+            lines.extend(plan.blocked.iter().map(|why| ("  BLOCK   ", why.clone())));
+            lines.push(("undo      ", restore::UNDO.to_owned()));
+            let head =
+                Head { title: &title, command: restore::INTENT, reason: run.reason.as_deref() };
+            let sheet = card::sheet(head, writer, session.db.place(), &lines);
+            write!(std::io::stderr().lock(), "{sheet}")?;
+        }
+        if let Some(why) = plan.blocked {
+            return Err(errand::Error::Blocked(why).into());
+        }
+        let said = Said { yes: run.yes, confirm: run.confirm.as_deref() };
+        ask::confirmed(said, writer.policy(), restore::WORD)?;
+        let reason = run.reason.as_deref().unwrap_or_default();
+        let work = Box::pin(restore::carry_out(&tools, &source, &plan, reason));
+        let ended = running::driven(&tools, progress, work).await??;
+        let row = vec![Cell::number(number), Cell::Text(plan.queue), Cell::number(ended.audit)];
+        let table = Table { columns: vec!["copy", "queue", "audit"], rows: vec![row] };
+        table.print(form, &mut std::io::stdout().lock())?;
+        if let Some(error) = &ended.unrecorded {
+            writeln!(std::io::stderr(), "what became of it is not on record: {error}")?;
+        }
+        Ok(exit::FOUND)
     })
     .await
 }

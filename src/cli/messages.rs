@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, Outcome,
-    args::{Global, Inbox, InboxRows, MessageView, Messages, Output},
+    args::{Global, Inbox, InboxRows, MessageView, Messages, Only, Output},
     deeds, errors, exit, open,
 };
 use crate::{
@@ -15,15 +15,19 @@ use crate::{
         holds,
         inbox::{self as rows, InboxView},
         kept,
-        outbox::{self, View},
+        outbox::{self, Filter, View},
     },
     domain::{
+        deed::Refusal,
         diagnosis::{Severity, diagnose, is_alert},
-        id::MessageId,
+        id::{MessageId, OutboxId},
         report::{Cell, Form, Table, print_json},
     },
     ops::{
-        deeds::report as copied,
+        deeds::{
+            kept::{self as copied, Parts},
+            report as copies_of,
+        },
         messages::{self, Key, Message, Status, Watch, broker, report},
     },
     session::Session,
@@ -34,12 +38,22 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         Messages::Deed(deed) => return Box::pin(deeds::messages(deed, global, settings)).await,
         verb => verb,
     };
+    if let Messages::List { view: MessageView::Kept | MessageView::Held, only, .. } = &verb
+        && !filters(only).is_empty()
+    {
+        let why =
+            "--type, --to and --outbox choose among messages of outboxes, not copies and holds";
+        return Err(Failure::usage(why));
+    }
     let key = match &verb {
-        Messages::Show { id, .. } | Messages::Why { id: Some(id), .. } => Some(parse(id)?),
+        Messages::Show { id: Some(id), .. } | Messages::Why { id: Some(id), .. } => {
+            Some(parse(id)?)
+        }
         Messages::Drain(args) => return super::drain::run(args, global, settings).await,
         Messages::Status { .. }
         | Messages::List { .. }
         | Messages::History { .. }
+        | Messages::Show { id: None, .. }
         | Messages::Why { id: None, .. }
         | Messages::Deed(_) => None,
     };
@@ -49,11 +63,15 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         (Messages::Show { output, .. }, Some(key)) => {
             show(&session, &watch, key, output.output, settings).await
         }
+        (Messages::Show { kept: Some(number), output, .. }, None) => {
+            copy(&session, number, output.output, settings).await
+        }
         (Messages::Why { output, .. }, key) => {
             why(&session, &watch, key, output.output, settings).await
         }
-        (Messages::List { view, limit, output }, _) => {
-            list(&session, view, i64::from(limit), output.output, settings).await
+        (Messages::List { view, only, limit, output }, _) => {
+            let filters = filters(&only);
+            list(&session, view, &filters, i64::from(limit), output.output, settings).await
         }
         (Messages::History { days, output }, _) => {
             history(&session, days, output.output, settings).await
@@ -149,9 +167,25 @@ async fn status(session: &Session, watch: &Watch, output: Output, settings: &Set
     Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
 }
 
+/// As the lists of the screen are narrowed.
+fn filters(only: &Only) -> Vec<Filter> {
+    let Only { kind, to, outbox } = only;
+    let to = to.as_ref().map(|to| match to.as_str() {
+        "none" | "(none)" => None,
+        _ => Some(to.clone()),
+    });
+    kind.clone()
+        .map(Filter::Type)
+        .into_iter()
+        .chain(to.map(Filter::Destination))
+        .chain(outbox.map(|id| Filter::Outbox(OutboxId(id))))
+        .collect()
+}
+
 async fn list(
     session: &Session,
     view: MessageView,
+    filters: &[Filter],
     limit: i64,
     output: Output,
     settings: &Settings,
@@ -163,10 +197,11 @@ async fn list(
         MessageView::Delivered => View::Delivered,
         MessageView::Orphan => View::Orphan,
         MessageView::Expired => View::Expired,
+        MessageView::Undeliverable => View::Undeliverable,
     };
     let (layout, now) = (&session.layout, chrono::Utc::now());
     let (rows, mut notes) = read(session, "messages list", async |conn| {
-        outbox::list(conn, layout, view, None, None, limit + 1, now).await
+        outbox::list(conn, layout, view, filters, None, limit + 1, now).await
     })
     .await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -182,13 +217,13 @@ async fn list(
 async fn copies(session: &Session, limit: i64, output: Output, settings: &Settings) -> Outcome {
     let rows =
         read(session, "messages list", async |conn| kept::list(conn, None, limit).await).await?;
-    print(copied::copies(&rows), output, settings)?;
+    print(copies_of::copies(&rows), output, settings)?;
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
 async fn holds(session: &Session, output: Output, settings: &Settings) -> Outcome {
     let rows = read(session, "messages list", async |conn| holds::held(conn).await).await?;
-    print(copied::held(&rows), output, settings)?;
+    print(copies_of::held(&rows), output, settings)?;
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
@@ -214,7 +249,7 @@ async fn show(
     settings: &Settings,
 ) -> Outcome {
     let message = find(session, watch, key).await?;
-    let mut table = report::envelope(&message, chrono::Utc::now());
+    let table = report::envelope(&message, chrono::Utc::now());
     let body = report::body(&message, true);
     let part = |text: Option<&String>| {
         text.map_or(Value::Null, |text| {
@@ -223,6 +258,23 @@ async fn show(
     };
     let (headers, properties) =
         (part(message.shown.headers.as_ref()), part(message.shown.properties.as_ref()));
+    whole(table, Parts { headers, properties, body }, output, settings)
+}
+
+/// A copy with everything that was kept.
+async fn copy(session: &Session, number: i64, output: Output, settings: &Settings) -> Outcome {
+    let found =
+        read(session, "messages show", async |conn| copied::read(conn, number).await).await?;
+    let Some(copy) = found else {
+        let message = Refusal::NotKept(number).to_string();
+        return Err(Failure { message, code: exit::NOTHING });
+    };
+    whole(copy.fields(), copy.parts(true), output, settings)
+}
+
+/// Prints fields with what is long below them.
+fn whole(mut table: Table, parts: Parts, output: Output, settings: &Settings) -> Outcome {
+    let Parts { headers, properties, body } = parts;
     if output == Output::Json {
         let fields = table.rows.iter().filter_map(|row| match row.as_slice() {
             [Cell::Text(name), Cell::Text(value) | Cell::Number(value)] => {

@@ -49,6 +49,28 @@ pub async fn list(
     Ok(rows.fetch_all(conn).await?)
 }
 
+/// So much of a body is read to be shown.
+const LONGEST: i32 = 1_000_000;
+
+/// One copy as it is listed.
+pub async fn listed(conn: &mut PgConnection, number: i64) -> Result<Option<Kept>, Error> {
+    let next = list(conn, number.checked_add(1), 1).await?.pop();
+    Ok(next.filter(|kept| kept.number == number))
+}
+
+/// A copy's body, as much of it as is shown, and the other columns of its row.
+pub async fn whole(
+    conn: &mut PgConnection,
+    number: i64,
+) -> Result<Option<(Vec<u8>, Value)>, Error> {
+    let row = sqlx::query!(
+        r#"SELECT substr(body, 1, $2) AS "body!", rest FROM orderscope.kept_messages WHERE number = $1"#,
+        number,
+        LONGEST
+    );
+    Ok(row.fetch_optional(conn).await?.map(|row| (row.body, row.rest)))
+}
+
 /// The newest copy of a message that was not put back.
 pub async fn newest_of(conn: &mut PgConnection, message: MessageId) -> Result<Option<i64>, Error> {
     let row = sqlx::query_scalar!(
@@ -74,7 +96,7 @@ pub struct Copy {
 }
 
 /// A copy, locked until the caller's transaction ends.
-pub(super) async fn lock(tx: &mut PgConnection, number: i64) -> Result<Option<Copy>, Error> {
+pub async fn lock(tx: &mut PgConnection, number: i64) -> Result<Option<Copy>, Error> {
     let row = sqlx::query_as!(
         Copy,
         r#"SELECT number, cause, place, message_id AS "message: MessageId", body, rest,
@@ -86,7 +108,7 @@ pub(super) async fn lock(tx: &mut PgConnection, number: i64) -> Result<Option<Co
 }
 
 /// Records that a copy was put back, in the caller's transaction.
-pub(super) async fn returned(
+pub async fn returned(
     tx: &mut PgConnection,
     number: i64,
     at: DateTime<Utc>,

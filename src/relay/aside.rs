@@ -63,7 +63,7 @@ pub struct Standing {
 #[derive(Debug)]
 pub struct Aside {
     connection: Connection,
-    wait: Duration,
+    pub(super) wait: Duration,
     user: String,
 }
 
@@ -148,8 +148,7 @@ impl Aside {
         if self.depth(&taking, queue).await?.is_none() {
             return Ok(None);
         }
-        let sending = self.channel().await?;
-        within(self.wait, sending.confirm_select(ConfirmSelectOptions::default())).await?;
+        let sending = self.confirmed().await?;
         let (queue, wait, user) = (queue.to_owned(), self.wait, self.user.clone());
         Ok(Some(Walk { queue, taking, sending, wait, user }))
     }
@@ -207,6 +206,13 @@ impl Aside {
         within(self.wait, self.connection.create_channel()).await
     }
 
+    /// A channel to publish on.
+    pub(super) async fn confirmed(&self) -> Result<Channel, Error> {
+        let sending = self.channel().await?;
+        within(self.wait, sending.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(sending)
+    }
+
     /// How many messages are ready. A queue that is not there closes the channel.
     async fn depth(&self, channel: &Channel, queue: &str) -> Result<Option<u32>, Error> {
         Ok(self.passive(channel, queue).await?.map(|standing| standing.ready))
@@ -246,22 +252,8 @@ impl Walk {
     /// When the broker refuses it or the connection breaks; the message is still in its queue, and if the
     /// confirm was lost, perhaps in the other one as well.
     pub async fn send_home(&self, taken: &Taken, home: &str) -> Result<Confirmed, Error> {
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let properties = without_fault(&taken.delivery.properties, &self.user);
-        let body = &taken.delivery.data;
-        // The default exchange: to this queue and to no other subscriber of the message.
-        let sending = self.sending.basic_publish(short(""), short(home), options, body, properties);
-        let sent = async { sending.await?.await };
-        match tokio::time::timeout(self.wait, sent).await {
-            Ok(Ok(Confirmation::Ack(None))) => Ok(Confirmed::Routed),
-            Ok(Ok(Confirmation::Ack(Some(_)))) => Ok(Confirmed::Returned),
-            Ok(Ok(Confirmation::Nack(_))) => Err(Error::Nacked),
-            Ok(Ok(Confirmation::NotRequested)) => {
-                Err(Error::Lost("the channel gives no confirms".to_owned()))
-            }
-            Ok(Err(error)) => Err(Error::publishing(&error)),
-            Err(_) => Err(silent(self.wait)),
-        }
+        publish(&self.sending, home, &taken.delivery.data, properties, self.wait).await
     }
 
     /// Removes a message from its queue: it is where it belongs now.
@@ -312,6 +304,29 @@ impl Taken {
             Value::Object(all) => all.into_iter().filter(|(_, value)| !value.is_null()).collect(),
             other => other,
         }
+    }
+}
+
+/// Publishes through the default exchange, to this queue and to no other subscriber, and waits for the confirm.
+pub(super) async fn publish(
+    sending: &Channel,
+    queue: &str,
+    body: &[u8],
+    properties: BasicProperties,
+    wait: Duration,
+) -> Result<Confirmed, Error> {
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let sending = sending.basic_publish(short(""), short(queue), options, body, properties);
+    let sent = async { sending.await?.await };
+    match tokio::time::timeout(wait, sent).await {
+        Ok(Ok(Confirmation::Ack(None))) => Ok(Confirmed::Routed),
+        Ok(Ok(Confirmation::Ack(Some(_)))) => Ok(Confirmed::Returned),
+        Ok(Ok(Confirmation::Nack(_))) => Err(Error::Nacked),
+        Ok(Ok(Confirmation::NotRequested)) => {
+            Err(Error::Lost("the channel gives no confirms".to_owned()))
+        }
+        Ok(Err(error)) => Err(Error::publishing(&error)),
+        Err(_) => Err(silent(wait)),
     }
 }
 
@@ -394,7 +409,7 @@ pub(super) fn without_user(properties: &BasicProperties, expires: bool) -> Basic
 }
 
 /// A header table as JSON. Bytes that are no text are shown as such.
-fn table(fields: &FieldTable) -> Map<String, Value> {
+pub(super) fn table(fields: &FieldTable) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.as_str().to_owned(), plain(value))).collect()
 }
 

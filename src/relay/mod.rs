@@ -1,6 +1,7 @@
 //! RabbitMQ publishing in MassTransit's wire format: which broker, what can go wrong, one confirmed
 //! channel, how long to wait before trying again, what lies in the error queues, and where commands come in.
 
+mod anew;
 mod aside;
 mod backoff;
 mod broker;
@@ -9,6 +10,7 @@ mod error;
 mod management;
 mod publisher;
 
+pub use anew::Anew;
 pub use aside::{Aside, Limits, Look, Standing, Taken, Walk};
 pub use backoff::Backoff;
 pub use broker::Broker;

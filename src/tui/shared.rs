@@ -114,6 +114,8 @@ pub enum List {
 pub struct Faults {
     /// The message that someone looks at.
     pub message: Option<Key>,
+    /// Those that are marked.
+    pub marked: Vec<Key>,
     /// Its group, or the one that someone looks at.
     pub group: Option<(Fingerprint, Safe)>,
     /// In all queues.
@@ -141,6 +143,8 @@ pub struct Matter {
     /// The number of a copy, and when it was put back.
     pub copy: Option<i64>,
     pub returned: Option<DateTime<Utc>>,
+    /// It lay in an error queue, not in an outbox.
+    pub discarded: bool,
     pub list: List,
     /// The error queues, once they were looked into.
     pub faults: Option<Box<Faults>>,

@@ -9,7 +9,7 @@ use std::{
 
 use lapin::{
     BasicProperties,
-    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 use orderscope::{
@@ -295,6 +295,81 @@ async fn in_bulk_what_waits_is_replayed_as_it_was_and_what_is_done_discarded() {
     assert_eq!(after["ended"], meant["operation"]);
     assert_eq!(list[3]["targets"].as_str().unwrap().split(' ').count(), 3);
     assert_eq!(home.json(&["audit", "verify"], 0)["sound"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discarded_message_is_read_and_put_back_once_as_it_was() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real()[..1], &[]).await;
+    let database = handled().await;
+    let person = Person::new(&database, &broker);
+    let listed = person.json(&["list", "--queue", "basket-checkout-complete_error"], 0);
+    let key = listed[0]["key"].as_str().unwrap();
+    let queue = ["--queue", "basket-checkout-complete_error"];
+    let discard = ["discard", key, "--yes", "--reason", "too early"];
+    person.json(&[&discard[..], &queue[..]].concat(), 0);
+    assert_eq!(broker.depth("basket-checkout-complete_error").await, 0);
+
+    let home = Home::on(&database);
+    let copies = home.json(&["messages", "list", "--view", "kept"], 0);
+    let number = copies[0]["copy"].to_string();
+    let shown = home.json(&["messages", "show", "--kept", &number], 0);
+    assert_eq!((&shown["cause"], &shown["key"]), (&"discarded".into(), &key.into()));
+    assert_eq!(shown["headers"]["MT-Reason"], "fault");
+    assert_eq!(shown["properties"]["message_id"], real()[0].id);
+    assert_eq!(shown["body"]["messageId"], real()[0].id);
+    let text = shown.to_string();
+    assert!(!text.contains("@example") && !text.contains("@gmail"), "{text}");
+    home.refused(&["messages", "show", "--kept", "999"], 1, &["no message is kept under"]);
+
+    // Into the outbox it never belonged.
+    let requeue = ["messages", "requeue", &number, "--yes", "--reason", "x"];
+    home.refused(&requeue, 4, &["`orderscope errors restore"]);
+    let restore = ["restore", &number, "--reason", "it was needed"];
+    let planned = person.run(&[&restore[..], &["--dry-run"]].concat());
+    assert!(planned.code == 0 && planned.out.contains("basket-checkout-complete_error"));
+    assert_eq!(person.run(&restore).code, 4, "without --yes nothing is done");
+    assert_eq!(broker.depth("basket-checkout-complete_error").await, 0);
+    let done = person.run(&[&restore[..], &["--yes"]].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+    // It is told from others by the same key, and judged by the same headers.
+    let again = person.json(&[&["list"], &queue[..]].concat(), 0);
+    assert_eq!(again, listed);
+    let back = broker.take("basket-checkout-complete_error").await;
+    let (was, now) = (&real()[0], &back[0]);
+    assert_eq!((now.id(), &now.body), (was.id.clone(), &was.body));
+    assert_eq!(*now.properties.delivery_mode(), Some(2));
+    let headers = now.properties.headers().as_ref().unwrap().into_iter();
+    let names: BTreeSet<_> = headers.map(|(name, _)| name.as_str().to_owned()).collect();
+    assert_eq!(names, was.headers.iter().map(|(name, _)| name.clone()).collect());
+
+    let twice = person.run(&[&restore[..], &["--yes"]].concat());
+    assert!(twice.code == 4 && twice.err.contains("put back already"), "{}", twice.err);
+    let list = home.json(&["audit", "list"], 0);
+    let list = list.as_array().unwrap();
+    let intents: Vec<_> = list.iter().map(|entry| entry["intent"].as_str().unwrap()).collect();
+    assert_eq!(intents[..2], ["RestoreErrors"; 2], "what was meant, and what it came to");
+    let copies = home.json(&["messages", "list", "--view", "kept"], 0);
+    assert!(copies[0]["returned"].is_string(), "{copies}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discarded_message_stays_kept_where_its_queue_is_gone() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &real()[..1], &[]).await;
+    let database = handled().await;
+    let person = Person::new(&database, &broker);
+    let queue = "basket-checkout-complete_error";
+    person.json(&["discard", "--all", "--yes", "--reason", "x", "--queue", queue], 0);
+    let (connection, channel) = broker.channel().await;
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    let home = Home::on(&database);
+    let number = home.json(&["messages", "list", "--view", "kept"], 0)[0]["copy"].to_string();
+    let refused = person.run(&["restore", &number, "--yes", "--reason", "x"]);
+    assert!(refused.code == 4 && refused.err.contains("there is no queue"), "{}", refused.err);
+    let copies = home.json(&["messages", "list", "--view", "kept"], 0);
+    assert!(copies[0]["returned"].is_null(), "{copies}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -421,14 +421,23 @@ mod rules {
         assert_eq!(status.facts.undeliverable, Tally::Exact(2));
         let db = Db::new(&options, &Limits::default());
         let layout = db.layout().await.unwrap();
-        for (view, sequence, delivery) in
-            [(View::Orphan, 1, Delivery::Orphan), (View::Expired, 2, Delivery::Pending)]
-        {
+        for (view, sequences, delivery) in [
+            (View::Orphan, vec![1], Delivery::Orphan),
+            (View::Expired, vec![2], Delivery::Pending),
+            (View::Undeliverable, vec![3, 4], Delivery::Pending),
+        ] {
             let (rows, _) =
-                outbox::list(&mut conn, &layout, view, None, None, 10, Utc::now()).await.unwrap();
+                outbox::list(&mut conn, &layout, view, &[], None, 10, Utc::now()).await.unwrap();
             let found: Vec<_> = rows.iter().map(|row| (row.sequence, row.delivery)).collect();
-            assert_eq!(found, [(sequence, delivery)]);
+            let expected: Vec<_> = sequences.iter().map(|one| (*one, delivery)).collect();
+            assert_eq!(found, expected);
         }
+        let nowhere = [Filter::Destination(None)];
+        let (rows, _) =
+            outbox::list(&mut conn, &layout, View::Undeliverable, &nowhere, None, 10, Utc::now())
+                .await
+                .unwrap();
+        assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), [3]);
     }
 
     #[tokio::test]
@@ -736,7 +745,7 @@ mod lists {
                 let (mut seen, mut after): (Vec<i64>, Option<Cursor>) = (vec![], None);
                 for _ in 0..1_000 {
                     let (rows, _) =
-                        outbox::list(&mut conn, &layout, view, None, after, 7, Utc::now())
+                        outbox::list(&mut conn, &layout, view, &[], after, 7, Utc::now())
                             .await
                             .unwrap();
                     let Some(last) = rows.last() else { break };
@@ -767,32 +776,18 @@ mod lists {
         let status = look(&options, Some(at("2026-11-22T18:21:40Z"))).await;
         for group in &status.overview.by_type {
             let filter = Filter::Type(group.key.clone().unwrap());
-            let (rows, _) = outbox::list(
-                &mut conn,
-                &layout,
-                View::Pending,
-                Some(&filter),
-                None,
-                500,
-                Utc::now(),
-            )
-            .await
-            .unwrap();
+            let (rows, _) =
+                outbox::list(&mut conn, &layout, View::Pending, &[filter], None, 500, Utc::now())
+                    .await
+                    .unwrap();
             assert_eq!(i64::try_from(rows.len()).unwrap(), group.messages, "{group:?}");
         }
         for group in &status.overview.by_destination {
             let filter = Filter::Destination(group.key.clone());
-            let (rows, _) = outbox::list(
-                &mut conn,
-                &layout,
-                View::Pending,
-                Some(&filter),
-                None,
-                500,
-                Utc::now(),
-            )
-            .await
-            .unwrap();
+            let (rows, _) =
+                outbox::list(&mut conn, &layout, View::Pending, &[filter], None, 500, Utc::now())
+                    .await
+                    .unwrap();
             assert_eq!(i64::try_from(rows.len()).unwrap(), group.messages, "{group:?}");
         }
         let outbox = status.facts.heads[0].outbox;
@@ -800,7 +795,7 @@ mod lists {
             &mut conn,
             &layout,
             View::Pending,
-            Some(&Filter::Outbox(outbox)),
+            &[Filter::Outbox(outbox)],
             None,
             500,
             Utc::now(),
@@ -958,8 +953,8 @@ mod cost {
                 assert_eq!(status.facts.bus, Tally::About(100_000));
             }
             run(&mut conn, "COMMIT; BEGIN").await;
-            for view in [View::Pending, View::Delivered, View::Orphan, View::Expired] {
-                outbox::list(&mut conn, &layout, view, None, None, 100, Utc::now()).await.unwrap();
+            for view in View::ALL {
+                outbox::list(&mut conn, &layout, view, &[], None, 100, Utc::now()).await.unwrap();
             }
             let (sequential, fetched) = read(&mut conn, "outbox_message").await;
             assert_eq!(sequential, 0, "{schema:?} {delivered}: a list read the messages whole");

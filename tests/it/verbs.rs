@@ -691,6 +691,20 @@ async fn messages_are_judged_and_an_alert_ends_with_1() {
     assert!(behind.out.contains("it waits: no delivery on any"), "{behind:?}");
     let rows = home.csv(&["messages", "list", "--limit", "5"], 0);
     assert_eq!(rows.iter().map(|row| &row[0]).collect::<Vec<_>>(), ["89", "90", "91", "92", "93"]);
+    messages_are_chosen_by_group(&home, &status);
+    let head = &status["heads"][0];
+    assert_eq!(
+        (&head["next"]["seq"], &head["held_by"]),
+        (&Value::from(89), &Value::from("nobody"))
+    );
+    assert!(head["next"]["poison"][0].as_str().unwrap().contains("cannot be used"), "{head}");
+    assert_eq!(status["drain"]["state"], "unknown");
+    let outbox = status["by_outbox"][0]["key"].as_str().unwrap();
+    for told in ["head of the line", "seq 89, User", "its holder", "drained in", outbox] {
+        assert!(table.out.contains(told), "{told}: {table:?}");
+    }
+    let bad = home.json(&["messages", "list", "--view", "undeliverable"], 0);
+    assert_eq!((bad.as_array().unwrap().len(), &bad[0]["seq"]), (1, &Value::from(89)), "{bad}");
     let shown = home.json(&["messages", "show", "89"], 0);
     assert_eq!(shown["body"]["message"]["email"], "********");
     assert_eq!(shown["body"]["message"]["totalMoney"], "287.97");
@@ -698,6 +712,36 @@ async fn messages_are_judged_and_an_alert_ends_with_1() {
     assert!(gone.code == 1 && gone.err.contains("nobody can say which"), "{gone:?}");
     home.refused(&["messages", "show", "soon"], 2, &["neither a sequence number"]);
     assert_eq!(home.json(&["messages", "list", "--view", "orphan"], 1), serde_json::json!([]));
+}
+
+/// What a group counts is what is listed of it, by the key or the end of it.
+fn messages_are_chosen_by_group(home: &Home, status: &Value) {
+    let count = |args: &[&str]| {
+        let all = [&["messages", "list", "--limit", "1000"], args].concat();
+        home.json(&all, 0).as_array().unwrap().len()
+    };
+    for (groups, option) in
+        [("by_type", "--type"), ("by_destination", "--to"), ("by_outbox", "--outbox")]
+    {
+        for group in status[groups].as_array().unwrap() {
+            let key = group["key"].as_str().unwrap();
+            assert_eq!(Value::from(count(&[option, key])), group["messages"], "{option} {key}");
+            if option != "--outbox" {
+                let end = key.split('?').next().unwrap().rsplit([':', '/']).next().unwrap();
+                assert!(count(&[option, end]) >= count(&[option, key]), "{option} {end}");
+            }
+        }
+    }
+    let kind = status["by_type"][0]["key"].as_str().unwrap();
+    let outbox = status["by_outbox"][0]["key"].as_str().unwrap();
+    assert_eq!(count(&["--type", kind, "--outbox", outbox]), count(&["--outbox", outbox]));
+    assert_eq!(home.json(&["messages", "list", "--type", "Event"], 1), serde_json::json!([]));
+    assert_eq!(home.json(&["messages", "list", "--to", "none"], 1), serde_json::json!([]));
+    home.refused(
+        &["messages", "list", "--view", "kept", "--to", "none"],
+        2,
+        &["not copies and holds"],
+    );
 }
 
 #[tokio::test]

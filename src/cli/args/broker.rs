@@ -106,6 +106,19 @@ pub enum Errors {
         #[command(flatten)]
         scope: ErrorScope,
     },
+    /// Put a discarded message back into the error queue that it was taken from
+    Restore {
+        /// The copy's number (`messages list --view kept`)
+        #[arg(value_name = "COPY")]
+        number: i64,
+        #[command(flatten)]
+        run: RunArgs,
+        /// The broker, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
+        #[arg(long, value_name = "URL")]
+        amqp_url: Option<String>,
+        #[command(flatten)]
+        output: OutputArg,
+    },
 }
 
 /// Where to look.

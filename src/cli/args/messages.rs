@@ -1,6 +1,7 @@
 //! The arguments of `messages` and `inbox`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 use super::{Drain, InboxDeed, MessageDeed, OutputArg};
 
@@ -16,16 +17,22 @@ pub enum Messages {
         /// Which messages
         #[arg(long, value_enum, default_value_t = MessageView::Pending)]
         view: MessageView,
+        #[command(flatten)]
+        only: Only,
         /// At most this many rows (1 to 10000)
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
         #[command(flatten)]
         output: OutputArg,
     },
-    /// One message with its envelope and body, personal data covered
+    /// One message, or a copy of one, with its envelope and body, personal data covered
     Show {
         /// Its sequence number or message id
-        id: String,
+        #[arg(required_unless_present = "kept")]
+        id: Option<String>,
+        /// The copy of this number (`messages list --view kept`)
+        #[arg(long, value_name = "NUMBER", conflicts_with = "id")]
+        kept: Option<i64>,
         #[command(flatten)]
         output: OutputArg,
     },
@@ -50,6 +57,20 @@ pub enum Messages {
     Deed(MessageDeed),
 }
 
+/// Only some of the messages; what is given must all hold.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Only {
+    /// Only this type: its URN, or the end of it (`UserCheckedOutIntegrationEvent`)
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Only what goes there: an address, or the end of its exchange's name; `none`: without a destination
+    #[arg(long, value_name = "DESTINATION")]
+    pub to: Option<String>,
+    /// Only this outbox
+    #[arg(long, value_name = "ID")]
+    pub outbox: Option<Uuid>,
+}
+
 /// The lists of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MessageView {
@@ -61,6 +82,8 @@ pub enum MessageView {
     Orphan,
     /// Pending past their expiration time
     Expired,
+    /// Pending with no destination, or one that cannot be used
+    Undeliverable,
     /// Copies of what was taken out or changed, newest first
     Kept,
     /// Outboxes that an operator holds

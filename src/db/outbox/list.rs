@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{MOST_WITHOUT_INDEX, SAMPLE, messages};
+use super::{CHECKED, MOST_WITHOUT_INDEX, SAMPLE, messages};
 use crate::{
     db::{
         Error, Index, Layout, Table,
@@ -29,10 +29,13 @@ pub enum View {
     Orphan,
     /// Pending past their expiration time.
     Expired,
+    /// Pending with no destination, or one that cannot be used.
+    Undeliverable,
 }
 
 impl View {
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Orphan, Self::Expired];
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Delivered, Self::Orphan, Self::Expired, Self::Undeliverable];
 
     /// As verbs and screen call it.
     pub const fn name(self) -> &'static str {
@@ -41,16 +44,53 @@ impl View {
             Self::Delivered => "delivered",
             Self::Orphan => "orphan",
             Self::Expired => "expired",
+            Self::Undeliverable => "undeliverable",
         }
     }
 }
 
-/// Only pending messages of one group.
+/// Only the messages of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
+    /// By the first URN of its type, or what stands behind its last colon.
     Type(String),
+    /// By the whole address, the exchange it names, or the end of that; nothing: without a destination.
     Destination(Option<String>),
     Outbox(OutboxId),
+}
+
+impl Filter {
+    /// As a condition on a message `m`.
+    fn push(&self, sql: &mut QueryBuilder<Postgres>) {
+        match self {
+            Self::Type(kind) => {
+                // Equal, or its end behind a colon.
+                sql.push(
+                    " AND right(':' || left(split_part(m.message_type, ';', 1), 200), length(",
+                )
+                .push_bind(kind.clone())
+                .push(") + 1) = ':' || ")
+                .push_bind(kind.clone());
+            }
+            Self::Destination(None) => {
+                sql.push(" AND m.destination_address IS NULL");
+            }
+            Self::Destination(Some(address)) if address.contains("://") => {
+                sql.push(" AND m.destination_address = ").push_bind(address.clone());
+            }
+            Self::Destination(Some(name)) => {
+                sql.push(" AND (m.destination_address = ").push_bind(name.clone());
+                sql.push(" OR right(translate(split_part(m.destination_address, '?', 1), '/', ':'), length(")
+                    .push_bind(name.clone())
+                    .push(") + 1) = ':' || ")
+                    .push_bind(name.clone())
+                    .push(")");
+            }
+            Self::Outbox(id) => {
+                sql.push(" AND m.outbox_id = ").push_bind(*id);
+            }
+        }
+    }
 }
 
 /// Where a page ends. Opaque: hand it back for the next one.
@@ -104,30 +144,47 @@ pub async fn list(
     conn: &mut PgConnection,
     layout: &Layout,
     view: View,
-    filter: Option<&Filter>,
+    filters: &[Filter],
     after: Option<Cursor>,
     limit: i64,
     now: DateTime<Utc>,
 ) -> Result<(Vec<Row>, Vec<String>), Error> {
     let mut sql = match view {
-        View::Pending => pending(layout, filter, after, limit),
-        View::Delivered => delivered(layout, after, limit),
-        View::Orphan | View::Expired => wrong(layout, view, after, limit, now),
+        View::Pending => pending(layout, filters, after, limit),
+        View::Delivered => delivered(layout, filters, after, limit),
+        View::Orphan | View::Expired | View::Undeliverable => {
+            wrong(layout, view, filters, after, limit, now)
+        }
     };
     let rows: Vec<Found> = sql.build_query_as().fetch_all(conn).await?;
     let mut notes = vec![];
-    let bounded = match view {
-        View::Pending | View::Delivered => !super::finds_by_outbox(layout),
-        View::Orphan => !(layout.is_managed() || super::finds_by_outbox(layout)),
-        View::Expired => !layout.has_or_small(Index::MessageExpiration, Table::OutboxMessages),
+    let most = match view {
+        View::Pending | View::Delivered if !super::finds_by_outbox(layout) => MOST_WITHOUT_INDEX,
+        View::Orphan if !(layout.is_managed() || super::finds_by_outbox(layout)) => {
+            MOST_WITHOUT_INDEX
+        }
+        View::Expired if !layout.has_or_small(Index::MessageExpiration, Table::OutboxMessages) => {
+            MOST_WITHOUT_INDEX
+        }
+        View::Undeliverable if !super::knows_undeliverable(layout) => CHECKED,
+        _ => 0,
     };
-    if bounded {
-        notes.push(format!("only the oldest {MOST_WITHOUT_INDEX} messages were looked through"));
+    if most > 0 {
+        notes.push(format!("only the oldest {most} messages were looked through"));
     }
-    if filter.is_some_and(|filter| !matches!(filter, Filter::Outbox(_))) {
+    let sampled = matches!(view, View::Pending | View::Delivered) && outbox(filters).is_none();
+    if sampled && !filters.is_empty() {
         notes.push(format!("looked for in the {SAMPLE} outboxes that come next"));
     }
     Ok((rows.into_iter().map(Row::from).collect(), notes))
+}
+
+/// The one outbox that is looked for.
+fn outbox(filters: &[Filter]) -> Option<OutboxId> {
+    filters.iter().find_map(|filter| match filter {
+        Filter::Outbox(id) => Some(*id),
+        Filter::Type(_) | Filter::Destination(_) => None,
+    })
 }
 
 /// What every branch selects of a message `m` with its parent's time and id.
@@ -146,7 +203,7 @@ fn taken(since: &str, parent: &str, delivery: &str) -> String {
 /// Messages of open parents: bus outboxes by age, then those of half-done consumers among them by age.
 fn pending(
     layout: &Layout,
-    filter: Option<&Filter>,
+    filters: &[Filter],
     after: Option<Cursor>,
     limit: i64,
 ) -> QueryBuilder<Postgres> {
@@ -179,11 +236,11 @@ fn pending(
         if let Some(after) = after {
             sql.push(format!(" AND {time} >= ")).push_bind(after.since);
         }
-        if let (Some(Filter::Outbox(id)), false) = (filter, consumer) {
-            sql.push(" AND outbox_id = ").push_bind(*id);
+        if let (Some(id), false) = (outbox(filters), consumer) {
+            sql.push(" AND outbox_id = ").push_bind(id);
         }
         sql.push(format!(" ORDER BY {time}, {parent}"));
-        if filter.is_some() {
+        if !filters.is_empty() {
             sql.push(format!(" LIMIT {SAMPLE}"));
         }
         sql.push(format!(
@@ -191,19 +248,8 @@ fn pending(
              AND m.sequence_number > coalesce(p.last_sequence_number, 0) ORDER BY m.sequence_number LIMIT {limit}) m \
              WHERE true"
         ));
-        match filter {
-            Some(Filter::Type(kind)) => {
-                sql.push(" AND left(split_part(m.message_type, ';', 1), 200) = ")
-                    .push_bind(kind.clone());
-            }
-            Some(Filter::Destination(destination)) => {
-                sql.push(" AND m.destination_address IS NOT DISTINCT FROM ")
-                    .push_bind(destination.clone());
-            }
-            Some(Filter::Outbox(_)) if consumer => {
-                sql.push(" AND false");
-            }
-            Some(Filter::Outbox(_)) | None => {}
+        for filter in filters {
+            filter.push(&mut sql);
         }
         if let Some(after) = after {
             sql.push(format!(" AND (p.{time}, p.{parent}, m.sequence_number) > ("));
@@ -219,7 +265,12 @@ fn pending(
 }
 
 /// Messages of delivered parents that are still there, newest delivery first.
-fn delivered(layout: &Layout, after: Option<Cursor>, limit: i64) -> QueryBuilder<Postgres> {
+fn delivered(
+    layout: &Layout,
+    filters: &[Filter],
+    after: Option<Cursor>,
+    limit: i64,
+) -> QueryBuilder<Postgres> {
     let from = messages(layout, COLUMNS);
     let mut sql = QueryBuilder::new(format!(
         "SELECT {} FROM (SELECT outbox_id, delivered FROM {} s WHERE delivered IS NOT NULL",
@@ -229,10 +280,20 @@ fn delivered(layout: &Layout, after: Option<Cursor>, limit: i64) -> QueryBuilder
     if let Some(after) = after {
         sql.push(" AND delivered <= ").push_bind(after.since);
     }
+    if let Some(id) = outbox(filters) {
+        sql.push(" AND outbox_id = ").push_bind(id);
+    }
+    sql.push(" ORDER BY delivered DESC, outbox_id DESC");
+    if !filters.is_empty() {
+        sql.push(format!(" LIMIT {SAMPLE}"));
+    }
     sql.push(format!(
-        " ORDER BY delivered DESC, outbox_id DESC) p CROSS JOIN LATERAL (SELECT {COLUMNS} FROM {from} m \
+        ") p CROSS JOIN LATERAL (SELECT {COLUMNS} FROM {from} m \
          WHERE m.outbox_id = p.outbox_id ORDER BY m.sequence_number DESC LIMIT {limit}) m WHERE true"
     ));
+    for filter in filters {
+        filter.push(&mut sql);
+    }
     if let Some(after) = after {
         sql.push(" AND (p.delivered, p.outbox_id, m.sequence_number) < (")
             .push_bind(after.since)
@@ -244,10 +305,11 @@ fn delivered(layout: &Layout, after: Option<Cursor>, limit: i64) -> QueryBuilder
     sql
 }
 
-/// Orphans and expired messages, by sequence number.
+/// Orphans, expired and undeliverable messages, by sequence number.
 fn wrong(
     layout: &Layout,
     view: View,
+    filters: &[Filter],
     after: Option<Cursor>,
     limit: i64,
     now: DateTime<Utc>,
@@ -255,6 +317,8 @@ fn wrong(
     let from = layout.from(Table::OutboxMessages);
     let pool = if view == View::Orphan {
         super::orphans(layout, COLUMNS)
+    } else if view == View::Undeliverable {
+        super::checked(layout, COLUMNS)
     } else if layout.has_or_small(Index::MessageExpiration, Table::OutboxMessages) {
         from.to_owned()
     } else {
@@ -268,10 +332,19 @@ fn wrong(
         parents(layout),
     ));
     sql.push_bind(after.map_or(i64::MIN, |after| after.sequence));
-    if view == View::Orphan {
-        sql.push(" AND m.outbox_id IS NULL AND m.inbox_message_id IS NULL");
-    } else {
-        sql.push(" AND m.expiration_time < ").push_bind(now).push(format!(" AND {DELIVERY} = 0"));
+    match view {
+        View::Orphan => sql.push(" AND m.outbox_id IS NULL AND m.inbox_message_id IS NULL"),
+        View::Undeliverable => {
+            let test = super::undeliverable(layout, &pool);
+            sql.push(format!(" AND {test} AND {DELIVERY} = 0"))
+        }
+        View::Pending | View::Delivered | View::Expired => sql
+            .push(" AND m.expiration_time < ")
+            .push_bind(now)
+            .push(format!(" AND {DELIVERY} = 0")),
+    };
+    for filter in filters {
+        filter.push(&mut sql);
     }
     sql.push(" ORDER BY m.sequence_number LIMIT ").push_bind(limit);
     sql

@@ -206,6 +206,33 @@ fn orphans(layout: &Layout, columns: &str) -> String {
     }
 }
 
+/// Whether all messages that cannot leave as they are can be found: a managed database has a partial index on
+/// them; elsewhere only the oldest [`CHECKED`] messages are looked at.
+fn knows_undeliverable(layout: &Layout) -> bool {
+    layout.is_managed() || layout.is_small(Table::OutboxMessages)
+}
+
+/// Where messages that cannot leave as they are looked for.
+fn checked(layout: &Layout, columns: &str) -> String {
+    let from = layout.from(Table::OutboxMessages);
+    if knows_undeliverable(layout) {
+        return from.to_owned();
+    }
+    format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {CHECKED})")
+}
+
+/// The test on such a message `m` of `pool`, which [`checked`] gives.
+fn undeliverable(layout: &Layout, pool: &str) -> String {
+    if knows_undeliverable(layout) {
+        return UNDELIVERABLE.replace("destination_address", "m.destination_address");
+    }
+    // Many messages go to few destinations, and matching is what costs: each is matched once.
+    format!(
+        "(m.destination_address IS NULL OR m.destination_address IN (SELECT d.destination_address \
+         FROM (SELECT DISTINCT destination_address FROM {pool} p OFFSET 0) d WHERE {UNDELIVERABLE}))"
+    )
+}
+
 /// Single figures. Each is an index look-up, or bounded.
 fn sums_sql(layout: &Layout) -> String {
     let [states, from, events] =
@@ -214,8 +241,6 @@ fn sums_sql(layout: &Layout) -> String {
     let outbox = relation(Table::OutboxMessages);
     let parents = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id";
     let small = layout.is_small(Table::OutboxMessages);
-    // Managed databases have partial indexes for these; elsewhere only the oldest messages are looked at.
-    let whole = small || layout.is_managed();
     let orphans = orphans(layout, parents);
     let expired = if small || layout.has(Index::MessageExpiration) {
         from.to_owned()
@@ -224,21 +249,14 @@ fn sums_sql(layout: &Layout) -> String {
             "(SELECT {parents}, expiration_time FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})"
         )
     };
-    let wrong = if whole { from } else { "wrong" };
-    let mut with = String::new();
-    let undeliverable = if whole {
-        UNDELIVERABLE.replace("destination_address", "m.destination_address")
+    // Where an index knows them it is asked; else what is checked is read once for its two uses.
+    let (with, wrong) = if knows_undeliverable(layout) {
+        (String::new(), from)
     } else {
-        with = format!(
-            "WITH wrong AS MATERIALIZED (SELECT {parents}, destination_address FROM {from} w \
-             ORDER BY sequence_number LIMIT {CHECKED}) "
-        );
-        // Many messages go to few destinations, and matching is what costs: each is matched once.
-        format!(
-            "(m.destination_address IS NULL OR m.destination_address IN (SELECT d.destination_address \
-             FROM (SELECT DISTINCT destination_address FROM wrong OFFSET 0) d WHERE {UNDELIVERABLE}))"
-        )
+        let pool = checked(layout, &format!("{parents}, destination_address"));
+        (format!("WITH wrong AS MATERIALIZED (SELECT * FROM {pool} p) "), "wrong")
     };
+    let undeliverable = undeliverable(layout, wrong);
     // The greatest as it is stored, which an index leads to; only then into the range that we can tell.
     let last = moment("last.at");
     let (open, once) = if layout.is_managed() {

@@ -39,7 +39,7 @@ pub const COMMANDS: [&str; 7] = [
 ];
 
 /// Work with the broker that policies list beside commands.
-pub const OPERATIONS: [&str; 3] = ["ReplayErrors", "DiscardErrors", "DrainOutbox"];
+pub const OPERATIONS: [&str; 4] = ["ReplayErrors", "DiscardErrors", "RestoreErrors", "DrainOutbox"];
 
 /// A line of a new order.
 #[derive(Debug, Clone, PartialEq, Eq)]

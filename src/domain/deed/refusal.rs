@@ -67,8 +67,15 @@ pub enum Refusal {
     NotKept(i64),
     #[error("the copy {number} was put back already ({})", when.to_rfc3339_opts(SecondsFormat::Secs, true))]
     Returned { number: i64, when: DateTime<Utc> },
-    #[error("the copy {0} was no row of an outbox: it is replayed to the queue that it came from")]
+    #[error(
+        "the copy {0} was no row of an outbox, but lay in an error queue: `orderscope errors restore {0}` puts it \
+         back there"
+    )]
     NotOfOutbox(i64),
+    #[error(
+        "the copy {0} lay in no error queue, but in an outbox: `orderscope messages requeue {0}` puts it back there"
+    )]
+    NotOfQueue(i64),
     #[error("the message to put back lacks {0}")]
     Incomplete(&'static str),
     #[error("a message that is given has the id it shall have: leave out the new one")]
@@ -99,6 +106,7 @@ impl Refusal {
             Self::NotKept(_) => "copy-exists",
             Self::Returned { .. } => "returned-once",
             Self::NotOfOutbox(_) => "copy-of-outbox",
+            Self::NotOfQueue(_) => "copy-of-queue",
             Self::Incomplete(_) => "message-complete",
             Self::NamedTwice => "one-id",
             Self::TooYoung { .. } => "old-enough",

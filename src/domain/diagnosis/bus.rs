@@ -140,6 +140,7 @@ fn undeliverable(facts: &Facts) -> Option<Finding> {
                  lost, with a wrong one they would block"
             },
         )
+        .about(Subject::Undeliverable)
     })
 }
 

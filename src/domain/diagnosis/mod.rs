@@ -146,6 +146,7 @@ pub enum Subject {
     Inbox(MessageId),
     Orphans,
     Expired,
+    Undeliverable,
     InboxList,
 }
 

@@ -4,6 +4,7 @@
 mod copy;
 mod due;
 pub mod failed;
+pub mod kept;
 mod message;
 mod outbox;
 pub mod report;

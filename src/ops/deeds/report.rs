@@ -40,6 +40,26 @@ pub fn copies(rows: &[Kept]) -> Table {
     }
 }
 
+/// What is known of a copy without reading it, a row a field.
+#[must_use]
+pub fn fields(kept: &Kept) -> Table {
+    let fields = [
+        ("copy", Cell::number(kept.number)),
+        ("kept", Cell::time(kept.at)),
+        ("cause", Cell::Text(kept.cause.clone())),
+        ("of", Cell::Text(kept.place.clone())),
+        ("message", Cell::maybe(kept.message.map(|id| id.to_string()))),
+        ("type", Cell::maybe(kept.kinds.clone())),
+        ("destination", Cell::maybe(kept.destination.clone())),
+        ("bytes", Cell::number(kept.bytes)),
+        ("operation", Cell::maybe(kept.operation.map(|id| id.to_string()))),
+        ("put back", kept.returned.map_or(Cell::None, Cell::time)),
+    ];
+    let known = fields.into_iter().filter(|(_, cell)| *cell != Cell::None);
+    let rows = known.map(|(name, cell)| vec![Cell::Text(name.to_owned()), cell]).collect();
+    Table { columns: vec!["field", "value"], rows }
+}
+
 /// Held outboxes.
 #[must_use]
 pub fn held(rows: &[Held]) -> Table {

@@ -106,9 +106,12 @@ pub fn choose(found: &[Found], pick: &Pick, deed: Deed) -> Result<Choice, Error>
         let home = found.fault.home();
         let refused = match (pick, deed) {
             (_, Deed::Replay) if home.is_err() => home.as_ref().err().map(ToString::to_string),
-            (Pick::Keys { again: false, .. }, Deed::Replay) if verdict.may_repeat() => Some(
-                format!("{verdict}: {}; --run-again replays it all the same", found.judgement.why),
-            ),
+            (Pick::Keys { again: false, .. }, Deed::Replay) if verdict.may_repeat() => {
+                Some(format!(
+                    "{verdict}: {}; alone, or with --run-again, it is replayed all the same",
+                    found.judgement.why
+                ))
+            }
             (Pick::Keys { .. }, _) => None,
             (_, Deed::Replay) if verdict.in_bulk_replay() => None,
             (_, Deed::Discard) if verdict.in_bulk_discard() => None,

@@ -221,7 +221,8 @@ fn first_line(text: &str) -> String {
     without_addresses(text.lines().next().unwrap_or_default())
 }
 
-fn covered(value: &Value) -> Value {
+/// A header's value with personal data covered.
+pub(in crate::ops) fn covered(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(without_addresses(text)),
         other => {

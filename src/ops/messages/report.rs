@@ -1,6 +1,7 @@
 //! Messages as tables and values: the same rows for verbs and for exports from the screen.
 
 mod inbox;
+mod leaving;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -63,17 +64,7 @@ pub fn status(status: &Status) -> Table {
     say("orphans", text(facts.orphans.to_string()));
     say("expired", text(facts.expired.to_string()));
     say("undeliverable", text(facts.undeliverable.to_string()));
-    for (title, groups) in
-        [("type", &status.overview.by_type), ("to", &status.overview.by_destination)]
-    {
-        for group in groups {
-            let key = group.key.as_deref();
-            let name =
-                if title == "to" { short_destination(key) } else { key.map_or("(none)", contract) };
-            say(title, text(format!("{name} {}", group.messages)));
-        }
-    }
-    for (name, told) in history(status) {
+    for (name, told) in leaving::rows(status).into_iter().chain(history(status)) {
         say(name, text(told));
     }
     let (exact, estimated, share) = facts.inbox.duplicates();
@@ -121,13 +112,6 @@ fn history(status: &Status) -> Vec<(&'static str, String)> {
         Some(Past::Stored(history)) => history,
     };
     let mut out = vec![("history", format!("since {}", history.since.format("%F %TZ")))];
-    if let Some(seen) = status.facts.movement {
-        let rate = |rate: Option<f64>| {
-            rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/min"))
-        };
-        let (coming, leaving) = (rate(seen.coming), rate(seen.leaving));
-        out.push(("rates", format!("in {coming}, out {leaving}, drained {}", drained(seen.drain))));
-    }
     if let Some(day) = history.day {
         out.push(("last day", day_told(&day)));
         if day.repeated > 0 {
@@ -235,6 +219,9 @@ pub fn status_value(status: &Status) -> Value {
         "undeliverable": facts.undeliverable.number(),
         "by_type": groups(&status.overview.by_type),
         "by_destination": groups(&status.overview.by_destination),
+        "by_outbox": groups(&status.overview.by_outbox),
+        "heads": leaving::heads_value(facts),
+        "drain": leaving::drain_value(facts),
         "history": history_value(status),
         "inbox": {
             "rows": facts.inbox.rows.number(),

@@ -41,13 +41,19 @@ pub(super) fn items(matter: &Matter, shared: &Shared) -> Vec<Item> {
     deeds.chain(errands::items(matter, shared)).collect()
 }
 
+/// A refusal and its rule's name.
+#[expect(clippy::unnecessary_wraps, reason = "it stands where nothing may be refused, too")]
+pub(super) fn told(refusal: &Refusal) -> Option<(String, &'static str)> {
+    Some((refusal.to_string(), refusal.rule()))
+}
+
 /// Why not, and the rule's name.
 pub(super) fn refusal(
     act: Act,
     matter: &Matter,
     shared: &Shared,
 ) -> Option<(String, &'static str)> {
-    let refused = |refusal: &Refusal| Some((refusal.to_string(), refusal.rule()));
+    let refused = told;
     let chosen = |what: &str| Some((format!("no {what} is chosen"), "message-exists"));
     match act {
         Act::Repair | Act::Quarantine => {
@@ -71,6 +77,10 @@ pub(super) fn refusal(
             (None, _) => {
                 Some(("no copy is chosen: < > goes to those kept".to_owned(), "copy-exists"))
             }
+            (Some(number), _) if matter.discarded => Some((
+                "it lay in an error queue, not in an outbox: b puts it back there".to_owned(),
+                Refusal::NotOfOutbox(number).rule(),
+            )),
             (Some(number), Some(when)) => refused(&Refusal::Returned { number, when }),
             (Some(_), None) => None,
         },

@@ -1,8 +1,8 @@
 //! What can be done with the broker: the lines of the menu, the form of each, and the errand that a form comes to.
 
-use super::{Kind, menu::Item};
+use super::{Kind, deeds, menu::Item};
 use crate::{
-    domain::{diagnosis::thousands, fault::Key, id, outbox::Delivery},
+    domain::{deed::Refusal, diagnosis::thousands, fault::Key, id, outbox::Delivery},
     ops::faults::{Deed, Pick},
     tui::{
         shared::{Faults, List, Matter, Shared},
@@ -26,12 +26,16 @@ pub enum Task {
     DrainAll,
     /// What a half-done consumer produced.
     DeliverHalf,
+    /// A discarded copy, to its error queue.
+    Restore,
 }
 
 /// Of the messages in error queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     This,
+    /// Those that are marked, each by its key.
+    Marked,
     /// Those of a group that are safe.
     Group,
     /// All that are safe.
@@ -42,9 +46,11 @@ type Line = (Task, char, &'static str);
 
 const ERRORS: &[Line] = &[
     (Task::Replay(Which::This), 'r', "replay this message to the queue it came from"),
+    (Task::Replay(Which::Marked), 'm', "replay the marked messages"),
     (Task::Replay(Which::Group), 'g', "replay what waits in this group"),
     (Task::Replay(Which::All), 'a', "replay everything that waits"),
     (Task::Discard(Which::This), 'd', "discard this message, a copy is kept"),
+    (Task::Discard(Which::Marked), 's', "discard the marked messages, copies are kept"),
     (Task::Discard(Which::Group), 'o', "discard what is done in this group, copies are kept"),
     (Task::Discard(Which::All), 'e', "discard everything that is done, copies are kept"),
 ];
@@ -57,13 +63,16 @@ const OUTBOXES: &[Line] = &[
 const INBOX: &[Line] =
     &[(Task::DeliverHalf, 'o', "deliver for the half-done consumer: send what it produced")];
 
+const COPIES: &[Line] =
+    &[(Task::Restore, 'b', "put the copy back into the error queue it was discarded from")];
+
 /// The errands that belong to the list that is looked at; those that do not fit say why.
 pub(super) fn items(matter: &Matter, shared: &Shared) -> Vec<Item> {
     let lines = match matter.list {
         List::Errors => ERRORS,
         List::Outboxes => OUTBOXES,
         List::Inbox => INBOX,
-        List::Kept => &[],
+        List::Kept => COPIES,
     };
     let item = |&(task, key, title): &Line| {
         let refused = refusal(task, matter, shared);
@@ -90,7 +99,13 @@ fn refusal(task: Task, matter: &Matter, shared: &Shared) -> Option<(String, &'st
                         "message-exists",
                     );
                 }
-                Which::This => return None,
+                Which::Marked if faults.marked.is_empty() => {
+                    return refused(
+                        "no message is marked: Enter lists a group's, Space marks",
+                        "message-marked",
+                    );
+                }
+                Which::This | Which::Marked => return None,
                 Which::Group => match &faults.group {
                     Some((_, safe)) => safe,
                     None => return refused("no group is chosen", "group-exists"),
@@ -121,6 +136,15 @@ fn refusal(task: Task, matter: &Matter, shared: &Shared) -> Option<(String, &'st
             }
             Some((_, true)) => None,
         },
+        Task::Restore => match (matter.copy, matter.returned) {
+            (None, _) => refused("no copy is chosen", "copy-exists"),
+            (Some(number), _) if !matter.discarded => refused(
+                "it lay in no error queue: e or n puts it back into an outbox",
+                Refusal::NotOfQueue(number).rule(),
+            ),
+            (Some(number), Some(when)) => deeds::told(&Refusal::Returned { number, when }),
+            (Some(_), None) => None,
+        },
         Task::DrainThis | Task::DrainAll => None,
     }
 }
@@ -134,6 +158,10 @@ pub(super) fn heading(task: Task, matter: &Matter) -> String {
     let faults = matter.faults.as_deref();
     let of = |which| match (which, faults) {
         (Which::This, Some(Faults { message: Some(key), .. })) => format!("message {}", brief(key)),
+        (Which::Marked, Some(Faults { marked, .. })) => match marked.len() {
+            1 => "1 marked message".to_owned(),
+            count => format!("{count} marked messages"),
+        },
         (Which::Group, Some(Faults { group: Some((group, _)), .. })) => format!("group {group}"),
         _ => "all error queues".to_owned(),
     };
@@ -149,6 +177,7 @@ pub(super) fn heading(task: Task, matter: &Matter) -> String {
             let consumer = matter.received.map(|(half, _)| id::short(half.consumer_id));
             format!("Deliver for consumer {}", consumer.unwrap_or_default())
         }
+        Task::Restore => format!("Put {} back", deeds::title(matter)),
     }
 }
 
@@ -158,10 +187,14 @@ pub(super) const fn words(task: Task) -> &'static str {
         Task::Replay(Which::This) => {
             "It goes to the queue it came from. What may do its work again says so in the plan."
         }
+        Task::Replay(Which::Marked) => {
+            "Each to the queue it came from. What may do its work again is left: only alone."
+        }
         Task::Replay(_) => {
             "Only what waits: a replay does its work for the first time. The rest stays."
         }
         Task::Discard(Which::This) => "It leaves its queue; a copy is kept first.",
+        Task::Discard(Which::Marked) => "They leave their queues; a copy of each is kept first.",
         Task::Discard(_) => "Only what its consumers have done; a copy of each is kept first.",
         Task::DrainThis => "The relay's own pass, now: its messages go out in their order.",
         Task::DrainAll => {
@@ -169,6 +202,9 @@ pub(super) const fn words(task: Task) -> &'static str {
         }
         Task::DeliverHalf => {
             "Sends what the consumer produced, where its message can come from nowhere any more."
+        }
+        Task::Restore => {
+            "It lies in its error queue again, as it was; nothing handles it until it is replayed."
         }
     }
 }
@@ -201,6 +237,11 @@ pub(super) fn errand(
             // What may do work again says so in its plan, and has more to type.
             Some(Pick::Keys { keys, again: true })
         }
+        Which::Marked => {
+            let keys = faults?.marked.iter().map(ToString::to_string).collect();
+            // Together is in bulk: what may do work again is named alone.
+            Some(Pick::Keys { keys, again: false })
+        }
         Which::Group => Some(Pick::Group(faults?.group.as_ref()?.0.to_string())),
         Which::All => Some(Pick::All),
     };
@@ -215,6 +256,7 @@ pub(super) fn errand(
         Task::DrainThis => Errand::Drain(Scope::Outbox(matter.outbox?.0)),
         Task::DrainAll => Errand::Drain(Scope::All),
         Task::DeliverHalf => Errand::Drain(Scope::Half(matter.received?.0)),
+        Task::Restore => Errand::Restore(matter.copy?),
     })
 }
 

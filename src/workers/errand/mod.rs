@@ -4,6 +4,7 @@
 
 pub mod drain;
 pub mod errors;
+pub mod restore;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 pub use self::{
     drain::Waiting,
     errors::{Chosen, Errors},
+    restore::Restoring,
     words::named,
 };
 use super::{
@@ -39,6 +41,8 @@ use crate::{
 pub enum Errand {
     /// Something to messages of error queues.
     Errors(Errors),
+    /// Put the discarded message of this copy back into its error queue.
+    Restore(i64),
     /// Deliver what is pending there.
     Drain(Scope),
 }
@@ -49,6 +53,7 @@ impl Errand {
     pub const fn intent(&self) -> &'static str {
         match self {
             Self::Errors(errors) => errors.deed.intent(),
+            Self::Restore(_) => restore::INTENT,
             Self::Drain(_) => drain::INTENT,
         }
     }
@@ -158,6 +163,7 @@ pub struct Sheet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     Errors(faults::Work),
+    Restore(Restoring),
     Drain(Waiting),
 }
 
@@ -167,6 +173,13 @@ impl Plan {
     pub fn of_errors(errors: &Errors, chosen: Chosen, reason: &str, policy: &Policy) -> Self {
         let sheet = words::errors(errors, &chosen, reason, policy);
         Self::new(errors.deed.intent(), reason, sheet, Work::Errors(chosen.work))
+    }
+
+    /// Of a copy.
+    #[must_use]
+    pub fn of_restore(restoring: Restoring, reason: &str, policy: &Policy) -> Self {
+        let sheet = words::restore(&restoring, reason, policy);
+        Self::new(restore::INTENT, reason, sheet, Work::Restore(restoring))
     }
 
     /// Of what waits.
@@ -192,7 +205,7 @@ impl Work {
     #[must_use]
     pub const fn step(&self) -> &'static str {
         match self {
-            Self::Errors(_) => "message",
+            Self::Errors(_) | Self::Restore(_) => "message",
             Self::Drain(_) => "pass",
         }
     }
@@ -233,8 +246,10 @@ pub enum Error {
     #[error(transparent)]
     Relay(#[from] relay::Error),
     #[error(transparent)]
+    Broker(#[from] crate::relay::Error),
+    #[error(transparent)]
     Database(#[from] db::Error),
-    #[error("blocked: {0}; nothing was delivered")]
+    #[error("blocked: {0}; nothing was sent")]
     Blocked(String),
     /// There is no broker to work with, or the configuration of the relay is wrong.
     #[error("{0}")]
@@ -258,6 +273,10 @@ pub async fn plan(
             let chosen = errors::look(tools, &means.source, errors).await?;
             Plan::of_errors(errors, chosen, reason, policy)
         }
+        Errand::Restore(number) => {
+            let restoring = restore::look(tools, &means.source, *number).await?;
+            Plan::of_restore(restoring, reason, policy)
+        }
         Errand::Drain(scope) => {
             let settings = means.relay(tools.writer, *scope)?;
             Plan::of_drain(drain::look(tools, &settings).await?, reason, policy)
@@ -279,6 +298,10 @@ pub async fn run(tools: &Tools<'_>, means: &Means, plan: &Plan) -> Result<Ended,
         Work::Errors(work) => {
             let ended = errors::carry_out(tools, &means.source, work, &plan.reason).await?;
             Ok(words::replayed(work, &ended))
+        }
+        Work::Restore(restoring) => {
+            let ended = restore::carry_out(tools, &means.source, restoring, &plan.reason).await?;
+            Ok(words::restored(restoring, &ended))
         }
         Work::Drain(waiting) => {
             let settings = means.relay(tools.writer, waiting.scope)?;

@@ -3,8 +3,9 @@
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Write};
 
 use super::{
-    Ended, Errand, Errors, Recorded, Sheet, Waiting, drain,
+    Ended, Errand, Errors, Recorded, Restoring, Sheet, Waiting, drain,
     errors::{self as queues, Chosen, RATE},
+    restore,
 };
 use crate::{
     domain::{
@@ -29,6 +30,9 @@ const NAMED: usize = 3;
 pub fn named(errand: &Errand) -> String {
     match errand {
         Errand::Errors(Errors { deed, pick, .. }) => match pick {
+            Pick::Keys { keys, .. } if keys.len() > NAMED => {
+                format!("{deed} {}", counted(keys.len(), "message"))
+            }
             Pick::Keys { keys, .. } => {
                 let keys: Vec<_> = keys.iter().map(|key| brief(key)).collect();
                 format!("{deed} message {}", keys.join(", "))
@@ -36,6 +40,7 @@ pub fn named(errand: &Errand) -> String {
             Pick::Group(group) => format!("{deed} group {group}"),
             Pick::All => format!("{deed} everything that is safe"),
         },
+        Errand::Restore(number) => format!("put copy {} back", thousands(*number)),
         Errand::Drain(Scope::All) => "deliver everything that is pending".to_owned(),
         Errand::Drain(Scope::Outbox(outbox)) => format!("deliver outbox {}", id::short(*outbox)),
         Errand::Drain(Scope::Half(half)) => {
@@ -89,7 +94,7 @@ pub const fn undo(deed: Deed) -> &'static str {
         Deed::Replay => {
             "none: its consumer takes it; what fails again comes back to the error queue"
         }
-        Deed::Discard => "copies are in orderscope.kept_messages",
+        Deed::Discard => "each copy can be put back into its error queue (errors restore)",
     }
 }
 
@@ -205,6 +210,31 @@ fn agreed(mut line: String, word: &str, reason: &str, policy: &Policy) -> String
     line + " --yes"
 }
 
+/// A discarded message before it is put back.
+pub(super) fn restore(restoring: &Restoring, reason: &str, policy: &Policy) -> Sheet {
+    use plan::Verdict as V;
+    let Restoring { number, queue, bytes, .. } = restoring;
+    let mut checks: Vec<_> =
+        restoring.blocked.iter().map(|why| check(V::Blocking, why.clone())).collect();
+    if checks.is_empty() {
+        let told = "its queue is there; nothing handles it until it is replayed from there";
+        checks.push(check(V::Ok, told.to_owned()));
+    }
+    checks.extend(restoring.notes.iter().map(|note| check(V::Warn, note.clone())));
+    let what = format!("the message as it was kept, {} bytes", thousands(*bytes));
+    let copy = format!("copy {}: put back", thousands(*number));
+    Sheet {
+        title: format!("put copy {} back into {queue}", thousands(*number)),
+        checks,
+        effects: vec![(queue.clone(), what), ("kept_messages".to_owned(), copy)],
+        listed: vec![],
+        undo: restore::UNDO,
+        twin: agreed(format!("orderscope errors restore {number}"), restore::WORD, reason, policy),
+        word: restore::WORD,
+        again: false,
+    }
+}
+
 /// A drain before it runs.
 pub(super) fn drain(waiting: &Waiting, reason: &str, policy: &Policy) -> Sheet {
     use plan::Verdict as V;
@@ -242,6 +272,13 @@ pub(super) fn drain(waiting: &Waiting, reason: &str, policy: &Policy) -> Sheet {
         word: drain::WORD,
         again: false,
     }
+}
+
+/// A discarded message that was put back.
+pub(super) fn restored(restoring: &Restoring, ended: &Recorded<()>) -> Ended {
+    let told = format!("copy {} lies in {} again", thousands(restoring.number), restoring.queue);
+    let more = unrecorded(ended.unrecorded.as_deref()).into_iter().collect();
+    Ended { audit: ended.audit, told, more, partly: false }
 }
 
 /// A replay or a discard that has ended.

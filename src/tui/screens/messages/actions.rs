@@ -1,6 +1,6 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
-use super::{Common, InboxView, Msg, Pane, State, Sub, View};
+use super::{Common, InboxView, Msg, Pane, State, Sub, View, copies};
 use crate::tui::{
     shared::Act,
     ui::action::{Action, Risk},
@@ -31,7 +31,10 @@ pub const ACTIONS: &[Row] = &[
         || Msg::Json,
     )
     .footer(70)
-    .when(|state| if state.message().is_some() || state.sub == Sub::Errors { Ok(()) } else { Err("no message is read") })
+    .when(|state| {
+        let read = state.message().is_some() || copies::whole(state).is_some();
+        if read || state.sub == Sub::Errors { Ok(()) } else { Err("no message is read") }
+    })
     .twin("orderscope messages show"),
     Row::look(
         "messages.holder",
@@ -144,7 +147,6 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
                 Err("no message that names an order is chosen")
             }
             (_, Sub::Inbox) => Err("an inbox row names no order"),
-            (_, Sub::Kept) => Err("a copy is put back with x, then e or n"),
             _ => any(),
         },
         Common::Copy | Common::Export => any(),
@@ -152,8 +154,11 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         Common::Bookmark => Err("bookmarks are for orders; Enter goes to the message's"),
         Common::Filter => Err("p and Enter show the messages of one group"),
         Common::NextMatch | Common::PreviousMatch => Err("nothing is searched for here"),
+        Common::Mark | Common::MarkAll | Common::InvertMarks if state.sub == Sub::Errors => {
+            state.errors.can_mark()
+        }
         Common::Mark | Common::MarkAll | Common::InvertMarks => {
-            Err("marks are for lists of orders")
+            Err("marks are for messages of the error queues and for orders")
         }
         Common::Sort => Err("pending goes in the order of delivery, the rest newest first"),
         Common::Faults => Err("what is wrong stands in the diagnosis and in its own views: < >"),

@@ -8,9 +8,12 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Message, Msg, Pane, State, Sub, errors, inbox};
+use super::{Message, Msg, Pane, State, Sub, copies, errors, inbox};
 use crate::{
-    domain::{report::Cell, text},
+    domain::{
+        report::{Cell, Table},
+        text,
+    },
     ops::messages::report::{body, envelope},
     tui::{
         shared::Shared,
@@ -41,11 +44,15 @@ pub(super) fn view(
         _ if is_inbox => "Consumers".to_owned(),
         None if state.sub == Sub::Errors => state.errors.heading(state.cursor.index),
         Some(sequence) => format!("Message seq {sequence}"),
-        None if state.sub == Sub::Kept => "Copy".to_owned(),
+        None if state.sub == Sub::Kept => match state.copy() {
+            Some(kept) => format!("Copy {}", kept.number),
+            None => "Copy".to_owned(),
+        },
         None => "Message".to_owned(),
     };
     let note = match state.message() {
         Some(message) if message.shown.order.is_some() => "Enter: its order",
+        _ if state.sub == Sub::Kept && copies::order(state).is_some() => "Enter: its order",
         _ if is_inbox && state.inbox.by_hour => "H: sums",
         _ if is_inbox => "H: by hour",
         _ if state.errors.order(state.cursor.index).is_some() && state.sub == Sub::Errors => {
@@ -76,7 +83,9 @@ pub(super) fn view(
             (None, None, _) if state.sub == Sub::Errors => {
                 errors::view::detail(state, shared, theme, width)
             }
-            (None, None, _) if state.sub == Sub::Kept => copied(state, shared, theme),
+            (None, None, _) if state.sub == Sub::Kept => {
+                copies::detail(state, shared, theme, width)
+            }
             (None, None, _) => vec![Line::styled("no message is chosen", theme.muted)],
         }
     };
@@ -97,6 +106,30 @@ fn cell(cell: &Cell, shared: &Shared) -> String {
     }
 }
 
+/// A table of names and values, each value over as many lines as it is worth.
+pub(super) fn fields(
+    table: &Table,
+    shared: &Shared,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let mut out = vec![];
+    for row in &table.rows {
+        let [Cell::Text(name), value] = row.as_slice() else { continue };
+        // Who looks at a message wants to read what is wrong with it whole.
+        let style = if name == "poison" { theme.danger } else { theme.text };
+        let most =
+            if ["poison", "state", "held by", "why"].contains(&name.as_str()) { 6 } else { 2 };
+        let told = broken(&cell(value, shared), width.saturating_sub(LABEL).max(8), most);
+        for (line, words) in told.into_iter().enumerate() {
+            let name = if line == 0 { name.as_str() } else { "" };
+            let label = Span::styled(text::fit(name, LABEL), theme.muted);
+            out.push(Line::from(vec![label, Span::styled(words, style)]));
+        }
+    }
+    out
+}
+
 fn lines(
     message: &Message,
     state: &State,
@@ -104,19 +137,7 @@ fn lines(
     theme: &Theme,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let mut out = vec![];
-    let label = |name: &str| Span::styled(text::fit(name, LABEL), theme.muted);
-    for row in envelope(message, shared.now.utc).rows {
-        let [Cell::Text(name), value] = row.as_slice() else { continue };
-        // Who looks at a message wants to read what is wrong with it whole.
-        let style = if name == "poison" { theme.danger } else { theme.text };
-        let most = if ["poison", "state", "held by"].contains(&name.as_str()) { 6 } else { 2 };
-        let told = broken(&cell(value, shared), width.saturating_sub(LABEL).max(8), most);
-        for (line, words) in told.into_iter().enumerate() {
-            let name = if line == 0 { name.as_str() } else { "" };
-            out.push(Line::from(vec![label(name), Span::styled(words, style)]));
-        }
-    }
+    let mut out = fields(&envelope(message, shared.now.utc), shared, theme, width);
     for (name, stored) in
         [("headers", &message.shown.headers), ("properties", &message.shown.properties)]
     {
@@ -177,30 +198,4 @@ pub(super) fn folded(value: Value) -> Value {
     out.extend(fields.into_iter().filter(|(key, _)| key.eq_ignore_ascii_case("message")));
     out.insert("…".to_owned(), Value::from(format!("{others} more fields of the envelope")));
     Value::Object(out)
-}
-
-/// What is known of a copy; its body stays where it is.
-fn copied(state: &State, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
-    let Some(kept) = state.copy() else {
-        return vec![Line::styled("no copy is chosen", theme.muted)];
-    };
-    let time = |at: DateTime<Utc>| shared.zone.local(at).format("%Y-%m-%d %H:%M:%S").to_string();
-    let fields = [
-        ("copy", Some(kept.number.to_string())),
-        ("kept", Some(time(kept.at))),
-        ("cause", Some(kept.cause.clone())),
-        ("of", Some(kept.place.clone())),
-        ("message", kept.message.map(|id| id.to_string())),
-        ("type", kept.kinds.clone()),
-        ("destination", kept.destination.clone()),
-        ("bytes", Some(kept.bytes.to_string())),
-        ("operation", kept.operation.map(|id| id.to_string())),
-        ("put back", kept.returned.map(time)),
-    ];
-    let line = |(name, value): (&str, Option<String>)| {
-        let value = value?;
-        let label = Span::styled(text::fit(name, LABEL), theme.muted);
-        Some(Line::from(vec![label, Span::raw(text::clean(&value).into_owned())]))
-    };
-    fields.into_iter().filter_map(line).collect()
 }

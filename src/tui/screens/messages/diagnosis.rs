@@ -29,26 +29,28 @@ pub(super) fn view(
 ) {
     let focused = state.pane == Pane::Diagnosis;
     let findings = state.status().map(|status| status.findings.as_slice()).unwrap_or_default();
-    let title = if findings.is_empty() {
-        "Diagnosis".to_owned()
-    } else {
-        format!("Diagnosis ({})", findings.len())
-    };
+    let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let mut title = "Diagnosis".to_owned();
+    if !findings.is_empty() {
+        title = format!("{title} ({})", findings.len());
+    }
+    if !coverage.is_empty() {
+        title.push_str(", ~ not all was looked at");
+    }
     let note = if focused { "Enter goes to the row" } else { "Tab" };
     let inner = pane(frame, area, theme, &title, note, focused);
     hits.pane(inner, 1, usize::from(inner.height));
     if state.status().is_none() {
         return;
     }
-    if findings.is_empty() {
-        let told = Line::styled("nothing stands in the way: no rule fired", theme.ok);
-        clipped(frame, Rect { height: inner.height.min(1), ..inner }, told);
-        return;
-    }
     let width = usize::from(inner.width);
     // As many lines for each as leave room for all.
-    let share = (usize::from(inner.height) / findings.len()).clamp(1, 3);
+    let share = (usize::from(inner.height) / findings.len().max(1)).clamp(1, 3);
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
+    if findings.is_empty() {
+        let told = Line::styled("nothing stands in the way: no rule fired", theme.ok);
+        lines.push((None, told));
+    }
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;
         // What is not looked at is told in a line; the one looked at in full.
@@ -85,6 +87,14 @@ pub(super) fn view(
                 let mark = if row == 0 { "    => " } else { "       " };
                 lines.push((None, Line::styled(format!("{mark}{words}"), theme.key)));
             }
+        }
+    }
+    // Every judgement rests on what was looked at; who reads them sees all that was not.
+    for note in coverage.iter().filter(|_| focused) {
+        for (row, words) in words::wrapped(note, width.saturating_sub(4), 3).into_iter().enumerate()
+        {
+            let mark = if row == 0 { "~   " } else { "    " };
+            lines.push((None, Line::styled(format!("{mark}{words}"), theme.warn)));
         }
     }
     let height = usize::from(inner.height);

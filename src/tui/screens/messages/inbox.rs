@@ -11,7 +11,12 @@ use crate::{
         self,
         inbox::{HOURS, Hour, InboxView},
     },
-    domain::{age::Age, diagnosis::thousands, id::ConsumerId, text},
+    domain::{
+        age::Age,
+        diagnosis::{Rule, thousands},
+        id::{ConsumerId, MessageId},
+        text,
+    },
     ops::messages::{
         Day,
         report::{inbox_note, percentiles, published},
@@ -36,19 +41,42 @@ const SHADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     pub(super) view: InboxView,
+    /// The message whose row the cursor is to go to, once the rows are there.
+    pub(super) wanted: Option<MessageId>,
+    /// The list begins at this message's row, which is further down than a page.
+    pub(super) from: Option<MessageId>,
     /// The map of hours in place of the sums.
     pub(super) by_hour: bool,
     day: Remote<Arc<Day>, db::Error>,
 }
 
 impl Inbox {
-    pub(super) const fn title(&self) -> &'static str {
-        match self.view {
+    pub(super) fn title(&self) -> String {
+        let view = match self.view {
             InboxView::All => "Inbox",
-            InboxView::Failing => "Inbox: not handled (Esc: all)",
-            InboxView::HalfDone => "Inbox: half-done (Esc: all)",
-            InboxView::Duplicates => "Inbox: received again (Esc: all)",
+            InboxView::Failing => "Inbox: not handled",
+            InboxView::HalfDone => "Inbox: half-done",
+            InboxView::Duplicates => "Inbox: received again",
+        };
+        match self.from {
+            Some(message) => format!("{view}, from {} on (Esc: all)", message.short()),
+            None if self.view == InboxView::All => view.to_owned(),
+            None => format!("{view} (Esc: all)"),
         }
+    }
+
+    /// Shows rows of this kind, with the cursor on a message's, or on the first.
+    pub(super) const fn turn_to(&mut self, view: InboxView, wanted: Option<MessageId>) {
+        self.view = view;
+        self.wanted = wanted;
+        self.from = None;
+    }
+
+    /// Back to all rows; whether there were fewer.
+    pub(super) fn widen(&mut self) -> bool {
+        let narrow = self.view != InboxView::All || self.from.is_some();
+        self.turn_to(InboxView::All, None);
+        narrow
     }
 
     /// The verb that shows the same.
@@ -95,6 +123,37 @@ pub(super) const fn after(now: InboxView, key: InboxView) -> InboxView {
         (InboxView::HalfDone, InboxView::Failing)
         | (InboxView::Duplicates, InboxView::Duplicates) => InboxView::All,
         _ => key,
+    }
+}
+
+/// The rows that a rule is about.
+pub(super) const fn of_rule(rule: Rule) -> InboxView {
+    match rule {
+        Rule::HalfDone => InboxView::HalfDone,
+        Rule::Failing => InboxView::Failing,
+        Rule::Duplicates => InboxView::Duplicates,
+        _ => InboxView::All,
+    }
+}
+
+/// The rows are there: the cursor goes to the one that is looked for. If it is further down, the list begins there.
+pub(super) fn arrived(state: &mut State, shared: &Shared) -> Effects {
+    let Some(wanted) = state.inbox.wanted.take() else { return vec![] };
+    match state.rows.inbox.iter().position(|row| row.message == wanted) {
+        Some(at) => {
+            state.cursor.index = at;
+            vec![]
+        }
+        None if state.inbox.from.is_none() && state.rows.more => {
+            state.inbox.from = Some(wanted);
+            state.inbox.wanted = Some(wanted);
+            vec![super::update::ask(state, false, shared)]
+        }
+        None => {
+            state.inbox.from = None;
+            let told = format!("message {} is not in this list any more", wanted.short());
+            vec![Effect::Warn(told)]
+        }
     }
 }
 

@@ -10,11 +10,11 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, Group, Kept, Msg, Pane, Pivot, Row, State, Sub, View, errors, inbox};
+use super::{Filter, Group, Msg, Pane, Pivot, Row, State, Sub, View, copies, errors, inbox};
 use crate::{
     domain::{
         age::Age,
-        diagnosis::{short_destination, thousands},
+        diagnosis::{exchange, short_destination, thousands},
         outbox::Delivery,
         text,
     },
@@ -52,7 +52,7 @@ pub(super) fn view(
     }
     let below = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
     let [head, body, notes] = inner.layout(&Layout::vertical([Length(1), Fill(1), Length(below)]));
-    let roomy = inner.width >= ROOMY;
+    let roomy = inner.width >= if state.sub == Sub::Kept { copies::ROOMY } else { ROOMY };
     frame.render_widget(Line::styled(header(state, roomy), theme.header), head);
     let len = state.len();
     let visible = state.cursor.visible(usize::from(body.height), len);
@@ -86,7 +86,8 @@ fn title(state: &State) -> String {
         (None, Sub::Outbox(View::Delivered)) => "Outbox: delivered, still present",
         (None, Sub::Outbox(View::Orphan)) => "Outbox: orphans",
         (None, Sub::Outbox(View::Expired)) => "Outbox: expired",
-        (None, Sub::Inbox) => state.inbox.title(),
+        (None, Sub::Outbox(View::Undeliverable)) => "Outbox: undeliverable",
+        (None, Sub::Inbox) => return state.inbox.title(),
         (None, Sub::Errors) => return state.errors.title(),
         (None, Sub::Kept) => "Kept: taken out or changed by hand",
     };
@@ -108,6 +109,7 @@ fn note(state: &State) -> String {
         Sub::Outbox(View::Pending) => format!("pending {}", facts.pending()),
         Sub::Outbox(View::Orphan) => format!("orphan {}", facts.orphans),
         Sub::Outbox(View::Expired) => format!("expired {}", facts.expired),
+        Sub::Outbox(View::Undeliverable) => format!("undeliverable {}", facts.undeliverable),
         Sub::Outbox(View::Delivered) => "delivered".to_owned(),
         Sub::Inbox => format!("inbox {}", facts.inbox.rows),
         Sub::Errors => "errors".to_owned(),
@@ -130,7 +132,9 @@ fn header(state: &State, roomy: bool) -> &'static str {
         (None, Sub::Kept, true) => {
             "  copy     age      cause        type                 to                  put back"
         }
-        (None, Sub::Kept, false) => "  copy     age      cause        type",
+        (None, Sub::Kept, false) => {
+            "  copy     age      cause        type                 put back"
+        }
         (None, Sub::Inbox, false) => "  msg    consumer            received        passes  note",
     }
 }
@@ -167,7 +171,7 @@ fn row_line(
         }
         Sub::Inbox => inbox::line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
         Sub::Errors => errors::view::line(&state.errors, index, mark, shared, theme)?,
-        Sub::Kept => kept_line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
+        Sub::Kept => copies::line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
     })
 }
 
@@ -210,8 +214,12 @@ fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
     if next.and_then(|next| next.poison.as_ref()).is_some_and(|poison| !poison.is_empty()) {
         return ("POISON", theme.danger);
     }
-    if row.destination.is_none() && row.delivery == Delivery::Pending {
-        return ("NO DEST", theme.danger);
+    if row.delivery == Delivery::Pending {
+        match &row.destination {
+            None => return ("NO DEST", theme.danger),
+            Some(address) if exchange(address).is_err() => return ("BAD DEST", theme.danger),
+            Some(_) => {}
+        }
     }
     match row.delivery {
         Delivery::Pending if next.is_some() => ("next", theme.warn),
@@ -219,33 +227,6 @@ fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
         Delivery::Delivered => ("delivered", theme.ok),
         Delivery::Orphan => ("ORPHAN", theme.danger),
     }
-}
-
-fn kept_line(
-    row: &Kept,
-    mark: Span<'static>,
-    roomy: bool,
-    shared: &Shared,
-    theme: &Theme,
-) -> Line<'static> {
-    let age = Age::of(row.at, shared.now.utc).to_string();
-    let kind = row.kinds.as_deref().and_then(|kinds| kinds.split(';').next()).unwrap_or(&row.place);
-    let mut spans = vec![
-        mark,
-        Span::styled(text::fit(&thousands(row.number), 9), theme.accent),
-        Span::raw(text::fit(&age, 9)),
-        Span::raw(text::fit(&row.cause, 13)),
-        Span::raw(text::fit(&words::contract_short(kind), 21)),
-    ];
-    if roomy {
-        let to = words::contract_short(short_destination(row.destination.as_deref()));
-        spans.push(Span::styled(text::fit(&to, 20), theme.muted));
-    }
-    if let Some(at) = row.returned {
-        let told = format!("{} ago", Age::of(at, shared.now.utc));
-        spans.push(Span::styled(if roomy { told } else { "put back".to_owned() }, theme.ok));
-    }
-    Line::from(spans)
 }
 
 fn empty(state: &State, theme: &Theme) -> Line<'static> {
@@ -268,6 +249,9 @@ fn empty(state: &State, theme: &Theme) -> Line<'static> {
         (None, Sub::Outbox(View::Delivered)) => "no delivered message is kept here",
         (None, Sub::Outbox(View::Orphan)) => "every message has an owner",
         (None, Sub::Outbox(View::Expired)) => "no pending message is past its expiration time",
+        (None, Sub::Outbox(View::Undeliverable)) => {
+            "every pending message has a usable destination"
+        }
         (None, Sub::Inbox) => state.inbox.empty(),
         (None, Sub::Errors) => "nothing lies in these queues",
         (None, Sub::Kept) => "nothing was taken out or changed by hand",
@@ -299,6 +283,15 @@ fn groups(state: &State, theme: &Theme, width: u16) -> Vec<Line<'static>> {
         .collect()
 }
 
+/// What was not looked at, or only estimated: of these rows, then of the figures and the diagnosis.
+fn unseen(state: &State, theme: &Theme, width: u16) -> Vec<Line<'static>> {
+    let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let said = |note: &&String| !coverage.iter().any(|told| told.ends_with(note.as_str()));
+    let notes = state.rows.notes.iter().filter(said).chain(coverage);
+    let wrap = |note: &String| words::wrapped(note, usize::from(width).max(8), 2);
+    notes.flat_map(wrap).map(|line| Line::styled(line, theme.warn)).collect()
+}
+
 /// Errors first, then what was not looked at, then what the words mean.
 fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<Line<'static>> {
     if state.sub == Sub::Errors {
@@ -313,9 +306,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
         let told = format!("Not refreshed ({age}): {error}");
         out.push(Line::styled(text::clean(&told).into_owned(), theme.danger));
     }
-    let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
-    let notes = state.rows.notes.iter().chain(coverage.iter().filter(|_| state.pivot.is_some()));
-    out.extend(notes.map(|note| Line::styled(note.clone(), theme.warn)));
+    out.extend(unseen(state, theme, width));
     if width >= ROOMY {
         let told = match state.sub {
             Sub::Outbox(View::Pending) => {
@@ -325,9 +316,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
             Sub::Outbox(_) => {
                 "a row that is gone was delivered or purged: nobody can say which   i explains"
             }
-            Sub::Kept => {
-                "x, then e: requeue under its id; n: under another, for all to handle it again"
-            }
+            Sub::Kept => "Enter: its body   x, then e or n (outbox) or b (error queue): put back",
             Sub::Inbox => {
                 "passes: 3, and one for each message the consumer produced, is normal   i explains"
             }

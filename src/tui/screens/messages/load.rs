@@ -42,12 +42,12 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             };
             Msg::Looked(ticket, status)
         }
-        Request::List { ticket, sub, inbox: view, filter, after, before } => {
+        Request::List { ticket, sub, inbox: view, from, filter, after, before } => {
             let (now, held) = (chrono::Utc::now(), cx.services.watch().thresholds.held);
             let listed = cx.read("messages", async |conn, layout| match sub {
                 Sub::Outbox(view) => {
                     let (messages, notes) =
-                        outbox::list(conn, layout, view, filter.as_ref(), after, limit, now)
+                        outbox::list(conn, layout, view, filter.as_slice(), after, limit, now)
                             .await?;
                     Ok(Listed {
                         more: messages.len() == PAGE,
@@ -58,6 +58,13 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 }
                 Sub::Inbox => {
                     let view = (view, held);
+                    let before = match (before, from) {
+                        (None, Some(message)) => {
+                            let rows = inbox::of_message(conn, layout, message).await?;
+                            rows.iter().map(|row| row.id + 1).max()
+                        }
+                        _ => before,
+                    };
                     let inbox = inbox::list(conn, layout, view, before, limit).await?;
                     Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
                 }
@@ -77,6 +84,11 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 messages::message(conn, layout, watch, Key::Sequence(sequence)).await
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
+        }
+        Request::Copy { ticket, number } => {
+            let found =
+                cx.read("messages", async |conn, _| deeds::kept::read(conn, number).await).await;
+            Msg::Copied(ticket, found.map(|found| found.map(Arc::new)))
         }
         Request::Day { ticket } => {
             let day =

@@ -2,6 +2,7 @@
 
 mod actions;
 mod chart;
+mod copies;
 mod detail;
 mod diagnosis;
 mod errors;
@@ -39,9 +40,12 @@ use crate::{
         burn::{Sample, Samples},
         deed::Texts,
         diagnosis::HalfDone,
+        id::MessageId,
         outbox::Owner,
     },
     ops::{
+        command::quoted,
+        deeds::kept::Whole,
         faults::Listing,
         messages::{Day, Message, Status, broker::Told, history::Past},
     },
@@ -76,6 +80,7 @@ const FAR: Lane = Lane::Latest("messages.far");
 const LOOK: Lane = Lane::Latest("messages.look");
 const LIST: Lane = Lane::Latest("messages.list");
 const DETAIL: Lane = Lane::Latest("messages.detail");
+const COPY: Lane = Lane::Latest("messages.copy");
 
 /// Which list is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +101,12 @@ impl Default for Sub {
 
 impl Sub {
     /// All of them, in the order of `>`.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Outbox(View::Pending),
         Self::Outbox(View::Delivered),
         Self::Outbox(View::Orphan),
         Self::Outbox(View::Expired),
+        Self::Outbox(View::Undeliverable),
         Self::Inbox,
         Self::Errors,
         Self::Kept,
@@ -166,6 +172,7 @@ pub struct State {
     rows: Listed,
     inbox: inbox::Inbox,
     errors: errors::Errors,
+    copies: copies::Copies,
     cursor: Cursor,
     pivot: Option<Pivot>,
     filter: Option<Filter>,
@@ -212,6 +219,7 @@ pub enum Msg {
     Told(Told),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
+    Copied(Ticket, Result<Option<Arc<Whole>>, db::Error>),
     Day(Ticket, Result<Arc<Day>, db::Error>),
     Stored(Ticket, Result<Vec<Sample>, String>),
     Failed(Ticket, Result<Arc<Listing>, String>),
@@ -230,6 +238,8 @@ pub enum Request {
         ticket: Ticket,
         sub: Sub,
         inbox: InboxView,
+        /// The inbox from this message's row on.
+        from: Option<MessageId>,
         filter: Option<Filter>,
         after: Option<Key>,
         before: Option<i64>,
@@ -237,6 +247,11 @@ pub enum Request {
     Read {
         ticket: Ticket,
         sequence: i64,
+    },
+    /// A kept message with all of it.
+    Copy {
+        ticket: Ticket,
+        number: i64,
     },
     Day {
         ticket: Ticket,
@@ -341,6 +356,7 @@ impl State {
             }),
             copy: self.copy().map(|kept| kept.number),
             returned: self.copy().and_then(|kept| kept.returned),
+            discarded: self.copy().is_some_and(|kept| kept.cause == "discarded"),
             list: match self.sub {
                 Sub::Outbox(_) => List::Outboxes,
                 Sub::Inbox => List::Inbox,
@@ -405,10 +421,25 @@ impl State {
     #[must_use]
     pub fn twin(&self) -> String {
         match self.sub {
-            Sub::Outbox(view) => format!("orderscope messages list --view {}", view.name()),
+            Sub::Outbox(view) => {
+                let only = match &self.filter {
+                    None => String::new(),
+                    Some(Filter::Type(kind)) => format!(" --type {}", quoted(kind)),
+                    Some(Filter::Destination(to)) => {
+                        format!(" --to {}", quoted(to.as_deref().unwrap_or("none")))
+                    }
+                    Some(Filter::Outbox(id)) => format!(" --outbox {id}"),
+                };
+                format!("orderscope messages list --view {}{only}", view.name())
+            }
             Sub::Inbox => self.inbox.twin(),
             Sub::Errors => self.errors.twin(self.cursor.index),
-            Sub::Kept => "orderscope messages list --view kept".to_owned(),
+            Sub::Kept => match copies::whole(self) {
+                Some(whole) if self.pane == Pane::Detail => {
+                    format!("orderscope messages show --kept {}", whole.kept.number)
+                }
+                _ => "orderscope messages list --view kept".to_owned(),
+            },
         }
     }
 

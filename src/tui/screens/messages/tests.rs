@@ -261,6 +261,9 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                 // Nobody answers: what is judged without a broker stays as it is.
                 Request::Broker { .. } => continue,
                 Request::Stored { .. } => continue,
+                Request::Copy { ticket, number } => {
+                    Msg::Copied(ticket, Ok(Some(Arc::new(acting::whole(number)))))
+                }
                 Request::Day { ticket } => Msg::Day(ticket, Ok(Arc::new(inbox::day()))),
                 Request::Errors { ticket } => Msg::Failed(ticket, Ok(Arc::new(errors::listing()))),
                 Request::Export { .. } => continue,
@@ -450,6 +453,105 @@ fn a_finding_leads_to_its_row() {
 }
 
 #[test]
+fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names() {
+    let half = |number: u128| HalfDone {
+        message: MessageId(Uuid::from_u128(0x6100 + number)),
+        consumer: ConsumerId(Uuid::from_u128(0xcdc6e)),
+        consumed: ago(200),
+        passes: 3,
+        pending: 1,
+        aimless: false,
+        lock: Lock::Free,
+        inbound: crate::domain::diagnosis::Inbound::Unknown,
+    };
+    let mut desk = Desk::new(120, 36).at(place());
+    desk.press("4");
+    let facts = stalled(0, 1_204).facts;
+    let inbox = Inbox { halves: vec![half(3)], ..facts.inbox.clone() };
+    let facts = Facts { inbox, undeliverable: Tally::Exact(2), ..facts };
+    let status = Status::of(stalled(0, 1_204).overview, facts);
+    answer(&mut desk, &status, &page(0..3));
+    // Enter on the finding of a rule; what is asked for then, first.
+    let enter = |desk: &mut Desk, rule: Rule| {
+        let at = status.findings.iter().position(|finding| finding.rule == rule).unwrap();
+        send(desk, Msg::Finding(at));
+        desk.effects();
+        desk.press("enter");
+        assert_eq!(state(desk).pane, Pane::List);
+        requests(&desk.effects()).into_iter().next().unwrap()
+    };
+    let Request::List { sub, .. } = enter(&mut desk, Rule::Undeliverable) else { panic!() };
+    assert_eq!(sub, Sub::Outbox(View::Undeliverable));
+    let Request::List { ticket, sub, inbox, from, .. } = enter(&mut desk, Rule::HalfDone) else {
+        panic!()
+    };
+    assert_eq!((sub, inbox, from), (Sub::Inbox, InboxView::HalfDone, None));
+    let rows = self::inbox::listed().inbox;
+    send(&mut desk, Msg::Listed(ticket, Ok(Listed { inbox: rows.clone(), ..Listed::default() })));
+    assert_eq!(state(&desk).received().map(|row| row.message), Some(half(3).message));
+    // Further down than a page: the list begins there.
+    let Request::List { ticket, .. } = enter(&mut desk, Rule::HalfDone) else { panic!() };
+    let others = Listed { inbox: rows[4..].to_vec(), more: true, ..Listed::default() };
+    send(&mut desk, Msg::Listed(ticket, Ok(others)));
+    let asked = requests(&desk.effects());
+    let [Request::List { ticket, from, .. }] = asked[..] else { panic!("{asked:?}") };
+    assert_eq!(from, Some(half(3).message));
+    send(
+        &mut desk,
+        Msg::Listed(ticket, Ok(Listed { inbox: rows[3..].to_vec(), ..Listed::default() })),
+    );
+    assert_eq!(state(&desk).received().map(|row| row.message), Some(half(3).message));
+    assert!(desk.shows("Inbox: half-done, from …6103 on (Esc: all)"), "{}", desk.frame());
+    desk.press("esc");
+    let asked = requests(&desk.effects());
+    assert!(
+        matches!(asked[..], [Request::List { inbox: InboxView::All, from: None, .. }]),
+        "{asked:?}"
+    );
+    let Request::List { inbox, .. } = enter(&mut desk, Rule::Failing) else { panic!() };
+    assert_eq!(inbox, InboxView::Failing);
+    // It was handled or cleaned up in the meantime.
+    let Request::List { ticket, .. } = enter(&mut desk, Rule::HalfDone) else { panic!() };
+    send(&mut desk, Msg::Listed(ticket, Ok(Listed::default())));
+    assert!(desk.shows("message …6103 is not in this list any more"), "{}", desk.frame());
+}
+
+#[test]
+fn what_was_not_looked_at_is_told_on_every_list() {
+    const UNSEEN: [&str; 2] = [
+        "groups are over the oldest 2000 outboxes",
+        "no index on outbox_message(outbox_id): only the oldest 20000 messages were looked through",
+    ];
+    for (width, height) in [(120, 36), (80, 24)] {
+        let mut desk = watching(width, height);
+        let mut status = stalled(35, 1_204);
+        status.coverage = UNSEEN.map(ToOwned::to_owned).to_vec();
+        desk.press("r");
+        answer(&mut desk, &status, &page(0..40));
+        for sub in Sub::ALL {
+            assert_eq!(state(&desk).sub, sub);
+            assert!(desk.shows("Diagnosis (5), ~ not all was looked at"), "{}", desk.frame());
+            // The errors' own notes are about the broker.
+            assert_eq!(desk.shows(UNSEEN[0]), sub != Sub::Errors, "{sub:?} {}", desk.frame());
+            desk.press(">");
+            answer(&mut desk, &status, &page(0..40));
+        }
+        desk.press("p");
+        assert!(desk.shows(UNSEEN[0]), "{}", desk.frame());
+        desk.press("esc tab G");
+        assert!(desk.shows("~   groups are over"), "{}", desk.frame());
+        assert!(desk.shows("~   no index on outbox_message(outbox_id)"), "{}", desk.frame());
+        desk.press("esc r");
+        answer(&mut desk, &status, &page(0..40));
+        if width == 120 {
+            frames!("messages_unseen", desk);
+            desk.press("tab");
+            frames!("messages_unseen_read", desk);
+        }
+    }
+}
+
+#[test]
 fn a_message_leads_to_its_order() {
     let mut desk = watching(120, 36);
     desk.press("enter");
@@ -486,6 +588,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
         ("delivered", Sub::Outbox(View::Delivered)),
         ("orphan", Sub::Outbox(View::Orphan)),
         ("expired", Sub::Outbox(View::Expired)),
+        ("undeliverable", Sub::Outbox(View::Undeliverable)),
         ("inbox", Sub::Inbox),
         ("errors", Sub::Errors),
         ("kept", Sub::Kept),

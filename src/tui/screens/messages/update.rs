@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, errors, inbox, relay,
+    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, copies, errors, inbox,
+    relay,
 };
 use crate::{
     db::{self, outbox::outbox_of},
@@ -50,7 +51,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
         Msg::Holder => return holder(state, shared),
         Msg::Inbox(view) => {
             let now = if state.sub == Sub::Inbox { state.inbox.view } else { InboxView::All };
-            state.inbox.view = inbox::after(now, view);
+            state.inbox.turn_to(inbox::after(now, view), None);
             state.pivot = None;
             state.filter = None;
             state.pane = Pane::List;
@@ -76,6 +77,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
                 return vec![told(state, shared)];
             }
         }
+        Msg::Copied(ticket, result) => copies::read(state, ticket, result, shared),
         Msg::Day(ticket, result) => state.inbox.read(ticket, result, shared),
         Msg::Failed(ticket, result) => errors::found(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
@@ -116,6 +118,12 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             }
             return effects;
         }
+        Common::Mark | Common::MarkAll | Common::InvertMarks if state.sub == Sub::Errors => {
+            errors::mark(state, common);
+            if common == Common::Mark {
+                return moved(state, Step::Lines(1), shared);
+            }
+        }
         Common::Explain => state.explaining = !state.explaining,
         Common::Zoom => state.zoomed = !state.zoomed,
         _ => {}
@@ -136,10 +144,10 @@ fn enter(state: &mut State, shared: &Shared) -> Effects {
     if state.pane == Pane::Diagnosis {
         let status = state.status().cloned();
         let finding = status.as_ref().and_then(|status| status.findings.get(state.finding.index));
-        return match finding.map(|finding| (finding.about, finding.next.clone())) {
-            Some((Some(about), _)) => go(state, about, shared),
-            Some((None, next)) => vec![Effect::Tell(format!("no single row: {next}"))],
-            None => vec![],
+        let Some(finding) = finding else { return vec![] };
+        return match finding.about {
+            Some(about) => go(state, about, inbox::of_rule(finding.rule), shared),
+            None => vec![Effect::Tell(format!("no single row: {}", finding.next))],
         };
     }
     if let Some(groups) = state.groups() {
@@ -157,6 +165,9 @@ fn enter(state: &mut State, shared: &Shared) -> Effects {
     if state.sub == Sub::Errors {
         return errors::enter(state);
     }
+    if state.sub == Sub::Kept {
+        return copies::enter(state, shared);
+    }
     let read = state.message().filter(|_| state.detail.loading_since().is_none());
     match read.map(|message| message.shown.order) {
         Some(Some(order)) => vec![Effect::Open(Route::Timeline { order, at: None, diff: None })],
@@ -165,16 +176,23 @@ fn enter(state: &mut State, shared: &Shared) -> Effects {
     }
 }
 
-/// Goes to what a finding is about.
-fn go(state: &mut State, about: Subject, shared: &Shared) -> Effects {
+/// Goes to what a finding is about; in the inbox, to such rows.
+fn go(state: &mut State, about: Subject, rows: InboxView, shared: &Shared) -> Effects {
     state.pivot = None;
     state.pane = Pane::List;
+    let inbox = |state: &mut State, message| {
+        state.filter = None;
+        state.inbox.turn_to(rows, message);
+        show(state, Sub::Inbox, shared)
+    };
     let (sub, filter, sequence) = match about {
         Subject::Message(sequence) => (Sub::Outbox(View::Pending), None, Some(sequence)),
         Subject::Outbox(outbox) => (Sub::Outbox(View::Pending), Some(Filter::Outbox(outbox)), None),
         Subject::Orphans => (Sub::Outbox(View::Orphan), None, None),
         Subject::Expired => (Sub::Outbox(View::Expired), None, None),
-        Subject::Inbox(_) | Subject::InboxList => (Sub::Inbox, None, None),
+        Subject::Undeliverable => (Sub::Outbox(View::Undeliverable), None, None),
+        Subject::Inbox(message) => return inbox(state, Some(message)),
+        Subject::InboxList => return inbox(state, None),
     };
     let mut effects = vec![];
     if state.sub != sub || state.filter != filter {
@@ -200,8 +218,7 @@ fn escape(state: &mut State, shared: &Shared) -> Effects {
         state.pane = Pane::List;
     } else if state.sub == Sub::Errors && errors::leave(state) {
         return vec![];
-    } else if state.sub == Sub::Inbox && state.inbox.view != InboxView::All {
-        state.inbox.view = InboxView::All;
+    } else if state.sub == Sub::Inbox && state.inbox.widen() {
         return show(state, Sub::Inbox, shared);
     } else if state.pivot.take().is_some() {
         return moved(state, Step::First, shared);
@@ -223,7 +240,7 @@ fn opened(state: &mut State, view: &str, at: Option<i64>, shared: &Shared) -> Ef
     }
     effects.extend(refresh(state, shared));
     if let Some(sequence) = at {
-        effects.extend(go(state, Subject::Message(sequence), shared));
+        effects.extend(go(state, Subject::Message(sequence), InboxView::All, shared));
     }
     effects
 }
@@ -233,6 +250,7 @@ fn turn(state: &mut State, by: usize, shared: &Shared) -> Effects {
     let at = Sub::ALL.iter().position(|sub| *sub == state.sub).unwrap_or(0);
     state.filter = None;
     state.pivot = None;
+    state.inbox.turn_to(state.inbox.view, None);
     show(state, Sub::ALL[(at + by) % Sub::ALL.len()], shared)
 }
 
@@ -249,7 +267,7 @@ pub(super) fn show(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
     effects
 }
 
-fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
+pub(super) fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
     if state.sub == Sub::Errors {
         state.page.abandon();
         let ticket = state.errors.look.begin(shared.now.instant);
@@ -260,8 +278,9 @@ fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
     let after = state.rows.messages.last().map(|row| row.key).filter(|_| continues);
     let copy = state.rows.kept.last().map(|row| row.number);
     let before = state.rows.inbox.last().map(|row| row.id).or(copy).filter(|_| continues);
-    let (sub, inbox, filter) = (state.sub, state.inbox.view, state.filter.clone());
-    Effect::Run(LIST, Request::List { ticket, sub, inbox, filter, after, before })
+    let (sub, inbox, from, filter) =
+        (state.sub, state.inbox.view, state.inbox.from, state.filter.clone());
+    Effect::Run(LIST, Request::List { ticket, sub, inbox, from, filter, after, before })
 }
 
 /// Looks again; the list too while it is at its first page.
@@ -362,10 +381,12 @@ fn listed(
             state.cursor.index = at;
         }
     }
+    let mut effects = inbox::arrived(state, shared);
     let len = state.len();
     state.cursor.step(Step::Lines(0), len);
     let selected = state.selected().map(|row| row.sequence);
-    read(state, selected, shared)
+    effects.extend(read(state, selected, shared));
+    effects
 }
 
 fn scrolled(state: &mut State, pane: usize, step: Step, shared: &Shared) -> Effects {
@@ -391,7 +412,7 @@ fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
     let len = state.len();
     let before = state.cursor.index;
     state.cursor.step(step, len);
-    if state.sub == Sub::Errors && state.cursor.index != before {
+    if matches!(state.sub, Sub::Errors | Sub::Kept) && state.cursor.index != before {
         state.detail_offset = 0;
     }
     if state.pivot.is_some() {

@@ -143,6 +143,7 @@ const FAILED: &[(&str, &str)] = &[
     ("wait", "not done: a replay does its work for the first time"),
     ("unkn", "it may be done: a replay may do its work again"),
     ("dupl", "most likely the second of two deliveries: the first may have done it"),
+    ("+", "marked with Space (* all, v the others): x replays or discards just these"),
     ("replay", "x: to the queue it came from; of many only what waits"),
     ("discard", "x: out of its queue, a copy kept first; of many only what is done"),
     ("again", "unkn and dupl are replayed one by one only, with more to type"),

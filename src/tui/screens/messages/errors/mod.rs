@@ -2,12 +2,12 @@
 
 pub(super) mod view;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Pane, Request, State, Sub};
+use super::{Common, Pane, Request, State, Sub};
 use crate::{
     domain::{
-        fault::{Fingerprint, Group, Verdict, group},
+        fault::{Fingerprint, Group, Key, Verdict, group},
         id::OrderId,
     },
     ops::faults::{Found, Listing},
@@ -36,6 +36,8 @@ pub(super) struct Errors {
     groups: Vec<Group>,
     /// The group whose messages are listed.
     within: Option<Fingerprint>,
+    /// Messages that were marked, in any group.
+    marks: BTreeSet<Key>,
 }
 
 impl Errors {
@@ -59,6 +61,27 @@ impl Errors {
 
     fn message(&self, index: usize) -> Option<&Found> {
         self.messages().nth(index)
+    }
+
+    /// Keys of what is marked, as the queues hold it.
+    fn marked(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = vec![];
+        for found in self.look.value.iter().flat_map(|listing| &listing.found) {
+            let key = &found.fault.key;
+            if self.marks.contains(key) && !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+        keys
+    }
+
+    /// Whether there is something to mark, or why not.
+    pub(super) fn can_mark(&self) -> Result<(), &'static str> {
+        match (&self.within, self.len()) {
+            (None, 1..) => Err("Enter lists a group's messages: those are marked"),
+            (_, 0) => Err("nothing is listed"),
+            (Some(_), _) => Ok(()),
+        }
     }
 
     /// The order that the message under the cursor names.
@@ -85,6 +108,7 @@ impl Errors {
         };
         Some(Box::new(Faults {
             message: message.map(|found| found.fault.key.clone()),
+            marked: self.marked(),
             group: group.map(|fingerprint| (fingerprint.clone(), of_group(fingerprint))),
             all: safe(&mut listing.found.iter().map(|found| found.judgement.verdict)),
         }))
@@ -109,7 +133,7 @@ impl Errors {
     pub(super) const fn header(&self) -> &'static str {
         match self.within {
             None => "  count newest   done wait unkn dupl  failure",
-            Some(_) => "  key           age      verdict    type",
+            Some(_) => "  key           age      verdict    type               Space marks",
         }
     }
 
@@ -140,6 +164,8 @@ pub(super) fn found(
     let Some(listing) = errors.look.value.clone() else { return };
     errors.groups =
         group(listing.found.iter().map(|found| (&found.fault, found.judgement.verdict)));
+    let there = |key: &Key| listing.found.iter().any(|found| found.fault.key == *key);
+    errors.marks.retain(there);
     let emptied = errors.within.is_some() && errors.messages().next().is_none();
     if emptied {
         errors.within = None;
@@ -174,9 +200,35 @@ pub(super) fn enter(state: &mut State) -> Effects {
     vec![]
 }
 
-/// Back from a group's messages to the groups; whether there was one.
+/// Marks the message under the cursor, or lets go of it; or those of the whole group.
+pub(super) fn mark(state: &mut State, common: Common) {
+    if state.errors.within.is_none() {
+        return;
+    }
+    let listed: Vec<_> = state.errors.messages().map(|found| found.fault.key.clone()).collect();
+    let marks = &mut state.errors.marks;
+    match common {
+        Common::MarkAll => marks.extend(listed),
+        Common::InvertMarks => {
+            for key in listed {
+                let _ = marks.remove(&key) || marks.insert(key);
+            }
+        }
+        _ => {
+            if let Some(key) = listed.get(state.cursor.index) {
+                let _ = marks.remove(key) || marks.insert(key.clone());
+            }
+        }
+    }
+}
+
+/// Back from a group's messages to the groups, then to nothing marked; whether there was either.
 pub(super) fn leave(state: &mut State) -> bool {
-    let Some(fingerprint) = state.errors.within.take() else { return false };
+    let Some(fingerprint) = state.errors.within.take() else {
+        let marked = !state.errors.marks.is_empty();
+        state.errors.marks.clear();
+        return marked;
+    };
     let at = state.errors.groups.iter().position(|group| group.fingerprint == fingerprint);
     state.cursor.index = at.unwrap_or(0);
     state.detail_offset = 0;
@@ -186,6 +238,9 @@ pub(super) fn leave(state: &mut State) -> bool {
 /// Another list is shown: nobody waits for the queues any more, or for the database's page.
 pub(super) fn turned(state: &mut State, to: Sub) -> Effects {
     state.errors.within = None;
+    if to != Sub::Errors {
+        state.errors.marks.clear();
+    }
     let waits = state.errors.look.loading_since().is_some();
     if state.sub != Sub::Errors || to == Sub::Errors || !waits {
         return vec![];

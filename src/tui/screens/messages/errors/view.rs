@@ -39,6 +39,11 @@ pub(in super::super) fn line(
         fault.failed.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
     let kind = fault.message_type.as_deref().unwrap_or("(no type)");
     let verdict = found.judgement.verdict;
+    let mark = if errors.marks.contains(&fault.key) {
+        Span::styled(mark.content.replace("  ", " +").replace("> ", ">+"), theme.marked)
+    } else {
+        mark
+    };
     Some(Line::from(vec![
         mark,
         Span::styled(text::fit(fault.key.as_str(), 14), theme.accent),
@@ -129,6 +134,11 @@ pub(in super::super) fn footnotes(
         let lines = words::wrapped(told, width, most);
         out.extend(lines.into_iter().map(|line| Line::styled(line, style)));
     };
+    let marked = errors.marked().len();
+    if marked > 0 {
+        let told = format!("{marked} marked: x acts on them; Esc at the groups lets them go");
+        say(&told, 1, theme.marked);
+    }
     if let Some(error) = &errors.look.error {
         let old = errors.look.seen_at.map(|at| {
             format!("Not refreshed (what is shown is {} old): ", words::since(at, shared))

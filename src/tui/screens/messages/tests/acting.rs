@@ -1,6 +1,7 @@
 //! Deeds on messages from the key to the result, without a database: what is offered, asked for and shown.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
@@ -80,7 +81,7 @@ fn planned(desk: &mut Desk) -> change::Draft {
     draft
 }
 
-fn kept(number: i64, returned: Option<DateTime<Utc>>) -> Kept {
+pub(super) fn kept(number: i64, returned: Option<DateTime<Utc>>) -> Kept {
     Kept {
         number,
         at: now().utc,
@@ -93,6 +94,63 @@ fn kept(number: i64, returned: Option<DateTime<Utc>>) -> Kept {
         bytes: 1_204,
         returned,
     }
+}
+
+/// The same whole, with something personal in each part.
+pub(super) fn whole(number: i64) -> Whole {
+    let body = json!({
+        "messageType": ["urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent"],
+        "message": { "orderId": Uuid::from_u128(0x0199_b6f1), "email": "v@example.org" },
+        "host": { "machineName": "shop-1" },
+    });
+    let body = body.to_string().into_bytes();
+    let bytes = i64::try_from(body.len()).unwrap();
+    let rest = json!({
+        "sequence_number": 88_190,
+        "headers": "{\"MT-Customer\": \"v@example.org\"}",
+        "properties": "{\"RMQ-Exchange\": \"BookWorm.Contracts:X\"}",
+        "conversation_id": Uuid::from_u128(0x9a02),
+    });
+    let order = Some(OrderId(Uuid::from_u128(0x0199_b6f1)));
+    Whole { kept: Kept { bytes, ..kept(number, None) }, body, rest, order }
+}
+
+#[test]
+fn a_copy_is_opened_masked_and_leads_to_its_order() {
+    let mut desk = desk(120, 36);
+    desk.press("<");
+    let listed = Listed { kept: vec![kept(4, None), kept(3, None)], ..Listed::default() };
+    answer(&mut desk, &stalled(40, 1_204), &listed);
+    assert!(desk.shows("Enter shows its headers and body"), "{}", desk.frame());
+    desk.press("enter");
+    assert_eq!(state(&desk).pane, Pane::Detail);
+    let asked = requests(&desk.effects());
+    let [Request::Copy { ticket, number: 4 }] = asked[..] else { panic!("{asked:?}") };
+    send(&mut desk, Msg::Copied(ticket, Ok(Some(Arc::new(whole(4))))));
+    assert_eq!(state(&desk).twin(), "orderscope messages show --kept 4");
+    desk.press("z G");
+    let text = desk.frame();
+    assert!(text.contains("\"email\": \"********\"") && !text.contains("machineName"), "{text}");
+    assert!(!text.contains("@example.org"), "{text}");
+    frames!("kept_opened", desk);
+    desk.resize(120, 36);
+    desk.press("J G");
+    assert!(desk.shows("machineName") && !desk.shows("@example.org"), "{}", desk.frame());
+    desk.app.shared.masked = false;
+    desk.press("g");
+    assert!(desk.shows("v@example.org"), "{}", desk.frame());
+    desk.press("enter");
+    let order = OrderId(Uuid::from_u128(0x0199_b6f1));
+    let expected = Some(Route::Timeline { order, at: None, diff: None });
+    assert_eq!(desk.app.screens.timeline.route(), expected);
+    // Another copy is another's body.
+    desk.press("[ esc esc j");
+    assert!(desk.shows("Enter shows its headers and body"), "{}", desk.frame());
+    desk.press("enter");
+    let asked = requests(&desk.effects());
+    let Some(Request::Copy { ticket, number: 3 }) = asked.last() else { panic!("{asked:?}") };
+    send(&mut desk, Msg::Copied(*ticket, Ok(None)));
+    assert!(desk.shows("it is gone: copies stay"), "{}", desk.frame());
 }
 
 #[test]

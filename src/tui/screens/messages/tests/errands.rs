@@ -10,7 +10,7 @@ use crate::{
         shared::Place,
     },
     workers::{
-        errand::{self, Chosen, Ended, Errand, Errors, Progress, Waiting},
+        errand::{self, Chosen, Ended, Errand, Errors, Progress, Restoring, Waiting},
         relay::{Scope, Stats},
     },
 };
@@ -51,6 +51,17 @@ fn planned(desk: &mut Desk) -> Errand {
             let (pause, limits) = (errors.pause(), Limits::default());
             let work = Work { deed: errors.deed, choice, pause, limits };
             errand::Plan::of_errors(errors, Chosen { work, notes: listing.notes }, &reason, policy)
+        }
+        Errand::Restore(number) => {
+            let restoring = Restoring {
+                number: *number,
+                queue: "basket-checkout-failed_error".to_owned(),
+                message: None,
+                bytes: 1_204,
+                blocked: None,
+                notes: vec![],
+            };
+            errand::Plan::of_restore(restoring, &reason, policy)
         }
         Errand::Drain(scope) => {
             let waiting = Waiting {
@@ -294,6 +305,63 @@ fn what_may_do_work_again_warns_and_wants_more_typed() {
 }
 
 #[test]
+fn some_are_marked_and_replayed_or_discarded_together() {
+    let mut desk = queues(120, 36);
+    desk.press("space");
+    assert!(desk.shows("Enter lists a group's messages: those are marked"), "{}", desk.frame());
+    desk.press("x m");
+    assert!(desk.shows("no message is marked"), "{}", desk.frame());
+    desk.press("s");
+    assert!(desk.shows("Change error queues"), "what is refused opens nothing");
+    // Two of the first group, and the one of the second.
+    desk.press("esc enter");
+    assert!(desk.shows("Space mark"), "{}", desk.frame());
+    desk.press("space j space esc j enter space");
+    assert!(desk.shows("3 marked"), "{}", desk.frame());
+    desk.press("esc k enter");
+    frames!("errands_marked", desk);
+    desk.resize(120, 36);
+    let [first, _, third]: [FaultKey; 3] = keys().try_into().unwrap();
+    let second = errors::listing().found[2].fault.key.clone();
+    let wanted: Vec<_> = [&first, &second, &third].map(ToString::to_string).to_vec();
+    desk.press("x s");
+    assert!(desk.shows("Discard 3 marked messages"), "{}", desk.frame());
+    desk.types(WHY);
+    desk.press("enter");
+    let Errand::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
+    assert_eq!(errors.pick, Pick::Keys { keys: wanted.clone(), again: false });
+    assert_eq!(errors.deed, Deed::Discard);
+    desk.press("esc esc x m");
+    assert!(desk.shows("Replay 3 marked messages") && desk.shows("per second"), "{}", desk.frame());
+    desk.press("tab");
+    desk.types(WHY);
+    desk.press("enter");
+    let Errand::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
+    assert_eq!(errors.pick, Pick::Keys { keys: wanted.clone(), again: false });
+    // What may do its work again is not replayed together with others.
+    assert!(desk.shows("; alone, or with"), "{}", desk.frame());
+    assert!(!desk.shows("may do its work again:"), "{}", desk.frame());
+    desk.press("y");
+    let effects = desk.effects();
+    let twin = copied(&effects)[0];
+    assert!(
+        twin.starts_with(&format!("orderscope errors replay {} --", wanted.join(" "))),
+        "{twin}"
+    );
+    desk.types("REPLAY");
+    desk.press("enter");
+    working(&mut desk);
+    // Esc, with all groups, lets go.
+    let mut desk = queues(120, 36);
+    desk.press("enter * v");
+    assert!(!desk.shows(" marked"), "{}", desk.frame());
+    desk.press("* esc");
+    assert!(desk.shows("3 marked"), "{}", desk.frame());
+    desk.press("esc");
+    assert!(!desk.shows("3 marked") && state(&desk).sub == Sub::Errors, "{}", desk.frame());
+}
+
+#[test]
 fn discarding_takes_one_or_what_is_done() {
     let discard = |pick| Errand::Errors(Errors { deed: Deed::Discard, pick, rate: 20 });
     let group = errors::listing().found[0].fingerprint.to_string();
@@ -430,6 +498,33 @@ fn only_a_half_done_consumer_is_delivered_for() {
     desk.press("enter");
     let half = Half { message_id: Uuid::from_u128(0x6100), consumer_id: Uuid::from_u128(0xcdc6e) };
     assert_eq!(planned(&mut desk), Errand::Drain(Scope::Half(half)));
+}
+
+#[test]
+fn a_discarded_copy_goes_back_into_its_queue_and_no_other() {
+    let copy = |number: i64, cause: &str| Kept {
+        cause: cause.to_owned(),
+        place: "basket-checkout-failed_error".to_owned(),
+        ..acting::kept(number, None)
+    };
+    let mut desk = pending(120, 36);
+    desk.press("<");
+    let kept = vec![copy(8, "discarded"), copy(7, "quarantined")];
+    answer(&mut desk, &stalled(30, 1_204), &Listed { kept, ..Listed::default() });
+    desk.press("j x b");
+    assert!(desk.shows("it lay in no error queue: e or n puts it back"), "{}", desk.frame());
+    desk.press("esc k x e");
+    assert!(desk.shows("not in an outbox: b puts it back there"), "{}", desk.frame());
+    desk.press("b");
+    assert!(desk.shows("Put copy 8 back"), "{}", desk.frame());
+    desk.types(WHY);
+    desk.press("enter");
+    assert_eq!(planned(&mut desk), Errand::Restore(8));
+    frames!("errands_restore", desk);
+    desk.resize(120, 36);
+    desk.types("RESTORE");
+    desk.press("enter");
+    working(&mut desk);
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn consumer() -> ConsumerId {
     ConsumerId(Uuid::from_u128(0xcdc6e))
 }
 
-pub(super) fn listed() -> Listed {
+pub fn listed() -> Listed {
     let inbox = (0..12).map(|number| InboxRow {
         id: 100 - number,
         message: MessageId(Uuid::from_u128(0x6100 + u128::try_from(number).unwrap())),
@@ -44,7 +44,7 @@ pub fn day() -> Day {
 /// In the inbox, from a screen that has looked for a minute.
 fn desk() -> Desk {
     let mut desk = watching(120, 36);
-    desk.press("> > > >");
+    desk.press("> > > > >");
     answer(&mut desk, &stalled(40, 1_204), &listed());
     desk
 }

@@ -1,0 +1,137 @@
+//! What leaves: the groups that wait, the head of the line and the drain, as rows and as values.
+
+use serde_json::{Value, json};
+
+use super::{Status, contract, drained, short_destination};
+use crate::{
+    db::outbox::Group,
+    domain::{
+        age::{self, Age},
+        burn::{Drain, Movement},
+        diagnosis::{Facts, Head, thousands},
+        id_clock::LastPass,
+    },
+};
+
+/// So many outboxes and heads are told to a person; programs get all that were looked at.
+const SHOWN: usize = 5;
+
+/// Groups, heads and the drain, for a person.
+pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
+    let (facts, overview) = (&status.facts, &status.overview);
+    let mut out = vec![];
+    for group in &overview.by_type {
+        out.push(("type", counted(group.key.as_deref().map_or("(none)", contract), group)));
+    }
+    for group in &overview.by_destination {
+        out.push(("to", counted(short_destination(group.key.as_deref()), group)));
+    }
+    for group in overview.by_outbox.iter().take(SHOWN) {
+        out.push(("outbox", counted(group.key.as_deref().unwrap_or("(none)"), group)));
+    }
+    if let Some(head) = facts.heads.first() {
+        head_rows(head, facts, &mut out);
+    }
+    out.extend(facts.heads.iter().take(SHOWN).skip(1).map(|head| ("then", standing(head, facts))));
+    if let Some(movement) = facts.movement {
+        let rate = |rate: Option<f64>| {
+            rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/min"))
+        };
+        let (coming, leaving) = (rate(movement.coming), rate(movement.leaving));
+        out.push(("rates", format!("in {coming}, out {leaving}")));
+    }
+    out.push(("drained in", drained(drain(facts))));
+    out
+}
+
+fn counted(name: &str, group: &Group) -> String {
+    format!("{name} {}", thousands(group.messages))
+}
+
+/// `outbox 019a…, created 4h 22m ago, 4 pending`
+fn standing(head: &Head, facts: &Facts) -> String {
+    format!(
+        "outbox {}, created {} ago, {} pending",
+        head.outbox,
+        Age::of(head.created, facts.now),
+        thousands(head.pending)
+    )
+}
+
+/// The one that a worker takes first, with its next message and who works on it.
+fn head_rows(head: &Head, facts: &Facts, out: &mut Vec<(&'static str, String)>) {
+    out.push(("head of the line", standing(head, facts)));
+    if let Some(next) = &head.next {
+        let (kind, to) = (contract(&next.kind), short_destination(next.destination.as_deref()));
+        out.push(("its next", format!("seq {}, {kind} to {to}", next.sequence)));
+        let poison = next.poison.iter().flatten();
+        out.extend(poison.map(|bad| ("its next", bad.to_string())));
+    }
+    out.push(("its holder", head.lock.told(facts.now)));
+    let pass = match head.pass {
+        LastPass::NoneCommitted => "none committed yet".to_owned(),
+        LastPass::At(at) => format!("{} ago", Age::of(at, facts.now)),
+        LastPass::Unreadable => "not known: its lock_id tells no time".to_owned(),
+    };
+    out.push(("its last pass", pass));
+}
+
+/// When the backlog is gone, as far as that is known.
+fn drain(facts: &Facts) -> Drain {
+    match facts.movement {
+        _ if facts.pending().number() == 0 => Drain::Empty,
+        Some(movement) => movement.drain,
+        None => Drain::Unknown,
+    }
+}
+
+/// The outboxes that come next, for programs.
+pub(super) fn heads_value(facts: &Facts) -> Value {
+    let head = |head: &Head| {
+        let pass = match head.pass {
+            LastPass::At(at) => Some(at),
+            LastPass::NoneCommitted | LastPass::Unreadable => None,
+        };
+        json!({
+            "outbox": head.outbox,
+            "created": head.created,
+            "cursor": head.cursor,
+            "pending": head.pending,
+            "last_pass": pass,
+            "held_by": head.lock.told(facts.now),
+            "next": head.next.as_ref().map(|next| json!({
+                "seq": next.sequence,
+                "message_id": next.message,
+                "type": next.kind,
+                "destination": next.destination,
+                "poison": next.poison.as_ref().map(|poison| {
+                    poison.iter().map(ToString::to_string).collect::<Vec<_>>()
+                }),
+            })),
+        })
+    };
+    facts.heads.iter().map(head).collect()
+}
+
+/// Rates and the drain, for programs. Seconds; what is not known is null.
+pub(super) fn drain_value(facts: &Facts) -> Value {
+    let drain = drain(facts);
+    let (state, likely, soonest, latest) = match drain {
+        Drain::Empty => ("empty", None, None, None),
+        Drain::Unknown => ("unknown", None, None, None),
+        Drain::Never => ("never", None, None, None),
+        Drain::In { likely, soonest, latest } => ("shrinks", Some(likely), Some(soonest), latest),
+    };
+    let seconds = |length: Option<chrono::TimeDelta>| length.map(|length| length.num_seconds());
+    let rate = |of: fn(&Movement) -> Option<f64>| facts.movement.as_ref().and_then(of);
+    json!({
+        "state": state,
+        "told": drained(drain),
+        "likely_seconds": seconds(likely),
+        "soonest_seconds": seconds(soonest),
+        "latest_seconds": seconds(latest),
+        "in_per_minute": rate(|seen| seen.coming),
+        "out_per_minute": rate(|seen| seen.leaving),
+        "looked_for": facts.movement.map(|seen| age::length(facts.now - seen.since)),
+    })
+}
