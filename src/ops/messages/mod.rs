@@ -322,8 +322,8 @@ pub async fn message(
     Ok(Some(Message { shown, poison: found, managed, ahead, lock, received }))
 }
 
-/// Which findings bear on this message: what is about it, its outbox, or the line it stands in. One that is about another
-/// outbox does only where the line waits behind that.
+/// Which findings bear on this message: what is about it, its outbox, or the line it stands in. One that is about
+/// another outbox does only where the line waits behind that.
 #[must_use]
 pub fn concerning(mut found: Vec<Finding>, message: &Message, facts: &Facts) -> Vec<Finding> {
     let (owner, delivery) = (message.shown.owner, message.shown.delivery);
