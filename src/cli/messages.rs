@@ -319,7 +319,7 @@ async fn why(
     let status = with_broker(status, watch, settings).await;
     let mut found = diagnose(&status.facts, &watch.thresholds);
     if let Some(message) = &message {
-        found.retain(|finding| messages::concerns(finding, message));
+        found = messages::concerning(found, message, &status.facts);
         let mut table = report::envelope(message, status.facts.now);
         table.rows.extend(found.iter().map(|finding| {
             vec![Cell::Text(finding.rule.name().to_owned()), Cell::Text(finding.what.clone())]

@@ -351,8 +351,19 @@ mod rules {
         let layout = db.layout().await.unwrap();
         let watch = Watch::default();
         let shown = messages::message(&mut conn, &layout, &watch, Key::Sequence(1)).await.unwrap();
-        let table = format!("{:?}", messages::report::envelope(&shown.unwrap(), Utc::now()));
+        let shown = shown.unwrap();
+        let table = format!("{:?}", messages::report::envelope(&shown, Utc::now()));
         assert!(table.contains("the relay leaves its outbox alone"), "{table}");
+        // The others wait for the relay, not for that one.
+        let next = messages::message(&mut conn, &layout, &watch, Key::Sequence(2)).await.unwrap();
+        for (message, expected) in [
+            (shown, [Rule::WorkerIdle, Rule::PoisonHead].as_slice()),
+            (next.unwrap(), &[Rule::WorkerIdle]),
+        ] {
+            let found = messages::concerning(status.findings.clone(), &message, &status.facts);
+            let rules: Vec<_> = found.iter().map(|finding| finding.rule).collect();
+            assert_eq!(rules, expected);
+        }
     }
 
     #[tokio::test]
@@ -947,7 +958,11 @@ mod cost {
             assert_eq!(sequential, 0, "{schema:?} {delivered}: the messages were read whole");
             // The sample, the heads, what waits behind, orphans and expired ones.
             assert!(fetched < 30_000, "{schema:?} {delivered}: {fetched} messages were fetched");
+            let (sequential, fetched) = read(&mut conn, "outbox_state").await;
             if delivered {
+                assert_eq!(sequential, 0, "the outboxes were read whole");
+                // The open ones, what left of late, the parents of what is looked up alone.
+                assert!(fetched < 20_000, "{fetched} outboxes were fetched");
                 assert_eq!(status.facts.bus, Tally::Exact(1_000));
             } else {
                 assert_eq!(status.facts.bus, Tally::About(100_000));

@@ -100,6 +100,10 @@ fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
         Leaving::Younger | Leaving::Something => return None,
         Leaving::Nothing => {}
     }
+    if facts.tried.iter().any(|tried| tried.outbox == head.outbox) {
+        // The relay beside us is at work: its failing, not its idleness, keeps the message here.
+        return if explained { None } else { found(held(facts, head, severity), false) };
+    }
     let tries = tries(facts, head);
     match (&facts.broker, tries, head.pass) {
         (_, _, LastPass::At(pass)) if !explained && head.cursor.is_none() => {
@@ -288,8 +292,9 @@ fn held(facts: &Facts, head: &Head, severity: Severity) -> Finding {
         Rule::HeldHead,
         severity,
         format!(
-            "outbox {} stays while younger ones leave: its delivery fails",
-            head.outbox.short()
+            "outbox {} stays{}: its delivery fails",
+            head.outbox.short(),
+            if leaving(facts, head) == Leaving::Younger { " while younger ones leave" } else { "" }
         ),
         next,
     )

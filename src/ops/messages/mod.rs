@@ -21,8 +21,8 @@ use crate::{
         burn::{Movement, Sample},
         consumer::{self, Consumer},
         diagnosis::{
-            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Poison, Tally, Text, Thresholds,
-            Tried, diagnose, poison,
+            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Poison, Rule, Subject, Tally, Text,
+            Thresholds, Tried, diagnose, poison,
         },
         id::MessageId,
         outbox::{Delivery, Owner},
@@ -350,26 +350,36 @@ pub async fn message(
     Ok(Some(Message { shown, poison: found, managed, ahead, lock, received }))
 }
 
-/// Whether a finding bears on this message: it is about the message, or about the line it stands in.
+/// Which findings bear on this message: what is about it, its outbox, or the line it stands in. One that is about
+/// another outbox does only where the line waits behind that.
 #[must_use]
-pub fn concerns(finding: &Finding, message: &Message) -> bool {
-    use crate::domain::diagnosis::Rule;
-    if message.shown.delivery != Delivery::Pending {
-        return finding.rule == Rule::Orphans && message.shown.delivery == Delivery::Orphan;
-    }
-    matches!(
-        (finding.rule, message.shown.owner),
-        (Rule::HalfDone, Owner::Consumer { .. })
-            | (
-                Rule::WorkerIdle
-                    | Rule::BrokerRefused
-                    | Rule::PoisonHead
-                    | Rule::LockHolder
-                    | Rule::HeldHead
-                    | Rule::HeadBlocks,
-                Owner::Bus(_),
-            )
-    )
+pub fn concerning(mut found: Vec<Finding>, message: &Message, facts: &Facts) -> Vec<Finding> {
+    let (owner, delivery) = (message.shown.owner, message.shown.delivery);
+    let blocked = found.iter().any(|finding| finding.rule == Rule::HeadBlocks);
+    let own = |finding: &Finding| match finding.about {
+        Some(Subject::Outbox(outbox)) => owner == Owner::Bus(outbox),
+        Some(Subject::Message(sequence)) => facts.heads.iter().any(|head| {
+            let next = head.next.as_ref().map(|next| next.sequence);
+            owner == Owner::Bus(head.outbox) && next == Some(sequence)
+        }),
+        _ => false,
+    };
+    found.retain(|finding| match (delivery, finding.rule, owner) {
+        (Delivery::Orphan, Rule::Orphans, _)
+        | (Delivery::Pending, Rule::HalfDone, Owner::Consumer { .. })
+        | (
+            Delivery::Pending,
+            Rule::WorkerIdle | Rule::BrokerRefused | Rule::HeadBlocks,
+            Owner::Bus(_),
+        ) => true,
+        (
+            Delivery::Pending,
+            Rule::PoisonHead | Rule::LockHolder | Rule::HeldHead,
+            Owner::Bus(_),
+        ) => blocked || own(finding),
+        _ => false,
+    });
+    found
 }
 
 /// In one sentence, why this message is where it is.

@@ -44,8 +44,8 @@ pub(super) fn view(
         return;
     }
     let width = usize::from(inner.width);
-    // As many lines for each as leave room for all.
-    let share = (usize::from(inner.height) / findings.len().max(1)).clamp(1, 3);
+    // Each has a line; what is left goes to those that need more, the first ones first.
+    let mut spare = usize::from(inner.height).saturating_sub(findings.len());
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
     if findings.is_empty() {
         let told = Line::styled("nothing stands in the way: no rule fired", theme.ok);
@@ -54,13 +54,14 @@ pub(super) fn view(
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;
         // What is not looked at is told in a line; the one looked at in full.
-        let most = if chosen { 6 } else { 1 };
+        let most = match (focused, chosen) {
+            (true, true) => 6,
+            (true, false) => 1,
+            (false, _) => 3.min(1 + spare),
+        };
         let style = severity(finding, theme);
-        let told = words::wrapped(
-            &finding.what,
-            width.saturating_sub(4),
-            if focused { most } else { share },
-        );
+        let told = words::wrapped(&finding.what, width.saturating_sub(4), most);
+        spare = spare.saturating_sub(told.len().saturating_sub(1));
         for (row, words) in told.into_iter().enumerate() {
             let mark = if row == 0 {
                 format!("{} {} ", sign(finding), index + 1)

@@ -530,7 +530,7 @@ fn what_was_not_looked_at_is_told_on_every_list() {
         answer(&mut desk, &status, &page(0..40));
         for sub in Sub::ALL {
             assert_eq!(state(&desk).sub, sub);
-            assert!(desk.shows("Diagnosis (5), ~ not all was looked at"), "{}", desk.frame());
+            assert!(desk.shows("Diagnosis (6), ~ not all was looked at"), "{}", desk.frame());
             // The errors' own notes are about the broker.
             assert_eq!(desk.shows(UNSEEN[0]), sub != Sub::Errors, "{sub:?} {}", desk.frame());
             desk.press(">");

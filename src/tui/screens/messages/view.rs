@@ -125,13 +125,10 @@ const LEGEND: &[(&str, &str)] = &[
     ("in, out", "messages a minute, from stored looks or our own; the tables hold no history"),
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
     ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-    (
-        "again",
-        "received again, nothing changed; with ? it may have produced several messages instead",
-    ),
+    ("again", "received again, nothing changed; with ? it may have sent several messages"),
     ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
     ("held by", "the backend whose transaction holds the owner's row now; L looks again"),
-    ("lag", "from received to delivered"),
+    ("lag", "from received to delivered; publish latency: from an outbox's creation to delivery"),
     ("relay", "the one beside this console, since it was opened; unheard: no queue was bound"),
     ("~ and +", "estimated, and at least"),
 ];
