@@ -102,9 +102,11 @@ async fn what_runs_is_stopped_by_a_key_or_by_leaving_and_nothing_is_lost() {
     terminal.shows("not tried: stopped by the operator");
     let back = broker.depth("busy").await;
     assert!((1..MANY).contains(&back), "{back}");
-    assert_eq!(back + broker.depth("busy_skipped").await, MANY);
+    broker.rests(&["busy", "busy_skipped"], MANY).await;
     terminal.send("\x1b");
     terminal.drops("ENDED");
+    // The look at the end may have come before the broker gave back what was held.
+    terminal.send("r");
     terminal.shows(&format!("{}: not done", MANY - back));
 
     begin(&mut terminal);
@@ -116,7 +118,7 @@ async fn what_runs_is_stopped_by_a_key_or_by_leaving_and_nothing_is_lost() {
     terminal.ends_clean(0);
     let more = broker.depth("busy").await;
     assert!((back + 1..MANY).contains(&more), "{more}");
-    assert_eq!(more + broker.depth("busy_skipped").await, MANY);
+    broker.rests(&["busy", "busy_skipped"], MANY).await;
     assert_eq!(recorded(&database).0, ["ReplayErrors"; 4], "both ends are on record too");
 }
 

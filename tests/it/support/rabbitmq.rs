@@ -162,6 +162,23 @@ impl Broker {
         found.message_count()
     }
 
+    /// Waits until so many messages are ready in these queues together: what a reader gives back by closing its
+    /// connection is there once the broker has seen that, a moment later.
+    pub async fn rests(&self, queues: &[&str], number: u32) {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut ready = 0;
+            for queue in queues {
+                ready += self.depth(queue).await;
+            }
+            if ready == number {
+                return;
+            }
+            assert!(Instant::now() < end, "{ready} messages in {queues:?}, not {number}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Takes everything out of a queue, in order. What was confirmed is in it by then.
     pub async fn take(&self, queue: &str) -> Vec<Taken> {
         let depth = self.depth(queue).await as usize;

@@ -204,11 +204,49 @@ fn bars(
     let span = last.at - first.at;
     let (from, to) = (moment(first.at, span, shared), moment(last.at, span, shared));
     let text = if span < TimeDelta::seconds(1) {
-        format!("{:7}{from}", "")
+        from
     } else {
-        format!("{:7}{from}{to:>rest$}", "", rest = width.saturating_sub(from.len()))
+        let left = status.facts.movement.and_then(|seen| seen.last_leaving);
+        let left =
+            left.max(status.facts.last_delivered).filter(|at| (first.at..last.at).contains(at));
+        let mark = left.map(|at| (column(at, first.at, span, width), moment(at, span, shared)));
+        dated(&from, &to, width, mark)
     };
-    frame.render_widget(Line::styled(text, theme.muted), axis);
+    frame.render_widget(Line::styled(format!("{:7}{text}", ""), theme.muted), axis);
+}
+
+/// Which of `width` columns a moment stands in.
+fn column(at: DateTime<Utc>, from: DateTime<Utc>, span: TimeDelta, width: usize) -> usize {
+    let end = i64::try_from(width).unwrap_or(1).max(1) - 1;
+    let column = (at - from).num_milliseconds() * end / span.num_milliseconds().max(1);
+    usize::try_from(column).unwrap_or(0)
+}
+
+/// The first and the last moment, and between them, where there is room, when something left last.
+fn dated(from: &str, to: &str, width: usize, mark: Option<(usize, String)>) -> String {
+    let room = width.saturating_sub(from.len() + to.len());
+    let label = mark.and_then(|(column, at)| {
+        let at = format!("last out {at}");
+        let long = at.len() + 2;
+        let free = room.checked_sub(long + 2)?;
+        let column = column.checked_sub(from.len() + 1)?;
+        // The sign stands below its column, the words to that side of it where they fit.
+        if column <= free {
+            return Some((column, format!("▲ {at}")));
+        }
+        let before = (column + 1).checked_sub(long).filter(|before| *before <= free)?;
+        Some((before, format!("{at} ▲")))
+    });
+    match label {
+        Some((before, label)) => {
+            let gap = " ".repeat(before + 1);
+            format!(
+                "{from}{gap}{label}{to:>rest$}",
+                rest = room + to.len() - before - 1 - label.chars().count()
+            )
+        }
+        None => format!("{from}{to:>rest$}", rest = room + to.len()),
+    }
 }
 
 /// One line of bars, for small windows.
@@ -225,12 +263,10 @@ pub(super) fn sparkline(samples: &[Sample], width: usize) -> String {
 fn columns(samples: &[Sample], width: usize) -> Vec<Option<i64>> {
     let mut out = vec![None; width];
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return out };
-    let span = (last.at - first.at).num_milliseconds().max(1);
-    let end = i64::try_from(width).unwrap_or(1).max(1) - 1;
+    let span = last.at - first.at;
     // Few looks do not fill the width: the newest stands at the right only once there is a history.
     for sample in samples {
-        let at = (sample.at - first.at).num_milliseconds() * end / span;
-        if let Some(slot) = usize::try_from(at).ok().and_then(|at| out.get_mut(at)) {
+        if let Some(slot) = out.get_mut(column(sample.at, first.at, span, width)) {
             *slot = Some(sample.pending);
         }
     }
@@ -248,5 +284,27 @@ fn short(number: i64) -> String {
         ..1_000 => number.to_string(),
         1_000..10_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
         _ => format!("{}k", number / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_delivery_stands_below_its_column_where_it_fits() {
+        let axis = |column| dated("08:00", "14:00", 40, Some((column, "09:38".to_owned())));
+        assert_eq!(axis(8), "08:00   ▲ last out 09:38           14:00");
+        assert_eq!(axis(30), "08:00          last out 09:38 ▲    14:00");
+        for column in 0..45 {
+            let told = axis(column);
+            assert_eq!(told.chars().count(), 40, "{told}");
+            let at = told.chars().position(|c| c == '▲');
+            assert!(at.is_none_or(|at| at == column), "{column} {told}");
+        }
+        assert_eq!(
+            dated("08:00", "14:00", 20, Some((9, "09:38".to_owned()))),
+            "08:00          14:00"
+        );
     }
 }
