@@ -60,7 +60,11 @@ impl Error {
             }
             Self::Database(error) => matches!(
                 error,
-                Db::NotPermitted(_) | Db::MissingTable(_) | Db::Pooled(_) | Db::PooledToo(_)
+                Db::NotPermitted(_)
+                    | Db::MissingTable(_)
+                    | Db::Spelt { .. }
+                    | Db::Pooled(_)
+                    | Db::PooledToo(_)
             ),
             Self::NotOrders(_) => true,
         };

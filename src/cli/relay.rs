@@ -179,7 +179,8 @@ async fn beside(
         Err(failure) => return ended(failure.message),
     };
     relay.limits = open::limits(&settings);
-    relay.journal = Some(journal(&config.home.display().to_string()));
+    // The same as that of a relay or a drain from a shell: what one leaves, another takes over.
+    relay.journal = Some(journal(Db::new(lease.options(), &relay.limits).place()));
     relay.unasked = true;
     let clock = Arc::new(chrono::Utc::now);
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {

@@ -62,6 +62,12 @@ pub enum Error {
     /// A table or column that this needs is not there.
     #[error("{0}; this is not a database of the Ordering Service, or its schema is incomplete")]
     MissingTable(String),
+    /// The table is there under another name, which reading knows and delivering does not.
+    #[error(
+        "{wanted} is spelt {found} here, and only the first is delivered from: leave delivery to the service; \
+         looking and commands work with both"
+    )]
+    Spelt { wanted: &'static str, found: String },
     /// Any other complaint of the server.
     #[error("PostgreSQL answered: {message} ({code}); if it persists, report it with this code")]
     Server { code: String, message: String },

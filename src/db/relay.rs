@@ -51,9 +51,9 @@ pub fn can_work(layout: &Layout) -> Result<(), Error> {
             return Err(missing(&format!("{name} is not there or cannot be read")));
         }
         if layout.from(table) != name {
-            let why =
-                format!("{name} is spelt differently here, and the relay writes only that name");
-            return Err(missing(&why));
+            let found = layout.relation(table).filter(|found| found.replace('"', "") != name);
+            let found = found.unwrap_or("with columns of other names").to_owned();
+            return Err(Error::Spelt { wanted: name, found });
         }
     }
     Ok(())

@@ -28,7 +28,8 @@ pub struct Relay {
 pub const RELAY_HELP: &str = "\
 Examples:
   orderscope relay                # until it is stopped
-  orderscope relay --until-empty  # 5 when something is held, 3 when a server cannot be reached";
+  orderscope relay --until-empty  # 5 when something is held; a server that is away is waited for
+  orderscope relay --once         # one pass; 3 when a server cannot be reached";
 
 /// How commands are consumed.
 #[derive(Debug, Clone, Args)]

@@ -303,7 +303,10 @@ const fn can_pass(error: &Error) -> bool {
     match error {
         Error::Database(error) => !matches!(
             error,
-            db::Error::NotPermitted(_) | db::Error::MissingTable(_) | db::Error::Login(_)
+            db::Error::NotPermitted(_)
+                | db::Error::MissingTable(_)
+                | db::Error::Spelt { .. }
+                | db::Error::Login(_)
         ),
         Error::Broker(error) => error.is_transient(),
         Error::Journal { .. } | Error::Unrecorded | Error::OfService => false,

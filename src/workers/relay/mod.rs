@@ -165,7 +165,7 @@ impl Error {
     /// Whether it must not deliver here, and so ends even where it was to run until told.
     #[must_use]
     pub const fn forbids(&self) -> bool {
-        matches!(self, Self::Unrecorded | Self::OfService)
+        matches!(self, Self::Unrecorded | Self::OfService | Self::Database(db::Error::Spelt { .. }))
     }
 }
 

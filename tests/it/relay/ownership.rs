@@ -11,10 +11,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{EXCHANGE, PENDING, QUEUE, attach, count, plant, settings, until_empty};
-use crate::support::{
-    fixture::{self, Schema},
-    postgres::{managed, pg18},
-    rabbitmq::broker,
+use crate::{
+    support::{
+        fixture::{self, Schema},
+        postgres::{managed, pg18},
+        rabbitmq::broker,
+    },
+    verbs::Home,
 };
 
 #[tokio::test]
@@ -70,3 +73,36 @@ async fn a_relay_at_work_ends_when_the_database_is_handed_over() {
 
 const DELIVERED: &str = "SELECT count(*) FROM public.outbox_message m JOIN public.outbox_state s
     USING (outbox_id) WHERE m.sequence_number <= coalesce(s.last_sequence_number, 0)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_are_spelt_differently_are_refused_with_their_names() {
+    let (broker, database) = (broker().await, managed().await);
+    let mut conn = PgConnection::connect_with(&database).await.unwrap();
+    conn.execute(r#"ALTER TABLE outbox_message RENAME TO "OutboxMessage""#).await.unwrap();
+    let home = Home::on(&database);
+    let run = |arguments: &[&str]| {
+        let mut command = home.command();
+        command
+            .env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"))
+            .env("ORDERSCOPE_AMQP_PASSWORD", "secret");
+        let done = command.args(arguments).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    // Also one that is to run until it is stopped: no time heals it.
+    let drain = ["messages", "drain", "--all", "--yes", "--reason", "x"];
+    for arguments in [&["relay"][..], &["relay", "--until-empty"], &drain] {
+        let (code, told) = run(arguments);
+        assert_eq!(code, Some(4), "{arguments:?}: {told}");
+        let expected = r#"public.outbox_message is spelt public."OutboxMessage" here"#;
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+    conn.execute(
+        r#"ALTER TABLE "OutboxMessage" RENAME TO outbox_message;
+           ALTER TABLE outbox_message RENAME sequence_number TO "SequenceNumber""#,
+    )
+    .await
+    .unwrap();
+    let (code, told) = run(&["relay"]);
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains("outbox_message is spelt with columns of other names"), "{told}");
+}
