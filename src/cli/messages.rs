@@ -269,7 +269,7 @@ async fn copy(session: &Session, number: i64, output: Output, settings: &Setting
         let message = Refusal::NotKept(number).to_string();
         return Err(Failure { message, code: exit::NOTHING });
     };
-    whole(copy.fields(), copy.parts(true), output, settings)
+    whole(copy.fields(&copy.kept), copy.parts(true), output, settings)
 }
 
 /// Prints fields with what is long below them.

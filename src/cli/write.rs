@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ use crate::{
     ops::{
         audit::{self, Recorded},
         deeds::{self, failed},
-        plan::{self, Done, Error, Intent, Plan, Request, Writer},
+        plan::{self, Done, Error, Intent, Request, Writer},
     },
     session::Session,
 };
@@ -139,8 +139,11 @@ async fn act(
         return tell(&repeated(&request, &before)?, &before.targets, intent.name(), form);
     }
     let mut plan = plan::plan(writer, request, Utc::now(), &stop).await?;
-    if let Intent::Messages(Deed::RemoveFailed { before }) = &intent {
-        in_queues(&mut plan, session, settings, *before).await?;
+    if matches!(intent, Intent::Messages(Deed::RemoveFailed { .. }))
+        && config::broker(None, settings).is_ok()
+    {
+        let source = errors::source(None, settings)?;
+        failed::in_queues(&mut plan, &session.db, &session.layout, &source, &stop).await?;
     }
     if args.run.dry_run {
         card::print(&plan, writer, session.db.place(), form, &mut std::io::stdout().lock())?;
@@ -171,24 +174,6 @@ async fn act(
         tracing::warn!(%error, "no anchor was written");
     }
     tell(&done, &targets(&intent), intent.name(), form)
-}
-
-/// Asks the broker, where one is configured, whether messages of the rows that go would come again.
-async fn in_queues(
-    plan: &mut Plan,
-    session: &Session,
-    settings: &Settings,
-    before: DateTime<Utc>,
-) -> Result<(), Failure> {
-    if config::broker(None, settings).is_err() {
-        return Ok(());
-    }
-    let source = errors::source(None, settings)?;
-    let (layout, stop) = (&session.layout, CancellationToken::new());
-    let read = async |conn: &mut sqlx::PgConnection| failed::rows(conn, layout, before).await;
-    let rows = session.db.read("inbox", &stop, read).await?;
-    failed::ask(&mut plan.checks, &source, &rows).await;
-    Ok(())
 }
 
 fn targets(intent: &Intent) -> Vec<String> {

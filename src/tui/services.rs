@@ -27,6 +27,7 @@ use crate::{
     },
     ops::{
         audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
+        deeds::failed,
         faults::{self, Listing, Source},
         messages::{
             Watch,
@@ -181,6 +182,15 @@ impl Services {
                 broker::ask(source, halves, self.watch.thresholds.held, now).await
             }
             Err(_) => Told::default(),
+        }
+    }
+
+    /// What the broker adds to a plan; nothing where none is configured or the database does not answer.
+    pub async fn in_queues(&self, plan: &mut plan::Plan, stop: &CancellationToken) {
+        let (Ok(Means { source, .. }), Some(opened)) = (&self.means, self.opened()) else { return };
+        let (db, layout) = (&opened.db, &opened.layout);
+        if let Err(error) = failed::in_queues(plan, db, layout, source, stop).await {
+            tracing::warn!(%error, "the broker was not asked about failed inbox rows");
         }
     }
 

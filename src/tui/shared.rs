@@ -138,6 +138,8 @@ pub struct Matter {
     pub sequence: Option<i64>,
     pub delivery: Option<Delivery>,
     pub outbox: Option<OutboxId>,
+    /// A group by type or destination is looked at, not a message.
+    pub grouped: bool,
     /// Its texts, where all of them were read.
     pub texts: Option<Box<Texts>>,
     /// The number of a copy, and when it was put back.

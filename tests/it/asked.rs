@@ -29,6 +29,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    pty::terminal::Start,
     support::{
         postgres::managed,
         rabbitmq::{self, Broker},
@@ -261,4 +262,25 @@ async fn who_removes_failed_rows_is_told_that_their_messages_come_again() {
     assert!(told.contains("1 of the messages still lie in their queue"), "{told}");
     assert!(told.contains(&message(1).0.to_string()), "{told}");
     assert_eq!(broker.depth("work_error").await, 1, "what was looked at is back");
+
+    // The console tells the same on its card.
+    let config = format!("[messages]\nconsumers = [\"{NAME}\"]\n");
+    let start = Start::new().on(&database).config(&config);
+    let start = start.env("ORDERSCOPE_AMQP_URL", &broker.url()).arg("--operator").arg("mai");
+    let mut terminal = start.arg("open").arg("ops://database/messages?inbox").open();
+    terminal.shows("Diagnosis (");
+    terminal.send("w");
+    terminal.shows("Unlock writes");
+    terminal.send("INC-7\r");
+    terminal.shows("UNLOCKED");
+    terminal.send("xf");
+    terminal.shows("Remove failed inbox rows");
+    terminal.send("\r\r");
+    terminal.shows("1 of the messages still lie in their queue");
+    terminal.send("\x1b");
+    terminal.drops("unlock left");
+    terminal.send("\x1b");
+    terminal.drops("Remove failed inbox rows");
+    terminal.send("q");
+    terminal.ends_clean(0);
 }

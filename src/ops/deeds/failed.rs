@@ -6,17 +6,20 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{Check, Verdict, check, due::BATCH};
 use crate::{
-    db::{self, Layout, inbox},
+    db::{self, Db, Layout, inbox},
     domain::{
+        deed::Deed,
         diagnosis::{Inbound, thousands},
         id::{ConsumerId, MessageId},
     },
     ops::{
         faults::Source,
         messages::inbound::{Search, Unnamed},
+        plan::{Intent, Plan},
     },
     relay::{Aside, Limits},
 };
@@ -31,13 +34,10 @@ const WITHIN: Duration = Duration::from_secs(10);
 const LOOKED: Limits = Limits { messages: 1_000, bytes: 16 << 20, wait: Duration::from_secs(3) };
 
 /// A failed row.
-pub type Row = (MessageId, ConsumerId);
+type Row = (MessageId, ConsumerId);
 
 /// The rows that a removal would take first.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn rows(
+async fn rows(
     conn: &mut PgConnection,
     layout: &Layout,
     before: DateTime<Utc>,
@@ -45,8 +45,29 @@ pub async fn rows(
     inbox::failed(conn, layout, before, BATCH).await
 }
 
+/// Puts what the broker tells about the rows that a plan removes in the place of what it says unasked; nothing in a
+/// plan of anything else. Whoever shows such a plan asks, verb and console alike.
+///
+/// # Errors
+/// When the database does not answer; the plan then stays as it is.
+pub async fn in_queues(
+    plan: &mut Plan,
+    db: &Db,
+    layout: &Layout,
+    source: &Source,
+    stop: &CancellationToken,
+) -> Result<(), db::Error> {
+    let Intent::Messages(Deed::RemoveFailed { before }) = plan.request.intent else {
+        return Ok(());
+    };
+    let read = async |conn: &mut PgConnection| rows(conn, layout, before).await;
+    let rows = db.read("inbox", stop, read).await?;
+    ask(&mut plan.checks, source, &rows).await;
+    Ok(())
+}
+
 /// Puts what the broker tells about these rows in the place of what a plan says unasked.
-pub async fn ask(checks: &mut Vec<Check>, source: &Source, rows: &[Row]) {
+async fn ask(checks: &mut Vec<Check>, source: &Source, rows: &[Row]) {
     let told = match timeout(WITHIN, told(source, rows)).await {
         Ok(told) => told,
         Err(_) => vec![check(

@@ -47,10 +47,10 @@ pub async fn read(conn: &mut PgConnection, number: i64) -> Result<Option<Whole>,
 }
 
 impl Whole {
-    /// Everything but headers, properties and body.
+    /// Everything but headers, properties and body; when it was put back as a list newer than this knows it.
     #[must_use]
-    pub fn fields(&self) -> Table {
-        let mut table = report::fields(&self.kept);
+    pub fn fields(&self, listed: &Kept) -> Table {
+        let mut table = report::fields(listed);
         let mut say = |name: &str, value: String| {
             table.rows.push(vec![Cell::Text(name.to_owned()), Cell::Text(value)]);
         };
@@ -156,7 +156,7 @@ mod tests {
         let parts = copy.parts(false);
         assert_eq!(parts.body["message"]["email"], "v@example.org");
         assert_eq!(parts.headers["MT-Fault-Message"], "no basket of v@example.org");
-        let fields = format!("{:?}", copy.fields().rows);
+        let fields = format!("{:?}", copy.fields(&copy.kept).rows);
         assert!(fields.contains("verdict") && !fields.contains("home"), "{fields}");
     }
 

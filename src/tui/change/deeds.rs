@@ -38,7 +38,30 @@ pub(super) fn items(matter: &Matter, shared: &Shared) -> Vec<Item> {
         Item { kind: Kind::Deed(act), key, title, refused }
     };
     let deeds = ITEMS.into_iter().filter(|_| matter.list != List::Errors).map(item);
-    deeds.chain(errands::items(matter, shared)).collect()
+    let mut items: Vec<_> = deeds.chain(errands::items(matter, shared)).collect();
+    // What the list is about comes first: the rest may be out of sight.
+    items.sort_by_key(|item| !belongs(item.kind, matter.list));
+    items
+}
+
+/// Whether it is about the rows of such a list. Every errand that is offered is.
+const fn belongs(kind: Kind, list: List) -> bool {
+    let Kind::Deed(act) = kind else { return true };
+    match list {
+        List::Outboxes => {
+            !matches!(act, Act::Requeue | Act::RequeueAnew | Act::PurgeInbox | Act::RemoveFailed)
+        }
+        List::Inbox => matches!(act, Act::PurgeInbox | Act::RemoveFailed),
+        List::Kept => matches!(act, Act::Requeue | Act::RequeueAnew),
+        List::Errors => false,
+    }
+}
+
+/// What is not offered here, and where it is.
+pub(super) fn elsewhere(matter: &Matter) -> Option<&'static str> {
+    (matter.list == List::Errors).then_some(
+        "what the database holds is repaired, drained, requeued and purged on its own lists: < >",
+    )
 }
 
 /// A refusal and its rule's name.
@@ -54,10 +77,17 @@ pub(super) fn refusal(
     shared: &Shared,
 ) -> Option<(String, &'static str)> {
     let refused = told;
-    let chosen = |what: &str| Some((format!("no {what} is chosen"), "message-exists"));
+    let chosen = |what: &str| Some((format!("no {what}"), "message-exists"));
     match act {
         Act::Repair | Act::Quarantine => {
-            let Some(sequence) = matter.sequence else { return chosen("message") };
+            let Some(sequence) = matter.sequence else {
+                let whole = matter.list == List::Outboxes && matter.outbox.is_some();
+                return chosen(if whole || matter.grouped {
+                    "single message is chosen: Enter lists the group's"
+                } else {
+                    "message is chosen"
+                });
+            };
             match matter.delivery {
                 Some(Delivery::Delivered) => refused(&Refusal::NotPending(sequence)),
                 Some(Delivery::Orphan) if act == Act::Repair => {
@@ -94,7 +124,10 @@ pub(super) fn title(matter: &Matter) -> String {
         _ if matter.list == List::Errors => "error queues".to_owned(),
         (Some(sequence), _) => format!("message {}", thousands(sequence)),
         (None, Some(copy)) => format!("copy {}", thousands(copy)),
-        (None, None) => "messages".to_owned(),
+        (None, None) => match matter.outbox {
+            Some(outbox) => format!("outbox {}", outbox.short()),
+            None => "messages".to_owned(),
+        },
     }
 }
 

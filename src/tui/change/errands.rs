@@ -123,6 +123,10 @@ fn refusal(task: Task, matter: &Matter, shared: &Shared) -> Option<(String, &'st
                 _ => None,
             }
         }
+        Task::DrainThis if matter.grouped => refused(
+            "an outbox leaves whole and in order: no type and no destination alone; p counts by outbox",
+            "outbox-exists",
+        ),
         Task::DrainThis if matter.outbox.is_none() => {
             refused("no message of an outbox is chosen", "outbox-exists")
         }

@@ -37,7 +37,12 @@ pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
         Request::Plan { ticket, draft } => {
             let made = match cx.services.writer().await {
                 Ok(writer) => {
-                    plan::plan(&writer, request_of(draft), Utc::now(), &cx.stop).await.map(Arc::new)
+                    let request = request_of(draft);
+                    let mut made = plan::plan(&writer, request, Utc::now(), &cx.stop).await;
+                    if let Ok(plan) = &mut made {
+                        cx.services.in_queues(plan, &cx.stop).await;
+                    }
+                    made.map(Arc::new)
                 }
                 Err(error) => Err(error),
             };

@@ -78,8 +78,10 @@ fn commands(
         Some((why, rule)) => words::wrapped(&format!("not now: {why} ({rule})"), room, 2),
         None => vec![],
     };
+    let note = menu.matter.as_ref().and_then(|matter| deeds::elsewhere(matter));
+    let note = words::wrapped(note.unwrap_or_default(), room, 2);
     let refused: usize = items.iter().map(|item| why(item).len()).sum();
-    let height = u16::try_from(items.len() + refused + 2).unwrap_or(16);
+    let height = u16::try_from(items.len() + refused + note.len() + 2).unwrap_or(16);
     let area = area.centered(Max(width), Max(height));
     frame.render_widget(Clear, area);
     let title = match (&menu.subject, &menu.matter) {
@@ -88,12 +90,8 @@ fn commands(
         (None, None) => "Change".to_owned(),
     };
     let inner = pane(frame, area, theme, &title, "a letter opens", true);
-    let mut row = 0;
+    let mut lines = vec![];
     for (index, item) in items.iter().enumerate() {
-        if row >= inner.height {
-            break;
-        }
-        let place = Rect { y: inner.y + row, height: 1, ..inner };
         let chosen = index == menu.cursor.index;
         let mark = if chosen { "> " } else { "  " };
         let style = match (chosen, &item.refused) {
@@ -107,16 +105,29 @@ fn commands(
             Span::raw("  "),
             Span::styled(item.title, style),
         ]);
+        lines.push((Some(index), line));
+        let refused = why(item).into_iter();
+        lines.extend(refused.map(|why| (None, Line::styled(format!("      {why}"), theme.warn))));
+    }
+    lines.extend(
+        note.into_iter().map(|line| (None, Line::styled(format!("  {line}"), theme.muted))),
+    );
+    // The chosen one is in sight, with why it cannot be.
+    let at = lines.iter().position(|(index, _)| *index == Some(menu.cursor.index)).unwrap_or(0);
+    let end = at + 1 + items.get(menu.cursor.index).map_or(0, |item| why(item).len());
+    let height = usize::from(inner.height);
+    let first = end.saturating_sub(height);
+    let more = lines.len() > first + height;
+    for (row, (index, line)) in (0..inner.height).zip(lines.into_iter().skip(first)) {
+        let place = Rect { y: inner.y + row, height: 1, ..inner };
         clipped(frame, place, line);
-        hits.click(place, Msg::Clicked(index));
-        row += 1;
-        for line in why(item) {
-            if row < inner.height {
-                let place = Rect { y: inner.y + row, height: 1, ..inner };
-                clipped(frame, place, Line::styled(format!("      {line}"), theme.warn));
-                row += 1;
-            }
+        if let Some(index) = index {
+            hits.click(place, Msg::Clicked(index));
         }
+    }
+    if more && inner.height > 0 {
+        let place = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+        frame.render_widget(Line::styled(" … ", theme.muted).right_aligned(), place);
     }
 }
 

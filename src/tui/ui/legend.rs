@@ -4,10 +4,14 @@ use ratatui::{
     Frame,
     layout::{Constraint, Rect},
     text::{Line, Span},
-    widgets::{Clear, Paragraph, Wrap},
+    widgets::{Clear, Paragraph},
 };
 
 use super::{pane::pane, theme::Theme};
+use crate::tui::words;
+
+/// Columns of the window at most.
+const WIDEST: u16 = 96;
 
 /// The lines of a legend: each mark and what it means, the marks in a column of their own.
 pub fn lines(theme: &Theme, rows: &[(&str, &str)]) -> Vec<Line<'static>> {
@@ -23,14 +27,24 @@ pub fn lines(theme: &Theme, rows: &[(&str, &str)]) -> Vec<Line<'static>> {
 /// Clears room for so many lines in the middle of `area` and frames it; tells the room inside.
 pub fn window(frame: &mut Frame, area: Rect, theme: &Theme, lines: usize, note: &str) -> Rect {
     let height = u16::try_from(lines + 2).unwrap_or(area.height).min(area.height);
-    let area = area.centered(Constraint::Max(96), Constraint::Length(height));
+    let area = area.centered(Constraint::Max(WIDEST), Constraint::Length(height));
     frame.render_widget(Clear, area);
     pane(frame, area, theme, "Columns and marks", note, true)
 }
 
 /// Draws a legend that fits.
 pub fn view(theme: &Theme, frame: &mut Frame, area: Rect, rows: &[(&str, &str)]) {
-    let lines = lines(theme, rows);
+    let marks = rows.iter().map(|(mark, _)| mark.chars().count()).max().unwrap_or(0) + 2;
+    let room = usize::from(area.width.min(WIDEST)).saturating_sub(marks + 2).max(8);
+    let mut lines = vec![];
+    for (mark, means) in rows {
+        // What does not fit goes on below its beginning, not below the mark.
+        for (row, words) in words::wrapped(means, room, 4).into_iter().enumerate() {
+            let mark = if row == 0 { mark } else { "" };
+            let mark = Span::styled(format!("{mark:<marks$}"), theme.key);
+            lines.push(Line::from(vec![mark, Span::raw(words)]));
+        }
+    }
     let inner = window(frame, area, theme, lines.len(), "i or Esc closes");
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+    frame.render_widget(Paragraph::new(lines), inner);
 }

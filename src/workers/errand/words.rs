@@ -94,7 +94,7 @@ pub const fn undo(deed: Deed) -> &'static str {
         Deed::Replay => {
             "none: its consumer takes it; what fails again comes back to the error queue"
         }
-        Deed::Discard => "each copy can be put back into its error queue (errors restore)",
+        Deed::Discard => "copies can be put back into their queue: kept, x, b; errors restore",
     }
 }
 
@@ -227,7 +227,7 @@ pub(super) fn restore(restoring: &Restoring, reason: &str, policy: &Policy) -> S
         title: format!("put copy {} back into {queue}", thousands(*number)),
         checks,
         effects: vec![(queue.clone(), what), ("kept_messages".to_owned(), copy)],
-        listed: vec![],
+        listed: restoring.message.iter().map(|id| format!("message {id} → {queue}")).collect(),
         undo: restore::UNDO,
         twin: agreed(format!("orderscope errors restore {number}"), restore::WORD, reason, policy),
         word: restore::WORD,

@@ -26,7 +26,9 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
     for group in &overview.by_destination {
         out.push(("to", counted(short_destination(group.key.as_deref()), group)));
     }
-    for group in overview.by_outbox.iter().take(SHOWN) {
+    // Most outboxes have one message: those tell nothing that the number of outboxes does not.
+    let several = overview.by_outbox.iter().filter(|group| group.messages > 1);
+    for group in several.take(SHOWN) {
         out.push(("outbox", counted(group.key.as_deref().unwrap_or("(none)"), group)));
     }
     if let Some(head) = facts.heads.first() {

@@ -102,7 +102,8 @@ pub(super) fn line(
         Span::styled(text::fit(&thousands(row.number), 9), theme.accent),
         Span::raw(text::fit(&age, 9)),
         Span::raw(text::fit(&row.cause, 13)),
-        Span::raw(text::fit(&words::contract_short(kind), 21)),
+        Span::raw(text::fit(&words::contract_short(kind), 20)),
+        Span::raw(" "),
     ];
     if roomy {
         let to = words::contract_short(short_destination(row.destination.as_deref()));
@@ -126,7 +127,7 @@ pub(super) fn detail(
         return vec![Line::styled("no copy is chosen", theme.muted)];
     };
     let whole = state.copies.whole(kept.number);
-    let table = whole.map_or_else(|| report::fields(kept), |whole| whole.fields());
+    let table = whole.map_or_else(|| report::fields(kept), |whole| whole.fields(kept));
     let mut out = detail::fields(&table, shared, theme, width);
     let Some(whole) = whole else {
         out.push(Line::default());

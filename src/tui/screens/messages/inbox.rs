@@ -203,7 +203,8 @@ pub(super) fn line(
     let mut spans = vec![
         mark,
         Span::styled(text::fit(&row.message.short(), 7), theme.accent),
-        Span::raw(text::fit(&text::cut(&name, 19), 20)),
+        Span::raw(text::fit(&name, 19)),
+        Span::raw(" "),
         Span::raw(text::fit(&received, 16)),
         Span::raw(passes),
     ];
@@ -223,7 +224,7 @@ pub(super) fn consumers(state: &State, theme: &Theme, width: usize) -> Vec<Line<
     let inbox = &status.facts.inbox;
     let mut out = vec![];
     let (exact, estimated, share) = inbox.duplicates();
-    let share = share.map_or_else(String::new, |share| format!(", {share:.1}% of deliveries"));
+    let share = share.map_or_else(String::new, |share| format!(" ({share:.1}%)"));
     out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
     out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
     let told = format!("publish latency {}", published(status.facts.published));

@@ -310,7 +310,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
     if width >= ROOMY {
         let told = match state.sub {
             Sub::Outbox(View::Pending) => {
-                "pending = not recorded as delivered; after a crash it may be out all the same   i explains"
+                "pending: not recorded as delivered, perhaps out after a crash   i explains"
             }
             Sub::Errors => "",
             Sub::Outbox(_) => {

@@ -33,14 +33,14 @@ use crate::{
         self,
         inbox::{InboxRow, InboxView},
         kept::Kept,
-        outbox::{Cursor as Key, Filter, Group, Row, View},
+        outbox::{Cursor as Key, Filter, Group, Row, View, outbox_of},
         relay::Half,
     },
     domain::{
         burn::{Sample, Samples},
         deed::Texts,
         diagnosis::HalfDone,
-        id::MessageId,
+        id::{MessageId, OutboxId},
         outbox::Owner,
     },
     ops::{
@@ -329,6 +329,12 @@ impl State {
         }
     }
 
+    /// The outbox whose messages are counted under the cursor.
+    fn grouped(&self) -> Option<OutboxId> {
+        let groups = self.groups().filter(|_| self.pivot == Some(Pivot::Outbox))?;
+        outbox_of(groups.get(self.cursor.index)?.key.as_deref()?)
+    }
+
     /// What deeds and errands would be about.
     fn matter(&self) -> Matter {
         let row = self.selected();
@@ -339,10 +345,14 @@ impl State {
         Matter {
             sequence: row.map(|row| row.sequence),
             delivery: row.map(|row| row.delivery),
-            outbox: row.and_then(|row| match row.owner {
-                Owner::Bus(outbox) => Some(outbox),
-                Owner::Consumer { .. } | Owner::Nobody => None,
-            }),
+            outbox: match row {
+                Some(row) => match row.owner {
+                    Owner::Bus(outbox) => Some(outbox),
+                    Owner::Consumer { .. } | Owner::Nobody => None,
+                },
+                None => self.grouped(),
+            },
+            grouped: matches!(self.pivot, Some(Pivot::Type | Pivot::Destination)),
             texts: texts.map(|read| {
                 let shown = &read.shown;
                 Box::new(Texts {

@@ -702,6 +702,27 @@ fn what_it_looks_like() {
 }
 
 #[test]
+fn what_columns_mean_is_told_for_each_list_and_fits_a_small_window() {
+    let mut desk = watching(80, 24);
+    for sub in Sub::ALL {
+        desk.press("i");
+        // Each legend whole, to its last line.
+        let last = match sub {
+            Sub::Outbox(_) => "in the diagnosis: what was not looked at",
+            Sub::Inbox => "U and d",
+            Sub::Errors => "replayed one by one only, with more to type",
+            Sub::Kept => "another; b: into",
+        };
+        assert!(desk.shows("i or Esc closes"), "{sub:?} {}", desk.frame());
+        assert!(desk.shows(last), "{sub:?} {}", desk.frame());
+        desk.press("i >");
+        answer(&mut desk, &stalled(40, 1_204), &page(0..40));
+    }
+    desk.press("> > > > > i");
+    frames!("messages_explained_inbox", desk);
+}
+
+#[test]
 fn the_text_of_a_hostile_service_is_harmless() {
     let mut desk = watching(120, 36);
     desk.press("r");

@@ -48,7 +48,13 @@ pub fn view(
         narrow(state, shared, theme, frame, area, &mut hits);
     }
     if state.explaining {
-        legend::view(theme, frame, area, if state.sub == Sub::Errors { FAILED } else { LEGEND });
+        let rows = match state.sub {
+            Sub::Outbox(_) => SENT,
+            Sub::Inbox => RECEIVED,
+            Sub::Errors => FAILED,
+            Sub::Kept => TAKEN,
+        };
+        legend::view(theme, frame, area, rows);
     }
     hits
 }
@@ -109,28 +115,49 @@ fn narrow(
     }
 }
 
-/// What `i` tells.
-const LEGEND: &[(&str, &str)] = &[
+/// What `i` tells of the outbox's lists.
+const SENT: &[(&str, &str)] = &[
     ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
-    (
-        "delivered",
-        "recorded as delivered and still there; a row that is gone was delivered or purged",
-    ),
+    ("delivered", "recorded so and still there; a row that is gone was delivered or purged"),
     ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),
-    ("expired", "past its expiration time: it would still be sent, with one second to live"),
+    ("expired", "past its expiration time: still sent, with one second to live"),
     ("age", "since the application published it (sent_time), which says nothing of delivery"),
     ("next", "at the head of the oldest outbox: the one that a worker takes first"),
     ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
+    ("NO DEST", "without a destination, or (BAD) with one nobody can use: undeliverable"),
     ("corr", "end of the correlation id, else of the conversation id"),
-    ("in, out", "messages a minute, from stored looks or our own; the tables hold no history"),
+    ("in, out", "messages a minute, from looks of our own or stored ones"),
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
-    ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-    ("again", "received again, nothing changed; with ? it may have sent several messages"),
-    ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
-    ("held by", "the backend whose transaction holds the owner's row now; L looks again"),
-    ("lag", "from received to delivered; publish latency: from an outbox's creation to delivery"),
+    ("held by", "whose transaction holds the owner's row now; L looks again"),
     ("relay", "the one beside this console, since it was opened; unheard: no queue was bound"),
-    ("~ and +", "estimated, and at least"),
+    ("~ and +", "estimated, and at least; in the diagnosis: what was not looked at"),
+];
+
+/// The same of the inbox.
+const RECEIVED: &[(&str, &str)] = &[
+    ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
+    ("again", "received again, nothing changed"),
+    ("again?", "the same, or it produced several messages: each is a pass of its own"),
+    ("not handled", "no attempt succeeded; a new row is being handled for a minute at most"),
+    ("half-done", "handled, its messages not recorded as delivered"),
+    ("lag", "from received to delivered; publish latency: from an outbox's creation to delivery"),
+    ("exact", "of consumers that produce nothing; estimated: of the others"),
+    ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
+    ("U and d", "only what nobody handled (again: half-done), only what came again; Esc: all"),
+    ("~ and +", "estimated, and at least; in the diagnosis: what was not looked at"),
+];
+
+/// The same of copies.
+const TAKEN: &[(&str, &str)] = &[
+    ("quarantined", "taken out of its outbox while it was pending"),
+    ("repaired", "as it was before it was repaired; the repaired one leaves as well"),
+    ("purged", "removed with its delivered outbox"),
+    ("delivered", "delivered by Orderscope's relay, which removed its row (relay.keep_days)"),
+    ("discarded", "taken out of an error queue of the broker"),
+    (
+        "put back",
+        "e, n: into an outbox of its own, under its id or another; b: into its error queue",
+    ),
 ];
 
 /// The same of the error queues.

@@ -151,14 +151,21 @@ pub(in super::super) fn footnotes(
         }
         let seen: Vec<_> =
             listing.looked.iter().filter(|looked| looked.trouble.is_none()).collect();
-        let told = seen.iter().take(QUEUES).map(|looked| match looked.depth {
-            Some(depth) => format!("{} {depth}", looked.queue),
-            None => format!("{} (never made)", looked.queue),
-        });
-        let mut told = told.collect::<Vec<_>>().join(", ");
-        if seen.len() > QUEUES {
-            told = format!("{told} and {} more", seen.len() - QUEUES);
+        // Where something lies comes first; what is not there is only counted.
+        let mut there: Vec<_> =
+            seen.iter().filter_map(|looked| Some((looked.depth?, &looked.queue))).collect();
+        there.sort_by_key(|(depth, _)| *depth == 0);
+        let never = seen.len() - there.len();
+        let told = there.iter().take(QUEUES).map(|(depth, queue)| format!("{queue} {depth}"));
+        let mut told = told.collect::<Vec<_>>();
+        if there.len() > QUEUES {
+            told.push(format!("{} more", there.len() - QUEUES));
         }
+        if never > 0 {
+            let queues = if never == 1 { "queue" } else { "queues" };
+            told.push(format!("{never} {queues} never made"));
+        }
+        let told = told.join(", ");
         let age = errors
             .look
             .seen_at

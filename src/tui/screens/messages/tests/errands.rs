@@ -139,6 +139,7 @@ fn the_menu_of_the_queues_offers_what_is_safe_and_says_why_not() {
     desk.press("d");
     assert!(desk.shows("Change error queues"));
     assert!(!desk.shows("quarantine"), "deeds are for what is in the database: {}", desk.frame());
+    assert!(desk.shows("is repaired, drained, requeued and purged on its own lists: < >"));
     frames!("errands_menu", desk);
     desk.resize(120, 36);
     // Of the second group one waits, and none is done.
@@ -459,6 +460,42 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         assert!(desk.shows("held at 3: no destination"), "{}", desk.frame());
         assert!(desk.shows("31 messages found no subscriber"), "{}", desk.frame());
     }
+}
+
+#[test]
+fn a_group_is_drained_where_it_is_an_outbox_and_else_says_why_not() {
+    for pivot in ["p", "p p"] {
+        let mut desk = pending(120, 36);
+        desk.press(pivot);
+        desk.press("x o");
+        assert!(desk.shows("an outbox leaves whole and in order: no type"), "{}", desk.frame());
+        assert!(desk.shows("no single message is chosen: Enter lists the group's"));
+    }
+    let mut desk = pending(120, 36);
+    desk.press("p p p j x");
+    assert!(desk.shows("Change outbox …b301"), "{}", desk.frame());
+    frames!("errands_outbox_menu", desk);
+    desk.resize(120, 36);
+    desk.press("o");
+    desk.types(WHY);
+    desk.press("enter");
+    assert_eq!(planned(&mut desk), Errand::Drain(Scope::Outbox(outbox(1).0)));
+}
+
+#[test]
+fn the_menu_begins_with_what_the_list_is_about_and_scrolls() {
+    let mut desk = pending(80, 24);
+    desk.press("<");
+    let kept = vec![Kept { cause: "discarded".to_owned(), ..acting::kept(8, None) }];
+    answer(&mut desk, &stalled(30, 1_204), &Listed { kept, ..Listed::default() });
+    desk.press("x");
+    assert!(desk.shows("b  put the copy back into the error queue"), "{}", desk.frame());
+    frames!("errands_kept_menu", desk);
+    // In a small window the last one comes into sight with the cursor.
+    desk.resize(80, 18);
+    assert!(!desk.shows("remove failed inbox rows") && desk.shows(" … "), "{}", desk.frame());
+    desk.press("j j j j j j j j j j");
+    assert!(desk.shows("> f  remove failed inbox rows"), "{}", desk.frame());
 }
 
 #[test]
