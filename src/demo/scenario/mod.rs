@@ -63,7 +63,8 @@ impl Scenario {
                 "the delivery worker is gone: outboxes pile up and no pass was ever committed on them"
             }
             Self::Poison => {
-                "the oldest outbox has headers that are no JSON: every pass fails and the rest waits behind it"
+                "the oldest outbox has headers that are no JSON: every pass over it fails, and behind a MassTransit worker \
+                 the rest would wait"
             }
             Self::BrokerDown => {
                 "the broker does not answer: the worker tries the oldest outbox again and again, and the backlog \

@@ -118,10 +118,10 @@ fn narrow(
 /// What `i` tells of the outbox's lists.
 const SENT: &[(&str, &str)] = &[
     ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
-    ("delivered", "recorded so and still there; a row that is gone was delivered or purged"),
+    ("delivered", "recorded so, still there; a row that is gone was that or purged"),
     ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),
     ("expired", "past its expiration time: still sent, with one second to live"),
-    ("age", "since the application published it (sent_time), which says nothing of delivery"),
+    ("age", "since it was published (sent_time), which is not delivery"),
     ("next", "at the head of the oldest outbox: the one that a worker takes first"),
     ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
     ("NO DEST", "without a destination, or (BAD) with one nobody can use: undeliverable"),
@@ -129,7 +129,7 @@ const SENT: &[(&str, &str)] = &[
     ("in, out", "messages a minute, from looks of our own or stored ones"),
     ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
     ("held by", "whose transaction holds the owner's row now; L looks again"),
-    ("relay", "the one beside this console, since it was opened; unheard: no queue was bound"),
+    ("relay", "beside this console since it opened; unheard: no queue was bound"),
     ("~ and +", "estimated, and at least; in the diagnosis: what was not looked at"),
 ];
 
