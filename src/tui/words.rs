@@ -8,6 +8,7 @@ use std::{
 use chrono::TimeDelta;
 use ratatui::style::Style;
 
+pub use super::ui::wrap::wrapped;
 use super::{shared::Shared, ui::theme::Theme};
 use crate::{
     db::messages::Message,
@@ -60,30 +61,6 @@ pub fn brief(agreement: &Agreement, theme: &Theme) -> (String, Style) {
         Agreement::Unknown(_) => "? cannot tell".to_owned(),
     };
     (words, sign_style(agreement, theme))
-}
-
-/// Text over several lines of `width` columns, broken between words; at most `most` lines.
-#[must_use]
-pub fn wrapped(words: &str, width: usize, most: usize) -> Vec<String> {
-    use unicode_width::UnicodeWidthStr;
-    let cleaned = text::clean(words);
-    let mut lines: Vec<String> = vec![];
-    for word in cleaned.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(text::cut(word, width)),
-        }
-    }
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(last) = lines.last_mut() {
-            *last = text::cut(&format!("{last} …"), width);
-        }
-    }
-    lines
 }
 
 /// The style that goes with an agreement's sign.

@@ -973,8 +973,9 @@ mod cost {
             }
             let (sequential, fetched) = read(&mut conn, "outbox_message").await;
             assert_eq!(sequential, 0, "{schema:?} {delivered}: a list read the messages whole");
+            // Of undeliverable ones at most the oldest 5,000 are looked at, and their destinations once more.
             assert!(
-                fetched < 21_000,
+                fetched < 31_000,
                 "{schema:?} {delivered}: {fetched} messages were fetched for lists"
             );
             run(&mut conn, "COMMIT").await;

@@ -7,8 +7,7 @@ use ratatui::{
     widgets::{Clear, Paragraph},
 };
 
-use super::{pane::pane, theme::Theme};
-use crate::tui::words;
+use super::{pane::pane, theme::Theme, wrap::wrapped};
 
 /// Columns of the window at most.
 const WIDEST: u16 = 96;
@@ -39,7 +38,7 @@ pub fn view(theme: &Theme, frame: &mut Frame, area: Rect, rows: &[(&str, &str)])
     let mut lines = vec![];
     for (mark, means) in rows {
         // What does not fit goes on below its beginning, not below the mark.
-        for (row, words) in words::wrapped(means, room, 4).into_iter().enumerate() {
+        for (row, words) in wrapped(means, room, 4).into_iter().enumerate() {
             let mark = if row == 0 { mark } else { "" };
             let mark = Span::styled(format!("{mark:<marks$}"), theme.key);
             lines.push(Line::from(vec![mark, Span::raw(words)]));

@@ -12,3 +12,4 @@ pub mod pane;
 pub mod plan_card;
 pub mod remote;
 pub mod theme;
+pub mod wrap;

@@ -8,7 +8,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Message, Msg, Pane, State, Sub, copies, errors, inbox};
+use super::{Message, Msg, Pane, Pivot, State, Sub, copies, errors, inbox};
 use crate::{
     domain::{
         report::{Cell, Table},
@@ -43,6 +43,7 @@ pub(super) fn view(
         _ if is_inbox && state.inbox.by_hour => "Received by hour".to_owned(),
         _ if is_inbox => "Consumers".to_owned(),
         None if state.sub == Sub::Errors => state.errors.heading(state.cursor.index),
+        None if state.pivot.is_some() => "Group".to_owned(),
         Some(sequence) => format!("Message seq {sequence}"),
         None if state.sub == Sub::Kept => match state.copy() {
             Some(kept) => format!("Copy {}", kept.number),
@@ -53,6 +54,7 @@ pub(super) fn view(
     let note = match state.message() {
         Some(message) if message.shown.order.is_some() => "Enter: its order",
         _ if state.sub == Sub::Kept && copies::order(state).is_some() => "Enter: its order",
+        _ if state.pivot.is_some() => "Enter: its messages",
         _ if is_inbox && state.inbox.by_hour => "H: sums",
         _ if is_inbox => "H: by hour",
         _ if state.errors.order(state.cursor.index).is_some() && state.sub == Sub::Errors => {
@@ -83,6 +85,7 @@ pub(super) fn view(
             (None, None, _) if state.sub == Sub::Errors => {
                 errors::view::detail(state, shared, theme, width)
             }
+            (None, None, _) if state.pivot.is_some() => group(state, shared, theme, width),
             (None, None, _) if state.sub == Sub::Kept => {
                 copies::detail(state, shared, theme, width)
             }
@@ -104,6 +107,27 @@ fn cell(cell: &Cell, shared: &Shared) -> String {
         Cell::Flag(flag) => flag.to_string(),
         Cell::None => String::new(),
     }
+}
+
+/// What is counted under the cursor, with its name whole.
+fn group(state: &State, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let group = state.groups().and_then(|groups| groups.get(state.cursor.index));
+    let Some(group) = group else {
+        return vec![Line::styled("no group is chosen", theme.muted)];
+    };
+    let name = match state.pivot {
+        Some(Pivot::Type) => "type",
+        Some(Pivot::Outbox) => "outbox",
+        Some(Pivot::Destination) | None => "destination",
+    };
+    let rows = [
+        (name, Cell::Text(group.key.clone().unwrap_or_else(|| "(none)".to_owned()))),
+        ("messages", Cell::number(group.messages)),
+        ("oldest", group.oldest.map_or(Cell::None, Cell::time)),
+    ];
+    let rows = rows.into_iter().map(|(name, cell)| vec![Cell::Text(name.to_owned()), cell]);
+    let table = Table { columns: vec!["field", "value"], rows: rows.collect() };
+    fields(&table, shared, theme, width)
 }
 
 /// A table of names and values, each value over as many lines as it is worth.

@@ -567,6 +567,9 @@ fn groups_lead_to_their_messages() {
     let mut desk = watching(120, 36);
     desk.press("p");
     assert!(desk.shows("Pending by type") && desk.shows("1,061"));
+    // Beside a group stands its whole name, not the message that was looked at before.
+    assert!(desk.shows("Enter: its messages") && !desk.shows("Message seq"), "{}", desk.frame());
+    assert!(desk.shows("urn:message:BookWorm.Contracts:UserCh"), "{}", desk.frame());
     desk.press("p");
     assert!(desk.shows("Pending by destination") && desk.shows("(none)"));
     desk.press("j enter");

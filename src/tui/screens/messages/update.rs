@@ -416,7 +416,8 @@ fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
         state.detail_offset = 0;
     }
     if state.pivot.is_some() {
-        return vec![];
+        // What is shown beside groups is the group, not the message before.
+        return read(state, None, shared);
     }
     let selected = state.selected().map(|row| row.sequence);
     let mut effects = read(state, selected, shared);
