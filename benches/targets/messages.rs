@@ -22,6 +22,8 @@ use super::row;
 
 const RUNS: usize = 60;
 const ROWS: u32 = 100_000;
+/// As many inbox rows as the screen shows below its list.
+const GLANCE: i64 = 4;
 /// As many as the screen's lists have at once.
 const PAGE: i64 = 100;
 
@@ -73,7 +75,9 @@ async fn measure(db: &Db, name: &str) {
             messages::outboxes(conn, &layout, &watch, None).await
         });
         let inbox = db.read("bench", &stop, async |conn| {
-            messages::inbox_facts(conn, &layout, &watch, None).await
+            let facts = messages::inbox_facts(conn, &layout, &watch, None).await?;
+            inbox::glance(conn, &layout, GLANCE).await?;
+            Ok(facts)
         });
         let (outboxes, inbox) = tokio::join!(outboxes, inbox);
         let status = outboxes.unwrap().with(inbox.unwrap());
