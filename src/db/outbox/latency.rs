@@ -17,7 +17,7 @@ struct Timed {
     times: Option<Vec<i64>>,
 }
 
-/// Created to delivered of the newest [`TIMED`] outboxes that were delivered from a moment on; nothing without any. For
+/// Created to delivered of the newest `TIMED` outboxes that were delivered from a moment on; nothing without any. For
 /// databases that keep what was delivered, with an index on it.
 pub async fn latency(
     conn: &mut PgConnection,
@@ -42,7 +42,7 @@ pub async fn latency(
     Ok(Some(Latency { rows: timed.rows, p50: time(p50), p95: time(p95), p99: time(p99) }))
 }
 
-/// When the youngest of the newest [`TIMED`] outboxes was created that were delivered from a moment on. For databases
+/// When the youngest of the newest `TIMED` outboxes was created that were delivered from a moment on. For databases
 /// that keep what was delivered, with an index on it.
 pub async fn youngest_left(
     conn: &mut PgConnection,
