@@ -52,7 +52,7 @@ pub(super) async fn run(args: &Drain, global: &Global, settings: &Settings) -> O
         let reason = args.run.reason.as_deref().unwrap_or_default();
         let work = Box::pin(drain::carry_out(&tools, work, &plan, reason));
         let ended = running::driven(&tools, progress, work).await??;
-        let left = plan.messages.saturating_sub_unsigned(ended.outcome.recorded());
+        let left = plan.left(&ended.outcome);
         let stopped = (tools.stop.is_cancelled() && left > 0).then_some(left);
         told(&ended, stopped, form)
     })
@@ -115,7 +115,7 @@ fn agreed(args: &Drain, plan: &Waiting, session: &Session, writer: &Writer) -> R
 }
 
 /// Prints what was delivered, and what is left where it was stopped, and yields the exit code.
-fn told(ended: &Recorded<Stats>, stopped: Option<i64>, form: Form) -> Outcome {
+fn told(ended: &Recorded<Stats>, stopped: Option<u64>, form: Form) -> Outcome {
     let stats = &ended.outcome;
     verb::table(stats).print(form, &mut std::io::stdout().lock())?;
     let mut err = std::io::stderr().lock();

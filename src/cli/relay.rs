@@ -233,9 +233,7 @@ async fn tell(mut stats: watch::Receiver<Stats>) {
             let stats = stats.borrow_and_update();
             telling::lines(stats.doubts.iter().skip(named));
             named = stats.doubts.len();
-            let held = stats.held.iter().map(|held| {
-                format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why)
-            });
+            let held = stats.held.iter().map(ToString::to_string);
             (stats.trouble.iter().cloned().chain(held).collect(), stats.warnings())
         };
         telling.tell(hindered, &warnings);

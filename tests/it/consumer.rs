@@ -137,6 +137,19 @@ async fn prepared(world: &World, broker: &Broker) {
     broker.bind(NOTICES, &[EventKind::Completed.contract(), EventKind::Cancelled.contract()]).await;
 }
 
+/// So many orders, and for each a message that completes it.
+async fn to_complete(world: &World, broker: &Broker, orders: usize) -> Vec<OrderId> {
+    let buyer = world.buyer().await;
+    let (mut ids, mut bodies) = (vec![], vec![]);
+    for _ in 0..orders {
+        let id = world.order(buyer).await;
+        bodies.push(envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id })));
+        ids.push(id);
+    }
+    publish(broker, COMPLETE, &bodies).await;
+    ids
+}
+
 async fn wait(what: &str, holds: impl AsyncFn() -> bool) {
     let end = Instant::now() + Duration::from_secs(120);
     while !holds().await {
@@ -288,14 +301,7 @@ async fn broken_connections_lose_nothing_and_do_nothing_twice() {
     const ORDERS: usize = 40;
     let (broker, world) = (exclusive().await, World::managed().await);
     prepared(&world, &broker).await;
-    let buyer = world.buyer().await;
-    let (mut ids, mut bodies) = (vec![], vec![]);
-    for _ in 0..ORDERS {
-        let id = world.order(buyer).await;
-        bodies.push(envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id })));
-        ids.push(id);
-    }
-    publish(&broker, COMPLETE, &bodies).await;
+    let ids = to_complete(&world, &broker, ORDERS).await;
     // A server that is away is no attempt, or the first break would fill the error queue.
     let run = Running::trying(&world, &broker, Until::Told, 1).await;
     let settled = |least: usize| {
@@ -516,14 +522,7 @@ async fn a_killed_consumer_loses_no_command_and_runs_none_twice() {
     const ORDERS: usize = 60;
     let (broker, world) = (broker().await, World::managed().await);
     prepared(&world, &broker).await;
-    let buyer = world.buyer().await;
-    let (mut ids, mut bodies) = (vec![], vec![]);
-    for _ in 0..ORDERS {
-        let id = world.order(buyer).await;
-        bodies.push(envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id })));
-        ids.push(id);
-    }
-    publish(&broker, COMPLETE, &bodies).await;
+    let ids = to_complete(&world, &broker, ORDERS).await;
     let home = Home::on(&world.options);
     configured(&home, &format!("[commands]\nqueue = \"{QUEUE}\"\n"));
     let completed = "SELECT count(*) FROM orders WHERE status = 2";

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use crate::{
     db::{Error, Layout, Table, sql::moment},
-    domain::diagnosis::Latency,
+    domain::diagnosis::{Latency, Left},
 };
 
 /// So many of the newest deliveries tell it.
@@ -42,17 +42,20 @@ pub async fn latency(
     Ok(Some(Latency { rows: timed.rows, p50: time(p50), p95: time(p95), p99: time(p99) }))
 }
 
-/// When the youngest of the newest `TIMED` outboxes was created that were delivered from a moment on. For databases
-/// that keep what was delivered, with an index on it.
+/// The youngest of the newest `TIMED` outboxes that were delivered from a moment on. For databases that keep what was
+/// delivered, with an index on it.
 pub async fn youngest_left(
     conn: &mut PgConnection,
     layout: &Layout,
     from: DateTime<Utc>,
-) -> Result<Option<DateTime<Utc>>, Error> {
+) -> Result<Option<Left>, Error> {
     let sql = format!(
-        "SELECT {} FROM (SELECT created FROM {} w WHERE delivered >= $1 ORDER BY delivered DESC LIMIT {TIMED}) n",
-        moment("max(created)"),
+        "SELECT {}, last_sequence_number FROM (SELECT created, last_sequence_number FROM {} w \
+         WHERE delivered >= $1 ORDER BY delivered DESC LIMIT {TIMED}) n ORDER BY n.created DESC LIMIT 1",
+        moment("n.created"),
         layout.from(Table::OutboxStates),
     );
-    Ok(sqlx::query_scalar(AssertSqlSafe(sql)).bind(from).fetch_one(conn).await?)
+    let found: Option<(DateTime<Utc>, Option<i64>)> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(from).fetch_optional(conn).await?;
+    Ok(found.map(|(created, sequence)| Left { created, sequence }))
 }

@@ -354,6 +354,14 @@ pub struct Tried {
     pub attempts: u32,
 }
 
+/// An outbox that was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    pub created: DateTime<Utc>,
+    /// Its last message; nothing where that was not recorded.
+    pub sequence: Option<i64>,
+}
+
 /// Everything the rules judge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
@@ -372,8 +380,8 @@ pub struct Facts {
     pub newest: Option<DateTime<Utc>>,
     /// The newest delivery that is recorded in rows that were kept.
     pub last_delivered: Option<DateTime<Utc>>,
-    /// When the youngest outbox was created that was delivered a short while ago; only rows that were kept tell.
-    pub youngest_left: Option<DateTime<Utc>>,
+    /// The youngest outbox that was delivered a short while ago; only rows that were kept tell.
+    pub youngest_left: Option<Left>,
     pub published: Published,
     pub orphans: Tally,
     pub expired: Tally,

@@ -19,8 +19,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     facts::{
-        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Lock,
-        Next, Published, Reached, Tally, Tried, Written, thousands,
+        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Left,
+        Lock, Next, Published, Reached, Tally, Tried, Written, thousands,
     },
     poison::{Poison, Text, exchange, poison, short_destination},
     standstill::TRYING,

@@ -163,7 +163,11 @@ fn leaving(facts: &Facts, head: &Head) -> Leaving {
         (_, LastPass::At(pass)) => pass < left,
         _ => false,
     });
-    let recorded = facts.youngest_left.is_some_and(|created| created > head.created);
+    // One whose numbers were drawn after those that left was not there to be passed over, whatever its date says.
+    let recorded = facts.youngest_left.is_some_and(|left| {
+        let numbers = left.sequence.zip(head.next.as_ref().map(|next| next.sequence));
+        left.created > head.created && numbers.is_none_or(|(left, next)| next < left)
+    });
     let begun = facts.heads.iter().any(|other| {
         let younger = other.outbox != head.outbox && other.created >= head.created;
         let pass = matches!(other.pass, LastPass::At(at) if is_recent(&at));

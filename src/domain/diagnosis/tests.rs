@@ -331,11 +331,21 @@ fn a_held_head_while_younger_ones_leave() {
 fn what_is_recorded_of_what_left_tells_the_younger_from_the_older() {
     let left = |created| Facts {
         last_delivered: Some(now()),
-        youngest_left: Some(ago(created)),
+        youngest_left: Some(Left { created: ago(created), sequence: None }),
         ..stalled()
     };
     assert_eq!(rules(&left(31)), []);
     assert_eq!(rules(&left(29)), [Rule::HeldHead]);
+    let drawn = |sequence| {
+        let mut facts = left(29);
+        facts.youngest_left =
+            facts.youngest_left.map(|left| Left { sequence: Some(sequence), ..left });
+        facts
+    };
+    let next = left(29).heads[0].next.as_ref().map_or(0, |next| next.sequence);
+    assert_eq!(rules(&drawn(next + 1)), [Rule::HeldHead]);
+    // It came when the other had left.
+    assert_eq!(rules(&drawn(next - 1)), []);
     // A worker holds the head for a moment while it drains; somebody who holds it for long is told.
     let mut facts = left(31);
     facts.heads[0].lock = Lock::Held(Backend { since: Some(now()), ..backend() });

@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::{Error, Progress, Recorded, Tools};
 use crate::{
     db::{
+        self,
         holds::{self, Held},
         ownership::{self, Owner},
         relay::{self as table, MOST_COUNTED},
@@ -40,6 +42,14 @@ pub struct Waiting {
     pub notes: Vec<String>,
 }
 
+impl Waiting {
+    /// Of its messages, those that are not recorded as delivered after this much was done.
+    #[must_use]
+    pub fn left(&self, stats: &Stats) -> u64 {
+        u64::try_from(self.messages).unwrap_or_default().saturating_sub(stats.recorded())
+    }
+}
+
 /// Counts what waits, and asks whether it may be delivered.
 ///
 /// # Errors
@@ -51,18 +61,10 @@ pub async fn look(tools: &Tools<'_>, settings: &relay::Settings) -> Result<Waiti
         let owner = ownership::look(conn).await?;
         let held = holds::held(conn).await?;
         let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
-        let waiting = match scope {
-            Scope::All => Some(no_time(table::waiting(conn, &ids, None).await?)),
-            Scope::Outbox(id) => Some(no_time(table::waiting(conn, &[], Some(id)).await?)),
-            Scope::Half(half) => {
-                let found = table::half_waiting(conn, half).await?;
-                found.map(|(messages, consumed)| (1, messages, Some(consumed)))
-            }
-        };
+        let waiting = waits(conn, scope, &ids).await?;
         Ok((owner, held, waiting))
     });
-    let (owner, held, waiting) = asked.await?;
-    let (outboxes, messages, consumed) = waiting.unwrap_or_default();
+    let (owner, held, (outboxes, messages, consumed)) = asked.await?;
     let mut plan = Waiting {
         scope,
         title: String::new(),
@@ -113,8 +115,22 @@ fn by_hand(held: &Held) -> String {
     format!("it is held by {} since {}; release it first", held.by, held.at.format("%F %T UTC"))
 }
 
-const fn no_time((outboxes, messages): (i64, i64)) -> (i64, i64, Option<DateTime<Utc>>) {
-    (outboxes, messages, None)
+/// Outboxes and messages that wait there, without those `apart`; for a consumer, when it did its work.
+async fn waits(
+    conn: &mut PgConnection,
+    scope: Scope,
+    apart: &[Uuid],
+) -> Result<(i64, i64, Option<DateTime<Utc>>), db::Error> {
+    let (apart, only) = match scope {
+        Scope::All => (apart, None),
+        Scope::Outbox(id) => (&[][..], Some(id)),
+        Scope::Half(half) => {
+            let found = table::half_waiting(conn, half).await?;
+            return Ok(found.map_or((0, 0, None), |(messages, at)| (1, messages, Some(at))));
+        }
+    };
+    let (outboxes, messages) = table::waiting(conn, apart, only).await?;
+    Ok((outboxes, messages, None))
 }
 
 /// Why a half-done consumer is left to itself.
@@ -201,20 +217,14 @@ async fn left(tools: &Tools<'_>, scope: Scope) -> Result<Value, Error> {
     let stop = CancellationToken::new();
     let asked = tools.writer.db.read("messages drain", &stop, async |conn| {
         let held = holds::held(conn).await?;
-        let mut ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
-        let only = match scope {
-            Scope::Half(half) => {
-                let found = table::half_waiting(conn, half).await?;
-                return Ok((found.map_or(0, |(messages, _)| messages), None));
-            }
-            Scope::Outbox(id) => {
-                ids.clear();
-                Some(id)
-            }
-            Scope::All => None,
+        let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
+        let (_, messages, _) = waits(conn, scope, &ids).await?;
+        let next = match scope {
+            Scope::All => table::next_waiting(conn, &ids, None).await?,
+            Scope::Outbox(id) => table::next_waiting(conn, &[], Some(id)).await?,
+            Scope::Half(_) => None,
         };
-        let (_, messages) = table::waiting(conn, &ids, only).await?;
-        Ok((messages, table::next_waiting(conn, &ids, only).await?))
+        Ok((messages, next))
     });
     let (messages, next) = asked.await?;
     let next = next.map(|(outbox, sequence)| json!({ "outbox": outbox, "sequence": sequence }));
@@ -245,10 +255,7 @@ async fn delivering(
 }
 
 fn progress(stats: &Stats, waiting: &Waiting) -> Progress {
-    let held = stats
-        .held
-        .iter()
-        .map(|held| format!("outbox {} is held at {}: {}", held.outbox, held.sequence, held.why));
+    let held = stats.held.iter().map(ToString::to_string);
     Progress {
         done: stats.recorded(),
         warnings: stats.warnings(),

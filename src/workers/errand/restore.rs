@@ -62,8 +62,10 @@ pub async fn look(tools: &Tools<'_>, source: &Source, number: i64) -> Result<Res
     aside.close().await;
     match standing? {
         None => {
-            let why = "there is no queue {}; the service makes it when something fails again";
-            plan.blocked = Some(why.replace("{}", &plan.queue));
+            plan.blocked = Some(format!(
+                "there is no queue {}; the service makes it when something fails again",
+                plan.queue
+            ));
         }
         Some(standing) if standing.consumers > 0 => {
             plan.notes.push(format!("somebody takes from {}: it may go on at once", plan.queue));

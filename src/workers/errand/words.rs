@@ -311,7 +311,7 @@ pub(super) fn delivered(waiting: &Waiting, ended: &Recorded<Stats>, stopped: boo
     let went = stats.recorded();
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let mut told = format!("{} delivered", counted(number(went), "message"));
-    let left = u64::try_from(waiting.messages).unwrap_or_default().saturating_sub(went);
+    let left = waiting.left(stats);
     let stopped = stopped && left > 0;
     if stopped {
         told = format!("stopped: {told}, {left} left where they are");

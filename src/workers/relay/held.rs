@@ -1,6 +1,6 @@
 //! Outboxes that cannot be delivered now: each waits longer after every attempt, and none delays another.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
@@ -19,6 +19,13 @@ pub struct HeldOutbox {
     pub poison: bool,
     pub since: DateTime<Utc>,
     pub attempts: u32,
+}
+
+impl fmt::Display for HeldOutbox {
+    /// `outbox … is held at 88190: no destination address`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "outbox {} is held at {}: {}", self.outbox, self.sequence, self.why)
+    }
 }
 
 /// Why a message did not leave.
