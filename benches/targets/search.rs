@@ -11,7 +11,7 @@ use orderscope::{
     },
     ops::{
         history,
-        known::Known,
+        analysis::Known,
         search::{self, OrderLine, Start},
     },
 };

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     config::Settings,
-    db::{kept, outbox},
+    db::{archive, outbox},
     domain::{
-        deed::{Deed, Name, Refusal, Repair, Source, Whole},
+        outbox_action::{Deed, Name, Refusal, Repair, Source, Whole},
         derived::Derived,
         id::{MessageId, OutboxId},
         outbox::Owner,
@@ -212,7 +212,7 @@ async fn copy_of(session: &Session, text: &str) -> Result<i64, Failure> {
         Named::Id(id) => MessageId(id),
     };
     let stop = tokio_util::sync::CancellationToken::new();
-    let work = async |conn: &mut sqlx::PgConnection| kept::newest_of(conn, id).await;
+    let work = async |conn: &mut sqlx::PgConnection| archive::newest_of(conn, id).await;
     let found = session.db.read("messages", &stop, work).await?;
     found.ok_or_else(|| Failure {
         message:

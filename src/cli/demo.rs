@@ -14,7 +14,7 @@ use crate::{
         scenario::{self, Planted, Refused, Scenario},
     },
     domain::report::{Cell, Form, Table},
-    ops::faults::training,
+    ops::error_queue::training,
     relay::Broker,
     session,
 };

@@ -17,7 +17,7 @@ use crate::{
     config::{self, Settings},
     domain::report::{Cell, Form, Table, print_json},
     ops::{
-        faults::{self, Choice, Deed, Listing, Pick, Scope, Source, choose, report},
+        error_queue::{self, Choice, Deed, Listing, Pick, Scope, Source, choose, report},
         plan::Writer,
     },
     relay::{Broker, Limits, Management},
@@ -40,15 +40,15 @@ impl From<crate::relay::Error> for Failure {
     }
 }
 
-impl From<faults::Error> for Failure {
-    fn from(error: faults::Error) -> Self {
+impl From<error_queue::Error> for Failure {
+    fn from(error: error_queue::Error) -> Self {
         let message = error.to_string();
         match error {
-            faults::Error::Broker(error) => error.into(),
-            faults::Error::NoKey(_) | faults::Error::NoGroup(_) => {
+            error_queue::Error::Broker(error) => error.into(),
+            error_queue::Error::NoKey(_) | error_queue::Error::NoGroup(_) => {
                 Self { message, code: exit::NOTHING }
             }
-            faults::Error::NoQueue | faults::Error::Ambiguous(_) => Self::usage(message),
+            error_queue::Error::NoQueue | error_queue::Error::Ambiguous(_) => Self::usage(message),
         }
     }
 }
@@ -155,9 +155,9 @@ async fn looked(
     Ok(listing?)
 }
 
-async fn list(broker: &Broker, session: &Session, scope: &Scope) -> Result<Listing, faults::Error> {
+async fn list(broker: &Broker, session: &Session, scope: &Scope) -> Result<Listing, error_queue::Error> {
     let stop = CancellationToken::new();
-    faults::list(broker, &session.db, &session.layout, scope, Utc::now(), &stop).await
+    error_queue::list(broker, &session.db, &session.layout, scope, Utc::now(), &stop).await
 }
 
 /// The notes beside the answer, and the exit code.
@@ -187,7 +187,7 @@ async fn show(
     let pick = Pick::Keys { keys: vec![key.to_ascii_lowercase()], again: true };
     let choice = choose(&listing.found, &pick, Deed::Discard)?;
     let meant =
-        |found: &&faults::Found| choice.chosen.iter().any(|chosen| chosen.key == found.fault.key);
+        |found: &&error_queue::Found| choice.chosen.iter().any(|chosen| chosen.key == found.fault.key);
     let all: Vec<_> = listing.found.iter().filter(meant).collect();
     let all = all.into_iter().map(|found| report::detail(found, stack)).collect();
     print_json(&Value::Array(all), &mut std::io::stdout().lock())?;
@@ -284,7 +284,7 @@ fn preview(choice: &Choice, deed: Deed, form: Form) -> Outcome {
 
 /// Shows the plan and asks. What may do work again is never done for `--yes` alone.
 fn agreed(
-    work: &faults::Work,
+    work: &error_queue::Work,
     run: &RunArgs,
     session: &Session,
     writer: &Writer,
@@ -321,7 +321,7 @@ fn agreed(
 }
 
 /// Prints what was done, and yields the exit code.
-fn told_end(ended: &Recorded<faults::Outcome>, deed: Deed, form: Form) -> Outcome {
+fn told_end(ended: &Recorded<error_queue::Outcome>, deed: Deed, form: Form) -> Outcome {
     let outcome = &ended.outcome;
     report::outcome(outcome, deed).print(form, &mut std::io::stdout().lock())?;
     let mut err = std::io::stderr().lock();

@@ -12,20 +12,20 @@ use super::{
 use crate::{
     config::{self, Settings},
     db::{
-        holds,
+        paused,
         inbox::{self as rows, InboxView},
-        kept,
+        archive,
         outbox::{self, Filter, View},
     },
     domain::{
-        deed::Refusal,
+        outbox_action::Refusal,
         diagnosis::{Severity, diagnose, is_alert},
         id::{MessageId, OutboxId},
         report::{Cell, Form, Table, print_json},
     },
     ops::{
         deeds::{
-            kept::{self as copied, Parts},
+            archive::{self as copied, Parts},
             report as copies_of,
         },
         messages::{self, Key, Message, Status, Watch, broker, report},
@@ -216,13 +216,13 @@ async fn list(
 
 async fn copies(session: &Session, limit: i64, output: Output, settings: &Settings) -> Outcome {
     let rows =
-        read(session, "messages list", async |conn| kept::list(conn, None, limit).await).await?;
+        read(session, "messages list", async |conn| archive::list(conn, None, limit).await).await?;
     print(copies_of::copies(&rows), output, settings)?;
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
 async fn holds(session: &Session, output: Output, settings: &Settings) -> Outcome {
-    let rows = read(session, "messages list", async |conn| holds::held(conn).await).await?;
+    let rows = read(session, "messages list", async |conn| paused::held(conn).await).await?;
     print(copies_of::held(&rows), output, settings)?;
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }

@@ -21,7 +21,7 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::{chain, history, known::Known, report},
+    ops::{chain, history, analysis::Known, report},
     session::Session,
 };
 

@@ -16,7 +16,7 @@ use crate::{
     config::{self, Settings},
     domain::{
         decide::{Command, Refusal},
-        deed::{self, Deed},
+        outbox_action::{self, Deed},
         id::{OrderId, Version},
         order_ref,
         report::{Cell, Form, Table, print_json},
@@ -44,8 +44,8 @@ impl From<Error> for Failure {
 }
 
 /// There is nothing to do it to.
-const fn is_absence(refusal: &deed::Refusal) -> bool {
-    use deed::Refusal as R;
+const fn is_absence(refusal: &outbox_action::Refusal) -> bool {
+    use outbox_action::Refusal as R;
     matches!(refusal, R::NoMessage(_) | R::NoOutbox(_) | R::NotKept(_) | R::Nothing)
 }
 

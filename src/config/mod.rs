@@ -19,7 +19,7 @@ pub use self::{
 use crate::domain::{
     consumer::Consumer,
     decide::{COMMANDS, OPERATIONS},
-    deed::DEEDS,
+    outbox_action::DEEDS,
     diagnosis::Thresholds,
     inbound::{Commands, Kind},
     zone::Zone,

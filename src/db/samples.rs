@@ -9,7 +9,7 @@ use super::{
     sql::{OwnSchema, own_schema},
 };
 use crate::domain::{
-    burn::Sample,
+    backlog::Sample,
     trend::{Grain, Slice},
 };
 

@@ -15,7 +15,7 @@ use super::{
     tables::{
         copy::{Piece, Tables},
         event::{self, Stamp},
-        letter, message, row,
+        dead_letter, message, row,
     },
     troubles::Kind,
 };
@@ -162,7 +162,7 @@ impl<S: FnMut(Piece)> History<'_, S> {
             if shown(open, self.plan.gap_above_at) == Some(step.version) {
                 row::summary(&mut self.tables, open, step, &stamp, number);
             }
-            letter::letters(&mut self.tables, open, step, &stamp, number);
+            dead_letter::letters(&mut self.tables, open, step, &stamp, number);
             message::publish(&mut self.tables, self.plan, &mut self.counts, open, step, &stamp);
         }
         if later.next + 1 < later.open.steps.len() {
@@ -196,7 +196,7 @@ impl<S: FnMut(Piece)> History<'_, S> {
     fn finish(mut self) -> Counts {
         let checked = self.plan.end.plus(-700 * MILLI);
         row::progression(&mut self.tables, self.counts.high_water, checked);
-        letter::of_a_missing_event(&mut self.tables, self.plan, self.gone);
+        dead_letter::of_a_missing_event(&mut self.tables, self.plan, self.gone);
         message::failing(&mut self.tables, self.plan, &mut self.counts);
         self.tables.finish();
         self.counts

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use super::random::Random;
-use crate::domain::id_clock;
+use crate::domain::id_timestamp;
 
 pub const MILLI: i64 = 1_000;
 pub const SECOND: i64 = 1_000_000;
@@ -77,7 +77,7 @@ impl Moment {
         let mut maker = [0, 0, 0, 0, 0xee, 0x9d, 0x1e, 0xbc];
         maker[..2].copy_from_slice(&process.to_le_bytes());
         maker[2..4].copy_from_slice(&serial.to_be_bytes());
-        id_clock::new_id(self.utc(), maker)
+        id_timestamp::new_id(self.utc(), maker)
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::id_clock::new_id;
+use super::id_timestamp::new_id;
 
 /// Draws ids of one operation.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ pub fn of_message(message: Uuid, consumer: Uuid) -> Uuid {
 mod tests {
     use super::*;
     use crate::domain::{
-        id_clock::{new_id_time, uuid7_time},
+        id_timestamp::{new_id_time, uuid7_time},
         samples::at,
     };
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::burn::{self, Sample};
+use super::backlog::{self, Sample};
 
 /// How long a slice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,10 +114,10 @@ pub struct Slice {
 impl Slice {
     /// A slice of one look. What came and left is known from the look before, if there was one.
     pub fn new(look: &Look, before: Option<Sample>) -> Self {
-        let moved = before.and_then(|before| burn::moved(before, look.sample));
+        let moved = before.and_then(|before| backlog::moved(before, look.sample));
         let length = before.map_or(0, |before| (look.sample.at - before.at).num_milliseconds());
         let (came, gone) = moved.unwrap_or_default();
-        let left = before.is_some_and(|before| burn::has_left(before, look.sample));
+        let left = before.is_some_and(|before| backlog::has_left(before, look.sample));
         Self {
             grain: Grain::Minute,
             begins: Grain::Minute.floor(look.sample.at),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::known::Known;
+use super::analysis::Known;
 use crate::{
     db::{
         Error, Layout, Table,

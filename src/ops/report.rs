@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{known::Known, search::OrderLine};
+use super::{analysis::Known, search::OrderLine};
 use crate::{
     db::messages::Message,
     domain::{

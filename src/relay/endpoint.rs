@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{
     Broker, Error,
-    aside::{raw, silent, within, without_user},
+    inspector::{raw, silent, within, without_user},
     publisher::short,
 };
 use crate::domain::{address::Address, fault::Raw};

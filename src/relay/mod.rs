@@ -1,8 +1,8 @@
 //! RabbitMQ publishing in MassTransit's wire format: which broker, what can go wrong, one confirmed
 //! channel, how long to wait before trying again, what lies in the error queues, and where commands come in.
 
-mod anew;
-mod aside;
+mod republish;
+mod inspector;
 mod backoff;
 mod broker;
 mod endpoint;
@@ -10,8 +10,8 @@ mod error;
 mod management;
 mod publisher;
 
-pub use anew::Anew;
-pub use aside::{Aside, Limits, Look, Standing, Taken, Walk};
+pub use republish::Anew;
+pub use inspector::{Aside, Limits, Look, Standing, Taken, Walk};
 pub use backoff::Backoff;
 pub use broker::Broker;
 pub use endpoint::{Endpoint, Handed};

@@ -24,7 +24,7 @@ use lapin::{
 use super::{Broker, Error};
 use crate::domain::{
     address::{Address, ExchangeType, Home},
-    parcel::{Header, Parcel},
+    outgoing::{Header, Parcel},
 };
 
 /// How long the broker may take to say good-bye.
@@ -127,19 +127,19 @@ impl Publisher {
 
     /// Declares what the address says, as the service does before it sends there, once per connection; and
     /// sees that the exchange is there where another one is sent to.
-    pub async fn prepare(&mut self, parcel: &Parcel) -> Result<(), Error> {
-        if !self.declared.contains(&parcel.address) {
-            let done = self.declare(&parcel.address).await;
+    pub async fn prepare(&mut self, outgoing: &Parcel) -> Result<(), Error> {
+        if !self.declared.contains(&outgoing.address) {
+            let done = self.declare(&outgoing.address).await;
             self.settle(done.is_ok());
             done?;
-            self.declared.insert(parcel.address.clone());
+            self.declared.insert(outgoing.address.clone());
         }
-        let other = parcel.exchange != parcel.address.exchange;
-        if other && !self.seen.contains(&parcel.exchange) {
-            let done = self.look(&parcel.exchange).await;
+        let other = outgoing.exchange != outgoing.address.exchange;
+        if other && !self.seen.contains(&outgoing.exchange) {
+            let done = self.look(&outgoing.exchange).await;
             self.settle(done.is_ok());
             done?;
-            self.seen.insert(parcel.exchange.clone());
+            self.seen.insert(outgoing.exchange.clone());
         }
         Ok(())
     }
@@ -216,13 +216,13 @@ impl Publisher {
     /// Puts it in line and returns at once: waiting for each message's write would wake two threads and
     /// cost a system call for every one of them. What is sent is written in this order. Always mandatory, so
     /// that a message without a subscriber is noticed; the broker keeps nothing of it either way.
-    pub fn send(&mut self, parcel: Parcel) -> Pending {
+    pub fn send(&mut self, outgoing: Parcel) -> Pending {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let channel = self.channel.clone();
         let mut sending = async move {
-            let (exchange, key) = (short(&parcel.exchange), short(&parcel.routing_key));
-            let properties = properties(&parcel);
-            channel.basic_publish(exchange, key, options, parcel.body.as_bytes(), properties).await
+            let (exchange, key) = (short(&outgoing.exchange), short(&outgoing.routing_key));
+            let properties = properties(&outgoing);
+            channel.basic_publish(exchange, key, options, outgoing.body.as_bytes(), properties).await
         }
         .boxed();
         // The first look at it puts it in line.
@@ -302,14 +302,14 @@ async fn confirming(connection: &Connection) -> Result<Channel, lapin::Error> {
     Ok(channel)
 }
 
-fn properties(parcel: &Parcel) -> BasicProperties {
+fn properties(outgoing: &Parcel) -> BasicProperties {
     let mut properties = BasicProperties::default()
-        .with_content_type(short(&parcel.content_type))
-        .with_delivery_mode(if parcel.persistent { 2 } else { 1 })
-        .with_message_id(short(&parcel.message_id));
-    if !parcel.headers.is_empty() {
+        .with_content_type(short(&outgoing.content_type))
+        .with_delivery_mode(if outgoing.persistent { 2 } else { 1 })
+        .with_message_id(short(&outgoing.message_id));
+    if !outgoing.headers.is_empty() {
         let mut table = FieldTable::default();
-        for (name, value) in &parcel.headers {
+        for (name, value) in &outgoing.headers {
             let value = match value {
                 Header::Text(text) => AMQPValue::LongString(text.as_str().into()),
                 Header::Number(number) => AMQPValue::LongLongInt(*number),
@@ -318,31 +318,31 @@ fn properties(parcel: &Parcel) -> BasicProperties {
         }
         properties = properties.with_headers(table);
     }
-    if let Some(id) = &parcel.correlation_id {
+    if let Some(id) = &outgoing.correlation_id {
         properties = properties.with_correlation_id(short(id));
     }
-    if let Some(left) = parcel.expiration {
+    if let Some(left) = outgoing.expiration {
         properties = properties.with_expiration(short(&left.to_string()));
     }
-    if let Some(priority) = parcel.priority {
+    if let Some(priority) = outgoing.priority {
         properties = properties.with_priority(priority);
     }
-    if let Some(to) = &parcel.reply_to {
+    if let Some(to) = &outgoing.reply_to {
         properties = properties.with_reply_to(short(to));
     }
-    if let Some(kind) = &parcel.kind {
+    if let Some(kind) = &outgoing.kind {
         properties = properties.with_type(short(kind));
     }
-    if let Some(user) = &parcel.user_id {
+    if let Some(user) = &outgoing.user_id {
         properties = properties.with_user_id(short(user));
     }
-    if let Some(app) = &parcel.app_id {
+    if let Some(app) = &outgoing.app_id {
         properties = properties.with_app_id(short(app));
     }
     properties
 }
 
-/// AMQP's short text. The parcel's fields are at most 255 bytes long; anything else would be cut off
+/// AMQP's short text. The outgoing's fields are at most 255 bytes long; anything else would be cut off
 /// rather than end the program.
 pub(super) fn short(text: &str) -> ShortString {
     ShortString::try_new(text).unwrap_or_else(|_| {

@@ -28,7 +28,7 @@ use crate::{
     ops::{
         audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
         deeds::failed,
-        faults::{self, Listing, Source},
+        error_queue::{self, Listing, Source},
         messages::{
             Watch,
             broker::{self, Told},
@@ -171,7 +171,7 @@ impl Services {
         let Source { broker, scope } = &self.means.as_ref().map_err(Clone::clone)?.source;
         let opened = self.ready(stop).await.ok_or("stopped before the database was open")?;
         let now = chrono::Utc::now();
-        let looking = faults::list(broker, &opened.db, &opened.layout, scope, now, stop);
+        let looking = error_queue::list(broker, &opened.db, &opened.layout, scope, now, stop);
         looking.await.map_err(|error| error.to_string())
     }
 

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     db::relay::Half,
     domain::{
-        deed::Texts,
+        outbox_action::Texts,
         fault::{Fingerprint, Key},
         id::OutboxId,
         order::Order,

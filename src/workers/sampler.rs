@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     db::{
-        Db, Error, Layout, kept,
+        Db, Error, Layout, archive,
         samples::{self, Access},
     },
     ops::messages::{
@@ -146,7 +146,7 @@ impl<'a> Sampler<'a> {
         let Some(age) = self.watch.sampling.copies else { return Ok(()) };
         let gone = self
             .db
-            .journal("sampler", async |tx| kept::forget_operators(tx, age, COPIES).await)
+            .journal("sampler", async |tx| archive::forget_operators(tx, age, COPIES).await)
             .await?;
         if gone > 0 {
             tracing::info!(gone, days = age.num_days(), "copies past their time were removed");

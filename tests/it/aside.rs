@@ -14,7 +14,7 @@ use lapin::{
 };
 use orderscope::{
     domain::fault::{Fault, Judgement, Verdict, Why},
-    ops::faults::{self, Choice, Chosen, Copy, Deed, Keep, Work},
+    ops::error_queue::{self, Choice, Chosen, Copy, Deed, Keep, Work},
     relay::{Aside, Confirmed, Limits},
 };
 use serde_json::{Value, json};
@@ -502,7 +502,7 @@ async fn what_cannot_be_copied_is_not_taken() {
     let work = everything(&to, Deed::Discard).await;
     let judge = |_: &Fault| waiting();
     let stop = CancellationToken::new();
-    let outcome = faults::run(&to, &work, &mut Full(2), judge, &stop).await.unwrap();
+    let outcome = error_queue::run(&to, &work, &mut Full(2), judge, &stop).await.unwrap();
     assert_eq!((outcome.done.len(), outcome.left.len()), (2, 3));
     assert!(outcome.stopped.unwrap().contains("the disk is full"));
     broker.rests(&["busy_skipped"], 3).await;
@@ -530,12 +530,12 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
         waiting()
     };
     let (mut keep, stop) = (Full(usize::MAX), CancellationToken::new());
-    let outcome = faults::run(&to, &work, &mut keep, judge, &stop).await.unwrap();
+    let outcome = error_queue::run(&to, &work, &mut keep, judge, &stop).await.unwrap();
     assert_eq!(outcome.left, [(first, "it was waiting, now it is done".to_owned())]);
     assert_eq!(outcome.gone, [work.choice.chosen[1].key.clone()]);
     assert_eq!((outcome.done.len(), outcome.stopped), (2, None));
     stop.cancel();
-    let outcome = faults::run(&to, &work, &mut keep, |_: &Fault| waiting(), &stop);
+    let outcome = error_queue::run(&to, &work, &mut keep, |_: &Fault| waiting(), &stop);
     assert_eq!(outcome.await.unwrap().stopped.as_deref(), Some("stopped by the operator"));
     broker.rests(&["busy_skipped"], 1).await;
     assert_eq!(broker.depth("busy").await, 2);

@@ -15,7 +15,7 @@ use orderscope::{
         id::{ConsumerId, MessageId},
     },
     ops::{
-        faults::{Broker as Address, Management, Scope, Source},
+        error_queue::{Broker as Address, Management, Scope, Source},
         messages::broker::{Told, ask},
     },
 };

@@ -8,7 +8,7 @@ use orderscope::{
         id::{OrderId, Version},
         outbox::Owner,
     },
-    ops::{history::history, known::Known},
+    ops::{history::history, analysis::Known},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;

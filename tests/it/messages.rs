@@ -9,7 +9,7 @@ use orderscope::{
         outbox::{self, Cursor, Filter, View},
     },
     domain::{
-        burn::{Sample, Samples},
+        backlog::{Sample, Samples},
         diagnosis::{Finding, Lock, Poison, Published, Rule, Severity, Subject, Tally},
         outbox::Delivery,
     },

@@ -15,7 +15,7 @@ use orderscope::{
     },
     ops::{
         history::{History, history, resolve},
-        known::Known,
+        analysis::Known,
         search::{self, Access, Count, Cursor, OrderBy, Page, Start},
     },
 };

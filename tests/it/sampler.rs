@@ -10,7 +10,7 @@ use orderscope::{
         samples::{self, Access, Seen},
     },
     domain::{
-        burn::Sample,
+        backlog::Sample,
         trend::{Grain, Look, Slice},
     },
     ops::messages::{

@@ -15,7 +15,7 @@ use orderscope::{
     demo::scenario::{self, Healed, Planted, Refused, Scenario},
     domain::diagnosis::{Finding, Rule, Severity, Subject},
     ops::{
-        faults::Broker,
+        error_queue::Broker,
         messages::{self, Status, Watch},
     },
 };

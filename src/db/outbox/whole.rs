@@ -13,7 +13,7 @@ use crate::{
         sql::moment,
     },
     domain::{
-        deed::Whole,
+        outbox_action::Whole,
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         outbox::{Delivery, Owner},
     },

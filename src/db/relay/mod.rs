@@ -5,7 +5,7 @@
 //! committed before the lock was got. REPEATABLE READ, which the service uses, would read with the snapshot
 //! from before the lock and fail with 40001 wherever the service's workers had just been.
 
-mod half;
+mod consumer_outbox;
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
-use super::{Error, Layout, Limits, Table, kept};
-use crate::domain::parcel::Stored;
-pub use half::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
+use super::{Error, Layout, Limits, Table, archive};
+use crate::domain::outgoing::Stored;
+pub use consumer_outbox::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
 
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
 /// that froze in it is ended by the server after `open` and a second.
@@ -296,7 +296,7 @@ pub async fn record(
         return Err(Error::Conflict(why));
     }
     if delivered == Delivered::Copy {
-        kept::delivered(conn, &ids, &lasts).await?;
+        archive::delivered(conn, &ids, &lasts).await?;
     }
     if delivered != Delivered::Keep {
         let messages = "DELETE FROM public.outbox_message m \

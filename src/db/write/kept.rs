@@ -9,10 +9,10 @@ use super::{Bound, Field, Number, Tx, direct::both, due::Keys, may, must};
 use crate::{
     db::{
         Error, Table,
-        holds::{self, Held},
-        kept::{self, Copy},
+        paused::{self, Held},
+        archive::{self, Copy},
     },
-    domain::{deed::Whole, id::OutboxId, outbox::Owner},
+    domain::{outbox_action::Whole, id::OutboxId, outbox::Owner},
 };
 
 /// What a copy is labelled with.
@@ -169,7 +169,7 @@ impl Tx<'_> {
 
     /// A copy, held until the end.
     pub async fn hold_copy(&mut self, number: i64) -> Result<Option<Copy>, Error> {
-        kept::lock(self.conn(), number).await
+        archive::lock(self.conn(), number).await
     }
 
     /// Records that a copy was put back.
@@ -184,7 +184,7 @@ impl Tx<'_> {
              WHERE number = {number}",
             at.to_rfc3339()
         ));
-        kept::returned(self.conn(), number, at, operation).await
+        archive::returned(self.conn(), number, at, operation).await
     }
 
     /// Records that an outbox is held.
@@ -196,14 +196,14 @@ impl Tx<'_> {
             held.at.to_rfc3339(),
             held.by.replace('\'', "''"),
         ));
-        holds::hold(self.conn(), held, operation).await
+        paused::hold(self.conn(), held, operation).await
     }
 
     /// Ends a hold; false if there was none.
     pub async fn release_outbox(&mut self, outbox: OutboxId) -> Result<bool, Error> {
         self.said
             .push(format!("DELETE FROM orderscope.held_outboxes WHERE outbox_id = '{outbox}'"));
-        holds::release(self.conn(), outbox).await
+        paused::release(self.conn(), outbox).await
     }
 
     /// A column's name as the database spells it, in rows as JSON.

@@ -3,7 +3,7 @@
 //! Planting only adds rows and records their ids; healing removes exactly those. So the troubles that the demo data has
 //! anyway stay as they were, and a scenario never has to be undone by guessing.
 
-mod faults;
+mod error_queue;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use super::{load::Error, tables::message::QUEUES};
 use crate::{
     db::{demo, scenario as db},
     domain::id::MessageId,
-    ops::faults::{Broker, training},
+    ops::error_queue::{Broker, training},
 };
 
 /// A kind of trouble.

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{Scenario, faults};
+use super::{Scenario, error_queue};
 use crate::{
     db::scenario::{Message, OrderRow, Outbox, Received, Setting},
     demo::{
@@ -15,7 +15,7 @@ use crate::{
         envelope::{self, Envelope},
         event::EventKind,
     },
-    ops::faults::training::Planting,
+    ops::error_queue::training::Planting,
 };
 
 /// Orders that planted messages are about, in turn.
@@ -68,7 +68,7 @@ pub fn of(scenario: Scenario, setting: &Setting) -> Rows {
         Scenario::Duplicates => made.duplicates(),
         Scenario::HalfDone => made.half_done(),
         Scenario::ErrorQueue => {
-            let (faults, received) = faults::of(setting);
+            let (faults, received) = error_queue::of(setting);
             made.rows = Rows { received, faults, ..Rows::default() };
         }
     }

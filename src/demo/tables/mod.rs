@@ -3,6 +3,6 @@
 pub mod copy;
 pub mod event;
 pub mod json;
-pub mod letter;
+pub mod dead_letter;
 pub mod message;
 pub mod row;

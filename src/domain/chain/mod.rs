@@ -2,7 +2,7 @@
 //! and who consumed it. Every hop says how it is known: by equal columns, by inference, or by an absence.
 
 mod build;
-mod tie;
+mod correlation;
 mod words;
 
 #[cfg(test)]

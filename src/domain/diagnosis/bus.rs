@@ -2,10 +2,10 @@
 
 use chrono::TimeDelta;
 
-use super::{Facts, Finding, Held, Rule, Severity, Subject, Tally, Thresholds, bypass, standstill};
+use super::{Facts, Finding, Held, Rule, Severity, Subject, Tally, Thresholds, bypass, stalled};
 use crate::domain::{
     age::{self, Age},
-    burn::Drain,
+    backlog::Drain,
 };
 
 /// Clocks of the same machine room that differ by more than this are told.
@@ -35,7 +35,7 @@ fn by_hand(facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
-    let mut out = standstill::findings(facts, limits);
+    let mut out = stalled::findings(facts, limits);
     out.extend(by_hand(facts));
     out.extend(backlog(facts, limits));
     out.extend(undeliverable(facts));

@@ -8,9 +8,9 @@ use rust_decimal::Decimal;
 use super::Poison;
 use crate::domain::{
     age::Age,
-    burn::Movement,
+    backlog::Movement,
     id::{ConsumerId, MessageId, OutboxId},
-    id_clock::LastPass,
+    id_timestamp::LastPass,
 };
 
 /// How many, as far as it was worth counting.

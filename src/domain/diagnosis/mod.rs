@@ -8,7 +8,7 @@ mod bypass;
 mod facts;
 mod inbox;
 mod poison;
-mod standstill;
+mod stalled;
 #[cfg(test)]
 mod tests;
 mod tried;
@@ -23,7 +23,7 @@ pub use self::{
         Lock, Next, Published, Reached, Tally, Tried, Written, thousands,
     },
     poison::{Poison, Text, exchange, poison, short_destination},
-    standstill::TRYING,
+    stalled::TRYING,
 };
 use super::id::{MessageId, OutboxId};
 

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
-    burn::{Drain, Movement},
+    backlog::{Drain, Movement},
     id::{ConsumerId, MessageId, OutboxId},
-    id_clock::LastPass,
+    id_timestamp::LastPass,
     samples::at,
 };
 

@@ -2,7 +2,7 @@
 //! record. Planning, running and consuming a message all go through [`perform`].
 
 mod facts;
-mod stamp;
+mod metadata;
 mod words;
 mod write;
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 pub use facts::{Ahead, Facts, OrderFacts, held};
-pub use stamp::{Origin, Stamp};
+pub use metadata::{Origin, Stamp};
 pub use words::quoted;
 
 use super::{

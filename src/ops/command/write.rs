@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{facts::Facts, stamp::Stamp};
+use super::{facts::Facts, metadata::Stamp};
 use crate::{
     db::{
         self, Table,

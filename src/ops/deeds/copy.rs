@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{Task, Work, lean, message::out, unmoved};
 use crate::{
     db::{
-        Table, inbox, kept,
+        Table, inbox, archive,
         outbox::{self, Shown},
         write::{Number, Seen, Tx},
     },
     domain::{
-        deed::{Name, Refusal, Source, Texts, Whole, renamed},
+        outbox_action::{Name, Refusal, Source, Texts, Whole, renamed},
         id::OutboxId,
         outbox::Delivery,
     },
@@ -26,7 +26,7 @@ async fn source(
     tx: &mut Tx<'_>,
     source: &Source,
     now: DateTime<Utc>,
-) -> Result<(Whole, Option<kept::Copy>), Error> {
+) -> Result<(Whole, Option<archive::Copy>), Error> {
     let number = match source {
         Source::Given(whole) => return Ok(((**whole).clone(), None)),
         Source::Kept(number) => *number,
@@ -109,7 +109,7 @@ pub(super) async fn requeue(
 }
 
 /// Whether the message that was kept had neither an outbox nor a consumer.
-fn is_orphan(copy: &kept::Copy) -> bool {
+fn is_orphan(copy: &archive::Copy) -> bool {
     let none = |name: &str| copy.rest.get(name).is_none_or(Value::is_null);
     none("outbox_id") && (none("inbox_message_id") || none("inbox_consumer_id"))
 }
@@ -119,7 +119,7 @@ async fn checks(
     task: &Task<'_>,
     whole: &Whole,
     name: Name,
-    copy: Option<&kept::Copy>,
+    copy: Option<&archive::Copy>,
     there: Option<&Shown>,
     work: &mut Work,
 ) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use crate::{
         write::{Due, Old, Tx},
     },
     domain::{
-        deed::{Deed, Refusal},
+        outbox_action::{Deed, Refusal},
         diagnosis::thousands,
     },
     ops::{

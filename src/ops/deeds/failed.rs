@@ -12,12 +12,12 @@ use super::{Check, Verdict, check, due::BATCH};
 use crate::{
     db::{self, Db, Layout, inbox},
     domain::{
-        deed::Deed,
+        outbox_action::Deed,
         diagnosis::{Inbound, thousands},
         id::{ConsumerId, MessageId},
     },
     ops::{
-        faults::Source,
+        error_queue::Source,
         messages::inbound::{Search, Unnamed},
         plan::{Intent, Plan},
     },

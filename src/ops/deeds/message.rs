@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{Intent, Task, Work, back, keep, lean, place, unmoved};
 use crate::{
     db::{
-        self, Table, holds,
+        self, Table, paused,
         outbox::{self, WholeRow},
         write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
-        deed::{Part, Refusal, Repair, Texts},
+        outbox_action::{Part, Refusal, Repair, Texts},
         diagnosis::short_destination,
         id::OutboxId,
         outbox::{Delivery, Owner},
@@ -120,7 +120,7 @@ async fn checks(tx: &mut Tx<'_>, held: &Held, work: &mut Work) -> Result<(), Err
                 Verdict::Ok,
                 "no delivery is in the middle of its outbox: its row is locked for this",
             );
-            if !holds::among(tx.conn(), &[outbox.0]).await?.is_empty() {
+            if !paused::among(tx.conn(), &[outbox.0]).await?.is_empty() {
                 work.say(Verdict::Ok, "its outbox is held by an operator");
             }
         }
@@ -303,5 +303,5 @@ fn told(before: &Texts, after: &Texts, changed: &[Part]) -> String {
 
 /// What takes a requeue back, once it is there.
 pub(super) const fn out(sequence: i64) -> Intent {
-    Intent::Messages(crate::domain::deed::Deed::Quarantine { sequence })
+    Intent::Messages(crate::domain::outbox_action::Deed::Quarantine { sequence })
 }

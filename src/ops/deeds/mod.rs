@@ -4,7 +4,7 @@
 mod copy;
 mod due;
 pub mod failed;
-pub mod kept;
+pub mod archive;
 mod message;
 mod outbox;
 pub mod report;
@@ -26,11 +26,11 @@ use crate::{
     db::{
         Table,
         audit::{self, Recorded},
-        holds,
+        paused,
         write::{Keep, Need, Number, Seen, Tx, lacking, last_operator},
     },
     domain::{
-        deed::{Deed, Name, Source},
+        outbox_action::{Deed, Name, Source},
         id::OutboxId,
     },
 };
@@ -86,7 +86,7 @@ pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed) -> Result<Pe
         word: words::word(deed),
         ..Work::default()
     };
-    if !holds::is_known(tx.conn()).await? {
+    if !paused::is_known(tx.conn()).await? {
         let old = "schema orderscope is older than this program: `orderscope attach` (or `migrate`, where the \
                    database is Orderscope's own) brings it up to date";
         work.say(Verdict::Blocking, old);

@@ -7,11 +7,11 @@ use super::{Intent, Task, Work, unmoved};
 use crate::{
     db::{
         Table,
-        holds::{self, Held},
+        paused::{self, Held},
         write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
-        deed::{Deed, Refusal},
+        outbox_action::{Deed, Refusal},
         id::OutboxId,
     },
     ops::{
@@ -29,7 +29,7 @@ async fn see(tx: &mut Tx<'_>, outbox: OutboxId, grip: Grip) -> Result<Option<See
 
 /// Who holds it; none if nobody does.
 async fn holder(tx: &mut Tx<'_>, outbox: OutboxId) -> Result<Option<Held>, Error> {
-    let all = holds::held(tx.conn()).await?;
+    let all = paused::held(tx.conn()).await?;
     Ok(all.into_iter().find(|held| held.outbox == outbox))
 }
 

@@ -1,7 +1,7 @@
 //! Copies and holds as tables, for verbs and exports.
 
 use crate::{
-    db::{holds::Held, kept::Kept},
+    db::{paused::Held, archive::Kept},
     domain::report::{Cell, Table},
 };
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Intent, Request};
 use crate::{
     domain::{
-        deed::{Deed, Name, Source},
+        outbox_action::{Deed, Name, Source},
         id::OutboxId,
     },
     ops::{command::quoted, policy::Policy},
@@ -145,7 +145,7 @@ pub(super) fn read(recorded: &Value) -> Option<Intent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::deed::Repair;
+    use crate::domain::outbox_action::Repair;
 
     #[test]
     fn a_twin_survives_the_shell_and_says_what_is_typed() {

@@ -12,7 +12,7 @@ use crate::{
         diagnosis::{HalfDone, Inbound, Reached},
         id::{ConsumerId, MessageId},
     },
-    ops::faults::Source,
+    ops::error_queue::Source,
     relay::{self, Aside, Limits},
 };
 

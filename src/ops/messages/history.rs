@@ -15,7 +15,7 @@ use crate::{
         samples::{self, Access, MOST_SEEN, SEEN_KEPT, Seen},
     },
     domain::{
-        burn::{Movement, Sample, Samples},
+        backlog::{Movement, Sample, Samples},
         trend::{self, Grain, Look, Slice},
     },
 };

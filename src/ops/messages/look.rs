@@ -8,14 +8,14 @@ use sqlx::PgConnection;
 use super::{Outboxes, Watch};
 use crate::{
     db::{
-        Error, Index, Layout, Table, holds, inbox,
+        Error, Index, Layout, Table, paused, inbox,
         outbox::{self, HeadRow},
     },
     domain::{
         diagnosis::{
             self, Facts, Head, Next, Poison, Published, Text, Thresholds, Written, poison,
         },
-        id_clock,
+        id_timestamp,
     },
 };
 
@@ -124,7 +124,7 @@ async fn held(
     if !layout.has_console_schema() {
         return Ok(vec![]);
     }
-    match holds::held(conn).await {
+    match paused::held(conn).await {
         Ok(found) => Ok(found
             .into_iter()
             .map(|held| diagnosis::Held { outbox: held.outbox, by: held.by, since: held.at })
@@ -141,7 +141,7 @@ fn head(row: HeadRow, now: DateTime<Utc>) -> Head {
     Head {
         outbox: row.outbox,
         created: row.created,
-        pass: id_clock::last_pass(row.lock_id, now),
+        pass: id_timestamp::last_pass(row.lock_id, now),
         cursor: row.cursor,
         pending: row.pending,
         next: row.next.map(|next| Next {

@@ -18,7 +18,7 @@ use crate::{
         outbox::{self, Overview, Shown},
     },
     domain::{
-        burn::{Movement, Sample},
+        backlog::{Movement, Sample},
         consumer::{self, Consumer},
         diagnosis::{
             self, ConsumerFacts, Facts, Finding, Inbox, Lock, Poison, Rule, Subject, Tally, Text,

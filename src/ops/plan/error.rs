@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Check, Verdict};
 use crate::{
     db,
-    domain::{decide::Refusal, deed},
+    domain::{decide::Refusal, outbox_action},
     ops::policy::Denied,
 };
 
@@ -39,7 +39,7 @@ pub enum Error {
     Refused(#[from] Refusal),
     /// The same for what is done to messages.
     #[error("refused: {0}; nothing was written")]
-    Declined(#[from] deed::Refusal),
+    Declined(#[from] outbox_action::Refusal),
     /// Someone else was faster, or the version is not the expected one.
     #[error("someone else changed it first: {0}; look again, then repeat")]
     Conflict(Moved),

@@ -19,7 +19,7 @@ pub(crate) use kind::{Performed, Task, Work};
 pub(crate) use run::is_safe_again;
 pub use writer::Writer;
 
-use crate::domain::{decide::Command, deed::Deed, id::Version};
+use crate::domain::{decide::Command, outbox_action::Deed, id::Version};
 
 /// What someone wants written.
 #[derive(Debug, Clone, PartialEq, Eq)]

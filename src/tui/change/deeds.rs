@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Kind, errands, menu::Item};
 use crate::{
     domain::{
-        deed::{Deed, Name, Part as Text, Refusal, Repair, Source},
+        outbox_action::{Deed, Name, Part as Text, Refusal, Repair, Source},
         diagnosis::thousands,
         id::MessageId,
         outbox::Delivery,

@@ -2,8 +2,8 @@
 
 use super::{Kind, deeds, menu::Item};
 use crate::{
-    domain::{deed::Refusal, diagnosis::thousands, fault::Key, id, outbox::Delivery},
-    ops::faults::{Deed, Pick},
+    domain::{outbox_action::Refusal, diagnosis::thousands, fault::Key, id, outbox::Delivery},
+    ops::error_queue::{Deed, Pick},
     tui::{
         shared::{Faults, List, Matter, Shared},
         ui::form::{Form, Part, Place, Problem},

@@ -10,7 +10,7 @@ use super::{Draft, Msg, Request};
 use crate::{
     domain::{
         decide::Command,
-        deed::{Deed, Name},
+        outbox_action::{Deed, Name},
         id::{BuyerId, LineId, MessageId, OrderId},
     },
     ops::{

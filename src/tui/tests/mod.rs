@@ -25,7 +25,7 @@ use crate::{
     domain::zone::Zone,
     ops::{
         history::History,
-        known::Known,
+        analysis::Known,
         plan::{self, Plan},
         search::OrderLine,
     },

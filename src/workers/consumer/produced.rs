@@ -16,8 +16,8 @@ use crate::{
     },
     domain::{
         id::{ConsumerId, MessageId},
-        id_clock::new_id,
-        parcel::{Poison, parcel},
+        id_timestamp::new_id,
+        outgoing::{Poison, outgoing},
     },
     ops::plan::Writer,
     relay::{self, Publisher},
@@ -139,11 +139,11 @@ async fn pass(
         let limit = u64::try_from(largest).unwrap_or_default();
         let too_large = || Unsent::Poison(Poison::TooLarge { bytes, limit }.to_string());
         let stored = row.stored.ok_or_else(too_large)?;
-        let made = parcel(stored, publisher.home(), clock());
-        let parcel = made.map_err(|poison| Unsent::Poison(poison.to_string()))?;
+        let made = outgoing(stored, publisher.home(), clock());
+        let outgoing = made.map_err(|poison| Unsent::Poison(poison.to_string()))?;
         let sent = async {
-            publisher.prepare(&parcel).await?;
-            publisher.send(parcel).await
+            publisher.prepare(&outgoing).await?;
+            publisher.send(outgoing).await
         };
         // That no queue wanted it is as with MassTransit: it counts as delivered.
         match tokio::time::timeout(BUDGET, sent).await {

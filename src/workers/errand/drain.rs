@@ -13,7 +13,7 @@ use super::{Error, Progress, Recorded, Tools};
 use crate::{
     db::{
         self,
-        holds::{self, Held},
+        paused::{self, Held},
         ownership::{self, Owner},
         relay::{self as table, MOST_COUNTED},
     },
@@ -59,7 +59,7 @@ pub async fn look(tools: &Tools<'_>, settings: &relay::Settings) -> Result<Waiti
     table::can_work(writer.layout())?;
     let asked = writer.db.read("messages drain", &tools.stop, async |conn| {
         let owner = ownership::look(conn).await?;
-        let held = holds::held(conn).await?;
+        let held = paused::held(conn).await?;
         let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
         let waiting = waits(conn, scope, &ids).await?;
         Ok((owner, held, waiting))
@@ -216,7 +216,7 @@ async fn left(tools: &Tools<'_>, scope: Scope) -> Result<Value, Error> {
     // What stopped the work does not stop this look.
     let stop = CancellationToken::new();
     let asked = tools.writer.db.read("messages drain", &stop, async |conn| {
-        let held = holds::held(conn).await?;
+        let held = paused::held(conn).await?;
         let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
         let (_, messages, _) = waits(conn, scope, &ids).await?;
         let next = match scope {

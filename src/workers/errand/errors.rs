@@ -10,7 +10,7 @@ use super::{Error, Progress, Recorded, Tools};
 use crate::{
     domain::fault::{Fault, Judgement},
     ops::{
-        faults::{
+        error_queue::{
             self, Deed, Judge, Knowledge, Outcome, Pick, Scope, Source, TableKeep, Work, choose,
             report,
         },
@@ -55,7 +55,7 @@ pub struct Chosen {
 pub async fn look(tools: &Tools<'_>, source: &Source, errors: &Errors) -> Result<Chosen, Error> {
     let (Source { broker, scope }, writer) = (source, tools.writer);
     let now = (tools.clock)();
-    let looking = faults::list(broker, &writer.db, writer.layout(), scope, now, &tools.stop);
+    let looking = error_queue::list(broker, &writer.db, writer.layout(), scope, now, &tools.stop);
     let listing = looking.await?;
     let choice = choose(&listing.found, &errors.pick, errors.deed)?;
     let work = Work { deed: errors.deed, choice, pause: errors.pause(), limits: scope.limits };
@@ -85,7 +85,7 @@ pub async fn carry_out(
     let record = running::begin(writer, intent, targets, reason, &meant(work), clock()).await?;
     let mut keep = TableKeep::new(writer, record.id);
     let judging = Judging { tools, scope: &source.scope, begun: 0, of: count(chosen.len()) };
-    let ended = faults::run(&source.broker, work, &mut keep, judging, stop).await;
+    let ended = error_queue::run(&source.broker, work, &mut keep, judging, stop).await;
     let became = match &ended {
         Ok(outcome) => report::outcome_value(outcome),
         Err(error) => json!({ "stopped": error.to_string() }),
@@ -112,7 +112,7 @@ impl Judge for Judging<'_> {
         let (now, faults, scope) = (clock(), slice::from_ref(fault), self.scope);
         let never = CancellationToken::new();
         let asked = writer.db.read("errors", &never, async |conn| {
-            faults::knowledge(conn, writer.layout(), faults, scope, now).await
+            error_queue::knowledge(conn, writer.layout(), faults, scope, now).await
         });
         asked.await.unwrap_or_else(|_| Knowledge::unread(scope)).judge(fault, now)
     }
@@ -123,7 +123,7 @@ fn count(number: usize) -> u64 {
 }
 
 fn meant(work: &Work) -> Value {
-    let one = |chosen: &faults::Chosen| {
+    let one = |chosen: &error_queue::Chosen| {
         json!({
             "key": chosen.key.as_str(),
             "queue": chosen.queue,

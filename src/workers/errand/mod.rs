@@ -29,7 +29,7 @@ use super::{
 use crate::{
     db,
     ops::{
-        faults::{self, Source},
+        error_queue::{self, Source},
         plan::{self, Check, Verdict, Writer},
         policy::Policy,
         running,
@@ -162,7 +162,7 @@ pub struct Sheet {
 /// What was chosen: it is not chosen anew when it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    Errors(faults::Work),
+    Errors(error_queue::Work),
     Restore(Restoring),
     Drain(Waiting),
 }
@@ -242,7 +242,7 @@ pub enum Error {
     #[error(transparent)]
     Write(#[from] plan::Error),
     #[error(transparent)]
-    Errors(#[from] faults::Error),
+    Errors(#[from] error_queue::Error),
     #[error(transparent)]
     Relay(#[from] relay::Error),
     #[error(transparent)]

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{Error, Progress, Recorded, Tools};
 use crate::{
-    db::{self, kept},
-    domain::{deed::Refusal, id::MessageId},
-    ops::{faults::Source, plan, running},
+    db::{self, archive},
+    domain::{outbox_action::Refusal, id::MessageId},
+    ops::{error_queue::Source, plan, running},
     relay::{Anew, Aside, Confirmed},
 };
 
@@ -42,7 +42,7 @@ pub async fn look(tools: &Tools<'_>, source: &Source, number: i64) -> Result<Res
     let writer = tools.writer;
     let asked = writer.db.read("errors restore", &tools.stop, async |conn| {
         if writer.layout().has_console_schema() {
-            kept::listed(conn, number).await
+            archive::listed(conn, number).await
         } else {
             Ok(None)
         }
@@ -139,7 +139,7 @@ async fn put(
 ) -> Result<(), Error> {
     let mut session = tools.writer.pool.session("errors restore").await?;
     let mut tx = session.begin().await.map_err(db::Error::from)?;
-    let copy = kept::lock(&mut tx, plan.number).await?;
+    let copy = archive::lock(&mut tx, plan.number).await?;
     let copy = copy.ok_or(Refusal::NotKept(plan.number)).map_err(refused)?;
     may(plan.number, &copy.cause, copy.returned)?;
     let nothing = Map::new();
@@ -155,7 +155,7 @@ async fn put(
         }
     }
     let marked = async {
-        kept::returned(&mut tx, plan.number, (tools.clock)(), operation).await?;
+        archive::returned(&mut tx, plan.number, (tools.clock)(), operation).await?;
         Ok::<_, db::Error>(tx.commit().await?)
     };
     marked.await.map_err(|error| {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     db::relay::Half,
     domain::fault::{Fault, Key, Raw, Verdict as Judged},
-    ops::faults::{Choice, Deed, Outcome, Pick, Work},
+    ops::error_queue::{Choice, Deed, Outcome, Pick, Work},
     workers::relay::{HeldOutbox, Stats},
 };
 
@@ -27,8 +27,8 @@ fn key(body: &str) -> Key {
     Fault::read(&raw).key
 }
 
-fn one(body: &str, queue: &str, verdict: Judged) -> faults::Chosen {
-    faults::Chosen {
+fn one(body: &str, queue: &str, verdict: Judged) -> error_queue::Chosen {
+    error_queue::Chosen {
         key: key(body),
         queue: format!("{queue}_error"),
         home: Some(queue.to_owned()),
@@ -38,10 +38,10 @@ fn one(body: &str, queue: &str, verdict: Judged) -> faults::Chosen {
     }
 }
 
-fn chosen(deed: Deed, messages: Vec<faults::Chosen>, left: &[(&str, &str)]) -> Chosen {
+fn chosen(deed: Deed, messages: Vec<error_queue::Chosen>, left: &[(&str, &str)]) -> Chosen {
     let left = left.iter().map(|(body, why)| (key(body), (*why).to_owned())).collect();
     let choice = Choice { chosen: messages, left };
-    let limits = faults::Limits::default();
+    let limits = error_queue::Limits::default();
     Chosen { work: Work { deed, choice, pause: Duration::ZERO, limits }, notes: vec![] }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     },
     ops::{
         command::quoted,
-        faults::{self, Deed, Outcome, Pick, Work},
+        error_queue::{self, Deed, Outcome, Pick, Work},
         plan::{self, Check},
         policy::Policy,
     },
@@ -283,7 +283,7 @@ pub(super) fn restored(restoring: &Restoring, ended: &Recorded<()>) -> Ended {
 
 /// A replay or a discard that has ended.
 pub(super) fn replayed(work: &Work, ended: &Recorded<Outcome>) -> Ended {
-    let faults::Outcome { done, left, gone, stopped } = &ended.outcome;
+    let error_queue::Outcome { done, left, gone, stopped } = &ended.outcome;
     // What was refused when it was planned is no news.
     let left: Vec<_> = left.iter().filter(|one| !work.choice.left.contains(one)).collect();
     let mut told = format!("{} {}", counted(done.len(), "message"), work.deed.past());

@@ -5,11 +5,11 @@
 //! selection is its own. At least once: a message may go out twice only if the relay dies between sending it and
 //! noting the broker's confirm in its journal, or the broker dies before it could confirm. Those are counted and named.
 
-mod ahead;
-mod half;
-mod held;
+mod send_log;
+mod consumer_outbox;
+mod backoff;
 mod journal;
-mod lane;
+mod worker;
 mod pass;
 mod stats;
 
@@ -25,12 +25,12 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use half::{QUIET, inbound};
-pub use held::{Failure, Held, HeldOutbox};
+pub use consumer_outbox::{QUIET, inbound};
+pub use backoff::{Failure, Held, HeldOutbox};
 pub use journal::Journal;
 pub use stats::{Doubt, Stats, Warning};
 
-use self::lane::Lane;
+use self::worker::Lane;
 use super::Clock;
 use crate::{
     db::{

@@ -7,7 +7,7 @@ use orderscope::{
         envelope::CONTENT_TYPE,
         event::EventKind,
         id::{BuyerId, LineId, OrderId, Version},
-        id_clock::new_id_time,
+        id_timestamp::new_id_time,
         order::Status,
     },
     ops::plan::{Error, Intent, Request, execute},
@@ -262,10 +262,10 @@ async fn a_snapshot_is_kept_every_so_many_events() {
         .unwrap();
     let world = World::open(world.options).await;
     let id = world.order(world.buyer().await).await;
-    assert_eq!(world.known(id).await.snapshot, orderscope::ops::known::SnapshotCheck::None);
+    assert_eq!(world.known(id).await.snapshot, orderscope::ops::analysis::SnapshotCheck::None);
     world.run(cancel(id)).await.unwrap();
     let known = world.agrees(id, 2).await;
-    assert_eq!(known.snapshot, orderscope::ops::known::SnapshotCheck::Agrees(Version(2)));
+    assert_eq!(known.snapshot, orderscope::ops::analysis::SnapshotCheck::Agrees(Version(2)));
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use orderscope::{
-    db::{Db, Limits, holds, kept},
+    db::{Db, Limits, paused, archive},
     domain::{
-        deed::{Deed, Name, Refusal, Repair, Source},
+        outbox_action::{Deed, Name, Refusal, Repair, Source},
         diagnosis::Rule,
         id::{MessageId, OutboxId},
     },
@@ -166,7 +166,7 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         assert_eq!(row(&world, POISON).await, None);
         assert!(!rules(&world.options).await.contains(&Rule::PoisonHead));
         let mut conn = world.conn().await;
-        let copies = kept::list(&mut conn, None, 10).await.unwrap();
+        let copies = archive::list(&mut conn, None, 10).await.unwrap();
         assert_eq!(copies.len(), 1);
         let copy = &copies[0];
         assert_eq!((copy.cause.as_str(), copy.operation), ("quarantined", Some(done.id)));
@@ -310,7 +310,7 @@ async fn an_orphan_is_taken_out_and_put_into_an_outbox_of_its_own() {
         run(&world.writer, &made, now()).await.unwrap();
         assert_eq!(row(&world, orphan).await, None);
         assert!(!rules(&world.options).await.contains(&Rule::Orphans));
-        let copies = kept::list(&mut world.conn().await, None, 10).await.unwrap();
+        let copies = archive::list(&mut world.conn().await, None, 10).await.unwrap();
         let made = planned(&world, requeue(copies[0].number)).await.unwrap();
         assert!(said(&made, "it had no owner when it was quarantined"), "{:?}", made.checks);
         run(&world.writer, &made, now()).await.unwrap();
@@ -373,8 +373,8 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     let held = done(&world, hold(ids[0])).await.unwrap();
     let mut conn = world.conn().await;
     let both = [ids[0].0, ids[1].0];
-    assert_eq!(holds::among(&mut conn, &both).await.unwrap(), [ids[0].0]);
-    assert_eq!(holds::held(&mut conn).await.unwrap()[0].by, "mai");
+    assert_eq!(paused::among(&mut conn, &both).await.unwrap(), [ids[0].0]);
+    assert_eq!(paused::held(&mut conn).await.unwrap()[0].by, "mai");
     assert!(rules(&world.options).await.contains(&Rule::Held), "nobody looks for another cause");
     let twice = done(&world, hold(ids[0])).await.unwrap_err();
     assert!(matches!(twice, Error::Declined(Refusal::Held { .. })), "{twice:?}");
@@ -383,7 +383,7 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     assert_eq!(held.reverse, Some(Intent::Messages(Deed::Release { outbox: ids[0] })));
     let free = done(&world, Deed::Release { outbox: ids[0] }).await.unwrap();
     assert_eq!(free.reverse, Some(Intent::Messages(hold(ids[0]))));
-    assert_eq!(holds::among(&mut conn, &both).await.unwrap(), Vec::<Uuid>::new());
+    assert_eq!(paused::among(&mut conn, &both).await.unwrap(), Vec::<Uuid>::new());
     let gone = done(&world, Deed::Release { outbox: ids[0] }).await.unwrap_err();
     assert_eq!(gone, Error::Declined(Refusal::NotHeld(ids[0])));
 
@@ -433,7 +433,7 @@ async fn under_another_id_a_message_is_another_one() {
     let old_id = old["message_id"].as_str().unwrap();
     assert!(!new["body"].as_str().unwrap().contains(old_id), "{new}");
     // A message that is pending is not put there a second time.
-    let whole = orderscope::domain::deed::Whole::read(&new, now()).unwrap();
+    let whole = orderscope::domain::outbox_action::Whole::read(&new, now()).unwrap();
     let given = Deed::Requeue { source: Source::Given(Box::new(whole)), name: Name::Same };
     let blocked = planned(&world, given).await.unwrap();
     assert!(blocked.is_blocked(), "{:?}", blocked.checks);

@@ -7,7 +7,7 @@ use orderscope::{
     domain::{
         decide::Command,
         id::{ConsumerId, MessageId, OrderId},
-        id_clock::new_id_time,
+        id_timestamp::new_id_time,
         order::Status,
     },
     ops::{

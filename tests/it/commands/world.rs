@@ -12,7 +12,7 @@ use orderscope::{
     },
     ops::{
         history::history,
-        known::Known,
+        analysis::Known,
         operator::Operator,
         plan::{Done, Error, Intent, Plan, Request, Writer, execute, plan},
         policy::Policy,

@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 
 use super::{
-    super::{Match, Node, NodeId, Proof, Received, Sent, tie},
+    super::{Match, Node, NodeId, Proof, Received, Sent, correlation},
     Builder,
 };
 use crate::domain::{
-    chain::tie::Trace,
+    chain::correlation::Trace,
     id::{ConsumerId, MessageId},
     outbox::Owner,
     timeline::Step,
@@ -20,7 +20,7 @@ pub const LEEWAY: TimeDelta = TimeDelta::milliseconds(100);
 impl<'a> Builder<'a> {
     /// What led to an event.
     pub(super) fn cause(&mut self, step: &Step, sent: &[(&Sent, &Proof)]) -> (NodeId, Proof) {
-        for (column, id) in tie::named_ids(&step.event) {
+        for (column, id) in correlation::named_ids(&step.event) {
             if let Some(row) = self.inbox.get(&MessageId(id)).and_then(|rows| rows.first().copied())
             {
                 let columns = match column {

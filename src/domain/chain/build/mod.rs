@@ -10,7 +10,7 @@ pub use cause::LEEWAY;
 
 use super::{
     Chain, Facts, Head, Hop, Node, NodeId, Proof, Received, Sent, Strand, contract,
-    tie::{self, Events, Tie, Trace},
+    correlation::{self, Events, Tie, Trace},
 };
 use crate::domain::{
     event::RecordedEvent,
@@ -30,7 +30,7 @@ pub fn inbox_ids(events: &[RecordedEvent], messages: &[Sent]) -> Vec<Uuid> {
         }
     }
     for event in events.iter().rev() {
-        out.extend(tie::named_ids(event).into_iter().map(|(_, id)| id));
+        out.extend(correlation::named_ids(event).into_iter().map(|(_, id)| id));
     }
     let mut seen = std::collections::HashSet::new();
     out.retain(|id| seen.insert(*id));

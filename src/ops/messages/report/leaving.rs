@@ -7,9 +7,9 @@ use crate::{
     db::outbox::Group,
     domain::{
         age::{self, Age},
-        burn::{Drain, Movement},
+        backlog::{Drain, Movement},
         diagnosis::{Facts, Head, thousands},
-        id_clock::LastPass,
+        id_timestamp::LastPass,
     },
 };
 

@@ -11,9 +11,9 @@ use crate::{
     db::outbox::{Group, Row},
     domain::{
         age::{self, Age},
-        burn::Drain,
+        backlog::Drain,
         diagnosis::{Finding, Latency, Published, short_destination, thousands},
-        id_clock::{LastPass, last_pass},
+        id_timestamp::{LastPass, last_pass},
         mask,
         outbox::Owner,
         report::{Cell, Table},

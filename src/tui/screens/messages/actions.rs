@@ -1,6 +1,6 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
-use super::{Common, InboxView, Msg, Pane, State, Sub, View, copies};
+use super::{Common, InboxView, Msg, Pane, State, Sub, View, archive};
 use crate::tui::{
     shared::Act,
     ui::action::{Action, Risk},
@@ -32,7 +32,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(70)
     .when(|state| {
-        let read = state.message().is_some() || copies::whole(state).is_some();
+        let read = state.message().is_some() || archive::whole(state).is_some();
         if read || state.sub == Sub::Errors { Ok(()) } else { Err("no message is read") }
     })
     .twin("orderscope messages show"),

@@ -14,7 +14,7 @@ use super::{State, Status, relay};
 use crate::{
     domain::{
         age::Age,
-        burn::Sample,
+        backlog::Sample,
         diagnosis::{Published, thousands},
         text,
     },

@@ -8,7 +8,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Message, Msg, Pane, Pivot, State, Sub, copies, errors, inbox};
+use super::{Message, Msg, Pane, Pivot, State, Sub, archive, errors, inbox};
 use crate::{
     domain::{
         report::{Cell, Table},
@@ -53,7 +53,7 @@ pub(super) fn view(
     };
     let note = match state.message() {
         Some(message) if message.shown.order.is_some() => "Enter: its order",
-        _ if state.sub == Sub::Kept && copies::order(state).is_some() => "Enter: its order",
+        _ if state.sub == Sub::Kept && archive::order(state).is_some() => "Enter: its order",
         _ if state.pivot.is_some() => "Enter: its messages",
         _ if is_inbox && state.inbox.by_hour => "H: sums",
         _ if is_inbox => "H: by hour",
@@ -87,7 +87,7 @@ pub(super) fn view(
             }
             (None, None, _) if state.pivot.is_some() => group(state, shared, theme, width),
             (None, None, _) if state.sub == Sub::Kept => {
-                copies::detail(state, shared, theme, width)
+                archive::detail(state, shared, theme, width)
             }
             (None, None, _) => vec![Line::styled("no message is chosen", theme.muted)],
         }

@@ -10,7 +10,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Filter, Group, Msg, Pane, Pivot, Row, State, Sub, View, copies, errors, inbox};
+use super::{Filter, Group, Msg, Pane, Pivot, Row, State, Sub, View, archive, errors, inbox};
 use crate::{
     domain::{
         age::Age,
@@ -52,7 +52,7 @@ pub(super) fn view(
     }
     let below = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
     let [head, body, notes] = inner.layout(&Layout::vertical([Length(1), Fill(1), Length(below)]));
-    let roomy = inner.width >= if state.sub == Sub::Kept { copies::ROOMY } else { ROOMY };
+    let roomy = inner.width >= if state.sub == Sub::Kept { archive::ROOMY } else { ROOMY };
     frame.render_widget(Line::styled(header(state, roomy), theme.header), head);
     let len = state.len();
     let visible = state.cursor.visible(usize::from(body.height), len);
@@ -171,7 +171,7 @@ fn row_line(
         }
         Sub::Inbox => inbox::line(state.rows.inbox.get(index)?, state, mark, roomy, shared, theme),
         Sub::Errors => errors::view::line(&state.errors, index, mark, shared, theme)?,
-        Sub::Kept => copies::line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
+        Sub::Kept => archive::line(state.rows.kept.get(index)?, mark, roomy, shared, theme),
     })
 }
 

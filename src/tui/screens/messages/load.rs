@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
-    db::{inbox, kept, outbox},
+    db::{inbox, archive, outbox},
     ops::{
-        deeds, faults,
+        deeds, error_queue,
         messages::{self, Key, report},
     },
     tui::runtime::Cx,
@@ -71,7 +71,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 // Not in the database.
                 Sub::Errors => Ok(Listed::default()),
                 Sub::Kept => {
-                    let kept = kept::list(conn, before, limit).await?;
+                    let kept = archive::list(conn, before, limit).await?;
                     Ok(Listed { more: kept.len() == PAGE, kept, ..Listed::default() })
                 }
             });
@@ -87,7 +87,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
         }
         Request::Copy { ticket, number } => {
             let found =
-                cx.read("messages", async |conn, _| deeds::kept::read(conn, number).await).await;
+                cx.read("messages", async |conn, _| deeds::archive::read(conn, number).await).await;
             Msg::Copied(ticket, found.map(|found| found.map(Arc::new)))
         }
         Request::Day { ticket } => {
@@ -112,7 +112,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
         }
         Request::Export { messages, inbox, kept, errors } => {
             let table = if let Some(listing) = &errors {
-                faults::report::messages(&listing.found)
+                error_queue::report::messages(&listing.found)
             } else if !kept.is_empty() {
                 deeds::report::copies(&kept)
             } else if inbox.is_empty() {

@@ -2,11 +2,11 @@
 
 mod actions;
 mod chart;
-mod copies;
+mod archive;
 mod detail;
 mod diagnosis;
 mod errors;
-mod far;
+mod history_range;
 mod inbox;
 mod ledger;
 mod list;
@@ -32,21 +32,21 @@ use crate::{
     db::{
         self,
         inbox::{InboxRow, InboxView},
-        kept::Kept,
+        archive::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View, outbox_of},
         relay::Half,
     },
     domain::{
-        burn::{Sample, Samples},
-        deed::Texts,
+        backlog::{Sample, Samples},
+        outbox_action::Texts,
         diagnosis::HalfDone,
         id::{MessageId, OutboxId},
         outbox::Owner,
     },
     ops::{
         command::quoted,
-        deeds::kept::Whole,
-        faults::Listing,
+        deeds::archive::Whole,
+        error_queue::Listing,
         messages::{Day, Message, Status, broker::Told, history::Past},
     },
     tui::{
@@ -161,7 +161,7 @@ pub struct State {
     samples: Samples,
     /// What was stored before we looked, and when we asked for it.
     kept: Option<Past>,
-    far: far::Far,
+    far: history_range::Far,
     kept_at: Option<Instant>,
     /// What the broker told, and when it was asked.
     told: Option<Told>,
@@ -172,7 +172,7 @@ pub struct State {
     rows: Listed,
     inbox: inbox::Inbox,
     errors: errors::Errors,
-    copies: copies::Copies,
+    copies: archive::Copies,
     cursor: Cursor,
     pivot: Option<Pivot>,
     filter: Option<Filter>,
@@ -444,7 +444,7 @@ impl State {
             }
             Sub::Inbox => self.inbox.twin(),
             Sub::Errors => self.errors.twin(self.cursor.index),
-            Sub::Kept => match copies::whole(self) {
+            Sub::Kept => match archive::whole(self) {
                 Some(whole) if self.pane == Pane::Detail => {
                     format!("orderscope messages show --kept {}", whole.kept.number)
                 }

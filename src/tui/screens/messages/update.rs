@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, copies, errors, inbox,
+    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, archive, errors, inbox,
     relay,
 };
 use crate::{
@@ -77,7 +77,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
                 return vec![told(state, shared)];
             }
         }
-        Msg::Copied(ticket, result) => copies::read(state, ticket, result, shared),
+        Msg::Copied(ticket, result) => archive::read(state, ticket, result, shared),
         Msg::Day(ticket, result) => state.inbox.read(ticket, result, shared),
         Msg::Failed(ticket, result) => errors::found(state, ticket, result, shared),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
@@ -166,7 +166,7 @@ fn enter(state: &mut State, shared: &Shared) -> Effects {
         return errors::enter(state);
     }
     if state.sub == Sub::Kept {
-        return copies::enter(state, shared);
+        return archive::enter(state, shared);
     }
     let read = state.message().filter(|_| state.detail.loading_since().is_none());
     match read.map(|message| message.shown.order) {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Answer, Msg, PAGE, Request, Window};
 use crate::{
     db,
-    ops::{history, known::Known, report, search},
+    ops::{history, analysis::Known, report, search},
     tui::runtime::Cx,
 };
 

@@ -29,7 +29,7 @@ use crate::{
         search::{Query, SearchError},
     },
     ops::{
-        known::Known,
+        analysis::Known,
         search::{Access, Count, Cursor as Key, OrderLine as Row, Start},
     },
     tui::{

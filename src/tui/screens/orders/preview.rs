@@ -11,11 +11,11 @@ use crate::{
     domain::{
         age,
         compare::Agreement,
-        id_clock, mask,
+        id_timestamp, mask,
         order::{Order, Status},
         text,
     },
-    ops::known::Known,
+    ops::analysis::Known,
     tui::{
         shared::Shared,
         ui::{
@@ -89,7 +89,7 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
 /// Whether the id's clock and the row's say the same.
 fn clocks(known: &Known, theme: &Theme) -> Line<'static> {
     let row = known.history.row.as_ref().and_then(|row| row.created_at);
-    let (Some(id), Some(row)) = (id_clock::uuid7_time(known.history.id.0), row) else {
+    let (Some(id), Some(row)) = (id_timestamp::uuid7_time(known.history.id.0), row) else {
         return Line::styled("id carries no clock", theme.muted);
     };
     let apart = (row - id).abs();

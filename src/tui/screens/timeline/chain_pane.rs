@@ -16,7 +16,7 @@ use crate::{
         outbox::{Delivery, Owner},
         text,
     },
-    ops::known::Known,
+    ops::analysis::Known,
     tui::{
         shared::Shared,
         ui::{

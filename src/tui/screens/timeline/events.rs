@@ -15,7 +15,7 @@ use super::{Entry, Msg, Pane, Place, Point, State, Version, chain_pane};
 use crate::{
     db::messages::Message,
     domain::{age, mask::veil, text},
-    ops::{audit::Recorded, known::Known},
+    ops::{audit::Recorded, analysis::Known},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},

@@ -10,11 +10,11 @@ use crate::{
     domain::{
         age,
         compare::{Agreement, RowFact},
-        id_clock,
+        id_timestamp,
         order::Status,
         text,
     },
-    ops::known::Known,
+    ops::analysis::Known,
     tui::{
         shared::Shared,
         ui::{
@@ -104,7 +104,7 @@ fn facts(known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
     let mut spans = vec![];
     let mut tell = |text: String, style| spans.push(Span::styled(format!("{text}   "), style));
     let row = history.row.as_ref().and_then(|row| row.created_at);
-    match (id_clock::uuid7_time(history.id.0), row) {
+    match (id_timestamp::uuid7_time(history.id.0), row) {
         (Some(id), Some(row)) => {
             let apart = (row - id).abs();
             if apart < chrono::TimeDelta::seconds(2) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Msg, Request};
 use crate::{
-    ops::{audit::Filter, history, known::Known, report},
+    ops::{audit::Filter, history, analysis::Known, report},
     tui::runtime::Cx,
 };
 

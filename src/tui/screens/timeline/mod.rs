@@ -36,7 +36,7 @@ use crate::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::{audit::Recorded, known::Known},
+    ops::{audit::Recorded, analysis::Known},
     tui::{
         effect::Lane,
         route::Route,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ops::{audit::Recorded, known::Known};
+use crate::ops::{audit::Recorded, analysis::Known};
 
 /// What a row of the list is, by its place in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

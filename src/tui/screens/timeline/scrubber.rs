@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{Prompt, State};
 use crate::{
     domain::{age::Age, id::Version, text, timeline::Step as Point},
-    ops::known::Known,
+    ops::analysis::Known,
     tui::{
         shared::Shared,
         ui::{pane::pane, theme::Theme},

@@ -13,7 +13,7 @@ use crate::{
         id::short,
         mask, text,
     },
-    ops::known::{Known, SnapshotCheck},
+    ops::analysis::{Known, SnapshotCheck},
     tui::{
         shared::Shared,
         ui::{

@@ -11,18 +11,18 @@ use uuid::Uuid;
 
 use self::round::Round;
 use super::{
-    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, ahead::Ahead, lane::journal_error,
+    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, send_log::Ahead, worker::journal_error,
 };
 use crate::{
     db::{
-        holds,
+        paused,
         ownership::{self, Owner},
         relay::{self as table, Delivered, Progress, Row},
         scenario,
     },
     domain::{
-        id_clock::new_id,
-        parcel::{Poison, parcel},
+        id_timestamp::new_id,
+        outgoing::{Poison, outgoing},
     },
     relay::{self, Confirmed, Pending, Publisher},
 };
@@ -118,7 +118,7 @@ impl Pass {
             return Ok(Outcome { planted: true, ..Outcome::default() });
         }
         // Those of operators are left out here already, or they could fill the whole page.
-        apart.extend(holds::held(&mut tx).await?.into_iter().map(|held| held.outbox.0));
+        apart.extend(paused::held(&mut tx).await?.into_iter().map(|held| held.outbox.0));
         let (only, half) = match scope {
             Scope::All => (None, None),
             Scope::Outbox(id) => (Some(id), None),
@@ -130,16 +130,16 @@ impl Pass {
             }
             Some(half) if apart.contains(&half.key()) => vec![],
             Some(half) => {
-                let before = (shared.clock)() - super::half::QUIET;
+                let before = (shared.clock)() - super::consumer_outbox::QUIET;
                 table::lock_half(&mut tx, half, before).await?.into_iter().collect()
             }
         };
         // Another lane may have given one up after it was asked for; it said so before it let it go.
         shared.late(|late| open.retain(|open| !late.contains(&open.outbox_id)));
-        if !open.is_empty() && holds::is_known(&mut tx).await? {
+        if !open.is_empty() && paused::is_known(&mut tx).await? {
             // Only now does the lock keep a new hold out.
             let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
-            let held = holds::among(&mut tx, &ids).await?;
+            let held = paused::among(&mut tx, &ids).await?;
             open.retain(|open| !held.contains(&open.outbox_id));
         }
         // Only now would it be seen with certainty: what was locked may have been planted a moment ago.
@@ -278,7 +278,7 @@ impl Pass {
         for mut flight in std::mem::take(&mut self.late) {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
-                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
+                Some(Ok(Confirmed::Returned)) if pauses(shared, &flight) => {
                     shared.journal(|journal| journal.unsent(flight.sequence));
                 }
                 Some(Ok(confirmed)) => {
@@ -408,9 +408,9 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
     if shared.journal(|journal| journal.knows(sequence, message)) {
         return Ok(Sent::Known);
     }
-    let made = parcel(stored, publisher.home(), (shared.clock)());
-    let parcel = made.map_err(|poison| Failed::Poison(poison.to_string()))?;
-    publisher.prepare(&parcel).await.map_err(|error| {
+    let made = outgoing(stored, publisher.home(), (shared.clock)());
+    let outgoing = made.map_err(|poison| Failed::Poison(poison.to_string()))?;
+    publisher.prepare(&outgoing).await.map_err(|error| {
         if error.is_about_the_message() {
             Failed::Poison(error.to_string())
         } else {
@@ -420,12 +420,12 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
     if shared.journal(|journal| journal.was_left(sequence, message)) {
         doubtful(shared, sequence, message, &"a relay died before it noted the broker's answer");
     }
-    let mandatory = parcel.mandatory;
-    let pending = publisher.send(parcel);
+    let mandatory = outgoing.mandatory;
+    let pending = publisher.send(outgoing);
     Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
 }
 
 /// Whether a message that no queue wanted holds its outbox.
-fn holds(shared: &Shared, flight: &InFlight) -> bool {
+fn pauses(shared: &Shared, flight: &InFlight) -> bool {
     flight.mandatory || shared.settings.nobody_listens == NobodyListens::Hold
 }

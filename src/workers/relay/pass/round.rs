@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{
-    Counted, Error, Failure, InFlight, Journal, Shared, Work, doubtful, holds, journal_error,
+    Counted, Error, Failure, InFlight, Journal, Shared, Work, doubtful, pauses, journal_error,
 };
 use crate::relay::{self, Confirmed};
 
@@ -45,7 +45,7 @@ impl Round<'_> {
             let sequence = flight.sequence;
             let work = self.works.entry(flight.outbox).or_default();
             match answer {
-                Some(Ok(Confirmed::Returned)) if holds(shared, &flight) => {
+                Some(Ok(Confirmed::Returned)) if pauses(shared, &flight) => {
                     self.counted.failed += 1;
                     shared.journal(|journal| journal.unsent(sequence));
                     let why = "no queue is bound to its exchange".to_owned();

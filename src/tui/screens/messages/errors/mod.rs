@@ -10,7 +10,7 @@ use crate::{
         fault::{Fingerprint, Group, Key, Verdict, group},
         id::OrderId,
     },
-    ops::faults::{Found, Listing},
+    ops::error_queue::{Found, Listing},
     tui::{
         effect::{Effect, Lane},
         route::Route,

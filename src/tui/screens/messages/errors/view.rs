@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Errors, Found, Group};
 use crate::{
     domain::{age::Age, fault::Verdict, text},
-    ops::faults::report,
+    ops::error_queue::report,
     tui::{
         screens::messages::{State, detail},
         shared::Shared,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     domain::{
-        deed::{Deed, Name, Repair, Source},
+        outbox_action::{Deed, Name, Repair, Source},
         outbox::Delivery,
     },
     ops::plan::{Check, Done, Effect as Planned, Intent, Plan, Relied, Verdict},

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::fault::Key as FaultKey,
-    ops::faults::{Deed, Limits, Pick, Work, choose},
+    ops::error_queue::{Deed, Limits, Pick, Work, choose},
     tui::{
         change::{self, Request as Changing},
         effect::Lane,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     domain::fault::{Fault, Fingerprint, Judgement, Raw, Verdict, Why},
-    ops::faults::{Found, Looked},
+    ops::error_queue::{Found, Looked},
     tui::effect::Effect,
 };
 

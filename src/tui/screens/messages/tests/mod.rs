@@ -17,13 +17,13 @@ use super::*;
 use crate::{
     db::outbox::{Overview, Shown},
     domain::{
-        burn::Sample,
+        backlog::Sample,
         diagnosis::{
             Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Published,
             Reached, Rule, Tally,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
-        id_clock::LastPass,
+        id_timestamp::LastPass,
         outbox::{Delivery, Owner},
         trend::{self, Look, Slice},
     },

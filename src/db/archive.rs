@@ -33,7 +33,7 @@ pub async fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Kept>, Error> {
-    if !super::holds::is_known(conn).await? {
+    if !super::paused::is_known(conn).await? {
         return Ok(vec![]);
     }
     let rows = sqlx::query_as!(

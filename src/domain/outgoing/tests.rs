@@ -33,28 +33,28 @@ fn home() -> Home {
     Home::new(false, "127.0.0.1", 35672, "/")
 }
 
-/// The parcel in the words of the capture.
-fn told(parcel: &Parcel) -> Value {
+/// The outgoing in the words of the capture.
+fn told(outgoing: &Parcel) -> Value {
     let mut properties = json!({
-        "content_type": parcel.content_type,
-        "delivery_mode": if parcel.persistent { 2 } else { 1 },
-        "message_id": parcel.message_id,
+        "content_type": outgoing.content_type,
+        "delivery_mode": if outgoing.persistent { 2 } else { 1 },
+        "message_id": outgoing.message_id,
     });
     let optional = [
-        ("priority", parcel.priority.map(Value::from)),
-        ("correlation_id", parcel.correlation_id.clone().map(Value::from)),
-        ("reply_to", parcel.reply_to.clone().map(Value::from)),
-        ("expiration", parcel.expiration.map(|ms| Value::from(ms.to_string()))),
-        ("type", parcel.kind.clone().map(Value::from)),
-        ("user_id", parcel.user_id.clone().map(Value::from)),
-        ("app_id", parcel.app_id.clone().map(Value::from)),
+        ("priority", outgoing.priority.map(Value::from)),
+        ("correlation_id", outgoing.correlation_id.clone().map(Value::from)),
+        ("reply_to", outgoing.reply_to.clone().map(Value::from)),
+        ("expiration", outgoing.expiration.map(|ms| Value::from(ms.to_string()))),
+        ("type", outgoing.kind.clone().map(Value::from)),
+        ("user_id", outgoing.user_id.clone().map(Value::from)),
+        ("app_id", outgoing.app_id.clone().map(Value::from)),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
             properties[name] = value;
         }
     }
-    let headers = parcel.headers.iter().map(|(name, value)| {
+    let headers = outgoing.headers.iter().map(|(name, value)| {
         let value = match value {
             Header::Text(text) => Value::from(text.clone()),
             Header::Number(number) => Value::from(*number),
@@ -62,8 +62,8 @@ fn told(parcel: &Parcel) -> Value {
         (name.clone(), value)
     });
     json!({
-        "exchange": parcel.exchange,
-        "routing_key": parcel.routing_key,
+        "exchange": outgoing.exchange,
+        "routing_key": outgoing.routing_key,
         "properties": properties,
         "headers": headers.collect::<Map<_, _>>(),
     })
@@ -94,11 +94,11 @@ fn every_field_is_the_services() {
         let body = sent.as_object_mut().unwrap().remove("body").unwrap();
         let body = body.as_str().unwrap();
         let was = row.body.clone();
-        let parcel = parcel(row, &home(), now).unwrap();
-        assert_eq!(told(&parcel), sent, "{}", parcel.message_id);
-        assert_eq!(envelope_of(&parcel.body), envelope_of(body), "{}", parcel.message_id);
+        let outgoing = outgoing(row, &home(), now).unwrap();
+        assert_eq!(told(&outgoing), sent, "{}", outgoing.message_id);
+        assert_eq!(envelope_of(&outgoing.body), envelope_of(body), "{}", outgoing.message_id);
         // What the service sent byte for byte as stored, we do too.
-        assert_eq!(body == was, parcel.body == was, "{}", parcel.message_id);
+        assert_eq!(body == was, outgoing.body == was, "{}", outgoing.message_id);
         count += 1;
     }
     assert!(count >= 17, "only {count} messages were compared");
@@ -112,15 +112,15 @@ fn plain() -> Stored {
 fn refused(change: impl FnOnce(&mut Stored)) -> Poison {
     let mut row = plain();
     change(&mut row);
-    parcel(row, &home(), at("2026-11-22T23:11:49Z")).unwrap_err()
+    outgoing(row, &home(), at("2026-11-22T23:11:49Z")).unwrap_err()
 }
 
 #[test]
 fn what_is_past_its_time_gets_one_second() {
     let row = Stored { expiration_time: Some(at("2026-11-22T20:00:00Z")), ..plain() };
-    let parcel = parcel(row, &home(), at("2026-11-22T23:11:49Z")).unwrap();
-    assert_eq!(parcel.expiration, Some(1_000));
-    assert!(parcel.body.contains("\"expirationTime\": \"2026-11-22T23:11:50"));
+    let outgoing = outgoing(row, &home(), at("2026-11-22T23:11:49Z")).unwrap();
+    assert_eq!(outgoing.expiration, Some(1_000));
+    assert!(outgoing.body.contains("\"expirationTime\": \"2026-11-22T23:11:50"));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn money_keeps_its_digits_when_an_envelope_is_written_anew() {
     let row = Stored { correlation_id: Some(Uuid::max()), ..plain() };
     let body = row.body.replace("\"288.89\"", "288.8900000000000000001");
     assert_ne!(body, row.body);
-    let parcel = parcel(Stored { body, ..row }, &home(), at("2026-11-22T23:11:49Z")).unwrap();
-    assert!(parcel.body.contains("288.8900000000000000001"), "{}", parcel.body);
-    assert_eq!(parcel.correlation_id, Some(Uuid::max().to_string()));
+    let outgoing = outgoing(Stored { body, ..row }, &home(), at("2026-11-22T23:11:49Z")).unwrap();
+    assert!(outgoing.body.contains("288.8900000000000000001"), "{}", outgoing.body);
+    assert_eq!(outgoing.correlation_id, Some(Uuid::max().to_string()));
 }

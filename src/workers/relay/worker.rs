@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::{Error, Scope, Shared, Until, half, pass::Pass};
+use super::{Error, Scope, Shared, Until, consumer_outbox, pass::Pass};
 use crate::{
     db::{self, Db, ownership::Owner},
     relay::{self, Backoff, Publisher},
@@ -209,7 +209,7 @@ impl<'a> Lane<'a> {
         };
         self.halves = Some(Instant::now() + HALVES_EVERY);
         let mut any = false;
-        for half in half::dangerous(self.shared, conn).await? {
+        for half in consumer_outbox::dangerous(self.shared, conn).await? {
             let done = self.pass.run(self.shared, conn, publisher, Scope::Half(half)).await;
             match done {
                 Ok(outcome) => any |= outcome.took,
@@ -266,7 +266,7 @@ impl<'a> Lane<'a> {
         }
         let Ok(keep) = chrono::TimeDelta::from_std(keep) else { return Ok(()) };
         let Some(before) = (self.shared.clock)().checked_sub_signed(keep) else { return Ok(()) };
-        let copies = db::kept::forget_copies(conn, before, PURGE_BATCH).await?;
+        let copies = db::archive::forget_copies(conn, before, PURGE_BATCH).await?;
         // The rows of a service are its own to purge.
         let rows = if ours { db::relay::purge(conn, before, PURGE_BATCH).await? } else { 0 };
         let purged = copies.max(rows);
@@ -286,7 +286,7 @@ impl<'a> Lane<'a> {
         }
         let Some(conn) = &mut self.database else { return false };
         let mut known = self.shared.held(|held| held.known());
-        let Ok(by_hand) = db::holds::held(conn).await else { return false };
+        let Ok(by_hand) = db::paused::held(conn).await else { return false };
         known.extend(by_hand.into_iter().map(|held| held.outbox.0));
         let pending = match self.shared.settings.scope {
             Scope::All => db::relay::is_pending(conn, &known, None).await,

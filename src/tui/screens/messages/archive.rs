@@ -15,7 +15,7 @@ use crate::{
         text,
     },
     ops::deeds::{
-        kept::{Parts, Whole},
+        archive::{Parts, Whole},
         report,
     },
     tui::{

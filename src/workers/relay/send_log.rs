@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{Error, Shared, lane::journal_error};
+use super::{Error, Shared, worker::journal_error};
 use crate::db::relay::Row;
 
 /// So many messages are noted at a time before they are sent; should the relay die, all of them may be out.

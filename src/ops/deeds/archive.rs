@@ -7,7 +7,7 @@ use super::report;
 use crate::{
     db::{
         self,
-        kept::{self, Kept},
+        archive::{self, Kept},
     },
     domain::{
         fault::{Fault, Raw},
@@ -15,7 +15,7 @@ use crate::{
         mask,
         report::{Cell, Table},
     },
-    ops::faults::report::covered,
+    ops::error_queue::report::covered,
 };
 
 /// A copy with all of it but a very long body's end.
@@ -39,8 +39,8 @@ pub struct Parts {
 
 /// Reads a copy; nothing where there is none of that number.
 pub async fn read(conn: &mut PgConnection, number: i64) -> Result<Option<Whole>, db::Error> {
-    let Some(kept) = kept::listed(conn, number).await? else { return Ok(None) };
-    let Some((body, rest)) = kept::whole(conn, number).await? else { return Ok(None) };
+    let Some(kept) = archive::listed(conn, number).await? else { return Ok(None) };
+    let Some((body, rest)) = archive::whole(conn, number).await? else { return Ok(None) };
     let raw = Raw { body, ..Raw::default() };
     let order = Fault::read(&raw).order;
     Ok(Some(Whole { kept, body: raw.body, rest, order }))

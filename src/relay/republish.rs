@@ -6,7 +6,7 @@ use lapin::{
 };
 use serde_json::{Map, Value};
 
-use super::{Aside, Confirmed, Error, aside, publisher::short};
+use super::{Aside, Confirmed, Error, inspector, publisher::short};
 
 /// What a copy kept of a message.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +27,9 @@ impl Aside {
     /// When the broker refuses it or the connection breaks; if only the confirm was lost, it is perhaps there.
     pub async fn put(&self, queue: &str, anew: Anew<'_>) -> Result<Confirmed, Error> {
         let sending = self.confirmed().await?;
-        let sent = aside::publish(&sending, queue, anew.body, anew.set(), self.wait).await;
+        let sent = inspector::publish(&sending, queue, anew.body, anew.set(), self.wait).await;
         // The broker closes it with the connection if this fails.
-        let _ = aside::within(self.wait, sending.close(200, short("done"))).await;
+        let _ = inspector::within(self.wait, sending.close(200, short("done"))).await;
         sent
     }
 }
@@ -122,7 +122,7 @@ mod tests {
             (Some(2), Some(4), Some(12))
         );
         assert!(set.expiration().is_none() && set.user_id().is_none());
-        let back = Value::Object(aside::table(set.headers().as_ref().unwrap()));
+        let back = Value::Object(inspector::table(set.headers().as_ref().unwrap()));
         let mut kept = headers.clone();
         kept.remove("x-delivery-count");
         assert_eq!(back, Value::Object(kept));

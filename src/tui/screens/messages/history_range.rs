@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{FAR, Request, State, Ticket};
 use crate::{
-    domain::burn::Sample,
+    domain::backlog::Sample,
     tui::{effect::Effect, shared::Shared, ui::remote::Remote},
 };
 

@@ -108,8 +108,8 @@ fn read(stored: &Stored) -> Result<(Address, Map<String, Value>, Map<String, Val
     Ok((address, headers, properties))
 }
 
-/// Makes the parcel of a row.
-pub fn parcel(stored: Stored, home: &Home, now: DateTime<Utc>) -> Result<Parcel, Poison> {
+/// Makes the outgoing of a row.
+pub fn outgoing(stored: Stored, home: &Home, now: DateTime<Utc>) -> Result<Parcel, Poison> {
     let (address, own, properties) = read(&stored)?;
     let left = stored.expiration_time.map(|at| match (at - now).num_milliseconds() {
         ms if ms > 0 => u64::try_from(ms).unwrap_or(1_000),

@@ -12,8 +12,8 @@ use crate::{
         moment::{DAY, MILLI, MINUTE, Moment},
         tables::message::{BROKER, BUS, QUEUES, consumers, host},
     },
-    domain::{consumer::Consumer, id::MessageId, parcel::Header},
-    ops::faults::training::Planting,
+    domain::{consumer::Consumer, id::MessageId, outgoing::Header},
+    ops::error_queue::training::Planting,
 };
 
 /// So long before the oldest row that the inbox still has.

@@ -1,7 +1,7 @@
 //! The broker's `_error` and `_skipped` queues: what lies there, told apart by the inbox; replaying it to
 //! where it came from, and setting it aside.
 
-mod deed;
+mod run;
 mod keep;
 mod look;
 mod pick;
@@ -10,7 +10,7 @@ pub mod training;
 
 use chrono::TimeDelta;
 
-pub use deed::{Judge, Outcome, Work, run};
+pub use run::{Judge, Outcome, Work, run};
 pub use keep::{Copy, Keep, TableKeep};
 pub use look::{Found, Knowledge, Listing, Looked, knowledge, list};
 pub use pick::{Choice, Chosen, Deed, Pick, choose};

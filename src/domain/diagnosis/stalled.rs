@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     age::{self, Age},
-    id_clock::LastPass,
+    id_timestamp::LastPass,
 };
 
 /// A pass younger than this means that somebody tries right now: MassTransit gives up a send after 10 s.

@@ -8,7 +8,7 @@ use crate::{
         envelope::CONTENT_TYPE,
         fault::Fault,
         id::MessageId,
-        parcel::{Header, Parcel},
+        outgoing::{Header, Parcel},
     },
     relay::{self, Aside, Broker, Confirmed, Publisher},
 };
@@ -94,10 +94,10 @@ pub async fn plant(broker: &Broker, messages: &[Planting]) -> Result<(), Error> 
     let mut publisher = Publisher::connect(broker, "training", WAIT).await?;
     let planted = async {
         for message in messages {
-            let parcel = parcel(message)?;
-            publisher.prepare(&parcel).await?;
-            let exchange = parcel.exchange.clone();
-            match tokio::time::timeout(WAIT, publisher.send(parcel)).await {
+            let outgoing = outgoing(message)?;
+            publisher.prepare(&outgoing).await?;
+            let exchange = outgoing.exchange.clone();
+            match tokio::time::timeout(WAIT, publisher.send(outgoing)).await {
                 Ok(Ok(Confirmed::Routed)) => {}
                 Ok(Ok(Confirmed::Returned)) => {
                     let why = format!("queue {exchange} took no message");
@@ -163,7 +163,7 @@ async fn take(
     Ok(removed)
 }
 
-fn parcel(message: &Planting) -> Result<Parcel, InvalidAddress> {
+fn outgoing(message: &Planting) -> Result<Parcel, InvalidAddress> {
     let address = Address::parse(&format!("queue:{}", error_queue(&message.home)))?;
     Ok(Parcel {
         message_id: message.message.0.to_string(),

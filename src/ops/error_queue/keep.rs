@@ -7,7 +7,7 @@ use sqlx::Connection;
 use uuid::Uuid;
 
 use crate::{
-    db::{self, Pool, kept},
+    db::{self, Pool, archive},
     domain::{
         fault::{Judgement, Key},
         id::MessageId,
@@ -59,7 +59,7 @@ impl Keep for TableKeep {
             let mut session = self.pool.session("errors discard").await?;
             let mut tx = session.begin().await?;
             let (message, rest) = (copy.message.map(|id| id.0), copy.rest());
-            kept::discarded(&mut tx, self.operation, &copy.queue, message, &copy.body, &rest)
+            archive::discarded(&mut tx, self.operation, &copy.queue, message, &copy.body, &rest)
                 .await?;
             tx.commit().await?;
             session.finish();

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    super::{Error, kept},
+    super::{Error, archive},
     Open, Progress,
 };
 
@@ -121,7 +121,7 @@ pub async fn record_half(
     }
     let Some(last) = step.last else { return Ok(()) };
     if copies {
-        kept::delivered_half(conn, half.message_id, half.consumer_id, last).await?;
+        archive::delivered_half(conn, half.message_id, half.consumer_id, last).await?;
     }
     let gone = "DELETE FROM public.outbox_message WHERE inbox_message_id = $1 \
          AND inbox_consumer_id = $2 AND sequence_number <= $3";
