@@ -10,8 +10,8 @@ use orderscope::{
         zone::{Clock, Zone},
     },
     ops::{
+        analysis::OrderAnalysis,
         history,
-        analysis::Known,
         search::{self, OrderLine, Start},
     },
 };
@@ -142,7 +142,7 @@ async fn order_history(db: &Db, id: OrderId) -> Duration {
         })
         .await
         .unwrap();
-    assert!(Known::new(found.unwrap(), true).timeline.last_version().0 > 0);
+    assert!(OrderAnalysis::new(found.unwrap(), true).timeline.last_version().0 > 0);
     began.elapsed()
 }
 

@@ -100,7 +100,7 @@ fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
         line(&mut out, &format!("  {:<18} ", effect.table), &effect.change);
     }
     line(&mut out, "undo      ", &plan.undo);
-    line(&mut out, "same as   ", &plan.twin);
+    line(&mut out, "same as   ", &plan.cli_equivalent);
     out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
 }
 
@@ -171,7 +171,7 @@ fn value(plan: &Plan) -> Value {
         "effects": effects.collect::<Vec<_>>(),
         "undo": plan.undo,
         "word": plan.word,
-        "twin": plan.twin,
+        "cli_equivalent": plan.cli_equivalent,
     })
 }
 
@@ -198,7 +198,7 @@ fn rows(plan: &Plan) -> Table {
     rows.extend(plan.checks.iter().map(|check| row("check", name(check.verdict), &check.text)));
     rows.extend(plan.effects.iter().map(|effect| row("effect", effect.table, &effect.change)));
     rows.push(row("undo", "", &plan.undo));
-    rows.push(row("twin", "", &plan.twin));
+    rows.push(row("cli_equivalent", "", &plan.cli_equivalent));
     Table { columns: vec!["kind", "name", "text"], rows }
 }
 

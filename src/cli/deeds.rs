@@ -15,10 +15,10 @@ use crate::{
     config::Settings,
     db::{archive, outbox},
     domain::{
-        outbox_action::{Deed, Name, Refusal, Repair, Source, Whole},
         derived::Derived,
         id::{MessageId, OutboxId},
         outbox::Owner,
+        outbox_action::{Name, OutboxAction, Refusal, Repair, Source, Whole},
         when::{self, When},
         zone::Clock,
     },
@@ -35,14 +35,14 @@ pub(super) async fn messages(verb: MessageDeed, global: &Global, settings: &Sett
         MessageDeed::Hold { id, write } => {
             let make = async |session: &Session| {
                 let outbox = outbox_of(session, &id).await?;
-                Ok(Intent::Messages(Deed::Hold { outbox }))
+                Ok(Intent::Messages(OutboxAction::Hold { outbox }))
             };
             write::with(global, settings, &write.into(), make).await
         }
         MessageDeed::Release { id, write } => {
             let make = async |session: &Session| {
                 let outbox = outbox_of(session, &id).await?;
-                Ok(Intent::Messages(Deed::Release { outbox }))
+                Ok(Intent::Messages(OutboxAction::Release { outbox }))
             };
             write::with(global, settings, &write.into(), make).await
         }
@@ -56,14 +56,14 @@ pub(super) async fn messages(verb: MessageDeed, global: &Global, settings: &Sett
             }
             let make = async |session: &Session| {
                 let sequence = sequence_of(session, &id).await?;
-                Ok(Intent::Messages(Deed::Repair { sequence, repair }))
+                Ok(Intent::Messages(OutboxAction::Repair { sequence, repair }))
             };
             write::with(global, settings, &write.into(), make).await
         }
         MessageDeed::Quarantine { id, write } => {
             let make = async |session: &Session| {
                 let sequence = sequence_of(session, &id).await?;
-                Ok(Intent::Messages(Deed::Quarantine { sequence }))
+                Ok(Intent::Messages(OutboxAction::Quarantine { sequence }))
             };
             write::with(global, settings, &write.into(), make).await
         }
@@ -80,13 +80,14 @@ pub(super) async fn messages(verb: MessageDeed, global: &Global, settings: &Sett
                     (None, Some(id)) => Source::Kept(copy_of(session, id).await?),
                     (None, None) => return Err(Failure::usage("name a copy, or give --json")),
                 };
-                Ok(Intent::Messages(Deed::Requeue { source, name }))
+                Ok(Intent::Messages(OutboxAction::Requeue { source, name }))
             };
             write::with(global, settings, &args, make).await
         }
         MessageDeed::Purge { age, write } => {
             let before = before(&age, TimeDelta::days(7), settings)?;
-            purge(Deed::PurgeOutbox { before }, age.all, global, settings, write.into()).await
+            purge(OutboxAction::PurgeOutbox { before }, age.all, global, settings, write.into())
+                .await
         }
     }
 }
@@ -96,11 +97,11 @@ pub(super) async fn inbox(verb: InboxDeed, global: &Global, settings: &Settings)
     let (deed, all, write) = match verb {
         InboxDeed::Purge { age, write } => {
             let before = before(&age, TimeDelta::days(30), settings)?;
-            (Deed::PurgeInbox { before }, age.all, write)
+            (OutboxAction::PurgeInbox { before }, age.all, write)
         }
         InboxDeed::RemoveFailed { age, write } => {
             let before = before(&age, TimeDelta::days(1), settings)?;
-            (Deed::RemoveFailed { before }, age.all, write)
+            (OutboxAction::RemoveFailed { before }, age.all, write)
         }
     };
     purge(deed, all, global, settings, write.into()).await
@@ -109,7 +110,7 @@ pub(super) async fn inbox(verb: InboxDeed, global: &Global, settings: &Settings)
 /// One transaction, or one after the other until nothing is left: each an operation of its own, with a key that
 /// follows from the first one's.
 async fn purge(
-    deed: Deed,
+    deed: OutboxAction,
     all: bool,
     global: &Global,
     settings: &Settings,
@@ -167,7 +168,7 @@ fn named(text: &str) -> Result<Named, Failure> {
         .map_err(|_| Failure::usage(format!("{text:?} is neither a number nor a whole id")))
 }
 
-async fn shown(session: &Session, named: &Named) -> Result<Option<outbox::Shown>, Failure> {
+async fn shown(session: &Session, named: &Named) -> Result<Option<outbox::OutboxMessage>, Failure> {
     let (layout, stop) = (&session.layout, tokio_util::sync::CancellationToken::new());
     let (sequence, id) = match named {
         Named::Sequence(sequence) => (Some(*sequence), None),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{self, Settings},
-    db::relay::Half,
+    db::relay::ConsumerOutbox,
     domain::report::{Cell, Form, Table, print_json},
     ops::plan::Writer,
     relay::Broker,
@@ -75,7 +75,7 @@ fn scope(args: &Drain) -> Result<Scope, Failure> {
         ));
     };
     let (message_id, consumer_id) = (id(message, "the message")?, id(consumer, "the consumer")?);
-    Ok(Scope::Half(Half { message_id, consumer_id }))
+    Ok(Scope::ConsumerOutbox(ConsumerOutbox { message_id, consumer_id }))
 }
 
 fn show(plan: &Waiting, form: Form) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ use crate::{
     config::{self, Settings},
     domain::report::{Cell, Form, Table, print_json},
     ops::{
-        error_queue::{self, Choice, Deed, Listing, Pick, Scope, Source, choose, report},
+        error_queue::{self, Choice, ErrorAction, Listing, Pick, Scope, Source, choose, report},
         plan::Writer,
     },
     relay::{Broker, Limits, Management},
@@ -87,12 +87,12 @@ pub(super) async fn run(verb: Errors, global: &Global, settings: &Settings) -> O
         Errors::Show { key, stack, scope } => show(key, stack, &scope, global, settings).await,
         Errors::Replay { pick, work, run_again, scope } => {
             let pick = picked(pick, run_again);
-            let errors = Work { deed: Deed::Replay, pick, rate: work.rate };
+            let errors = Work { deed: ErrorAction::Replay, pick, rate: work.rate };
             carry_out(&errors, &work, &scope, global, settings).await
         }
         Errors::Discard { pick, work, scope } => {
             let pick = picked(pick, true);
-            let errors = Work { deed: Deed::Discard, pick, rate: work.rate };
+            let errors = Work { deed: ErrorAction::Discard, pick, rate: work.rate };
             carry_out(&errors, &work, &scope, global, settings).await
         }
         Errors::Restore { number, run, amqp_url, output } => {
@@ -155,7 +155,11 @@ async fn looked(
     Ok(listing?)
 }
 
-async fn list(broker: &Broker, session: &Session, scope: &Scope) -> Result<Listing, error_queue::Error> {
+async fn list(
+    broker: &Broker,
+    session: &Session,
+    scope: &Scope,
+) -> Result<Listing, error_queue::Error> {
     let stop = CancellationToken::new();
     error_queue::list(broker, &session.db, &session.layout, scope, Utc::now(), &stop).await
 }
@@ -185,9 +189,10 @@ async fn show(
 ) -> Outcome {
     let listing = looked(scope, global, settings).await?;
     let pick = Pick::Keys { keys: vec![key.to_ascii_lowercase()], again: true };
-    let choice = choose(&listing.found, &pick, Deed::Discard)?;
-    let meant =
-        |found: &&error_queue::Found| choice.chosen.iter().any(|chosen| chosen.key == found.fault.key);
+    let choice = choose(&listing.found, &pick, ErrorAction::Discard)?;
+    let meant = |found: &&error_queue::FoundFault| {
+        choice.chosen.iter().any(|chosen| chosen.key == found.fault.key)
+    };
     let all: Vec<_> = listing.found.iter().filter(meant).collect();
     let all = all.into_iter().map(|found| report::detail(found, stack)).collect();
     print_json(&Value::Array(all), &mut std::io::stdout().lock())?;
@@ -272,7 +277,7 @@ async fn restore(
 }
 
 /// Prints the plan. Nothing is done.
-fn preview(choice: &Choice, deed: Deed, form: Form) -> Outcome {
+fn preview(choice: &Choice, deed: ErrorAction, form: Form) -> Outcome {
     report::plan(choice, deed).print(form, &mut std::io::stdout().lock())?;
     if choice.chosen.is_empty() {
         let mut err = std::io::stderr().lock();
@@ -296,7 +301,7 @@ fn agreed(
         let mut lines = vec![];
         for chosen in choice.chosen.iter().take(SHOWN) {
             let to = match (deed, &chosen.home) {
-                (Deed::Replay, Some(home)) => format!("to {home}: {}", chosen.why),
+                (ErrorAction::Replay, Some(home)) => format!("to {home}: {}", chosen.why),
                 _ => format!("a copy is kept: {}", chosen.why),
             };
             lines.push((format!("  {:<10.10} ", chosen.key.as_str()), to));
@@ -321,7 +326,7 @@ fn agreed(
 }
 
 /// Prints what was done, and yields the exit code.
-fn told_end(ended: &Recorded<error_queue::Outcome>, deed: Deed, form: Form) -> Outcome {
+fn told_end(ended: &Recorded<error_queue::Outcome>, deed: ErrorAction, form: Form) -> Outcome {
     let outcome = &ended.outcome;
     report::outcome(outcome, deed).print(form, &mut std::io::stdout().lock())?;
     let mut err = std::io::stderr().lock();

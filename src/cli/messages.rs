@@ -12,15 +12,15 @@ use super::{
 use crate::{
     config::{self, Settings},
     db::{
-        paused,
-        inbox::{self as rows, InboxView},
         archive,
+        inbox::{self as rows, InboxView},
         outbox::{self, Filter, View},
+        paused,
     },
     domain::{
-        outbox_action::Refusal,
         diagnosis::{Severity, diagnose, is_alert},
         id::{MessageId, OutboxId},
+        outbox_action::Refusal,
         report::{Cell, Form, Table, print_json},
     },
     ops::{
@@ -35,7 +35,9 @@ use crate::{
 
 pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) -> Outcome {
     let verb = match verb {
-        Messages::Deed(deed) => return Box::pin(deeds::messages(deed, global, settings)).await,
+        Messages::OutboxAction(deed) => {
+            return Box::pin(deeds::messages(deed, global, settings)).await;
+        }
         verb => verb,
     };
     if let Messages::List { view: MessageView::Kept | MessageView::Held, only, .. } = &verb
@@ -55,7 +57,7 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         | Messages::History { .. }
         | Messages::Show { id: None, .. }
         | Messages::Why { id: None, .. }
-        | Messages::Deed(_) => None,
+        | Messages::OutboxAction(_) => None,
     };
     let watch = open::watch(settings);
     let session = open::open(global, settings).await?;
@@ -80,7 +82,7 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
             status(&session, &watch, output.output, settings).await
         }
         // They open the database by themselves, to write.
-        (Messages::Drain(_) | Messages::Deed(_), _) => Ok(exit::FOUND),
+        (Messages::Drain(_) | Messages::OutboxAction(_), _) => Ok(exit::FOUND),
     };
     session.close().await;
     done
@@ -343,7 +345,7 @@ async fn why(
 
 pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
     let verb = match verb {
-        Inbox::Deed(deed) => return Box::pin(deeds::inbox(deed, global, settings)).await,
+        Inbox::OutboxAction(deed) => return Box::pin(deeds::inbox(deed, global, settings)).await,
         verb => verb,
     };
     let watch = open::watch(settings);
@@ -351,7 +353,7 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
     let layout = &session.layout;
     let done = match verb {
         // They were seen to above.
-        Inbox::Deed(_) => Err(Failure::usage("this verb writes")),
+        Inbox::OutboxAction(_) => Err(Failure::usage("this verb writes")),
         Inbox::Status { output } => {
             let status = read(&session, "inbox status", async |conn| {
                 messages::status_with_history(conn, layout, &watch).await

@@ -21,7 +21,7 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::{chain, history, analysis::Known, report},
+    ops::{analysis::OrderAnalysis, chain, history, report},
     session::Session,
 };
 
@@ -83,7 +83,7 @@ async fn find(
     session: &Session,
     wanted: &crate::domain::search::IdMatch,
     text: &str,
-) -> Result<Known, Failure> {
+) -> Result<OrderAnalysis, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();
     let layout = &session.layout;
     let found = session
@@ -97,7 +97,7 @@ async fn find(
         })
         .await?;
     match found {
-        Ok(Some(history)) => Ok(Known::new(history, layout.projects_inline())),
+        Ok(Some(history)) => Ok(OrderAnalysis::new(history, layout.projects_inline())),
         Ok(None) => Err(nothing(text)),
         Err(ids) => Err(several(&ids, text)),
     }
@@ -136,7 +136,7 @@ fn nothing(text: &str) -> Failure {
 }
 
 fn target(
-    known: &Known,
+    known: &OrderAnalysis,
     at: Option<&str>,
     version: Option<i64>,
     settings: &Settings,
@@ -164,7 +164,7 @@ fn target(
     }
 }
 
-fn diff(known: &Known, a: i64, b: i64, output: Output, settings: &Settings) -> Outcome {
+fn diff(known: &OrderAnalysis, a: i64, b: i64, output: Output, settings: &Settings) -> Outcome {
     let last = known.timeline.last_version();
     for version in [a, b] {
         if !(0..=last.0).contains(&version) {
@@ -181,7 +181,12 @@ fn diff(known: &Known, a: i64, b: i64, output: Output, settings: &Settings) -> O
 }
 
 /// The state at a version, or now with the three sources compared. Drift is a finding: exit code 1.
-fn show(known: &Known, version: Option<Version>, output: Output, settings: &Settings) -> Outcome {
+fn show(
+    known: &OrderAnalysis,
+    version: Option<Version>,
+    output: Output,
+    settings: &Settings,
+) -> Outcome {
     let at = version.unwrap_or(known.timeline.last_version());
     let state = known.timeline.at_version(at).cloned().unwrap_or_default();
     let value = || value(known, &state, at, version.is_none());
@@ -206,7 +211,7 @@ fn show(known: &Known, version: Option<Version>, output: Output, settings: &Sett
     Ok(if drift { exit::NOTHING } else { exit::FOUND })
 }
 
-fn value(known: &Known, state: &fold::State, at: Version, now: bool) -> Value {
+fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> Value {
     let order = |order: &Order| {
         let mut body = body::order_json(order);
         mask::mask_json(&mut body);

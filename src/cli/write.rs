@@ -16,9 +16,9 @@ use crate::{
     config::{self, Settings},
     domain::{
         decide::{Command, Refusal},
-        outbox_action::{self, Deed},
         id::{OrderId, Version},
         order_ref,
+        outbox_action::{self, OutboxAction},
         report::{Cell, Form, Table, print_json},
     },
     ops::{
@@ -139,7 +139,7 @@ async fn act(
         return tell(&repeated(&request, &before)?, &before.targets, intent.name(), form);
     }
     let mut plan = plan::plan(writer, request, Utc::now(), &stop).await?;
-    if matches!(intent, Intent::Messages(Deed::RemoveFailed { .. }))
+    if matches!(intent, Intent::Messages(OutboxAction::RemoveFailed { .. }))
         && config::broker(None, settings).is_ok()
     {
         let source = errors::source(None, settings)?;

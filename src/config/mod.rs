@@ -19,9 +19,9 @@ pub use self::{
 use crate::domain::{
     consumer::Consumer,
     decide::{COMMANDS, OPERATIONS},
-    outbox_action::DEEDS,
     diagnosis::Thresholds,
     inbound::{Commands, Kind},
+    outbox_action::DEEDS,
     zone::Zone,
 };
 

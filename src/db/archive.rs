@@ -10,7 +10,7 @@ use crate::domain::id::MessageId;
 
 /// A copy, without its body.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct ArchivedMessage {
     pub number: i64,
     pub at: DateTime<Utc>,
     pub operation: Option<Uuid>,
@@ -32,12 +32,12 @@ pub async fn list(
     conn: &mut PgConnection,
     before: Option<i64>,
     limit: i64,
-) -> Result<Vec<Kept>, Error> {
+) -> Result<Vec<ArchivedMessage>, Error> {
     if !super::paused::is_known(conn).await? {
         return Ok(vec![]);
     }
     let rows = sqlx::query_as!(
-        Kept,
+        ArchivedMessage,
         r#"SELECT number, kept_at AS at, operation, cause, place, message_id AS "message: MessageId",
                   left(rest ->> 'message_type', 1000) AS kinds,
                   left(rest ->> 'destination_address', 1000) AS destination,
@@ -53,7 +53,10 @@ pub async fn list(
 const LONGEST: i32 = 1_000_000;
 
 /// One copy as it is listed.
-pub async fn listed(conn: &mut PgConnection, number: i64) -> Result<Option<Kept>, Error> {
+pub async fn listed(
+    conn: &mut PgConnection,
+    number: i64,
+) -> Result<Option<ArchivedMessage>, Error> {
     let next = list(conn, number.checked_add(1), 1).await?.pop();
     Ok(next.filter(|kept| kept.number == number))
 }
@@ -84,7 +87,7 @@ pub async fn newest_of(conn: &mut PgConnection, message: MessageId) -> Result<Op
 
 /// A copy with all of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Copy {
+pub struct ArchivedContent {
     pub number: i64,
     pub cause: String,
     pub place: String,
@@ -96,9 +99,9 @@ pub struct Copy {
 }
 
 /// A copy, locked until the caller's transaction ends.
-pub async fn lock(tx: &mut PgConnection, number: i64) -> Result<Option<Copy>, Error> {
+pub async fn lock(tx: &mut PgConnection, number: i64) -> Result<Option<ArchivedContent>, Error> {
     let row = sqlx::query_as!(
-        Copy,
+        ArchivedContent,
         r#"SELECT number, cause, place, message_id AS "message: MessageId", body, rest,
                   returned_at AS returned
            FROM orderscope.kept_messages WHERE number = $1 FOR UPDATE"#,

@@ -8,11 +8,11 @@ use super::migrate::TABLES;
 
 /// Definitions of what was taken away, to be made again as they were.
 #[derive(Debug)]
-pub struct Aside {
+pub struct DroppedIndexes {
     statements: Vec<(String, String)>,
 }
 
-impl Aside {
+impl DroppedIndexes {
     /// How many indexes and constraints there are to make.
     pub fn len(&self) -> usize {
         self.statements.len()
@@ -53,7 +53,7 @@ pub async fn occupied(conn: &mut PgConnection) -> sqlx::Result<bool> {
 }
 
 /// Empties the document's tables and takes their indexes and constraints away.
-pub async fn set_aside(tx: &mut PgConnection) -> sqlx::Result<Aside> {
+pub async fn set_aside(tx: &mut PgConnection) -> sqlx::Result<DroppedIndexes> {
     let names = filled().map(|name| format!("public.{name}")).collect::<Vec<_>>().join(", ");
     sqlx::query(AssertSqlSafe(format!("TRUNCATE {names}"))).execute(&mut *tx).await?;
     let found = sqlx::query(
@@ -85,13 +85,13 @@ pub async fn set_aside(tx: &mut PgConnection) -> sqlx::Result<Aside> {
     }
     // References last: they need the keys they refer to.
     statements.reverse();
-    Ok(Aside { statements })
+    Ok(DroppedIndexes { statements })
 }
 
 /// Makes everything again. `done` is told how many are made and the name of the next.
 pub async fn restore(
     tx: &mut PgConnection,
-    aside: Aside,
+    aside: DroppedIndexes,
     mut done: impl FnMut(usize, &str),
 ) -> sqlx::Result<()> {
     for (count, (name, make)) in aside.statements.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! PostgreSQL: sessions, layout, errors, cancelling, paging; one file per subject. Every SQL statement
 //! of the product lives below this module.
 
+pub mod archive;
 pub mod audit;
 pub mod bulk;
 pub mod buyers;
@@ -10,15 +11,14 @@ pub mod demo;
 pub mod events;
 pub mod expressions;
 pub mod handled;
-pub mod paused;
 pub mod inbox;
-pub mod archive;
 pub mod letters;
 pub mod messages;
 pub mod migrate;
 pub mod orders;
 pub mod outbox;
 pub mod ownership;
+pub mod paused;
 pub mod relay;
 pub mod samples;
 pub mod scenario;

@@ -10,7 +10,7 @@ use crate::domain::id::OutboxId;
 
 /// An outbox that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct PausedOutbox {
     pub outbox: OutboxId,
     pub at: DateTime<Utc>,
     /// The operator.
@@ -18,12 +18,12 @@ pub struct Held {
 }
 
 /// All of them, oldest first; nothing where the schema is older than holding.
-pub async fn held(conn: &mut PgConnection) -> Result<Vec<Held>, Error> {
+pub async fn held(conn: &mut PgConnection) -> Result<Vec<PausedOutbox>, Error> {
     if !is_known(conn).await? {
         return Ok(vec![]);
     }
     let rows = sqlx::query_as!(
-        Held,
+        PausedOutbox,
         r#"SELECT outbox_id AS "outbox: OutboxId", held_at AS at, held_by AS by
            FROM orderscope.held_outboxes ORDER BY held_at, outbox_id LIMIT 10000"#
     );
@@ -47,7 +47,11 @@ pub async fn is_known(conn: &mut PgConnection) -> Result<bool, Error> {
 }
 
 /// Records a hold, in the caller's transaction.
-pub(super) async fn hold(tx: &mut PgConnection, held: &Held, operation: Uuid) -> Result<(), Error> {
+pub(super) async fn hold(
+    tx: &mut PgConnection,
+    held: &PausedOutbox,
+    operation: Uuid,
+) -> Result<(), Error> {
     sqlx::query!(
         "INSERT INTO orderscope.held_outboxes (outbox_id, held_at, held_by, operation)
          VALUES ($1, $2, $3, $4)",

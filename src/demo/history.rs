@@ -14,8 +14,9 @@ use super::{
     random::{Random, Subject},
     tables::{
         copy::{Piece, Tables},
-        event::{self, Stamp},
-        dead_letter, message, row,
+        dead_letter,
+        event::{self, EventMetadata},
+        message, row,
     },
     troubles::Kind,
 };
@@ -149,7 +150,7 @@ impl<S: FnMut(Piece)> History<'_, S> {
     fn record(&mut self, later: Later) {
         let step = later.step();
         let open = &*later.open;
-        let stamp = Stamp::new(self.plan, &open.order, step);
+        let stamp = EventMetadata::new(self.plan, &open.order, step);
         if step.event == Event::Deleted {
             message::deleting(&mut self.tables, self.plan, &mut self.counts, open, &stamp);
         } else {
@@ -171,12 +172,12 @@ impl<S: FnMut(Piece)> History<'_, S> {
     }
 
     /// The stream row: with every event where each has its own stream, else with the last one.
-    fn stream(&mut self, open: &Open, step: Step, stamp: &Stamp) {
+    fn stream(&mut self, open: &Open, step: Step, stamp: &EventMetadata) {
         let events = open.steps.iter().filter(|step| step.event != Event::Deleted);
         if open.order.trouble == Some(Kind::ForeignStreams) {
             row::stream(&mut self.tables, open, stamp.own_stream, 1, stamp, stamp.at);
         } else if events.count() as u64 == step.version {
-            let first = Stamp::new(self.plan, &open.order, open.steps[0]);
+            let first = EventMetadata::new(self.plan, &open.order, open.steps[0]);
             row::stream(&mut self.tables, open, open.order.id, step.version, stamp, first.at);
         }
     }

@@ -111,10 +111,10 @@ impl EventKind {
 /// A stored event, understood as far as it can be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OrderEvent {
-    Placed(Told),
-    Completed(Told),
+    Placed(EventBody),
+    Completed(EventBody),
     Cancelled {
-        told: Told,
+        told: EventBody,
         reason: Option<String>,
     },
     /// A type we have no meaning for, by its alias.
@@ -141,7 +141,7 @@ impl OrderEvent {
 
     /// What its body tells, where that could be read.
     #[must_use]
-    pub const fn told(&self) -> Option<&Told> {
+    pub const fn told(&self) -> Option<&EventBody> {
         match self {
             Self::Placed(told) | Self::Completed(told) | Self::Cancelled { told, .. } => Some(told),
             Self::Unknown(_) | Self::Unreadable { .. } => None,
@@ -160,7 +160,7 @@ impl OrderEvent {
 
 /// What an event's body tells.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct EventBody {
     pub order: OrderImage,
     /// `DateOccurred`: the application's clock, where it is there.
     pub occurred_at: Option<DateTime<Utc>>,
@@ -173,27 +173,27 @@ pub struct Told {
 pub struct OrderImage {
     pub id: OrderId,
     pub status: Option<Status>,
-    pub note: Said<String>,
+    pub note: FieldPatch<String>,
     pub buyer_id: Option<BuyerId>,
     /// The service mostly writes null here, which means "not loaded", not "none".
     pub buyer: Option<Buyer>,
     pub lines: Option<Vec<Line>>,
     pub total: Option<Decimal>,
     pub is_deleted: Option<bool>,
-    pub created_at: Said<DateTime<Utc>>,
-    pub last_modified_at: Said<DateTime<Utc>>,
+    pub created_at: FieldPatch<DateTime<Utc>>,
+    pub last_modified_at: FieldPatch<DateTime<Utc>>,
 }
 
 /// A value that a body states, states to be null, or leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Said<T> {
+pub enum FieldPatch<T> {
     #[default]
     Nothing,
     Null,
     Value(T),
 }
 
-impl<T: Clone> Said<T> {
+impl<T: Clone> FieldPatch<T> {
     /// Puts what is said in the place of what was known.
     pub fn overlay(&self, known: &mut Option<T>) {
         match self {

@@ -2,13 +2,12 @@
 
 pub mod address;
 pub mod age;
-pub mod body;
 pub mod backlog;
+pub mod body;
 pub mod chain;
 pub mod compare;
 pub mod consumer;
 pub mod decide;
-pub mod outbox_action;
 pub mod derived;
 pub mod diagnosis;
 pub mod diff;
@@ -25,6 +24,7 @@ pub mod money;
 pub mod order;
 pub mod order_ref;
 pub mod outbox;
+pub mod outbox_action;
 pub mod outgoing;
 pub mod report;
 pub mod search;

@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{getegid, geteuid};
 use tokio::process::Command;
 
-use super::error::{Doing, Error};
+use super::error::{Error, IoContext};
 
 /// The user the server runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     Progress, Report, cluster,
     config::Config,
-    error::{Doing, Error},
+    error::{Error, IoContext},
     layout::{Layout, PORT},
     lock::{self, Held},
     pidfile::PidFile,

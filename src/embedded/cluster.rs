@@ -13,7 +13,7 @@ use super::{
     Progress, Report,
     account::Account,
     binaries::Binaries,
-    error::{Doing, Error},
+    error::{Error, IoContext},
     layout::Layout,
     pidfile,
 };

@@ -106,12 +106,12 @@ impl Error {
 }
 
 /// Adds what we did to which file.
-pub(super) trait Doing<T> {
+pub(super) trait IoContext<T> {
     /// `action` completes "cannot …".
     fn doing(self, action: &'static str, path: &std::path::Path) -> Result<T, Error>;
 }
 
-impl<T> Doing<T> for io::Result<T> {
+impl<T> IoContext<T> for io::Result<T> {
     fn doing(self, action: &'static str, path: &std::path::Path) -> Result<T, Error> {
         self.map_err(|source| Error::file(action, path, source))
     }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{
     account::Account,
     config::Config,
-    error::{Doing, Error},
+    error::{Error, IoContext},
 };
 
 /// The longest address of a Unix socket: 103 bytes on macOS, 107 on Linux. The smaller one is

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::error::{Doing, Error};
+use super::error::{Error, IoContext};
 
 /// A lock we hold, until it is dropped.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha512};
 use super::{
     Progress, Report,
     config::Config,
-    error::{Doing, Error},
+    error::{Error, IoContext},
     lock,
     packages::{self, Package},
 };

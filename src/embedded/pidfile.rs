@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::{
     account::Account,
-    error::{Doing, Error},
+    error::{Error, IoContext},
 };
 
 const POLL: Duration = Duration::from_millis(10);

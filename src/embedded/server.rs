@@ -18,7 +18,7 @@ use super::{
     Progress, Report,
     binaries::Binaries,
     cluster::{self, NAME},
-    error::{Doing, Error},
+    error::{Error, IoContext},
     layout::{Layout, PORT},
     pidfile::{self, PidFile},
 };

@@ -12,7 +12,7 @@ use crate::domain::{
 
 /// A history with everything that follows from it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct OrderAnalysis {
     pub history: History,
     pub timeline: Timeline,
     pub summary: Option<Summary>,
@@ -33,7 +33,7 @@ pub enum SnapshotCheck {
     Unfit(Version, String),
 }
 
-impl Known {
+impl OrderAnalysis {
     /// Folds and compares. `inline`: the database is ours and summary documents are written with the events
     /// (`Layout::projects_inline`); otherwise a projection without a progression row has done nothing yet.
     #[must_use]

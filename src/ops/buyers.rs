@@ -15,7 +15,7 @@ const SHORTEST_TAIL: usize = 3;
 
 /// A buyer that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundBuyer {
     pub id: BuyerId,
     pub buyer: Buyer,
 }
@@ -25,7 +25,7 @@ pub async fn find(
     conn: &mut PgConnection,
     layout: &Layout,
     text: &str,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<FoundBuyer>, Error> {
     let text = text.trim();
     let digits = text.trim_start_matches('…').replace('-', "").to_lowercase();
     let mut ids = vec![];
@@ -40,5 +40,5 @@ pub async fn find(
         ids.extend(buyers::by_name(conn, layout, text, MOST).await?);
     }
     let found = buyers::by_ids(conn, layout, &ids).await?;
-    Ok(found.into_iter().map(|(id, buyer)| Found { id, buyer }).collect())
+    Ok(found.into_iter().map(|(id, buyer)| FoundBuyer { id, buyer }).collect())
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::analysis::Known;
+use super::analysis::OrderAnalysis;
 use crate::{
     db::{
         Error, Layout, Table,
@@ -167,7 +167,7 @@ fn gone(node: &Node, proof: &Proof) -> Option<String> {
 
 /// Every hop of the chain, by event.
 #[must_use]
-pub fn table(known: &Known) -> report::Table {
+pub fn table(known: &OrderAnalysis) -> report::Table {
     let mut rows = vec![];
     for strand in known.chain.strands() {
         for hop in known.chain.hops_of(strand) {

@@ -1,5 +1,6 @@
 //! Use cases: what an operator does, each a function over a session and what is known of the database.
 
+pub mod analysis;
 pub mod audit;
 pub mod buyers;
 pub mod chain;
@@ -8,7 +9,6 @@ pub mod deeds;
 pub mod error_queue;
 pub mod history;
 pub mod inbox;
-pub mod analysis;
 pub mod messages;
 pub mod operator;
 pub mod ownership;

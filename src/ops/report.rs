@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{analysis::Known, search::OrderLine};
+use super::{analysis::OrderAnalysis, search::OrderLine};
 use crate::{
     db::messages::Message,
     domain::{
@@ -66,7 +66,7 @@ pub fn orders(rows: &[OrderLine], masked: bool) -> Table {
 
 /// Every event of an order with the state after it.
 #[must_use]
-pub fn timeline(known: &Known) -> Table {
+pub fn timeline(known: &OrderAnalysis) -> Table {
     let points = known.timeline.steps().iter();
     Table {
         columns: vec![
@@ -110,7 +110,7 @@ pub fn timeline(known: &Known) -> Table {
 
 /// Every event as it is stored. Personal data in bodies and headers is covered.
 #[must_use]
-pub fn events(known: &Known) -> Table {
+pub fn events(known: &OrderAnalysis) -> Table {
     Table {
         columns: vec![
             "seq",
@@ -152,7 +152,7 @@ pub fn events(known: &Known) -> Table {
 
 /// The same for programs: bodies and headers as JSON, under the columns' own names.
 #[must_use]
-pub fn raw_events(known: &Known) -> Value {
+pub fn raw_events(known: &OrderAnalysis) -> Value {
     let event = |event: &RecordedEvent| {
         json!({
             "seq_id": event.seq,
@@ -181,7 +181,7 @@ fn covered(value: &Value) -> Value {
 
 /// The integration messages around an order.
 #[must_use]
-pub fn messages(known: &Known) -> Table {
+pub fn messages(known: &OrderAnalysis) -> Table {
     let id = |id: Option<Uuid>| Cell::maybe(id.map(|id| id.to_string()));
     let delivery = |message: &Message| match message.delivery {
         Delivery::Pending => "pending",
@@ -252,7 +252,7 @@ pub fn diff(changes: &[Change], masked: bool) -> Table {
 /// One order for a person to read: its state after `version`, and for the present one its three sources side
 /// by side. Personal data is covered.
 #[must_use]
-pub fn order(known: &Known, state: &State, version: Version, is_now: bool) -> Table {
+pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: bool) -> Table {
     let mut rows = vec![];
     let mut say = |field: &str, cell: Cell| {
         if cell != Cell::None {

@@ -61,7 +61,7 @@ pub struct Standing {
 /// An open connection for the queues of one broker. Everything that was taken and not settled goes back
 /// when it ends.
 #[derive(Debug)]
-pub struct Aside {
+pub struct QueueInspector {
     connection: Connection,
     pub(super) wait: Duration,
     user: String,
@@ -87,7 +87,7 @@ pub struct Taken {
     delivery: Delivery,
 }
 
-impl Aside {
+impl QueueInspector {
     /// Connects, shown to the broker as `orderscope/<who>`.
     ///
     /// # Errors

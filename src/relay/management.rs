@@ -31,7 +31,7 @@ pub struct Listed {
 
 /// A queue as it tells of it, some seconds late.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct QueuedMessage {
     pub name: String,
     pub quorum: bool,
     /// Handed out and not acknowledged, where it tells.
@@ -95,9 +95,13 @@ impl Management {
     ///
     /// # Errors
     /// When it does not answer in time, refuses the login or answers something else.
-    pub async fn queues(&self, broker: &Broker, wait: Duration) -> Result<Vec<Kept>, Error> {
+    pub async fn queues(
+        &self,
+        broker: &Broker,
+        wait: Duration,
+    ) -> Result<Vec<QueuedMessage>, Error> {
         let rows = self.rows(broker, wait).await?;
-        let kept = |row: Row| Kept {
+        let kept = |row: Row| QueuedMessage {
             quorum: row.kind != "classic",
             unsettled: row.messages_unacknowledged,
             name: row.name,

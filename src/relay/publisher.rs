@@ -24,7 +24,7 @@ use lapin::{
 use super::{Broker, Error};
 use crate::domain::{
     address::{Address, ExchangeType, Home},
-    outgoing::{Header, Parcel},
+    outgoing::{Header, OutgoingMessage},
 };
 
 /// How long the broker may take to say good-bye.
@@ -127,7 +127,7 @@ impl Publisher {
 
     /// Declares what the address says, as the service does before it sends there, once per connection; and
     /// sees that the exchange is there where another one is sent to.
-    pub async fn prepare(&mut self, outgoing: &Parcel) -> Result<(), Error> {
+    pub async fn prepare(&mut self, outgoing: &OutgoingMessage) -> Result<(), Error> {
         if !self.declared.contains(&outgoing.address) {
             let done = self.declare(&outgoing.address).await;
             self.settle(done.is_ok());
@@ -216,13 +216,15 @@ impl Publisher {
     /// Puts it in line and returns at once: waiting for each message's write would wake two threads and
     /// cost a system call for every one of them. What is sent is written in this order. Always mandatory, so
     /// that a message without a subscriber is noticed; the broker keeps nothing of it either way.
-    pub fn send(&mut self, outgoing: Parcel) -> Pending {
+    pub fn send(&mut self, outgoing: OutgoingMessage) -> Pending {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let channel = self.channel.clone();
         let mut sending = async move {
             let (exchange, key) = (short(&outgoing.exchange), short(&outgoing.routing_key));
             let properties = properties(&outgoing);
-            channel.basic_publish(exchange, key, options, outgoing.body.as_bytes(), properties).await
+            channel
+                .basic_publish(exchange, key, options, outgoing.body.as_bytes(), properties)
+                .await
         }
         .boxed();
         // The first look at it puts it in line.
@@ -302,7 +304,7 @@ async fn confirming(connection: &Connection) -> Result<Channel, lapin::Error> {
     Ok(channel)
 }
 
-fn properties(outgoing: &Parcel) -> BasicProperties {
+fn properties(outgoing: &OutgoingMessage) -> BasicProperties {
     let mut properties = BasicProperties::default()
         .with_content_type(short(&outgoing.content_type))
         .with_delivery_mode(if outgoing.persistent { 2 } else { 1 })

@@ -6,11 +6,11 @@ use lapin::{
 };
 use serde_json::{Map, Value};
 
-use super::{Aside, Confirmed, Error, inspector, publisher::short};
+use super::{Confirmed, Error, QueueInspector, inspector, publisher::short};
 
 /// What a copy kept of a message.
 #[derive(Debug, Clone, Copy)]
-pub struct Anew<'a> {
+pub struct Republish<'a> {
     /// By the names of [`Taken::properties`](super::Taken::properties).
     pub properties: &'a Value,
     pub headers: &'a Map<String, Value>,
@@ -19,13 +19,13 @@ pub struct Anew<'a> {
 
 type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
 
-impl Aside {
+impl QueueInspector {
     /// Publishes a message to a queue as it was kept, and waits for the confirm. Its time to live is left out, and a
     /// user id, which would be refused for being another's.
     ///
     /// # Errors
     /// When the broker refuses it or the connection breaks; if only the confirm was lost, it is perhaps there.
-    pub async fn put(&self, queue: &str, anew: Anew<'_>) -> Result<Confirmed, Error> {
+    pub async fn put(&self, queue: &str, anew: Republish<'_>) -> Result<Confirmed, Error> {
         let sending = self.confirmed().await?;
         let sent = inspector::publish(&sending, queue, anew.body, anew.set(), self.wait).await;
         // The broker closes it with the connection if this fails.
@@ -34,7 +34,7 @@ impl Aside {
     }
 }
 
-impl Anew<'_> {
+impl Republish<'_> {
     fn set(&self) -> BasicProperties {
         const TEXTS: [(&str, Setter); 7] = [
             ("content_type", BasicProperties::with_content_type),
@@ -112,7 +112,7 @@ mod tests {
             "in": { "a": [1, null] },
         });
         let headers = headers.as_object().unwrap();
-        let set = Anew { properties: &properties, headers, body: b"" }.set();
+        let set = Republish { properties: &properties, headers, body: b"" }.set();
         assert_eq!(
             set.content_type().as_ref().map(ShortString::as_str),
             properties["content_type"].as_str()

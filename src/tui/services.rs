@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     app::{Ended, Msg},
     route::Route,
-    shared::{Kept, Link, Place},
+    shared::{Link, Place, Remembered},
 };
 use crate::{
     config::{self, Context, KeptFile, Target},
@@ -26,12 +26,12 @@ use crate::{
         report::{Form, Table},
     },
     ops::{
-        audit::{self, Filter, Kept as Record, Recorded, Reveal, Trail},
+        audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
         deeds::failed,
         error_queue::{self, Listing, Source},
         messages::{
             Watch,
-            broker::{self, Told},
+            broker::{self, BrokerReport},
         },
         operator::Operator,
         plan::{self, Writer},
@@ -176,12 +176,12 @@ impl Services {
     }
 
     /// What the broker adds to a diagnosis; nothing where none is configured.
-    pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> Told {
+    pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
         match &self.means {
             Ok(Means { source, .. }) => {
                 broker::ask(source, halves, self.watch.thresholds.held, now).await
             }
-            Err(_) => Told::default(),
+            Err(_) => BrokerReport::default(),
         }
     }
 
@@ -288,8 +288,8 @@ impl Services {
         let targets = vec![target];
         let reveal = Reveal { at: chrono::Utc::now(), targets, reason: reason.to_owned() };
         match audit::revealed(&opened.trail, &reveal).await {
-            Ok(Record::Audit(number)) => Ok(format!("recorded as #{number}")),
-            Ok(Record::Local(path)) => Ok(format!("recorded in {}", path.display())),
+            Ok(RevealRecord::Audit(number)) => Ok(format!("recorded as #{number}")),
+            Ok(RevealRecord::Local(path)) => Ok(format!("recorded in {}", path.display())),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -334,7 +334,7 @@ impl Services {
     }
 
     /// Reads what was remembered; a damaged file is told in the log and costs only the memory.
-    pub(super) async fn recall(&self) -> Kept {
+    pub(super) async fn recall(&self) -> Remembered {
         let path = KeptFile::path(&self.context.name);
         let read = tokio::task::spawn_blocking(move || KeptFile::read(&path)).await;
         let file = match read {
@@ -349,7 +349,7 @@ impl Services {
             }
         };
         let view = |(key, place): (u8, String)| Some((key, place.parse::<Route>().ok()?));
-        Kept {
+        Remembered {
             bookmarks: file.bookmarks,
             views: file.views.into_iter().filter_map(view).collect(),
             searches: file.searches,
@@ -357,7 +357,7 @@ impl Services {
     }
 
     /// Writes what is to be remembered.
-    pub(super) async fn save(&self, kept: &Kept) -> Result<(), String> {
+    pub(super) async fn save(&self, kept: &Remembered) -> Result<(), String> {
         let path = KeptFile::path(&self.context.name);
         let file = KeptFile {
             bookmarks: kept.bookmarks.clone(),

@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::{
-    db::relay::Half,
+    db::relay::ConsumerOutbox,
     domain::{
-        outbox_action::Texts,
         fault::{Fingerprint, Key},
         id::OutboxId,
         order::Order,
         outbox::Delivery,
+        outbox_action::Texts,
         zone::Zone,
     },
     ops::policy::Policy,
@@ -151,7 +151,7 @@ pub struct Matter {
     /// The error queues, once they were looked into.
     pub faults: Option<Box<Faults>>,
     /// The inbox row, and whether it is half-done.
-    pub received: Option<(Half, bool)>,
+    pub received: Option<(ConsumerOutbox, bool)>,
 }
 
 /// The connection's state.
@@ -171,7 +171,7 @@ pub enum Keep {
 
 /// What is remembered between sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct Remembered {
     pub bookmarks: BTreeSet<OrderId>,
     /// Saved views by function key, 2 to 9.
     pub views: BTreeMap<u8, Route>,
@@ -193,7 +193,7 @@ pub struct Shared {
     /// What may be done here at all, for how long an unlocking lasts (and a revealing).
     pub policy: Policy,
     pub link: Link,
-    pub kept: Kept,
+    pub kept: Remembered,
     /// Between two refreshes of what is on screen.
     pub interval: Duration,
     /// No refresh until unfrozen.
@@ -216,7 +216,7 @@ impl Shared {
             unlocked: None,
             policy: Policy::default(),
             link: Link::Connecting { doing: "connecting".to_owned() },
-            kept: Kept::default(),
+            kept: Remembered::default(),
             interval: Duration::from_secs(5),
             frozen: false,
             focused: true,

@@ -14,7 +14,7 @@ use crate::{
     },
     ops::messages::{
         Watch,
-        history::{self, Looked, Stored},
+        history::{self, SampleTaken, Stored},
     },
 };
 
@@ -122,7 +122,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    async fn store(&mut self, looked: Looked) -> Result<Done, Error> {
+    async fn store(&mut self, looked: SampleTaken) -> Result<Done, Error> {
         let stored =
             self.db.journal("sampler", async |tx| history::store(tx, &looked).await).await?;
         Ok(match stored {

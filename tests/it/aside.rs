@@ -14,8 +14,8 @@ use lapin::{
 };
 use orderscope::{
     domain::fault::{Fault, Judgement, Verdict, Why},
-    ops::error_queue::{self, Choice, Chosen, Copy, Deed, Keep, Work},
-    relay::{Aside, Confirmed, Limits},
+    ops::error_queue::{self, Choice, Chosen, Copy, ErrorAction, Keep, Work},
+    relay::{Confirmed, Limits, QueueInspector},
 };
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -448,7 +448,7 @@ async fn a_returned_message_stays_where_it_is() {
     let broker = rabbitmq::broker().await;
     plant(&broker, &skipped(3), &[]).await;
     let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
-    let aside = Aside::connect(&to, "tests", Limits::default().wait).await.unwrap();
+    let aside = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
     let walk = aside.walk("busy_skipped").await.unwrap().unwrap();
     let taken = walk.next().await.unwrap().unwrap();
     assert_eq!(walk.send_home(&taken, "nowhere").await, Ok(Confirmed::Returned));
@@ -470,8 +470,8 @@ impl Keep for Full {
 }
 
 /// Everything in `busy_skipped`, as a plan has it.
-async fn everything(broker: &orderscope::relay::Broker, deed: Deed) -> Work {
-    let aside = Aside::connect(broker, "tests", Limits::default().wait).await.unwrap();
+async fn everything(broker: &orderscope::relay::Broker, deed: ErrorAction) -> Work {
+    let aside = QueueInspector::connect(broker, "tests", Limits::default().wait).await.unwrap();
     let look = aside.look("busy_skipped", &Limits::default()).await.unwrap();
     aside.close().await;
     let chosen = look.messages.iter().map(|raw| Chosen {
@@ -499,7 +499,7 @@ async fn what_cannot_be_copied_is_not_taken() {
     let broker = rabbitmq::broker().await;
     plant(&broker, &skipped(5), &["busy"]).await;
     let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
-    let work = everything(&to, Deed::Discard).await;
+    let work = everything(&to, ErrorAction::Discard).await;
     let judge = |_: &Fault| waiting();
     let stop = CancellationToken::new();
     let outcome = error_queue::run(&to, &work, &mut Full(2), judge, &stop).await.unwrap();
@@ -514,10 +514,10 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
     let broker = rabbitmq::broker().await;
     plant(&broker, &skipped(4), &["busy"]).await;
     let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
-    let work = everything(&to, Deed::Replay).await;
+    let work = everything(&to, ErrorAction::Replay).await;
     let first = work.choice.chosen[0].key.clone();
     // Someone else takes the second.
-    let aside = Aside::connect(&to, "tests", Limits::default().wait).await.unwrap();
+    let aside = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
     let walk = aside.walk("busy_skipped").await.unwrap().unwrap();
     let _first = walk.next().await.unwrap().unwrap();
     walk.settle(walk.next().await.unwrap().unwrap()).await.unwrap();

@@ -16,7 +16,7 @@ use orderscope::{
     },
     ops::{
         error_queue::{Broker as Address, Management, Scope, Source},
-        messages::broker::{Told, ask},
+        messages::broker::{BrokerReport, ask},
     },
 };
 use serde_json::json;
@@ -112,7 +112,7 @@ fn source(url: &str, management: Option<&Says>) -> Source {
     Source { broker: Address::parse(url, None).unwrap(), scope }
 }
 
-async fn asked(source: &Source, halves: &[HalfDone]) -> Told {
+async fn asked(source: &Source, halves: &[HalfDone]) -> BrokerReport {
     ask(source, halves, TimeDelta::minutes(1), Utc::now()).await
 }
 

@@ -79,9 +79,9 @@ impl Attached {
     }
 
     /// Every order of the list with its history. All tests of a run share what was read.
-    async fn read(stage: &'static str, home: (&'static Server, Schema)) -> Arc<Vec<Known>> {
+    async fn read(stage: &'static str, home: (&'static Server, Schema)) -> Arc<Vec<OrderAnalysis>> {
         type Key = (usize, Schema, &'static str);
-        type Once = Arc<OnceCell<Arc<Vec<Known>>>>;
+        type Once = Arc<OnceCell<Arc<Vec<OrderAnalysis>>>>;
         static READ: Mutex<BTreeMap<Key, Once>> = Mutex::const_new(BTreeMap::new());
         let key = (std::ptr::from_ref(home.0).addr(), home.1, stage);
         let cell = Arc::clone(READ.lock().await.entry(key).or_default());
@@ -104,7 +104,7 @@ impl Attached {
     }
 }
 
-type Known = (OrderLine, History);
+type OrderAnalysis = (OrderLine, History);
 
 fn stop() -> tokio_util::sync::CancellationToken {
     tokio_util::sync::CancellationToken::new()

@@ -7,8 +7,8 @@ use orderscope::{
     db::{self, Db, Limits},
     ops::{
         audit::{
-            self, Chain, Entry, Filter, Kept, Reveal, Trail, Verified, anchor_if_due, revealed,
-            verify,
+            self, Chain, Entry, Filter, Reveal, RevealRecord, Trail, Verified, anchor_if_due,
+            revealed, verify,
         },
         operator::Operator,
     },
@@ -496,7 +496,7 @@ async fn public_has_no_rights_and_the_documented_ones_are_enough() {
 
     conn.execute(AssertSqlSafe(grants(&role))).await.unwrap();
     let kept = revealed(&trail(&db), &reveal).await.unwrap();
-    assert!(matches!(kept, Kept::Audit(_)), "{kept:?}");
+    assert!(matches!(kept, RevealRecord::Audit(_)), "{kept:?}");
     anchor_if_due(&db, now(), Duration::ZERO).await.unwrap().unwrap();
     let found = check(&db).await;
     assert!(found.is_sound() && found.entries == 13, "{found:?}");
@@ -540,7 +540,10 @@ async fn without_the_schema_reads_are_recorded_on_this_machine() {
     };
     let refused = revealed(&trail, &reveal("  ")).await.unwrap_err().to_string();
     assert!(refused.contains("say why"), "{refused}");
-    assert_eq!(revealed(&trail, &reveal("CB-91")).await.unwrap(), Kept::Local(path.clone()));
+    assert_eq!(
+        revealed(&trail, &reveal("CB-91")).await.unwrap(),
+        RevealRecord::Local(path.clone())
+    );
     let lines = trail.local().lines();
     assert_eq!(lines.len(), 1);
     assert_eq!((&lines[0]["operator"], &lines[0]["reason"]), (&json!("mai"), &json!("CB-91")));

@@ -8,7 +8,7 @@ use orderscope::{
         id::{OrderId, Version},
         outbox::Owner,
     },
-    ops::{history::history, analysis::Known},
+    ops::{analysis::OrderAnalysis, history::history},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
@@ -23,13 +23,13 @@ const ORDERS: u64 = 5_000;
 /// Placed and completed in stage 1, each with its message.
 const COMPLETED: &str = "01a20479-7aad-7aff-b700-480b61eb0820";
 
-async fn known(options: &PgConnectOptions, id: OrderId) -> Known {
+async fn known(options: &PgConnectOptions, id: OrderId) -> OrderAnalysis {
     let db = Db::new(options, &Limits::default());
     let layout = db.layout().await.unwrap();
     let stop = CancellationToken::new();
     let found =
         db.read("timeline", &stop, async |conn| history(conn, &layout, id).await).await.unwrap();
-    Known::new(found.unwrap(), layout.is_managed())
+    OrderAnalysis::new(found.unwrap(), layout.is_managed())
 }
 
 async fn orders(options: &PgConnectOptions) -> Vec<OrderId> {
@@ -38,7 +38,7 @@ async fn orders(options: &PgConnectOptions) -> Vec<OrderId> {
 }
 
 /// `v1 OrderPlaced inferred 2 UserCheckedOut`, a line for each hop of an event.
-fn told(known: &Known, version: i64) -> Vec<String> {
+fn told(known: &OrderAnalysis, version: i64) -> Vec<String> {
     let chain = &known.chain;
     let strand = chain.of_version(Version(version)).unwrap();
     let hops = chain.hops_of(strand).iter().map(|hop| {
@@ -48,7 +48,7 @@ fn told(known: &Known, version: i64) -> Vec<String> {
     hops.collect()
 }
 
-fn every_event_once(known: &Known) {
+fn every_event_once(known: &OrderAnalysis) {
     let events = known.chain.nodes().iter().filter(|node| matches!(node, Node::Event { .. }));
     assert_eq!(events.count(), known.history.events.len());
 }
@@ -102,7 +102,7 @@ async fn every_message_of_every_stage_belongs_to_an_event() {
     }
 }
 
-async fn trouble(options: &PgConnectOptions, name: &str) -> Known {
+async fn trouble(options: &PgConnectOptions, name: &str) -> OrderAnalysis {
     let list = troubles(&demo_options(ORDERS)).unwrap();
     let id = list.iter().find(|trouble| trouble.name == name).unwrap().order.unwrap();
     known(options, id).await
@@ -135,7 +135,7 @@ async fn planted_trouble_has_the_chain_that_was_planted() {
     // The head of the line waits behind nothing; what is younger waits behind it.
     let head = trouble(&options, "stalled-head").await;
     let waiting = trouble(&options, "no-destination").await;
-    let behind = |known: &Known| {
+    let behind = |known: &OrderAnalysis| {
         known.chain.nodes().iter().find_map(|node| match node {
             Node::Broker { behind, .. } => Some(*behind),
             _ => None,
@@ -210,7 +210,7 @@ async fn the_chain_reads_no_messaging_table_from_end_to_end() {
         conn.execute("SELECT pg_stat_force_next_flush()").await?;
         Ok(found)
     });
-    let found = Known::new(found.await.unwrap().unwrap(), true);
+    let found = OrderAnalysis::new(found.await.unwrap().unwrap(), true);
     let after = read_so_far(&mut conn).await;
     assert_eq!(before.len(), 3);
     for ((table, scans, rows), (_, scans_now, rows_now)) in before.iter().zip(&after) {

@@ -215,7 +215,7 @@ async fn a_dry_run_shows_the_plan_and_writes_nothing() {
         let plan = home.json(&verb, 0);
         assert_eq!(plan["blocked"], false, "{plan}");
         assert!(!plan["effects"].as_array().unwrap().is_empty());
-        assert!(plan["twin"].as_str().unwrap().starts_with("orderscope "));
+        assert!(plan["cli_equivalent"].as_str().unwrap().starts_with("orderscope "));
         assert!(!plan.to_string().contains("Le Thi"), "names are covered: {plan}");
         assert!(home.csv(&verb, 0).len() > 2);
     }

@@ -60,12 +60,17 @@ struct Row {
     name: &'static str,
     keys: Vec<String>,
     help: &'static str,
-    twin: Option<&'static str>,
+    cli_equivalent: Option<&'static str>,
 }
 
 impl From<Info> for Row {
     fn from(info: Info) -> Self {
-        Self { name: info.name, keys: info.keys, help: info.help, twin: info.twin }
+        Self {
+            name: info.name,
+            keys: info.keys,
+            help: info.help,
+            cli_equivalent: info.cli_equivalent,
+        }
     }
 }
 
@@ -76,7 +81,7 @@ fn scopes() -> Vec<(String, Vec<Row>)> {
         name: action.name,
         keys: keys.of(action),
         help: action.help,
-        twin: action.twin,
+        cli_equivalent: action.cli_equivalent,
     });
     let mut scopes = vec![("Everywhere".to_owned(), global.collect())];
     let screens = Screens::default();
@@ -93,8 +98,8 @@ fn keys_are_those_of_the_action_table() {
     for (title, rows) in scopes() {
         let rows = rows.into_iter().map(|row| {
             let keys: Vec<_> = row.keys.iter().map(|key| code(&shown(key))).collect();
-            let twin = row.twin.map_or_else(String::new, code);
-            vec![keys.join(" "), cell(row.help), code(row.name), twin]
+            let cli_equivalent = row.cli_equivalent.map_or_else(String::new, code);
+            vec![keys.join(" "), cell(row.help), code(row.name), cli_equivalent]
         });
         let head = ["key", "what it does", "name", "without the console"];
         write!(out, "\n## {title}\n\n{}", table(&head, rows)).unwrap();
@@ -288,21 +293,22 @@ fn twins_are_verbs_with_their_options() {
     command.build();
     let mut seen = 0;
     let screens = Screens::default();
-    let twins = scopes().into_iter().flat_map(|(_, rows)| rows).filter_map(|row| row.twin);
-    let whole = ScreenId::ALL.iter().map(|&id| screens.twin(id));
-    for twin in twins.map(str::to_owned).chain(whole) {
-        let words = words(&twin);
-        assert_eq!(words[0], "orderscope", "{twin}");
+    let twins =
+        scopes().into_iter().flat_map(|(_, rows)| rows).filter_map(|row| row.cli_equivalent);
+    let whole = ScreenId::ALL.iter().map(|&id| screens.cli_equivalent(id));
+    for cli_equivalent in twins.map(str::to_owned).chain(whole) {
+        let words = words(&cli_equivalent);
+        assert_eq!(words[0], "orderscope", "{cli_equivalent}");
         let mut at = &command;
         let mut rest = words[1..].iter().peekable();
         while let Some(below) = rest.peek().and_then(|word| at.find_subcommand(word)) {
             at = below;
             rest.next();
         }
-        assert!(!at.has_subcommands(), "{twin}: no such verb");
+        assert!(!at.has_subcommands(), "{cli_equivalent}: no such verb");
         for option in rest.filter(|word| word.starts_with("--")) {
             let known = at.get_arguments().any(|arg| arg.get_long() == Some(&option[2..]));
-            assert!(known, "{twin}: {option}");
+            assert!(known, "{cli_equivalent}: {option}");
         }
         seen += 1;
     }

@@ -14,8 +14,8 @@ use orderscope::{
         search::{IdMatch, Query, Span, Term, Test, Trait},
     },
     ops::{
+        analysis::OrderAnalysis,
         history::{History, history, resolve},
-        analysis::Known,
         search::{self, Access, Count, Cursor, OrderBy, Page, Start},
     },
 };
@@ -1092,7 +1092,7 @@ mod histories {
         );
         conn.execute(AssertSqlSafe(write)).await.unwrap();
         let db = db(&options);
-        let known = Known::new(story(&db, OrderId(order)).await.unwrap(), true);
+        let known = OrderAnalysis::new(story(&db, OrderId(order)).await.unwrap(), true);
         assert_eq!(known.comparison.row, Agreement::Unknown("being written".to_owned()));
         assert!(!known.comparison.is_drift());
         let aged = format!(
@@ -1100,7 +1100,7 @@ mod histories {
              WHERE id = '{order}'"
         );
         conn.execute(AssertSqlSafe(aged)).await.unwrap();
-        let known = Known::new(story(&db, OrderId(order)).await.unwrap(), true);
+        let known = OrderAnalysis::new(story(&db, OrderId(order)).await.unwrap(), true);
         assert_eq!(known.comparison.row, Agreement::Alone);
     }
 }

@@ -54,7 +54,7 @@ pub enum Messages {
     /// Deliver now: one outbox, all that are pending, or a half-done consumer's
     Drain(Drain),
     #[command(flatten)]
-    Deed(MessageDeed),
+    OutboxAction(MessageDeed),
 }
 
 /// Only some of the messages; what is given must all hold.
@@ -114,7 +114,7 @@ pub enum Inbox {
         output: OutputArg,
     },
     #[command(flatten)]
-    Deed(InboxDeed),
+    OutboxAction(InboxDeed),
 }
 
 /// The lists of inbox rows.

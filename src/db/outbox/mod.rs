@@ -23,7 +23,7 @@ pub use self::{
     latency::{latency, youngest_left},
     list::{Cursor, Filter, Row, View, list},
     lock::held_by,
-    show::{Shown, ahead, show},
+    show::{OutboxMessage, ahead, show},
     whole::{WholeRow, whole},
 };
 use super::{Error, Index, Layout, Table, sql::moment};

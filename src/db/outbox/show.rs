@@ -23,7 +23,7 @@ const LONGEST: i64 = 1_000_000;
 
 /// A row of `outbox_message` with its parent's progress.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shown {
+pub struct OutboxMessage {
     pub sequence: i64,
     pub message: MessageId,
     pub kinds: String,
@@ -90,7 +90,7 @@ pub async fn show(
     layout: &Layout,
     sequence: Option<i64>,
     message: Option<MessageId>,
-) -> Result<Option<Shown>, Error> {
+) -> Result<Option<OutboxMessage>, Error> {
     let from = layout.from(Table::OutboxMessages);
     let pool = if sequence.is_some() || layout.has_or_small(Index::MessageId, Table::OutboxMessages)
     {
@@ -122,10 +122,10 @@ pub async fn show(
     };
     sql.push(" ORDER BY m.sequence_number DESC LIMIT 1");
     let row: Option<Found> = sql.build_query_as().fetch_optional(conn).await?;
-    Ok(row.map(Shown::from))
+    Ok(row.map(OutboxMessage::from))
 }
 
-impl From<Found> for Shown {
+impl From<Found> for OutboxMessage {
     fn from(row: Found) -> Self {
         Self {
             sequence: row.sequence_number,

@@ -13,9 +13,9 @@ use crate::{
         sql::moment,
     },
     domain::{
-        outbox_action::Whole,
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         outbox::{Delivery, Owner},
+        outbox_action::Whole,
     },
 };
 

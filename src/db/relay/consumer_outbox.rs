@@ -12,12 +12,12 @@ use super::{
 
 /// A half-done consumer: one row of `inbox_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromRow)]
-pub struct Half {
+pub struct ConsumerOutbox {
     pub message_id: Uuid,
     pub consumer_id: Uuid,
 }
 
-impl Half {
+impl ConsumerOutbox {
     /// Stands for the pair where outboxes are told apart by one id.
     #[must_use]
     pub const fn key(&self) -> Uuid {
@@ -30,7 +30,7 @@ pub async fn halves(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
     limit: i64,
-) -> Result<Vec<Half>, Error> {
+) -> Result<Vec<ConsumerOutbox>, Error> {
     let sql = "SELECT i.message_id, i.consumer_id FROM public.inbox_state i \
          WHERE i.delivered IS NULL AND i.consumed < $1 \
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.inbox_message_id = i.message_id \
@@ -43,7 +43,7 @@ pub async fn halves(
 /// Locks one of them, if it is still half-done and free.
 pub async fn lock_half(
     conn: &mut PgConnection,
-    half: Half,
+    half: ConsumerOutbox,
     before: DateTime<Utc>,
 ) -> Result<Option<Open>, Error> {
     let sql = "SELECT i.message_id AS outbox_id, i.consumed AS created, \
@@ -60,7 +60,7 @@ pub async fn lock_half(
 }
 
 /// Whether it still has messages to deliver, whoever works on it.
-pub async fn is_half_pending(conn: &mut PgConnection, half: Half) -> Result<bool, Error> {
+pub async fn is_half_pending(conn: &mut PgConnection, half: ConsumerOutbox) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM public.inbox_state i WHERE i.message_id = $1 \
          AND i.consumer_id = $2 AND i.consumed IS NOT NULL AND i.delivered IS NULL \
          AND EXISTS (SELECT FROM public.outbox_message m WHERE m.inbox_message_id = i.message_id \
@@ -73,7 +73,7 @@ pub async fn is_half_pending(conn: &mut PgConnection, half: Half) -> Result<bool
 /// How many messages of it wait, and since when; none if it is not half-done.
 pub async fn half_waiting(
     conn: &mut PgConnection,
-    half: Half,
+    half: ConsumerOutbox,
 ) -> Result<Option<(i64, DateTime<Utc>)>, Error> {
     let sql = "SELECT (SELECT count(*) FROM public.outbox_message m \
            WHERE m.inbox_message_id = i.message_id AND m.inbox_consumer_id = i.consumer_id \
@@ -90,7 +90,7 @@ pub async fn half_waiting(
 /// no more and one for cleaning up.
 pub async fn record_half(
     conn: &mut PgConnection,
-    half: Half,
+    half: ConsumerOutbox,
     step: &Progress,
     copies: bool,
     now: DateTime<Utc>,

@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use super::{Error, Layout, Limits, Table, archive};
 use crate::domain::outgoing::Stored;
-pub use consumer_outbox::{Half, half_waiting, halves, is_half_pending, lock_half, record_half};
+pub use consumer_outbox::{
+    ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
+};
 
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
 /// that froze in it is ended by the server after `open` and a second.
@@ -181,7 +183,7 @@ struct Loaded {
 pub async fn load(
     conn: &mut PgConnection,
     open: &[Open],
-    half: Option<Half>,
+    half: Option<ConsumerOutbox>,
     most: &Most,
 ) -> Result<Vec<Row>, Error> {
     let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();

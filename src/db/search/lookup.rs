@@ -33,7 +33,7 @@ const MOST_WORDS: usize = 6;
 
 /// Ids that a look-up found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct MatchingIds {
     pub ids: Vec<Uuid>,
     /// There are more than the look-up takes.
     pub cut: bool,
@@ -43,13 +43,13 @@ async fn fetch(
     conn: &mut PgConnection,
     mut sql: QueryBuilder<Postgres>,
     most: i64,
-) -> Result<Found, Error> {
+) -> Result<MatchingIds, Error> {
     let ids: Vec<Option<Uuid>> = sql.build_query_scalar().fetch_all(conn).await?;
     let cut = i64::try_from(ids.len()).unwrap_or(i64::MAX) >= most;
     let mut ids: Vec<Uuid> = ids.into_iter().flatten().collect();
     ids.sort_unstable();
     ids.dedup();
-    Ok(Found { ids, cut })
+    Ok(MatchingIds { ids, cut })
 }
 
 /// The events to look through: all of them with the index, else the newest.
@@ -120,7 +120,11 @@ pub async fn key_of(conn: &mut PgConnection, layout: &Layout, id: Uuid) -> Resul
 
 /// Orders behind an id of any kind that is not an order's, a buyer's or a book's: a message, an event, a
 /// stream, a correlation or conversation.
-pub async fn by_any_id(conn: &mut PgConnection, layout: &Layout, id: Uuid) -> Result<Found, Error> {
+pub async fn by_any_id(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: Uuid,
+) -> Result<MatchingIds, Error> {
     let mut sql = QueryBuilder::new("(");
     push_orders_of_events(&mut sql, &events(layout, Index::EventId));
     sql.push("id = ").push_bind(id).push(" LIMIT 10) v) UNION (");
@@ -149,7 +153,7 @@ pub async fn by_correlation(
     conn: &mut PgConnection,
     layout: &Layout,
     text: &str,
-) -> Result<Found, Error> {
+) -> Result<MatchingIds, Error> {
     let digits = text.replace('-', "").to_lowercase();
     let whole = Uuid::try_parse(&digits).ok();
     let mut sql = QueryBuilder::new("(");
@@ -189,7 +193,10 @@ pub async fn by_correlation(
 }
 
 /// Orders with a pending message, from the newest pending messages.
-pub async fn with_undelivered(conn: &mut PgConnection, layout: &Layout) -> Result<Found, Error> {
+pub async fn with_undelivered(
+    conn: &mut PgConnection,
+    layout: &Layout,
+) -> Result<MatchingIds, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT {} FROM (SELECT m.body FROM ({}) p JOIN {} m USING (sequence_number)) b",
         message_order(),
@@ -229,7 +236,7 @@ pub(super) fn pending(layout: &Layout, most: i64) -> String {
 }
 
 /// Orders with a dead letter on one of their events, from the newest letters.
-pub async fn with_letters(conn: &mut PgConnection, layout: &Layout) -> Result<Found, Error> {
+pub async fn with_letters(conn: &mut PgConnection, layout: &Layout) -> Result<MatchingIds, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(lettered(layout, MOST_FOUND));
     sql.push(" LIMIT ").push_bind(2 * MOST_FOUND);
     fetch(conn, sql, 2 * MOST_FOUND).await
@@ -255,7 +262,7 @@ pub async fn buyers_at(
     is_province: bool,
     place: &str,
     limit: i64,
-) -> Result<Found, Error> {
+) -> Result<MatchingIds, Error> {
     let expression = if is_province { BUYER_PROVINCE } else { BUYER_CITY };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT id FROM {} b WHERE {expression} = ",
@@ -270,7 +277,7 @@ pub async fn books_by_tail(
     conn: &mut PgConnection,
     layout: &Layout,
     tail: &str,
-) -> Result<Found, Error> {
+) -> Result<MatchingIds, Error> {
     let lines = layout.from(Table::OrderItems);
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "WITH RECURSIVE b AS ((SELECT book_id FROM {lines} i ORDER BY book_id LIMIT 1) \

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 pub use count::{Count, count, count_window};
 pub use filter::Filter;
 pub use lookup::{
-    BOOKS_LOOKED_AT, Found, KeyOf, MOST_FOUND, NEWEST_EVENTS, NEWEST_TAILS, books_by_tail,
+    BOOKS_LOOKED_AT, KeyOf, MOST_FOUND, MatchingIds, NEWEST_EVENTS, NEWEST_TAILS, books_by_tail,
     buyers_at, by_any_id, by_correlation, estimate_name, estimate_note, estimate_total, key_of,
     total_ends, with_letters, with_undelivered,
 };

@@ -9,10 +9,10 @@ use super::{Bound, Field, Number, Tx, direct::both, due::Keys, may, must};
 use crate::{
     db::{
         Error, Table,
-        paused::{self, Held},
-        archive::{self, Copy},
+        archive::{self, ArchivedContent},
+        paused::{self, PausedOutbox},
     },
-    domain::{outbox_action::Whole, id::OutboxId, outbox::Owner},
+    domain::{id::OutboxId, outbox::Owner, outbox_action::Whole},
 };
 
 /// What a copy is labelled with.
@@ -168,7 +168,7 @@ impl Tx<'_> {
     }
 
     /// A copy, held until the end.
-    pub async fn hold_copy(&mut self, number: i64) -> Result<Option<Copy>, Error> {
+    pub async fn hold_copy(&mut self, number: i64) -> Result<Option<ArchivedContent>, Error> {
         archive::lock(self.conn(), number).await
     }
 
@@ -188,7 +188,7 @@ impl Tx<'_> {
     }
 
     /// Records that an outbox is held.
-    pub async fn hold_outbox(&mut self, held: &Held, operation: Uuid) -> Result<(), Error> {
+    pub async fn hold_outbox(&mut self, held: &PausedOutbox, operation: Uuid) -> Result<(), Error> {
         self.said.push(format!(
             "INSERT INTO orderscope.held_outboxes (outbox_id, held_at, held_by, operation) VALUES ('{}', '{}', \
              '{}', '{operation}')",

@@ -23,7 +23,7 @@ use crate::{
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sought {
+pub struct Lookup {
     /// Whether this operation is on record.
     pub operation: Option<Uuid>,
     /// An order: its rows, events and stream.
@@ -44,7 +44,7 @@ pub struct Sought {
 
 /// What is there of it.
 #[derive(Debug)]
-pub struct Found {
+pub struct OrderRows {
     pub recorded: bool,
     pub order: Option<(Order, Seen)>,
     pub events: Vec<RecordedEvent>,
@@ -78,7 +78,7 @@ type One<T> = Option<Json<T>>;
 
 impl Tx<'_> {
     /// Looks. What is held does not move any more; everything else may.
-    pub async fn look(&mut self, sought: &Sought) -> Result<Found, Error> {
+    pub async fn look(&mut self, sought: &Lookup) -> Result<OrderRows, Error> {
         self.in_time()?;
         let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
         match sought.operation {
@@ -114,7 +114,7 @@ impl Tx<'_> {
     fn push_order(
         &self,
         sql: &mut QueryBuilder<Postgres>,
-        sought: &Sought,
+        sought: &Lookup,
         id: OrderId,
     ) -> Result<(), Error> {
         let layout = self.layout;
@@ -134,7 +134,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn push_buyer(&self, sql: &mut QueryBuilder<Postgres>, sought: &Sought) -> Result<(), Error> {
+    fn push_buyer(&self, sql: &mut QueryBuilder<Postgres>, sought: &Lookup) -> Result<(), Error> {
         if sought.buyer.is_none() && sought.order.is_none() {
             return Ok(());
         }
@@ -194,7 +194,7 @@ fn many(
 }
 
 impl Parts {
-    fn found(self) -> Result<Found, Error> {
+    fn found(self) -> Result<OrderRows, Error> {
         let order = match self.order_row.zip(self.order_seen) {
             Some((Json(row), Json(seen))) => Some((row.with(list(self.lines))?, seen)),
             None => None,
@@ -204,7 +204,7 @@ impl Parts {
             let (id, buyer) = row.parts();
             (id, buyer, seen)
         });
-        Ok(Found {
+        Ok(OrderRows {
             recorded: self.recorded,
             order,
             events: list(self.events).into_iter().map(RecordedEvent::from).collect(),

@@ -25,7 +25,7 @@ pub use bound::{Bound, Field, may, must};
 pub use direct::Grip;
 pub use due::{Due, Old};
 pub use kept::Keep;
-pub use look::{Found, Sought};
+pub use look::{Lookup, OrderRows};
 pub use messages::{Inbox, NewMessage};
 pub use probe::{Need, Surroundings, lacking, last_operator, surroundings};
 pub use streams::{NewStored, Number, newest_style};

@@ -209,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        fault::{Consumers, Fault, InboxRow, Raw, Reach, Verdict, judge},
+        fault::{Consumers, Fault, InboxCoverage, InboxRow, Raw, Verdict, judge},
         id::ConsumerId,
     };
 
@@ -264,7 +264,7 @@ mod tests {
             assert_eq!(fault.message, Some(message.message));
             assert_eq!(fault.home(), Ok(message.home.as_str()));
             assert!(fault.order.is_some() && fault.failed.is_some(), "{fault:?}");
-            let reach = Reach::Since(setting.remembered.unwrap());
+            let reach = InboxCoverage::Since(setting.remembered.unwrap());
             let judged = judge(&fault, &rows, &consumers, reach, setting.now);
             *count.entry(judged.verdict).or_default() += 1;
         }

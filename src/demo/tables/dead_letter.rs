@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     copy::{Piece, Table, Tables},
-    event::{self, Stamp},
+    event::{self, EventMetadata},
     json,
     row::projected,
 };
@@ -35,7 +35,7 @@ pub fn letters<S: FnMut(Piece)>(
     tables: &mut Tables<S>,
     open: &Open,
     step: Step,
-    stamp: &Stamp,
+    stamp: &EventMetadata,
     number: u64,
 ) {
     let mut random = Random::new(stamp.seed, Subject::Letter, number);

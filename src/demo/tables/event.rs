@@ -35,7 +35,7 @@ const UNKNOWN: [(&str, &str); 5] = [
 
 /// What an event gets from the moment and the request it was written in.
 #[derive(Debug)]
-pub struct Stamp {
+pub struct EventMetadata {
     pub id: Uuid,
     /// `DateOccurred`.
     pub occurred: Moment,
@@ -53,7 +53,7 @@ pub struct Stamp {
     pub seed: u64,
 }
 
-impl Stamp {
+impl EventMetadata {
     pub fn new(plan: &Plan, order: &Order, step: Step) -> Self {
         let nth = |subject, version: u64| {
             Random::new(plan.options.seed, subject, order.index * 1024 + version)
@@ -90,7 +90,7 @@ pub fn event<S: FnMut(Piece)>(
     tables: &mut Tables<S>,
     open: &Open,
     step: Step,
-    stamp: &Stamp,
+    stamp: &EventMetadata,
     number: u64,
 ) {
     let (alias, class) = name(step.event);
@@ -252,7 +252,7 @@ impl Body<'_> {
     }
 }
 
-fn push_body(out: &mut String, open: &Open, step: Step, stamp: &Stamp) {
+fn push_body(out: &mut String, open: &Open, step: Step, stamp: &EventMetadata) {
     let style = match open.order.trouble {
         Some(Kind::ForeignStreams) => Style::Service,
         Some(Kind::CamelCase) => Style::Camel,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     copy::{Piece, Table, Tables},
-    event::Stamp,
+    event::EventMetadata,
     json::push_money,
 };
 use crate::{
@@ -72,7 +72,7 @@ pub fn publish<S: FnMut(Piece)>(
     counts: &mut Counts,
     open: &Open,
     step: Step,
-    stamp: &Stamp,
+    stamp: &EventMetadata,
 ) {
     let kind = match step.event {
         Event::Placed => EventKind::Placed,
@@ -156,7 +156,7 @@ fn write<S: FnMut(Piece)>(
     tables: &mut Tables<S>,
     message: &Message<'_>,
     open: &Open,
-    stamp: &Stamp,
+    stamp: &EventMetadata,
     random: &mut Random,
 ) {
     let mut total = String::new();
@@ -238,7 +238,7 @@ pub fn deleting<S: FnMut(Piece)>(
     plan: &Plan,
     counts: &mut Counts,
     open: &Open,
-    stamp: &Stamp,
+    stamp: &EventMetadata,
 ) {
     counts.last_command += 1;
     let Some(at) = open.order.deleted else { return };

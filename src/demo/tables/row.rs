@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     copy::{Piece, Table, Tables},
-    event::{self, Stamp},
+    event::{self, EventMetadata},
     json::{self, push_money},
 };
 use crate::demo::{
@@ -55,7 +55,7 @@ pub fn stream<S: FnMut(Piece)>(
     open: &Open,
     id: Uuid,
     version: u64,
-    last: &Stamp,
+    last: &EventMetadata,
     created: Moment,
 ) {
     tables.row(Table::Streams, |row| {
@@ -74,7 +74,7 @@ pub fn summary<S: FnMut(Piece)>(
     tables: &mut Tables<S>,
     open: &Open,
     step: Step,
-    stamp: &Stamp,
+    stamp: &EventMetadata,
     number: u64,
 ) {
     let order = &open.order;
@@ -94,7 +94,7 @@ pub fn summary<S: FnMut(Piece)>(
 }
 
 /// When the projection had worked an event.
-pub fn projected(step: Step, stamp: &Stamp) -> Moment {
+pub fn projected(step: Step, stamp: &EventMetadata) -> Moment {
     debug_assert!(step.event != Event::Deleted);
     let delay = 120 + i64::try_from(stamp.seed % 700).unwrap_or_default();
     stamp.occurred.plus(delay * MILLI)

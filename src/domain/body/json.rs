@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::domain::{event::Said, order::Status};
+use crate::domain::{event::FieldPatch, order::Status};
 
 /// The value under that key: exactly so, or in any other case.
 pub(super) fn get<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
@@ -65,17 +65,17 @@ pub(super) fn status(value: &Value) -> Option<Status> {
 
 /// A time as .NET writes it, kept to .NET's own step of 100 ns. Without a zone it is UTC; the year
 /// 1 is .NET's "never set" (null).
-pub(super) fn time(value: &Value) -> Option<Said<DateTime<Utc>>> {
+pub(super) fn time(value: &Value) -> Option<FieldPatch<DateTime<Utc>>> {
     let text = value.as_str()?.trim();
     let at = match DateTime::parse_from_rfc3339(text) {
         Ok(at) => at.to_utc(),
         Err(_) => text.parse::<NaiveDateTime>().ok()?.and_utc(),
     };
     if at.year() <= 1 {
-        return Some(Said::Null);
+        return Some(FieldPatch::Null);
     }
     let beyond = i64::from(at.nanosecond() % 100);
-    at.checked_sub_signed(TimeDelta::nanoseconds(beyond)).map(Said::Value)
+    at.checked_sub_signed(TimeDelta::nanoseconds(beyond)).map(FieldPatch::Value)
 }
 
 #[cfg(test)]
@@ -125,11 +125,11 @@ mod tests {
     #[test]
     fn times_with_seven_decimals_with_and_without_a_zone() {
         let at = |text: &str| time(&json!(text)).unwrap();
-        let expected = Said::Value("2026-11-22T18:16:38.8001296Z".parse().unwrap());
+        let expected = FieldPatch::Value("2026-11-22T18:16:38.8001296Z".parse().unwrap());
         assert_eq!(at("2026-11-22T18:16:38.8001296Z"), expected);
         assert_eq!(at("2026-11-22T18:16:38.8001296"), expected);
         assert_eq!(at("2026-11-23T03:16:38.800129699+09:00"), expected);
-        assert_eq!(at("0001-01-01T00:00:00"), Said::Null);
+        assert_eq!(at("0001-01-01T00:00:00"), FieldPatch::Null);
         assert_eq!(time(&json!("yesterday")), None);
         assert_eq!(time(&json!(5)), None);
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::json;
 use crate::domain::{
-    event::{EventKind, OrderEvent, OrderImage, RecordedEvent, Said, Told},
+    event::{EventBody, EventKind, FieldPatch, OrderEvent, OrderImage, RecordedEvent},
     id::{BookId, BuyerId, LineId, OrderId},
     order::{Buyer, Line, Status},
 };
@@ -35,11 +35,11 @@ pub fn meaning(event: &RecordedEvent) -> OrderEvent {
         doubts.push(format!("{} carries an order that is {status}", kind.title()));
     }
     let occurred_at = match read_time(body, "DateOccurred", &mut doubts) {
-        Said::Value(at) => Some(at),
-        Said::Null | Said::Nothing => None,
+        FieldPatch::Value(at) => Some(at),
+        FieldPatch::Null | FieldPatch::Nothing => None,
     };
     let reason = json::get(body, "Reason").and_then(json::text).filter(|text| !text.is_empty());
-    let told = Told { order: image, occurred_at, doubts };
+    let told = EventBody { order: image, occurred_at, doubts };
     match kind {
         EventKind::Placed => OrderEvent::Placed(told),
         EventKind::Completed => OrderEvent::Completed(told),
@@ -100,16 +100,16 @@ fn said<T>(
     kind: &str,
     read: fn(&Value) -> Option<T>,
     doubts: &mut Vec<String>,
-) -> Said<T> {
+) -> FieldPatch<T> {
     match json::get(object, key) {
-        None => Said::Nothing,
-        Some(Value::Null) => Said::Null,
+        None => FieldPatch::Nothing,
+        Some(Value::Null) => FieldPatch::Null,
         Some(value) => read(value).map_or_else(
             || {
                 doubts.push(format!("{key} is not {kind}"));
-                Said::Nothing
+                FieldPatch::Nothing
             },
-            Said::Value,
+            FieldPatch::Value,
         ),
     }
 }
@@ -122,16 +122,16 @@ fn read<T>(
     doubts: &mut Vec<String>,
 ) -> Option<T> {
     match said(object, key, kind, read, doubts) {
-        Said::Value(value) => Some(value),
-        Said::Null | Said::Nothing => None,
+        FieldPatch::Value(value) => Some(value),
+        FieldPatch::Null | FieldPatch::Nothing => None,
     }
 }
 
-fn read_time(object: &Object, key: &str, doubts: &mut Vec<String>) -> Said<DateTime<Utc>> {
+fn read_time(object: &Object, key: &str, doubts: &mut Vec<String>) -> FieldPatch<DateTime<Utc>> {
     match said(object, key, "a time", json::time, doubts) {
-        Said::Value(at) => at,
-        Said::Null => Said::Null,
-        Said::Nothing => Said::Nothing,
+        FieldPatch::Value(at) => at,
+        FieldPatch::Null => FieldPatch::Null,
+        FieldPatch::Nothing => FieldPatch::Nothing,
     }
 }
 

@@ -25,7 +25,7 @@ fn raw(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn told(event: OrderEvent) -> Told {
+fn told(event: OrderEvent) -> EventBody {
     match event {
         OrderEvent::Placed(told)
         | OrderEvent::Completed(told)
@@ -50,10 +50,10 @@ fn the_services_body() {
     let order = told.order;
     assert_eq!(order.id.short(), "…3fb4");
     assert_eq!(order.status, Some(Status::New));
-    assert_eq!(order.note, Said::Value("poison 0".to_owned()));
+    assert_eq!(order.note, FieldPatch::Value("poison 0".to_owned()));
     assert_eq!(order.buyer, None);
-    assert_eq!(order.created_at, Said::Value(time("2026-11-22T18:16:38.8001296Z")));
-    assert_eq!(order.last_modified_at, Said::Null);
+    assert_eq!(order.created_at, FieldPatch::Value(time("2026-11-22T18:16:38.8001296Z")));
+    assert_eq!(order.last_modified_at, FieldPatch::Null);
     assert_eq!(order.total.unwrap().to_string(), "193.79");
     let lines = order.lines.unwrap();
     assert_eq!((lines[1].quantity, lines[1].price.to_string()), (3, "55.60".to_owned()));

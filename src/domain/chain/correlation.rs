@@ -17,7 +17,7 @@ const MOST_HEADERS: usize = 32;
 
 /// The event of a message, by its place among the steps, and how that is known.
 #[derive(Debug, Clone)]
-pub(super) struct Tie {
+pub(super) struct Correlation {
     pub step: usize,
     pub proof: Proof,
 }
@@ -115,7 +115,7 @@ impl Events {
     }
 
     /// The event that this message was published for, if one can be told.
-    pub(super) fn tie(&self, steps: &[Step], message: &Sent) -> Option<Tie> {
+    pub(super) fn tie(&self, steps: &[Step], message: &Sent) -> Option<Correlation> {
         let kind = kind_of(message);
         // A message of a known contract belongs to an event of that kind, whatever else shares its trace.
         let fits = |index: &usize| match (kind, steps.get(*index)) {
@@ -131,7 +131,7 @@ impl Events {
             match found.as_slice() {
                 [] => {}
                 [step] => {
-                    return Some(Tie { step: *step, proof: Proof::proven(columns, value) });
+                    return Some(Correlation { step: *step, proof: Proof::proven(columns, value) });
                 }
                 several => {
                     let step = nearest(steps, several, message.published)?;
@@ -140,7 +140,7 @@ impl Events {
                         "{} events share it ({columns} {value}); published {apart} the nearest",
                         several.len()
                     );
-                    return Some(Tie { step, proof: Proof::Inferred(why) });
+                    return Some(Correlation { step, proof: Proof::Inferred(why) });
                 }
             }
         }
@@ -156,7 +156,7 @@ impl Events {
             "its body names the order, {} is the contract of {title}, published {apart} it{which}",
             contract(&message.kind)
         );
-        Some(Tie { step, proof: Proof::Inferred(why) })
+        Some(Correlation { step, proof: Proof::Inferred(why) })
     }
 
     fn by_ids(&self, message: &Sent) -> Option<(&'static str, String, Vec<usize>)> {

@@ -161,7 +161,7 @@ pub struct Hop {
 
 /// What belongs to one event, or to a message that belongs to none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Strand {
+pub struct CausalPath {
     /// The event; none for a message of no event here.
     pub version: Option<Version>,
     /// Sequence numbers of its messages.
@@ -174,7 +174,7 @@ pub struct Strand {
 pub struct Chain {
     nodes: Vec<Node>,
     hops: Vec<Hop>,
-    strands: Vec<Strand>,
+    strands: Vec<CausalPath>,
 }
 
 impl Blind {
@@ -193,7 +193,7 @@ impl Chain {
         &self.hops
     }
 
-    pub fn strands(&self) -> &[Strand] {
+    pub fn strands(&self) -> &[CausalPath] {
         &self.strands
     }
 
@@ -204,12 +204,12 @@ impl Chain {
     }
 
     /// The hops of a strand, cause before effect.
-    pub fn hops_of(&self, strand: &Strand) -> &[Hop] {
+    pub fn hops_of(&self, strand: &CausalPath) -> &[Hop] {
         self.hops.get(strand.hops.clone()).unwrap_or_default()
     }
 
     /// The strand of an event.
-    pub fn of_version(&self, version: Version) -> Option<&Strand> {
+    pub fn of_version(&self, version: Version) -> Option<&CausalPath> {
         let found = self.strands.binary_search_by_key(&(false, Some(version)), |strand| {
             (strand.version.is_none(), strand.version)
         });
@@ -217,7 +217,7 @@ impl Chain {
     }
 
     /// The strand of a message.
-    pub fn of_message(&self, sequence: i64) -> Option<&Strand> {
+    pub fn of_message(&self, sequence: i64) -> Option<&CausalPath> {
         self.strands.iter().find(|strand| strand.messages.contains(&sequence))
     }
 }

@@ -14,7 +14,7 @@ pub use consumer::Consumers;
 pub use group::{Fingerprint, Group, group};
 pub use normal::{normalised, without_addresses};
 pub use read::{Fault, Host, Key, Kind, NoHome, Raw};
-pub use verdict::{InboxRow, Judgement, Reach, Verdict, Why, judge};
+pub use verdict::{InboxCoverage, InboxRow, Judgement, Verdict, Why, judge};
 
 #[cfg(test)]
 mod tests;

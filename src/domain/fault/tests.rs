@@ -61,8 +61,8 @@ fn now() -> chrono::DateTime<chrono::Utc> {
     at("2026-11-22T18:20:00Z")
 }
 
-fn reach() -> Reach {
-    Reach::Since(now() - TimeDelta::minutes(30))
+fn reach() -> InboxCoverage {
+    InboxCoverage::Since(now() - TimeDelta::minutes(30))
 }
 
 fn consumers(configured: &[&str]) -> Consumers {
@@ -73,7 +73,7 @@ fn consumers(configured: &[&str]) -> Consumers {
     }
 }
 
-fn judged(fault: &Fault, rows: &[InboxRow], known: &Consumers, reach: Reach) -> Judgement {
+fn judged(fault: &Fault, rows: &[InboxRow], known: &Consumers, reach: InboxCoverage) -> Judgement {
     judge(fault, rows, known, reach, now())
 }
 
@@ -143,7 +143,7 @@ fn another_configured_consumer_without_a_row_is_not_done() {
     let known = consumers(&[COMPLETE, second]);
     let within = judged(&fault, &inbox(), &known, reach());
     assert_eq!(within, Judgement { verdict: Verdict::Waiting, why: Why::NeverReached });
-    let without = judged(&fault, &inbox(), &known, Reach::Since(now()));
+    let without = judged(&fault, &inbox(), &known, InboxCoverage::Since(now()));
     assert_eq!(without.verdict, Verdict::Unknown);
     // A consumer of another queue or another type is none of this message's.
     let elsewhere = COMPLETE.replace("basket-checkout-complete", "elsewhere");
@@ -157,11 +157,11 @@ fn without_a_row_only_the_window_can_tell() {
     let known = consumers(&[]);
     let verdict = |fault: &Fault, reach| judged(fault, &[], &known, reach);
     assert_eq!(verdict(&fault, reach()).why, Why::NeverReached);
-    let late = verdict(&fault, Reach::Since(now() - TimeDelta::minutes(1)));
+    let late = verdict(&fault, InboxCoverage::Since(now() - TimeDelta::minutes(1)));
     assert_eq!(late.verdict, Verdict::Unknown);
     assert!(late.why.to_string().contains("runs the handler again"), "{}", late.why);
-    assert_eq!(verdict(&fault, Reach::Unknown).why, Why::NoWindow);
-    assert_eq!(verdict(&fault, Reach::Unread).why, Why::InboxUnread);
+    assert_eq!(verdict(&fault, InboxCoverage::Unknown).why, Why::NoWindow);
+    assert_eq!(verdict(&fault, InboxCoverage::Unread).why, Why::InboxUnread);
     fault.failed = Some(now() + TimeDelta::hours(1));
     assert_eq!(verdict(&fault, reach()).why, Why::NoTime);
     fault.failed = None;

@@ -25,7 +25,7 @@ pub struct InboxRow {
 
 /// How far back the inbox still holds every row: the service deletes delivered ones after its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum InboxCoverage {
     /// Since then: now less the configured window, else the oldest delivered row seen.
     Since(DateTime<Utc>),
     /// No window is configured and no delivered row is there to tell it from.
@@ -204,7 +204,7 @@ pub fn judge(
     fault: &Fault,
     rows: &[InboxRow],
     consumers: &Consumers,
-    reach: Reach,
+    reach: InboxCoverage,
     now: DateTime<Utc>,
 ) -> Judgement {
     let is = |verdict, why| Judgement { verdict, why };
@@ -213,7 +213,7 @@ pub fn judge(
         Err(why) => return is(Verdict::Unknown, Why::NoHome(why.to_string())),
     };
     let Some(message) = fault.message else { return is(Verdict::Unknown, Why::NoMessageId) };
-    if reach == Reach::Unread {
+    if reach == InboxCoverage::Unread {
         return is(Verdict::Unknown, Why::InboxUnread);
     }
     let rows: Vec<_> = rows.iter().filter(|row| row.message == message).collect();
@@ -280,7 +280,7 @@ fn without_row(
     (rows, delivered): (usize, usize),
     named: bool,
     in_use: bool,
-    reach: Reach,
+    reach: InboxCoverage,
     now: DateTime<Utc>,
 ) -> Judgement {
     let is = |verdict, why| Judgement { verdict, why };
@@ -300,9 +300,9 @@ fn without_row(
         return is(Verdict::Unknown, Why::NoTime);
     };
     match reach {
-        Reach::Since(since) if failed > since => is(Verdict::Waiting, Why::NeverReached),
-        Reach::Since(since) => is(Verdict::Unknown, Why::OutOfReach { failed, since }),
-        Reach::Unknown => is(Verdict::Unknown, Why::NoWindow),
-        Reach::Unread => is(Verdict::Unknown, Why::InboxUnread),
+        InboxCoverage::Since(since) if failed > since => is(Verdict::Waiting, Why::NeverReached),
+        InboxCoverage::Since(since) => is(Verdict::Unknown, Why::OutOfReach { failed, since }),
+        InboxCoverage::Unknown => is(Verdict::Unknown, Why::NoWindow),
+        InboxCoverage::Unread => is(Verdict::Unknown, Why::InboxUnread),
     }
 }

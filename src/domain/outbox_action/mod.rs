@@ -18,7 +18,7 @@ use super::id::{MessageId, OutboxId};
 
 /// What someone wants done. Ids of new things are drawn by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum OutboxAction {
     /// Keep the relay away from an outbox.
     Hold { outbox: OutboxId },
     /// Let the relay have it again.
@@ -72,7 +72,7 @@ pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
 /// A row that was received less than this ago may still be in the hands of its consumer.
 pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
 
-impl Deed {
+impl OutboxAction {
     /// As audit and policies name it.
     #[must_use]
     pub const fn name(&self) -> &'static str {

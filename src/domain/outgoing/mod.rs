@@ -34,7 +34,7 @@ pub struct Stored {
 
 /// A message ready to be published.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Parcel {
+pub struct OutgoingMessage {
     /// What is declared before it is sent.
     pub address: Address,
     /// Where it is sent; not always the address's own (`RMQ-Exchange` wins).
@@ -109,7 +109,11 @@ fn read(stored: &Stored) -> Result<(Address, Map<String, Value>, Map<String, Val
 }
 
 /// Makes the outgoing of a row.
-pub fn outgoing(stored: Stored, home: &Home, now: DateTime<Utc>) -> Result<Parcel, Poison> {
+pub fn outgoing(
+    stored: Stored,
+    home: &Home,
+    now: DateTime<Utc>,
+) -> Result<OutgoingMessage, Poison> {
     let (address, own, properties) = read(&stored)?;
     let left = stored.expiration_time.map(|at| match (at - now).num_milliseconds() {
         ms if ms > 0 => u64::try_from(ms).unwrap_or(1_000),
@@ -130,7 +134,7 @@ pub fn outgoing(stored: Stored, home: &Home, now: DateTime<Utc>) -> Result<Parce
             Some(number.ok_or(Poison::Property { name: "RMQ-Priority", why })?)
         }
     };
-    Ok(Parcel {
+    Ok(OutgoingMessage {
         exchange: exchange.unwrap_or_else(|| address.exchange.clone()),
         routing_key: text(&properties, "RMQ-RoutingKey")?.unwrap_or_default(),
         mandatory: is(&properties, "Mandatory", true),

@@ -34,7 +34,7 @@ fn home() -> Home {
 }
 
 /// The outgoing in the words of the capture.
-fn told(outgoing: &Parcel) -> Value {
+fn told(outgoing: &OutgoingMessage) -> Value {
     let mut properties = json!({
         "content_type": outgoing.content_type,
         "delivery_mode": if outgoing.persistent { 2 } else { 1 },

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use anchor::{EVERY, anchor_if_due};
 pub use local::LocalLog;
-pub use reads::{Kept, Reveal, Trail, revealed};
+pub use reads::{Reveal, RevealRecord, Trail, revealed};
 pub use verify::{Break, Verified, verify};
 
 use super::operator::Operator;

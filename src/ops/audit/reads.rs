@@ -37,7 +37,7 @@ pub struct Reveal {
 
 /// Where the record went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
+pub enum RevealRecord {
     /// The audit log, under this number.
     Audit(i64),
     /// A local file: the database has no place for it.
@@ -74,7 +74,7 @@ impl Trail {
 }
 
 /// Records that personal data is about to be shown. Only after it answers may it be shown.
-pub async fn revealed(trail: &Trail, reveal: &Reveal) -> Result<Kept, Error> {
+pub async fn revealed(trail: &Trail, reveal: &Reveal) -> Result<RevealRecord, Error> {
     let reason = reveal.reason.trim();
     if reason.is_empty() {
         return Err(Error::NoReason);
@@ -96,7 +96,7 @@ pub async fn revealed(trail: &Trail, reveal: &Reveal) -> Result<Kept, Error> {
                     trail.chain.record(tx, &entry).await
                 })
                 .await?;
-            Ok(Kept::Audit(number))
+            Ok(RevealRecord::Audit(number))
         }
         Readiness::NotPermitted => Err(Error::NotPermitted),
         Readiness::NoSchema | Readiness::Behind => {
@@ -116,7 +116,7 @@ pub async fn revealed(trail: &Trail, reveal: &Reveal) -> Result<Kept, Error> {
             // Waits for the disk.
             let written = tokio::task::spawn_blocking(move || local.append(&line)).await;
             written.map_err(|error| Error::Local(error.to_string()))?.map_err(Error::Local)?;
-            Ok(Kept::Local(path))
+            Ok(RevealRecord::Local(path))
         }
     }
 }

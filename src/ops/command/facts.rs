@@ -9,7 +9,7 @@ use crate::{
         settings::{Projection, Publisher},
         streams::Stream,
         summaries::{Position, SummaryDocument},
-        write::{Found, Held, Seen, Sought, Tx, newest_style},
+        write::{Held, Lookup, OrderRows, Seen, Tx, newest_style},
     },
     domain::{
         compare::{self, Comparison, Sources, Summary, compare},
@@ -112,7 +112,7 @@ impl Facts {
         let (command, settings) = (task.command(), &writer.settings);
         let inline = writer.layout.is_managed() && settings.projection == Projection::Inline;
         let mut found = tx
-            .look(&Sought {
+            .look(&Lookup {
                 operation: (!dry).then_some(task.request.id),
                 order: command.order(),
                 after: ahead.after,
@@ -166,10 +166,10 @@ impl OrderFacts {
         tx: &mut Tx<'_>,
         id: OrderId,
         command: &Command,
-        found: Found,
+        found: OrderRows,
         ahead: &Ahead,
     ) -> Result<Self, db::Error> {
-        let Found { order, mut events, stream, summary, position, own_style, .. } = found;
+        let OrderRows { order, mut events, stream, summary, position, own_style, .. } = found;
         let (row, seen) = order.unzip();
         events.extend(ahead.events.iter().cloned());
         let timeline = Timeline::new(id, events);

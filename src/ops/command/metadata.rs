@@ -30,7 +30,7 @@ pub struct Origin {
 
 /// The marks of one operation.
 #[derive(Debug, Clone)]
-pub struct Stamp<'a> {
+pub struct EventMetadata<'a> {
     pub derived: Derived,
     pub at: DateTime<Utc>,
     pub origin: Option<&'a Origin>,
@@ -45,7 +45,7 @@ pub struct Stamp<'a> {
     pub headers: Value,
 }
 
-impl<'a> Stamp<'a> {
+impl<'a> EventMetadata<'a> {
     /// The marks of a request. `dry`: nothing is drawn from a sequence.
     pub fn new(
         writer: &Writer,

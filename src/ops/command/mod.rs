@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 pub use facts::{Ahead, Facts, OrderFacts, held};
-pub use metadata::{Origin, Stamp};
+pub use metadata::{EventMetadata, Origin};
 pub use words::quoted;
 
 use super::{
@@ -65,7 +65,7 @@ pub struct Work {
 pub struct Described {
     pub title: String,
     pub undo: String,
-    pub twin: String,
+    pub cli_equivalent: String,
     pub word: String,
 }
 
@@ -120,7 +120,7 @@ pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, ahead: &Ahead) -> Result<
             Err(Error::Blocked(work.blocking))
         };
     }
-    let stamp = Stamp::new(writer, request, task.origin, task.now, task.dry);
+    let stamp = EventMetadata::new(writer, request, task.origin, task.now, task.dry);
     let (effects, append) = write::rows(tx, writer, &work.facts, &work.change, &stamp).await?;
     work.effects = effects;
     if !task.dry {
@@ -175,7 +175,7 @@ async fn record(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
     work: &Work,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
 ) -> Result<i64, db::Error> {
     let before = by_table(&work.effects, |effect| effect.before.as_ref());
     let mut after = by_table(&work.effects, |effect| effect.after.as_ref());
@@ -311,7 +311,7 @@ fn described(task: &Task<'_>, version: Option<Version>) -> Described {
     Described {
         title: words::title(command),
         undo: words::undo(command).to_owned(),
-        twin: words::twin(task.request, command, version, &task.writer.policy),
+        cli_equivalent: words::cli_equivalent(task.request, command, version, &task.writer.policy),
         word: words::word(command).to_owned(),
     }
 }

@@ -70,7 +70,7 @@ pub fn reverse(command: &Command, buyer: Option<&Buyer>) -> Option<Intent> {
 
 /// The command line that does the same here: where the policy wants the context's name typed, `--yes` runs
 /// nothing.
-pub fn twin(
+pub fn cli_equivalent(
     request: &Request,
     command: &Command,
     version: Option<Version>,
@@ -194,7 +194,7 @@ mod tests {
         let typed = Policy { context: "prod".to_owned(), typed: true, ..Policy::default() };
         for (policy, end) in [(Policy::default(), "--yes"), (typed, "--confirm 'CANCEL prod'")] {
             assert_eq!(
-                twin(&request, &command, Some(Version(1)), &policy),
+                cli_equivalent(&request, &command, Some(Version(1)), &policy),
                 format!(
                     "orderscope order cancel {id} --reason 'it'\\''s late; $(rm)' --expect-version 1 {end}"
                 )

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{facts::Facts, metadata::Stamp};
+use super::{facts::Facts, metadata::EventMetadata};
 use crate::{
     db::{
         self, Table,
@@ -83,7 +83,7 @@ pub async fn rows(
     writer: &Writer,
     facts: &Facts,
     change: &Change,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
 ) -> Result<(Vec<Effect>, Option<Append>), Error> {
     let mut writing = Writing::default();
     let mut append = None;
@@ -129,7 +129,7 @@ pub async fn rows(
 pub async fn append(
     tx: &mut Tx<'_>,
     append: &Append,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
 ) -> Result<Effect, db::Error> {
     let event = NewStored {
         id: EventId(stamp.derived.id("event")),
@@ -178,7 +178,7 @@ fn stream(
     writer: &Writer,
     facts: &Facts,
     event: &NewEvent,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
     writing: &mut Writing,
 ) -> Result<Append, db::Error> {
     let known = facts.order.as_ref();
@@ -238,7 +238,7 @@ fn summary(
     facts: &Facts,
     event: &NewEvent,
     append: &Append,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
     writing: &mut Writing,
 ) -> Result<(), db::Error> {
     let order = &event.order;
@@ -260,7 +260,7 @@ fn message(
     writer: &Writer,
     facts: &Facts,
     event: &NewEvent,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
     writing: &mut Writing,
 ) -> Result<(), db::Error> {
     let newest = || facts.destination.as_deref().and_then(broker_of);

@@ -7,7 +7,7 @@ use super::report;
 use crate::{
     db::{
         self,
-        archive::{self, Kept},
+        archive::{self, ArchivedMessage},
     },
     domain::{
         fault::{Fault, Raw},
@@ -21,7 +21,7 @@ use crate::{
 /// A copy with all of it but a very long body's end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Whole {
-    pub kept: Kept,
+    pub kept: ArchivedMessage,
     pub body: Vec<u8>,
     /// The other columns of its row, or properties and headers of a message from a queue.
     pub rest: Value,
@@ -49,7 +49,7 @@ pub async fn read(conn: &mut PgConnection, number: i64) -> Result<Option<Whole>,
 impl Whole {
     /// Everything but headers, properties and body; when it was put back as a list newer than this knows it.
     #[must_use]
-    pub fn fields(&self, listed: &Kept) -> Table {
+    pub fn fields(&self, listed: &ArchivedMessage) -> Table {
         let mut table = report::fields(listed);
         let mut say = |name: &str, value: String| {
             table.rows.push(vec![Cell::Text(name.to_owned()), Cell::Text(value)]);
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn whole(body: &str, rest: Value) -> Whole {
-        let kept = Kept {
+        let kept = ArchivedMessage {
             number: 7,
             at: DateTime::UNIX_EPOCH,
             operation: None,

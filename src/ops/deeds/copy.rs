@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use super::{Task, Work, lean, message::out, unmoved};
 use crate::{
     db::{
-        Table, inbox, archive,
-        outbox::{self, Shown},
+        Table, archive, inbox,
+        outbox::{self, OutboxMessage},
         write::{Number, Seen, Tx},
     },
     domain::{
-        outbox_action::{Name, Refusal, Source, Texts, Whole, renamed},
         id::OutboxId,
         outbox::Delivery,
+        outbox_action::{Name, Refusal, Source, Texts, Whole, renamed},
     },
     ops::{
-        command::Stamp,
+        command::EventMetadata,
         plan::{Error, Verdict},
     },
 };
@@ -26,7 +26,7 @@ async fn source(
     tx: &mut Tx<'_>,
     source: &Source,
     now: DateTime<Utc>,
-) -> Result<(Whole, Option<archive::Copy>), Error> {
+) -> Result<(Whole, Option<archive::ArchivedContent>), Error> {
     let number = match source {
         Source::Given(whole) => return Ok(((**whole).clone(), None)),
         Source::Kept(number) => *number,
@@ -52,7 +52,7 @@ pub(super) async fn requeue(
     task: &Task<'_>,
     from: &Source,
     name: Name,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), Error> {
     let (whole, copy) = source(tx, from, stamp.at).await?;
@@ -109,7 +109,7 @@ pub(super) async fn requeue(
 }
 
 /// Whether the message that was kept had neither an outbox nor a consumer.
-fn is_orphan(copy: &archive::Copy) -> bool {
+fn is_orphan(copy: &archive::ArchivedContent) -> bool {
     let none = |name: &str| copy.rest.get(name).is_none_or(Value::is_null);
     none("outbox_id") && (none("inbox_message_id") || none("inbox_consumer_id"))
 }
@@ -119,8 +119,8 @@ async fn checks(
     task: &Task<'_>,
     whole: &Whole,
     name: Name,
-    copy: Option<&archive::Copy>,
-    there: Option<&Shown>,
+    copy: Option<&archive::ArchivedContent>,
+    there: Option<&OutboxMessage>,
     work: &mut Work,
 ) -> Result<(), Error> {
     match there {

@@ -13,11 +13,11 @@ use crate::{
         write::{Due, Old, Tx},
     },
     domain::{
-        outbox_action::{Deed, Refusal},
         diagnosis::thousands,
+        outbox_action::{OutboxAction, Refusal},
     },
     ops::{
-        command::Stamp,
+        command::EventMetadata,
         plan::{Error, Verdict},
     },
 };
@@ -27,11 +27,11 @@ pub(super) const BATCH: i64 = 500;
 /// So many rows are named in the record.
 const NAMED: usize = 20;
 
-fn old(deed: &Deed) -> Option<Old> {
+fn old(deed: &OutboxAction) -> Option<Old> {
     match deed {
-        Deed::PurgeOutbox { before } => Some(Old::Outboxes(*before)),
-        Deed::PurgeInbox { before } => Some(Old::Inbox(*before)),
-        Deed::RemoveFailed { before } => Some(Old::Failed(*before)),
+        OutboxAction::PurgeOutbox { before } => Some(Old::Outboxes(*before)),
+        OutboxAction::PurgeInbox { before } => Some(Old::Inbox(*before)),
+        OutboxAction::RemoveFailed { before } => Some(Old::Failed(*before)),
         _ => None,
     }
 }
@@ -39,8 +39,8 @@ fn old(deed: &Deed) -> Option<Old> {
 pub(super) async fn remove(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
-    deed: &Deed,
-    stamp: &Stamp<'_>,
+    deed: &OutboxAction,
+    stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), Error> {
     let old = old(deed).ok_or(Refusal::Nothing)?;

@@ -12,16 +12,16 @@ use super::{Check, Verdict, check, due::BATCH};
 use crate::{
     db::{self, Db, Layout, inbox},
     domain::{
-        outbox_action::Deed,
         diagnosis::{Inbound, thousands},
         id::{ConsumerId, MessageId},
+        outbox_action::OutboxAction,
     },
     ops::{
         error_queue::Source,
         messages::inbound::{Search, Unnamed},
         plan::{Intent, Plan},
     },
-    relay::{Aside, Limits},
+    relay::{Limits, QueueInspector},
 };
 
 /// What a plan says while the broker was not asked.
@@ -57,7 +57,7 @@ pub async fn in_queues(
     source: &Source,
     stop: &CancellationToken,
 ) -> Result<(), db::Error> {
-    let Intent::Messages(Deed::RemoveFailed { before }) = plan.request.intent else {
+    let Intent::Messages(OutboxAction::RemoveFailed { before }) = plan.request.intent else {
         return Ok(());
     };
     let read = async |conn: &mut PgConnection| rows(conn, layout, before).await;
@@ -81,7 +81,7 @@ async fn ask(checks: &mut Vec<Check>, source: &Source, rows: &[Row]) {
 }
 
 async fn told(source: &Source, rows: &[Row]) -> Vec<Check> {
-    let aside = match Aside::connect(&source.broker, "remove failed", LOOKED.wait).await {
+    let aside = match QueueInspector::connect(&source.broker, "remove failed", LOOKED.wait).await {
         Ok(aside) => aside,
         Err(error) => return vec![check(Verdict::Unknown, format!("{UNASKED} ({error})"))],
     };

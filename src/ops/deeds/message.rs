@@ -6,18 +6,19 @@ use serde_json::{Value, json};
 use super::{Intent, Task, Work, back, keep, lean, place, unmoved};
 use crate::{
     db::{
-        self, Table, paused,
+        self, Table,
         outbox::{self, WholeRow},
+        paused,
         write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
-        outbox_action::{Part, Refusal, Repair, Texts},
         diagnosis::short_destination,
         id::OutboxId,
         outbox::{Delivery, Owner},
+        outbox_action::{Part, Refusal, Repair, Texts},
     },
     ops::{
-        command::Stamp,
+        command::EventMetadata,
         plan::{Error, Verdict},
     },
 };
@@ -143,7 +144,7 @@ pub(super) async fn quarantine(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
     sequence: i64,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), Error> {
     let held = Held::gather(tx, task, sequence).await?;
@@ -222,7 +223,7 @@ pub(super) async fn repair(
     task: &Task<'_>,
     sequence: i64,
     repair: &Repair,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), Error> {
     let held = Held::gather(tx, task, sequence).await?;
@@ -303,5 +304,5 @@ fn told(before: &Texts, after: &Texts, changed: &[Part]) -> String {
 
 /// What takes a requeue back, once it is there.
 pub(super) const fn out(sequence: i64) -> Intent {
-    Intent::Messages(crate::domain::outbox_action::Deed::Quarantine { sequence })
+    Intent::Messages(crate::domain::outbox_action::OutboxAction::Quarantine { sequence })
 }

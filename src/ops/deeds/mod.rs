@@ -1,10 +1,10 @@
 //! What an operator does by hand to the outbox and the inbox: one transaction each, in which the parent row is
 //! locked first, everything is looked at again, what goes or changes is copied, and the audit record is written.
 
+pub mod archive;
 mod copy;
 mod due;
 pub mod failed;
-pub mod archive;
 mod message;
 mod outbox;
 pub mod report;
@@ -16,7 +16,7 @@ pub use words::title;
 
 use super::{
     audit::Entry,
-    command::{self, Stamp, check},
+    command::{self, EventMetadata, check},
     plan::{
         Check, Done, Effect, Error, Intent, Moved, Performed, Relied, Request, Task, Verdict,
         Work as Any,
@@ -30,8 +30,8 @@ use crate::{
         write::{Keep, Need, Number, Seen, Tx, lacking, last_operator},
     },
     domain::{
-        outbox_action::{Deed, Name, Source},
         id::OutboxId,
+        outbox_action::{Name, OutboxAction, Source},
     },
 };
 
@@ -40,7 +40,7 @@ use crate::{
 pub struct Work {
     pub title: String,
     pub undo: String,
-    pub twin: String,
+    pub cli_equivalent: String,
     pub word: &'static str,
     pub checks: Vec<Check>,
     pub effects: Vec<Effect>,
@@ -72,7 +72,11 @@ impl Work {
 }
 
 /// Does it in the caller's transaction. After an error it has to be rolled back.
-pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed) -> Result<Performed, Error> {
+pub async fn perform(
+    tx: &mut Tx<'_>,
+    task: &Task<'_>,
+    deed: &OutboxAction,
+) -> Result<Performed, Error> {
     if !task.dry
         && let Some(recorded) = audit::by_operation(tx.conn(), task.request.id).await?
     {
@@ -82,7 +86,7 @@ pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed) -> Result<Pe
     let mut work = Work {
         title: words::title(deed),
         undo: words::undo(deed).to_owned(),
-        twin: words::twin(task.request, deed, &task.writer.policy),
+        cli_equivalent: words::cli_equivalent(task.request, deed, &task.writer.policy),
         word: words::word(deed),
         ..Work::default()
     };
@@ -97,51 +101,57 @@ pub async fn perform(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed) -> Result<Pe
         }
     }
     if !work.is_blocked() {
-        let stamp = Stamp::new(task.writer, task.request, None, task.now, task.dry);
+        let stamp = EventMetadata::new(task.writer, task.request, None, task.now, task.dry);
         match deed {
-            Deed::Hold { outbox } => outbox::hold(tx, task, *outbox, &stamp, &mut work).await?,
-            Deed::Release { outbox } => outbox::release(tx, task, *outbox, &mut work).await?,
-            Deed::Quarantine { sequence } => {
+            OutboxAction::Hold { outbox } => {
+                outbox::hold(tx, task, *outbox, &stamp, &mut work).await?
+            }
+            OutboxAction::Release { outbox } => {
+                outbox::release(tx, task, *outbox, &mut work).await?
+            }
+            OutboxAction::Quarantine { sequence } => {
                 message::quarantine(tx, task, *sequence, &stamp, &mut work).await?;
             }
-            Deed::Repair { sequence, repair } => {
+            OutboxAction::Repair { sequence, repair } => {
                 message::repair(tx, task, *sequence, repair, &stamp, &mut work).await?;
             }
-            Deed::Requeue { source, name } => {
+            OutboxAction::Requeue { source, name } => {
                 copy::requeue(tx, task, source, *name, &stamp, &mut work).await?;
             }
-            Deed::PurgeOutbox { .. } | Deed::PurgeInbox { .. } | Deed::RemoveFailed { .. } => {
+            OutboxAction::PurgeOutbox { .. }
+            | OutboxAction::PurgeInbox { .. }
+            | OutboxAction::RemoveFailed { .. } => {
                 due::remove(tx, task, deed, &stamp, &mut work).await?;
             }
         }
     }
     if task.dry {
-        return Ok(Performed::Written(Any::Deed(Box::new(work))));
+        return Ok(Performed::Written(Any::OutboxAction(Box::new(work))));
     }
     if work.is_blocked() {
         return Err(Error::Blocked(work.checks));
     }
     work.audit = record(tx, task, deed, &work).await?;
-    Ok(Performed::Written(Any::Deed(Box::new(work))))
+    Ok(Performed::Written(Any::OutboxAction(Box::new(work))))
 }
 
 /// The rights that a deed needs.
-fn needs(task: &Task<'_>, deed: &Deed) -> Vec<Need> {
+fn needs(task: &Task<'_>, deed: &OutboxAction) -> Vec<Need> {
     let (states, messages) = (Table::OutboxStates, Table::OutboxMessages);
     let mut needs = match deed {
-        Deed::Hold { .. } => vec![Need::Update(states)],
-        Deed::Release { .. } => vec![],
-        Deed::Repair { .. } => vec![Need::Update(states), Need::Update(messages)],
-        Deed::Quarantine { .. } => vec![Need::Update(states), Need::Delete(messages)],
-        Deed::Requeue { .. } => vec![Need::Insert(states), Need::Insert(messages)],
-        Deed::PurgeOutbox { .. } => {
+        OutboxAction::Hold { .. } => vec![Need::Update(states)],
+        OutboxAction::Release { .. } => vec![],
+        OutboxAction::Repair { .. } => vec![Need::Update(states), Need::Update(messages)],
+        OutboxAction::Quarantine { .. } => vec![Need::Update(states), Need::Delete(messages)],
+        OutboxAction::Requeue { .. } => vec![Need::Insert(states), Need::Insert(messages)],
+        OutboxAction::PurgeOutbox { .. } => {
             vec![Need::Update(states), Need::Delete(states), Need::Delete(messages)]
         }
-        Deed::PurgeInbox { .. } | Deed::RemoveFailed { .. } => {
+        OutboxAction::PurgeInbox { .. } | OutboxAction::RemoveFailed { .. } => {
             vec![Need::Update(Table::InboxStates), Need::Delete(Table::InboxStates)]
         }
     };
-    if matches!(deed, Deed::Quarantine { .. }) && task.writer.layout.is_managed() {
+    if matches!(deed, OutboxAction::Quarantine { .. }) && task.writer.layout.is_managed() {
         needs.push(Need::Delete(states));
     }
     needs
@@ -171,7 +181,12 @@ async fn unmoved(
     Ok(())
 }
 
-async fn record(tx: &mut Tx<'_>, task: &Task<'_>, deed: &Deed, work: &Work) -> Result<i64, Error> {
+async fn record(
+    tx: &mut Tx<'_>,
+    task: &Task<'_>,
+    deed: &OutboxAction,
+    work: &Work,
+) -> Result<i64, Error> {
     let before = command::by_table(&work.effects, |effect| effect.before.as_ref());
     let mut after = command::by_table(&work.effects, |effect| effect.after.as_ref());
     after.insert("told".to_owned(), json!(work.told));
@@ -206,12 +221,16 @@ pub fn done(request: &Request, work: Work) -> Done {
 }
 
 /// Whether a record is of the same deed.
-pub fn is_same(deed: &Deed, recorded: &Recorded) -> bool {
+pub fn is_same(deed: &OutboxAction, recorded: &Recorded) -> bool {
     recorded.intent == deed.name() && recorded.targets.first() == Some(&deed.target())
 }
 
 /// The first answer again, or that the id meant something else.
-pub fn repeated(request: &Request, deed: &Deed, recorded: &Recorded) -> Result<Done, Error> {
+pub fn repeated(
+    request: &Request,
+    deed: &OutboxAction,
+    recorded: &Recorded,
+) -> Result<Done, Error> {
     if !is_same(deed, recorded) {
         let was = format!("{} of {}", recorded.intent, recorded.targets.join(", "));
         return Err(Error::Reused { id: request.id, was });
@@ -246,12 +265,17 @@ fn place(outbox: Option<OutboxId>) -> String {
     outbox.map_or_else(|| "outbox".to_owned(), |outbox| format!("outbox {outbox}"))
 }
 
-fn keep<'a>(task: &Task<'_>, stamp: &Stamp<'_>, cause: &'static str, place: &'a str) -> Keep<'a> {
+fn keep<'a>(
+    task: &Task<'_>,
+    stamp: &EventMetadata<'_>,
+    cause: &'static str,
+    place: &'a str,
+) -> Keep<'a> {
     let number = if task.dry { stamp.number } else { Number::Next };
     Keep { cause, place, operation: task.request.id, number }
 }
 
 /// The intent that puts a copy back as it was.
 const fn back(number: i64) -> Intent {
-    Intent::Messages(Deed::Requeue { source: Source::Kept(number), name: Name::Same })
+    Intent::Messages(OutboxAction::Requeue { source: Source::Kept(number), name: Name::Same })
 }

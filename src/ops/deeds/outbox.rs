@@ -7,15 +7,15 @@ use super::{Intent, Task, Work, unmoved};
 use crate::{
     db::{
         Table,
-        paused::{self, Held},
+        paused::{self, PausedOutbox},
         write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
-        outbox_action::{Deed, Refusal},
         id::OutboxId,
+        outbox_action::{OutboxAction, Refusal},
     },
     ops::{
-        command::Stamp,
+        command::EventMetadata,
         plan::{Error, Verdict},
     },
 };
@@ -28,7 +28,7 @@ async fn see(tx: &mut Tx<'_>, outbox: OutboxId, grip: Grip) -> Result<Option<See
 }
 
 /// Who holds it; none if nobody does.
-async fn holder(tx: &mut Tx<'_>, outbox: OutboxId) -> Result<Option<Held>, Error> {
+async fn holder(tx: &mut Tx<'_>, outbox: OutboxId) -> Result<Option<PausedOutbox>, Error> {
     let all = paused::held(tx.conn()).await?;
     Ok(all.into_iter().find(|held| held.outbox == outbox))
 }
@@ -37,7 +37,7 @@ pub(super) async fn hold(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
     outbox: OutboxId,
-    stamp: &Stamp<'_>,
+    stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), Error> {
     let seen = see(tx, outbox, Grip::Lock).await?.ok_or(Refusal::NoOutbox(outbox))?;
@@ -65,7 +65,7 @@ pub(super) async fn hold(
         Verdict::Warn,
         "only Orderscope's relay looks for it: a MassTransit on this database would deliver all the same",
     );
-    let held = Held { outbox, at: stamp.at, by: task.writer.operator.name.clone() };
+    let held = PausedOutbox { outbox, at: stamp.at, by: task.writer.operator.name.clone() };
     tx.hold_outbox(&held, task.request.id).await?;
     let after = json!({ "outbox_id": outbox, "held_at": held.at, "held_by": held.by });
     work.change(
@@ -77,7 +77,7 @@ pub(super) async fn hold(
         "outbox {} is held; `orderscope messages release {outbox}` lets it go",
         outbox.short()
     );
-    work.reverse = Some(Intent::Messages(Deed::Release { outbox }));
+    work.reverse = Some(Intent::Messages(OutboxAction::Release { outbox }));
     Ok(())
 }
 
@@ -101,6 +101,6 @@ pub(super) async fn release(
     let before = json!({ "outbox_id": outbox, "held_at": held.at, "held_by": held.by });
     work.change(HELD, format!("- outbox {}", outbox.short()), (Some(before), None));
     work.told = format!("outbox {} is free again; see the relay's next pass", outbox.short());
-    work.reverse = there.then_some(Intent::Messages(Deed::Hold { outbox }));
+    work.reverse = there.then_some(Intent::Messages(OutboxAction::Hold { outbox }));
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Copies and holds as tables, for verbs and exports.
 
 use crate::{
-    db::{paused::Held, archive::Kept},
+    db::{archive::ArchivedMessage, paused::PausedOutbox},
     domain::report::{Cell, Table},
 };
 
 /// Kept messages.
 #[must_use]
-pub fn copies(rows: &[Kept]) -> Table {
-    let row = |kept: &Kept| {
+pub fn copies(rows: &[ArchivedMessage]) -> Table {
+    let row = |kept: &ArchivedMessage| {
         let kind = kept.kinds.as_deref().and_then(|kinds| kinds.split(';').next());
         vec![
             Cell::number(kept.number),
@@ -42,7 +42,7 @@ pub fn copies(rows: &[Kept]) -> Table {
 
 /// What is known of a copy without reading it, a row a field.
 #[must_use]
-pub fn fields(kept: &Kept) -> Table {
+pub fn fields(kept: &ArchivedMessage) -> Table {
     let fields = [
         ("copy", Cell::number(kept.number)),
         ("kept", Cell::time(kept.at)),
@@ -62,8 +62,8 @@ pub fn fields(kept: &Kept) -> Table {
 
 /// Held outboxes.
 #[must_use]
-pub fn held(rows: &[Held]) -> Table {
-    let row = |held: &Held| {
+pub fn held(rows: &[PausedOutbox]) -> Table {
+    let row = |held: &PausedOutbox| {
         vec![Cell::Text(held.outbox.to_string()), Cell::time(held.at), Cell::Text(held.by.clone())]
     };
     Table { columns: vec!["outbox", "held", "by"], rows: rows.iter().map(row).collect() }

@@ -9,58 +9,60 @@ use uuid::Uuid;
 use super::{Intent, Request};
 use crate::{
     domain::{
-        outbox_action::{Deed, Name, Source},
         id::OutboxId,
+        outbox_action::{Name, OutboxAction, Source},
     },
     ops::{command::quoted, policy::Policy},
 };
 
 /// `quarantine message 88190`
 #[must_use]
-pub fn title(deed: &Deed) -> String {
+pub fn title(deed: &OutboxAction) -> String {
     match deed {
-        Deed::Hold { outbox } => format!("hold outbox {}", outbox.short()),
-        Deed::Release { outbox } => format!("release outbox {}", outbox.short()),
-        Deed::Repair { sequence, .. } => format!("repair message {sequence}"),
-        Deed::Quarantine { sequence } => format!("quarantine message {sequence}"),
-        Deed::Requeue { source: Source::Kept(number), name: Name::Same } => {
+        OutboxAction::Hold { outbox } => format!("hold outbox {}", outbox.short()),
+        OutboxAction::Release { outbox } => format!("release outbox {}", outbox.short()),
+        OutboxAction::Repair { sequence, .. } => format!("repair message {sequence}"),
+        OutboxAction::Quarantine { sequence } => format!("quarantine message {sequence}"),
+        OutboxAction::Requeue { source: Source::Kept(number), name: Name::Same } => {
             format!("requeue copy {number}")
         }
-        Deed::Requeue { source: Source::Kept(number), name: Name::New(_) } => {
+        OutboxAction::Requeue { source: Source::Kept(number), name: Name::New(_) } => {
             format!("requeue copy {number} under another id")
         }
-        Deed::Requeue { source: Source::Given(whole), .. } => {
+        OutboxAction::Requeue { source: Source::Given(whole), .. } => {
             format!("requeue message {}", whole.message.short())
         }
-        Deed::PurgeOutbox { .. } => "purge delivered outboxes".to_owned(),
-        Deed::PurgeInbox { .. } => "purge the inbox".to_owned(),
-        Deed::RemoveFailed { .. } => "remove failed inbox rows".to_owned(),
+        OutboxAction::PurgeOutbox { .. } => "purge delivered outboxes".to_owned(),
+        OutboxAction::PurgeInbox { .. } => "purge the inbox".to_owned(),
+        OutboxAction::RemoveFailed { .. } => "remove failed inbox rows".to_owned(),
     }
 }
 
 /// What is typed to run it.
-pub(super) const fn word(deed: &Deed) -> &'static str {
+pub(super) const fn word(deed: &OutboxAction) -> &'static str {
     match deed {
-        Deed::Hold { .. } => "HOLD",
-        Deed::Release { .. } => "RELEASE",
-        Deed::Repair { .. } => "REPAIR",
-        Deed::Quarantine { .. } => "QUARANTINE",
-        Deed::Requeue { .. } => "REQUEUE",
-        Deed::PurgeOutbox { .. } | Deed::PurgeInbox { .. } => "PURGE",
-        Deed::RemoveFailed { .. } => "REMOVE",
+        OutboxAction::Hold { .. } => "HOLD",
+        OutboxAction::Release { .. } => "RELEASE",
+        OutboxAction::Repair { .. } => "REPAIR",
+        OutboxAction::Quarantine { .. } => "QUARANTINE",
+        OutboxAction::Requeue { .. } => "REQUEUE",
+        OutboxAction::PurgeOutbox { .. } | OutboxAction::PurgeInbox { .. } => "PURGE",
+        OutboxAction::RemoveFailed { .. } => "REMOVE",
     }
 }
 
 /// How it is taken back, in a sentence.
-pub(super) const fn undo(deed: &Deed) -> &'static str {
+pub(super) const fn undo(deed: &OutboxAction) -> &'static str {
     match deed {
-        Deed::Hold { .. } => "release the outbox",
-        Deed::Release { .. } => "hold the outbox again, as far as it has not left by then",
-        Deed::Repair { .. } => "repair it again: the message as it was is kept",
-        Deed::Quarantine { .. } => "requeue the copy: it goes to the end of the line",
-        Deed::Requeue { .. } => "quarantine it again, until it has left; none once sent",
-        Deed::PurgeOutbox { .. } => "none; the messages are kept and can be requeued one by one",
-        Deed::PurgeInbox { .. } | Deed::RemoveFailed { .. } => {
+        OutboxAction::Hold { .. } => "release the outbox",
+        OutboxAction::Release { .. } => "hold the outbox again, as far as it has not left by then",
+        OutboxAction::Repair { .. } => "repair it again: the message as it was is kept",
+        OutboxAction::Quarantine { .. } => "requeue the copy: it goes to the end of the line",
+        OutboxAction::Requeue { .. } => "quarantine it again, until it has left; none once sent",
+        OutboxAction::PurgeOutbox { .. } => {
+            "none; the messages are kept and can be requeued one by one"
+        }
+        OutboxAction::PurgeInbox { .. } | OutboxAction::RemoveFailed { .. } => {
             "none; the audit record has how many there were, from when to when, and a hash: a message that comes \
              again makes its row anew"
         }
@@ -69,13 +71,13 @@ pub(super) const fn undo(deed: &Deed) -> &'static str {
 
 /// The command line that does the same here: where the policy wants the context's name typed, `--yes` runs
 /// nothing.
-pub(super) fn twin(request: &Request, deed: &Deed, policy: &Policy) -> String {
+pub(super) fn cli_equivalent(request: &Request, deed: &OutboxAction, policy: &Policy) -> String {
     let mut line = String::from("orderscope ");
     // Writing to a string cannot fail.
     let _ = match deed {
-        Deed::Hold { outbox } => write!(line, "messages hold {outbox}"),
-        Deed::Release { outbox } => write!(line, "messages release {outbox}"),
-        Deed::Repair { sequence, repair } => {
+        OutboxAction::Hold { outbox } => write!(line, "messages hold {outbox}"),
+        OutboxAction::Release { outbox } => write!(line, "messages release {outbox}"),
+        OutboxAction::Repair { sequence, repair } => {
             let _ = write!(line, "messages repair {sequence}");
             for (option, text) in [
                 ("--destination", &repair.destination),
@@ -89,17 +91,21 @@ pub(super) fn twin(request: &Request, deed: &Deed, policy: &Policy) -> String {
             // The text may be long and personal: it comes from a file.
             if repair.body.is_some() { write!(line, " --body FILE") } else { Ok(()) }
         }
-        Deed::Quarantine { sequence } => write!(line, "messages quarantine {sequence}"),
-        Deed::Requeue { source, name } => {
+        OutboxAction::Quarantine { sequence } => write!(line, "messages quarantine {sequence}"),
+        OutboxAction::Requeue { source, name } => {
             let _ = match source {
                 Source::Kept(number) => write!(line, "messages requeue {number}"),
                 Source::Given(_) => write!(line, "messages requeue --json FILE"),
             };
             if *name == Name::Same { Ok(()) } else { write!(line, " --new-id") }
         }
-        Deed::PurgeOutbox { before } => write!(line, "messages purge --before {}", time(*before)),
-        Deed::PurgeInbox { before } => write!(line, "inbox purge --before {}", time(*before)),
-        Deed::RemoveFailed { before } => {
+        OutboxAction::PurgeOutbox { before } => {
+            write!(line, "messages purge --before {}", time(*before))
+        }
+        OutboxAction::PurgeInbox { before } => {
+            write!(line, "inbox purge --before {}", time(*before))
+        }
+        OutboxAction::RemoveFailed { before } => {
             write!(line, "inbox remove-failed --before {}", time(*before))
         }
     };
@@ -119,12 +125,14 @@ fn time(at: chrono::DateTime<chrono::Utc>) -> String {
 /// What takes a deed back, as its record keeps it.
 pub(super) fn recorded(reverse: &Intent) -> Value {
     match reverse {
-        Intent::Messages(Deed::Requeue { source: Source::Kept(number), .. }) => {
+        Intent::Messages(OutboxAction::Requeue { source: Source::Kept(number), .. }) => {
             json!({ "requeue": number })
         }
-        Intent::Messages(Deed::Quarantine { sequence }) => json!({ "quarantine": sequence }),
-        Intent::Messages(Deed::Hold { outbox }) => json!({ "hold": outbox }),
-        Intent::Messages(Deed::Release { outbox }) => json!({ "release": outbox }),
+        Intent::Messages(OutboxAction::Quarantine { sequence }) => {
+            json!({ "quarantine": sequence })
+        }
+        Intent::Messages(OutboxAction::Hold { outbox }) => json!({ "hold": outbox }),
+        Intent::Messages(OutboxAction::Release { outbox }) => json!({ "release": outbox }),
         _ => Value::Null,
     }
 }
@@ -134,10 +142,12 @@ pub(super) fn read(recorded: &Value) -> Option<Intent> {
     let (name, value) = recorded.as_object()?.iter().next()?;
     let outbox = || Some(OutboxId(Uuid::try_parse(value.as_str()?).ok()?));
     Some(Intent::Messages(match name.as_str() {
-        "requeue" => Deed::Requeue { source: Source::Kept(value.as_i64()?), name: Name::Same },
-        "quarantine" => Deed::Quarantine { sequence: value.as_i64()? },
-        "hold" => Deed::Hold { outbox: outbox()? },
-        "release" => Deed::Release { outbox: outbox()? },
+        "requeue" => {
+            OutboxAction::Requeue { source: Source::Kept(value.as_i64()?), name: Name::Same }
+        }
+        "quarantine" => OutboxAction::Quarantine { sequence: value.as_i64()? },
+        "hold" => OutboxAction::Hold { outbox: outbox()? },
+        "release" => OutboxAction::Release { outbox: outbox()? },
         _ => return None,
     }))
 }
@@ -154,7 +164,7 @@ mod tests {
             body: Some("{}".to_owned()),
             ..Repair::default()
         };
-        let deed = Deed::Repair { sequence: 89, repair };
+        let deed = OutboxAction::Repair { sequence: 89, repair };
         let request = Request {
             id: Uuid::nil(),
             intent: Intent::Messages(deed.clone()),
@@ -164,7 +174,7 @@ mod tests {
         let typed = Policy { context: "prod".to_owned(), typed: true, ..Policy::default() };
         for (policy, end) in [(Policy::default(), "--yes"), (typed, "--confirm 'REPAIR prod'")] {
             assert_eq!(
-                twin(&request, &deed, &policy),
+                cli_equivalent(&request, &deed, &policy),
                 format!(
                     "orderscope messages repair 89 --destination 'rabbitmq://h/it'\\''s' --body FILE \
                      --reason INC-7 {end}"
@@ -178,10 +188,10 @@ mod tests {
         let outbox = OutboxId(Uuid::from_u128(7));
         let source = Source::Kept(3);
         for deed in [
-            Deed::Requeue { source, name: Name::Same },
-            Deed::Quarantine { sequence: 89 },
-            Deed::Hold { outbox },
-            Deed::Release { outbox },
+            OutboxAction::Requeue { source, name: Name::Same },
+            OutboxAction::Quarantine { sequence: 89 },
+            OutboxAction::Hold { outbox },
+            OutboxAction::Release { outbox },
         ] {
             let intent = Intent::Messages(deed);
             assert_eq!(read(&recorded(&intent)), Some(intent));

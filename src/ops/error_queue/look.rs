@@ -11,15 +11,15 @@ use super::{Error, Scope};
 use crate::{
     db::{self, Db, Layout, Table, handled},
     domain::{
-        fault::{Consumers, Fault, Fingerprint, InboxRow, Judgement, Reach, judge},
+        fault::{Consumers, Fault, Fingerprint, InboxCoverage, InboxRow, Judgement, judge},
         id::MessageId,
     },
-    relay::{Aside, Broker},
+    relay::{Broker, QueueInspector},
 };
 
 /// A message with its verdict.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct FoundFault {
     pub fault: Fault,
     pub headers: Map<String, Value>,
     pub fingerprint: Fingerprint,
@@ -28,7 +28,7 @@ pub struct Found {
 
 /// A queue that was looked into.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
+pub struct QueueReport {
     pub queue: String,
     /// None: there is no such queue (nothing failed yet), or it could not be read.
     pub depth: Option<u32>,
@@ -43,8 +43,8 @@ pub struct Looked {
 /// What lies in the queues, from the head of the first on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listing {
-    pub looked: Vec<Looked>,
-    pub found: Vec<Found>,
+    pub looked: Vec<QueueReport>,
+    pub found: Vec<FoundFault>,
     /// What is not part of the answer but belongs to it.
     pub notes: Vec<String>,
 }
@@ -54,7 +54,7 @@ pub struct Listing {
 pub struct Knowledge {
     pub rows: Vec<InboxRow>,
     pub consumers: Consumers,
-    pub reach: Reach,
+    pub reach: InboxCoverage,
 }
 
 impl Listing {
@@ -83,11 +83,18 @@ pub async fn list(
     if queues.is_empty() {
         return Err(Error::NoQueue);
     }
-    let aside = Aside::connect(broker, "errors", scope.limits.wait).await?;
+    let aside = QueueInspector::connect(broker, "errors", scope.limits.wait).await?;
     for queue in queues {
         if stop.is_cancelled() {
             let trouble = Some("stopped before it was looked at".to_owned());
-            looked.push(Looked { queue, depth: None, seen: 0, cut: false, quorum: false, trouble });
+            looked.push(QueueReport {
+                queue,
+                depth: None,
+                seen: 0,
+                cut: false,
+                quorum: false,
+                trouble,
+            });
             continue;
         }
         let trouble = match aside.look(&queue, &scope.limits).await {
@@ -103,7 +110,7 @@ pub async fn list(
                     let seen = look.messages.len();
                     notes.push(format!("only the first {seen} messages of {queue} were looked at"));
                 }
-                looked.push(Looked {
+                looked.push(QueueReport {
                     queue: queue.clone(),
                     depth: look.depth,
                     seen: look.messages.len(),
@@ -119,7 +126,14 @@ pub async fn list(
         if let Some(trouble) = trouble {
             notes.push(format!("{queue} could not be read: {trouble}"));
             let trouble = Some(trouble);
-            looked.push(Looked { queue, depth: None, seen: 0, cut: false, quorum: false, trouble });
+            looked.push(QueueReport {
+                queue,
+                depth: None,
+                seen: 0,
+                cut: false,
+                quorum: false,
+                trouble,
+            });
         }
     }
     aside.close().await;
@@ -134,7 +148,7 @@ pub async fn list(
     let found = faults.into_iter().zip(raws).map(|(fault, raw)| {
         let judgement = known.judge(&fault, now);
         let fingerprint = Fingerprint::of(&fault);
-        Found { fault, headers: raw.headers, fingerprint, judgement }
+        FoundFault { fault, headers: raw.headers, fingerprint, judgement }
     });
     Ok(Listing { looked, found: found.collect(), notes })
 }
@@ -188,7 +202,11 @@ pub async fn knowledge(
         Some(window) => Some(now - window),
         None => handled::oldest_delivered(conn, layout).await?,
     };
-    Ok(Knowledge { rows, consumers, reach: reach.map_or(Reach::Unknown, Reach::Since) })
+    Ok(Knowledge {
+        rows,
+        consumers,
+        reach: reach.map_or(InboxCoverage::Unknown, InboxCoverage::Since),
+    })
 }
 
 impl Knowledge {
@@ -196,7 +214,7 @@ impl Knowledge {
     #[must_use]
     pub fn unread(scope: &Scope) -> Self {
         let consumers = Consumers { configured: scope.consumers.clone(), ..Consumers::default() };
-        Self { rows: vec![], consumers, reach: Reach::Unread }
+        Self { rows: vec![], consumers, reach: InboxCoverage::Unread }
     }
 
     /// Judges one message.

@@ -1,19 +1,19 @@
 //! The broker's `_error` and `_skipped` queues: what lies there, told apart by the inbox; replaying it to
 //! where it came from, and setting it aside.
 
-mod run;
 mod keep;
 mod look;
 mod pick;
 pub mod report;
+mod run;
 pub mod training;
 
 use chrono::TimeDelta;
 
-pub use run::{Judge, Outcome, Work, run};
 pub use keep::{Copy, Keep, TableKeep};
-pub use look::{Found, Knowledge, Listing, Looked, knowledge, list};
-pub use pick::{Choice, Chosen, Deed, Pick, choose};
+pub use look::{FoundFault, Knowledge, Listing, QueueReport, knowledge, list};
+pub use pick::{Choice, Chosen, ErrorAction, Pick, choose};
+pub use run::{Judge, Outcome, Work, run};
 
 pub use crate::relay::{Broker, Limits, Management};
 use crate::{domain::consumer::Consumer, relay};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Error, Found};
+use super::{Error, FoundFault};
 use crate::domain::{
     fault::{Key, Verdict},
     id::MessageId,
@@ -10,7 +10,7 @@ use crate::domain::{
 
 /// What is done with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Deed {
+pub enum ErrorAction {
     /// Published to the queue it came from.
     Replay,
     /// Removed, a copy kept.
@@ -49,7 +49,7 @@ pub struct Choice {
     pub left: Vec<(Key, String)>,
 }
 
-impl Deed {
+impl ErrorAction {
     /// As a verb.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -87,7 +87,7 @@ impl Deed {
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for ErrorAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -98,24 +98,26 @@ impl fmt::Display for Deed {
 ///
 /// # Errors
 /// When a key or a group is not there, or a key's beginning fits several messages.
-pub fn choose(found: &[Found], pick: &Pick, deed: Deed) -> Result<Choice, Error> {
+pub fn choose(found: &[FoundFault], pick: &Pick, deed: ErrorAction) -> Result<Choice, Error> {
     let mut choice = Choice::default();
     for found in meant(found, pick)? {
         let key = found.fault.key.clone();
         let verdict = found.judgement.verdict;
         let home = found.fault.home();
         let refused = match (pick, deed) {
-            (_, Deed::Replay) if home.is_err() => home.as_ref().err().map(ToString::to_string),
-            (Pick::Keys { again: false, .. }, Deed::Replay) if verdict.may_repeat() => {
+            (_, ErrorAction::Replay) if home.is_err() => {
+                home.as_ref().err().map(ToString::to_string)
+            }
+            (Pick::Keys { again: false, .. }, ErrorAction::Replay) if verdict.may_repeat() => {
                 Some(format!(
                     "{verdict}: {}; alone, or with --run-again, it is replayed all the same",
                     found.judgement.why
                 ))
             }
             (Pick::Keys { .. }, _) => None,
-            (_, Deed::Replay) if verdict.in_bulk_replay() => None,
-            (_, Deed::Discard) if verdict.in_bulk_discard() => None,
-            (_, Deed::Replay) if verdict == Verdict::Done => {
+            (_, ErrorAction::Replay) if verdict.in_bulk_replay() => None,
+            (_, ErrorAction::Discard) if verdict.in_bulk_discard() => None,
+            (_, ErrorAction::Replay) if verdict == Verdict::Done => {
                 Some("done: there is nothing left to replay; discard it".to_owned())
             }
             _ => Some(format!(
@@ -138,11 +140,11 @@ pub fn choose(found: &[Found], pick: &Pick, deed: Deed) -> Result<Choice, Error>
     Ok(choice)
 }
 
-fn meant<'a>(found: &'a [Found], pick: &Pick) -> Result<Vec<&'a Found>, Error> {
+fn meant<'a>(found: &'a [FoundFault], pick: &Pick) -> Result<Vec<&'a FoundFault>, Error> {
     match pick {
         Pick::All => Ok(found.iter().collect()),
         Pick::Group(start) => {
-            let fits = |found: &&Found| found.fingerprint.as_str().starts_with(start.as_str());
+            let fits = |found: &&FoundFault| found.fingerprint.as_str().starts_with(start.as_str());
             let group: Vec<_> = found.iter().filter(fits).collect();
             let names: BTreeSet<_> = group.iter().map(|found| &found.fingerprint).collect();
             match names.len() {
@@ -154,7 +156,8 @@ fn meant<'a>(found: &'a [Found], pick: &Pick) -> Result<Vec<&'a Found>, Error> {
         Pick::Keys { keys, .. } => {
             let mut wanted = BTreeSet::new();
             for start in keys {
-                let fits = |found: &&Found| found.fault.key.as_str().starts_with(start.as_str());
+                let fits =
+                    |found: &&FoundFault| found.fault.key.as_str().starts_with(start.as_str());
                 let names: BTreeSet<_> = found.iter().filter(fits).map(|f| &f.fault.key).collect();
                 match names.len() {
                     0 => return Err(Error::NoKey(start.clone())),

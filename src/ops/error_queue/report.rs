@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Choice, Deed, Found, Listing, Outcome};
+use super::{Choice, ErrorAction, FoundFault, Listing, Outcome};
 use crate::domain::{
     fault::{Group, Verdict, group, without_addresses},
     mask,
@@ -14,7 +14,7 @@ const FRAMES: usize = 5;
 
 /// Every message, from the head of the first queue on.
 #[must_use]
-pub fn messages(found: &[Found]) -> Table {
+pub fn messages(found: &[FoundFault]) -> Table {
     let rows = found.iter().map(|found| {
         let fault = &found.fault;
         vec![
@@ -102,7 +102,7 @@ pub fn groups(listing: &Listing) -> Table {
 
 /// The parts of a message that may hold personal data or be long.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shown {
+pub struct MaskedFault {
     pub text: Option<String>,
     /// The first frames, or all.
     pub stack: Vec<String>,
@@ -116,7 +116,7 @@ pub struct Shown {
 
 /// These parts, personal data covered unless it was revealed. The stack trace is folded unless it is asked for.
 #[must_use]
-pub fn shown(found: &Found, whole_stack: bool, masked: bool) -> Shown {
+pub fn shown(found: &FoundFault, whole_stack: bool, masked: bool) -> MaskedFault {
     let fault = &found.fault;
     let told = |text: &str| if masked { without_addresses(text) } else { text.to_owned() };
     let mut envelope = fault.envelope.clone();
@@ -128,7 +128,7 @@ pub fn shown(found: &Found, whole_stack: bool, masked: bool) -> Shown {
     let frames: Vec<_> =
         fault.stack.as_deref().unwrap_or_default().lines().map(str::trim).collect();
     let shown = if whole_stack { frames.len() } else { FRAMES.min(frames.len()) };
-    Shown {
+    MaskedFault {
         text: fault.text.as_deref().map(told),
         stack: frames[..shown].iter().map(|frame| told(frame)).collect(),
         folded: frames.len() - shown,
@@ -139,7 +139,7 @@ pub fn shown(found: &Found, whole_stack: bool, masked: bool) -> Shown {
 
 /// One message in full, personal data masked. The stack trace is folded unless it is asked for.
 #[must_use]
-pub fn detail(found: &Found, whole_stack: bool) -> Value {
+pub fn detail(found: &FoundFault, whole_stack: bool) -> Value {
     let fault = &found.fault;
     let shown = shown(found, whole_stack, true);
     json!({
@@ -170,10 +170,10 @@ pub fn detail(found: &Found, whole_stack: bool) -> Value {
 
 /// What would be done, and what would be left.
 #[must_use]
-pub fn plan(choice: &Choice, deed: Deed) -> Table {
+pub fn plan(choice: &Choice, deed: ErrorAction) -> Table {
     let chosen = choice.chosen.iter().map(|chosen| {
         let what = match (deed, &chosen.home) {
-            (Deed::Replay, Some(home)) => format!("replay to {home}"),
+            (ErrorAction::Replay, Some(home)) => format!("replay to {home}"),
             _ => format!("{deed}, a copy is kept"),
         };
         row(chosen.key.as_str(), what, chosen.why.clone())
@@ -185,7 +185,7 @@ pub fn plan(choice: &Choice, deed: Deed) -> Table {
 
 /// What was done, and what was left.
 #[must_use]
-pub fn outcome(outcome: &Outcome, deed: Deed) -> Table {
+pub fn outcome(outcome: &Outcome, deed: ErrorAction) -> Table {
     let done =
         outcome.done.iter().map(|key| row(key.as_str(), deed.past().to_owned(), String::new()));
     let gone = outcome

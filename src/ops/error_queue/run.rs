@@ -6,16 +6,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Chosen, Copy, Deed, Error, Keep, pick::Choice};
+use super::{Chosen, Copy, Error, ErrorAction, Keep, pick::Choice};
 use crate::{
     domain::fault::{Fault, Judgement, Key},
-    relay::{Aside, Broker, Confirmed, Limits, Taken, Walk},
+    relay::{Broker, Confirmed, Limits, QueueInspector, Taken, Walk},
 };
 
 /// What to do, to what, and how fast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    pub deed: Deed,
+    pub deed: ErrorAction,
     pub choice: Choice,
     /// Between two messages.
     pub pause: Duration,
@@ -66,7 +66,7 @@ pub async fn run<K: Keep>(
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome { left: work.choice.left.clone(), ..Outcome::default() };
-    let aside = Aside::connect(broker, "errors", work.limits.wait).await?;
+    let aside = QueueInspector::connect(broker, "errors", work.limits.wait).await?;
     let mut open = by_queue(&work.choice.chosen);
     for (queue, chosen) in &mut open {
         outcome.stopped = homes(&aside, work.deed, chosen).await;
@@ -112,8 +112,8 @@ fn by_queue(chosen: &[Chosen]) -> Vec<(String, Vec<&Chosen>)> {
 }
 
 /// Why a replay cannot begin: a queue to send to that is not there.
-async fn homes(aside: &Aside, deed: Deed, chosen: &[&Chosen]) -> Option<String> {
-    if deed == Deed::Discard {
+async fn homes(aside: &QueueInspector, deed: ErrorAction, chosen: &[&Chosen]) -> Option<String> {
+    if deed == ErrorAction::Discard {
         return None;
     }
     let homes: std::collections::BTreeSet<_> =
@@ -185,12 +185,12 @@ async fn through<K: Keep>(
 async fn one<K: Keep>(
     walk: &Walk,
     taken: Taken,
-    deed: Deed,
+    deed: ErrorAction,
     meant: &Chosen,
     judgement: Judgement,
     keep: &mut K,
 ) -> Step {
-    if deed == Deed::Discard {
+    if deed == ErrorAction::Discard {
         let copy = Copy {
             key: meant.key.clone(),
             queue: meant.queue.clone(),
@@ -218,7 +218,7 @@ async fn one<K: Keep>(
     }
     match walk.settle(taken).await {
         Ok(()) => Step::Done,
-        Err(error) if deed == Deed::Replay => Step::Stop(format!(
+        Err(error) if deed == ErrorAction::Replay => Step::Stop(format!(
             "message {} is in its queue again, but perhaps also still in {}: {error}",
             meant.key, meant.queue
         )),

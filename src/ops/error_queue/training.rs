@@ -8,9 +8,9 @@ use crate::{
         envelope::CONTENT_TYPE,
         fault::Fault,
         id::MessageId,
-        outgoing::{Header, Parcel},
+        outgoing::{Header, OutgoingMessage},
     },
-    relay::{self, Aside, Broker, Confirmed, Publisher},
+    relay::{self, Broker, Confirmed, Publisher, QueueInspector},
 };
 
 /// How long the broker is waited for, each time.
@@ -72,7 +72,7 @@ pub async fn prepare(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
 }
 
 async fn unused(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
-    let aside = Aside::connect(broker, "training", WAIT).await?;
+    let aside = QueueInspector::connect(broker, "training", WAIT).await?;
     let mut found = Ok(());
     for queue in homes.iter().flat_map(|home| [(*home).to_owned(), error_queue(home)]) {
         found = match aside.standing(&queue).await {
@@ -127,7 +127,7 @@ pub async fn remove(
     homes: &[&str],
     messages: &BTreeSet<MessageId>,
 ) -> Result<u64, Error> {
-    let aside = Aside::connect(broker, "training", WAIT).await?;
+    let aside = QueueInspector::connect(broker, "training", WAIT).await?;
     let removed = async {
         let mut removed = 0;
         for home in homes {
@@ -146,7 +146,7 @@ pub async fn remove(
 }
 
 async fn take(
-    aside: &Aside,
+    aside: &QueueInspector,
     queue: &str,
     messages: &BTreeSet<MessageId>,
 ) -> Result<u64, relay::Error> {
@@ -163,9 +163,9 @@ async fn take(
     Ok(removed)
 }
 
-fn outgoing(message: &Planting) -> Result<Parcel, InvalidAddress> {
+fn outgoing(message: &Planting) -> Result<OutgoingMessage, InvalidAddress> {
     let address = Address::parse(&format!("queue:{}", error_queue(&message.home)))?;
-    Ok(Parcel {
+    Ok(OutgoingMessage {
         message_id: message.message.0.to_string(),
         headers: message.headers.clone(),
         body: message.body.clone(),
@@ -174,8 +174,8 @@ fn outgoing(message: &Planting) -> Result<Parcel, InvalidAddress> {
 }
 
 /// A message without anything in it.
-fn empty(address: Address) -> Parcel {
-    Parcel {
+fn empty(address: Address) -> OutgoingMessage {
+    OutgoingMessage {
         exchange: address.exchange.clone(),
         address,
         routing_key: String::new(),

@@ -13,7 +13,7 @@ use crate::{
         id::{ConsumerId, MessageId},
     },
     ops::error_queue::Source,
-    relay::{self, Aside, Limits},
+    relay::{self, Limits, QueueInspector},
 };
 
 /// All questions together take no longer than this.
@@ -24,7 +24,7 @@ const LOOKED: Limits = Limits { messages: 500, bytes: 16 << 20, wait: Duration::
 
 /// What the broker told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct BrokerReport {
     pub reached: Reached,
     /// Where the messages of half-done consumers are, as far as that is sure.
     pub inbound: BTreeMap<(MessageId, ConsumerId), Inbound>,
@@ -32,7 +32,7 @@ pub struct Told {
     pub notes: Vec<String>,
 }
 
-impl Told {
+impl BrokerReport {
     fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -47,15 +47,17 @@ pub async fn ask(
     halves: &[HalfDone],
     held: TimeDelta,
     now: DateTime<Utc>,
-) -> Told {
-    let mut told = Told::default();
+) -> BrokerReport {
+    let mut told = BrokerReport::default();
     let end = Instant::now() + WITHIN;
-    let aside = match Aside::connect(&source.broker, "diagnosis", LOOKED.wait).await {
+    let aside = match QueueInspector::connect(&source.broker, "diagnosis", LOOKED.wait).await {
         Ok(aside) => aside,
         Err(error @ (relay::Error::Login { .. } | relay::Error::Refused { .. })) => {
-            return Told { reached: Reached::Refused(error.to_string()), ..told };
+            return BrokerReport { reached: Reached::Refused(error.to_string()), ..told };
         }
-        Err(error) => return Told { reached: Reached::Unreachable(error.to_string()), ..told },
+        Err(error) => {
+            return BrokerReport { reached: Reached::Unreachable(error.to_string()), ..told };
+        }
     };
     told.reached = Reached::Answers;
     let old: Vec<_> = halves.iter().filter(|row| now - row.consumed >= held).collect();
@@ -67,7 +69,12 @@ pub async fn ask(
     told
 }
 
-async fn search(source: &Source, aside: &Aside, halves: &[&HalfDone], told: &mut Told) {
+async fn search(
+    source: &Source,
+    aside: &QueueInspector,
+    halves: &[&HalfDone],
+    told: &mut BrokerReport,
+) {
     let management = source.scope.management.as_ref();
     let mut search = Search::begin(aside, &source.broker, management, Unnamed::Leave, LOOKED).await;
     told.notes.extend_from_slice(search.notes());

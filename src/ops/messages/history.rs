@@ -113,7 +113,7 @@ pub async fn stored(
 
 /// One look, and the deliveries finished since the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
+pub struct SampleTaken {
     look: Look,
     seen: Vec<Seen>,
     /// Where the next look goes on reading deliveries.
@@ -126,7 +126,7 @@ pub async fn look(
     layout: &Layout,
     watch: &Watch,
     from: Option<DateTime<Utc>>,
-) -> Result<Looked, Error> {
+) -> Result<SampleTaken, Error> {
     let limits = &watch.thresholds;
     let overview = outbox::overview(conn, layout, None).await?;
     let now = overview.now;
@@ -156,7 +156,7 @@ pub async fn look(
         received: 0,
         repeated: 0,
     };
-    Ok(Looked { look, seen, next: Some(next) })
+    Ok(SampleTaken { look, seen, next: Some(next) })
 }
 
 /// What became of a look.
@@ -170,7 +170,7 @@ pub enum Stored {
 }
 
 /// Stores a look in the caller's transaction, and lets old slices grow coarser.
-pub async fn store(tx: &mut PgConnection, looked: &Looked) -> Result<Stored, Error> {
+pub async fn store(tx: &mut PgConnection, looked: &SampleTaken) -> Result<Stored, Error> {
     if !samples::lock(tx).await? {
         return Ok(Stored::Busy);
     }

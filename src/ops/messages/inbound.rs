@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::{consumer::Consumer, diagnosis::Inbound, fault::Fault, id::MessageId},
-    relay::{self, Aside, Broker, Kept, Limits, Look, Management},
+    relay::{self, Broker, Limits, Look, Management, QueueInspector, QueuedMessage},
 };
 
 /// What is done where no management interface is named, which alone tells what consumers hold and which queues count
@@ -24,7 +24,7 @@ pub enum Unnamed {
 /// A search through the queues of consumers; each queue is looked into once.
 #[derive(Debug)]
 pub struct Search<'a> {
-    aside: &'a Aside,
+    aside: &'a QueueInspector,
     limits: Limits,
     known: Known,
     seen: BTreeMap<String, Held>,
@@ -37,7 +37,7 @@ pub struct Search<'a> {
 #[derive(Debug)]
 enum Known {
     /// The management interface told of these.
-    Queues(Vec<Kept>),
+    Queues(Vec<QueuedMessage>),
     /// Not even that: nothing may be looked into.
     Nothing,
     /// Only what the queues tell themselves.
@@ -69,7 +69,7 @@ impl<'a> Search<'a> {
     /// Asks the management interface, where one is named, and only it: one that does not answer leaves everything
     /// unknown, as it was named for what cannot be told without.
     pub async fn begin(
-        aside: &'a Aside,
+        aside: &'a QueueInspector,
         broker: &Broker,
         management: Option<&Management>,
         unnamed: Unnamed,

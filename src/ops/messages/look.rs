@@ -8,8 +8,9 @@ use sqlx::PgConnection;
 use super::{Outboxes, Watch};
 use crate::{
     db::{
-        Error, Index, Layout, Table, paused, inbox,
+        Error, Index, Layout, Table, inbox,
         outbox::{self, HeadRow},
+        paused,
     },
     domain::{
         diagnosis::{

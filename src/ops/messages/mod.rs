@@ -15,7 +15,7 @@ use crate::{
     db::{
         Error, Layout, clock,
         inbox::{self, Hour, InboxRow},
-        outbox::{self, Overview, Shown},
+        outbox::{self, OutboxMessage, Overview},
     },
     domain::{
         backlog::{Movement, Sample},
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-use self::{broker::Told, history::Past};
+use self::{broker::BrokerReport, history::Past};
 
 pub use self::look::outboxes;
 
@@ -90,7 +90,7 @@ impl Status {
 
     /// The same judged with what the broker told.
     #[must_use]
-    pub fn with_broker(mut self, told: &Told) -> Self {
+    pub fn with_broker(mut self, told: &BrokerReport) -> Self {
         self.facts.broker = told.reached.clone();
         for row in &mut self.facts.inbox.halves {
             let key = (row.message, row.consumer);
@@ -295,7 +295,7 @@ pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error>
 /// One message, what is wrong with it, and who received it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    pub shown: Shown,
+    pub shown: OutboxMessage,
     pub poison: Vec<Poison>,
     /// The database is ours, and so is the relay that delivers it.
     pub managed: bool,

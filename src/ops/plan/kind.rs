@@ -32,14 +32,14 @@ pub struct Task<'a> {
 pub enum Ahead {
     /// With what goes on around the order, for a plan.
     Command(Box<command::Ahead>, Option<Box<Surroundings>>),
-    Deed,
+    OutboxAction,
 }
 
 /// What was written.
 #[derive(Debug)]
 pub enum Work {
     Command(Box<command::Work>),
-    Deed(Box<deeds::Work>),
+    OutboxAction(Box<deeds::Work>),
 }
 
 /// What became of a task.
@@ -63,7 +63,7 @@ impl<'a> Task<'a> {
 
     /// Reads what may take too long to hold a lock meanwhile.
     pub async fn ahead(&self, conn: &mut PgConnection) -> Result<Ahead, db::Error> {
-        let Intent::Command(command) = &self.request.intent else { return Ok(Ahead::Deed) };
+        let Intent::Command(command) = &self.request.intent else { return Ok(Ahead::OutboxAction) };
         let around = if self.dry {
             Some(Box::new(surroundings(conn, &self.writer.layout).await?))
         } else {
@@ -80,7 +80,7 @@ impl<'a> Task<'a> {
                 let nothing = command::Ahead::default();
                 let ahead = match ahead {
                     Ahead::Command(ahead, _) => ahead,
-                    Ahead::Deed => &nothing,
+                    Ahead::OutboxAction => &nothing,
                 };
                 Ok(match command::perform(tx, &self.commanding(command), ahead).await? {
                     command::Performed::Repeated(done) => Performed::Repeated(done),
@@ -133,7 +133,7 @@ impl<'a> Task<'a> {
             effects: vec![],
             undo: String::new(),
             reverse: None,
-            twin: String::new(),
+            cli_equivalent: String::new(),
             word: String::new(),
             relied: Relied::default(),
             statements,
@@ -151,15 +151,17 @@ impl<'a> Task<'a> {
                     );
                     plan.checks.extend(more);
                 }
-                let command::Described { title, undo, twin, word } = work.described.clone();
-                (plan.title, plan.undo, plan.twin, plan.word) = (title, undo, twin, word);
+                let command::Described { title, undo, cli_equivalent, word } =
+                    work.described.clone();
+                (plan.title, plan.undo, plan.cli_equivalent, plan.word) =
+                    (title, undo, cli_equivalent, word);
                 plan.relied = work.facts.relied();
                 plan.effects = work.effects;
                 plan.reverse = work.reverse;
             }
-            Work::Deed(work) => {
-                (plan.title, plan.undo, plan.twin, plan.word) =
-                    (work.title, work.undo, work.twin, work.word.to_owned());
+            Work::OutboxAction(work) => {
+                (plan.title, plan.undo, plan.cli_equivalent, plan.word) =
+                    (work.title, work.undo, work.cli_equivalent, work.word.to_owned());
                 plan.relied = work.relied;
                 plan.checks = work.checks;
                 plan.effects = work.effects;
@@ -174,7 +176,7 @@ impl Work {
     pub fn done(self, request: &Request) -> Done {
         match self {
             Self::Command(work) => command::done(request, *work),
-            Self::Deed(work) => deeds::done(request, *work),
+            Self::OutboxAction(work) => deeds::done(request, *work),
         }
     }
 }

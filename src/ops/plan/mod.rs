@@ -19,14 +19,14 @@ pub(crate) use kind::{Performed, Task, Work};
 pub(crate) use run::is_safe_again;
 pub use writer::Writer;
 
-use crate::domain::{decide::Command, outbox_action::Deed, id::Version};
+use crate::domain::{decide::Command, id::Version, outbox_action::OutboxAction};
 
 /// What someone wants written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
     Command(Command),
     /// Something done by hand to the outbox or the inbox.
-    Messages(Deed),
+    Messages(OutboxAction),
 }
 
 impl Intent {
@@ -119,7 +119,7 @@ pub struct Plan {
     /// What takes it back; planned by whoever wants that.
     pub reverse: Option<Intent>,
     /// The command line that does the same.
-    pub twin: String,
+    pub cli_equivalent: String,
     /// Typed to run it.
     pub word: String,
     pub relied: Relied,

@@ -8,7 +8,7 @@ use crate::{
     db::{
         Error, Index, Layout, Table, buyers,
         messages::MOST_WITHOUT_INDEX,
-        search::{self, Filter, Found, Source},
+        search::{self, Filter, MatchingIds, Source},
         unless_late,
     },
     domain::search::{IdMatch, Span, Test, Trait},
@@ -381,13 +381,13 @@ impl Look<'_> {
     async fn in_time(
         &mut self,
         what: &str,
-        find: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<Found, Error>,
-    ) -> Result<Found, Error> {
+        find: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<MatchingIds, Error>,
+    ) -> Result<MatchingIds, Error> {
         let layout = self.layout;
         let found = unless_late(self.conn, async |conn| find(conn, layout).await).await?;
         Ok(found.unwrap_or_else(|| {
             self.coverage.push(format!("{what}: looking took too long, for want of an index"));
-            Found::default()
+            MatchingIds::default()
         }))
     }
 
@@ -401,7 +401,7 @@ impl Look<'_> {
         }
     }
 
-    fn say_cut(&mut self, found: &Found, what: &str) {
+    fn say_cut(&mut self, found: &MatchingIds, what: &str) {
         if found.cut {
             self.coverage.push(format!("only the first {} {what}", search::MOST_FOUND));
         }

@@ -27,11 +27,11 @@ pub const ACTIONS: &[Row] = &[
     })
     .footer(20),
     Row::look("go.orders", &["2"], "orders", "Search orders", || Msg::Show(ScreenId::Orders))
-        .twin("orderscope orders search"),
+        .cli_equivalent("orderscope orders search"),
     Row::look("go.timeline", &["3"], "timeline", "The history of one order", || {
         Msg::Show(ScreenId::Timeline)
     })
-    .twin("orderscope order timeline"),
+    .cli_equivalent("orderscope order timeline"),
     Row::look(
         "go.messages",
         &["4"],
@@ -39,7 +39,7 @@ pub const ACTIONS: &[Row] = &[
         "Integration messages: how many wait, and why",
         || Msg::Show(ScreenId::Messages),
     )
-    .twin("orderscope messages status"),
+    .cli_equivalent("orderscope messages status"),
     Row::look("go.last", &["-"], "last screen", "Back to the screen before this one", || {
         Msg::LastScreen
     }),
@@ -131,7 +131,7 @@ pub const ACTIONS: &[Row] = &[
     })
     .risk(Risk::Change)
     .footer(60)
-    .twin("orderscope order cancel"),
+    .cli_equivalent("orderscope order cancel"),
     Row::look("undo", &["u"], "undo", "Plan what takes back the last change", || {
         Msg::Change(change::Msg::Undo)
     })
@@ -144,7 +144,7 @@ pub const ACTIONS: &[Row] = &[
             None => Err("not connected yet"),
             Some(place) => place.barred.map_or(Ok(()), Err),
         })
-        .twin("orderscope audit list"),
+        .cli_equivalent("orderscope audit list"),
     Row::look(
         "unlock",
         &["w"],

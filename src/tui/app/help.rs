@@ -55,8 +55,8 @@ fn row(info: &Info, theme: &Theme) -> Line<'static> {
     if let Some(why) = info.enabled.err().filter(|why| !why.is_empty()) {
         spans.push(Span::styled(format!("  (not now: {why})"), theme.muted));
     }
-    if let Some(twin) = info.twin {
-        spans.push(Span::styled(format!("  {twin}"), theme.muted));
+    if let Some(cli_equivalent) = info.cli_equivalent {
+        spans.push(Span::styled(format!("  {cli_equivalent}"), theme.muted));
     }
     Line::from(spans)
 }

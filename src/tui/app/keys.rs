@@ -7,7 +7,7 @@ use crate::tui::{
     change, journal,
     screens::Pressed,
     ui::{
-        action::{Chord, Found},
+        action::{Chord, KeyMatch},
         field::{self, Typed},
         list::Step,
     },
@@ -91,18 +91,18 @@ impl App {
                 Err(why) => self.refused(why),
             },
             (Pressed::Refused(why), _) => self.refused(why),
-            (_, Found::Action(action)) => {
+            (_, KeyMatch::Action(action)) => {
                 match self.allowed(action.risk).and((action.enabled)(self)) {
                     Ok(()) => vec![(action.msg)()],
                     Err(why) => self.refused(why),
                 }
             }
-            (Pressed::Prefix, _) | (_, Found::Prefix) => {
+            (Pressed::Prefix, _) | (_, KeyMatch::Prefix) => {
                 self.pressed = chords;
                 vec![]
             }
-            (Pressed::Nothing, Found::Nothing) if chords.len() > 1 => self.key(key),
-            (Pressed::Nothing, Found::Nothing) => vec![],
+            (Pressed::Nothing, KeyMatch::Nothing) if chords.len() > 1 => self.key(key),
+            (Pressed::Nothing, KeyMatch::Nothing) => vec![],
         }
     }
 

@@ -28,7 +28,7 @@ use super::{
     journal,
     route::Route,
     screens::{self, Common, ScreenId, Screens},
-    shared::{Keep, Kept, Link, Now, Shared},
+    shared::{Keep, Link, Now, Remembered, Shared},
     ui::{
         action::{Chord, Info, Keys, Risk},
         ask,
@@ -136,7 +136,7 @@ pub enum Msg {
     Relayed(Arc<Stats>),
     /// The database cannot be opened at all.
     Ended(Ended),
-    Remembered(Kept),
+    Remembered(Remembered),
     Copied(String),
     /// Something went wrong that no screen owns; told, logged, lived with.
     Failed(String),
@@ -171,7 +171,7 @@ pub enum Request {
     /// Read what was remembered.
     Recall,
     /// Write what is to be remembered.
-    Save(Kept),
+    Save(Remembered),
     /// Open the way to write, for this reason.
     Unlock {
         reason: String,

@@ -10,7 +10,7 @@ use crate::tui::{
     journal,
     route::Route,
     screens::ScreenId,
-    shared::{Kept, Link, Place},
+    shared::{Link, Place, Remembered},
     tests::{Desk, attached, frames, runs, samples},
     ui::{
         action::{Keys, shown},
@@ -117,7 +117,7 @@ fn saved_views_are_kept_and_come_back() {
     assert!(saved == route || saved == Route::Orders { query: String::new() });
     let effects = desk.effects();
     assert!(runs(&effects).iter().any(|(_, request)| matches!(request, Request::Save(_))));
-    let kept = Kept { views: BTreeMap::from([(2, route.clone())]), ..Kept::default() };
+    let kept = Remembered { views: BTreeMap::from([(2, route.clone())]), ..Remembered::default() };
     desk.send(Msg::Remembered(kept));
     desk.press("f2");
     assert_eq!(desk.app.screens.orders.route(), Some(route));

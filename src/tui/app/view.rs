@@ -82,7 +82,7 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
         area.height,
         SMALLEST.0,
         SMALLEST.1,
-        app.screens.twin(app.current)
+        app.screens.cli_equivalent(app.current)
     );
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
 }

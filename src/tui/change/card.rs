@@ -33,7 +33,7 @@ pub(super) fn card(made: &Made, proposal: &Proposal, shared: &Shared) -> Card {
         you: place.map_or_else(String::new, |place| format!("{} ({})", place.operator, place.role)),
         lock_left: left.unwrap_or_default(),
         checked: format!("{checked} ago"),
-        twin: made.twin().to_owned(),
+        cli_equivalent: made.cli_equivalent().to_owned(),
         word: made.phrase(&shared.policy),
         ..Card::default()
     };
@@ -54,9 +54,9 @@ pub(super) fn card(made: &Made, proposal: &Proposal, shared: &Shared) -> Card {
 /// What only a write has.
 fn write(plan: &Plan, proposal: &Proposal, shared: &Shared, card: Card) -> Card {
     let masked = |text: &str| if shared.masked { covered(text) } else { text.to_owned() };
-    let twin = match hidden(&proposal.asked, shared) {
+    let cli_equivalent = match hidden(&proposal.asked, shared) {
         Some(id) => format!("orderscope buyer address {id} …   (masked: R shows it)"),
-        None => plan.twin.clone(),
+        None => plan.cli_equivalent.clone(),
     };
     Card {
         command: plan.request.intent.name().to_owned(),
@@ -68,7 +68,7 @@ fn write(plan: &Plan, proposal: &Proposal, shared: &Shared, card: Card) -> Card 
             .map(|effect| (effect.table.to_owned(), effect.change.clone()))
             .collect(),
         undo: plan.undo.clone(),
-        twin,
+        cli_equivalent,
         listed: plan.statements.iter().map(|statement| masked(statement)).collect(),
         ..card
     }

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::{Kind, errands, menu::Item};
 use crate::{
     domain::{
-        outbox_action::{Deed, Name, Part as Text, Refusal, Repair, Source},
         diagnosis::thousands,
         id::MessageId,
         outbox::Delivery,
+        outbox_action::{Name, OutboxAction, Part as Text, Refusal, Repair, Source},
     },
     tui::{
         shared::{Act, List, Matter, Shared},
@@ -35,7 +35,7 @@ const ITEMS: [(Act, char, &str); 9] = [
 pub(super) fn items(matter: &Matter, shared: &Shared) -> Vec<Item> {
     let item = |(act, key, title)| {
         let refused = refusal(act, matter, shared);
-        Item { kind: Kind::Deed(act), key, title, refused }
+        Item { kind: Kind::OutboxAction(act), key, title, refused }
     };
     let deeds = ITEMS.into_iter().filter(|_| matter.list != List::Errors).map(item);
     let mut items: Vec<_> = deeds.chain(errands::items(matter, shared)).collect();
@@ -46,7 +46,7 @@ pub(super) fn items(matter: &Matter, shared: &Shared) -> Vec<Item> {
 
 /// Whether it is about the rows of such a list. Every errand that is offered is.
 const fn belongs(kind: Kind, list: List) -> bool {
-    let Kind::Deed(act) = kind else { return true };
+    let Kind::OutboxAction(act) = kind else { return true };
     match list {
         List::Outboxes => {
             !matches!(act, Act::Requeue | Act::RequeueAnew | Act::PurgeInbox | Act::RemoveFailed)
@@ -243,7 +243,7 @@ pub(super) fn deed(
     form: &Form,
     (opened, largest): (DateTime<Utc>, i64),
     wrong: &mut Vec<Problem>,
-) -> Option<Deed> {
+) -> Option<OutboxAction> {
     let outbox = matter.outbox;
     Some(match act {
         Act::Repair => {
@@ -258,19 +258,21 @@ pub(super) fn deed(
                 };
                 wrong.push(Problem { place, text: refusal.to_string(), rule: refusal.rule() });
             }
-            Deed::Repair { sequence, repair }
+            OutboxAction::Repair { sequence, repair }
         }
-        Act::Quarantine => Deed::Quarantine { sequence: matter.sequence? },
-        Act::Hold => Deed::Hold { outbox: outbox? },
-        Act::Release => Deed::Release { outbox: outbox? },
-        Act::Requeue => Deed::Requeue { source: Source::Kept(matter.copy?), name: Name::Same },
-        Act::RequeueAnew => Deed::Requeue {
+        Act::Quarantine => OutboxAction::Quarantine { sequence: matter.sequence? },
+        Act::Hold => OutboxAction::Hold { outbox: outbox? },
+        Act::Release => OutboxAction::Release { outbox: outbox? },
+        Act::Requeue => {
+            OutboxAction::Requeue { source: Source::Kept(matter.copy?), name: Name::Same }
+        }
+        Act::RequeueAnew => OutboxAction::Requeue {
             source: Source::Kept(matter.copy?),
             name: Name::New(MessageId(Uuid::nil())),
         },
-        Act::PurgeOutbox => Deed::PurgeOutbox { before: before(form, opened, wrong)? },
-        Act::PurgeInbox => Deed::PurgeInbox { before: before(form, opened, wrong)? },
-        Act::RemoveFailed => Deed::RemoveFailed { before: before(form, opened, wrong)? },
+        Act::PurgeOutbox => OutboxAction::PurgeOutbox { before: before(form, opened, wrong)? },
+        Act::PurgeInbox => OutboxAction::PurgeInbox { before: before(form, opened, wrong)? },
+        Act::RemoveFailed => OutboxAction::RemoveFailed { before: before(form, opened, wrong)? },
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Kind, deeds, menu::Item};
 use crate::{
-    domain::{outbox_action::Refusal, diagnosis::thousands, fault::Key, id, outbox::Delivery},
-    ops::error_queue::{Deed, Pick},
+    domain::{diagnosis::thousands, fault::Key, id, outbox::Delivery, outbox_action::Refusal},
+    ops::error_queue::{ErrorAction, Pick},
     tui::{
         shared::{Faults, List, Matter, Shared},
         ui::form::{Form, Part, Place, Problem},
@@ -252,14 +252,14 @@ pub(super) fn errand(
     Some(match task {
         Task::Replay(which) => {
             let rate = rate(form, wrong)?;
-            Errand::Errors(Errors { deed: Deed::Replay, pick: pick(which)?, rate })
+            Errand::Errors(Errors { deed: ErrorAction::Replay, pick: pick(which)?, rate })
         }
         Task::Discard(which) => {
-            Errand::Errors(Errors { deed: Deed::Discard, pick: pick(which)?, rate: RATE })
+            Errand::Errors(Errors { deed: ErrorAction::Discard, pick: pick(which)?, rate: RATE })
         }
         Task::DrainThis => Errand::Drain(Scope::Outbox(matter.outbox?.0)),
         Task::DrainAll => Errand::Drain(Scope::All),
-        Task::DeliverHalf => Errand::Drain(Scope::Half(matter.received?.0)),
+        Task::DeliverHalf => Errand::Drain(Scope::ConsumerOutbox(matter.received?.0)),
         Task::Restore => Errand::Restore(matter.copy?),
     })
 }

@@ -9,7 +9,7 @@ use crate::{
         id::{BuyerId, OrderId},
         order::Buyer,
     },
-    ops::{buyers::Found, plan::Intent},
+    ops::{buyers::FoundBuyer, plan::Intent},
     tui::{
         shared::{Matter, Shared, Subject},
         ui::{
@@ -46,7 +46,7 @@ impl Sheet {
                 Part::told("total", "total"),
                 Part::single("note", "note", "may be empty; up to 500 characters"),
             ],
-            Kind::Deed(act) => deeds::parts(act),
+            Kind::OutboxAction(act) => deeds::parts(act),
             Kind::Errand(task) => errands::parts(task),
         };
         let mut sheet = Self {
@@ -77,7 +77,7 @@ impl Sheet {
             }
             Kind::NewOrder => "New order".to_owned(),
             Kind::NewBuyer => "New buyer".to_owned(),
-            Kind::Deed(act) => deeds::heading(act, &self.matter),
+            Kind::OutboxAction(act) => deeds::heading(act, &self.matter),
             Kind::Errand(task) => errands::heading(task, &self.matter),
         }
     }
@@ -97,7 +97,7 @@ impl Sheet {
             Kind::Address => "Replaces all three parts; an empty one is cleared.",
             Kind::NewOrder => "A blank line ends the list. Lines never change after placing.",
             Kind::NewBuyer => "A buyer is never deleted, only anonymised.",
-            Kind::Deed(act) => deeds::words(act, shared.masked),
+            Kind::OutboxAction(act) => deeds::words(act, shared.masked),
             Kind::Errand(task) => errands::words(task),
         }
     }
@@ -105,7 +105,7 @@ impl Sheet {
     /// Puts in what is known and may be seen: the buyer of the chosen order, the address of today.
     fn fill(&mut self, shared: &Shared) {
         match self.kind {
-            Kind::Deed(act) => deeds::fill(act, &self.matter, &mut self.form, shared),
+            Kind::OutboxAction(act) => deeds::fill(act, &self.matter, &mut self.form, shared),
             Kind::Errand(_) => errands::fill(&mut self.form),
             _ => {}
         }
@@ -120,7 +120,7 @@ impl Sheet {
                 }
             }
             (Kind::NewOrder, Some(id)) => {
-                self.form.pick("buyer", choice(&Found { id, buyer }, shared));
+                self.form.pick("buyer", choice(&FoundBuyer { id, buyer }, shared));
             }
             _ => {}
         }
@@ -157,7 +157,7 @@ impl Sheet {
                 rules::reason(form, &mut wrong);
                 None
             }
-            Kind::Deed(act) => {
+            Kind::OutboxAction(act) => {
                 deed =
                     deeds::deed(act, &self.matter, form, (self.opened, self.largest), &mut wrong);
                 None
@@ -217,7 +217,7 @@ fn address() -> Vec<Part> {
 }
 
 /// A buyer as it may be shown.
-fn choice(found: &Found, shared: &Shared) -> Choice {
+fn choice(found: &FoundBuyer, shared: &Shared) -> Choice {
     let name = words::name(found.buyer.name.as_deref(), shared);
     let city = match &found.buyer {
         Buyer { city: Some(city), .. } if !shared.masked => {

@@ -10,8 +10,8 @@ use super::{Draft, Msg, Request};
 use crate::{
     domain::{
         decide::Command,
-        outbox_action::{Deed, Name},
         id::{BuyerId, LineId, MessageId, OrderId},
+        outbox_action::{Name, OutboxAction},
     },
     ops::{
         buyers,
@@ -92,7 +92,9 @@ fn request_of(draft: Draft) -> plan::Request {
             }
         }
         Intent::Command(Command::CreateBuyer { id, .. }) => *id = BuyerId(fresh(id.0)),
-        Intent::Messages(Deed::Requeue { name: Name::New(id), .. }) => *id = MessageId(fresh(id.0)),
+        Intent::Messages(OutboxAction::Requeue { name: Name::New(id), .. }) => {
+            *id = MessageId(fresh(id.0))
+        }
         _ => {}
     }
     plan::Request { id: Uuid::now_v7(), intent, reason: draft.reason, expect: None }

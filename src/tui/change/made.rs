@@ -82,10 +82,10 @@ impl Made {
         }
     }
 
-    pub(super) fn twin(&self) -> &str {
+    pub(super) fn cli_equivalent(&self) -> &str {
         match self {
-            Self::Write(plan) => &plan.twin,
-            Self::Errand(plan) => &plan.sheet.twin,
+            Self::Write(plan) => &plan.cli_equivalent,
+            Self::Errand(plan) => &plan.sheet.cli_equivalent,
         }
     }
 

@@ -67,7 +67,11 @@ fn refusal(
             let refusal = Refusal::UnknownBuyer(BuyerId(Uuid::nil()));
             return Some(("the buyer of this order is not known".to_owned(), refusal.rule()));
         }
-        Kind::Address | Kind::NewOrder | Kind::NewBuyer | Kind::Deed(_) | Kind::Errand(_) => {
+        Kind::Address
+        | Kind::NewOrder
+        | Kind::NewBuyer
+        | Kind::OutboxAction(_)
+        | Kind::Errand(_) => {
             return None;
         }
     };

@@ -44,7 +44,7 @@ use super::{
 use crate::{
     db,
     ops::{
-        buyers::Found,
+        buyers::FoundBuyer,
         plan::{Done, Error, Intent, Plan},
     },
     workers::errand::{self, Ended, Errand, Progress},
@@ -63,7 +63,7 @@ pub enum Kind {
     Address,
     NewOrder,
     NewBuyer,
-    Deed(Act),
+    OutboxAction(Act),
     Errand(Task),
 }
 
@@ -108,7 +108,7 @@ struct Sheet {
     /// The largest message that may be written, in bytes.
     largest: i64,
     form: Form,
-    buyers: Remote<Vec<Found>, db::Error>,
+    buyers: Remote<Vec<FoundBuyer>, db::Error>,
 }
 
 /// A plan being made, looked at, and perhaps run.
@@ -155,7 +155,7 @@ pub enum Msg {
     Pasted(String),
     Scrolled(isize),
     Clicked(usize),
-    Buyers(Ticket, Result<Vec<Found>, db::Error>),
+    Buyers(Ticket, Result<Vec<FoundBuyer>, db::Error>),
     Planned(Ticket, Result<Arc<Plan>, Error>),
     Ran(Uuid, Result<Done, Error>),
     /// What an errand would do.

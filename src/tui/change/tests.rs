@@ -39,8 +39,8 @@ fn moved() -> Moved {
     }
 }
 
-fn found() -> Vec<Found> {
-    let one = |tail, name: &str| Found {
+fn found() -> Vec<FoundBuyer> {
+    let one = |tail, name: &str| FoundBuyer {
         id: BuyerId(samples::id("2025-03-01T08:00:00Z", tail)),
         buyer: Buyer {
             name: Some(name.to_owned()),
@@ -52,7 +52,7 @@ fn found() -> Vec<Found> {
 }
 
 /// Answers the newest search for buyers.
-fn buyers(desk: &mut Desk, found: Vec<Found>) -> String {
+fn buyers(desk: &mut Desk, found: Vec<FoundBuyer>) -> String {
     let (ticket, text) = desk.changing(|request| match request {
         Request::Buyers { ticket, text } => Some((*ticket, text.clone())),
         _ => None,

@@ -82,7 +82,7 @@ fn deeds(state: &mut State, matter: Box<Matter>, act: Option<Act>, shared: &Shar
         if let Some((why, rule)) = super::deeds::refusal(act, &matter, shared) {
             return vec![Effect::Warn(format!("{why} ({rule})"))];
         }
-        let sheet = Sheet::new(Kind::Deed(act), None, Some(matter), shared);
+        let sheet = Sheet::new(Kind::OutboxAction(act), None, Some(matter), shared);
         state.stage = Stage::Form(Box::new(sheet));
         return vec![];
     }
@@ -291,7 +291,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
 
 /// The command line that does the same.
 pub(super) fn copied(proposal: &Proposal) -> Option<Effect<Request>> {
-    let text = proposal.plan.value.as_ref()?.twin().to_owned();
+    let text = proposal.plan.value.as_ref()?.cli_equivalent().to_owned();
     Some(Effect::Copy { text, what: "command".to_owned() })
 }
 

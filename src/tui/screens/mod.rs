@@ -14,7 +14,7 @@ use super::{
     runtime::Cx,
     shared::{Shared, Subject},
     ui::{
-        action::{Chord, Found, Info, Keys, Risk},
+        action::{Chord, Info, KeyMatch, Keys, Risk},
         hits::Hits,
         list::Step,
         theme::Theme,
@@ -186,8 +186,8 @@ macro_rules! screens {
 
             /// The headless verb that shows the same.
             #[must_use]
-            pub fn twin(&self, id: ScreenId) -> String {
-                match id { $(ScreenId::$variant => self.$module.twin()),+ }
+            pub fn cli_equivalent(&self, id: ScreenId) -> String {
+                match id { $(ScreenId::$variant => self.$module.cli_equivalent()),+ }
             }
 
             /// When the data on screen was read.
@@ -219,14 +219,14 @@ macro_rules! screens {
             pub fn pressed(&self, id: ScreenId, keys: &Keys, chords: &[Chord]) -> Pressed {
                 match id {
                     $(ScreenId::$variant => match keys.find($module::ACTIONS, chords) {
-                        Found::Action(action) => match (action.enabled)(&self.$module) {
+                        KeyMatch::Action(action) => match (action.enabled)(&self.$module) {
                             Ok(()) => {
                                 Pressed::Send(action.risk, Msg::$variant((action.msg)()))
                             }
                             Err(why) => Pressed::Refused(why),
                         },
-                        Found::Prefix => Pressed::Prefix,
-                        Found::Nothing => Pressed::Nothing,
+                        KeyMatch::Prefix => Pressed::Prefix,
+                        KeyMatch::Nothing => Pressed::Nothing,
                     }),+
                 }
             }

@@ -24,8 +24,8 @@ use super::{
 use crate::{
     domain::zone::Zone,
     ops::{
+        analysis::OrderAnalysis,
         history::History,
-        analysis::Known,
         plan::{self, Plan},
         search::OrderLine,
     },
@@ -231,7 +231,7 @@ impl Desk {
         self.orders(orders::Msg::Found(ticket, Ok((page, samples::answer()))));
         if self.asked.iter().any(|effect| format!("{effect:?}").contains("Preview")) {
             let ticket = self.previewing();
-            let known = Known::new(samples::cancelled(), false);
+            let known = OrderAnalysis::new(samples::cancelled(), false);
             self.orders(orders::Msg::Previewed(ticket, Ok(Some(Arc::new(known)))));
         }
     }
@@ -253,7 +253,10 @@ impl Desk {
     /// Answers the newest reading of a timeline.
     pub fn read(&mut self, history: History) {
         let ticket = self.reading();
-        self.timeline(timeline::Msg::Read(ticket, Ok(Some(Arc::new(Known::new(history, false))))));
+        self.timeline(timeline::Msg::Read(
+            ticket,
+            Ok(Some(Arc::new(OrderAnalysis::new(history, false)))),
+        ));
     }
 
     /// Unlocks writes as a person does.

@@ -426,7 +426,7 @@ pub fn plan(operation: u128) -> Plan {
         ],
         undo: "none once sent; place the order again".to_owned(),
         reverse: None,
-        twin: format!(
+        cli_equivalent: format!(
             "orderscope order cancel {order} --expect-version 1 --reason '{reason}' --yes"
         ),
         word: "CANCEL".to_owned(),

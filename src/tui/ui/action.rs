@@ -1,5 +1,5 @@
 //! Actions are data. One row says how an action is called, reached, explained and judged; dispatch,
-//! footer, `?`, palette, remapping, the lock, the user guide and the command-line twin come from it.
+//! footer, `?`, palette, remapping, the lock, the user guide and the command-line equivalent come from it.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct Action<S, M> {
     pub enabled: fn(&S) -> Result<(), &'static str>,
     pub msg: fn() -> M,
     /// The headless verb that does the same.
-    pub twin: Option<&'static str>,
+    pub cli_equivalent: Option<&'static str>,
 }
 
 impl<S, M> std::fmt::Debug for Action<S, M> {
@@ -40,7 +40,7 @@ impl<S, M> std::fmt::Debug for Action<S, M> {
 }
 
 impl<S, M> Action<S, M> {
-    /// An action that only looks, is always possible and has no headless twin.
+    /// An action that only looks, is always possible and has no headless equivalent.
     #[must_use]
     pub const fn look(
         name: &'static str,
@@ -50,7 +50,17 @@ impl<S, M> Action<S, M> {
         msg: fn() -> M,
     ) -> Self {
         let enabled = |_: &S| Ok(());
-        Self { name, keys, title, help, risk: Risk::Look, footer: 0, enabled, msg, twin: None }
+        Self {
+            name,
+            keys,
+            title,
+            help,
+            risk: Risk::Look,
+            footer: 0,
+            enabled,
+            msg,
+            cli_equivalent: None,
+        }
     }
 
     /// Shown in the footer, larger first.
@@ -76,8 +86,8 @@ impl<S, M> Action<S, M> {
 
     /// The headless verb that does the same.
     #[must_use]
-    pub const fn twin(mut self, verb: &'static str) -> Self {
-        self.twin = Some(verb);
+    pub const fn cli_equivalent(mut self, verb: &'static str) -> Self {
+        self.cli_equivalent = Some(verb);
         self
     }
 }
@@ -92,7 +102,7 @@ pub struct Info {
     pub risk: Risk,
     pub footer: u8,
     pub enabled: Result<(), &'static str>,
-    pub twin: Option<&'static str>,
+    pub cli_equivalent: Option<&'static str>,
 }
 
 /// A key with its modifiers, normalised so that equal presses compare equal.
@@ -156,7 +166,7 @@ pub struct Keys {
 
 /// What a pressed sequence means in a table.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found<'a, S, M> {
+pub enum KeyMatch<'a, S, M> {
     Action(&'a Action<S, M>),
     /// More keys may follow.
     Prefix,
@@ -188,17 +198,21 @@ impl Keys {
     }
 
     /// What the pressed sequence means in this table.
-    pub fn find<'a, S, M>(&self, table: &'a [Action<S, M>], pressed: &[Chord]) -> Found<'a, S, M> {
+    pub fn find<'a, S, M>(
+        &self,
+        table: &'a [Action<S, M>],
+        pressed: &[Chord],
+    ) -> KeyMatch<'a, S, M> {
         let mut prefix = false;
         for action in table {
             for chords in self.of(action).iter().filter_map(|spec| parse(spec)) {
                 if chords == pressed {
-                    return Found::Action(action);
+                    return KeyMatch::Action(action);
                 }
                 prefix |= chords.len() > pressed.len() && chords.starts_with(pressed);
             }
         }
-        if prefix { Found::Prefix } else { Found::Nothing }
+        if prefix { KeyMatch::Prefix } else { KeyMatch::Nothing }
     }
 
     /// The rows of a table as help and palette show them.
@@ -213,7 +227,7 @@ impl Keys {
                 risk: action.risk,
                 footer: action.footer,
                 enabled: (action.enabled)(state),
-                twin: action.twin,
+                cli_equivalent: action.cli_equivalent,
             })
             .collect()
     }
@@ -295,9 +309,9 @@ mod tests {
     fn sequences_are_followed() {
         let keys = Keys::default();
         let g = parse("g").unwrap();
-        assert_eq!(keys.find(TABLE, &g), Found::Prefix);
+        assert_eq!(keys.find(TABLE, &g), KeyMatch::Prefix);
         let found = keys.find(TABLE, &[g[0], g[0]]);
-        assert!(matches!(found, Found::Action(action) if action.name == "a.top"));
+        assert!(matches!(found, KeyMatch::Action(action) if action.name == "a.top"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{CONNECT, Error, Settings};
 use crate::{
     db::{
         self,
-        relay::{self as table, Half, Most, Progress},
+        relay::{self as table, ConsumerOutbox, Most, Progress},
     },
     domain::{
         id::{ConsumerId, MessageId},
@@ -65,7 +65,7 @@ impl<'a> Produced<'a> {
         consumer: ConsumerId,
         stop: &CancellationToken,
     ) -> Result<(), Unsent> {
-        let half = Half { message_id: message.0, consumer_id: consumer.0 };
+        let half = ConsumerOutbox { message_id: message.0, consumer_id: consumer.0 };
         let ended = self.passes(half, stop).await;
         if ended.is_err() {
             // Whatever state these are in, they are not worth keeping.
@@ -75,7 +75,11 @@ impl<'a> Produced<'a> {
         ended
     }
 
-    async fn passes(&mut self, half: Half, stop: &CancellationToken) -> Result<(), Unsent> {
+    async fn passes(
+        &mut self,
+        half: ConsumerOutbox,
+        stop: &CancellationToken,
+    ) -> Result<(), Unsent> {
         let (settings, clock) = (self.settings, self.clock.clone());
         let publisher = match &mut self.publisher {
             Some(publisher) if publisher.is_open() => publisher,
@@ -118,7 +122,7 @@ impl<'a> Produced<'a> {
 async fn pass(
     conn: &mut PgConnection,
     publisher: &mut Publisher,
-    half: Half,
+    half: ConsumerOutbox,
     settings: &Settings,
     clock: &Clock,
 ) -> Result<bool, Unsent> {

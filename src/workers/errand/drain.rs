@@ -13,8 +13,8 @@ use super::{Error, Progress, Recorded, Tools};
 use crate::{
     db::{
         self,
-        paused::{self, Held},
         ownership::{self, Owner},
+        paused::{self, PausedOutbox},
         relay::{self as table, MOST_COUNTED},
     },
     domain::diagnosis::Inbound,
@@ -86,7 +86,7 @@ pub async fn look(tools: &Tools<'_>, settings: &relay::Settings) -> Result<Waiti
             plan.targets = vec![id.to_string()];
             plan.blocked = held.iter().find(|held| held.outbox.0 == id).map(by_hand);
         }
-        Scope::Half(half) => {
+        Scope::ConsumerOutbox(half) => {
             plan.title = format!("deliver for consumer {}", half.consumer_id);
             plan.targets = vec![half.message_id.to_string(), half.consumer_id.to_string()];
             if consumed.is_some_and(|at| (tools.clock)() - at < relay::QUIET) {
@@ -111,7 +111,7 @@ pub async fn look(tools: &Tools<'_>, settings: &relay::Settings) -> Result<Waiti
 }
 
 /// Why a held outbox is not delivered.
-fn by_hand(held: &Held) -> String {
+fn by_hand(held: &PausedOutbox) -> String {
     format!("it is held by {} since {}; release it first", held.by, held.at.format("%F %T UTC"))
 }
 
@@ -124,7 +124,7 @@ async fn waits(
     let (apart, only) = match scope {
         Scope::All => (apart, None),
         Scope::Outbox(id) => (&[][..], Some(id)),
-        Scope::Half(half) => {
+        Scope::ConsumerOutbox(half) => {
             let found = table::half_waiting(conn, half).await?;
             return Ok(found.map_or((0, 0, None), |(messages, at)| (1, messages, Some(at))));
         }
@@ -174,7 +174,7 @@ pub async fn carry_out(
 ) -> Result<Recorded<Stats>, Error> {
     // Whoever drains has seen whose it is: the plan says so.
     settings.beside_service = true;
-    if let Scope::Half(half) = settings.scope
+    if let Scope::ConsumerOutbox(half) = settings.scope
         && let Some(why) = in_the_way(relay::inbound(&settings, half).await?)
     {
         // Its message came back since it was planned.
@@ -222,7 +222,7 @@ async fn left(tools: &Tools<'_>, scope: Scope) -> Result<Value, Error> {
         let next = match scope {
             Scope::All => table::next_waiting(conn, &ids, None).await?,
             Scope::Outbox(id) => table::next_waiting(conn, &[], Some(id)).await?,
-            Scope::Half(_) => None,
+            Scope::ConsumerOutbox(_) => None,
         };
         Ok((messages, next))
     });

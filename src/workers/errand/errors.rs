@@ -11,8 +11,8 @@ use crate::{
     domain::fault::{Fault, Judgement},
     ops::{
         error_queue::{
-            self, Deed, Judge, Knowledge, Outcome, Pick, Scope, Source, TableKeep, Work, choose,
-            report,
+            self, ErrorAction, Judge, Knowledge, Outcome, Pick, Scope, Source, TableKeep, Work,
+            choose, report,
         },
         running,
     },
@@ -24,7 +24,7 @@ pub const RATE: u16 = 20;
 /// What is done to which messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors {
-    pub deed: Deed,
+    pub deed: ErrorAction,
     pub pick: Pick,
     /// At most so many replays a second; discarding does not wait.
     pub rate: u16,
@@ -35,8 +35,8 @@ impl Errors {
     #[must_use]
     pub fn pause(&self) -> Duration {
         match self.deed {
-            Deed::Replay => Duration::from_secs(1) / u32::from(self.rate.max(1)),
-            Deed::Discard => Duration::ZERO,
+            ErrorAction::Replay => Duration::from_secs(1) / u32::from(self.rate.max(1)),
+            ErrorAction::Discard => Duration::ZERO,
         }
     }
 }
@@ -65,7 +65,8 @@ pub async fn look(tools: &Tools<'_>, source: &Source, errors: &Errors) -> Result
 /// Whether a replay of what was chosen may do work again.
 #[must_use]
 pub fn may_repeat(work: &Work) -> bool {
-    work.deed == Deed::Replay && work.choice.chosen.iter().any(|one| one.verdict.may_repeat())
+    work.deed == ErrorAction::Replay
+        && work.choice.chosen.iter().any(|one| one.verdict.may_repeat())
 }
 
 /// Does it: recorded as meant, done one after the other, recorded as it ended.

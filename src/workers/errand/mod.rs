@@ -152,7 +152,7 @@ pub struct Sheet {
     /// One sentence.
     pub undo: &'static str,
     /// The command line that does the same.
-    pub twin: String,
+    pub cli_equivalent: String,
     /// Typed to run it.
     pub word: &'static str,
     /// It may do work a second time: the context's name is typed too, whatever the policy says.

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::{Error, Progress, Recorded, Tools};
 use crate::{
     db::{self, archive},
-    domain::{outbox_action::Refusal, id::MessageId},
+    domain::{id::MessageId, outbox_action::Refusal},
     ops::{error_queue::Source, plan, running},
-    relay::{Anew, Aside, Confirmed},
+    relay::{Confirmed, QueueInspector, Republish},
 };
 
 /// As audit and policies name it.
@@ -57,7 +57,8 @@ pub async fn look(tools: &Tools<'_>, source: &Source, number: i64) -> Result<Res
         blocked: None,
         notes: vec![],
     };
-    let aside = Aside::connect(&source.broker, "errors restore", source.scope.limits.wait).await?;
+    let aside =
+        QueueInspector::connect(&source.broker, "errors restore", source.scope.limits.wait).await?;
     let standing = aside.standing(&plan.queue).await;
     aside.close().await;
     match standing? {
@@ -144,8 +145,9 @@ async fn put(
     may(plan.number, &copy.cause, copy.returned)?;
     let nothing = Map::new();
     let headers = copy.rest["headers"].as_object().unwrap_or(&nothing);
-    let anew = Anew { properties: &copy.rest["properties"], headers, body: &copy.body };
-    let aside = Aside::connect(&source.broker, "errors restore", source.scope.limits.wait).await?;
+    let anew = Republish { properties: &copy.rest["properties"], headers, body: &copy.body };
+    let aside =
+        QueueInspector::connect(&source.broker, "errors restore", source.scope.limits.wait).await?;
     let sent = aside.put(&plan.queue, anew).await;
     aside.close().await;
     match sent? {

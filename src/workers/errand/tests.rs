@@ -10,10 +10,10 @@ use super::{
     *,
 };
 use crate::{
-    db::relay::Half,
+    db::relay::ConsumerOutbox,
     domain::fault::{Fault, Key, Raw, Verdict as Judged},
-    ops::error_queue::{Choice, Deed, Outcome, Pick, Work},
-    workers::relay::{HeldOutbox, Stats},
+    ops::error_queue::{Choice, ErrorAction, Outcome, Pick, Work},
+    workers::relay::{BlockedOutbox, Stats},
 };
 
 fn key(body: &str) -> Key {
@@ -38,14 +38,14 @@ fn one(body: &str, queue: &str, verdict: Judged) -> error_queue::Chosen {
     }
 }
 
-fn chosen(deed: Deed, messages: Vec<error_queue::Chosen>, left: &[(&str, &str)]) -> Chosen {
+fn chosen(deed: ErrorAction, messages: Vec<error_queue::Chosen>, left: &[(&str, &str)]) -> Chosen {
     let left = left.iter().map(|(body, why)| (key(body), (*why).to_owned())).collect();
     let choice = Choice { chosen: messages, left };
     let limits = error_queue::Limits::default();
     Chosen { work: Work { deed, choice, pause: Duration::ZERO, limits }, notes: vec![] }
 }
 
-fn asked(deed: Deed, pick: Pick) -> Errors {
+fn asked(deed: ErrorAction, pick: Pick) -> Errors {
     Errors { deed, pick, rate: RATE }
 }
 
@@ -60,10 +60,10 @@ fn texts(sheet: &Sheet, verdict: Verdict) -> Vec<&str> {
 
 #[test]
 fn a_bulk_replay_says_what_goes_where_and_what_is_left() {
-    let group = asked(Deed::Replay, Pick::Group("ab12".to_owned()));
+    let group = asked(ErrorAction::Replay, Pick::Group("ab12".to_owned()));
     let waiting = |body, queue| one(body, queue, Judged::Waiting);
     let messages = vec![waiting("1", "a"), waiting("2", "b"), waiting("3", "a")];
-    let chosen = chosen(Deed::Replay, messages, &[("4", "done: discard it")]);
+    let chosen = chosen(ErrorAction::Replay, messages, &[("4", "done: discard it")]);
     let sheet = errors(&group, &chosen, "it's back", &policy(false));
     assert_eq!(sheet.title, "replay 3 messages of error queues");
     let effect = |place: &str, told: &str| (place.to_owned(), told.to_owned());
@@ -75,7 +75,10 @@ fn a_bulk_replay_says_what_goes_where_and_what_is_left() {
             effect("left", "1 message: done: discard it"),
         ]
     );
-    assert_eq!(sheet.twin, "orderscope errors replay --group ab12 --reason 'it'\\''s back' --yes");
+    assert_eq!(
+        sheet.cli_equivalent,
+        "orderscope errors replay --group ab12 --reason 'it'\\''s back' --yes"
+    );
     assert!(!sheet.again && texts(&sheet, Verdict::Warn).is_empty());
     assert_eq!(sheet.listed.len(), 4);
 }
@@ -84,38 +87,45 @@ fn a_bulk_replay_says_what_goes_where_and_what_is_left() {
 fn what_may_do_work_again_warns_and_wants_the_context_typed() {
     let body = "7";
     let pick = Pick::Keys { keys: vec![key(body).to_string()], again: true };
-    let this = Errors { rate: 5, ..asked(Deed::Replay, pick) };
+    let this = Errors { rate: 5, ..asked(ErrorAction::Replay, pick) };
     let unknown = vec![one(body, "a", Judged::Unknown)];
-    let sheet = errors(&this, &chosen(Deed::Replay, unknown, &[]), "x", &policy(false));
+    let sheet = errors(&this, &chosen(ErrorAction::Replay, unknown, &[]), "x", &policy(false));
     assert!(sheet.again);
     assert!(texts(&sheet, Verdict::Warn)[0].contains("may do its work again: unknown: because"));
     let expected = format!(
         "orderscope errors replay {} --run-again --rate 5 --reason x --confirm 'REPLAY shop'",
         key(body)
     );
-    assert_eq!(sheet.twin, expected);
+    assert_eq!(sheet.cli_equivalent, expected);
     // The same is harmless to discard.
     let unknown = vec![one(body, "a", Judged::Unknown)];
-    let this = Errors { deed: Deed::Discard, ..this };
-    let sheet = errors(&this, &chosen(Deed::Discard, unknown, &[]), "x", &policy(false));
+    let this = Errors { deed: ErrorAction::Discard, ..this };
+    let sheet = errors(&this, &chosen(ErrorAction::Discard, unknown, &[]), "x", &policy(false));
     assert!(!sheet.again);
-    assert!(sheet.twin.ends_with("--reason x --yes"), "{}", sheet.twin);
+    assert!(sheet.cli_equivalent.ends_with("--reason x --yes"), "{}", sheet.cli_equivalent);
 }
 
 #[test]
 fn nothing_that_may_be_taken_blocks() {
-    let all = asked(Deed::Discard, Pick::All);
-    let left = chosen(Deed::Discard, vec![], &[("1", "waiting")]);
+    let all = asked(ErrorAction::Discard, Pick::All);
+    let left = chosen(ErrorAction::Discard, vec![], &[("1", "waiting")]);
     let sheet = errors(&all, &left, "x", &policy(true));
     assert_eq!(texts(&sheet, Verdict::Blocking), ["none of these may be discarded"]);
-    assert!(sheet.twin.ends_with("--all --reason x --confirm 'DISCARD shop'"), "{}", sheet.twin);
+    assert!(
+        sheet.cli_equivalent.ends_with("--all --reason x --confirm 'DISCARD shop'"),
+        "{}",
+        sheet.cli_equivalent
+    );
 }
 
 #[test]
 fn what_a_stop_left_is_told_apart_from_what_was_refused_before() {
     let waiting = |body| one(body, "a", Judged::Waiting);
-    let chosen =
-        chosen(Deed::Replay, vec![waiting("1"), waiting("2"), waiting("3")], &[("4", "done")]);
+    let chosen = chosen(
+        ErrorAction::Replay,
+        vec![waiting("1"), waiting("2"), waiting("3")],
+        &[("4", "done")],
+    );
     let mut outcome = Outcome { done: vec![key("1")], ..Outcome::default() };
     outcome.left = vec![(key("4"), "done".to_owned())];
     let stop = "stopped by the operator";
@@ -156,7 +166,7 @@ fn waiting(scope: Scope, messages: i64) -> Waiting {
 #[test]
 fn a_drain_names_its_scope_and_blocks_where_nothing_waits() {
     let (outbox, consumer) = (Uuid::from_u128(2), Uuid::from_u128(3));
-    let half = Scope::Half(Half { message_id: outbox, consumer_id: consumer });
+    let half = Scope::ConsumerOutbox(ConsumerOutbox { message_id: outbox, consumer_id: consumer });
     for (scope, option) in [
         (Scope::All, "--all".to_owned()),
         (Scope::Outbox(outbox), format!("--outbox {outbox}")),
@@ -164,7 +174,7 @@ fn a_drain_names_its_scope_and_blocks_where_nothing_waits() {
     ] {
         let sheet = drain(&waiting(scope, 3), "closing", &policy(false));
         let expected = format!("orderscope messages drain {option} --reason closing --yes");
-        assert_eq!(sheet.twin, expected);
+        assert_eq!(sheet.cli_equivalent, expected);
         assert_eq!(texts(&sheet, Verdict::Warn).len(), 1);
         assert!(texts(&sheet, Verdict::Blocking).is_empty());
     }
@@ -175,7 +185,7 @@ fn a_drain_names_its_scope_and_blocks_where_nothing_waits() {
 #[test]
 fn a_drain_tells_what_it_could_not_deliver() {
     let at = "2026-11-22T14:02:11Z".parse().unwrap();
-    let held = HeldOutbox {
+    let held = BlockedOutbox {
         outbox: Uuid::from_u128(0xab),
         sequence: 5,
         why: "no destination".to_owned(),

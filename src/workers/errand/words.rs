@@ -15,7 +15,7 @@ use crate::{
     },
     ops::{
         command::quoted,
-        error_queue::{self, Deed, Outcome, Pick, Work},
+        error_queue::{self, ErrorAction, Outcome, Pick, Work},
         plan::{self, Check},
         policy::Policy,
     },
@@ -43,7 +43,7 @@ pub fn named(errand: &Errand) -> String {
         Errand::Restore(number) => format!("put copy {} back", thousands(*number)),
         Errand::Drain(Scope::All) => "deliver everything that is pending".to_owned(),
         Errand::Drain(Scope::Outbox(outbox)) => format!("deliver outbox {}", id::short(*outbox)),
-        Errand::Drain(Scope::Half(half)) => {
+        Errand::Drain(Scope::ConsumerOutbox(half)) => {
             format!("deliver for consumer {}", id::short(half.consumer_id))
         }
     }
@@ -81,7 +81,7 @@ pub(super) fn errors(errors: &Errors, chosen: &Chosen, reason: &str, policy: &Po
         effects: effects(errors, work),
         listed: listed(work),
         undo: undo(*deed),
-        twin: queues_twin(errors, again, reason, policy),
+        cli_equivalent: queues_twin(errors, again, reason, policy),
         word,
         again,
     }
@@ -89,12 +89,14 @@ pub(super) fn errors(errors: &Errors, chosen: &Chosen, reason: &str, policy: &Po
 
 /// How it is taken back.
 #[must_use]
-pub const fn undo(deed: Deed) -> &'static str {
+pub const fn undo(deed: ErrorAction) -> &'static str {
     match deed {
-        Deed::Replay => {
+        ErrorAction::Replay => {
             "none: its consumer takes it; what fails again comes back to the error queue"
         }
-        Deed::Discard => "copies can be put back into their queue: kept, x, b; errors restore",
+        ErrorAction::Discard => {
+            "copies can be put back into their queue: kept, x, b; errors restore"
+        }
     }
 }
 
@@ -109,7 +111,7 @@ fn checks(work: &Work, notes: &[String]) -> Vec<Check> {
             "each is judged by the inbox again just before; one whose verdict changed is left";
         out.push(check(V::Ok, judged.to_owned()));
     }
-    if *deed == Deed::Replay {
+    if *deed == ErrorAction::Replay {
         let repeats: Vec<_> = choice.chosen.iter().filter(|one| one.verdict.may_repeat()).collect();
         for one in repeats.iter().take(NAMED) {
             let told = format!(
@@ -143,7 +145,7 @@ fn effects(errors: &Errors, work: &Work) -> Vec<(String, String)> {
     let way = |((queue, home), count): ((&str, Option<&str>), usize)| {
         let messages = counted(count, "message");
         let told = match (work.deed, home) {
-            (Deed::Replay, Some(home)) => {
+            (ErrorAction::Replay, Some(home)) => {
                 format!("{messages} to {home}, at most {} a second", errors.rate)
             }
             _ => format!("{messages} out, a copy of each kept first"),
@@ -170,7 +172,7 @@ fn listed(work: &Work) -> Vec<String> {
     let chosen = work.choice.chosen.iter().map(|one| {
         let key = brief(one.key.as_str());
         let way = match (work.deed, &one.home) {
-            (Deed::Replay, Some(home)) => format!("{} → {home}", one.queue),
+            (ErrorAction::Replay, Some(home)) => format!("{} → {home}", one.queue),
             _ => format!("{} → kept", one.queue),
         };
         format!("{key}  {way}\n{}: {}", one.verdict, one.why)
@@ -195,7 +197,7 @@ fn queues_twin(errors: &Errors, again: bool, reason: &str, policy: &Policy) -> S
     if again {
         line += " --run-again";
     }
-    if *deed == Deed::Replay && *rate != RATE {
+    if *deed == ErrorAction::Replay && *rate != RATE {
         let _ = write!(line, " --rate {rate}");
     }
     let policy = Policy { typed: policy.typed || again, ..policy.clone() };
@@ -229,7 +231,12 @@ pub(super) fn restore(restoring: &Restoring, reason: &str, policy: &Policy) -> S
         effects: vec![(queue.clone(), what), ("kept_messages".to_owned(), copy)],
         listed: restoring.message.iter().map(|id| format!("message {id} → {queue}")).collect(),
         undo: restore::UNDO,
-        twin: agreed(format!("orderscope errors restore {number}"), restore::WORD, reason, policy),
+        cli_equivalent: agreed(
+            format!("orderscope errors restore {number}"),
+            restore::WORD,
+            reason,
+            policy,
+        ),
         word: restore::WORD,
         again: false,
     }
@@ -254,13 +261,17 @@ pub(super) fn drain(waiting: &Waiting, reason: &str, policy: &Policy) -> Sheet {
             ("outboxes", format!("{messages} of {outboxes} {boxes}, in order inside each"))
         }
         Scope::Outbox(_) => ("outbox", format!("{messages}, in their order")),
-        Scope::Half(_) => ("inbox row", format!("{messages} of its consumer, in their order")),
+        Scope::ConsumerOutbox(_) => {
+            ("inbox row", format!("{messages} of its consumer, in their order"))
+        }
     };
-    let mut twin = String::from("orderscope messages drain");
+    let mut cli_equivalent = String::from("orderscope messages drain");
     let _ = match waiting.scope {
-        Scope::All => write!(twin, " --all"),
-        Scope::Outbox(outbox) => write!(twin, " --outbox {outbox}"),
-        Scope::Half(half) => write!(twin, " --consumer {}:{}", half.message_id, half.consumer_id),
+        Scope::All => write!(cli_equivalent, " --all"),
+        Scope::Outbox(outbox) => write!(cli_equivalent, " --outbox {outbox}"),
+        Scope::ConsumerOutbox(half) => {
+            write!(cli_equivalent, " --consumer {}:{}", half.message_id, half.consumer_id)
+        }
     };
     Sheet {
         title: waiting.title.clone(),
@@ -268,7 +279,7 @@ pub(super) fn drain(waiting: &Waiting, reason: &str, policy: &Policy) -> Sheet {
         effects: vec![(place.to_owned(), what)],
         listed: vec![],
         undo: drain::UNDO,
-        twin: agreed(twin, drain::WORD, reason, policy),
+        cli_equivalent: agreed(cli_equivalent, drain::WORD, reason, policy),
         word: drain::WORD,
         again: false,
     }

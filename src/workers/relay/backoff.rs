@@ -10,7 +10,7 @@ use crate::relay::Backoff;
 
 /// An outbox that is held, as it is told to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldOutbox {
+pub struct BlockedOutbox {
     pub outbox: Uuid,
     /// The message that stands in the way.
     pub sequence: i64,
@@ -21,7 +21,7 @@ pub struct HeldOutbox {
     pub attempts: u32,
 }
 
-impl fmt::Display for HeldOutbox {
+impl fmt::Display for BlockedOutbox {
     /// `outbox … is held at 88190: no destination address`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "outbox {} is held at {}: {}", self.outbox, self.sequence, self.why)
@@ -39,19 +39,19 @@ pub struct Failure {
 
 #[derive(Debug)]
 struct Entry {
-    told: HeldOutbox,
+    told: BlockedOutbox,
     backoff: Backoff,
     until: Instant,
 }
 
 /// All outboxes that are held.
 #[derive(Debug)]
-pub struct Held {
+pub struct DeliveryBackoff {
     retry: (Duration, Duration),
     entries: BTreeMap<Uuid, Entry>,
 }
 
-impl Held {
+impl DeliveryBackoff {
     /// None yet.
     #[must_use]
     pub const fn new(retry: (Duration, Duration)) -> Self {
@@ -63,7 +63,7 @@ impl Held {
         let Failure { sequence, why, poison } = failure;
         let (first, longest) = self.retry;
         let fresh =
-            HeldOutbox { outbox, sequence, why: String::new(), poison, since: at, attempts: 0 };
+            BlockedOutbox { outbox, sequence, why: String::new(), poison, since: at, attempts: 0 };
         let entry = self.entries.entry(outbox).or_insert_with(|| Entry {
             told: fresh,
             backoff: Backoff::new(first, longest),
@@ -101,7 +101,7 @@ impl Held {
 
     /// The same, as it is told.
     #[must_use]
-    pub fn told(&self) -> Vec<HeldOutbox> {
+    pub fn told(&self) -> Vec<BlockedOutbox> {
         self.entries.values().map(|entry| entry.told.clone()).collect()
     }
 
@@ -128,7 +128,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failing_outbox_waits_longer_every_time() {
-        let mut held = Held::new((Duration::from_secs(1), Duration::from_secs(60)));
+        let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
         let (one, now) = (Uuid::max(), at("2026-11-22T18:16:38Z"));
         held.hold(one, failure(), now);
         assert_eq!(held.waiting(), [one]);
@@ -145,7 +145,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_no_longer_pending_is_forgotten() {
-        let mut held = Held::new((Duration::from_secs(1), Duration::from_secs(60)));
+        let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
         held.hold(Uuid::max(), failure(), at("2026-11-22T18:16:38Z"));
         held.retain(&[5, 6]);
         assert_eq!(held.sequences(), [5]);

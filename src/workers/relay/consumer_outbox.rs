@@ -8,14 +8,14 @@ use sqlx::PgConnection;
 
 use super::{Error, Settings, Shared};
 use crate::{
-    db::relay::{self as table, Half},
+    db::relay::{self as table, ConsumerOutbox},
     domain::{
         consumer::Consumer,
         diagnosis::Inbound,
         id::{ConsumerId, MessageId},
     },
     ops::messages::inbound::{Search, Unnamed},
-    relay::{Aside, Limits},
+    relay::{Limits, QueueInspector},
 };
 
 /// A consumer that did something so short ago may still be at it.
@@ -30,18 +30,18 @@ const LOOKED: Limits = Limits { messages: 1_000, bytes: 16 << 20, wait: Duration
 pub(super) async fn dangerous(
     shared: &Shared,
     conn: &mut PgConnection,
-) -> Result<Vec<Half>, Error> {
+) -> Result<Vec<ConsumerOutbox>, Error> {
     let halves = table::halves(conn, (shared.clock)() - QUIET, MOST).await?;
     let settings = &shared.settings;
     let named = halves.into_iter().filter_map(|half| {
         let id = ConsumerId(half.consumer_id);
         settings.consumers.iter().find(|consumer| consumer.is(id)).map(|consumer| (half, consumer))
     });
-    let named: Vec<(Half, &Consumer)> = named.collect();
+    let named: Vec<(ConsumerOutbox, &Consumer)> = named.collect();
     if named.is_empty() {
         return Ok(vec![]);
     }
-    let aside = Aside::connect(&settings.broker, "relay half-done", LOOKED.wait).await?;
+    let aside = QueueInspector::connect(&settings.broker, "relay half-done", LOOKED.wait).await?;
     let counting = shared.counting(|counting| counting.clone());
     let mut search = search(settings, &aside, counting).await;
     let mut out = vec![];
@@ -62,12 +62,12 @@ pub(super) async fn dangerous(
 ///
 /// # Errors
 /// When the broker cannot be asked.
-pub async fn inbound(settings: &Settings, half: Half) -> Result<Inbound, Error> {
+pub async fn inbound(settings: &Settings, half: ConsumerOutbox) -> Result<Inbound, Error> {
     let id = ConsumerId(half.consumer_id);
     let Some(consumer) = settings.consumers.iter().find(|consumer| consumer.is(id)) else {
         return Ok(Inbound::Unknown);
     };
-    let aside = Aside::connect(&settings.broker, "relay half-done", LOOKED.wait).await?;
+    let aside = QueueInspector::connect(&settings.broker, "relay half-done", LOOKED.wait).await?;
     let mut search = search(settings, &aside, BTreeSet::new()).await;
     let found = search.find(MessageId(half.message_id), consumer).await;
     let failed = search.failed().cloned();
@@ -80,7 +80,7 @@ pub async fn inbound(settings: &Settings, half: Half) -> Result<Inbound, Error> 
 
 async fn search<'a>(
     settings: &Settings,
-    aside: &'a Aside,
+    aside: &'a QueueInspector,
     counting: BTreeSet<String>,
 ) -> Search<'a> {
     let (broker, management) = (&settings.broker, settings.management.as_ref());

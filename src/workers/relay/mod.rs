@@ -5,13 +5,13 @@
 //! selection is its own. At least once: a message may go out twice only if the relay dies between sending it and
 //! noting the broker's confirm in its journal, or the broker dies before it could confirm. Those are counted and named.
 
-mod send_log;
-mod consumer_outbox;
 mod backoff;
+mod consumer_outbox;
 mod journal;
-mod worker;
 mod pass;
+mod send_log;
 mod stats;
+mod worker;
 
 use std::{
     collections::BTreeSet,
@@ -25,17 +25,17 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use backoff::{BlockedOutbox, DeliveryBackoff, Failure};
 pub use consumer_outbox::{QUIET, inbound};
-pub use backoff::{Failure, Held, HeldOutbox};
 pub use journal::Journal;
 pub use stats::{Doubt, Stats, Warning};
 
-use self::worker::Lane;
+use self::worker::RelayWorker;
 use super::Clock;
 use crate::{
     db::{
         self, Limits,
-        relay::{Half, Most},
+        relay::{ConsumerOutbox, Most},
     },
     domain::{consumer::Consumer, diagnosis::Thresholds},
     relay::{self, Broker, Management},
@@ -69,7 +69,7 @@ pub enum Scope {
     /// One outbox.
     Outbox(Uuid),
     /// One half-done consumer; whoever says so has seen that its message cannot come again ([`inbound`]).
-    Half(Half),
+    ConsumerOutbox(ConsumerOutbox),
 }
 
 /// How a relay works.
@@ -174,7 +174,7 @@ struct Shared {
     settings: Settings,
     clock: Clock,
     stop: CancellationToken,
-    held: Mutex<Held>,
+    held: Mutex<DeliveryBackoff>,
     journal: Mutex<Journal>,
     /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
     late: Mutex<BTreeSet<Uuid>>,
@@ -186,7 +186,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn held<T>(&self, work: impl FnOnce(&mut Held) -> T) -> T {
+    fn held<T>(&self, work: impl FnOnce(&mut DeliveryBackoff) -> T) -> T {
         work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -229,7 +229,7 @@ pub async fn run(
         None => Journal::in_memory(),
     };
     let lanes = if until == Until::Once { 1 } else { settings.lanes.max(1) };
-    let held = Mutex::new(Held::new(settings.retry));
+    let held = Mutex::new(DeliveryBackoff::new(settings.retry));
     let shared = Arc::new(Shared {
         settings,
         clock,
@@ -245,7 +245,7 @@ pub async fn run(
     let running = (0..lanes).map(|number| {
         let shared = Arc::clone(&shared);
         async move {
-            let ended = Lane::new(&shared, number).run(until).await;
+            let ended = RelayWorker::new(&shared, number).run(until).await;
             if ended.is_err() {
                 shared.stop.cancel();
             }

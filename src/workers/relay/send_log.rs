@@ -12,7 +12,7 @@ use crate::db::relay::Row;
 const NOTED: usize = 64;
 
 /// Notes in the journal what is about to be sent, a few at a time.
-pub(super) struct Ahead {
+pub(super) struct SendLog {
     /// Number and id of every row, where it may be sent.
     ids: Vec<Option<(i64, Uuid)>>,
     /// Up to this row all are noted.
@@ -21,7 +21,7 @@ pub(super) struct Ahead {
     pub(super) noted: BTreeSet<i64>,
 }
 
-impl Ahead {
+impl SendLog {
     pub(super) fn new(rows: &[Row]) -> Self {
         let id = |row: &Row| row.stored.as_ref().map(|stored| (row.sequence, stored.message_id));
         Self { ids: rows.iter().map(id).collect(), to: 0, noted: BTreeSet::new() }

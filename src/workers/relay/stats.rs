@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::HeldOutbox;
+use super::BlockedOutbox;
 use crate::domain::diagnosis::thousands;
 
 /// Something of messages that were sent which somebody has to know.
@@ -67,7 +67,7 @@ pub struct Stats {
     /// The scenario that is planted here, where the database is therefore left alone.
     pub planted: Option<String>,
     /// What stands still, and why.
-    pub held: Vec<HeldOutbox>,
+    pub held: Vec<BlockedOutbox>,
 }
 
 impl Stats {

@@ -25,7 +25,7 @@ const SETTLE_EVERY: Duration = Duration::from_secs(10);
 const OTHERS: Duration = Duration::from_millis(50);
 const CONNECT: Duration = Duration::from_secs(5);
 
-pub(super) struct Lane<'a> {
+pub(super) struct RelayWorker<'a> {
     shared: &'a Shared,
     number: usize,
     database: Option<PgConnection>,
@@ -48,7 +48,7 @@ enum Round {
     Idle,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> RelayWorker<'a> {
     pub(super) fn new(shared: &'a Shared, number: usize) -> Self {
         let (first, longest) = shared.settings.retry;
         // Servers come back sooner than poisoned messages are repaired.
@@ -210,7 +210,8 @@ impl<'a> Lane<'a> {
         self.halves = Some(Instant::now() + HALVES_EVERY);
         let mut any = false;
         for half in consumer_outbox::dangerous(self.shared, conn).await? {
-            let done = self.pass.run(self.shared, conn, publisher, Scope::Half(half)).await;
+            let done =
+                self.pass.run(self.shared, conn, publisher, Scope::ConsumerOutbox(half)).await;
             match done {
                 Ok(outcome) => any |= outcome.took,
                 Err(error) => {
@@ -291,8 +292,8 @@ impl<'a> Lane<'a> {
         let pending = match self.shared.settings.scope {
             Scope::All => db::relay::is_pending(conn, &known, None).await,
             Scope::Outbox(id) => db::relay::is_pending(conn, &known, Some(id)).await,
-            Scope::Half(half) if known.contains(&half.key()) => Ok(false),
-            Scope::Half(half) => db::relay::is_half_pending(conn, half).await,
+            Scope::ConsumerOutbox(half) if known.contains(&half.key()) => Ok(false),
+            Scope::ConsumerOutbox(half) => db::relay::is_half_pending(conn, half).await,
         };
         matches!(pending, Ok(false))
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use orderscope::{
-    db::{Db, Limits, paused, archive},
+    db::{Db, Limits, archive, paused},
     domain::{
-        outbox_action::{Deed, Name, Refusal, Repair, Source},
         diagnosis::Rule,
         id::{MessageId, OutboxId},
+        outbox_action::{Name, OutboxAction, Refusal, Repair, Source},
     },
     ops::{
         messages::{self, Watch},
@@ -30,7 +30,7 @@ const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
 const POISON: i64 = 89;
 const THERE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
 
-fn asked(deed: Deed) -> Request {
+fn asked(deed: OutboxAction) -> Request {
     Request {
         id: Uuid::now_v7(),
         intent: Intent::Messages(deed),
@@ -39,11 +39,11 @@ fn asked(deed: Deed) -> Request {
     }
 }
 
-async fn planned(world: &World, deed: Deed) -> Result<Plan, Error> {
+async fn planned(world: &World, deed: OutboxAction) -> Result<Plan, Error> {
     plan(&world.writer, asked(deed), now(), &CancellationToken::new()).await
 }
 
-async fn done(world: &World, deed: Deed) -> Result<Done, Error> {
+async fn done(world: &World, deed: OutboxAction) -> Result<Done, Error> {
     execute(&world.writer, &asked(deed), now()).await
 }
 
@@ -72,12 +72,12 @@ async fn rules(options: &PgConnectOptions) -> Vec<Rule> {
     status.findings.iter().map(|finding| finding.rule).collect()
 }
 
-fn quarantine(sequence: i64) -> Deed {
-    Deed::Quarantine { sequence }
+fn quarantine(sequence: i64) -> OutboxAction {
+    OutboxAction::Quarantine { sequence }
 }
 
-fn requeue(number: i64) -> Deed {
-    Deed::Requeue { source: Source::Kept(number), name: Name::Same }
+fn requeue(number: i64) -> OutboxAction {
+    OutboxAction::Requeue { source: Source::Kept(number), name: Name::Same }
 }
 
 fn to(destination: &str) -> Repair {
@@ -153,7 +153,7 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         );
         assert_eq!(made.word, "QUARANTINE");
         assert_eq!(
-            made.twin,
+            made.cli_equivalent,
             format!("orderscope messages quarantine {POISON} --reason INC-7 --yes")
         );
         let deletes =
@@ -201,7 +201,7 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         let Some(Intent::Messages(back)) = done.reverse else { panic!("{:?}", done.reverse) };
         assert_eq!(back, requeue(copy.number));
         let again = self::done(&world, back.clone()).await.unwrap();
-        let Some(Intent::Messages(Deed::Quarantine { sequence })) = again.reverse else {
+        let Some(Intent::Messages(OutboxAction::Quarantine { sequence })) = again.reverse else {
             panic!("{:?}", again.reverse)
         };
         let mut after = row(&world, sequence).await.unwrap();
@@ -297,7 +297,8 @@ async fn an_orphan_is_taken_out_and_put_into_an_outbox_of_its_own() {
         let before = row(&world, orphan).await.unwrap();
         assert!(rules(&world.options).await.contains(&Rule::Orphans));
         let said = |made: &Plan, text: &str| made.checks.iter().any(|one| one.text.contains(text));
-        let repaired = planned(&world, Deed::Repair { sequence: orphan, repair: to(THERE) }).await;
+        let repaired =
+            planned(&world, OutboxAction::Repair { sequence: orphan, repair: to(THERE) }).await;
         assert!(
             matches!(repaired, Err(Error::Declined(Refusal::NoOwner(found))) if found == orphan),
             "{repaired:?}"
@@ -333,9 +334,10 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
     for schema in SCHEMAS {
         let world = service(schema, "6-bad-destination").await;
         let before = row(&world, POISON).await.unwrap();
-        let bad = planned(&world, Deed::Repair { sequence: POISON, repair: to("nowhere") }).await;
+        let bad =
+            planned(&world, OutboxAction::Repair { sequence: POISON, repair: to("nowhere") }).await;
         assert!(matches!(bad, Err(Error::Declined(Refusal::Unfit { .. }))), "{bad:?}");
-        let deed = Deed::Repair { sequence: POISON, repair: to(THERE) };
+        let deed = OutboxAction::Repair { sequence: POISON, repair: to(THERE) };
         let made = planned(&world, deed).await.unwrap();
         assert!(made.effects[0].change.contains(&format!("→ {THERE}")), "{:?}", made.effects);
         run(&world.writer, &made, now()).await.unwrap();
@@ -356,7 +358,7 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
 
         let world = service(schema, "7-bad-headers").await;
         let clear = Repair { headers: Some(String::new()), ..Repair::default() };
-        done(&world, Deed::Repair { sequence: POISON, repair: clear }).await.unwrap();
+        done(&world, OutboxAction::Repair { sequence: POISON, repair: clear }).await.unwrap();
         assert_eq!(row(&world, POISON).await.unwrap()["headers"], Value::Null);
         assert!(!rules(&world.options).await.contains(&Rule::PoisonHead));
     }
@@ -366,7 +368,7 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
 async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     let world = World::managed().await;
     let ids = outboxes(&world, 2, &[None, None, Some(1)]).await;
-    let hold = |outbox| Deed::Hold { outbox };
+    let hold = |outbox| OutboxAction::Hold { outbox };
     let all = world.dump(&[]).await;
     assert!(!planned(&world, hold(ids[0])).await.unwrap().is_blocked());
     assert_eq!(world.dump(&[]).await, all);
@@ -380,11 +382,11 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     assert!(matches!(twice, Error::Declined(Refusal::Held { .. })), "{twice:?}");
     let delivered = done(&world, hold(ids[2])).await.unwrap_err();
     assert_eq!(delivered, Error::Declined(Refusal::Delivered(ids[2])));
-    assert_eq!(held.reverse, Some(Intent::Messages(Deed::Release { outbox: ids[0] })));
-    let free = done(&world, Deed::Release { outbox: ids[0] }).await.unwrap();
+    assert_eq!(held.reverse, Some(Intent::Messages(OutboxAction::Release { outbox: ids[0] })));
+    let free = done(&world, OutboxAction::Release { outbox: ids[0] }).await.unwrap();
     assert_eq!(free.reverse, Some(Intent::Messages(hold(ids[0]))));
     assert_eq!(paused::among(&mut conn, &both).await.unwrap(), Vec::<Uuid>::new());
-    let gone = done(&world, Deed::Release { outbox: ids[0] }).await.unwrap_err();
+    let gone = done(&world, OutboxAction::Release { outbox: ids[0] }).await.unwrap_err();
     assert_eq!(gone, Error::Declined(Refusal::NotHeld(ids[0])));
 
     // The service would not know of it.
@@ -422,7 +424,7 @@ async fn under_another_id_a_message_is_another_one() {
     done(&world, quarantine(sequence)).await.unwrap();
     let number = world.count("SELECT number FROM orderscope.kept_messages").await;
     let id = MessageId(Uuid::now_v7());
-    let anew = Deed::Requeue { source: Source::Kept(number), name: Name::New(id) };
+    let anew = OutboxAction::Requeue { source: Source::Kept(number), name: Name::New(id) };
     let made = planned(&world, anew).await.unwrap();
     assert!(made.checks.iter().any(|check| check.text.contains("no inbox knows it")));
     run(&world.writer, &made, now()).await.unwrap();
@@ -434,7 +436,7 @@ async fn under_another_id_a_message_is_another_one() {
     assert!(!new["body"].as_str().unwrap().contains(old_id), "{new}");
     // A message that is pending is not put there a second time.
     let whole = orderscope::domain::outbox_action::Whole::read(&new, now()).unwrap();
-    let given = Deed::Requeue { source: Source::Given(Box::new(whole)), name: Name::Same };
+    let given = OutboxAction::Requeue { source: Source::Given(Box::new(whole)), name: Name::Same };
     let blocked = planned(&world, given).await.unwrap();
     assert!(blocked.is_blocked(), "{:?}", blocked.checks);
 }
@@ -445,7 +447,7 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
     let ids = outboxes(&world, 3, &[Some(30), Some(8), Some(6), None]).await;
     let before = now() - TimeDelta::days(7);
     let all = world.dump(&[]).await;
-    let made = planned(&world, Deed::PurgeOutbox { before }).await.unwrap();
+    let made = planned(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
     assert_eq!(world.dump(&[]).await, all);
     assert!(made.effects.iter().any(|effect| effect.change == "- 6 rows"), "{:?}", made.effects);
     // Somebody is at work on one of them.
@@ -455,16 +457,16 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
     sqlx::query(take).bind(ids[1]).execute(&mut worker).await.unwrap();
     let stale = run(&world.writer, &made, now()).await.unwrap_err();
     assert!(matches!(stale, Error::Stale(_)), "{stale:?}");
-    let first = done(&world, Deed::PurgeOutbox { before }).await.unwrap();
+    let first = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
     assert!(
         first.told.contains("1 delivered outboxes with 3 messages are gone; 1 more"),
         "{}",
         first.told
     );
-    let locked = done(&world, Deed::PurgeOutbox { before }).await.unwrap_err();
+    let locked = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap_err();
     assert!(locked.to_string().contains("all 1 rows"), "{locked}");
     worker.execute("ROLLBACK").await.unwrap();
-    done(&world, Deed::PurgeOutbox { before }).await.unwrap();
+    done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
     let left: Vec<OutboxId> = sqlx::query_scalar("SELECT outbox_id FROM outbox_state ORDER BY 1")
         .fetch_all(&mut world.conn().await)
         .await
@@ -473,9 +475,9 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
     assert_eq!(world.count("SELECT count(*) FROM outbox_message").await, 6);
     let copies = "SELECT count(*) FROM orderscope.kept_messages WHERE cause = 'purged'";
     assert_eq!(world.count(copies).await, 6);
-    let nothing = done(&world, Deed::PurgeOutbox { before }).await.unwrap_err();
+    let nothing = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap_err();
     assert_eq!(nothing, Error::Declined(Refusal::Nothing));
-    let young = done(&world, Deed::PurgeOutbox { before: now() }).await.unwrap_err();
+    let young = done(&world, OutboxAction::PurgeOutbox { before: now() }).await.unwrap_err();
     assert!(matches!(young, Error::Declined(Refusal::TooYoung { .. })));
 }
 
@@ -484,7 +486,7 @@ async fn an_outbox_of_very_many_messages_goes_in_several_transactions() {
     let world = World::managed().await;
     outboxes(&world, 2_400, &[Some(9)]).await;
     outboxes(&world, 1, &[Some(8)]).await;
-    let deed = Deed::PurgeOutbox { before: now() - TimeDelta::days(7) };
+    let deed = OutboxAction::PurgeOutbox { before: now() - TimeDelta::days(7) };
     let messages = "SELECT count(*) FROM outbox_message";
     let states = "SELECT count(*) FROM outbox_state";
     let first = done(&world, deed.clone()).await.unwrap();
@@ -513,7 +515,7 @@ async fn the_inbox_is_purged_but_for_what_messages_refer_to() {
     .await;
     let before = now() - TimeDelta::days(30);
     let all = world.dump(&[]).await;
-    let made = planned(&world, Deed::PurgeInbox { before }).await.unwrap();
+    let made = planned(&world, OutboxAction::PurgeInbox { before }).await.unwrap();
     assert_eq!(world.dump(&[]).await, all);
     run(&world.writer, &made, now()).await.unwrap();
     assert_eq!(received(&world).await, [referred, young]);
@@ -536,7 +538,7 @@ async fn the_record_of_a_purge_does_not_grow_with_the_rows() {
               LATERAL (SELECT timestamptz '2026-10-01T00:00:00Z' - i * interval '1 s') t (at)",
     )
     .await;
-    let deed = Deed::PurgeInbox { before: now() - TimeDelta::days(30) };
+    let deed = OutboxAction::PurgeInbox { before: now() - TimeDelta::days(30) };
     done(&world, deed.clone()).await.unwrap();
     assert_eq!(world.count("SELECT count(*) FROM inbox_state").await, 100);
     let kept: String =
@@ -563,7 +565,7 @@ async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     let long =
         serde_json::json!({ "messageId": id, "messageType": [], "message": "y".repeat(500) });
     let repair = Repair { body: Some(long.to_string()), ..Repair::default() };
-    let deed = Deed::Repair { sequence, repair };
+    let deed = OutboxAction::Repair { sequence, repair };
     let db = Db::new(&world.options, &Limits::default());
     let small = Policy { largest: 400, ..policy() };
     let writer = Writer::open(&db, world.writer.operator().clone(), small).await.unwrap();
@@ -591,7 +593,7 @@ async fn failed_rows_go_unless_somebody_works_on_them() {
             )
             .await
             .unwrap();
-        let deed = Deed::RemoveFailed { before: now() - TimeDelta::minutes(1) };
+        let deed = OutboxAction::RemoveFailed { before: now() - TimeDelta::minutes(1) };
         let made = planned(&world, deed.clone()).await.unwrap();
         assert!(made.checks.iter().any(|check| check.verdict == Verdict::Unknown));
         run(&world.writer, &made, now()).await.unwrap();

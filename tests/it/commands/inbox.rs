@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use orderscope::{
-    db::relay::{Half, Progress, lock_half, record_half},
+    db::relay::{ConsumerOutbox, Progress, lock_half, record_half},
     domain::{
         decide::Command,
         id::{ConsumerId, MessageId, OrderId},
@@ -61,7 +61,7 @@ async fn produced(world: &World, delivery: &Delivery) -> Option<i64> {
 /// Records, as whoever sends does, that everything up to that number was sent.
 async fn record_sent(world: &World, delivery: &Delivery, last: i64) {
     let Origin { message, consumer, .. } = delivery.origin;
-    let half = Half { message_id: message.0, consumer_id: consumer.0 };
+    let half = ConsumerOutbox { message_id: message.0, consumer_id: consumer.0 };
     let mut conn = world.conn().await;
     let mut tx = conn.begin().await.unwrap();
     let locked = lock_half(&mut tx, half, now() + TimeDelta::days(1)).await.unwrap();

@@ -53,7 +53,10 @@ async fn dry_runs_leave_every_table_and_every_sequence_untouched() {
             let made = world.plan(command.clone()).await.unwrap();
             assert!(!made.is_blocked(), "{:?}", made.checks);
             assert!(!made.effects.is_empty() && !made.statements.is_empty(), "{command:?}");
-            assert!(made.twin.starts_with("orderscope ") && made.twin.ends_with("--yes"));
+            assert!(
+                made.cli_equivalent.starts_with("orderscope ")
+                    && made.cli_equivalent.ends_with("--yes")
+            );
             assert!(made.statements.iter().all(|text| !text.contains("nextval")));
         }
         assert_eq!(world.dump(&[]).await, before);
@@ -83,8 +86,8 @@ async fn a_run_writes_what_its_plan_showed() {
     assert_eq!(made.effects[1].change, "version 1 → 2");
     assert!(made.effects[5].change.contains("OrderCancelled v2"));
     assert!(
-        made.twin.contains(&format!("order cancel {id}"))
-            && made.twin.contains("--expect-version 1")
+        made.cli_equivalent.contains(&format!("order cancel {id}"))
+            && made.cli_equivalent.contains("--expect-version 1")
     );
 
     let done = run(&world.writer, &made, now()).await.unwrap();

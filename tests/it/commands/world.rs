@@ -11,8 +11,8 @@ use orderscope::{
         id::{BookId, BuyerId, LineId, OrderId, Version},
     },
     ops::{
+        analysis::OrderAnalysis,
         history::history,
-        analysis::Known,
         operator::Operator,
         plan::{Done, Error, Intent, Plan, Request, Writer, execute, plan},
         policy::Policy,
@@ -104,15 +104,15 @@ impl World {
         id
     }
 
-    pub async fn known(&self, id: OrderId) -> Known {
+    pub async fn known(&self, id: OrderId) -> OrderAnalysis {
         let mut conn = self.conn().await;
         let layout = self.writer.layout();
         let found = history(&mut conn, layout, id).await.unwrap().expect("the order is known");
-        Known::new(found, layout.projects_inline())
+        OrderAnalysis::new(found, layout.projects_inline())
     }
 
     /// Row, events and, where it is written with them, document say the same, and versions are contiguous.
-    pub async fn agrees(&self, id: OrderId, version: i64) -> Known {
+    pub async fn agrees(&self, id: OrderId, version: i64) -> OrderAnalysis {
         let known = self.known(id).await;
         assert!(!known.comparison.is_drift(), "{:?}", known.comparison);
         assert_eq!(known.comparison.row, Agreement::Match, "{id}");

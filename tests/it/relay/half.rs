@@ -12,7 +12,7 @@ use lapin::{
 use orderscope::{
     domain::{consumer::Consumer, diagnosis::Inbound, id::MessageId},
     ops::messages::inbound::{Search, Unnamed},
-    relay::{Aside, Limits, Management},
+    relay::{Limits, Management, QueueInspector},
     workers::relay::{Settings, Stats},
 };
 use serde_json::Value;
@@ -199,7 +199,7 @@ async fn a_queue_that_counts_looks_is_left_alone_once_that_was_seen() {
     };
     half_done(&database, 1, &id, 120).await;
     let limits = Limits::default();
-    let aside = Aside::connect(&settings.broker, "test", limits.wait).await.unwrap();
+    let aside = QueueInspector::connect(&settings.broker, "test", limits.wait).await.unwrap();
     let mut counting = BTreeSet::new();
     let mut found = vec![];
     for _ in 0..6 {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 pub use cause::LEEWAY;
 
 use super::{
-    Chain, Facts, Head, Hop, Node, NodeId, Proof, Received, Sent, Strand, contract,
-    correlation::{self, Events, Tie, Trace},
+    CausalPath, Chain, Facts, Head, Hop, Node, NodeId, Proof, Received, Sent, contract,
+    correlation::{self, Correlation, Events, Trace},
 };
 use crate::domain::{
     event::RecordedEvent,
@@ -43,7 +43,7 @@ impl Chain {
     pub fn new(timeline: &Timeline, facts: &Facts) -> Self {
         let steps = timeline.steps();
         let events = Events::new(steps);
-        let ties: Vec<Option<Tie>> =
+        let ties: Vec<Option<Correlation>> =
             facts.messages.iter().map(|message| events.tie(steps, message)).collect();
         let mut of_step: HashMap<usize, Vec<usize>> = HashMap::new();
         for (message, tie) in ties.iter().enumerate() {
@@ -67,7 +67,7 @@ impl Chain {
 struct Builder<'a> {
     steps: &'a [Step],
     facts: &'a Facts,
-    ties: &'a [Option<Tie>],
+    ties: &'a [Option<Correlation>],
     inbox: HashMap<MessageId, Vec<&'a Received>>,
     rows: HashMap<(MessageId, ConsumerId), NodeId>,
     parents: HashMap<Owner, NodeId>,
@@ -79,7 +79,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(steps: &'a [Step], facts: &'a Facts, ties: &'a [Option<Tie>]) -> Self {
+    fn new(steps: &'a [Step], facts: &'a Facts, ties: &'a [Option<Correlation>]) -> Self {
         let mut inbox: HashMap<MessageId, Vec<&Received>> = HashMap::new();
         for row in &facts.received {
             inbox.entry(row.message).or_default().push(row);
@@ -159,7 +159,7 @@ impl<'a> Builder<'a> {
         if let (Some(node), Some(trace)) = (told, Trace::of(&step.event)) {
             self.traces.insert(trace.trace, (step.version, *node));
         }
-        self.chain.strands.push(Strand {
+        self.chain.strands.push(CausalPath {
             version: Some(step.version),
             messages: sent.iter().map(|(message, _)| message.sequence).collect(),
             hops: first..self.chain.hops.len(),
@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
     fn loose(&mut self, message: &Sent) {
         let first = self.chain.hops.len();
         self.message(message, None);
-        self.chain.strands.push(Strand {
+        self.chain.strands.push(CausalPath {
             version: None,
             messages: vec![message.sequence],
             hops: first..self.chain.hops.len(),

@@ -22,7 +22,7 @@ pub const ACTIONS: &[Row] = &[
         Sub::Outbox(View::Pending) => Ok(()),
         _ => Err("only pending messages are counted by groups"),
     })
-    .twin("orderscope messages status"),
+    .cli_equivalent("orderscope messages status"),
     Row::look(
         "messages.json",
         &["J"],
@@ -35,7 +35,7 @@ pub const ACTIONS: &[Row] = &[
         let read = state.message().is_some() || archive::whole(state).is_some();
         if read || state.sub == Sub::Errors { Ok(()) } else { Err("no message is read") }
     })
-    .twin("orderscope messages show"),
+    .cli_equivalent("orderscope messages show"),
     Row::look(
         "messages.holder",
         &["L"],
@@ -44,7 +44,7 @@ pub const ACTIONS: &[Row] = &[
         || Msg::Holder,
     )
     .when(chosen)
-    .twin("orderscope messages show"),
+    .cli_equivalent("orderscope messages show"),
     Row::look(
         "messages.unhandled",
         &["U"],
@@ -54,7 +54,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(64)
     .when(near_inbox)
-    .twin("orderscope inbox list"),
+    .cli_equivalent("orderscope inbox list"),
     Row::look(
         "messages.again",
         &["d"],
@@ -64,7 +64,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(63)
     .when(near_inbox)
-    .twin("orderscope inbox list"),
+    .cli_equivalent("orderscope inbox list"),
     Row::look(
         "messages.hours",
         &["H"],
@@ -73,15 +73,15 @@ pub const ACTIONS: &[Row] = &[
         || Msg::ByHour,
     )
     .footer(62)
-    .twin("orderscope inbox hours"),
+    .cli_equivalent("orderscope inbox hours"),
     Row::look(
         "messages.reach",
         &["t"],
         "time span",
         "How far back the bars go: hours, a day, a week, a month, a year",
-        || Msg::Reach,
+        || Msg::HistoryRange,
     )
-    .twin("orderscope messages history"),
+    .cli_equivalent("orderscope messages history"),
     Row::look(
         "messages.act",
         &["x"],
@@ -91,7 +91,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .risk(Risk::Change)
     .footer(65)
-    .twin("orderscope messages quarantine"),
+    .cli_equivalent("orderscope messages quarantine"),
     Row::look(
         "messages.repair",
         &["D"],
@@ -102,7 +102,7 @@ pub const ACTIONS: &[Row] = &[
     .risk(Risk::Change)
     .footer(22)
     .when(chosen)
-    .twin("orderscope messages repair"),
+    .cli_equivalent("orderscope messages repair"),
     Row::look(
         "messages.quarantine",
         &["K"],
@@ -113,7 +113,7 @@ pub const ACTIONS: &[Row] = &[
     .risk(Risk::Destroy)
     .footer(23)
     .when(chosen)
-    .twin("orderscope messages quarantine"),
+    .cli_equivalent("orderscope messages quarantine"),
 ];
 
 fn near_inbox(state: &State) -> Result<(), &'static str> {

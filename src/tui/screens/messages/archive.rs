@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ratatui::text::{Line, Span};
 use serde_json::Value;
 
-use super::{COPY, Effects, Kept, Pane, Request, State, Ticket, detail};
+use super::{ArchivedMessage, COPY, Effects, Pane, Request, State, Ticket, detail};
 use crate::{
     db,
     domain::{
@@ -89,7 +89,7 @@ pub(super) fn read(
 
 /// One row of the list.
 pub(super) fn line(
-    row: &Kept,
+    row: &ArchivedMessage,
     mark: Span<'static>,
     roomy: bool,
     shared: &Shared,
@@ -153,7 +153,7 @@ pub(super) fn detail(
 }
 
 /// Why there is no more yet.
-fn told(state: &State, kept: &Kept, theme: &Theme) -> Line<'static> {
+fn told(state: &State, kept: &ArchivedMessage, theme: &Theme) -> Line<'static> {
     if state.copies.of != Some(kept.number) {
         return Line::styled("Enter shows its headers and body", theme.key);
     }

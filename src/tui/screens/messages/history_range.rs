@@ -12,7 +12,7 @@ use crate::{
 
 /// How far back the bars go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Reach {
+enum HistoryRange {
     /// As far as rates are judged from: hours.
     #[default]
     Hours,
@@ -22,7 +22,7 @@ enum Reach {
     Year,
 }
 
-impl Reach {
+impl HistoryRange {
     const fn next(self) -> Self {
         match self {
             Self::Hours => Self::Day,
@@ -47,12 +47,12 @@ impl Reach {
 
 /// Stored looks of longer than the screen judges from.
 #[derive(Debug, Default)]
-pub(super) struct Far {
-    reach: Reach,
+pub(super) struct StoredHistory {
+    reach: HistoryRange,
     stored: Remote<Vec<Sample>, String>,
 }
 
-impl Far {
+impl StoredHistory {
     /// The next reach; the first again after the longest.
     pub(super) fn turn(&mut self, shared: &Shared) -> Option<Effect<Request>> {
         self.reach = self.reach.next();

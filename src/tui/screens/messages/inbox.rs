@@ -80,7 +80,7 @@ impl Inbox {
     }
 
     /// The verb that shows the same.
-    pub(super) fn twin(&self) -> String {
+    pub(super) fn cli_equivalent(&self) -> String {
         match (self.by_hour, self.view) {
             (true, _) => "orderscope inbox hours".to_owned(),
             (false, InboxView::All) => "orderscope inbox list".to_owned(),

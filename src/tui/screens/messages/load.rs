@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
-    db::{inbox, archive, outbox},
+    db::{archive, inbox, outbox},
     ops::{
         deeds, error_queue,
         messages::{self, Key, report},
@@ -40,7 +40,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                 }
                 (Err(error), _) | (_, Err(error)) => Err(error),
             };
-            Msg::Looked(ticket, status)
+            Msg::QueueReport(ticket, status)
         }
         Request::List { ticket, sub, inbox: view, from, filter, after, before } => {
             let (now, held) = (chrono::Utc::now(), cx.services.watch().thresholds.held);
@@ -106,7 +106,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             };
             Msg::Stored(ticket, stored)
         }
-        Request::Broker { halves, now } => Msg::Told(cx.services.told(&halves, now).await),
+        Request::Broker { halves, now } => Msg::BrokerReport(cx.services.told(&halves, now).await),
         Request::Errors { ticket } => {
             Msg::Failed(ticket, cx.services.errors(&cx.stop).await.map(Arc::new))
         }

@@ -1,8 +1,8 @@
 //! Messages: how many integration messages wait, why they do not leave, and each of them by itself.
 
 mod actions;
-mod chart;
 mod archive;
+mod chart;
 mod detail;
 mod diagnosis;
 mod errors;
@@ -31,23 +31,23 @@ pub use self::{
 use crate::{
     db::{
         self,
+        archive::ArchivedMessage,
         inbox::{InboxRow, InboxView},
-        archive::Kept,
         outbox::{Cursor as Key, Filter, Group, Row, View, outbox_of},
-        relay::Half,
+        relay::ConsumerOutbox,
     },
     domain::{
         backlog::{Sample, Samples},
-        outbox_action::Texts,
         diagnosis::HalfDone,
         id::{MessageId, OutboxId},
         outbox::Owner,
+        outbox_action::Texts,
     },
     ops::{
         command::quoted,
         deeds::archive::Whole,
         error_queue::Listing,
-        messages::{Day, Message, Status, broker::Told, history::Past},
+        messages::{Day, Message, Status, broker::BrokerReport, history::Past},
     },
     tui::{
         effect::{Effect, Lane},
@@ -146,7 +146,7 @@ pub enum Pivot {
 pub struct Listed {
     pub messages: Vec<Row>,
     pub inbox: Vec<InboxRow>,
-    pub kept: Vec<Kept>,
+    pub kept: Vec<ArchivedMessage>,
     /// A full page: there may be more.
     pub more: bool,
     /// What was not looked at.
@@ -161,10 +161,10 @@ pub struct State {
     samples: Samples,
     /// What was stored before we looked, and when we asked for it.
     kept: Option<Past>,
-    far: history_range::Far,
+    far: history_range::StoredHistory,
     kept_at: Option<Instant>,
     /// What the broker told, and when it was asked.
-    told: Option<Told>,
+    told: Option<BrokerReport>,
     told_at: Option<Instant>,
     page: Remote<Listed, db::Error>,
     /// The page asked for continues the rows.
@@ -211,12 +211,12 @@ pub enum Msg {
     /// The inbox hour by hour.
     ByHour,
     /// How far back the bars go.
-    Reach,
+    HistoryRange,
     /// Change something: by this act, or by one from the menu.
     Act(Option<Act>),
-    Looked(Ticket, Result<Arc<Status>, db::Error>),
+    QueueReport(Ticket, Result<Arc<Status>, db::Error>),
     /// The broker's answer.
-    Told(Told),
+    BrokerReport(BrokerReport),
     Listed(Ticket, Result<Listed, db::Error>),
     Read(Ticket, Result<Option<Arc<Message>>, db::Error>),
     Copied(Ticket, Result<Option<Arc<Whole>>, db::Error>),
@@ -273,7 +273,7 @@ pub enum Request {
     Export {
         messages: Vec<Row>,
         inbox: Vec<InboxRow>,
-        kept: Vec<Kept>,
+        kept: Vec<ArchivedMessage>,
         errors: Option<Arc<Listing>>,
     },
 }
@@ -322,7 +322,7 @@ impl State {
     }
 
     /// The copy under the cursor.
-    fn copy(&self) -> Option<&Kept> {
+    fn copy(&self) -> Option<&ArchivedMessage> {
         match self.sub {
             Sub::Kept => self.rows.kept.get(self.cursor.index),
             Sub::Outbox(_) | Sub::Inbox | Sub::Errors => None,
@@ -378,7 +378,8 @@ impl State {
                 _ => None,
             },
             received: self.received().map(|row| {
-                let half = Half { message_id: row.message.0, consumer_id: row.consumer.0 };
+                let half =
+                    ConsumerOutbox { message_id: row.message.0, consumer_id: row.consumer.0 };
                 (half, row.consumed.is_some() && row.delivered.is_none())
             }),
         }
@@ -429,7 +430,7 @@ impl State {
 
     /// The headless verb that shows the same.
     #[must_use]
-    pub fn twin(&self) -> String {
+    pub fn cli_equivalent(&self) -> String {
         match self.sub {
             Sub::Outbox(view) => {
                 let only = match &self.filter {
@@ -442,8 +443,8 @@ impl State {
                 };
                 format!("orderscope messages list --view {}{only}", view.name())
             }
-            Sub::Inbox => self.inbox.twin(),
-            Sub::Errors => self.errors.twin(self.cursor.index),
+            Sub::Inbox => self.inbox.cli_equivalent(),
+            Sub::Errors => self.errors.cli_equivalent(self.cursor.index),
             Sub::Kept => match archive::whole(self) {
                 Some(whole) if self.pane == Pane::Detail => {
                     format!("orderscope messages show --kept {}", whole.kept.number)

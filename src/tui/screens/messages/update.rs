@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, archive, errors, inbox,
-    relay,
+    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, archive, errors,
+    inbox, relay,
 };
 use crate::{
     db::{self, outbox::outbox_of},
@@ -57,14 +57,14 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.pane = Pane::List;
             return show(state, Sub::Inbox, shared);
         }
-        Msg::Reach => return state.far.turn(shared).into_iter().collect(),
+        Msg::HistoryRange => return state.far.turn(shared).into_iter().collect(),
         Msg::Stored(ticket, result) => {
             return state.far.read(ticket, result, shared).into_iter().collect();
         }
         Msg::ByHour => return inbox::turn(state, shared),
         Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
-        Msg::Looked(ticket, result) => return looked(state, ticket, result, shared),
-        Msg::Told(told) => {
+        Msg::QueueReport(ticket, result) => return looked(state, ticket, result, shared),
+        Msg::BrokerReport(told) => {
             if let Some(status) = state.look.value.take() {
                 state.look.value = Some(Arc::new(Arc::unwrap_or_clone(status).with_broker(&told)));
             }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Answer, Msg, PAGE, Request, Window};
 use crate::{
     db,
-    ops::{history, analysis::Known, report, search},
+    ops::{analysis::OrderAnalysis, history, report, search},
     tui::runtime::Cx,
 };
 
@@ -49,8 +49,9 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let known: Result<_, db::Error> = cx
                 .read("orders", async |conn, layout| {
                     let history = history::history(conn, layout, order).await?;
-                    Ok(history
-                        .map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
+                    Ok(history.map(|history| {
+                        Arc::new(OrderAnalysis::new(history, layout.projects_inline()))
+                    }))
                 })
                 .await;
             Msg::Previewed(ticket, known)

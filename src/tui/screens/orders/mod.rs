@@ -29,7 +29,7 @@ use crate::{
         search::{Query, SearchError},
     },
     ops::{
-        analysis::Known,
+        analysis::OrderAnalysis,
         search::{Access, Count, Cursor as Key, OrderLine as Row, Start},
     },
     tui::{
@@ -93,7 +93,7 @@ pub struct State {
     faults_only: bool,
     cursor: Cursor,
     marks: BTreeSet<OrderId>,
-    preview: Remote<Option<Arc<Known>>, db::Error>,
+    preview: Remote<Option<Arc<OrderAnalysis>>, db::Error>,
     preview_of: Option<OrderId>,
     preview_offset: usize,
     pane: Pane,
@@ -117,7 +117,7 @@ pub enum Msg {
     SearchClicked,
     Found(Ticket, Result<(Window<Row, Key>, Answer), db::Error>),
     Counted(Ticket, Result<Count, db::Error>),
-    Previewed(Ticket, Result<Option<Arc<Known>>, db::Error>),
+    Previewed(Ticket, Result<Option<Arc<OrderAnalysis>>, db::Error>),
     Exported(Result<String, String>),
 }
 
@@ -219,7 +219,7 @@ impl State {
 
     /// The headless verb that shows the same.
     #[must_use]
-    pub fn twin(&self) -> String {
+    pub fn cli_equivalent(&self) -> String {
         match self.field.text() {
             "" => "orderscope orders search".to_owned(),
             text => format!("orderscope orders search '{}'", text.replace('\'', "'\\''")),

@@ -15,7 +15,7 @@ use crate::{
         order::{Order, Status},
         text,
     },
-    ops::analysis::Known,
+    ops::analysis::OrderAnalysis,
     tui::{
         shared::Shared,
         ui::{
@@ -50,7 +50,12 @@ pub(super) fn view(
     scrolling(frame, inner, hits, 1, lines, state.preview_offset);
 }
 
-fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+fn lines(
+    known: &OrderAnalysis,
+    shared: &Shared,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'static>> {
     let history = &known.history;
     let order = history.row.clone().or_else(|| known.timeline.latest().order().cloned());
     let mut out = vec![Line::styled(history.id.to_string(), theme.accent)];
@@ -87,7 +92,7 @@ fn lines(known: &Known, shared: &Shared, theme: &Theme, width: usize) -> Vec<Lin
 }
 
 /// Whether the id's clock and the row's say the same.
-fn clocks(known: &Known, theme: &Theme) -> Line<'static> {
+fn clocks(known: &OrderAnalysis, theme: &Theme) -> Line<'static> {
     let row = known.history.row.as_ref().and_then(|row| row.created_at);
     let (Some(id), Some(row)) = (id_timestamp::uuid7_time(known.history.id.0), row) else {
         return Line::styled("id carries no clock", theme.muted);
@@ -102,7 +107,7 @@ fn clocks(known: &Known, theme: &Theme) -> Line<'static> {
     }
 }
 
-fn sources(known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+fn sources(known: &OrderAnalysis, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let found = &known.comparison;
     let version = known.timeline.last_version();
     let name = |status: Option<Status>| {

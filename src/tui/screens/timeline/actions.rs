@@ -29,7 +29,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(80)
     .when(has_history)
-    .twin("orderscope order diff"),
+    .cli_equivalent("orderscope order diff"),
     Row::look("timeline.pin-a", &["A"], "pin A", "Pin the cursor's version as A", || Msg::PinA)
         .footer(78)
         .when(on_event),
@@ -45,7 +45,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(76)
     .when(has_history)
-    .twin("orderscope order show --at"),
+    .cli_equivalent("orderscope order show --at"),
     Row::look("timeline.play", &["."], "play", "Play the history event by event, or stop", || {
         Msg::Play
     })
@@ -90,7 +90,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(60)
     .when(has_history)
-    .twin("orderscope order chain"),
+    .cli_equivalent("orderscope order chain"),
     Row::look(
         "timeline.lanes",
         &["L"],

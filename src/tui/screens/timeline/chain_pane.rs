@@ -12,11 +12,11 @@ use super::{Entry, Msg, Pane, State};
 use crate::{
     domain::{
         age,
-        chain::{Hop, Node, Proof, Strand},
+        chain::{CausalPath, Hop, Node, Proof},
         outbox::{Delivery, Owner},
         text,
     },
-    ops::analysis::Known,
+    ops::analysis::OrderAnalysis,
     tui::{
         shared::Shared,
         ui::{
@@ -37,7 +37,7 @@ pub(super) const ROOMY: u16 = 20;
 const WHOLE: u16 = 12;
 
 /// The strand of what the cursor is on.
-fn strand<'a>(state: &State, known: &'a Known) -> Option<&'a Strand> {
+fn strand<'a>(state: &State, known: &'a OrderAnalysis) -> Option<&'a CausalPath> {
     match state.entry()? {
         Entry::Event(point) => known.chain.of_version(point.version),
         Entry::Message(message) => known.chain.of_message(message.sequence),
@@ -47,7 +47,7 @@ fn strand<'a>(state: &State, known: &'a Known) -> Option<&'a Strand> {
 
 pub(super) fn view(
     state: &State,
-    known: &Known,
+    known: &OrderAnalysis,
     shared: &Shared,
     theme: &Theme,
     frame: &mut Frame,
@@ -104,7 +104,7 @@ const fn style(proof: &Proof, theme: &Theme) -> Style {
 
 fn lines(
     state: &State,
-    known: &Known,
+    known: &OrderAnalysis,
     shared: &Shared,
     theme: &Theme,
     width: usize,
@@ -137,7 +137,7 @@ fn lines(
 }
 
 /// `proven   v2 OrderCancelled ─▶ 88204 …ChangedToCancel: which columns are equal`
-fn reason(known: &Known, hop: &Hop, theme: &Theme) -> Line<'static> {
+fn reason(known: &OrderAnalysis, hop: &Hop, theme: &Theme) -> Line<'static> {
     let style = style(&hop.proof, theme);
     let (from, to) = (label(known.chain.node(hop.from)), label(known.chain.node(hop.to)));
     Line::from(vec![
@@ -205,7 +205,7 @@ fn broker(node: &Node, shared: &Shared) -> Option<String> {
 }
 
 /// How far a message came, for its row in the list; none where the chain does not have it.
-pub(super) fn standing(known: &Known, sequence: i64, shared: &Shared) -> Option<String> {
+pub(super) fn standing(known: &OrderAnalysis, sequence: i64, shared: &Shared) -> Option<String> {
     let hops = known.chain.hops_of(known.chain.of_message(sequence)?);
     let mut mine = false;
     for hop in hops {
@@ -223,7 +223,10 @@ fn is_message(node: &Node, wanted: i64) -> bool {
 }
 
 /// The contract whose row is missing below this event, and whether that is known.
-pub(super) fn missing<'a>(known: &'a Known, strand: &Strand) -> Option<(&'a str, bool)> {
+pub(super) fn missing<'a>(
+    known: &'a OrderAnalysis,
+    strand: &CausalPath,
+) -> Option<(&'a str, bool)> {
     known.chain.hops_of(strand).iter().find_map(|hop| match known.chain.node(hop.to) {
         Node::MissingMessage { contract } => {
             Some((contract.as_str(), matches!(hop.proof, Proof::Absent(_))))
@@ -234,7 +237,7 @@ pub(super) fn missing<'a>(known: &'a Known, strand: &Strand) -> Option<(&'a str,
 
 /// The links in a row, what is to be said of each below it; as many rows as they need.
 fn picture(
-    known: &Known,
+    known: &OrderAnalysis,
     hops: &[Hop],
     shared: &Shared,
     theme: &Theme,

@@ -15,7 +15,7 @@ use super::{Entry, Msg, Pane, Place, Point, State, Version, chain_pane};
 use crate::{
     db::messages::Message,
     domain::{age, mask::veil, text},
-    ops::{audit::Recorded, analysis::Known},
+    ops::{analysis::OrderAnalysis, audit::Recorded},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -25,7 +25,7 @@ use crate::{
 
 pub(super) fn view(
     state: &State,
-    known: &Known,
+    known: &OrderAnalysis,
     shared: &Shared,
     theme: &Theme,
     frame: &mut Frame,
@@ -94,7 +94,7 @@ impl Row<'_> {
     }
 }
 
-fn rows<'a>(state: &'a State, known: &'a Known) -> Vec<Row<'a>> {
+fn rows<'a>(state: &'a State, known: &'a OrderAnalysis) -> Vec<Row<'a>> {
     let points = known.timeline.steps();
     let messages = &known.history.messages;
     let mut out = vec![];
@@ -168,7 +168,7 @@ impl Clock {
     /// Columns that leave room for everything about a message.
     const WIDE: u16 = 96;
 
-    fn of(known: &Known, shared: &Shared, width: u16) -> Self {
+    fn of(known: &OrderAnalysis, shared: &Shared, width: u16) -> Self {
         let mut days =
             known.timeline.steps().iter().map(|point| shared.zone.local(point.event.at).date());
         let first = days.next();
@@ -202,7 +202,7 @@ fn event_line(
     point: &Point,
     clock: Clock,
     state: &State,
-    known: &Known,
+    known: &OrderAnalysis,
     shared: &Shared,
     theme: &Theme,
 ) -> Line<'static> {

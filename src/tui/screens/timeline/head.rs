@@ -14,7 +14,7 @@ use crate::{
         order::Status,
         text,
     },
-    ops::analysis::Known,
+    ops::analysis::OrderAnalysis,
     tui::{
         shared::Shared,
         ui::{
@@ -25,7 +25,13 @@ use crate::{
     },
 };
 
-pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
+pub(super) fn view(
+    known: &OrderAnalysis,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+) {
     let history = &known.history;
     let order = history.row.as_ref().or_else(|| known.timeline.latest().order());
     let id = if area.width >= 76 { history.id.to_string() } else { history.id.short() };
@@ -55,7 +61,7 @@ pub(super) fn view(known: &Known, shared: &Shared, theme: &Theme, frame: &mut Fr
 }
 
 /// `row CANCELLED = events CANCELLED = view CANCELLED`
-fn sources(known: &Known, theme: &Theme, width: usize) -> Line<'static> {
+fn sources(known: &OrderAnalysis, theme: &Theme, width: usize) -> Line<'static> {
     let found = &known.comparison;
     let name = |status: Option<Status>| {
         status.map_or("none".to_owned(), |status| status.to_string().to_uppercase())
@@ -99,7 +105,7 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 /// The clocks, deletion, streams: what else a reader should know before believing the rest.
-fn facts(known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
+fn facts(known: &OrderAnalysis, shared: &Shared, theme: &Theme) -> Line<'static> {
     let history = &known.history;
     let mut spans = vec![];
     let mut tell = |text: String, style| spans.push(Span::styled(format!("{text}   "), style));
@@ -144,7 +150,7 @@ fn facts(known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
 }
 
 /// The one sentence to take away.
-fn verdict(known: &Known, theme: &Theme, width: usize) -> Line<'static> {
+fn verdict(known: &OrderAnalysis, theme: &Theme, width: usize) -> Line<'static> {
     let found = &known.comparison;
     let steps = known.timeline.steps();
     let illegal = steps.iter().find_map(|step| Some((step, step.after_end?)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Msg, Request};
 use crate::{
-    ops::{audit::Filter, history, analysis::Known, report},
+    ops::{analysis::OrderAnalysis, audit::Filter, history, report},
     tui::runtime::Cx,
 };
 
@@ -18,8 +18,9 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let known = cx
                 .read("timeline", async |conn, layout| {
                     let history = history::history(conn, layout, order).await?;
-                    Ok(history
-                        .map(|history| Arc::new(Known::new(history, layout.projects_inline()))))
+                    Ok(history.map(|history| {
+                        Arc::new(OrderAnalysis::new(history, layout.projects_inline()))
+                    }))
                 })
                 .await;
             Msg::Read(ticket, known)

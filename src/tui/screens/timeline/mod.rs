@@ -36,7 +36,7 @@ use crate::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::{audit::Recorded, analysis::Known},
+    ops::{analysis::OrderAnalysis, audit::Recorded},
     tui::{
         effect::Lane,
         route::Route,
@@ -106,7 +106,7 @@ pub struct Pins {
 #[derive(Debug, Default)]
 pub struct State {
     order: Option<OrderId>,
-    known: Remote<Option<Arc<Known>>, db::Error>,
+    known: Remote<Option<Arc<OrderAnalysis>>, db::Error>,
     /// What operators did to the order, newest first, where that is recorded.
     acts: Remote<Vec<Recorded>, db::Error>,
     /// Over the rows of the list, see `places`.
@@ -155,7 +155,7 @@ pub enum Msg {
     Raw,
     Lanes,
     Chain,
-    Read(Ticket, Result<Option<Arc<Known>>, db::Error>),
+    Read(Ticket, Result<Option<Arc<OrderAnalysis>>, db::Error>),
     Acted(Ticket, Result<Vec<Recorded>, db::Error>),
     Exported(Result<String, String>),
 }
@@ -165,7 +165,7 @@ pub enum Msg {
 pub enum Request {
     Read { ticket: Ticket, order: OrderId },
     Acts { ticket: Ticket, order: OrderId },
-    Export { known: Arc<Known> },
+    Export { known: Arc<OrderAnalysis> },
 }
 
 /// What the cursor is on.
@@ -189,7 +189,7 @@ impl Entry<'_> {
 }
 
 impl State {
-    fn known(&self) -> Option<&Arc<Known>> {
+    fn known(&self) -> Option<&Arc<OrderAnalysis>> {
         self.known.value.as_ref()?.as_ref()
     }
 
@@ -334,7 +334,7 @@ impl State {
 
     /// The headless verb that shows the same.
     #[must_use]
-    pub fn twin(&self) -> String {
+    pub fn cli_equivalent(&self) -> String {
         match (self.order, self.compared()) {
             (Some(order), Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
             (Some(order), None) if self.pane == Pane::Chain => {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ops::{audit::Recorded, analysis::Known};
+use crate::ops::{analysis::OrderAnalysis, audit::Recorded};
 
 /// What a row of the list is, by its place in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Place {
 
 /// Events by version, each with its messages below it, then what operators did before the next event, at last
 /// the messages of no event. `bare`: events only.
-pub(super) fn places(known: &Known, acts: &[Recorded], bare: bool) -> Vec<Place> {
+pub(super) fn places(known: &OrderAnalysis, acts: &[Recorded], bare: bool) -> Vec<Place> {
     let steps = known.timeline.steps();
     if bare {
         return (0..steps.len()).map(Place::Event).collect();

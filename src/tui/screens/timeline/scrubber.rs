@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{Prompt, State};
 use crate::{
     domain::{age::Age, id::Version, text, timeline::Step as Point},
-    ops::analysis::Known,
+    ops::analysis::OrderAnalysis,
     tui::{
         shared::Shared,
         ui::{pane::pane, theme::Theme},
@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) fn view(
     state: &State,
-    known: &Known,
+    known: &OrderAnalysis,
     shared: &Shared,
     theme: &Theme,
     frame: &mut Frame,
@@ -104,7 +104,13 @@ fn columns(points: &[Point], now: chrono::DateTime<chrono::Utc>, width: usize) -
     out
 }
 
-fn axis(state: &State, known: &Known, shared: &Shared, theme: &Theme, width: u16) -> Line<'static> {
+fn axis(
+    state: &State,
+    known: &OrderAnalysis,
+    shared: &Shared,
+    theme: &Theme,
+    width: u16,
+) -> Line<'static> {
     let width = usize::from(width);
     let points = known.timeline.steps();
     let at = columns(points, shared.now.utc, width);
@@ -148,7 +154,7 @@ fn axis(state: &State, known: &Known, shared: &Shared, theme: &Theme, width: u16
     )
 }
 
-fn label(state: &State, known: &Known, shared: &Shared, theme: &Theme) -> Line<'static> {
+fn label(state: &State, known: &OrderAnalysis, shared: &Shared, theme: &Theme) -> Line<'static> {
     let Some(point) = known.timeline.step(state.version()) else {
         return Line::styled("no events", theme.muted);
     };

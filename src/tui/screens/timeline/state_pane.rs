@@ -13,7 +13,7 @@ use crate::{
         id::short,
         mask, text,
     },
-    ops::analysis::{Known, SnapshotCheck},
+    ops::analysis::{OrderAnalysis, SnapshotCheck},
     tui::{
         shared::Shared,
         ui::{
@@ -30,7 +30,7 @@ const FIELD: usize = 15;
 
 pub(super) fn view(
     state: &State,
-    known: &Known,
+    known: &OrderAnalysis,
     shared: &Shared,
     theme: &Theme,
     frame: &mut Frame,
@@ -68,7 +68,7 @@ pub(super) fn view(
 }
 
 /// The two states compared: what was, what is.
-fn changes(state: &State, known: &Known) -> Vec<Change> {
+fn changes(state: &State, known: &OrderAnalysis) -> Vec<Change> {
     let at = state.version();
     let line = &known.timeline;
     match (state.show, state.skipping) {
@@ -86,7 +86,7 @@ fn changes(state: &State, known: &Known) -> Vec<Change> {
 
 fn fields(
     state: &State,
-    known: &Known,
+    known: &OrderAnalysis,
     shared: &Shared,
     theme: &Theme,
     width: u16,
@@ -173,7 +173,7 @@ fn label(field: Field) -> String {
 }
 
 /// The same moment in the other sources.
-fn others(state: &State, known: &Known, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+fn others(state: &State, known: &OrderAnalysis, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     if state.version() != known.timeline.last_version() || state.skipping {
         return vec![Line::styled("(row and view are only known as they are now: 0)", theme.muted)];
     }
@@ -206,7 +206,12 @@ fn others(state: &State, known: &Known, theme: &Theme, width: usize) -> Vec<Line
     ]
 }
 
-fn patch(state: &State, known: &Known, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
+fn patch(
+    state: &State,
+    known: &OrderAnalysis,
+    shared: &Shared,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
     let line = &known.timeline;
     let order = |version: Version| line.at_version(version).and_then(|state| state.order());
     let at = state.version();

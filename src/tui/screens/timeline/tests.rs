@@ -558,7 +558,7 @@ fn the_chain_pane_is_reached_by_tab_and_by_its_key() {
     let mut desk = Desk::travelling(80, 24, samples::cancelled());
     desk.press("tab tab");
     assert_eq!(state(&desk).pane, Pane::Chain);
-    assert!(state(&desk).twin().starts_with("orderscope order chain"));
+    assert!(state(&desk).cli_equivalent().starts_with("orderscope order chain"));
     let mut frame = desk.frame();
     desk.press("j j j j j j j j");
     frame.push_str(&desk.frame());

@@ -208,7 +208,7 @@ fn ask(state: &mut State, shared: &Shared) -> Effects {
 fn read(
     state: &mut State,
     ticket: super::Ticket,
-    result: Result<Option<std::sync::Arc<super::Known>>, crate::db::Error>,
+    result: Result<Option<std::sync::Arc<super::OrderAnalysis>>, crate::db::Error>,
     shared: &Shared,
 ) {
     let before = state.version();

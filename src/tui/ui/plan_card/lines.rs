@@ -58,7 +58,7 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
         out.push(Line::styled("  nothing", theme.muted));
     }
     labelled(&mut out, theme, "undo", &card.undo, plain, width);
-    labelled(&mut out, theme, "same as", &card.twin, theme.info, width);
+    labelled(&mut out, theme, "same as", &card.cli_equivalent, theme.info, width);
     out
 }
 

@@ -64,7 +64,7 @@ pub struct Card {
     /// Table or queue, and what would change in it.
     pub effects: Vec<(String, String)>,
     pub undo: String,
-    pub twin: String,
+    pub cli_equivalent: String,
     pub word: String,
     /// Statements, or messages, in their order.
     pub listed: Vec<String>,

@@ -31,9 +31,10 @@ fn card() -> Card {
             ("outbox_message".to_owned(), "+ OrderStatusChangedToCancel".to_owned()),
         ],
         undo: "none once sent; place the order again".to_owned(),
-        twin: "orderscope order cancel 019aab5c-2ba6-7b40-9d2a-5e0c4b1f8c41 --expect-version 1 \
+        cli_equivalent:
+            "orderscope order cancel 019aab5c-2ba6-7b40-9d2a-5e0c4b1f8c41 --expect-version 1 \
                --reason 'CB-91 customer asked before completion' --yes"
-            .to_owned(),
+                .to_owned(),
         word: "CANCEL".to_owned(),
         listed: vec!["UPDATE orders SET status = 1\nWHERE id = $1 AND status = 0".to_owned()],
     }

@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use self::round::Round;
 use super::{
-    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, send_log::Ahead, worker::journal_error,
+    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, send_log::SendLog,
+    worker::journal_error,
 };
 use crate::{
     db::{
-        paused,
         ownership::{self, Owner},
+        paused,
         relay::{self as table, Delivered, Progress, Row},
         scenario,
     },
@@ -122,7 +123,7 @@ impl Pass {
         let (only, half) = match scope {
             Scope::All => (None, None),
             Scope::Outbox(id) => (Some(id), None),
-            Scope::Half(half) => (None, Some(half)),
+            Scope::ConsumerOutbox(half) => (None, Some(half)),
         };
         let mut open = match half {
             None => {
@@ -212,7 +213,7 @@ impl Pass {
             Round { shared, works, counted, late: &mut self.late, until: confirm_until };
         let mut flying: Vec<InFlight> = vec![];
         let (mut lost, mut closed) = (false, false);
-        let mut ahead = Ahead::new(&rows);
+        let mut ahead = SendLog::new(&rows);
         for (at, row) in rows.into_iter().enumerate() {
             if Instant::now() > send_until || shared.stop.is_cancelled() {
                 break;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{
-    Counted, Error, Failure, InFlight, Journal, Shared, Work, doubtful, pauses, journal_error,
+    Counted, Error, Failure, InFlight, Journal, Shared, Work, doubtful, journal_error, pauses,
 };
 use crate::relay::{self, Confirmed};
 

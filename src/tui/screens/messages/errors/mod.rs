@@ -10,7 +10,7 @@ use crate::{
         fault::{Fingerprint, Group, Key, Verdict, group},
         id::OrderId,
     },
-    ops::error_queue::{Found, Listing},
+    ops::error_queue::{FoundFault, Listing},
     tui::{
         effect::{Effect, Lane},
         route::Route,
@@ -50,7 +50,7 @@ impl Errors {
     }
 
     /// Messages of the group that was entered, from the head of the first queue on.
-    fn messages(&self) -> impl Iterator<Item = &Found> {
+    fn messages(&self) -> impl Iterator<Item = &FoundFault> {
         let found = self.look.value.iter().flat_map(|listing| &listing.found);
         found.filter(|found| self.within.as_ref() == Some(&found.fingerprint))
     }
@@ -59,7 +59,7 @@ impl Errors {
         self.groups.get(index).filter(|_| self.within.is_none())
     }
 
-    fn message(&self, index: usize) -> Option<&Found> {
+    fn message(&self, index: usize) -> Option<&FoundFault> {
         self.messages().nth(index)
     }
 
@@ -115,7 +115,7 @@ impl Errors {
     }
 
     /// The verb that shows the same.
-    pub(super) fn twin(&self, index: usize) -> String {
+    pub(super) fn cli_equivalent(&self, index: usize) -> String {
         match self.message(index) {
             Some(found) => format!("orderscope errors show {}", found.fault.key),
             None if self.within.is_some() => "orderscope errors list".to_owned(),

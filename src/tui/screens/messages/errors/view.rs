@@ -6,7 +6,7 @@ use ratatui::{
 };
 use serde_json::Value;
 
-use super::{Errors, Found, Group};
+use super::{Errors, FoundFault, Group};
 use crate::{
     domain::{age::Age, fault::Verdict, text},
     ops::error_queue::report,
@@ -246,7 +246,7 @@ fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> V
 }
 
 fn message_lines(
-    found: &Found,
+    found: &FoundFault,
     unfolded: bool,
     shared: &Shared,
     theme: &Theme,

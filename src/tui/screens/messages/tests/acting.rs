@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     domain::{
-        outbox_action::{Deed, Name, Repair, Source},
         outbox::Delivery,
+        outbox_action::{Name, OutboxAction, Repair, Source},
     },
     ops::plan::{Check, Done, Effect as Planned, Intent, Plan, Relied, Verdict},
     tui::{
@@ -62,7 +62,7 @@ fn plan(draft: &change::Draft) -> Plan {
         ],
         undo: "requeue the copy: it goes to the end of the line".to_owned(),
         reverse: None,
-        twin: "orderscope messages quarantine 88190 --reason INC-7 --yes".to_owned(),
+        cli_equivalent: "orderscope messages quarantine 88190 --reason INC-7 --yes".to_owned(),
         word: "QUARANTINE".to_owned(),
         relied: Relied::default(),
         statements: vec![
@@ -81,8 +81,8 @@ fn planned(desk: &mut Desk) -> change::Draft {
     draft
 }
 
-pub(super) fn kept(number: i64, returned: Option<DateTime<Utc>>) -> Kept {
-    Kept {
+pub(super) fn kept(number: i64, returned: Option<DateTime<Utc>>) -> ArchivedMessage {
+    ArchivedMessage {
         number,
         at: now().utc,
         operation: Some(Uuid::from_u128(7)),
@@ -112,7 +112,7 @@ pub(super) fn whole(number: i64) -> Whole {
         "conversation_id": Uuid::from_u128(0x9a02),
     });
     let order = Some(OrderId(Uuid::from_u128(0x0199_b6f1)));
-    Whole { kept: Kept { bytes, ..kept(number, None) }, body, rest, order }
+    Whole { kept: ArchivedMessage { bytes, ..kept(number, None) }, body, rest, order }
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_copy_is_opened_masked_and_leads_to_its_order() {
     let asked = requests(&desk.effects());
     let [Request::Copy { ticket, number: 4 }] = asked[..] else { panic!("{asked:?}") };
     send(&mut desk, Msg::Copied(ticket, Ok(Some(Arc::new(whole(4))))));
-    assert_eq!(state(&desk).twin(), "orderscope messages show --kept 4");
+    assert_eq!(state(&desk).cli_equivalent(), "orderscope messages show --kept 4");
     desk.press("z G");
     let text = desk.frame();
     assert!(text.contains("\"email\": \"********\"") && !text.contains("machineName"), "{text}");
@@ -196,14 +196,14 @@ fn a_quarantine_goes_from_key_to_plan_to_word_to_result_and_back() {
     desk.press("enter");
     assert!(desk.shows("Planning"));
     let draft = planned(&mut desk);
-    assert_eq!(draft.intent, Intent::Messages(Deed::Quarantine { sequence: 88_190 }));
+    assert_eq!(draft.intent, Intent::Messages(OutboxAction::Quarantine { sequence: 88_190 }));
     assert_eq!(draft.reason.as_deref(), Some("INC-7"));
     frames!("quarantine", desk);
     desk.resize(120, 36);
     desk.types("QUARANTINE");
     desk.press("enter");
     let (_, plan) = desk.run();
-    let back = Deed::Requeue { source: Source::Kept(3), name: Name::Same };
+    let back = OutboxAction::Requeue { source: Source::Kept(3), name: Name::Same };
     let done = Done {
         id: plan.request.id,
         audit: 12,
@@ -239,7 +239,7 @@ fn a_repair_says_only_what_differs_and_refuses_what_would_not_leave() {
     desk.press("tab tab tab tab enter");
     let draft = planned(&mut desk);
     let repair = Repair { destination: Some(THERE.to_owned()), ..Repair::default() };
-    assert_eq!(draft.intent, Intent::Messages(Deed::Repair { sequence: 88_190, repair }));
+    assert_eq!(draft.intent, Intent::Messages(OutboxAction::Repair { sequence: 88_190, repair }));
 }
 
 #[test]
@@ -270,7 +270,9 @@ fn a_purge_takes_days() {
     desk.types("14");
     desk.press("tab enter");
     let draft = planned(&mut desk);
-    let Intent::Messages(Deed::PurgeOutbox { before }) = draft.intent else { panic!("{draft:?}") };
+    let Intent::Messages(OutboxAction::PurgeOutbox { before }) = draft.intent else {
+        panic!("{draft:?}")
+    };
     let age = desk.app.shared.now.utc - before;
     assert_eq!(age.num_days(), 14);
 }
@@ -287,7 +289,7 @@ fn copies_are_listed_and_put_back_under_either_id() {
     desk.resize(120, 36);
     desk.press("x n enter");
     let draft = planned(&mut desk);
-    let Intent::Messages(Deed::Requeue { source: Source::Kept(4), name: Name::New(_) }) =
+    let Intent::Messages(OutboxAction::Requeue { source: Source::Kept(4), name: Name::New(_) }) =
         draft.intent
     else {
         panic!("{draft:?}")

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::fault::Key as FaultKey,
-    ops::error_queue::{Deed, Limits, Pick, Work, choose},
+    ops::error_queue::{ErrorAction, Limits, Pick, Work, choose},
     tui::{
         change::{self, Request as Changing},
         effect::Lane,
@@ -193,7 +193,10 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     assert!(desk.shows("nothing is taken"), "{}", desk.frame());
     let group = errors::listing().found[0].fingerprint.to_string();
     let pick = Pick::Group(group.clone());
-    assert_eq!(planned(&mut desk), Errand::Errors(Errors { deed: Deed::Replay, pick, rate: 50 }));
+    assert_eq!(
+        planned(&mut desk),
+        Errand::Errors(Errors { deed: ErrorAction::Replay, pick, rate: 50 })
+    );
     assert!(desk.shows("1 message to basket-checkout-failed, at most 50 a second"));
     assert!(desk.shows("finance_error could not be read"), "what was not seen is said");
     frames!("errands_plan", desk);
@@ -202,10 +205,10 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     desk.resize(120, 36);
     desk.press("s y");
     let effects = desk.effects();
-    let twin = copied(&effects)[0];
+    let cli_equivalent = copied(&effects)[0];
     let expected =
         format!("orderscope errors replay --group {group} --rate 50 --reason '{WHY}' --yes");
-    assert_eq!(twin, expected);
+    assert_eq!(cli_equivalent, expected);
     // Enter alone runs nothing.
     desk.press("enter");
     assert!(runs(&desk.effects()).is_empty());
@@ -331,7 +334,7 @@ fn some_are_marked_and_replayed_or_discarded_together() {
     desk.press("enter");
     let Errand::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
     assert_eq!(errors.pick, Pick::Keys { keys: wanted.clone(), again: false });
-    assert_eq!(errors.deed, Deed::Discard);
+    assert_eq!(errors.deed, ErrorAction::Discard);
     desk.press("esc esc x m");
     assert!(desk.shows("Replay 3 marked messages") && desk.shows("per second"), "{}", desk.frame());
     desk.press("tab");
@@ -344,10 +347,10 @@ fn some_are_marked_and_replayed_or_discarded_together() {
     assert!(!desk.shows("may do its work again:"), "{}", desk.frame());
     desk.press("y");
     let effects = desk.effects();
-    let twin = copied(&effects)[0];
+    let cli_equivalent = copied(&effects)[0];
     assert!(
-        twin.starts_with(&format!("orderscope errors replay {} --", wanted.join(" "))),
-        "{twin}"
+        cli_equivalent.starts_with(&format!("orderscope errors replay {} --", wanted.join(" "))),
+        "{cli_equivalent}"
     );
     desk.types("REPLAY");
     desk.press("enter");
@@ -364,7 +367,7 @@ fn some_are_marked_and_replayed_or_discarded_together() {
 
 #[test]
 fn discarding_takes_one_or_what_is_done() {
-    let discard = |pick| Errand::Errors(Errors { deed: Deed::Discard, pick, rate: 20 });
+    let discard = |pick| Errand::Errors(Errors { deed: ErrorAction::Discard, pick, rate: 20 });
     let group = errors::listing().found[0].fingerprint.to_string();
     let one = Pick::Keys { keys: vec![keys()[0].to_string()], again: true };
     for (way, pick) in [
@@ -486,7 +489,7 @@ fn a_group_is_drained_where_it_is_an_outbox_and_else_says_why_not() {
 fn the_menu_begins_with_what_the_list_is_about_and_scrolls() {
     let mut desk = pending(80, 24);
     desk.press("<");
-    let kept = vec![Kept { cause: "discarded".to_owned(), ..acting::kept(8, None) }];
+    let kept = vec![ArchivedMessage { cause: "discarded".to_owned(), ..acting::kept(8, None) }];
     answer(&mut desk, &stalled(30, 1_204), &Listed { kept, ..Listed::default() });
     desk.press("x");
     assert!(desk.shows("b  put the copy back into the error queue"), "{}", desk.frame());
@@ -533,13 +536,16 @@ fn only_a_half_done_consumer_is_delivered_for() {
     assert!(desk.shows("Deliver for consumer …dc6e"), "{}", desk.frame());
     desk.types(WHY);
     desk.press("enter");
-    let half = Half { message_id: Uuid::from_u128(0x6100), consumer_id: Uuid::from_u128(0xcdc6e) };
-    assert_eq!(planned(&mut desk), Errand::Drain(Scope::Half(half)));
+    let half = ConsumerOutbox {
+        message_id: Uuid::from_u128(0x6100),
+        consumer_id: Uuid::from_u128(0xcdc6e),
+    };
+    assert_eq!(planned(&mut desk), Errand::Drain(Scope::ConsumerOutbox(half)));
 }
 
 #[test]
 fn a_discarded_copy_goes_back_into_its_queue_and_no_other() {
-    let copy = |number: i64, cause: &str| Kept {
+    let copy = |number: i64, cause: &str| ArchivedMessage {
         cause: cause.to_owned(),
         place: "basket-checkout-failed_error".to_owned(),
         ..acting::kept(number, None)

@@ -5,13 +5,13 @@ use serde_json::json;
 use super::*;
 use crate::{
     domain::fault::{Fault, Fingerprint, Judgement, Raw, Verdict, Why},
-    ops::error_queue::{Found, Looked},
+    ops::error_queue::{FoundFault, QueueReport},
     tui::effect::Effect,
 };
 
 const QUEUE: &str = "basket-checkout-failed_error";
 
-fn found(number: u128, text: &str, judgement: Judgement) -> Found {
+fn found(number: u128, text: &str, judgement: Judgement) -> FoundFault {
     let order = Uuid::from_u128(0x0199_b6f1);
     let body = json!({
         "messageId": Uuid::from_u128(0x9100 + number),
@@ -38,7 +38,7 @@ fn found(number: u128, text: &str, judgement: Judgement) -> Found {
         body: body.to_string().into_bytes(),
     };
     let fault = Fault::read(&raw);
-    Found { fingerprint: Fingerprint::of(&fault), fault, headers: raw.headers, judgement }
+    FoundFault { fingerprint: Fingerprint::of(&fault), fault, headers: raw.headers, judgement }
 }
 
 fn judged(verdict: Verdict, why: Why) -> Judgement {
@@ -53,7 +53,7 @@ pub(super) fn listing() -> Listing {
     };
     let done = judged(Verdict::Done, Why::Delivered { last: ago(2), complete: true });
     let unknown = judged(Verdict::Unknown, Why::NoWindow);
-    let looked = |queue: &str, depth, trouble: Option<&str>| Looked {
+    let looked = |queue: &str, depth, trouble: Option<&str>| QueueReport {
         queue: queue.to_owned(),
         depth,
         seen: 0,
@@ -198,12 +198,12 @@ fn the_cursor_follows_its_message() {
         Request::Errors { ticket } => Some(*ticket),
         _ => None,
     });
-    let chosen = state(&desk).errors.twin(2);
+    let chosen = state(&desk).errors.cli_equivalent(2);
     let mut fewer = listing();
     fewer.found.remove(0);
     send(&mut desk, Msg::Failed(ticket.unwrap(), Ok(Arc::new(fewer))));
     assert_eq!(state(&desk).cursor.index, 1);
-    assert_eq!(state(&desk).twin(), chosen);
+    assert_eq!(state(&desk).cli_equivalent(), chosen);
     desk.press("y");
     let effects = desk.effects();
     assert!(chosen.ends_with(copied(&effects)[0]), "{chosen}");

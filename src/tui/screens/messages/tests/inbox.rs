@@ -76,7 +76,7 @@ fn only_what_is_wrong_is_listed_until_esc() {
     assert_eq!(asked, [InboxView::Duplicates]);
     assert!(frame.contains("Inbox: received again"), "{frame}");
     assert_eq!(press("esc").0, [InboxView::All]);
-    assert_eq!(state(&desk).twin(), "orderscope inbox list");
+    assert_eq!(state(&desk).cli_equivalent(), "orderscope inbox list");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_day_is_shown_hour_by_hour_from_any_list() {
     assert!(asked.iter().any(|request| matches!(request, Request::Day { .. })), "{asked:?}");
     assert_eq!(lists(&asked), [InboxView::All]);
     assert!(desk.shows("Received by hour") && desk.shows("2 not done"), "{}", desk.frame());
-    assert_eq!(state(&desk).twin(), "orderscope inbox hours");
+    assert_eq!(state(&desk).cli_equivalent(), "orderscope inbox hours");
     frames!("hours", desk);
     desk.resize(120, 36);
     desk.wait(Duration::from_secs(5));

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    db::outbox::{Overview, Shown},
+    db::outbox::{OutboxMessage, Overview},
     domain::{
         backlog::Sample,
         diagnosis::{
@@ -190,7 +190,7 @@ fn message(sequence: i64) -> Message {
         Uuid::from_u128(0x5b00)
     );
     Message {
-        shown: Shown {
+        shown: OutboxMessage {
             sequence,
             message: MessageId(Uuid::from_u128(0x5b00)),
             kinds: EVENT.to_owned(),
@@ -253,7 +253,9 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
         for request in asked {
             all.push(request.clone());
             let msg = match request {
-                Request::Look { ticket, .. } => Msg::Looked(ticket, Ok(Arc::new(status.clone()))),
+                Request::Look { ticket, .. } => {
+                    Msg::QueueReport(ticket, Ok(Arc::new(status.clone())))
+                }
                 Request::List { ticket, .. } => Msg::Listed(ticket, Ok(listed.clone())),
                 Request::Read { ticket, sequence } => {
                     Msg::Read(ticket, Ok(Some(Arc::new(message(sequence)))))
@@ -419,7 +421,7 @@ fn the_broker_is_asked_once_a_minute_and_its_answer_judged() {
     assert_eq!(asks(&answer(&mut desk, &idle(0), &page(0..3))), 1);
     assert_eq!(rule(&desk), Rule::WorkerIdle);
     let reached = Reached::Unreachable("connection refused".to_owned());
-    send(&mut desk, Msg::Told(Told { reached, ..Told::default() }));
+    send(&mut desk, Msg::BrokerReport(BrokerReport { reached, ..BrokerReport::default() }));
     assert_eq!(rule(&desk), Rule::BrokerRefused);
     // What it told stays for the next looks, until it is asked again.
     desk.press("r");
@@ -649,7 +651,7 @@ fn an_error_keeps_the_figures_with_their_age() {
     for request in asked {
         let lost = || db::Error::Lost("connection reset".to_owned());
         match request {
-            Request::Look { ticket, .. } => send(&mut desk, Msg::Looked(ticket, Err(lost()))),
+            Request::Look { ticket, .. } => send(&mut desk, Msg::QueueReport(ticket, Err(lost()))),
             Request::List { ticket, .. } => send(&mut desk, Msg::Listed(ticket, Err(lost()))),
             _ => {}
         }

@@ -1,10 +1,10 @@
 //! The relay beside the console: its line among the figures, and what it tried.
 
 use super::*;
-use crate::workers::relay::{HeldOutbox, Stats};
+use crate::workers::relay::{BlockedOutbox, Stats};
 
-fn held(number: u128, poison: bool) -> HeldOutbox {
-    HeldOutbox {
+fn held(number: u128, poison: bool) -> BlockedOutbox {
+    BlockedOutbox {
         outbox: outbox(number).0,
         sequence: 88_190 + i64::try_from(number).unwrap(),
         why: if poison { "no destination address" } else { "no queue is bound to its exchange" }
