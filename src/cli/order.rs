@@ -16,7 +16,7 @@ use crate::{
         id::{OrderId, Version},
         mask,
         order::Order,
-        order_ref,
+        order_ref::{self, IdMatch},
         report::{Cell, Form, Table, print_json},
         when::{self, When},
         zone::Clock,
@@ -79,11 +79,7 @@ const fn found(nothing: bool) -> u8 {
     if nothing { exit::NOTHING } else { exit::FOUND }
 }
 
-async fn find(
-    session: &Session,
-    wanted: &crate::domain::search::IdMatch,
-    text: &str,
-) -> Result<OrderAnalysis, Failure> {
+async fn find(session: &Session, wanted: &IdMatch, text: &str) -> Result<OrderAnalysis, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();
     let layout = &session.layout;
     let found = session
@@ -106,7 +102,7 @@ async fn find(
 /// The one order that an id or the end of one means.
 pub(super) async fn resolve(
     session: &Session,
-    wanted: &crate::domain::search::IdMatch,
+    wanted: &IdMatch,
     text: &str,
 ) -> Result<OrderId, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();

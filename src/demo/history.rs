@@ -8,73 +8,22 @@ use uuid::Uuid;
 
 use super::{
     moment::{HOUR, MILLI, MINUTE, Moment},
-    order::{Fate, Order, known_buyers},
-    people::{self, Person},
+    order::known_buyers,
+    people,
     plan::Plan,
     random::{Random, Subject},
+    step::{Counts, Event, Open, Step, steps},
     tables::{
         copy::{Piece, Tables},
         dead_letter,
         event::{self, EventMetadata},
         message, row,
     },
-    troubles::Kind,
+    trouble::Kind,
 };
 
 /// Event numbers burnt at each gap.
 const BURNT: u64 = 3;
-/// Versions of the long stream, the one it was completed at, and the one it was photographed at.
-const LONG: u64 = 500;
-const LONG_COMPLETED: u64 = 120;
-pub const SNAPSHOT: u64 = 480;
-
-/// What happened at one version of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    Placed,
-    Completed,
-    Cancelled,
-    /// Of a type that the fold does not know; the number chooses which.
-    Unknown(u64),
-    /// No event: the row changed, because a command said so.
-    Deleted,
-}
-
-/// An event that is to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    pub at: Moment,
-    /// From 1: the position in the order's history.
-    pub version: u64,
-    pub event: Event,
-}
-
-/// An order whose history goes on.
-#[derive(Debug)]
-pub struct Open {
-    pub order: Order,
-    pub buyer: Uuid,
-    pub person: Person,
-    pub steps: Vec<Step>,
-}
-
-/// How much there is of everything; also where the sequences go on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub orders: u64,
-    pub lines: u64,
-    pub buyers: u64,
-    pub events: u64,
-    /// The last event number drawn, whether an event has it or not.
-    pub last_event: u64,
-    /// Messages ever published; the outbox keeps the last week's.
-    pub last_message: u64,
-    /// Commands ever received; the inbox keeps the last month's.
-    pub last_command: u64,
-    /// The number at which the projections stand; 0 until they stop.
-    pub high_water: u64,
-}
-
 /// Writes everything into `sink`. `go_on` is told the number of orders after every day and ends the work by
 /// answering false.
 pub fn write(plan: &Plan, sink: impl FnMut(Piece), mut go_on: impl FnMut(u64) -> bool) -> Counts {
@@ -202,52 +151,6 @@ impl<S: FnMut(Piece)> History<'_, S> {
         self.tables.finish();
         self.counts
     }
-}
-
-/// What happens to an order, from placing it on.
-fn steps(order: &Order) -> Vec<Step> {
-    let mut events = vec![(order.created, Event::Placed)];
-    let ended = match order.fate {
-        Fate::Open => None,
-        Fate::Completed { at, .. } => Some((at, Event::Completed)),
-        Fate::Cancelled { at, .. } => Some((at, Event::Cancelled)),
-    };
-    let between = |part: i64, of: i64| {
-        let end = order.fate.at().unwrap_or(order.created);
-        order.created.plus((end.0 - order.created.0) * part / of)
-    };
-    match order.trouble {
-        Some(Kind::CancelledAfterCompletion) => events.push((between(4, 5), Event::Completed)),
-        Some(Kind::UnknownEvent) => events.push((between(1, 2), Event::Unknown(0))),
-        Some(Kind::LongStream) => return long(order, ended),
-        _ => {}
-    }
-    events.extend(ended);
-    let numbered = (1..).zip(events);
-    let mut steps: Vec<Step> =
-        numbered.map(|(version, (at, event))| Step { at, version, event }).collect();
-    if let Some(at) = order.deleted {
-        steps.push(Step { at, version: 0, event: Event::Deleted });
-    }
-    steps
-}
-
-/// Hundreds of versions that say little: after the parcel left, everybody reports everything.
-fn long(order: &Order, ended: Option<(Moment, Event)>) -> Vec<Step> {
-    let Some((end, event)) = ended else { return Vec::new() };
-    let pace = (end.0 - order.created.0) / i64::try_from(LONG_COMPLETED).unwrap_or(1);
-    let mut at = order.created;
-    let step = |version: u64| {
-        let event = match version {
-            1 => Event::Placed,
-            LONG_COMPLETED => event,
-            other => Event::Unknown(other),
-        };
-        let this = if version == LONG_COMPLETED { end } else { at };
-        at = this.plus(if version < LONG_COMPLETED { pace } else { pace / 50 + MILLI });
-        Step { at: this, version, event }
-    };
-    (1..=LONG).map(step).collect()
 }
 
 /// The version that the summary shows: the last one that the projection knew, could apply, and reached.

@@ -9,12 +9,7 @@ use std::sync::{
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
-use super::{
-    Invalid, Options,
-    history::{self, Counts},
-    plan::Plan,
-    tables::copy::Piece,
-};
+use super::{Invalid, Options, history, plan::Plan, step::Counts, tables::copy::Piece};
 use crate::db::{
     bulk, demo,
     migrate::{self, Standing},

@@ -13,12 +13,14 @@ mod options;
 mod order;
 mod people;
 mod plan;
+mod planted;
 mod random;
 pub mod scenario;
+mod step;
 mod tables;
-mod troubles;
+mod trouble;
 
 pub use load::{Error, Loaded, Progress, Stage, load, loaded};
 pub use options::{Invalid, Options};
+pub use planted::{Trouble, troubles};
 pub use tables::message::consumers;
-pub use troubles::{Trouble, troubles};

@@ -7,7 +7,7 @@ use super::{
     moment::{DAY, MINUTE, Moment, SECOND},
     notes,
     random::{Random, Subject},
-    troubles::Kind,
+    trouble::Kind,
 };
 
 /// Weights of one to six lines: three on average.

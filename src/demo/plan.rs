@@ -8,7 +8,7 @@ use super::{
     calendar::Calendar,
     moment::{DAY, HOUR, Moment},
     order::{Fate, Order},
-    troubles::Kind,
+    trouble::{self, Kind},
 };
 
 /// Delivered messages are kept this long, as a managed database keeps them.
@@ -95,7 +95,7 @@ impl Plan {
                 let at = at.plus((5 * HOUR).min(left / 3));
                 order.fate = Fate::Cancelled { at, reason: "customer asked support" };
             }
-            Kind::HostileNote => order.note = Some(super::troubles::hostile_note()),
+            Kind::HostileNote => order.note = Some(trouble::hostile_note()),
             Kind::StalledHead | Kind::NoDestination => order.fate = Fate::Open,
             _ => {}
         }

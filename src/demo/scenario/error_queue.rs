@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::rows::PROCESS;
+use super::PROCESS;
 use crate::{
     db::scenario::{OrderRow, Received, Setting},
     demo::{

@@ -17,6 +17,9 @@ use crate::{
     ops::error_queue::{Broker, training},
 };
 
+/// The process id in every planted `NewId`: other than the demo data's, so that no two ids are the same.
+const PROCESS: u16 = 9311;
+
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scenario {

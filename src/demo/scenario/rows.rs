@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{Scenario, error_queue};
+use super::{PROCESS, Scenario, error_queue};
 use crate::{
     db::scenario::{Message, OrderRow, Outbox, Received, Setting},
     demo::{
@@ -20,8 +20,6 @@ use crate::{
 
 /// Orders that planted messages are about, in turn.
 pub const ORDERS: i64 = 500;
-/// The process that pretends to have published them, part of every id.
-pub(super) const PROCESS: u16 = 9311;
 /// More than the usual limit of the backlog.
 const STALLED: i64 = 1_200;
 /// Behind a poisonous head, and at least while a broker is away.

@@ -9,11 +9,11 @@ use super::{
     row::projected,
 };
 use crate::demo::{
-    history::{Event, Open, Step},
     moment::{DAY, MILLI, Moment, SECOND},
     plan::Plan,
     random::{Random, Subject},
-    troubles::Kind,
+    step::{Event, Open, Step},
+    trouble::Kind,
 };
 
 const SUMMARY: &str = "OrderSummaryView";

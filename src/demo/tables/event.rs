@@ -8,13 +8,13 @@ use super::{
 };
 use crate::demo::{
     catalogue,
-    history::{Event, Open, Step},
     moment::{MILLI, Moment},
     order::{Fate, Line, Order},
     people::Person,
     plan::Plan,
     random::{Random, Subject},
-    troubles::Kind,
+    step::{Event, Open, Step},
+    trouble::Kind,
 };
 
 /// The default of the document's column, 2025-09-28 17:03:19.743016 UTC.

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     demo::{
-        history::{Counts, Event, Open, Step},
         moment::{HOUR, MILLI, Moment, SECOND},
         order::Fate,
         plan::Plan,
         random::{Random, Subject},
-        troubles::Kind,
+        step::{Counts, Event, Open, Step},
+        trouble::Kind,
     },
     domain::{
         consumer::Consumer,

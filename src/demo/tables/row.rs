@@ -9,11 +9,11 @@ use super::{
 };
 use crate::demo::{
     catalogue,
-    history::{Event, Open, SNAPSHOT, Step},
     moment::{MILLI, Moment},
     order::Fate,
     people::Person,
-    troubles::Kind,
+    step::{Event, Open, SNAPSHOT, Step},
+    trouble::Kind,
 };
 
 pub fn buyer<S: FnMut(Piece)>(tables: &mut Tables<S>, id: Uuid, person: &Person) {

@@ -1,21 +1,4 @@
-//! The planted trouble: what it is, on which order, and how to find it.
-
-use crate::domain::id::OrderId;
-
-use super::{Invalid, Options, plan::Plan};
-
-/// Something wrong in the demo data, on purpose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Short and stable: `foreign-streams`.
-    pub name: &'static str,
-    /// What is wrong, in a sentence.
-    pub what: &'static str,
-    /// The order it concerns; none if it concerns many.
-    pub order: Option<OrderId>,
-    /// What to type into the search, or where else to look.
-    pub look: String,
-}
+//! The kinds of planted trouble that sit on one order.
 
 /// Trouble that sits on one order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,7 +38,8 @@ impl Kind {
         Self::LongStream,
     ];
 
-    fn text(self) -> (&'static str, &'static str) {
+    /// A short stable name and what is wrong, in a sentence.
+    pub fn text(self) -> (&'static str, &'static str) {
         match self {
             Self::SourcesDisagree => (
                 "sources-disagree",
@@ -117,49 +101,6 @@ impl Kind {
     }
 }
 
-/// All planted trouble of the demo data that these options make.
-pub fn troubles(options: &Options) -> Result<Vec<Trouble>, Invalid> {
-    options.check()?;
-    let plan = Plan::new(*options);
-    let mut list: Vec<Trouble> = plan
-        .planted()
-        .map(|(index, kind)| {
-            let (name, what) = kind.text();
-            let order = OrderId(plan.order(index, plan.calendar.moment(index)).id);
-            let digits = order.0.simple().to_string();
-            Trouble { name, what, order: Some(order), look: digits[24..].to_owned() }
-        })
-        .collect();
-    list.reverse();
-    list.extend(
-        [
-            ("backlog", "messages wait behind the head of the outbox", "has:undelivered"),
-            (
-                "letter-gone",
-                "a dead letter whose event is not there: it can only be discarded",
-                "dead letters of OrderSummaryView",
-            ),
-            (
-                "gap-below",
-                "three event numbers were burnt and long passed by the projections",
-                "the largest missing number below HighWaterMark",
-            ),
-            (
-                "gap-above",
-                "three event numbers were burnt after HighWaterMark: it stands still, the newest orders are not projected",
-                "the numbers after HighWaterMark",
-            ),
-            (
-                "failing-consumer",
-                "two commands whose handler always throws: received, never consumed",
-                "inbox rows without consumed",
-            ),
-        ]
-        .map(|(name, what, look)| Trouble { name, what, order: None, look: look.to_owned() }),
-    );
-    Ok(list)
-}
-
 /// At most 500 characters, as the column allows, and as unpleasant as that permits.
 pub fn hostile_note() -> String {
     let mut note = String::from(
@@ -175,26 +116,7 @@ pub fn hostile_note() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use chrono::NaiveDate;
-
     use super::*;
-
-    #[test]
-    fn every_trouble_has_its_own_order_and_name() {
-        for orders in [100, 777, 20_000, 2_555_000] {
-            let until = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
-            let list = troubles(&Options { orders, seed: 5, years: 3, until }).unwrap();
-            let names: BTreeSet<_> = list.iter().map(|trouble| trouble.name).collect();
-            assert_eq!(names.len(), list.len());
-            assert_eq!(list.len(), Kind::SCATTERED.len() + 2 + 5);
-            let orders: BTreeSet<_> = list.iter().filter_map(|trouble| trouble.order).collect();
-            assert_eq!(orders.len(), Kind::SCATTERED.len() + 2);
-        }
-        let none = Options { orders: 5, ..Options::until(NaiveDate::MIN) };
-        assert_eq!(troubles(&none), Err(Invalid::Orders(5)));
-    }
 
     #[test]
     fn the_hostile_note_fits() {
