@@ -12,4 +12,7 @@
 mod circles;
 mod lex;
 mod modules;
+mod rooms;
 mod sources;
+mod style;
+mod workshop;

@@ -33,7 +33,7 @@ struct Module {
 #[derive(Debug, Clone)]
 pub(crate) struct Reference {
     pub(crate) from: Place,
-    /// The module that defines what is named; re-exports are followed.
+    /// The module that defines what is named; re-exports of children are followed.
     pub(crate) to: Place,
     pub(crate) file: PathBuf,
     pub(crate) line: usize,
@@ -106,10 +106,13 @@ impl Modules {
                 let given = module.globs.iter().find(|glob| self.gives(glob, name))?;
                 Some([given.as_slice(), &[name.clone()]].concat())
             });
-            let Some(mut from) = from.filter(|from| *from != path[..=n]) else { return Some(at) };
+            // What a module re-exports from elsewhere is its own offer: followed only into its children.
+            let inside = |from: &Place| from.len() > at.len() && from.starts_with(&at);
+            let Some(mut from) = from.filter(|from| inside(from) && *from != path[..=n]) else {
+                return Some(at);
+            };
             from.extend_from_slice(&path[n + 1..]);
-            // What comes from another crate is followed no further than the name here.
-            return self.resolve(&from, depth + 1).or(Some(at));
+            return self.resolve(&from, depth + 1);
         }
         Some(at)
     }
