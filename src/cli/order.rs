@@ -21,7 +21,7 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::{analysis::OrderAnalysis, chain, history, report},
+    ops::{analysis::OrderAnalysis, history, report},
     session::Session,
 };
 
@@ -56,7 +56,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
             found(known.history.events.is_empty())
         }
         Verb::Events { output, .. } => print(report::events(&known), output.output, settings)?,
-        Verb::Chain { output, .. } => print(chain::table(&known), output.output, settings)?,
+        Verb::Chain { output, .. } => print(report::chain(&known), output.output, settings)?,
         Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;

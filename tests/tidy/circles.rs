@@ -15,7 +15,6 @@ use crate::{
 const KNOWN_CIRCLES: &[(&str, &str)] = &[
     ("cli::order", "cli::write"),
     ("ops::deeds::failed", "ops::deeds::due"),
-    ("ops::history", "ops::chain"),
     ("ops::plan", "ops::command"),
     ("ops::plan", "ops::deeds"),
     ("tui::change", "tui::runtime"),
