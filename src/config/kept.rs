@@ -1,4 +1,4 @@
-//! What the console remembers between sessions: bookmarks, saved views, past searches.
+//! What the console remembers between runs: bookmarks, saved views, past searches.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::id::OrderId;
 
-/// The file behind it, in the state directory. Places are kept as links without their context.
+/// The file in the state directory. Places are stored as links without their context.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeptFile {
@@ -20,7 +20,7 @@ pub struct KeptFile {
 }
 
 impl KeptFile {
-    /// Where it is kept for one context.
+    /// The file of one context.
     #[must_use]
     pub fn path(context: &str) -> PathBuf {
         let name: String =
@@ -28,10 +28,10 @@ impl KeptFile {
         super::state_dir().join(format!("{name}.json"))
     }
 
-    /// Reads it; a missing file is an empty memory.
+    /// Reads the file; a missing file counts as empty.
     ///
     /// # Errors
-    /// When it exists and cannot be read; the console tells so and goes on without.
+    /// When it exists and cannot be read; the console reports that and continues without it.
     pub fn read(path: &Path) -> Result<Self, String> {
         match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -41,12 +41,12 @@ impl KeptFile {
         }
     }
 
-    /// Writes it beside the old one, then puts it in its place: nothing is lost half-way.
+    /// Writes a new file and renames it over the old one, so that an interruption loses nothing.
     ///
     /// # Errors
     /// When the directory or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), String> {
-        let failed = |error: io::Error| format!("cannot keep this in {}: {error}", path.display());
+        let failed = |error: io::Error| format!("cannot save {}: {error}", path.display());
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_kept_comes_back() {
+    fn a_written_file_reads_back_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/local.json");
         assert_eq!(KeptFile::read(&path), Ok(KeptFile::default()));

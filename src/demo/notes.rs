@@ -1,4 +1,4 @@
-//! What buyers write into the note: short wishes in words that make a search interesting, a few rare ones.
+//! Notes that buyers write: short wishes with common words for the search, and a few rare ones.
 
 use super::random::Random;
 
@@ -14,7 +14,7 @@ const WISHES: [&str; 30] = [
     "Second floor, no lift",
     "Urgent: needed by Friday",
     "Use the side entrance",
-    "Do not bend",
+    "Do not apply_trouble",
     "Replacement for a damaged copy",
     "School library order",
     "Signed edition if possible",
@@ -43,12 +43,12 @@ const RARE: [&str; 12] = [
     "for the bonsai exhibition",
     "ship by the night ferry",
     "astronomy camp, tent nine",
-    "please stamp with the owl",
+    "please metadata with the owl",
     "to be read aloud",
     "prize for the spelling bee",
     "museum of umbrellas, loading dock",
 ];
-/// What stands around a number.
+/// Texts around a number.
 const NUMBERED: [(&str, &str); 4] =
     [("Code ", " at the gate"), ("Reference PO-", ""), ("Phone ends in ", ""), ("Parcel box ", "")];
 const GREETINGS: [&str; 6] = [
@@ -60,7 +60,7 @@ const GREETINGS: [&str; 6] = [
     "Congratulations, Minh",
 ];
 
-/// A note, or most of the time none.
+/// A note, or in most cases none.
 pub fn note(random: &mut Random) -> Option<String> {
     if !random.permille(150) {
         return None;

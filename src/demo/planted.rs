@@ -1,23 +1,23 @@
-//! The planted trouble: what it is, on which order, and how to find it.
+//! The list of planted trouble: what it is, on which order, and how to find it.
 
 use crate::domain::id::OrderId;
 
 use super::{Invalid, Options, plan::Plan};
 
-/// Something wrong in the demo data, on purpose.
+/// Something that is wrong in the demo data on purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// Short and stable: `foreign-streams`.
     pub name: &'static str,
     /// What is wrong, in a sentence.
     pub what: &'static str,
-    /// The order it concerns; none if it concerns many.
+    /// The order it is about; none if it is about many.
     pub order: Option<OrderId>,
-    /// What to type into the search, or where else to look.
+    /// What to type into the search, or where to look instead.
     pub look: String,
 }
 
-/// All planted trouble of the demo data that these options make.
+/// All trouble planted in the demo data of these options.
 pub fn troubles(options: &Options) -> Result<Vec<Trouble>, Invalid> {
     options.check()?;
     let plan = Plan::new(*options);
@@ -33,25 +33,25 @@ pub fn troubles(options: &Options) -> Result<Vec<Trouble>, Invalid> {
     list.reverse();
     list.extend(
         [
-            ("backlog", "messages wait behind the head of the outbox", "has:undelivered"),
+            ("backlog", "messages are pending behind the head of the outbox", "has:undelivered"),
             (
                 "letter-gone",
-                "a dead letter whose event is not there: it can only be discarded",
+                "a dead letter whose event does not exist: it can only be discarded",
                 "dead letters of OrderSummaryView",
             ),
             (
                 "gap-below",
-                "three event numbers were burnt and long passed by the projections",
+                "three event numbers are missing, far behind the projections",
                 "the largest missing number below HighWaterMark",
             ),
             (
                 "gap-above",
-                "three event numbers were burnt after HighWaterMark: it stands still, the newest orders are not projected",
+                "three event numbers are missing after HighWaterMark: it does not advance, the newest orders are not projected",
                 "the numbers after HighWaterMark",
             ),
             (
                 "failing-consumer",
-                "two commands whose handler always throws: received, never consumed",
+                "two commands whose handler always throws: received but never consumed",
                 "inbox rows without consumed",
             ),
         ]

@@ -14,19 +14,19 @@ const LONG: u64 = 500;
 const LONG_COMPLETED: u64 = 120;
 pub const SNAPSHOT: u64 = 480;
 
-/// What happened at one version of an order.
+/// What happens in one step of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     Placed,
     Completed,
     Cancelled,
-    /// Of a type that the fold does not know; the number chooses which.
+    /// Of a type that the fold does not know; the number selects which.
     Unknown(u64),
-    /// No event: the row changed, because a command said so.
+    /// No event: a command changed the row only.
     Deleted,
 }
 
-/// An event that is to come.
+/// One step of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     pub at: Moment,
@@ -35,33 +35,33 @@ pub struct Step {
     pub event: Event,
 }
 
-/// An order whose history goes on.
+/// An order with its buyer and everything that happens to it.
 #[derive(Debug)]
-pub struct Open {
+pub struct PlacedOrder {
     pub order: Order,
     pub buyer: Uuid,
     pub person: Person,
     pub steps: Vec<Step>,
 }
 
-/// How much there is of everything; also where the sequences go on.
+/// Numbers of rows; also where the sequences continue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub orders: u64,
     pub lines: u64,
     pub buyers: u64,
     pub events: u64,
-    /// The last event number drawn, whether an event has it or not.
+    /// The last event number drawn, including those left out.
     pub last_event: u64,
-    /// Messages ever published; the outbox keeps the last week's.
+    /// Messages ever published; the outbox keeps those of the last week.
     pub last_message: u64,
-    /// Commands ever received; the inbox keeps the last month's.
+    /// Commands ever received; the inbox keeps those of the last month.
     pub last_command: u64,
-    /// The number at which the projections stand; 0 until they stop.
+    /// The event number at which the projections stopped; 0 before that.
     pub high_water: u64,
 }
 
-/// What happens to an order, from placing it on.
+/// All steps of an order, starting with placing it.
 pub fn steps(order: &Order) -> Vec<Step> {
     let mut events = vec![(order.created, Event::Placed)];
     let ended = match order.fate {
@@ -89,7 +89,7 @@ pub fn steps(order: &Order) -> Vec<Step> {
     steps
 }
 
-/// Hundreds of versions that say little: after the parcel left, everybody reports everything.
+/// A very long stream: hundreds of versions of types that the fold does not know.
 fn long(order: &Order, ended: Option<(Moment, Event)>) -> Vec<Step> {
     let Some((end, event)) = ended else { return Vec::new() };
     let pace = (end.0 - order.created.0) / i64::try_from(LONG_COMPLETED).unwrap_or(1);

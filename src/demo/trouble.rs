@@ -1,6 +1,6 @@
 //! The kinds of planted trouble that sit on one order.
 
-/// Trouble that sits on one order.
+/// A kind of trouble on one order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     SourcesDisagree,
@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kinds that lie among finished orders, from the newest back.
+    /// The kinds planted on finished orders, newest first.
     pub const SCATTERED: [Self; 13] = [
         Self::HalfDelivered,
         Self::SourcesDisagree,
@@ -51,7 +51,7 @@ impl Kind {
             ),
             Self::ForeignStreams => (
                 "foreign-streams",
-                "every event has a stream of its own, as the .NET service writes them: only the bodies name the order",
+                "every event has a stream of its own, as the .NET service writes it: only the bodies name the order",
             ),
             Self::UnknownEvent => (
                 "unknown-event",
@@ -59,49 +59,51 @@ impl Kind {
             ),
             Self::UnreadableTotal => (
                 "unreadable-total",
-                "the completing event has its total as text with a comma: skipped, lettered twice, the summary stayed new",
+                "the completing event has its total as text with a comma: skipped, two dead letters, the summary stays new",
             ),
             Self::UnreadableItems => (
                 "unreadable-items",
-                "the placing event has a text where its lines should be: lettered without a time, with a full exception name",
+                "the placing event has a text instead of its lines: a dead letter without a time, with a full exception name",
             ),
             Self::LongStream => (
                 "long-stream",
                 "500 versions, 498 of them of types the fold does not know, and a snapshot at version 480",
             ),
-            Self::Deleted => ("deleted", "completed, then deleted: the row knows, no event tells"),
+            Self::Deleted => {
+                ("deleted", "completed, then deleted: only the row shows it, there is no event")
+            }
             Self::HostileNote => (
                 "hostile-note",
-                "escape sequences, overrides of direction, invisible characters, line ends and a formula in the note",
+                "escape sequences, direction overrides, invisible characters, line breaks and a formula in the note",
             ),
             Self::CamelCase => {
                 ("camel-case", "event bodies in camelCase, from a service configured so")
             }
             Self::FrozenTimestamp => (
                 "frozen-timestamp",
-                "the completing event got the column's frozen default instead of its time",
+                "the completing event has the column's frozen default instead of its time",
             ),
             Self::LetterElsewhere => (
                 "letter-elsewhere",
-                "healthy here, but another projection could not deliver its completing event",
+                "healthy, but another projection could not process its completing event",
             ),
             Self::HalfDelivered => (
                 "half-delivered",
-                "the command that completed it was consumed, the message it caused was never sent",
+                "the command that completed it was consumed, but the message it caused was never sent",
             ),
             Self::StalledHead => (
                 "stalled-head",
-                "its message goes to an address that cannot be parsed: tried again and again, and everything younger waits",
+                "its message has an address that cannot be parsed: it is retried again and again, and all newer messages wait",
             ),
             Self::NoDestination => (
                 "no-destination",
-                "its waiting message has no destination: the delivery service would skip and then delete it",
+                "its pending message has no destination: the delivery service would skip it and then delete it",
             ),
         }
     }
 }
 
-/// At most 500 characters, as the column allows, and as unpleasant as that permits.
+/// A note of 500 characters, the most that the column allows, with every hostile kind of text.
 pub fn hostile_note() -> String {
     let mut note = String::from(
         "=HYPERLINK(\"http://example.invalid\",\"refund\")\n\u{1b}[2J\u{1b}[31mSYSTEM OK\u{1b}[0m\
