@@ -385,7 +385,7 @@ async fn nothing_is_planted_where_there_is_anything_but_demo_data() {
         scenario::plant(&mut conn, Scenario::Poison, None).await.map(drop).unwrap_err(),
         scenario::heal(&mut conn, None).await.map(drop).unwrap_err(),
     ] {
-        assert!(refused.to_string().contains("not one that Orderscope made"), "{refused}");
+        assert!(refused.to_string().contains("not created by Orderscope"), "{refused}");
     }
     assert_eq!(fingerprints(&mut conn).await, rows);
     // Ours, but somebody's own orders.
@@ -441,7 +441,7 @@ async fn the_verbs_plant_tell_and_heal() {
     assert_eq!(status["findings"][0]["rule"], "broker-refused", "{status}");
     let again = home.run(&["demo", "scenario", "broker-down"]);
     assert!(again.code == 0 && again.out.contains("planted already"), "{again:?}");
-    home.refused(&["demo", "scenario", "poison"], 4, &["broker-down is planted", "demo heal"]);
+    home.refused(&["demo", "scenario", "poison"], 4, &["broker-down is already planted", "demo heal"]);
     home.refused(&["demo", "scenario", "error-queue"], 4, &["queues of a broker", "relay.broker"]);
     home.refused(&["--read-only", "demo", "scenario", "poison"], 4, &["read-only"]);
     home.refused(&["--read-only", "demo", "heal"], 4, &["read-only"]);
@@ -467,6 +467,6 @@ async fn the_verbs_plant_tell_and_heal() {
     Home::on(&service).refused(
         &["demo", "scenario", "poison"],
         4,
-        &["not one that Orderscope made"],
+        &["not created by Orderscope"],
     );
 }
