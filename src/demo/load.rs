@@ -120,7 +120,7 @@ pub async fn load(
     if !scenario::faults(&mut tx).await?.is_empty() {
         return Err(Error::FaultsPlanted);
     }
-    let dropped = bulk::set_aside(&mut tx).await.map_err(in_use)?;
+    let dropped = bulk::drop_indexes(&mut tx).await.map_err(in_use)?;
     let (counts, rows) = fill(&mut tx, options, &mut progress).await?;
     let total = dropped.len() as u64;
     bulk::restore(&mut tx, dropped, |done, name| {

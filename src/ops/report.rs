@@ -346,7 +346,7 @@ fn gone(node: &Node, proof: &Proof) -> Option<String> {
 #[must_use]
 pub fn chain(analysis: &OrderAnalysis) -> Table {
     let mut rows = vec![];
-    for path in analysis.chain.strands() {
+    for path in analysis.chain.paths() {
         for hop in analysis.chain.hops_of(path) {
             let (from, to) = (analysis.chain.node(hop.from), analysis.chain.node(hop.to));
             rows.push(vec![

@@ -54,7 +54,7 @@ pub enum Name {
     New(MessageId),
 }
 
-/// The name of every deed, as policies list them.
+/// The name of every action, as policies list them.
 pub const DEEDS: [&str; 8] = [
     "HoldOutbox",
     "ReleaseOutbox",

@@ -159,9 +159,9 @@ fn only_what_is_old_enough_goes() {
 }
 
 #[test]
-fn every_deed_has_the_name_that_policies_list() {
+fn every_action_has_the_name_that_policies_list() {
     let outbox = OutboxId(Uuid::nil());
-    let deeds = [
+    let actions = [
         OutboxAction::Hold { outbox },
         OutboxAction::Release { outbox },
         OutboxAction::Repair { sequence: 1, repair: Repair::default() },
@@ -171,7 +171,7 @@ fn every_deed_has_the_name_that_policies_list() {
         OutboxAction::PurgeInbox { before: now() },
         OutboxAction::RemoveFailed { before: now() },
     ];
-    assert_eq!(deeds.map(|deed| deed.name()), DEEDS);
+    assert_eq!(actions.map(|action| action.name()), DEEDS);
 }
 
 proptest! {

@@ -1,13 +1,12 @@
-//! Words that mean nothing outside the place where this was made.
+//! Names of machines, tools and places that mean nothing to anyone else.
 
 use std::fs;
 
 use crate::sources::{files, root};
 
-/// Names of machines, tools and places that mean nothing outside the workshop. Written in halves, so that
-/// this file does not contain them.
+/// The names are written in halves, so that this file does not contain them.
 #[test]
-fn nothing_of_the_workshop_leaves_it() {
+fn no_name_of_a_private_machine_is_committed() {
     let private = [
         ["/work/", "wt"],
         ["/work/", "main"],
