@@ -3,8 +3,8 @@
 
 mod database;
 mod file;
-mod kept;
 mod reference;
+mod saved;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -13,8 +13,8 @@ use chrono::TimeDelta;
 pub use self::{
     database::{Context, Given, Server, Target, choose},
     file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
-    kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
+    saved::SavedState,
 };
 use crate::domain::{
     consumer::Consumer,

@@ -12,10 +12,10 @@ use super::{
     config::Config,
     error::{Error, IoContext},
     layout::{Layout, PORT},
-    lock::{self, Held},
+    lock::{self, LockGuard},
     pidfile::PidFile,
     run,
-    server::{Answer, Server},
+    server::{ProbeResult, Server},
 };
 
 /// After `db start`.
@@ -84,7 +84,7 @@ pub struct Status {
 pub async fn start(config: &Config, report: Report<'_>) -> Result<Started, Error> {
     let layout = Layout::make_home(config)?;
     let _change = change(&layout, report).await?;
-    let already = matches!(Server::of(&layout).ask().await?, Answer::Ready(_));
+    let already = matches!(Server::of(&layout).probe().await?, ProbeResult::Ready(_));
     let options = run(config, report).await?;
     let keep = layout.keep();
     File::create(&keep).context("write", &keep)?;
@@ -167,10 +167,10 @@ pub async fn status(config: &Config) -> Result<Status, Error> {
         return Ok(status);
     }
     status.state = State::Stopped;
-    match server.ask().await? {
-        Answer::Down => {}
-        Answer::Busy => status.state = State::Busy,
-        Answer::Ready(options) => {
+    match server.probe().await? {
+        ProbeResult::Down => {}
+        ProbeResult::Busy => status.state = State::Busy,
+        ProbeResult::Ready(options) => {
             status.state = State::Running;
             status.pid = PidFile::read(&layout.cluster).map(|file| file.pid);
             let failed = |source| Error::Statement { action: "to report its state", source };
@@ -214,12 +214,12 @@ pub(super) fn url_of(sockets: &Path) -> String {
     format!("postgresql:///{name}?host={host}&port={PORT}&user={name}")
 }
 
-async fn change(layout: &Layout, report: Report<'_>) -> Result<Held, Error> {
+async fn change(layout: &Layout, report: Report<'_>) -> Result<LockGuard, Error> {
     lock::exclusive(&layout.change_lock(), &|| report(Progress::Waiting)).await
 }
 
 /// The users' lock, or with `force` permission to continue without it.
-pub(super) fn alone(layout: &Layout, force: bool) -> Result<Option<Held>, Error> {
+pub(super) fn alone(layout: &Layout, force: bool) -> Result<Option<LockGuard>, Error> {
     let users = lock::try_exclusive(&layout.users_lock())?;
     if users.is_none() && !force { Err(Error::InUse) } else { Ok(users) }
 }

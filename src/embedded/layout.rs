@@ -95,7 +95,7 @@ impl Layout {
     }
 
     /// Says which run of the server has accepted a session.
-    pub fn noted(&self) -> PathBuf {
+    pub fn ready_mark(&self) -> PathBuf {
         self.home.join("session")
     }
 

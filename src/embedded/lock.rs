@@ -12,9 +12,9 @@ use super::error::{Error, IoContext};
 
 /// A lock, held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Held(File);
+pub(super) struct LockGuard(File);
 
-impl Drop for Held {
+impl Drop for LockGuard {
     fn drop(&mut self) {
         // Closing is not enough: a process being spawned has a copy of the file for a moment.
         let _ = self.0.unlock();
@@ -25,7 +25,10 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// Waits for the lock without blocking the runtime; `waiting` is called once if it has to.
 /// Dropping the future stops waiting.
-pub(super) async fn exclusive(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<Held, Error> {
+pub(super) async fn exclusive(
+    path: &Path,
+    waiting: &(dyn Fn() + Sync),
+) -> Result<LockGuard, Error> {
     let file = open(path)?;
     let mut reported = false;
     while !taken(path, file.try_lock())? {
@@ -34,11 +37,11 @@ pub(super) async fn exclusive(path: &Path, waiting: &(dyn Fn() + Sync)) -> Resul
         }
         tokio::time::sleep(POLL).await;
     }
-    Ok(Held(file))
+    Ok(LockGuard(file))
 }
 
 /// The same, shared with others.
-pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<Held, Error> {
+pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<LockGuard, Error> {
     let file = open(path)?;
     let mut reported = false;
     while !taken(path, file.try_lock_shared())? {
@@ -47,13 +50,13 @@ pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<H
         }
         tokio::time::sleep(POLL).await;
     }
-    Ok(Held(file))
+    Ok(LockGuard(file))
 }
 
 /// The exclusive lock, if nobody holds the lock in any mode.
-pub(super) fn try_exclusive(path: &Path) -> Result<Option<Held>, Error> {
+pub(super) fn try_exclusive(path: &Path) -> Result<Option<LockGuard>, Error> {
     let file = open(path)?;
-    Ok(taken(path, file.try_lock())?.then_some(Held(file)))
+    Ok(taken(path, file.try_lock())?.then_some(LockGuard(file)))
 }
 
 fn open(path: &Path) -> Result<File, Error> {

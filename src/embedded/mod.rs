@@ -36,7 +36,7 @@ pub use upgrade::{Prepare, Prepared, Upgraded, upgrade};
 use account::Account;
 use binaries::Need;
 use layout::Layout;
-use lock::Held;
+use lock::LockGuard;
 use server::Server;
 
 /// The step in progress, shown while waiting.
@@ -94,7 +94,7 @@ pub struct Lease {
     config: Config,
     layout: Layout,
     options: PgConnectOptions,
-    users: Held,
+    users: LockGuard,
 }
 
 /// What happened to the server when a lease was returned.
@@ -117,7 +117,7 @@ pub async fn join(config: &Config, report: Report<'_>) -> Result<Lease, Error> {
     let users = lock::shared(&layout.users_lock(), &waiting).await?;
     // The cluster may have been created, and its owner chosen, while this waited.
     let layout = Layout::of(config)?;
-    let options = if let Some(options) = Server::of(&layout).known() {
+    let options = if let Some(options) = Server::of(&layout).ready_options() {
         options
     } else {
         let _change = lock::exclusive(&layout.change_lock(), &waiting).await?;
@@ -131,7 +131,7 @@ pub async fn join(config: &Config, report: Report<'_>) -> Result<Lease, Error> {
 async fn run(config: &Config, report: Report<'_>) -> Result<PgConnectOptions, Error> {
     let layout = Layout::of(config)?;
     if let Some(options) = Server::of(&layout).settle(report).await? {
-        Server::of(&layout).note()?;
+        Server::of(&layout).record_ready()?;
         return Ok(options);
     }
     cluster::recover(&layout).await?;
@@ -146,7 +146,7 @@ async fn run(config: &Config, report: Report<'_>) -> Result<PgConnectOptions, Er
         cluster::rename(&layout, &half, &layout.cluster)?;
     }
     let options = Server::of(&layout).start(&binaries, report).await?;
-    Server::of(&layout).note()?;
+    Server::of(&layout).record_ready()?;
     // The upgraded cluster has started, so the old one is no longer needed.
     cluster::remove(&layout.sibling(cluster::OLD)).await?;
     Ok(options)
@@ -171,7 +171,7 @@ impl Lease {
 
     /// Restarts the server if it was killed while in use. Cheap if it was not.
     pub async fn revive(&mut self, report: Report<'_>) -> Result<(), Error> {
-        if let Some(options) = Server::of(&self.layout).known() {
+        if let Some(options) = Server::of(&self.layout).ready_options() {
             self.options = options;
             return Ok(());
         }

@@ -43,7 +43,7 @@ pub(super) struct Server<'a> {
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum ProbeResult {
     /// It accepts sessions with these options.
     Ready(Box<PgConnectOptions>),
     /// It is running, but starting or stopping.
@@ -71,29 +71,29 @@ impl<'a> Server<'a> {
             .disable_statement_logging()
     }
 
-    /// Options for the server if one runs that accepted a session before (see [`note`](Self::note)).
+    /// Options for the server if one runs that accepted a session before (see [`record_ready`](Self::record_ready)).
     /// Reads two small files and checks the process: opens no session, starts no process.
-    pub fn known(&self) -> Option<PgConnectOptions> {
+    pub fn ready_options(&self) -> Option<PgConnectOptions> {
         let file = PidFile::read(&self.cluster)?;
-        let noted = fs::read_to_string(self.layout.noted()).ok()?;
+        let marked = fs::read_to_string(self.layout.ready_mark()).ok()?;
         let sockets = file.sockets.as_deref()?;
         let ready = file.state == "ready" && Layout::socket(sockets, self.port).exists();
-        let known = ready && noted == file.identity() && file.is_running(&self.cluster);
-        known.then(|| self.options(sockets))
+        let is_ready = ready && marked == file.identity() && file.is_running(&self.cluster);
+        is_ready.then(|| self.options(sockets))
     }
 
     /// Records that this run of the server accepted a session in our database.
-    pub fn note(&self) -> Result<(), Error> {
-        let (path, file) = (self.layout.noted(), PidFile::read(&self.cluster));
+    pub fn record_ready(&self) -> Result<(), Error> {
+        let (path, file) = (self.layout.ready_mark(), PidFile::read(&self.cluster));
         let identity = file.map(|file| file.identity()).unwrap_or_default();
-        if fs::read_to_string(&path).is_ok_and(|noted| noted == identity) {
+        if fs::read_to_string(&path).is_ok_and(|marked| marked == identity) {
             return Ok(());
         }
         fs::write(&path, identity).context("write", &path)
     }
 
     /// Opens a session to find out whether a server runs; starts no process.
-    pub async fn ask(&self) -> Result<Answer, Error> {
+    pub async fn probe(&self) -> Result<ProbeResult, Error> {
         let file = PidFile::read(&self.cluster);
         // The server itself reports where its socket is: another console may have another $TMPDIR.
         let sockets = file.as_ref().and_then(|file| file.sockets.clone());
@@ -101,18 +101,18 @@ impl<'a> Server<'a> {
         match self.session(&options).await {
             Ok(conn) => {
                 self.verify(conn, &options).await?;
-                Ok(Answer::Ready(Box::new(options)))
+                Ok(ProbeResult::Ready(Box::new(options)))
             }
             Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
                 // cannot_connect_now
-                Some("57P03") => Ok(Answer::Busy),
+                Some("57P03") => Ok(ProbeResult::Busy),
                 // invalid_catalog_name: a start was interrupted before it created the database.
                 Some("3D000") => {
                     self.create_database(&options).await?;
-                    Ok(Answer::Ready(Box::new(options)))
+                    Ok(ProbeResult::Ready(Box::new(options)))
                 }
                 // too_many_connections: it runs; the caller's pool waits and retries.
-                Some("53300") => Ok(Answer::Ready(Box::new(options))),
+                Some("53300") => Ok(ProbeResult::Ready(Box::new(options))),
                 Some("53100") => Err(Error::DiskFull { path: self.layout.home.clone() }),
                 _ => Err(self.not_answering(error.message())),
             },
@@ -124,8 +124,8 @@ impl<'a> Server<'a> {
                 ))
             }
             Err(sqlx::Error::Io(_)) => match file {
-                Some(file) if file.is_running(&self.cluster) => Ok(Answer::Busy),
-                _ => Ok(Answer::Down),
+                Some(file) if file.is_running(&self.cluster) => Ok(ProbeResult::Busy),
+                _ => Ok(ProbeResult::Down),
             },
             Err(error) => Err(self.not_answering(&error.to_string())),
         }
@@ -175,10 +175,10 @@ impl<'a> Server<'a> {
         let mut waited = false;
         let mut lost: Option<Instant> = None;
         loop {
-            match self.ask().await? {
-                Answer::Ready(options) => return Ok(Some(*options)),
-                Answer::Down => return Ok(None),
-                Answer::Busy => {}
+            match self.probe().await? {
+                ProbeResult::Ready(options) => return Ok(Some(*options)),
+                ProbeResult::Down => return Ok(None),
+                ProbeResult::Busy => {}
             }
             if !std::mem::replace(&mut waited, true) {
                 report(Progress::Waiting);
@@ -240,7 +240,7 @@ impl<'a> Server<'a> {
             if ended.is_some() {
                 return Ok(Some(self.log_since(log_from)));
             }
-            if let Answer::Ready(_) = self.ask().await? {
+            if let ProbeResult::Ready(_) = self.probe().await? {
                 return Ok(None);
             }
             if began.elapsed() > Duration::from_secs(2) && !std::mem::replace(&mut reported, true) {

@@ -1,4 +1,4 @@
-//! What the console remembers between runs: bookmarks, saved views, past searches.
+//! What the console saves between runs: bookmarks, views, past searches.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,13 +13,13 @@ use crate::domain::id::OrderId;
 /// The file in the state directory. Places are stored as links without their context.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct KeptFile {
+pub struct SavedState {
     pub bookmarks: BTreeSet<OrderId>,
     pub views: BTreeMap<u8, String>,
     pub searches: Vec<String>,
 }
 
-impl KeptFile {
+impl SavedState {
     /// The file of one context.
     #[must_use]
     pub fn path(context: &str) -> PathBuf {
@@ -65,9 +65,9 @@ mod tests {
     fn a_written_file_reads_back_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/local.json");
-        assert_eq!(KeptFile::read(&path), Ok(KeptFile::default()));
-        let kept = KeptFile { searches: vec!["status:new".into()], ..KeptFile::default() };
-        kept.write(&path).unwrap();
-        assert_eq!(KeptFile::read(&path), Ok(kept));
+        assert_eq!(SavedState::read(&path), Ok(SavedState::default()));
+        let state = SavedState { searches: vec!["status:new".into()], ..SavedState::default() };
+        state.write(&path).unwrap();
+        assert_eq!(SavedState::read(&path), Ok(state));
     }
 }
