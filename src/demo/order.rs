@@ -74,7 +74,7 @@ pub struct Order {
     pub note: Option<String>,
     pub lines: Vec<Line>,
     pub fate: Fate,
-    /// When somebody deleted it; no event tells.
+    /// When it was deleted; there is no event for that.
     pub deleted: Option<Moment>,
     pub trouble: Option<Kind>,
 }
