@@ -36,34 +36,16 @@ const PHRASES: &[(&str, &str)] = &[
 
 /// Places that still have some of them: the beginning of a path, and the words. Only to become shorter.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("src/cli/args/", &["aside"]),
-    ("src/cli/consume.rs", &["telling"]),
-    ("src/cli/open.rs", &["telling"]),
-    ("src/cli/relay.rs", &["telling"]),
-    ("src/domain/outbox_action/tests.rs", &["deed"]),
-    ("src/ops/audit/verify.rs", &["telling"]),
     ("src/ops/error_queue/", &["aside"]),
-    ("src/ops/inbox.rs", &["anew"]),
     ("src/ops/messages/", &["aside", "in vain"]),
     ("src/ops/operation/", &["aside", "deed", "on record before", "what is meant"]),
-    ("src/ops/search/mod.rs", &["anew"]),
-    ("src/relay/endpoint.rs", &["aside"]),
     ("src/tui/app/", &["came about"]),
     ("src/tui/change/", &["aside"]),
     ("src/tui/runtime/effects.rs", &["telling"]),
     ("src/tui/screens/messages/", &["anew", "errand", "telling"]),
     ("src/tui/screens/timeline/", &["anew"]),
-    ("src/tui/services.rs", &["telling"]),
     ("src/tui/shared.rs", &["deed", "errand"]),
-    ("src/workers/consumer/", &["anew", "aside"]),
     ("src/workers/relay/", &["anew", "aside"]),
-    ("tests/it/aside.rs", &["aside", "deed"]),
-    ("tests/it/commands/", &["anew", "deed", "telling"]),
-    ("tests/it/docs.rs", &["twin"]),
-    ("tests/it/main.rs", &["aside", "deed"]),
-    ("tests/it/pty/", &["aside", "deed", "errand"]),
-    ("tests/it/relay/", &["aside", "deed"]),
-    ("tests/it/scenario.rs", &["deed"]),
 ];
 
 /// A name's parts in lower case: `OutboxAction`, `outbox_action` and `OUTBOX_ACTION` are the same two.

@@ -147,7 +147,7 @@ pub enum Verb {
     /// the queue's error queue; what may pass by itself is tried again.
     #[command(after_help = CONSUME_HELP)]
     Consume(Consume),
-    /// The broker's error queues: what failed there, replayed or set aside
+    /// The broker's error queues: failed messages, replayed or discarded
     #[command(subcommand)]
     Errors(Errors),
     /// Open the console at an ops:// link

@@ -77,7 +77,7 @@ pub async fn page(
     Ok(page)
 }
 
-/// A page of a search that is planned. A plan holds the ids that its look-ups found; plan anew to see what
+/// A page of a search that is planned. A plan holds the ids that its look-ups found; plan again to see what
 /// came since.
 pub async fn page_of(
     conn: &mut PgConnection,
