@@ -19,7 +19,7 @@ use crate::{
         id::{MessageId, OutboxId},
         outbox::Owner,
         outbox_action::{Name, OutboxAction, Refusal, Repair, Source, Whole},
-        when::{self, When},
+        when,
         zone::Clock,
     },
     ops::plan::{Error, Intent},
@@ -143,13 +143,8 @@ fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTi
         let age = age.older_than.map_or(usual, |days| TimeDelta::days(i64::from(days)));
         return Ok(now - age);
     };
-    match when::parse(text, &Clock { now, zone: settings.zone }, None) {
-        Ok(When::Time(time)) => Ok(time),
-        Ok(When::Version(_)) => {
-            Err(Failure::usage("--before takes a time; --older-than takes days"))
-        }
-        Err(error) => Err(Failure::usage(format!("--before: {error}"))),
-    }
+    when::start(text, &Clock { now, zone: settings.zone })
+        .map_err(|error| Failure::usage(format!("--before: {error}; --older-than takes days")))
 }
 
 /// How a message or an outbox is named.

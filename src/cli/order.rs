@@ -157,10 +157,15 @@ fn target(
     match when::parse(text, &clock, None) {
         Err(error) => Err(Failure::usage(format!("--at: {error}"))),
         Ok(When::Version(_)) => Err(Failure::usage("--at takes a time; --version takes a version")),
-        Ok(When::Time(time)) => match known.timeline.at_time(time).map(|found| found.version) {
-            None | Some(Version(0)) => Err(gone()),
-            Some(version) => Ok(Some(version)),
-        },
+        Ok(When::Time { at, clocks }) => {
+            match known.timeline.at_time(at).map(|found| found.version) {
+                None | Some(Version(0)) => Err(gone()),
+                Some(version) => {
+                    super::telling::lines(clocks.map(|moved| format!("--at {text}: {moved}")));
+                    Ok(Some(version))
+                }
+            }
+        }
     }
 }
 

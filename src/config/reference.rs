@@ -272,6 +272,10 @@ pub const ENVIRONMENT: &[VariableHelp] = &[
     variable("ORDERSCOPE_CACHE_DIR", "Where fetched PostgreSQL programs are kept"),
     variable("ORDERSCOPE_PG_BIN", "The PostgreSQL programs that run the private database"),
     variable("NO_COLOR", "Set to anything: no colours, whatever else is asked for"),
+    variable(
+        "TZ",
+        "The zone that `local` means: a name such as Europe/Berlin, a path into a zone database, or JST-9",
+    ),
     variable("TERM", "`dumb` means no colours"),
     variable("TMUX", "Copies are wrapped so that tmux passes them on"),
     variable("SSH_CONNECTION", "At most 30 frames a second instead of 60"),

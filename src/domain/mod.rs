@@ -33,6 +33,7 @@ pub mod snapshot;
 pub mod text;
 pub mod timeline;
 pub mod trend;
+pub mod typed;
 pub mod when;
 pub mod zone;
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::search::IdMatch;
+use super::{search::IdMatch, typed};
 
 /// Fewer digits than this match too many ids to be a reference.
 pub const SHORTEST_TAIL: usize = 4;
@@ -28,9 +28,10 @@ pub enum NotAnId {
 }
 
 /// Reads a whole id (dashed, undashed, in braces, as `urn:uuid:`) or the end of one, with or
-/// without a leading ellipsis.
+/// without a leading ellipsis. What pasting adds (invisible characters, typographic dashes) does not matter.
 pub fn parse(text: &str) -> Result<IdMatch, NotAnId> {
-    let text = text.trim();
+    let plain = typed::plain(text);
+    let text = plain.trim();
     if text.is_empty() {
         return Err(NotAnId::Empty);
     }
@@ -107,6 +108,7 @@ mod tests {
             format!("{{{ID}}}"),
             format!("urn:uuid:{ID}"),
             format!(" …{ID} "),
+            format!("\u{FEFF}{}\u{200B}\u{A0}", ID.replace('-', "\u{2011}")),
         ] {
             assert_eq!(parse(&text), whole, "{text}");
         }

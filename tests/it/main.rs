@@ -32,5 +32,6 @@ mod sampler;
 mod scenario;
 mod schema;
 mod smoke;
+mod strange;
 mod support;
 mod verbs;

@@ -55,6 +55,8 @@ struct Shape {
     relation: String,
     partitioned: bool,
     readable: bool,
+    /// Row level security hides rows of it from our role.
+    policed: bool,
     /// The planner's estimate; none before the first `ANALYZE`.
     rows: Option<i64>,
     /// Size in pages, exact at the time of the probe.
@@ -111,6 +113,11 @@ impl Layout {
         self.tables.get(&table).is_some_and(|shape| {
             self.usage && shape.readable && !shape.missing.iter().any(|(_, needed)| *needed)
         })
+    }
+
+    /// Whether row level security may hide rows of the table from our role: what is not found may be there.
+    pub fn may_hide_rows(&self, table: Table) -> bool {
+        self.tables.get(&table).is_some_and(|shape| shape.policed)
     }
 
     /// Whether an optional column exists.

@@ -39,8 +39,14 @@ SELECT
                 SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, NULL)))
                 FROM pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+            -- Row level security hides rows from this role.
+            'policed', c.relrowsecurity AND row_security_active(c.oid),
+            -- An index may be dropped while this runs: its definition is asked for only if it is still there.
             'indexes', (
-                SELECT json_agg(pg_get_indexdef(i.indexrelid)) FROM pg_index i
+                SELECT json_agg(
+                    CASE WHEN pg_relation_filenode(i.indexrelid) IS NOT NULL
+                    THEN pg_get_indexdef(i.indexrelid) END)
+                FROM pg_index i
                 WHERE i.indrelid = c.oid AND i.indisvalid AND i.indisready)
         )), '[]')
         FROM pg_class c

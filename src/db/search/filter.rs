@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     db::{
         Layout, Table,
-        buyers::escaped,
+        buyers::name_pattern,
         expressions::{BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL},
     },
     domain::search::Span,
@@ -64,7 +64,7 @@ impl Filter {
             }
             Self::BuyerTail(tail) => of_buyer(sql, layout, ID_TAIL, " LIKE ", reversed(tail)),
             Self::BuyerName(part) => {
-                of_buyer(sql, layout, BUYER_NAME, " LIKE ", format!("%{}%", escaped(part)));
+                of_buyer(sql, layout, BUYER_NAME, " LIKE ", name_pattern(part));
             }
             Self::RareBuyerName(part) => {
                 // IS TRUE keeps it a hashed list: the planner would make a join of a bare IN.
@@ -72,7 +72,7 @@ impl Filter {
                 sql.push(format!(
                     "(o.buyer_id IN (SELECT b.id FROM {buyers} b WHERE {BUYER_NAME} LIKE "
                 ));
-                sql.push_bind(format!("%{}%", escaped(part))).push(")) IS TRUE");
+                sql.push_bind(name_pattern(part)).push(")) IS TRUE");
             }
             Self::City(city) => of_buyer(sql, layout, BUYER_CITY, " = ", city.to_lowercase()),
             Self::Province(name) => {

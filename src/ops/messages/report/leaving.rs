@@ -41,6 +41,8 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
         };
         let (coming, leaving) = (rate(movement.coming), rate(movement.leaving));
         out.push(("rates", format!("in {coming}, out {leaving}")));
+    } else if facts.pending().measured().is_none() {
+        out.push(("rates", "unknown: more is pending than is counted".to_owned()));
     }
     out.push(("drained in", drained(drain(facts))));
     out

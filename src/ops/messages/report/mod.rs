@@ -209,6 +209,7 @@ pub fn status_value(status: &Status) -> Value {
         "pending": facts.pending().number(),
         "pending_bus": facts.bus.number(),
         "pending_consumer": facts.consumer.number(),
+        "pending_counted": facts.pending().worth(),
         "pending_told": facts.pending().to_string(),
         "open_outboxes": facts.open.number(),
         "oldest": facts.oldest,

@@ -132,6 +132,9 @@ pub(super) fn tiles(
     let rate =
         |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
     match facts.movement {
+        None if facts.pending().measured().is_none() => {
+            second.push(Span::styled("rates unknown: more is pending than is counted", theme.warn));
+        }
         None => second.push(Span::styled("rates: after the second look", theme.muted)),
         Some(seen) => {
             for (label, value) in [
