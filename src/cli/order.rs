@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     config::Settings,
+    db::{self, Layout},
     domain::{
         body,
         compare::Agreement,
@@ -98,8 +99,8 @@ async fn find(
         .await?;
     match found {
         Ok(Some(history)) => Ok(OrderAnalysis::new(history, layout.projects_inline())),
-        Ok(None) => Err(nothing(text)),
-        Err(ids) => Err(several(&ids, text)),
+        Ok(None) => Err(nothing(text, layout)),
+        Err(ids) => Err(several(&ids, text, layout)),
     }
 }
 
@@ -116,13 +117,13 @@ pub(super) async fn resolve(
     let ids = session.db.read("order", &stop, resolve).await?;
     match ids.as_slice() {
         [id] => Ok(*id),
-        _ => Err(several(&ids, text)),
+        _ => Err(several(&ids, text, layout)),
     }
 }
 
-fn several(ids: &[OrderId], text: &str) -> Failure {
+fn several(ids: &[OrderId], text: &str, layout: &Layout) -> Failure {
     if ids.is_empty() {
-        return nothing(text);
+        return nothing(text, layout);
     }
     let list: Vec<_> = ids.iter().map(|id| format!("  {id}")).collect();
     let message =
@@ -130,9 +131,12 @@ fn several(ids: &[OrderId], text: &str) -> Failure {
     Failure { message, code: exit::NOTHING }
 }
 
-fn nothing(text: &str) -> Failure {
+fn nothing(text: &str, layout: &Layout) -> Failure {
     let message = format!("no order is, or ends in, {text:?}");
-    Failure { message, code: exit::NOTHING }
+    match layout.hiding(&[db::Table::Orders, db::Table::Events, db::Table::Streams]) {
+        Some(why) => Failure { message: format!("{message}; {why}"), code: exit::PARTIAL },
+        None => Failure { message, code: exit::NOTHING },
+    }
 }
 
 fn target(

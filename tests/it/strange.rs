@@ -6,12 +6,25 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use orderscope::db::{Db, Limits};
+use orderscope::{
+    db::{Db, Limits},
+    domain::{compare::Agreement, id::OrderId, search::Query},
+    ops::{
+        analysis::OrderAnalysis,
+        history::history,
+        search::{self, Start},
+    },
+};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::support::{
-    fixture::{self, Schema},
-    postgres::pg18,
+use crate::{
+    support::{
+        fixture::{self, Schema},
+        postgres::pg18,
+    },
+    verbs::Home,
 };
 
 async fn open(options: &PgConnectOptions) -> PgConnection {
@@ -52,4 +65,102 @@ async fn a_probe_survives_indexes_that_come_and_go() {
         assert!(maker.await.unwrap() > 0);
     }
     db.close().await;
+}
+
+/// The order whose stream has the most events, and a database in which `role` sees only some rows of `table`.
+async fn policed(table: &str, role: &str) -> (PgConnectOptions, OrderId) {
+    let options = fixture::own(pg18(), Schema::Marten9, "2-delivered").await;
+    let mut conn = open(&options).await;
+    let stream: Uuid = sqlx::query_scalar(
+        "SELECT stream_id FROM mt_events GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .unwrap();
+    run(
+        &mut conn,
+        &format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+             GRANT USAGE ON SCHEMA public TO {role};
+             GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
+             ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY nothing ON {table} FOR SELECT TO {role} USING (false)"
+        ),
+    )
+    .await;
+    (options, OrderId(stream))
+}
+
+async fn analysis(db: &Db, id: OrderId) -> OrderAnalysis {
+    let layout = db.layout().await.unwrap();
+    let stop = CancellationToken::new();
+    let read = async |conn: &mut PgConnection| history(conn, &layout, id).await;
+    let found = db.read("test", &stop, read).await.unwrap().unwrap();
+    OrderAnalysis::new(found, layout.projects_inline())
+}
+
+#[tokio::test]
+async fn a_row_that_is_hidden_is_not_called_missing() {
+    let role = "orderscope_hidden";
+    let why = |agreement: &Agreement| match agreement {
+        Agreement::Unknown(why) => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    let (options, id) = policed("orders", role).await;
+    let db = Db::new(&options.clone().username(role), &Limits::default());
+    let known = analysis(&db, id).await;
+    let told = why(&known.comparison.row);
+    assert!(told.starts_with("hidden or missing: row level security on orders"), "{told}");
+    assert!(!known.comparison.is_drift() && known.comparison.parting.is_none());
+    assert!(known.history.coverage.iter().any(|line| line.contains("row level security")));
+    let layout = db.layout().await.unwrap();
+    let stop = CancellationToken::new();
+    let page = async |conn: &mut PgConnection| {
+        search::page(conn, &layout, &Query::default(), Start::Newest, 5).await
+    };
+    let page = db.read("test", &stop, page).await.unwrap();
+    assert!(page.rows.is_empty() && page.coverage[0].contains("on orders"), "{page:?}");
+    db.close().await;
+    // The verb says the same, as a table and as JSON.
+    let id = id.to_string();
+    let home = Home::on(&options.clone().username(role));
+    let shown = home.json(&["order", "show", &id], 5);
+    let told = shown["compared"]["row_agrees"]["unknown"].as_str().unwrap();
+    assert!(told.starts_with("hidden or missing"), "{shown}");
+    let table = home.run(&["order", "show", &id]);
+    assert!(table.out.contains("hidden or missing") && !table.out.contains("MISSING"), "{table:?}");
+    home.refused(&["order", "show", "ffffffffffff"], 5, &["row level security on orders"]);
+    // Who is exempt sees that it is there.
+    let db = Db::new(&options, &Limits::default());
+    let known = analysis(&db, id.parse().map(OrderId).unwrap()).await;
+    assert_eq!(known.comparison.row, Agreement::Match);
+    assert_eq!(known.history.coverage, Vec::<String>::new());
+    db.close().await;
+}
+
+#[tokio::test]
+async fn what_an_order_is_made_of_may_be_hidden_too() {
+    let role = "orderscope_hidden_parts";
+    for (table, certain) in
+        [("order_items", true), ("mt_events", false), ("mt_doc_ordersummaryview", true)]
+    {
+        let (options, id) = policed(table, role).await;
+        let db = Db::new(&options.username(role), &Limits::default());
+        let known = analysis(&db, id).await;
+        assert!(!known.comparison.is_drift(), "{table}: {:?}", known.comparison);
+        assert_eq!(known.comparison.certain, certain, "{table}: {:?}", known.comparison);
+        let told = known.history.coverage.join("\n");
+        assert!(told.contains(&format!("row level security on {table}")), "{told}");
+        let layout = db.layout().await.unwrap();
+        let stop = CancellationToken::new();
+        let page = async |conn: &mut PgConnection| {
+            search::page(conn, &layout, &Query::default(), Start::Newest, 50).await
+        };
+        let page = db.read("test", &stop, page).await.unwrap();
+        let line = page.rows.iter().find(|line| line.id == id).unwrap();
+        assert_ne!(line.drift, Some(true), "{table}: {line:?}");
+        assert_eq!(line.total.is_none(), table == "order_items");
+        assert!(page.coverage.iter().any(|line| line.contains(table)), "{page:?}");
+        db.close().await;
+    }
 }

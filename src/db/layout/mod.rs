@@ -120,6 +120,16 @@ impl Layout {
         self.tables.get(&table).is_some_and(|shape| shape.policed)
     }
 
+    /// Which of these tables may hide rows, in words; none if none does.
+    pub fn hiding(&self, tables: &[Table]) -> Option<String> {
+        let hiding = tables.iter().filter(|table| self.may_hide_rows(**table));
+        let names: Vec<_> = hiding.map(|table| table.name()).collect();
+        let role = &self.role;
+        (!names.is_empty()).then(|| {
+            format!("row level security on {} may hide rows from role {role}", names.join(", "))
+        })
+    }
+
     /// Whether an optional column exists.
     pub fn has_column(&self, table: Table, column: &str) -> bool {
         self.tables
