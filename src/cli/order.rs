@@ -13,7 +13,7 @@ use crate::{
     domain::{
         body,
         compare::Agreement,
-        fold,
+        endless, fold,
         id::{OrderId, Version},
         mask,
         order::Order,
@@ -230,7 +230,7 @@ fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> 
     let mut value = json!({
         "id": known.history.id,
         "version": at,
-        "at": point.map(|point| point.event.at),
+        "at": point.map(|point| endless::json(point.event.at)),
         "state": state.order().map(order),
         "cancel_reason": state.order().and_then(|order| order.cancel_reason.as_ref()).map(|_| mask::MASK),
         "uncertain": state.uncertain.as_ref().map(|doubt| format!("since v{}: {}", doubt.version, doubt.why)),

@@ -6,9 +6,19 @@ use sqlx::{Connection, PgConnection};
 
 use super::Error;
 
-/// A time that chrono can hold: PostgreSQL's years go further, and a row with `infinity` must not end the
-/// program.
+/// A time that `chrono` can hold: PostgreSQL's years go further, and a row with `infinity` must not end the program.
+/// What it cannot hold becomes an instant that [`endless`](crate::domain::endless) knows again.
 pub(super) fn moment(column: &str) -> String {
+    format!(
+        "CASE WHEN {column} = 'infinity' THEN '262100-01-01 00:00:00+00'::timestamptz \
+         WHEN {column} = '-infinity' THEN '4714-11-24 00:00:00+00 BC'::timestamptz \
+         WHEN {column} >= '262000-01-01 00:00:00+00' THEN '262000-01-01 00:00:00+00'::timestamptz \
+         ELSE {column} END"
+    )
+}
+
+/// A time as a message may carry it on the wire: between the years 1 and 9999, as .NET has them.
+pub(super) fn sendable(column: &str) -> String {
     format!(
         "CASE WHEN {column} IS NOT NULL THEN least(greatest({column}, \
          '0001-01-01 00:00:00+00'::timestamptz), '9999-12-31 00:00:00+00'::timestamptz) END"

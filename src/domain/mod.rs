@@ -11,6 +11,7 @@ pub mod decide;
 pub mod derived;
 pub mod diagnosis;
 pub mod diff;
+pub mod endless;
 pub mod envelope;
 pub mod event;
 pub mod fault;

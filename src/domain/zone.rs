@@ -9,6 +9,8 @@ use chrono::{
 };
 use chrono_tz::{TZ_VARIANTS, Tz};
 
+use super::endless;
+
 /// A named zone (with its daylight saving) or a fixed distance from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zone {
@@ -50,6 +52,12 @@ impl Zone {
     #[must_use]
     pub fn local(self, at: DateTime<Utc>) -> NaiveDateTime {
         at.with_timezone(&self.offset(at)).naive_local()
+    }
+
+    /// The same in a format of `chrono`; what is no date is told by its name.
+    #[must_use]
+    pub fn show(self, at: DateTime<Utc>, format: &str) -> String {
+        endless::shown(at, self.local(at), format)
     }
 
     /// The zone's distance from UTC at that instant.

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         compare::Agreement,
         diff::{Change, Datum},
+        endless,
         event::RecordedEvent,
         fold::State,
         id::Version,
@@ -160,7 +161,7 @@ pub fn raw_events(known: &OrderAnalysis) -> Value {
             "stream_id": event.stream,
             "version": event.version,
             "type": event.kind,
-            "timestamp": event.at,
+            "timestamp": endless::json(event.at),
             "mt_dotnet_type": event.dotnet_type,
             "correlation_id": event.correlation_id,
             "causation_id": event.causation_id,

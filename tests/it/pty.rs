@@ -6,5 +6,7 @@ mod deeds;
 mod endings;
 mod errands;
 mod private;
+mod replies;
+mod suspend;
 pub mod terminal;
 mod walk;

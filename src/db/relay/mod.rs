@@ -188,7 +188,7 @@ pub async fn load(
 ) -> Result<Vec<Row>, Error> {
     let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
-    let time = super::sql::moment("m.expiration_time");
+    let time = super::sql::sendable("m.expiration_time");
     let owned = match half {
         None => "m.outbox_id = c.outbox_id",
         Some(_) => "m.inbox_message_id = $6 AND m.inbox_consumer_id = $7",

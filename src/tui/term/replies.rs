@@ -9,12 +9,12 @@ use std::{io, time::Duration};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures::{Stream, StreamExt, stream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// So long an `Esc` waits for what would make it the beginning of a reply.
 const HELD: Duration = Duration::from_millis(40);
-/// So long a reply may pause in its middle; what comes later is a key again.
-const PAUSE: Duration = Duration::from_secs(2);
+/// So long a reply may take from its beginning to its end; what comes later is a key again.
+const WHOLE: Duration = Duration::from_secs(3);
 /// No reply that is waited for is longer than this.
 const LONGEST: usize = 16 * 1024;
 
@@ -22,30 +22,49 @@ const LONGEST: usize = 16 * 1024;
 pub fn without_replies(
     events: impl Stream<Item = io::Result<Event>> + Unpin,
 ) -> impl Stream<Item = io::Result<Event>> + Unpin {
-    let start = (events, Filter::default(), Vec::new());
-    Box::pin(stream::unfold(start, |(mut events, mut filter, mut ready)| async move {
-        loop {
-            if !ready.is_empty() {
-                let event = ready.remove(0);
-                return Some((Ok(event), (events, filter, ready)));
-            }
-            let next = match filter.patience() {
-                None => Ok(events.next().await),
-                Some(limit) => timeout(limit, events.next()).await,
-            };
-            match next {
-                Err(_) => ready = filter.expire(),
-                Ok(Some(Ok(event))) => ready = filter.take(event),
-                Ok(Some(Err(error))) => return Some((Err(error), (events, filter, ready))),
-                Ok(None) => {
-                    ready = filter.expire();
-                    if ready.is_empty() {
-                        return None;
+    let start = (events, Filter::default(), Deadline::default(), Vec::new());
+    Box::pin(stream::unfold(
+        start,
+        |(mut events, mut filter, mut deadline, mut ready)| async move {
+            loop {
+                if !ready.is_empty() {
+                    let event = ready.remove(0);
+                    return Some((Ok(event), (events, filter, deadline, ready)));
+                }
+                let next = match deadline.of(filter.patience()) {
+                    None => Ok(events.next().await),
+                    Some(at) => timeout_at(at, events.next()).await,
+                };
+                match next {
+                    Err(_) => ready = filter.expire(),
+                    Ok(Some(Ok(event))) => ready = filter.take(event),
+                    Ok(Some(Err(error))) => {
+                        return Some((Err(error), (events, filter, deadline, ready)));
+                    }
+                    Ok(None) => {
+                        ready = filter.expire();
+                        if ready.is_empty() {
+                            return None;
+                        }
                     }
                 }
             }
-        }
-    }))
+        },
+    ))
+}
+
+/// Until when the present patience lasts: it begins once, not with every event.
+#[derive(Debug, Default)]
+struct Deadline(Option<(Duration, Instant)>);
+
+impl Deadline {
+    fn of(&mut self, patience: Option<Duration>) -> Option<Instant> {
+        self.0 = patience.map(|limit| match self.0 {
+            Some((known, at)) if known == limit => (limit, at),
+            _ => (limit, Instant::now() + limit),
+        });
+        self.0.map(|(_, at)| at)
+    }
 }
 
 /// How far into a reply the events are.
@@ -86,7 +105,7 @@ impl Filter {
         match self.place {
             Place::Outside => None,
             Place::Escape | Place::Introduced(_) => Some(HELD),
-            Place::Inside(..) | Place::Ending => Some(PAUSE),
+            Place::Inside(..) | Place::Ending => Some(WHOLE),
         }
     }
 
@@ -256,7 +275,7 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use tokio::time::{Instant, sleep_until};
+    use tokio::time::sleep_until;
 
     use super::*;
 
@@ -370,10 +389,10 @@ mod tests {
             .collect();
         events.push((1_900, j.clone()));
         assert_eq!(timed(events.clone()).await, [(1_900, j.clone())]);
-        // One that never ends does not take keys for good.
+        // One that never ends does not take keys for good, however they follow each other.
         events.truncate(5);
-        events.push((5_000, j.clone()));
-        assert_eq!(timed(events).await, [(5_000, j)]);
+        events.extend([1_000, 2_000, 3_500, 4_000].map(|at| (at, j.clone())));
+        assert_eq!(timed(events).await, [(3_500, j.clone()), (4_000, j)]);
     }
 
     proptest! {

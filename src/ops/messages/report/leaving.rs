@@ -9,6 +9,7 @@ use crate::{
         age::{self, Age},
         backlog::{Drain, Movement},
         diagnosis::{Facts, Head, thousands},
+        endless,
         id_timestamp::LastPass,
     },
 };
@@ -98,7 +99,7 @@ pub(super) fn heads_value(facts: &Facts) -> Value {
         };
         json!({
             "outbox": head.outbox,
-            "created": head.created,
+            "created": endless::json(head.created),
             "cursor": head.cursor,
             "pending": head.pending,
             "last_pass": pass,

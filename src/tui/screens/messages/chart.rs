@@ -38,7 +38,7 @@ const SCALE: u16 = 7;
 /// A moment on the axis: the day too where there are several.
 pub(super) fn moment(at: DateTime<Utc>, span: TimeDelta, shared: &Shared) -> String {
     let format = if span >= TimeDelta::hours(24) { "%m-%d %H:%M" } else { "%H:%M:%S" };
-    shared.zone.local(at).format(format).to_string()
+    shared.zone.show(at, format)
 }
 
 /// From the first look to the last.
