@@ -17,6 +17,14 @@ pub(super) fn moment(column: &str) -> String {
     )
 }
 
+/// Nothing that was ever done is stamped so late: what is has no time that tells anything.
+pub(super) const NEVER: &str = "'10000-01-01 00:00:00+00'";
+
+/// How long it took from one time to another; null where either is infinite, which older servers refuse to subtract.
+pub(super) fn took(from: &str, to: &str) -> String {
+    format!("CASE WHEN isfinite({from}) AND isfinite({to}) THEN {to} - {from} END")
+}
+
 /// A time as a message may carry it on the wire: between the years 1 and 9999, as .NET has them.
 pub(super) fn sendable(column: &str) -> String {
     format!(

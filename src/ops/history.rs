@@ -17,6 +17,7 @@ use crate::{
     },
     domain::{
         chain::Facts,
+        endless,
         event::RecordedEvent,
         id::{OrderId, SeqId},
         order::Order,
@@ -82,7 +83,9 @@ pub async fn history(
 ) -> Result<Option<History>, Error> {
     let mut coverage = Vec::new();
     let row = orders::by_id(conn, layout, id).await?;
-    let placed = row.as_ref().and_then(|row| row.created_at);
+    // Nothing is near a time that is no date.
+    let placed =
+        row.as_ref().and_then(|row| row.created_at).filter(|at| endless::told(*at).is_none());
     let mut events = events_of(conn, layout, id, placed, &mut coverage).await?;
     let cut = events.len() > MOST_EVENTS;
     if cut {

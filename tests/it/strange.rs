@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     support::{
         fixture::{self, Schema},
-        postgres::pg18,
+        postgres::{pg15, pg18},
     },
     verbs::Home,
 };
@@ -163,4 +163,86 @@ async fn what_an_order_is_made_of_may_be_hidden_too() {
         assert!(page.coverage.iter().any(|line| line.contains(table)), "{page:?}");
         db.close().await;
     }
+}
+
+/// Every column of the service with a moment, and its table.
+async fn moments(conn: &mut PgConnection) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "SELECT c.relname::text, a.attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+           AND a.atttypid = 'timestamptz'::regtype AND a.attnum > 0 ORDER BY 1, 2",
+    )
+    .fetch_all(conn)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn moments_that_no_calendar_shows_are_told_as_such() {
+    for (server, schema) in [(pg18(), Schema::Marten9), (pg15(), Schema::Document)] {
+        let options = fixture::own(server, schema, "1-backlog").await;
+        let mut conn = open(&options).await;
+        run(&mut conn, "SET session_replication_role = replica").await;
+        let columns = moments(&mut conn).await;
+        assert!(columns.len() > 12, "{columns:?}");
+        let home = Home::on(&options);
+        for told in ["infinity", "-infinity", "280000-01-01", "20000-01-01", "0044-03-15 BC"] {
+            // All of a table at once, where a column may be null: it stays so in half of the rows.
+            for (table, column) in &columns {
+                let sql = format!(
+                    "UPDATE {table} SET {column} = '{told}' WHERE {column} IS NOT NULL AND hashtext(ctid::text) % 2 = 0"
+                );
+                run(&mut conn, &sql).await;
+            }
+            every_verb(&home, &mut conn, told).await;
+        }
+    }
+}
+
+/// Asks each verb that reads, and reads what it says.
+async fn every_verb(home: &Home, conn: &mut PgConnection, told: &str) {
+    let one = |sql: &'static str| sqlx::query_scalar::<_, String>(sql);
+    let order = one("SELECT id::text FROM orders ORDER BY created_at DESC, id LIMIT 1");
+    let order = order.fetch_one(&mut *conn).await.unwrap();
+    let message = one("SELECT sequence_number::text FROM outbox_message
+                       ORDER BY hashtext(ctid::text) % 2 = 0 DESC, 1 LIMIT 1");
+    let message = message.fetch_one(&mut *conn).await.unwrap();
+    let verbs: [&[&str]; 13] = [
+        &["orders", "search"],
+        &["orders", "search", "placed:..2030"],
+        &["orders", "search", "has:undelivered", "--count"],
+        &["order", "show", &order],
+        &["order", "timeline", &order],
+        &["order", "events", &order],
+        &["order", "messages", &order],
+        &["order", "chain", &order],
+        &["messages", "status"],
+        &["messages", "list"],
+        &["messages", "show", &message],
+        &["inbox", "status"],
+        &["inbox", "list"],
+    ];
+    let mut all = String::new();
+    for verb in verbs {
+        for form in ["table", "json"] {
+            let done = home.run(&[verb, &["--output", form]].concat());
+            assert!(matches!(done.code, 0 | 1 | 5), "{told}: {verb:?}: {done:?}");
+            let said = format!("{}{}", done.out, done.err);
+            for wrong in ["9999-12-31", "262100", "262000-", "-4713"] {
+                assert!(!said.contains(wrong), "{told}: {verb:?}: {said}");
+            }
+            all.push_str(&said);
+        }
+    }
+    let shown = match told {
+        "280000-01-01" => "after the year 262000",
+        "20000-01-01" => "+20000-01-01",
+        "0044-03-15 BC" => "-0043-03-15",
+        infinite => infinite,
+    };
+    assert!(all.contains(shown), "{told}: {all}");
+    let rows = home.json(&["orders", "search", "--limit", "500"], 0);
+    let orders: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(conn).await.unwrap();
+    assert_eq!(rows.as_array().map(Vec::len), usize::try_from(orders).ok(), "{told}");
 }

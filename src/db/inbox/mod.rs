@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, Table, outbox::locks, samples::Seen, sql::moment};
+use super::{Error, Index, Layout, Table, outbox::locks, samples::Seen, sql::{NEVER, moment, took}};
 use crate::domain::{
     diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
     id::{ConsumerId, MessageId},
@@ -134,13 +134,14 @@ pub async fn consumers(
         .bind(now - held)
         .fetch_all(&mut *conn)
         .await?;
+    let took = took("received", "delivered");
     // The service's own index on `delivered` gives the newest; without it all rows are sorted.
     let sql = format!(
         "SELECT consumer_id, count(*) AS rows, percentile_disc(ARRAY[0.5, 0.95, 0.99]) \
          WITHIN GROUP (ORDER BY took) AS times FROM (SELECT consumer_id, \
-           (extract(epoch FROM delivered - received) * 1000)::bigint AS took FROM (SELECT * FROM {from} w \
+           (extract(epoch FROM {took}) * 1000)::bigint AS took FROM (SELECT * FROM {from} w \
              WHERE delivered IS NOT NULL ORDER BY delivered DESC LIMIT {TIMED}) n \
-           WHERE delivered - received BETWEEN '0'::interval AND make_interval(secs => $1)) d GROUP BY 1"
+           WHERE {took} BETWEEN '0'::interval AND make_interval(secs => $1)) d GROUP BY 1"
     );
     let timed: Vec<Timed> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(window.as_seconds_f64()).fetch_all(conn).await?;
@@ -250,7 +251,7 @@ pub async fn finished(
         moment("delivered"),
         layout.from(Table::InboxStates),
     ));
-    sql.push_bind(from).push(" ORDER BY s.delivered LIMIT ").push_bind(limit);
+    sql.push_bind(from).push(format!(" AND delivered < {NEVER} ORDER BY s.delivered LIMIT ")).push_bind(limit);
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>, DateTime<Utc>)> =
         sql.build_query_as().fetch_all(conn).await?;
     let seen = rows.into_iter().map(|(message, consumer, received, delivered)| Seen {

@@ -26,7 +26,10 @@ pub use self::{
     show::{OutboxMessage, ahead, show},
     whole::{WholeRow, whole},
 };
-use super::{Error, Index, Layout, Table, sql::moment};
+use super::{
+    Error, Index, Layout, Table,
+    sql::{NEVER, moment},
+};
 use crate::domain::{diagnosis::Tally, event::EventKind, id::OutboxId};
 
 /// An open outbox is not older than the oldest, which is bound first.
@@ -280,14 +283,14 @@ fn sums_sql(layout: &Layout) -> String {
         let open = format!(
             "(SELECT count(*) FROM (SELECT FROM {states} s WHERE delivered IS NULL LIMIT {MOST_OPEN}) x) AS open, \
              (SELECT min(created)::text FROM {states} s WHERE delivered IS NULL) AS since, \
-             (SELECT {last} FROM (SELECT max(delivered) AS at FROM {states} s) last) AS last_delivered"
+             (SELECT {last} FROM (SELECT max(delivered) AS at FROM {states} s WHERE delivered < {NEVER}) last) AS last_delivered"
         );
         (open, String::new())
     } else {
         // Without an index for any of them, one reading of the table tells all.
         let once = format!(
             " FROM (SELECT least(count(*) FILTER (WHERE delivered IS NULL), {MOST_OPEN}) AS open, \
-             min(created) FILTER (WHERE delivered IS NULL) AS since, max(delivered) AS at FROM {states} s) last"
+             min(created) FILTER (WHERE delivered IS NULL) AS since, max(delivered) FILTER (WHERE delivered < {NEVER}) AS at FROM {states} s) last"
         );
         (format!("last.open, last.since::text AS since, {last} AS last_delivered"), once)
     };

@@ -14,7 +14,7 @@ use crate::{
         Index, Layout, Table,
         expressions::{ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL, SUMMARY_TOTAL_BUCKET},
     },
-    domain::search::Span,
+    domain::{endless, search::Span},
 };
 
 /// One way of getting candidates. A question with alternatives has several.
@@ -216,7 +216,11 @@ impl Place {
         match self.order_by {
             OrderBy::Placed => {
                 sql.push(format!(" AND (o.created_at, o.id){after}("));
-                sql.push_bind(placed).push(", ").push_bind(last).push(")");
+                match endless::literal(placed) {
+                    Some(name) => sql.push_bind(name).push("::text::timestamptz"),
+                    None => sql.push_bind(placed),
+                };
+                sql.push(", ").push_bind(last).push(")");
             }
             OrderBy::Id => {
                 sql.push(format!(" AND {id}{after}")).push_bind(last);
