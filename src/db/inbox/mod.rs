@@ -8,7 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, Table, outbox::locks, samples::Seen, sql::{NEVER, moment, took}};
+use super::{
+    Error, Index, Layout, Table,
+    outbox::locks,
+    samples::Seen,
+    sql::{NEVER, moment, took},
+};
 use crate::domain::{
     diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
     id::{ConsumerId, MessageId},
@@ -246,12 +251,13 @@ pub async fn finished(
         return Ok(None);
     }
     let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT message_id, consumer_id, {} AS received, {} AS delivered FROM {} s WHERE delivered >= ",
+        "SELECT message_id, consumer_id, {} AS received, {} AS delivered FROM {} s \
+         WHERE delivered < {NEVER} AND delivered >= ",
         moment("received"),
         moment("delivered"),
         layout.from(Table::InboxStates),
     ));
-    sql.push_bind(from).push(format!(" AND delivered < {NEVER} ORDER BY s.delivered LIMIT ")).push_bind(limit);
+    sql.push_bind(from).push(" ORDER BY s.delivered LIMIT ").push_bind(limit);
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>, DateTime<Utc>)> =
         sql.build_query_as().fetch_all(conn).await?;
     let seen = rows.into_iter().map(|(message, consumer, received, delivered)| Seen {

@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use crate::{
-    db::{Error, Layout, Table, sql::{NEVER, moment, took}},
+    db::{
+        Error, Layout, Table,
+        sql::{NEVER, moment, took},
+    },
     domain::diagnosis::{Latency, Left},
 };
 
