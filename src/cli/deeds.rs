@@ -19,7 +19,7 @@ use crate::{
         id::{MessageId, OutboxId},
         outbox::Owner,
         outbox_action::{Name, OutboxAction, Refusal, Repair, Source, Whole},
-        when,
+        typed, when,
         zone::Clock,
     },
     ops::plan::{Error, Intent},
@@ -154,7 +154,7 @@ enum Named {
 }
 
 fn named(text: &str) -> Result<Named, Failure> {
-    let plain = text.trim().replace(',', "");
+    let plain = typed::plain(text).trim().replace(',', "");
     if let Ok(sequence) = plain.parse() {
         return Ok(Named::Sequence(sequence));
     }

@@ -34,4 +34,5 @@ mod schema;
 mod smoke;
 mod strange;
 mod support;
+mod times;
 mod verbs;
