@@ -28,7 +28,7 @@ struct Found {
 }
 
 /// So often is asked again when something was dropped between finding it and looking at it.
-const TRIES: usize = 8;
+const TRIES: usize = 20;
 
 /// Asks, in one round trip; of a managed database its settings in another.
 pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<Layout, Error> {

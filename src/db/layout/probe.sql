@@ -41,12 +41,9 @@ SELECT
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
             -- Row level security hides rows from this role.
             'policed', c.relrowsecurity AND row_security_active(c.oid),
-            -- An index may be dropped while this runs: its definition is asked for only if it is still there.
+            -- Fails when an index is dropped while this runs, or is null: whoever asks asks again.
             'indexes', (
-                SELECT json_agg(
-                    CASE WHEN pg_relation_filenode(i.indexrelid) IS NOT NULL
-                    THEN pg_get_indexdef(i.indexrelid) END)
-                FROM pg_index i
+                SELECT json_agg(pg_get_indexdef(i.indexrelid)) FROM pg_index i
                 WHERE i.indrelid = c.oid AND i.indisvalid AND i.indisready)
         )), '[]')
         FROM pg_class c
