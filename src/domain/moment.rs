@@ -76,7 +76,7 @@ impl fmt::Display for Moved {
                 "clocks were set back, so this time came twice and both are included; add an offset such as +02:00 for one"
             }
             Self::Forward => {
-                "clocks were set forward over this time; it stands for the moment they were"
+                "clocks were set forward over this time; the moment they were moved is meant"
             }
         })
     }
