@@ -19,9 +19,11 @@ pub(super) fn times(
     clock: &Clock,
     notes: &mut Vec<String>,
 ) -> Result<Span<DateTime<Utc>>, SearchError> {
+    let mut skipped = false;
     let mut read = |piece: &Piece<'_>, day| {
         let read =
             moment::parse(piece.text, clock, day).map_err(|why| wrong(value, piece, &why))?;
+        skipped |= read.clocks == Some(Moved::Forward);
         notes.extend(read.clocks.map(|moved| format!("{}: {moved}", piece.text)));
         Ok::<_, SearchError>(read)
     };
@@ -47,7 +49,8 @@ pub(super) fn times(
             (from.map(|from| from.from), to.map(|to| to.to))
         }
     };
-    if from.zip(to).is_some_and(|(from, to)| from > to) {
+    // Inside a skipped hour there is nothing between two times.
+    if !skipped && from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(SearchError::new(value.at.clone(), "the range ends before it begins")
             .hint("swap its ends, or write the date at both"));
     }
