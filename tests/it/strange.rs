@@ -134,7 +134,7 @@ async fn a_row_that_is_hidden_is_not_called_missing() {
     let db = Db::new(&options, &Limits::default());
     let known = analysis(&db, id.parse().map(OrderId).unwrap()).await;
     assert_eq!(known.comparison.row, Agreement::Match);
-    assert_eq!(known.history.coverage, Vec::<String>::new());
+    assert!(!known.history.coverage.iter().any(|line| line.contains("row level security")));
     db.close().await;
 }
 
