@@ -93,7 +93,7 @@ impl Filter {
                     sql.push("strpos(lower(o.note), ").push_bind(letters).push(") > 0 AND ");
                 }
                 sql.push(format!("{NOTE_WORDS} @@ "));
-                sql.push("phraseto_tsquery('simple', ").push_bind(words.clone()).push(")");
+                sql.push("phraseto_tsquery('simple', ").push_bind(phrase(words)).push(")");
             }
             Self::Status(status) => {
                 sql.push("o.status = ").push_bind(*status);
@@ -145,6 +145,20 @@ pub(super) fn push_all<'a>(
 /// A tail of an id as the pattern for an id written backwards.
 pub(super) fn reversed(tail: &str) -> String {
     tail.chars().rev().chain(['%']).collect()
+}
+
+/// The words of a phrase, those on both sides of a hyphen as two: so they are found whichever dash a note has between
+/// them, which the parser of the database keeps together for the hyphen alone.
+pub(super) fn phrase(words: &str) -> String {
+    let mut before = ' ';
+    let mut chars = words.chars().peekable();
+    let mut out = String::with_capacity(words.len());
+    while let Some(c) = chars.next() {
+        let joins = before.is_alphabetic() && chars.peek().is_some_and(|next| next.is_alphabetic());
+        out.push(if c == '-' && joins { ' ' } else { c });
+        before = c;
+    }
+    out
 }
 
 /// The longest run of plain letters and digits: a note with these words has it too, whatever the parser makes

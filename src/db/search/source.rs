@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Cursor, OrderBy, Start,
-    filter::{between, reversed},
+    filter::{between, phrase, reversed},
 };
 use crate::{
     db::{
@@ -143,7 +143,7 @@ impl Source {
                 sql.push(format!(
                     "FROM {orders} o WHERE {NOTE_WORDS} @@ phraseto_tsquery('simple', "
                 ));
-                sql.push_bind(words.clone())
+                sql.push_bind(phrase(words))
                     .push(")) SELECT id, status, note, buyer_id, is_deleted, ");
                 sql.push("created_at, last_modified_at FROM m) o WHERE true");
                 place.push(sql, layout);
