@@ -247,6 +247,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_hyphen_between_words_is_a_space_and_no_other() {
+        assert_eq!(phrase("well-known -5 a- x-1"), "well known -5 a- x-1");
+    }
+
+    #[test]
     fn the_letters_of_words_are_without_what_a_parser_may_cut() {
         assert_eq!(letters("leave at the Front-Door!").as_deref(), Some("front"));
         assert_eq!(letters("at the door 24").as_deref(), Some("door"));
