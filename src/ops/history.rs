@@ -21,7 +21,7 @@ use crate::{
         event::RecordedEvent,
         id::{OrderId, SeqId},
         order::Order,
-        search::IdMatch,
+        order_ref::IdMatch,
     },
 };
 

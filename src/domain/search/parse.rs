@@ -5,14 +5,14 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use super::{
-    IdMatch, Query, SearchError, Term, Test,
+    Query, SearchError, Term, Test,
     field::{FIELDS, Field, FieldHelp, nearest},
     number, time,
     token::{Token, Value, tokens},
     words,
 };
 use crate::domain::{
-    order_ref::{self, NotAnId},
+    order_ref::{self, IdMatch, NotAnId},
     typed::Typed,
     zone::Clock,
 };
