@@ -32,5 +32,7 @@ mod sampler;
 mod scenario;
 mod schema;
 mod smoke;
+mod strange;
 mod support;
+mod times;
 mod verbs;

@@ -209,7 +209,7 @@ pub enum Order {
     Show {
         /// The order's id or the end of it
         id: String,
-        /// State at this moment: '2h ago', 16:30, 2026-11-22T16:30
+        /// State at the end of this second, minute or day: '2h ago', 16:30, 2026-11-22T16:30:05
         #[arg(long, value_name = "TIME", conflicts_with = "version")]
         at: Option<String>,
         /// State after this version
