@@ -7,7 +7,7 @@ use super::{
     relay::{self, Background},
 };
 use crate::{
-    config::{Settings, Target, choose},
+    config::{self, Settings, Target, choose},
     ops::operator::Operator,
     session,
     tui::{
@@ -55,8 +55,12 @@ fn options(
     let mut given = given(global);
     let mut route = Route::Orders { query: String::new() };
     if let Some(link) = link {
-        let (context, place) =
-            Route::parse(link).map_err(|error| Failure::usage(format!("{link:?} is {error}")))?;
+        let (context, place) = Route::parse(link).map_err(|error| {
+            if config::has_password(link) {
+                return config::Error::PasswordInArguments.into();
+            }
+            Failure::usage(format!("{link:?} is {error}"))
+        })?;
         // A link names its database, unless the command line does; `database` is whatever the
         // environment names.
         if given.url.is_none() && given.context.is_none() && context != "database" {

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use super::{
@@ -30,8 +29,7 @@ pub(super) async fn run(args: &Drain, global: &Global, settings: &Settings) -> O
     let (url, password) = config::broker(args.amqp_url.as_deref(), settings)?;
     let broker = Broker::parse(&url, password)?;
     running::with(&args.run, global, settings, drain::INTENT, async |session, writer| {
-        let options: &PgConnectOptions = session.db.options();
-        let mut work = verb::settings(settings, options, broker)?;
+        let mut work = verb::settings(settings, session.db.servers(), broker)?;
         work.limits = open::limits(settings);
         work.journal = Some(verb::journal(session.db.place()));
         work.scope = scope;

@@ -1,15 +1,12 @@
 //! Which database is meant: argument, context, environment, configuration, else the private one.
 
-use std::env;
-
-use sqlx::postgres::PgConnectOptions;
-
-use super::{Error, Settings};
+use super::{ConnectionString, Environment, Error, Settings, connection::resolve};
+use crate::servers::Servers;
 
 /// What the command line says about the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
-    pub url: Option<String>,
+    pub url: Option<ConnectionString>,
     pub context: Option<String>,
 }
 
@@ -32,17 +29,11 @@ pub enum Target {
 /// A server, maybe behind a pooler.
 #[derive(Debug, Clone)]
 pub struct Server {
-    pub options: PgConnectOptions,
+    pub servers: Servers,
     /// Past the pooler.
-    pub direct: Option<PgConnectOptions>,
+    pub direct: Option<Servers>,
     /// A pooler in transaction mode is known to be in between; else that is found out.
     pub pooled: bool,
-}
-
-impl From<PgConnectOptions> for Target {
-    fn from(options: PgConnectOptions) -> Self {
-        Self::Server(Box::new(Server { options, direct: None, pooled: false }))
-    }
 }
 
 /// libpq's variables that name a server or a database. (Those that only carry a password or a user
@@ -55,23 +46,23 @@ const NAMING: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSE
 /// # Errors
 /// When what was given cannot be used.
 pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
+    let environment = &settings.environment;
     if let Some(url) = &given.url {
-        if has_password(url) {
+        if url.has_password() {
             return Err(Error::PasswordInArguments);
         }
-        return server("database", "--database-url", url);
+        return server(Some(("--database-url", url)), environment);
     }
     if let Some(name) = &given.context {
         return named(name, settings);
     }
-    if let Ok(url) = env::var("DATABASE_URL")
-        && !url.is_empty()
-    {
-        return server("database", "DATABASE_URL", &url);
+    if let Some(url) = environment.text("DATABASE_URL")? {
+        return server(Some(("DATABASE_URL", &url.into())), environment);
     }
-    if NAMING.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
-        let target = PgConnectOptions::new().into();
-        return Ok(Context { name: "database".to_owned(), production: false, target });
+    for name in NAMING {
+        if environment.text(name)?.is_some() {
+            return server(None, environment);
+        }
     }
     match &settings.file.default {
         Some(name) => named(name, settings),
@@ -83,14 +74,17 @@ pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
 
 fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     let contexts = &settings.file.contexts;
+    let environment = &settings.environment;
     match contexts.get(name) {
         Some(context) => {
+            let (url, direct) = (format!("contexts.{name}.url"), format!("contexts.{name}.direct"));
             let server = Server {
-                options: match &context.url {
-                    Some(url) => address("url", url)?,
-                    None => PgConnectOptions::new(),
-                },
-                direct: context.direct.as_deref().map(|url| address("direct", url)).transpose()?,
+                servers: resolve(context.url.as_ref().map(|text| (&url[..], text)), environment)?,
+                direct: context
+                    .direct
+                    .as_ref()
+                    .map(|text| resolve(Some((&direct, text)), environment))
+                    .transpose()?,
                 pooled: context.pgbouncer,
             };
             let target = Target::Server(Box::new(server));
@@ -112,67 +106,11 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     }
 }
 
-fn server(name: &str, what: &'static str, url: &str) -> Result<Context, Error> {
-    let target = address(what, url)?.into();
-    Ok(Context { name: name.to_owned(), production: false, target })
-}
-
-fn address(what: &'static str, url: &str) -> Result<PgConnectOptions, Error> {
-    url.parse().map_err(|error: sqlx::Error| Error::Value {
-        what,
-        value: without_password(url),
-        why: format!("{error}; it is written postgres://USER@HOST:PORT/DATABASE"),
-    })
-}
-
-/// Whether `user:password@` or `?password=` stands in a URL.
-pub(super) fn has_password(url: &str) -> bool {
-    without_password(url) != url
-}
-
-/// The URL with any password covered, for messages.
-fn without_password(url: &str) -> String {
-    let (base, query) =
-        url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
-    let mut out = match base.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) =
-                rest.split_once('/').map_or((rest, None), |(a, path)| (a, Some(path)));
-            let authority = match authority.rsplit_once('@') {
-                Some((login, host)) => match login.split_once(':') {
-                    Some((user, _)) => format!("{user}:•••@{host}"),
-                    None => authority.to_owned(),
-                },
-                None => authority.to_owned(),
-            };
-            let path = path.map_or_else(String::new, |path| format!("/{path}"));
-            format!("{scheme}://{authority}{path}")
-        }
-        None => base.to_owned(),
-    };
-    if let Some(query) = query {
-        let covered = query.split('&').map(|pair| match pair.split_once('=') {
-            Some(("password", _)) => "password=•••".to_owned(),
-            _ => pair.to_owned(),
-        });
-        out.push('?');
-        out.push_str(&covered.collect::<Vec<_>>().join("&"));
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_seen_and_covered() {
-        assert!(!has_password("postgres://mai@db:5432/ordering?sslmode=require"));
-        assert!(has_password("postgres://mai:s3cret@db/ordering"));
-        assert!(has_password("postgres:///ordering?host=/tmp&password=s3cret"));
-        assert_eq!(
-            without_password("postgres://mai:s3@cret@db/x?password=a&user=b"),
-            "postgres://mai:•••@db/x?password=•••&user=b"
-        );
-    }
+fn server(
+    text: Option<(&str, &ConnectionString)>,
+    environment: &Environment,
+) -> Result<Context, Error> {
+    let servers = resolve(text, environment)?;
+    let target = Target::Server(Box::new(Server { servers, direct: None, pooled: false }));
+    Ok(Context { name: "database".to_owned(), production: false, target })
 }

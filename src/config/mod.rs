@@ -1,7 +1,9 @@
 //! Settings: arguments, environment and the configuration file, as typed values. The only module that
 //! reads environment variables for settings (the embedded server's own stand in `embedded::Config`).
 
+mod connection;
 mod database;
+mod environment;
 mod file;
 mod kept;
 mod reference;
@@ -11,7 +13,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use chrono::TimeDelta;
 
 pub use self::{
+    connection::{ConnectionString, PARAMETERS, Parameter, Rule, has_password},
     database::{Context, Given, Server, Target, choose},
+    environment::Environment,
     file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
@@ -36,6 +40,9 @@ pub enum Error {
     Malformed { path: String, why: String },
     #[error("{what} {value:?} cannot be used: {why}")]
     Value { what: &'static str, value: String, why: String },
+    /// A way to name a database that cannot be used. What stands there is not repeated: it may hold a password.
+    #[error("{place} cannot be used: {why}")]
+    Connection { place: String, why: String },
     #[error(
         "a password on the command line can be read by every user of this machine; put it into \
          PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL (for the broker: ORDERSCOPE_AMQP_PASSWORD)"
@@ -54,6 +61,8 @@ pub enum Error {
 pub struct Settings {
     pub path: PathBuf,
     pub file: File,
+    /// What variables say.
+    pub environment: Environment,
     pub zone: Zone,
     pub interval: Duration,
     pub keys: BTreeMap<String, Vec<String>>,
@@ -74,7 +83,7 @@ impl Settings {
     ///
     /// # Errors
     /// When it cannot be read or says something that cannot be used.
-    pub fn read(named: Option<PathBuf>) -> Result<Self, Error> {
+    pub fn read(named: Option<PathBuf>, environment: Environment) -> Result<Self, Error> {
         let must_exist = named.is_some();
         let path = named.unwrap_or_else(default_path);
         let file = file::read(&path, must_exist)?;
@@ -95,6 +104,7 @@ impl Settings {
         Ok(Self {
             path,
             file,
+            environment,
             zone,
             interval,
             keys,
@@ -177,17 +187,18 @@ pub fn broker(
     argument: Option<&str>,
     settings: &Settings,
 ) -> Result<(String, Option<String>), Error> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let password = set("ORDERSCOPE_AMQP_PASSWORD");
+    let environment = &settings.environment;
+    let password = environment.text("ORDERSCOPE_AMQP_PASSWORD")?.map(str::to_owned);
     if let Some(url) = argument {
-        if database::has_password(url) {
+        if has_password(url) {
             return Err(Error::PasswordInArguments);
         }
         return Ok((url.to_owned(), password));
     }
-    let url = set("ORDERSCOPE_AMQP_URL").or_else(|| settings.file.relay.broker.clone());
+    let configured = || settings.file.relay.broker.as_ref().map(ConnectionString::text);
+    let url = environment.text("ORDERSCOPE_AMQP_URL")?.or_else(configured);
     let path = settings.path.display().to_string();
-    url.map(|url| (url, password)).ok_or(Error::NoBroker { path })
+    url.map(|url| (url.to_owned(), password)).ok_or(Error::NoBroker { path })
 }
 
 /// `UTC`, `local`, an offset or a zone's name.
@@ -232,7 +243,7 @@ mod tests {
         let read = |commands: &str| {
             let text = format!("[contexts.prod]\nallow = {{ support = [{commands}] }}\n");
             std::fs::write(&path, text).unwrap();
-            Settings::read(Some(path.clone()))
+            Settings::read(Some(path.clone()), Environment::default())
         };
         assert!(read("\"CancelOrder\", \"*\"").is_ok());
         let error = read("\"CancelOrders\"").unwrap_err().to_string();

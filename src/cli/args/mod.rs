@@ -8,8 +8,9 @@ mod messages;
 mod write;
 
 use chrono::NaiveDate;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::config::{Error, has_password};
 pub use broker::{
     CONSUME_HELP, Consume, Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors,
     RELAY_HELP, Relay,
@@ -45,7 +46,14 @@ impl Cli {
     /// # Errors
     /// When it is not one, or asks for help.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(spelt(arguments))
+        Self::try_parse_from(spelt(arguments)).map_err(|error| {
+            // A mistake is told with the words of the command line.
+            if error.use_stderr() && has_password(&error.to_string()) {
+                let why = format!("{}\n", Error::PasswordInArguments);
+                return Self::command().error(clap::error::ErrorKind::InvalidValue, why);
+            }
+            error
+        })
     }
 }
 
@@ -80,7 +88,7 @@ Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or sett
 
 /// Told under `--database-url`.
 const URL_HELP: &str = "\
-PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
+PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE, or a string of key=value
 
 Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context, \
 DATABASE_URL, PG* variables, the configuration's default, the private database.";

@@ -11,7 +11,6 @@ mod words;
 
 use std::fmt;
 
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,6 +33,7 @@ use crate::{
         policy::Policy,
         running,
     },
+    servers::Servers,
 };
 
 /// What is to be done.
@@ -70,7 +70,7 @@ pub struct Tools<'a> {
 }
 
 /// Makes a relay's settings for a database and the place it is at, or says why it cannot.
-type Relays = dyn Fn(&PgConnectOptions, &str) -> Result<relay::Settings, String> + Send + Sync;
+type Relays = dyn Fn(&Servers, &str) -> Result<relay::Settings, String> + Send + Sync;
 
 /// The broker as errands meet it.
 pub struct Means {
@@ -82,16 +82,13 @@ impl Means {
     /// A broker with its error queues, and how a relay works with it.
     pub fn new(
         source: Source,
-        relays: impl Fn(&PgConnectOptions, &str) -> Result<relay::Settings, String>
-        + Send
-        + Sync
-        + 'static,
+        relays: impl Fn(&Servers, &str) -> Result<relay::Settings, String> + Send + Sync + 'static,
     ) -> Self {
         Self { source, relays: Box::new(relays) }
     }
 
     fn relay(&self, writer: &Writer, scope: Scope) -> Result<relay::Settings, Error> {
-        let made = (self.relays)(writer.db.options(), writer.db.place()).map_err(Error::Means)?;
+        let made = (self.relays)(writer.db.servers(), writer.db.place()).map_err(Error::Means)?;
         Ok(relay::Settings { scope, ..made })
     }
 }

@@ -20,7 +20,6 @@ use std::{
     time::Duration,
 };
 
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -39,6 +38,7 @@ use crate::{
     },
     domain::{consumer::Consumer, diagnosis::Thresholds},
     relay::{self, Broker, Management},
+    servers::Servers,
 };
 
 /// When to end.
@@ -75,7 +75,7 @@ pub enum Scope {
 /// How a relay works.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    pub database: PgConnectOptions,
+    pub database: Servers,
     pub limits: Limits,
     pub broker: Broker,
     pub scope: Scope,
@@ -112,9 +112,9 @@ pub struct Settings {
 impl Settings {
     /// The usual settings: removes delivered rows, two lanes, two seconds at most.
     #[must_use]
-    pub fn new(database: PgConnectOptions, broker: Broker) -> Self {
+    pub fn new(database: impl Into<Servers>, broker: Broker) -> Self {
         Self {
-            database,
+            database: database.into(),
             limits: Limits::default(),
             broker,
             scope: Scope::All,
