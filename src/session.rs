@@ -71,6 +71,7 @@ impl Error {
                     | Db::Pooled(_)
                     | Db::PooledToo(_)
                     | Db::Standby(_)
+                    | Db::SettingsRefused(_)
             ),
             Self::NotOrders(_) => true,
         };

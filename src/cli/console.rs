@@ -56,8 +56,9 @@ fn options(
     let mut route = Route::Orders { query: String::new() };
     if let Some(link) = link {
         let (context, place) = Route::parse(link).map_err(|error| {
-            if config::has_password(link) {
-                return config::Error::PasswordInArguments.into();
+            let known = link.starts_with("ops://") || link.starts_with("http");
+            if config::has_password(link) || (!known && config::is_address_like(link)) {
+                return config::Error::AddressMisplaced.into();
             }
             Failure::usage(format!("{link:?} is {error}"))
         })?;

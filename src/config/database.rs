@@ -94,7 +94,7 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
             Ok(Context { name: "local".to_owned(), production: false, target: Target::Embedded })
         }
         None => Err(Error::NoContext {
-            name: name.to_owned(),
+            name: shown(name).to_owned(),
             path: settings.path.display().to_string(),
             known: contexts
                 .keys()
@@ -113,4 +113,10 @@ fn server(
     let servers = resolve(text, environment)?;
     let target = Target::Server(Box::new(Server { servers, direct: None, pooled: false }));
     Ok(Context { name: "database".to_owned(), production: false, target })
+}
+
+/// A name as it may be printed: what is put where a name belongs may be a URL with a password.
+fn shown(name: &str) -> &str {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    if name.chars().all(plain) { name } else { "…" }
 }

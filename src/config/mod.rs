@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use chrono::TimeDelta;
 
 pub use self::{
-    connection::{ConnectionString, PARAMETERS, Parameter, Rule, has_password},
+    connection::{ConnectionString, PARAMETERS, Parameter, Rule, has_password, is_address_like},
     database::{Context, Given, Server, Target, choose},
     environment::Environment,
     file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
@@ -48,6 +48,11 @@ pub enum Error {
          PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL (for the broker: ORDERSCOPE_AMQP_PASSWORD)"
     )]
     PasswordInArguments,
+    #[error(
+        "what may be a database's address stands where none is taken, and is not repeated because a password may stand \
+         in it; a database is named by --database-url, without a password"
+    )]
+    AddressMisplaced,
     #[error(
         "no broker is named; set relay.broker in {path}, ORDERSCOPE_AMQP_URL or --amqp-url (without a password)"
     )]

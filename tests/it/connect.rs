@@ -12,7 +12,10 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    support::replica::{Pair, pair},
+    support::{
+        pgbouncer::Pooler,
+        replica::{Pair, pair},
+    },
     verbs::Home,
 };
 
@@ -326,6 +329,13 @@ async fn a_standby_is_named_and_not_written_to() {
     assert!(both.is_standby() && both.writes_elsewhere());
     both.writing().session("test").await.unwrap().finish();
     assert!(both.is_standby());
+
+    // Found out through a pooler too.
+    let pooler = Pooler::start(&options, 2, "");
+    let through = Db::new(&pooler.through(&options), &Limits::default());
+    through.layout().await.unwrap();
+    assert!(through.is_standby());
+    through.close().await;
 
     // By verbs, in words and with a code of its own.
     let home = Home::at(&format!("postgres://postgres@localhost:{}/shop", pair.standby));

@@ -104,6 +104,12 @@ async fn what_needs_a_session_of_its_own_is_refused_without_the_direct_address()
         assert_eq!(text(&both, "SELECT 'read'".to_owned()).await.unwrap(), "read");
         both.journal("test", async |_| Ok(())).await.unwrap();
         both.writing().session("test").await.unwrap().finish();
+        let with_settings = options.clone().options([("geqo", "off")]);
+        let refused =
+            text(&Db::new(&with_settings, &Limits::default()), "SELECT ''".to_owned()).await;
+        if ignored.is_empty() {
+            assert!(matches!(&refused, Err(Error::SettingsRefused(_))), "{refused:?}");
+        }
         let wrong = Db::through(&options, Some((&options).into()), true, &Limits::default());
         let wrong = wrong.writing().session("test").await.unwrap_err();
         assert!(matches!(&wrong, Error::PooledToo(_)), "{wrong}");

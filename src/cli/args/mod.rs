@@ -10,7 +10,7 @@ mod write;
 use chrono::NaiveDate;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Error, has_password};
+use crate::config::{Error, has_password, is_address_like};
 pub use broker::{
     CONSUME_HELP, Consume, Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors,
     RELAY_HELP, Relay,
@@ -47,12 +47,16 @@ impl Cli {
     /// When it is not one, or asks for help.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(spelt(arguments)).map_err(|error| {
-            // A mistake is told with the words of the command line.
-            if error.use_stderr() && has_password(&error.to_string()) {
-                let why = format!("{}\n", Error::PasswordInArguments);
-                return Self::command().error(clap::error::ErrorKind::InvalidValue, why);
-            }
-            error
+            // A mistake is told with the words of the command line. Its first line has them.
+            let told = error.to_string();
+            let words = told.lines().next().unwrap_or_default();
+            let why = match () {
+                () if !error.use_stderr() => return error,
+                () if has_password(words) => Error::PasswordInArguments,
+                () if is_address_like(words) => Error::AddressMisplaced,
+                () => return error,
+            };
+            Self::command().error(error.kind(), why)
         })
     }
 }

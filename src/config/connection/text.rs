@@ -83,6 +83,13 @@ pub fn has_password(text: &str) -> bool {
     })
 }
 
+/// Whether a text may name a database, well or badly written, so that a password may stand in it.
+#[must_use]
+pub fn is_address_like(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    has_password(text) || ["@", "://", "host=", "server=", "pass"].iter().any(|p| lower.contains(p))
+}
+
 /// With every `%XX` of ASCII in its plain form.
 fn decoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -153,8 +153,14 @@ impl Address {
             .given
             .open(limits.connect, |options| async move {
                 let place = &self.place;
-                let opened = options.application_name(&shown(who)).connect().await;
-                let mut conn = opened.map_err(|error| Error::connecting(error, place))?;
+                let has_settings = options.get_options().is_some_and(|given| !given.is_empty());
+                let mut conn = match options.application_name(&shown(who)).connect().await {
+                    Ok(conn) => conn,
+                    Err(error) if has_settings && is_refusal(&error) => {
+                        return Err(Error::SettingsRefused(place.clone()));
+                    }
+                    Err(error) => return Err(Error::connecting(error, place)),
+                };
                 let row = sqlx::raw_sql(STATE).fetch_one(&mut conn).await?;
                 let state = State { standby: row.try_get(0)?, read_only: row.try_get(1)? };
                 Ok(((conn, state.standby), Some(state)))
