@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("session", &["demo", "ops", "db", "embedded", "config", "servers", "domain"]),
     ("demo", &["ops", "db", "domain"]),
     ("workers", &["ops", "relay", "db", "servers", "domain"]),
-    ("ops", &["relay", "db", "domain"]),
+    ("ops", &["relay", "db", "servers", "domain"]),
     ("relay", &["domain"]),
     ("db", &["servers", "domain"]),
     ("embedded", &[]),

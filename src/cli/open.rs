@@ -2,10 +2,10 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::{Failure, Outcome, args::Global, exit, given};
+use super::{Failure, args::Global, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
-    db::{Limits, migrate},
+    db::Limits,
     embedded::{self, Lease},
     ops::messages::{Sampling, Watch},
     servers::Servers,
@@ -98,23 +98,4 @@ pub(super) async fn own(
             (lease.options().into(), Some(lease))
         }
     })
-}
-
-/// `orderscope migrate`
-pub(super) async fn migrate(global: &Global, settings: &Settings) -> Outcome {
-    may_write(global, settings)?;
-    let (mut conn, lease) = writable(global, settings).await?;
-    let migrated = migrate::migrate(&mut conn).await;
-    if let Some(lease) = lease {
-        lease.leave().await?;
-    }
-    let migrated = migrated.map_err(session::Error::Migrate)?;
-    let mut out = std::io::stdout();
-    for step in &migrated.applied {
-        writeln!(out, "{step}")?;
-    }
-    if migrated.applied.is_empty() {
-        writeln!(out, "the schema is up to date")?;
-    }
-    Ok(exit::FOUND)
 }
