@@ -7,9 +7,9 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Context, Server, Settings, Target},
+    config::{Context, SchemasFile, Server, Settings, Target},
     db::{
-        Db, Layout, Limits, Table,
+        Db, Layout, Limits, Schemas, Table,
         migrate::{self, Standing},
     },
     demo,
@@ -63,6 +63,7 @@ impl Error {
                 Db::NotPermitted(_)
                     | Db::MissingTable(_)
                     | Db::Spelt { .. }
+                    | Db::Ambiguous { .. }
                     | Db::Pooled(_)
                     | Db::PooledToo(_)
             ),
@@ -107,7 +108,10 @@ pub async fn open(
             let config = embedded::Config::from_env();
             let lease = embedded::join(&config, &|step| tell(step.to_string())).await?;
             let options = lease.options().clone();
-            (Server { options, direct: None, pooled: false }, Some(lease))
+            (
+                Server { options, direct: None, pooled: false, schemas: SchemasFile::default() },
+                Some(lease),
+            )
         }
     };
     match look(&server, limits, lease.is_some(), today, tell).await {
@@ -128,8 +132,13 @@ async fn look(
     today: chrono::NaiveDate,
     tell: Tell<'_>,
 ) -> Result<(Db, Arc<Layout>), Error> {
-    let Server { options, direct, pooled } = server;
-    let db = Db::through(options, direct.as_ref(), *pooled, limits);
+    let Server { options, direct, pooled, schemas } = server;
+    let SchemasFile { orders, events, messages } = schemas.clone();
+    let db = Db::through(options, direct.as_ref(), *pooled, limits).with_schemas(Schemas {
+        orders,
+        events,
+        messages,
+    });
     let mut layout = db.layout().await?;
     if private && !(layout.reads(Table::Orders) && is_current(&db).await?) {
         prepare(options, today, tell).await?;

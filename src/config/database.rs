@@ -4,7 +4,7 @@ use std::env;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Error, Settings};
+use super::{Error, Settings, file::SchemasFile};
 
 /// What the command line says about the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,11 +37,18 @@ pub struct Server {
     pub direct: Option<PgConnectOptions>,
     /// A pooler in transaction mode is known to be in between; else that is found out.
     pub pooled: bool,
+    /// The schemas of the service's tables, where they are named.
+    pub schemas: SchemasFile,
 }
 
 impl From<PgConnectOptions> for Target {
     fn from(options: PgConnectOptions) -> Self {
-        Self::Server(Box::new(Server { options, direct: None, pooled: false }))
+        Self::Server(Box::new(Server {
+            options,
+            direct: None,
+            pooled: false,
+            schemas: SchemasFile::default(),
+        }))
     }
 }
 
@@ -92,6 +99,7 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
                 },
                 direct: context.direct.as_deref().map(|url| address("direct", url)).transpose()?,
                 pooled: context.pgbouncer,
+                schemas: context.schemas.clone(),
             };
             let target = Target::Server(Box::new(server));
             Ok(Context { name: name.to_owned(), production: context.production, target })

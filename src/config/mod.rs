@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 
 pub use self::{
     database::{Context, Given, Server, Target, choose},
-    file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
+    file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile, SchemasFile},
     kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
 };

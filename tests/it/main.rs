@@ -31,6 +31,7 @@ mod relay;
 mod sampler;
 mod scenario;
 mod schema;
+mod shapes;
 mod smoke;
 mod support;
 mod verbs;
