@@ -381,6 +381,10 @@ impl Services {
             (_, Some((host, database))) => (host.to_owned(), database.to_owned()),
             (_, None) => (session.db.place().to_owned(), String::new()),
         };
+        let database = match layout.schemas() {
+            Some(schemas) => format!("{database} ({schemas})"),
+            None => database,
+        };
         Place {
             context: self.context.name.clone(),
             production: self.context.production,

@@ -32,6 +32,7 @@ mod relay;
 mod sampler;
 mod scenario;
 mod schema;
+mod shapes;
 mod smoke;
 mod strange;
 mod support;
