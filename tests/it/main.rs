@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+mod agreement;
 mod aside;
 mod asked;
 mod attached;
