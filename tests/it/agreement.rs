@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    aside,
+    error_queues,
     relay::{EXCHANGE, QUEUE, plant},
     support::{
         fixture::{self, Schema},
@@ -127,10 +127,10 @@ impl Scene {
         );
         sql(&ours, &old).await;
 
-        let errors = aside::attached("2-delivered").await;
-        aside::plant(
+        let errors = error_queues::attached("2-delivered").await;
+        error_queues::plant(
             &broker,
-            &aside::real(),
+            &error_queues::real(),
             &["basket-checkout-complete", "basket-checkout-failed"],
         )
         .await;
@@ -144,7 +144,7 @@ impl Scene {
         broker.bind(QUEUE, &[EXCHANGE]).await;
         plant(&pending, 2, 3).await;
         let service = fixture::own(pg18(), Schema::Marten9, "1-backlog").await;
-        let attached = aside::attached("1-backlog").await;
+        let attached = error_queues::attached("1-backlog").await;
         let empty = pg18().empty().await;
         Self { broker, ours, errors, pending, service, attached, empty, ids }
     }
@@ -495,8 +495,8 @@ async fn agrees(scene: &Scene, kind: Kind, refused: bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nothing_lies_a_replay_is_refused_like_everything_that_finds_nothing() {
     let broker = rabbitmq::broker().await;
-    let database = aside::attached("2-delivered").await;
-    aside::plant(&broker, &[], &["nobody_error"]).await;
+    let database = error_queues::attached("2-delivered").await;
+    error_queues::plant(&broker, &[], &["nobody_error"]).await;
     let replay = ["errors", "replay", "--all", "--queue", "nobody_error"];
     for more in [&["--dry-run"][..], &["--yes"], &[]] {
         let done = run(&database, &broker, &[&replay[..], &BY[..], more].concat());
