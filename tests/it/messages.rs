@@ -694,7 +694,8 @@ mod rules {
         let status = look(&options, None).await;
         assert_eq!(rules(&status), [], "{:#?}", status.findings);
         let mut samples = Samples::default();
-        let earlier = Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample().unwrap() };
+        let earlier =
+            Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample().unwrap() };
         samples.push(earlier);
         samples.push(status.sample().unwrap());
         let told = status.clone().with_movement(samples.movement());
