@@ -17,6 +17,7 @@ use crate::{
         order_ref,
         report::{Cell, Form, Table, print_json},
         search::IdMatch,
+        text::hex,
         when::{self, When},
         zone::Clock,
     },
@@ -117,8 +118,6 @@ fn table(found: &[Recorded]) -> Table {
 
 fn told(found: &Verified, form: Form) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let hex =
-        |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let anchor = found.newest_anchor.as_ref().map(|(number, hash)| (*number, hex(hash)));
     match form {
         Form::Table | Form::Markdown => {

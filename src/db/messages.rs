@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Error, Index, Layout, Table, expressions::MESSAGE_ORDER, sql::moment};
 use crate::domain::{
+    contract,
     id::{MessageId, OrderId, OutboxId},
     outbox::Delivery,
 };
@@ -138,7 +139,7 @@ pub async fn of_order(
 
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
-        let kind = row.message_type.split(';').next().unwrap_or_default().to_owned();
+        let kind = contract::first(&row.message_type).to_owned();
         Self {
             sequence: row.sequence_number,
             id: row.message_id,

@@ -6,13 +6,14 @@ use uuid::Uuid;
 
 use super::{
     consumer::Consumer,
+    contract::URN,
     decide::Command,
     id::{MessageId, OrderId},
+    json::field_of as field,
 };
 
 /// What the names of our handlers begin with.
 const HANDLERS: &str = "Orderscope.Handlers";
-const URN: &str = "urn:message:";
 /// A header's text longer than this is cut: a frame has to hold all of them.
 const LONGEST: usize = 2_000;
 
@@ -230,15 +231,6 @@ fn host(machine: &str) -> [(&'static str, Value); 4] {
         ("MT-Host-Assembly", "orderscope".into()),
         ("MT-Host-AssemblyVersion", env!("CARGO_PKG_VERSION").into()),
     ]
-}
-
-/// A field whatever its case: other serializers write other cases.
-fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    let object = object.as_object()?;
-    let mut pairs = object.iter();
-    object
-        .get(name)
-        .or_else(|| pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 fn id(object: &Value, name: &str) -> Option<Uuid> {

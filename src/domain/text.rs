@@ -103,6 +103,30 @@ pub fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') || (!c.is_control() && !is_hidden(c) && is_printable(c))
 }
 
+/// `1,204`
+#[must_use]
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::from(if number < 0 { "-" } else { "" });
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes as hexadecimal digits, two for each.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 fn picture(control: char) -> char {
     char::from_u32(0x2400 + u32::from(control)).unwrap_or('␀')
 }
@@ -152,6 +176,13 @@ mod tests {
         assert_eq!(clean("\u{7f}\u{0}"), "␡␀");
         assert_eq!(clean("\u{3164}a\u{E0100}b\u{180B}"), "\\u{3164}a\\u{E0100}b\\u{180B}");
         assert_eq!(clean("❤\u{FE0F}\u{FE0F} 1\u{FE0F}\u{20E3}"), "❤\\u{FE0F} 1\u{20E3}");
+    }
+
+    #[test]
+    fn numbers_in_groups_of_three_and_bytes_as_digits() {
+        let shown = [0, 999, 1_204, -1_234_567, i64::MIN].map(thousands);
+        assert_eq!(shown, ["0", "999", "1,204", "-1,234,567", "-9,223,372,036,854,775,808"]);
+        assert_eq!(hex(&[0, 0x0f, 0xa0]), "000fa0");
     }
 
     #[test]

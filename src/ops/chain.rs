@@ -12,7 +12,8 @@ use crate::{
         unless_late,
     },
     domain::{
-        chain::{Blind, Facts, LEEWAY, Node, Proof, Received, Sent, contract, inbox_ids},
+        chain::{Blind, Facts, LEEWAY, Node, Proof, Received, Sent, inbox_ids},
+        contract,
         event::{EventKind, RecordedEvent},
         outbox::{Delivery, Owner},
         report::{self, Cell},
@@ -113,7 +114,9 @@ async fn received(
 /// When events were stored whose message has no row any more, so that only time may lead to their command.
 fn moments(events: &[RecordedEvent], messages: &[Sent]) -> Vec<DateTime<Utc>> {
     let has_message = |kind: EventKind| {
-        messages.iter().any(|message| contract(&message.kind) == contract(kind.contract()))
+        messages
+            .iter()
+            .any(|message| contract::short(&message.kind) == contract::short(kind.contract()))
     };
     let alone = events.iter().filter(|event| {
         let kind = EventKind::of(&event.kind, event.dotnet_type.as_deref());

@@ -9,9 +9,11 @@ use orderscope::{
         outbox::{self, Cursor, Filter, View},
     },
     domain::{
+        address::Address,
         backlog::{Sample, Samples},
-        diagnosis::{Finding, Lock, Poison, Published, Rule, Severity, Subject, Tally},
+        diagnosis::{Finding, Lock, Published, Rule, Severity, Subject, Tally},
         outbox::Delivery,
+        outgoing::Poison,
     },
     ops::messages::{self, Key, Status, Watch},
 };
@@ -449,6 +451,60 @@ mod rules {
                 .await
                 .unwrap();
         assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), [3]);
+    }
+
+    /// The database finds the destinations that the domain cannot read, and no others.
+    #[tokio::test]
+    async fn undeliverable_are_the_destinations_that_no_delivery_can_use() {
+        let addresses = [
+            "rabbitmq://h/A.B:C",
+            "RabbitMQ://h:5673/v%2Fhost/A",
+            "amqps://user@h//x?durable=false&type=direct",
+            "queue:/q?bind=true&queue=other&x=1&&",
+            " exchange:e?alternateexchange=a ",
+            "queue:q?Type=odd&types=odd",
+            "queue:q?",
+            "nowhere",
+            "topic:t",
+            "queue:",
+            "queue:a%20b",
+            "queue:a/b",
+            "rabbitmq:h/x",
+            "rabbitmq:///x",
+            "rabbitmq://h",
+            "rabbitmq://h/",
+            "rabbitmq://h h/x",
+            "rabbitmq://h/v/bad name?type=nonsense",
+            "queue:q?type=x-delayed-message",
+            "queue:q?type",
+            "queue:q?durable=True",
+            "queue:q?x=1&bind",
+            "queue:q?bind=true&queue=a b",
+            "queue:q?alternateexchange=",
+            "loopback://h/x",
+        ];
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, i64::try_from(addresses.len()).unwrap(), 0).await;
+        for (at, address) in addresses.iter().enumerate() {
+            sqlx::query(
+                "UPDATE outbox_message SET destination_address = $1 WHERE sequence_number = $2",
+            )
+            .bind(address)
+            .bind(i64::try_from(at + 1).unwrap())
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        }
+        let layout = Db::new(&options, &Limits::default()).layout().await.unwrap();
+        let bad = View::Undeliverable;
+        let (rows, _) =
+            outbox::list(&mut conn, &layout, bad, &[], None, 100, Utc::now()).await.unwrap();
+        let found: Vec<_> =
+            rows.iter().map(|row| row.destination.clone().unwrap_or_default()).collect();
+        let unread = addresses.into_iter().filter(|address| Address::parse(address).is_err());
+        assert_eq!(found, unread.collect::<Vec<_>>());
+        assert_eq!(found.len(), 18);
     }
 
     #[tokio::test]

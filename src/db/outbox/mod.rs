@@ -46,9 +46,17 @@ const LATEST_EVENTS: i64 = 20;
 /// Groups that are told.
 const GROUPS: i64 = 12;
 
-/// What a managed database has an index on (`migrations/managed/0006_messages.sql`).
-const UNDELIVERABLE: &str = "(destination_address IS NULL OR destination_address !~ \
-     '^((rabbitmqs?|amqps?)://[^/ ]+/|queue:|exchange:|topic:)[-A-Za-z0-9_.:%/]+([?]|$)')";
+/// The destinations that `domain::address` cannot read, as a condition. A managed database has an index on it
+/// (`migrations/managed/0008_undeliverable.sql`).
+const UNDELIVERABLE: &str = concat!(
+    r"(destination_address IS NULL OR destination_address !~* ",
+    r"'^[ \t\n\f\r]*((rabbitmqs?|amqps?)://[^/? \t\n\f\r]+/([^?]*/)?|(queue|exchange):/*)",
+    r"[-a-z0-9_.:]+([?]|[ \t\n\f\r]*$)' OR destination_address !~ ",
+    r"'^[^?]*([?](((temporary|durable|autodelete|bind)=(true|false)|type=(fanout|direct|topic|headers)",
+    r"|(queue|alternateexchange)=[-A-Za-z0-9_.:]+",
+    r"|(?!(temporary|durable|autodelete|bind|type|queue|alternateexchange)(=|&|[ \t\n\f\r]*$))[^&]*)",
+    r"(&|[ \t\n\f\r]*$))*)?$')"
+);
 
 /// Sums over the outbox tables.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Proof, Sent, contract};
+use super::{Proof, Sent};
 use crate::domain::{
-    age,
+    age, contract,
     event::{EventKind, RecordedEvent},
     timeline::Step,
 };
@@ -84,8 +84,8 @@ pub(super) fn named_ids(event: &RecordedEvent) -> Vec<(&'static str, Uuid)> {
 
 /// The kind of event that a message is published for, where the contract is one of ours.
 pub(super) fn kind_of(message: &Sent) -> Option<EventKind> {
-    let name = |urn: &str| urn.rsplit(':').next().unwrap_or_default().to_owned();
-    EventKind::ALL.into_iter().find(|kind| name(kind.contract()) == name(&message.kind))
+    let name = contract::name(&message.kind);
+    EventKind::ALL.into_iter().find(|kind| contract::name(kind.contract()) == name)
 }
 
 /// Events by the ids and traces that a message may share with them.
@@ -154,7 +154,7 @@ impl Events {
         };
         let why = format!(
             "its body names the order, {} is the contract of {title}, published {apart} it{which}",
-            contract(&message.kind)
+            contract::short(&message.kind)
         );
         Some(Correlation { step, proof: Proof::Inferred(why) })
     }

@@ -12,10 +12,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
-pub use self::{
-    build::{LEEWAY, inbox_ids},
-    words::contract,
-};
+pub use self::build::{LEEWAY, inbox_ids};
 use super::{
     id::{ConsumerId, EventId, MessageId, OutboxId, SeqId, Version},
     outbox::{Delivery, Owner},

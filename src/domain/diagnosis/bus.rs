@@ -6,6 +6,7 @@ use super::{Facts, Finding, Held, Rule, Severity, Subject, Tally, Thresholds, by
 use crate::domain::{
     age::{self, Age},
     backlog::Drain,
+    text::thousands,
 };
 
 /// Clocks of the same machine room that differ by more than this are told.
@@ -119,7 +120,7 @@ fn backlog(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
             format!(
                 "{} not recorded as delivered, the limit is {}",
                 messages(pending),
-                super::thousands(limits.backlog)
+                thousands(limits.backlog)
             ),
             "find the cause above; after a crash up to 100 messages a worker may be out already",
         )

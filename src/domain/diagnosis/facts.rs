@@ -5,12 +5,13 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use super::Poison;
 use crate::domain::{
     age::Age,
     backlog::Movement,
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
+    outgoing::Poison,
+    text::thousands,
 };
 
 /// How many, as far as it was worth counting.
@@ -66,20 +67,6 @@ impl fmt::Display for Tally {
             Self::AtLeast(_) => format!("{number}+"),
         })
     }
-}
-
-/// `1,204`
-#[must_use]
-pub fn thousands(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut out = String::from(if number < 0 { "-" } else { "" });
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A session of the server that holds something.

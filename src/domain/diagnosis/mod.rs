@@ -20,9 +20,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::{
     facts::{
         Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Left,
-        Lock, Next, Published, Reached, Tally, Tried, Written, thousands,
+        Lock, Next, Published, Reached, Tally, Tried, Written,
     },
-    poison::{Poison, Text, exchange, poison, short_destination},
     stalled::TRYING,
 };
 use super::id::{MessageId, OutboxId};

@@ -4,12 +4,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Backend, Facts, Finding, Head, Lock, Poison, Reached, Rule, Severity, Subject, Tally,
-    Thresholds, blocker, is_old, moment,
+    Backend, Facts, Finding, Head, Lock, Reached, Rule, Severity, Subject, Tally, Thresholds,
+    blocker, is_old, moment,
 };
 use crate::domain::{
     age::{self, Age},
+    contract,
     id_timestamp::LastPass,
+    outgoing::Poison,
 };
 
 /// A pass younger than this means that somebody tries right now: MassTransit gives up a send after 10 s.
@@ -196,7 +198,7 @@ fn age_of(facts: &Facts, head: &Head) -> String {
 
 fn next_line(head: &Head) -> Option<String> {
     let next = head.next.as_ref()?;
-    let kind = next.kind.rsplit(':').next().unwrap_or(&next.kind);
+    let kind = contract::name(&next.kind);
     Some(format!("its next message is seq {}, {kind}", next.sequence))
 }
 

@@ -5,9 +5,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
+    address::InvalidAddress,
     backlog::{Drain, Movement},
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
+    outgoing::Poison,
     samples::at,
 };
 
@@ -165,7 +167,7 @@ fn poisoned(poison: Poison, pass: Option<i64>) -> Facts {
 }
 
 fn nowhere() -> Poison {
-    Poison::Destination { text: "nowhere".to_owned(), why: "it is no address" }
+    Poison::Destination { text: "nowhere".to_owned(), why: InvalidAddress::NoScheme }
 }
 
 fn headers() -> Poison {

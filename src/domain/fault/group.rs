@@ -8,7 +8,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Fault, Kind, Verdict, normalised, read::hex};
+use super::{Fault, Kind, Verdict, normalised};
+use crate::domain::text::hex;
 
 /// Names a group: eight hexadecimal digits over consumer, exception and normalised message. The same
 /// failure has the same name tomorrow.

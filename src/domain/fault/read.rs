@@ -1,14 +1,19 @@
 //! One message of an error queue, taken apart. Headers and body come from other programs: whatever they
 //! hold, reading them yields a value.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::id::{MessageId, OrderId};
+use crate::domain::{
+    contract,
+    id::{MessageId, OrderId},
+    json::field_of as field,
+    text::hex,
+};
 
 /// What the broker hands out, with its header table as JSON.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -234,27 +239,14 @@ fn envelope(body: &[u8]) -> Result<Value, String> {
     if value.is_object() { Ok(value) } else { Err("it is no JSON object".to_owned()) }
 }
 
-/// A field whatever its case: other serializers write other cases.
-fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    let object = object.as_object()?;
-    let mut pairs = object.iter();
-    object
-        .get(name)
-        .or_else(|| pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
-}
-
 fn id(value: Option<&Value>) -> Option<Uuid> {
     Uuid::parse_str(value?.as_str()?).ok().filter(|id| !id.is_nil())
 }
 
-/// `urn:message:BookWorm.Contracts:PlaceOrder` is the type `BookWorm.Contracts.PlaceOrder`.
 fn types(envelope: &Value) -> Vec<String> {
     let list = field(envelope, "messageType").and_then(Value::as_array);
     let urns = list.into_iter().flatten().filter_map(Value::as_str);
-    urns.filter_map(|urn| urn.strip_prefix("urn:message:"))
-        .filter(|name| !name.is_empty())
-        .map(|name| name.replacen(':', ".", 1))
-        .collect()
+    urns.filter_map(contract::type_name).collect()
 }
 
 /// `orderId`, or the id of an `order` inside.
@@ -262,13 +254,4 @@ fn order(message: &Value) -> Option<OrderId> {
     let named = id(field(message, "orderId"));
     let inside = || id(field(field(message, "order")?, "id"));
     named.or_else(inside).map(OrderId)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
 }

@@ -1,19 +1,20 @@
 //! Changing the texts of a message so that it can leave: what is given is measured as MassTransit would read it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Part, Refusal};
 use crate::domain::{
-    diagnosis::{Poison, Text, exchange, poison},
+    address::Address,
     id::MessageId,
+    json,
+    outgoing::{Poison, Sender, Text, is_envelope, poison},
 };
 
 /// The most characters of an address column.
 const LONGEST_ADDRESS: usize = 256;
 /// The property that decides about the exchange; it wins over the destination.
 const EXCHANGE: &str = "RMQ-Exchange";
-const ENVELOPE: &str = "application/vnd.masstransit+json";
 
 /// What shall stand there instead; nothing leaves a text as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,9 +38,9 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// What still keeps it from leaving. `limit` is the broker's, in bytes.
+    /// What still keeps `sender` from delivering it. `limit` is the broker's, in bytes.
     #[must_use]
-    pub fn poison(&self, limit: i64) -> Vec<Poison> {
+    pub fn poison(&self, limit: i64, sender: Sender) -> Vec<Poison> {
         let text = Text {
             headers: self.headers.as_deref(),
             properties: self.properties.as_deref(),
@@ -48,7 +49,7 @@ impl Texts {
             body: Some(&self.body),
             bytes: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
         };
-        poison(&text, limit)
+        poison(&text, limit, sender)
     }
 
     /// The parts that differ.
@@ -108,8 +109,9 @@ impl Repair {
                 let why = format!("an address has at most {LONGEST_ADDRESS} characters");
                 return Err(unfit(Part::Destination, why));
             }
-            let exchange = exchange(destination).map_err(|why| unfit(Part::Destination, why))?;
-            after.properties = redirected(after.properties, exchange)?;
+            let address = Address::parse(destination)
+                .map_err(|why| unfit(Part::Destination, why.to_string()))?;
+            after.properties = redirected(after.properties, &address.exchange)?;
             after.destination = Some(destination.to_owned());
         }
         if let Some(body) = &self.body {
@@ -117,9 +119,9 @@ impl Repair {
             after.body.clone_from(body);
         }
         let given = self.parts();
-        for found in after.poison(limit) {
-            let part = part_of(&found);
-            if given.contains(&part) {
+        // Our relay is the stricter of the two that may come to deliver it.
+        for found in after.poison(limit, Sender::Relay) {
+            if let Some(part) = part_of(&found).filter(|part| given.contains(part)) {
                 return Err(unfit(part, found.to_string()));
             }
         }
@@ -135,13 +137,14 @@ fn some(text: &str) -> Option<String> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
 }
 
-/// The text that a finding is about.
-const fn part_of(poison: &Poison) -> Part {
+/// The part that a finding is about; none where no repair changes it.
+pub(super) const fn part_of(poison: &Poison) -> Option<Part> {
     match poison {
-        Poison::Headers(_) => Part::Headers,
-        Poison::Properties(_) => Part::Properties,
-        Poison::NoDestination | Poison::Destination { .. } => Part::Destination,
-        Poison::Body(_) | Poison::ContentType(_) | Poison::TooLarge { .. } => Part::Body,
+        Poison::Headers(_) => Some(Part::Headers),
+        Poison::Properties(_) | Poison::Property { .. } | Poison::Delayed => Some(Part::Properties),
+        Poison::NoDestination | Poison::Destination { .. } => Some(Part::Destination),
+        Poison::Body(_) | Poison::TooLarge { .. } => Some(Part::Body),
+        Poison::ContentType(_) => None,
     }
 }
 
@@ -152,25 +155,24 @@ fn redirected(properties: Option<String>, exchange: &str) -> Result<Option<Strin
         let why = "they are no JSON object, and have to name the same exchange: give them as well";
         return Err(unfit(Part::Properties, why));
     };
-    match key(&fields, EXCHANGE) {
-        Some(name) if fields.get(&name).and_then(Value::as_str) != Some(exchange) => {
-            fields.insert(name, Value::from(exchange));
-            Ok(Some(Value::Object(fields).to_string()))
+    let mut changed = false;
+    for (name, value) in &mut fields {
+        if name.eq_ignore_ascii_case(EXCHANGE) && value.as_str() != Some(exchange) {
+            *value = Value::from(exchange);
+            changed = true;
         }
-        _ => Ok(Some(text)),
     }
+    Ok(Some(if changed { Value::Object(fields).to_string() } else { text }))
 }
 
 /// The inbox of a consumer goes by the id inside the envelope.
 fn body_fits(body: &str, texts: &Texts) -> Result<(), Refusal> {
-    let is_envelope =
-        texts.content_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(ENVELOPE));
-    if !is_envelope {
+    if !texts.content_type.as_deref().is_some_and(is_envelope) {
         return Ok(());
     }
     // What is no JSON is found by those who look for poison.
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(body) else { return Ok(()) };
-    let id = key(&fields, "messageId").and_then(|name| fields.get(&name)).and_then(Value::as_str);
+    let id = json::field(&fields, "messageId").and_then(Value::as_str);
     match id.map(Uuid::try_parse) {
         Some(Ok(id)) if id == texts.message.0 => Ok(()),
         Some(_) => Err(unfit(Part::Body, format!("its messageId has to be {}", texts.message))),
@@ -178,9 +180,4 @@ fn body_fits(body: &str, texts: &Texts) -> Result<(), Refusal> {
             Err(unfit(Part::Body, format!("it has no messageId; it has to be {}", texts.message)))
         }
     }
-}
-
-/// The key as it is spelt: readers of envelopes do not tell capitals from small letters.
-pub(super) fn key(fields: &Map<String, Value>, name: &str) -> Option<String> {
-    fields.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned()
 }

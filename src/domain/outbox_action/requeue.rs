@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Part, Refusal, repair::key};
-use crate::domain::{envelope::CONTENT_TYPE, id::MessageId};
+use super::{Part, Refusal};
+use crate::domain::{envelope::CONTENT_TYPE, id::MessageId, json, outgoing::is_envelope};
 
 /// The header by which a redelivered message is known under its first id.
 const ORIGINAL: &str = "MT-OriginalMessageId";
@@ -73,7 +73,7 @@ impl Whole {
 
 fn inner_id(body: &str) -> Option<Uuid> {
     let Value::Object(fields) = serde_json::from_str(body).ok()? else { return None };
-    Uuid::try_parse(fields.get(&key(&fields, "messageId")?)?.as_str()?).ok()
+    Uuid::try_parse(json::field(&fields, "messageId")?.as_str()?).ok()
 }
 
 /// The same message under another id: the column, the envelope, and no trace of the first one. What only its
@@ -84,15 +84,15 @@ fn inner_id(body: &str) -> Option<Uuid> {
 pub fn renamed(whole: &Whole, id: MessageId) -> Result<Whole, Refusal> {
     let unread = |why: &str| Refusal::Unfit { part: Part::Body, why: why.to_owned() };
     let mut out = Whole { message: id, ..whole.clone() };
-    if !whole.content_type.eq_ignore_ascii_case(CONTENT_TYPE) {
+    if !is_envelope(&whole.content_type) {
         return Err(unread("its envelope is of an unknown kind, so it cannot get another id"));
     }
     let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(&whole.body) else {
         return Err(unread("it is no envelope, so it cannot get another id"));
     };
-    let name = key(&fields, "messageId").unwrap_or_else(|| "messageId".to_owned());
+    let name = json::key(&fields, "messageId").unwrap_or("messageId").to_owned();
     fields.insert(name, Value::from(id.to_string()));
-    if let Some(name) = key(&fields, "headers")
+    if let Some(name) = json::key(&fields, "headers").map(ToOwned::to_owned)
         && let Some(Value::Object(headers)) = fields.get_mut(&name)
     {
         headers.retain(|key, _| !key.eq_ignore_ascii_case(ORIGINAL));
@@ -100,7 +100,7 @@ pub fn renamed(whole: &Whole, id: MessageId) -> Result<Whole, Refusal> {
     out.body = Value::Object(fields).to_string();
     if let Some(Ok(Value::Object(mut headers))) =
         whole.headers.as_deref().map(serde_json::from_str::<Value>)
-        && key(&headers, ORIGINAL).is_some()
+        && json::key(&headers, ORIGINAL).is_some()
     {
         headers.retain(|key, _| !key.eq_ignore_ascii_case(ORIGINAL));
         out.headers = (!headers.is_empty()).then(|| Value::Object(headers).to_string());

@@ -6,7 +6,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{diagnosis::Poison, envelope::CONTENT_TYPE, samples::at};
+use crate::domain::{
+    address::Home,
+    envelope::CONTENT_TYPE,
+    outgoing::{Poison, Sender, Stored, outgoing},
+    samples::at,
+};
 
 const ID: MessageId = MessageId(Uuid::from_u128(0x5b_e7));
 const LIMIT: i64 = 1 << 20;
@@ -30,6 +35,26 @@ fn texts() -> Texts {
         properties: Some(r#"{"RMQ-Exchange":"elsewhere","Durable":false}"#.to_owned()),
         body: envelope(ID),
     }
+}
+
+/// An envelope as a serializer that keeps .NET's own names writes it.
+fn pascal(id: MessageId) -> String {
+    json!({ "MessageId": id.to_string(), "MessageType": ["urn:message:A:B"], "Message": {}, "Headers": {} })
+        .to_string()
+}
+
+/// Whether our relay would send it.
+fn sent(texts: &Texts) -> Result<(), Poison> {
+    let stored = Stored {
+        headers: texts.headers.clone(),
+        properties: texts.properties.clone(),
+        message_id: texts.message.0,
+        content_type: texts.content_type.clone().unwrap_or_default(),
+        body: texts.body.clone(),
+        destination_address: texts.destination.clone(),
+        ..Stored::default()
+    };
+    outgoing(stored, &Home::new(false, "h", 5672, "/"), now()).map(drop)
 }
 
 fn destination(to: &str) -> Repair {
@@ -58,7 +83,16 @@ fn a_text_that_would_not_leave_is_refused() {
         Refusal::Unfit { part, .. } => part,
         other => panic!("{other:?}"),
     };
-    for address in ["nowhere", "http://h/x", "rabbitmq://h/", "rabbitmq://h/a b", ""] {
+    for address in [
+        "nowhere",
+        "http://h/x",
+        "rabbitmq://h/",
+        "rabbitmq://h/a b",
+        "",
+        "topic:x",
+        "queue:a%20b",
+        "queue:x?type=x-delayed-message",
+    ] {
         assert_eq!(part(&destination(address)), Part::Destination, "{address:?}");
     }
     assert_eq!(part(&destination(&format!("queue:{}", "q".repeat(256)))), Part::Destination);
@@ -94,7 +128,7 @@ fn empty_headers_are_none_and_the_same_is_no_repair() {
     let after = clear.apply(&broken, LIMIT).unwrap();
     assert_eq!(after.headers, None);
     // What was not touched may still be wrong; the plan says so.
-    assert!(matches!(after.poison(LIMIT)[..], [Poison::Destination { .. }]));
+    assert!(matches!(after.poison(LIMIT, Sender::Relay)[..], [Poison::Destination { .. }]));
     assert_eq!(clear.apply(&texts(), LIMIT), Err(Refusal::Unchanged));
     assert_eq!(Repair::default().apply(&texts(), LIMIT), Err(Refusal::Unchanged));
 }
@@ -175,6 +209,50 @@ fn every_deed_has_the_name_that_policies_list() {
 }
 
 proptest! {
+    /// Diagnosis and relay read a message alike: what the relay refuses to send, the diagnosis names, for the same
+    /// reason; and what a repair certifies as clean, the relay sends.
+    #[test]
+    fn a_clean_message_is_one_that_the_relay_sends(
+        destination in proptest::option::of(prop_oneof![
+            "(rabbitmqs?:/{0,3}[h ]?/?|queue:|exchange:|topic:|x:|)(v%2F/)?[a-zA-Z:.%/ ]{0,8}",
+            "(rabbitmq://h/|queue:)q\\?(type|durable|bind|queue|alternateexchange|x)=(true|direct|x-y| |a%20b)?",
+        ]),
+        headers in proptest::option::of(prop_oneof![
+            "[{}\\[\\]a1\": ]{0,6}", Just("null".to_owned()), Just("{\"MT-Activity-Id\":\"00-1\"}".to_owned()),
+        ]),
+        properties in proptest::option::of(prop_oneof![
+            "[{}\\[\\]a1\": ]{0,6}",
+            "\\{\"(RMQ-Exchange|rmq-exchange|RMQ-Priority|Delay|RMQ-UserId|Durable)\":(null|\"q\"|\"a%20b\"|7|256|\"x{300}\")\\}",
+        ]),
+        content_type in prop_oneof![
+            4 => Just(CONTENT_TYPE.to_owned()), 1 => Just(CONTENT_TYPE.to_uppercase()), 1 => "[a-z/]{0,16}",
+        ],
+        body in prop_oneof![
+            Just(envelope(ID)), Just(pascal(ID)), "[{}\\[\\]a1\": ]{0,6}",
+            "\\{\"messageType\":(\\[\\]|null|1)(,\"message\":1)?(,\"headers\":(1|null|\\{\\}))?\\}",
+        ],
+        repaired in proptest::option::of("(rabbitmq://h/|queue:|topic:)[a-z%]{1,6}"),
+    ) {
+        let before = Texts {
+            message: ID, content_type: Some(content_type), destination, headers, properties, body,
+        };
+        let after = Repair { destination: repaired, ..Repair::default() }.apply(&before, LIMIT);
+        let clean = |texts: &Texts| texts.poison(LIMIT, Sender::Relay).is_empty();
+        for (texts, certified) in [(&before, clean(&before))].into_iter().chain(after.as_ref().map(|after| (after, clean(after)))) {
+            match sent(texts) {
+                Ok(()) => prop_assert!(certified, "the relay sends what the diagnosis calls poison: {texts:?}"),
+                Err(why) => prop_assert_eq!(texts.poison(LIMIT, Sender::Relay).first().cloned(), Some(why)),
+            }
+            // The service can do all that our relay can.
+            for bad in texts.poison(LIMIT, Sender::Service) {
+                prop_assert!(texts.poison(LIMIT, Sender::Relay).contains(&bad), "{bad}");
+            }
+        }
+        if let Ok(after) = after {
+            prop_assert!(crate::domain::address::Address::parse(after.destination.as_deref().unwrap()).is_ok());
+        }
+    }
+
     /// Whatever is repaired leaves, or is refused, or what keeps it is a part that was not given.
     #[test]
     fn a_repair_never_leaves_a_given_part_unfit(
@@ -189,13 +267,8 @@ proptest! {
         if let Ok(after) = repair.apply(&before, LIMIT) {
             let given = repair.parts();
             prop_assert!(!before.changed(&after).is_empty());
-            for found in after.poison(LIMIT) {
-                let part = match found {
-                    Poison::Headers(_) => Part::Headers,
-                    Poison::Properties(_) => Part::Properties,
-                    Poison::NoDestination | Poison::Destination { .. } => Part::Destination,
-                    _ => Part::Body,
-                };
+            for found in after.poison(LIMIT, Sender::Relay) {
+                let part = repair::part_of(&found).unwrap();
                 prop_assert!(!given.contains(&part), "{part} was given and does not fit");
             }
             // The same once more changes nothing.

@@ -1,4 +1,4 @@
-//! Parcels against what the real service sent for the same rows.
+//! Outgoing messages against what the real service sent for the same rows.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ fn home() -> Home {
 }
 
 /// The outgoing in the words of the capture.
-fn told(outgoing: &OutgoingMessage) -> Value {
+fn captured(outgoing: &OutgoingMessage) -> Value {
     let mut properties = json!({
         "content_type": outgoing.content_type,
         "delivery_mode": if outgoing.persistent { 2 } else { 1 },
@@ -95,7 +95,7 @@ fn every_field_is_the_services() {
         let body = body.as_str().unwrap();
         let was = row.body.clone();
         let outgoing = outgoing(row, &home(), now).unwrap();
-        assert_eq!(told(&outgoing), sent, "{}", outgoing.message_id);
+        assert_eq!(captured(&outgoing), sent, "{}", outgoing.message_id);
         assert_eq!(envelope_of(&outgoing.body), envelope_of(body), "{}", outgoing.message_id);
         // What the service sent byte for byte as stored, we do too.
         assert_eq!(body == was, outgoing.body == was, "{}", outgoing.message_id);
@@ -124,7 +124,7 @@ fn what_is_past_its_time_gets_one_second() {
 }
 
 #[test]
-fn poison_is_told_apart() {
+fn every_kind_of_poison_has_its_reason() {
     assert!(matches!(
         refused(|row| row.headers = Some("{not json".into())),
         Poison::Headers(why) if why.contains("line 1")
@@ -155,4 +155,52 @@ fn money_keeps_its_digits_when_an_envelope_is_written_anew() {
     let outgoing = outgoing(Stored { body, ..row }, &home(), at("2026-11-22T23:11:49Z")).unwrap();
     assert!(outgoing.body.contains("288.8900000000000000001"), "{}", outgoing.body);
     assert_eq!(outgoing.correlation_id, Some(Uuid::max().to_string()));
+}
+
+const SOUND: Text<'static> = Text {
+    headers: None,
+    properties: Some("{\"RMQ-Exchange\": \"A:B\"}"),
+    content_type: Some("application/vnd.masstransit+json"),
+    destination: Some("rabbitmq://host:5672/BookWorm.Contracts:X?temporary=true"),
+    body: Some("{\"messageType\": [], \"message\": {}}"),
+    bytes: 33,
+};
+
+#[test]
+fn a_sound_message_has_no_poison() {
+    for sender in [Sender::Relay, Sender::Service] {
+        assert_eq!(poison(&SOUND, 100, sender), []);
+        assert_eq!(poison(&Text { body: None, ..SOUND }, 100, sender), []);
+    }
+    // The service may have another serializer and the broker's plugin; our relay has neither.
+    let raw = Text { content_type: Some("application/json"), body: Some("1"), ..SOUND };
+    assert_eq!(poison(&raw, 100, Sender::Service), []);
+    assert!(matches!(poison(&raw, 100, Sender::Relay)[..], [Poison::ContentType(_)]));
+    let delayed = Text { properties: Some(r#"{"Delay":"00:00:01"}"#), ..SOUND };
+    assert_eq!(poison(&delayed, 100, Sender::Service), []);
+    assert_eq!(poison(&delayed, 100, Sender::Relay), [Poison::Delayed]);
+}
+
+#[test]
+fn each_part_can_be_bad() {
+    let first = |text: Text<'_>| poison(&text, 100, Sender::Service).first().cloned().unwrap();
+    let headers = first(Text { headers: Some("{broken"), ..SOUND });
+    assert!(matches!(headers, Poison::Headers(_)) && headers.blocks(), "{headers}");
+    assert!(matches!(first(Text { properties: Some("[1]"), ..SOUND }), Poison::Properties(_)));
+    assert!(matches!(first(Text { body: Some("{"), ..SOUND }), Poison::Body(_)));
+    assert!(matches!(first(Text { body: Some("{\"message\": 1}"), ..SOUND }), Poison::Body(_)));
+    let lost = first(Text { destination: None, ..SOUND });
+    assert!(lost == Poison::NoDestination && !lost.blocks());
+    assert_eq!(first(Text { bytes: 101, ..SOUND }), Poison::TooLarge { bytes: 101, limit: 100 });
+    assert_eq!(first(Text { content_type: None, ..SOUND }), Poison::ContentType(String::new()));
+}
+
+#[test]
+fn an_envelope_of_other_case_is_brought_up_to_its_row_all_the_same() {
+    let body = r#"{"MessageId":"x","MessageType":[],"Message":{}}"#.to_owned();
+    let row = Stored { body, ..plain() };
+    let id = row.message_id.to_string();
+    let sent = outgoing(row, &home(), at("2026-11-22T23:11:49Z")).unwrap();
+    let envelope: Value = serde_json::from_str(&sent.body).unwrap();
+    assert_eq!((envelope["MessageId"].as_str(), envelope.get("messageId")), (Some(&*id), None));
 }

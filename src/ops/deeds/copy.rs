@@ -11,9 +11,11 @@ use crate::{
         write::{Number, Seen, Tx},
     },
     domain::{
+        contract,
         id::OutboxId,
         outbox::Delivery,
         outbox_action::{Name, Refusal, Source, Texts, Whole, renamed},
+        outgoing::Sender,
     },
     ops::{
         command::EventMetadata,
@@ -86,8 +88,7 @@ pub(super) async fn requeue(
     let column = tx.spelt(Table::OutboxMessages, "sequence_number");
     let sequence = column.and_then(|name| row.as_ref()?.get(name)?.as_i64()).unwrap_or_default();
     let after = row.map(|row| lean(tx, &Seen { row, xmin: String::new() }));
-    let kind =
-        whole.kinds.split(';').next().and_then(|kind| kind.rsplit(':').next()).unwrap_or_default();
+    let kind = contract::name(contract::first(&whole.kinds));
     let named = if name == Name::Same { "the same id" } else { "another id" };
     work.change("outbox_message", format!("+ {kind}, {named}"), (None, after));
     work.targets.push(whole.message.to_string());
@@ -179,7 +180,10 @@ async fn checks(
         properties: whole.properties.clone(),
         body: whole.body.clone(),
     };
-    match texts.poison(task.writer.policy.largest).first() {
+    match texts
+        .poison(task.writer.policy.largest, Sender::of(task.writer.layout.is_managed()))
+        .first()
+    {
         Some(bad) => work.say(
             Verdict::Warn,
             format!(

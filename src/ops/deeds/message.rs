@@ -12,10 +12,12 @@ use crate::{
         write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
-        diagnosis::short_destination,
+        address::short_destination,
+        contract,
         id::OutboxId,
         outbox::{Delivery, Owner},
         outbox_action::{Part, Refusal, Repair, Texts},
+        outgoing::Sender,
     },
     ops::{
         command::EventMetadata,
@@ -65,8 +67,7 @@ impl Held {
     }
 
     fn kind(&self) -> &str {
-        let first = self.row.whole.kinds.split(';').next().unwrap_or_default();
-        first.rsplit(':').next().unwrap_or(first)
+        contract::name(contract::first(&self.row.whole.kinds))
     }
 
     fn texts(&self) -> Texts {
@@ -151,7 +152,11 @@ pub(super) async fn quarantine(
     work.targets = held.targets();
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
-    match held.texts().poison(task.writer.policy.largest).first() {
+    match held
+        .texts()
+        .poison(task.writer.policy.largest, Sender::of(task.writer.layout.is_managed()))
+        .first()
+    {
         Some(bad) => work.say(Verdict::Ok, format!("it cannot leave as it is: {bad}")),
         None if held.row.delivery == Delivery::Orphan => {}
         None => {
@@ -237,7 +242,7 @@ pub(super) async fn repair(
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
     let changed = before.changed(&after);
-    match after.poison(limit).first() {
+    match after.poison(limit, Sender::of(task.writer.layout.is_managed())).first() {
         None => work.say(Verdict::Ok, "nothing is wrong with its texts afterwards"),
         Some(bad) => work.say(Verdict::Warn, format!("it still cannot leave: {bad}")),
     }

@@ -13,10 +13,9 @@ use crate::{
         paused,
     },
     domain::{
-        diagnosis::{
-            self, Facts, Head, Next, Poison, Published, Text, Thresholds, Written, poison,
-        },
+        diagnosis::{self, Facts, Head, Next, Published, Thresholds, Written},
         id_timestamp,
+        outgoing::{Poison, Sender, Text, poison},
     },
 };
 
@@ -189,6 +188,6 @@ async fn poison_of(
             body: text.body.as_deref(),
             bytes: text.bytes,
         };
-        poison(&text, limits.largest)
+        poison(&text, limits.largest, Sender::of(layout.is_managed()))
     }))
 }

@@ -21,11 +21,12 @@ use crate::{
         backlog::{Movement, Sample},
         consumer::{self, Consumer},
         diagnosis::{
-            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Poison, Rule, Subject, Tally, Text,
-            Thresholds, Tried, diagnose, poison,
+            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Rule, Subject, Tally, Thresholds,
+            Tried, diagnose,
         },
         id::MessageId,
         outbox::{Delivery, Owner},
+        outgoing::{Poison, Sender, Text, poison},
     },
 };
 
@@ -335,7 +336,8 @@ pub async fn message(
             .then_some(&*shown.body),
         bytes: shown.bytes,
     };
-    let found = poison(&text, watch.thresholds.largest);
+    let managed = layout.is_managed();
+    let found = poison(&text, watch.thresholds.largest, Sender::of(managed));
     let ahead = match shown.owner {
         Owner::Bus(outbox) => outbox::ahead(conn, layout, outbox).await?,
         Owner::Consumer { .. } | Owner::Nobody => None,
@@ -346,7 +348,6 @@ pub async fn message(
         None
     };
     let received = inbox::of_message(conn, layout, shown.message).await?;
-    let managed = layout.is_managed();
     Ok(Some(Message { shown, poison: found, managed, ahead, lock, received }))
 }
 

@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::{Kind, errands, menu::Item};
 use crate::{
     domain::{
-        diagnosis::thousands,
         id::MessageId,
         outbox::Delivery,
         outbox_action::{Name, OutboxAction, Part as Text, Refusal, Repair, Source},
+        text::thousands,
     },
     tui::{
         shared::{Act, List, Matter, Shared},

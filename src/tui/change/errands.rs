@@ -2,7 +2,7 @@
 
 use super::{Kind, deeds, menu::Item};
 use crate::{
-    domain::{diagnosis::thousands, fault::Key, id, outbox::Delivery, outbox_action::Refusal},
+    domain::{fault::Key, id, outbox::Delivery, outbox_action::Refusal, text::thousands},
     ops::error_queue::{ErrorAction, Pick},
     tui::{
         shared::{Faults, List, Matter, Shared},

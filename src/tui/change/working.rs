@@ -11,7 +11,7 @@ use super::{
     update::{Effects, copied},
 };
 use crate::{
-    domain::diagnosis::thousands,
+    domain::text::thousands,
     tui::{
         effect::{Effect, Lane},
         ui::plan_card,

@@ -139,8 +139,7 @@ async fn pass(
     let rows = table::load(&mut tx, &[open], Some(half), &most).await?;
     let mut last = None;
     for row in rows {
-        let bytes = u64::try_from(row.bytes).unwrap_or_default();
-        let limit = u64::try_from(largest).unwrap_or_default();
+        let (bytes, limit) = (row.bytes, largest);
         let too_large = || Unsent::Poison(Poison::TooLarge { bytes, limit }.to_string());
         let stored = row.stored.ok_or_else(too_large)?;
         let made = outgoing(stored, publisher.home(), clock());

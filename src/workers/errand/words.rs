@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     domain::{
-        diagnosis::thousands,
         fault::{Key, Verdict},
         id,
+        text::thousands,
     },
     ops::{
         command::quoted,

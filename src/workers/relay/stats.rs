@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::BlockedOutbox;
-use crate::domain::diagnosis::thousands;
+use crate::domain::text::thousands;
 
 /// Something of messages that were sent which somebody has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,10 +9,11 @@ use uuid::Uuid;
 pub use cause::LEEWAY;
 
 use super::{
-    CausalPath, Chain, Facts, Head, Hop, Node, NodeId, Proof, Received, Sent, contract,
+    CausalPath, Chain, Facts, Head, Hop, Node, NodeId, Proof, Received, Sent,
     correlation::{self, Correlation, Events, Trace},
 };
 use crate::domain::{
+    contract,
     event::RecordedEvent,
     id::{ConsumerId, MessageId, Version},
     outbox::{Delivery, Owner},
@@ -144,7 +145,7 @@ impl<'a> Builder<'a> {
         if sent.is_empty()
             && let Some(kind) = step.meaning.kind()
         {
-            let contract = contract(kind.contract()).to_owned();
+            let contract = contract::short(kind.contract()).to_owned();
             let proof = match &self.facts.blind.messages {
                 Some(why) => Proof::Unknown(why.clone()),
                 None => Proof::Absent(format!(
@@ -180,7 +181,7 @@ impl<'a> Builder<'a> {
         let node = self.add(Node::Message {
             sequence: message.sequence,
             id: message.id,
-            contract: contract(&message.kind).to_owned(),
+            contract: contract::short(&message.kind).to_owned(),
             at: message.published,
         });
         self.messages.insert(message.sequence, node);

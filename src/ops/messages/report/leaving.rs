@@ -2,14 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{Status, contract, drained, short_destination};
+use super::{Status, drained};
 use crate::{
     db::outbox::Group,
     domain::{
+        address::short_destination,
         age::{self, Age},
         backlog::{Drain, Movement},
-        diagnosis::{Facts, Head, thousands},
+        contract,
+        diagnosis::{Facts, Head},
         id_timestamp::LastPass,
+        text::thousands,
     },
 };
 
@@ -21,7 +24,7 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
     let (facts, overview) = (&status.facts, &status.overview);
     let mut out = vec![];
     for group in &overview.by_type {
-        out.push(("type", counted(group.key.as_deref().map_or("(none)", contract), group)));
+        out.push(("type", counted(group.key.as_deref().map_or("(none)", contract::name), group)));
     }
     for group in &overview.by_destination {
         out.push(("to", counted(short_destination(group.key.as_deref()), group)));
@@ -64,7 +67,8 @@ fn standing(head: &Head, facts: &Facts) -> String {
 fn head_rows(head: &Head, facts: &Facts, out: &mut Vec<(&'static str, String)>) {
     out.push(("head of the line", standing(head, facts)));
     if let Some(next) = &head.next {
-        let (kind, to) = (contract(&next.kind), short_destination(next.destination.as_deref()));
+        let (kind, to) =
+            (contract::name(&next.kind), short_destination(next.destination.as_deref()));
         out.push(("its next", format!("seq {}, {kind} to {to}", next.sequence)));
         let poison = next.poison.iter().flatten();
         out.extend(poison.map(|bad| ("its next", bad.to_string())));

@@ -12,11 +12,13 @@ use crate::{
     domain::{
         age::{self, Age},
         backlog::Drain,
-        diagnosis::{Finding, Latency, Published, short_destination, thousands},
+        contract,
+        diagnosis::{Finding, Latency, Published},
         id_timestamp::{LastPass, last_pass},
         mask,
         outbox::Owner,
         report::{Cell, Table},
+        text::thousands,
         trend::Slice,
     },
 };
@@ -25,12 +27,6 @@ pub use self::inbox::{consumers, hours, inbox, inbox_note};
 
 fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
-}
-
-/// The end of a message type: `UserCheckedOutIntegrationEvent`.
-#[must_use]
-pub fn contract(urn: &str) -> &str {
-    urn.rsplit(':').next().unwrap_or(urn)
 }
 
 /// When the backlog would be gone, in words.
@@ -348,7 +344,7 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
     };
     say("seq", Cell::number(shown.sequence));
     say("message_id", text(shown.message.to_string()));
-    say("type", text(shown.kinds.split(';').next().unwrap_or_default()));
+    say("type", text(contract::first(&shown.kinds)));
     say("state", text(format!("{}: {}", shown.delivery, shown.delivery.meaning())));
     say("delivered", shown.delivered.map_or(Cell::None, Cell::time));
     for bad in &message.poison {

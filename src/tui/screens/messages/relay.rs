@@ -4,11 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::Status;
 use crate::{
-    domain::{
-        diagnosis::{Tried, thousands},
-        id::OutboxId,
-        text,
-    },
+    domain::{diagnosis::Tried, id::OutboxId, text, text::thousands},
     tui::{shared::Shared, ui::theme::Theme},
     workers::relay::Stats,
 };

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         age,
         compare::Agreement,
-        id_timestamp, mask,
+        contract, id_timestamp, mask,
         order::{Order, Status},
         text,
     },
@@ -76,7 +76,7 @@ fn lines(
     out.extend(history.messages.iter().rev().take(4).rev().map(|message| {
         let (words, style) = words::delivery(message, shared, theme);
         Line::from(vec![
-            Span::raw(format!("↳ {} ", text::fit(&words::contract_short(&message.kind), 20))),
+            Span::raw(format!("↳ {} ", text::fit(&contract::shortest(&message.kind), 20))),
             Span::styled(words, style),
         ])
     }));

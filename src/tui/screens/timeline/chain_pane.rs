@@ -13,6 +13,7 @@ use crate::{
     domain::{
         age,
         chain::{CausalPath, Hop, Node, Proof},
+        contract,
         outbox::{Delivery, Owner},
         text,
     },
@@ -151,10 +152,10 @@ fn reason(known: &OrderAnalysis, hop: &Hop, theme: &Theme) -> Line<'static> {
 fn label(node: &Node) -> String {
     match node {
         Node::Message { sequence, contract, .. } => {
-            format!("{sequence} {}", text::cut(&words::contract_short(contract), 20))
+            format!("{sequence} {}", text::cut(&contract::shortest(contract), 20))
         }
         Node::MissingMessage { contract } => {
-            format!("{}: no row", text::cut(&words::contract_short(contract), 20))
+            format!("{}: no row", text::cut(&contract::shortest(contract), 20))
         }
         Node::Event { version, title, .. } => format!("v{version} {}", text::cut(title, 20)),
         Node::Elsewhere => "others".to_owned(),

@@ -400,8 +400,7 @@ enum Failed {
 }
 
 async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Sent, Failed> {
-    let limit = u64::try_from(shared.settings.most.message_bytes).unwrap_or(u64::MAX);
-    let bytes = u64::try_from(row.bytes).unwrap_or_default();
+    let (bytes, limit) = (row.bytes, shared.settings.most.message_bytes);
     let Some(stored) = row.stored else {
         return Err(Failed::Poison(Poison::TooLarge { bytes, limit }.to_string()));
     };

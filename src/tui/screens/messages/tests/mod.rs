@@ -17,14 +17,16 @@ use super::*;
 use crate::{
     db::outbox::{OutboxMessage, Overview},
     domain::{
+        address::InvalidAddress,
         backlog::Sample,
         diagnosis::{
-            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Published,
-            Reached, Rule, Tally,
+            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Published, Reached,
+            Rule, Tally,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_timestamp::LastPass,
         outbox::{Delivery, Owner},
+        outgoing::Poison,
         trend::{self, Look, Slice},
     },
     ops::messages::history::History,
@@ -92,7 +94,7 @@ fn stalled(seconds: i64, pending: i64) -> Status {
             poison: (number == 0).then(|| {
                 vec![Poison::Destination {
                     text: "rabbitmq://rabbitmq/bad exchange?type=nonsense".to_owned(),
-                    why: "the exchange's name has characters that are not allowed",
+                    why: InvalidAddress::Name,
                 }]
             }),
         }),
