@@ -126,7 +126,7 @@ fn told(ended: &Recorded<Stats>, stopped: Option<u64>, form: Form) -> Outcome {
         writeln!(err, "{doubt}")?;
     }
     for held in &stats.held {
-        writeln!(err, "held at {}: {}", held.sequence, crate::domain::text::clean(&held.why))?;
+        writeln!(err, "{}", crate::domain::text::clean(&held.to_string()))?;
     }
     if let Some(error) = &ended.unrecorded {
         writeln!(err, "what became of it is not on record: {error}")?;

@@ -9,6 +9,10 @@ use super::{
     super::{Error, archive},
     Open, Progress,
 };
+use crate::domain::{
+    id::{ConsumerId, MessageId},
+    outbox::OutboxKey,
+};
 
 /// A half-done consumer: one row of `inbox_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, FromRow)]
@@ -18,10 +22,13 @@ pub struct ConsumerOutbox {
 }
 
 impl ConsumerOutbox {
-    /// Stands for the pair where outboxes are told apart by one id.
+    /// As outboxes are named.
     #[must_use]
-    pub const fn key(&self) -> Uuid {
-        Uuid::from_u128(self.message_id.as_u128() ^ self.consumer_id.as_u128().rotate_left(1))
+    pub const fn key(&self) -> OutboxKey {
+        OutboxKey::Consumer {
+            message: MessageId(self.message_id),
+            consumer: ConsumerId(self.consumer_id),
+        }
     }
 }
 
@@ -46,17 +53,17 @@ pub async fn lock_half(
     half: ConsumerOutbox,
     before: DateTime<Utc>,
 ) -> Result<Option<Open>, Error> {
-    let sql = "SELECT i.message_id AS outbox_id, i.consumed AS created, \
+    let sql = "SELECT i.consumed AS created, \
            coalesce(i.last_sequence_number, 0) AS cursor FROM public.inbox_state i \
          WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND i.consumed < $3 \
          FOR UPDATE OF i SKIP LOCKED";
-    let found: Option<Open> = sqlx::query_as(sql)
+    let found: Option<(DateTime<Utc>, i64)> = sqlx::query_as(sql)
         .bind(half.message_id)
         .bind(half.consumer_id)
         .bind(before)
         .fetch_optional(conn)
         .await?;
-    Ok(found.map(|open| Open { outbox_id: half.key(), ..open }))
+    Ok(found.map(|(created, cursor)| Open { outbox: half.key(), created, cursor }))
 }
 
 /// Whether it still has messages to deliver, whoever works on it.

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use super::{Error, Layout, Limits, Table, archive};
-use crate::domain::outgoing::Stored;
+use crate::domain::{id::OutboxId, outbox::OutboxKey, outgoing::Stored};
 pub use consumer_outbox::{
     ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
 };
@@ -62,9 +62,9 @@ pub fn can_work(layout: &Layout) -> Result<(), Error> {
 }
 
 /// A pending outbox that is locked by this transaction.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
-    pub outbox_id: Uuid,
+    pub outbox: OutboxKey,
     pub created: DateTime<Utc>,
     /// The last message recorded as sent, 0 for none.
     pub cursor: i64,
@@ -84,7 +84,10 @@ pub async fn lock(
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
          ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED";
-    Ok(sqlx::query_as(sql).bind(held).bind(limit).bind(only).fetch_all(conn).await?)
+    let rows: Vec<(OutboxId, DateTime<Utc>, i64)> =
+        sqlx::query_as(sql).bind(held).bind(limit).bind(only).fetch_all(conn).await?;
+    let open = |(outbox, created, cursor)| Open { outbox: OutboxKey::Bus(outbox), created, cursor };
+    Ok(rows.into_iter().map(open).collect())
 }
 
 /// Whether anything is pending, locked by others or not, leaving out `held`; with `only`, in that outbox.
@@ -149,7 +152,7 @@ pub struct Most {
 /// A pending message of a locked outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    pub outbox: Uuid,
+    pub outbox: OutboxKey,
     pub sequence: i64,
     /// Length of the body.
     pub bytes: i64,
@@ -186,7 +189,8 @@ pub async fn load(
     half: Option<ConsumerOutbox>,
     most: &Most,
 ) -> Result<Vec<Row>, Error> {
-    let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
+    // Those of a consumer are found by their own two columns.
+    let ids: Vec<Uuid> = open.iter().map(|open| bus(open.outbox).unwrap_or_default()).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
     let time = super::sql::moment("m.expiration_time");
     let owned = match half {
@@ -222,11 +226,12 @@ pub async fn load(
         query = query.bind(half.message_id).bind(half.consumer_id);
     }
     let rows: Vec<Loaded> = query.fetch_all(conn).await?;
-    Ok(rows.into_iter().map(Row::from).collect())
+    Ok(rows.into_iter().map(|row| row.of(half)).collect())
 }
 
-impl From<Loaded> for Row {
-    fn from(row: Loaded) -> Self {
+impl Loaded {
+    fn of(self, half: Option<ConsumerOutbox>) -> Row {
+        let row = self;
         let stored = row.body.map(|body| Stored {
             headers: row.headers,
             properties: row.properties,
@@ -243,14 +248,15 @@ impl From<Loaded> for Row {
             fault_address: row.fault_address,
             expiration_time: row.expiration_time,
         });
-        Self { outbox: row.outbox_id, sequence: row.sequence_number, bytes: row.bytes, stored }
+        let outbox = half.map_or(OutboxKey::Bus(OutboxId(row.outbox_id)), |half| half.key());
+        Row { outbox, sequence: row.sequence_number, bytes: row.bytes, stored }
     }
 }
 
 /// How far a pass came with one outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    pub outbox: Uuid,
+    pub outbox: OutboxKey,
     /// The last message that the broker confirmed; none where the first already failed.
     pub last: Option<i64>,
     /// A `NewId` of now: the only trace of an attempt that the tables have.
@@ -268,14 +274,14 @@ pub enum Delivered {
     Copy,
 }
 
-/// Writes how far the pass came, in its transaction.
+/// Writes how far the pass came with bus outboxes, in its transaction.
 pub async fn record(
     conn: &mut PgConnection,
     progress: &[Progress],
     delivered: Delivered,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let ids: Vec<Uuid> = progress.iter().map(|step| step.outbox).collect();
+    let ids: Vec<Uuid> = progress.iter().filter_map(|step| bus(step.outbox)).collect();
     let lasts: Vec<Option<i64>> = progress.iter().map(|step| step.last).collect();
     let locks: Vec<Uuid> = progress.iter().map(|step| step.lock_id).collect();
     let update = "UPDATE public.outbox_state s SET lock_id = c.lock_id, \
@@ -331,6 +337,14 @@ pub async fn purge(
         .execute(conn)
         .await?;
     Ok(done.rows_affected())
+}
+
+/// The id of a bus outbox.
+const fn bus(outbox: OutboxKey) -> Option<Uuid> {
+    match outbox {
+        OutboxKey::Bus(outbox) => Some(outbox.0),
+        OutboxKey::Consumer { .. } => None,
+    }
 }
 
 /// Which of these messages (by number) are still pending.

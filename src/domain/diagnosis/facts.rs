@@ -10,6 +10,7 @@ use crate::domain::{
     backlog::Movement,
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
+    outbox::OutboxKey,
     outgoing::Poison,
     text::thousands,
 };
@@ -333,7 +334,7 @@ pub struct Held {
 /// An outbox that the relay beside us tried and could not deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
-    pub outbox: OutboxId,
+    pub outbox: OutboxKey,
     /// The message in the way.
     pub sequence: i64,
     pub why: String,

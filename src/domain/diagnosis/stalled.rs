@@ -11,6 +11,7 @@ use crate::domain::{
     age::{self, Age},
     contract,
     id_timestamp::LastPass,
+    outbox::OutboxKey,
     outgoing::Poison,
 };
 
@@ -102,7 +103,7 @@ fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
         Leaving::Younger | Leaving::Something => return None,
         Leaving::Nothing => {}
     }
-    if facts.tried.iter().any(|tried| tried.outbox == head.outbox) {
+    if facts.tried.iter().any(|tried| tried.outbox == OutboxKey::Bus(head.outbox)) {
         // The relay beside us is at work: its failing, not its idleness, keeps the message here.
         return if explained { None } else { found(held(facts, head, severity), false) };
     }

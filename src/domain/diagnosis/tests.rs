@@ -9,6 +9,7 @@ use crate::domain::{
     backlog::{Drain, Movement},
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
+    outbox::OutboxKey,
     outgoing::Poison,
     samples::at,
 };
@@ -645,7 +646,7 @@ fn what_the_relay_beside_us_tried_is_evidence_of_the_head() {
     let mut facts = stalled();
     let head = facts.heads[0].clone();
     let tried = |outbox, attempts| Tried {
-        outbox,
+        outbox: OutboxKey::Bus(outbox),
         sequence: head.next.as_ref().map_or(0, |next| next.sequence),
         why: "no queue is bound to its exchange".to_owned(),
         since: facts.now - TimeDelta::minutes(2),
@@ -659,6 +660,6 @@ fn what_the_relay_beside_us_tried_is_evidence_of_the_head() {
     facts.tried = vec![tried(head.outbox, 1), other];
     let told = told(&found(&facts));
     assert!(told[0].starts_with("the relay beside this console tried it once since"), "{told:?}");
-    assert_eq!(told[1], "the relay holds 1 more, …00b7: no queue is bound to its exchange");
+    assert_eq!(told[1], "the relay holds 1 more, outbox …00b7: no queue is bound to its exchange");
     assert_eq!(told.len(), 2);
 }

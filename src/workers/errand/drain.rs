@@ -190,9 +190,12 @@ pub async fn carry_out(
         "returned": stats.returned,
         "unknown": stats.unknown,
         "failed": stats.failed,
-        "held": stats.held.iter().map(|held| json!({
-            "outbox": held.outbox, "sequence": held.sequence, "why": held.why,
-        })).collect::<Vec<_>>(),
+        "held": stats.held.iter().map(|held| {
+            let mut fields = held.outbox.fields();
+            fields.insert("sequence".to_owned(), json!(held.sequence));
+            fields.insert("why".to_owned(), json!(held.why));
+            fields
+        }).collect::<Vec<_>>(),
     });
     let why = match &ended {
         Ok(_) => tools.stop.is_cancelled().then(|| "by the operator".to_owned()),

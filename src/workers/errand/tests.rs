@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{
     db::relay::ConsumerOutbox,
-    domain::fault::{Fault, Key, Raw, Verdict as Judged},
+    domain::{
+        fault::{Fault, Key, Raw, Verdict as Judged},
+        id::OutboxId,
+        outbox::OutboxKey,
+    },
     ops::error_queue::{Choice, ErrorAction, Outcome, Pick, Work},
     workers::relay::{BlockedOutbox, Stats},
 };
@@ -186,7 +190,7 @@ fn a_drain_names_its_scope_and_blocks_where_nothing_waits() {
 fn a_drain_tells_what_it_could_not_deliver() {
     let at = "2026-11-22T14:02:11Z".parse().unwrap();
     let held = BlockedOutbox {
-        outbox: Uuid::from_u128(0xab),
+        outbox: OutboxKey::Bus(OutboxId(Uuid::from_u128(0xab))),
         sequence: 5,
         why: "no destination".to_owned(),
         poison: true,

@@ -328,9 +328,10 @@ pub(super) fn delivered(waiting: &Waiting, ended: &Recorded<Stats>, stopped: boo
         told = format!("stopped: {told}, {left} left where they are");
     }
     let mut more: Vec<_> = stats.warnings().iter().map(ToString::to_string).collect();
-    let held = stats.held.iter().map(|held| {
-        format!("outbox {} is held at {}: {}", id::short(held.outbox), held.sequence, held.why)
-    });
+    let held = stats
+        .held
+        .iter()
+        .map(|held| format!("{} is held at {}: {}", held.outbox.short(), held.sequence, held.why));
     more.extend(held);
     more.extend(unrecorded(ended.unrecorded.as_deref()));
     let partly = stopped || !stats.held.is_empty();

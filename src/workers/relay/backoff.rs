@@ -4,14 +4,13 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use crate::relay::Backoff;
+use crate::{domain::outbox::OutboxKey, relay::Backoff};
 
 /// An outbox that is held, as it is told to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedOutbox {
-    pub outbox: Uuid,
+    pub outbox: OutboxKey,
     /// The message that stands in the way.
     pub sequence: i64,
     pub why: String,
@@ -22,9 +21,9 @@ pub struct BlockedOutbox {
 }
 
 impl fmt::Display for BlockedOutbox {
-    /// `outbox … is held at 88190: no destination address`
+    /// `outbox … is held at 88190: it has no destination address`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "outbox {} is held at {}: {}", self.outbox, self.sequence, self.why)
+        write!(f, "{} is held at {}: {}", self.outbox, self.sequence, self.why)
     }
 }
 
@@ -48,7 +47,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct DeliveryBackoff {
     retry: (Duration, Duration),
-    entries: BTreeMap<Uuid, Entry>,
+    entries: BTreeMap<OutboxKey, Entry>,
 }
 
 impl DeliveryBackoff {
@@ -59,7 +58,7 @@ impl DeliveryBackoff {
     }
 
     /// Another attempt failed.
-    pub fn hold(&mut self, outbox: Uuid, failure: Failure, at: DateTime<Utc>) {
+    pub fn hold(&mut self, outbox: OutboxKey, failure: Failure, at: DateTime<Utc>) {
         let Failure { sequence, why, poison } = failure;
         let (first, longest) = self.retry;
         let fresh =
@@ -82,20 +81,20 @@ impl DeliveryBackoff {
     }
 
     /// It was delivered after all.
-    pub fn release(&mut self, outbox: Uuid) {
+    pub fn release(&mut self, outbox: OutboxKey) {
         self.entries.remove(&outbox);
     }
 
     /// Which are to be left alone now.
     #[must_use]
-    pub fn waiting(&self) -> Vec<Uuid> {
+    pub fn waiting(&self) -> Vec<OutboxKey> {
         let now = Instant::now();
         self.entries.values().filter(|e| e.until > now).map(|e| e.told.outbox).collect()
     }
 
     /// All that ever failed and have not been delivered since.
     #[must_use]
-    pub fn known(&self) -> Vec<Uuid> {
+    pub fn known(&self) -> Vec<OutboxKey> {
         self.entries.keys().copied().collect()
     }
 
@@ -119,8 +118,13 @@ impl DeliveryBackoff {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
-    use crate::domain::samples::at;
+    use crate::domain::{
+        id::{ConsumerId, MessageId, OutboxId},
+        samples::at,
+    };
 
     fn failure() -> Failure {
         Failure { sequence: 5, why: "no destination".to_owned(), poison: true }
@@ -129,11 +133,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failing_outbox_waits_longer_every_time() {
         let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
-        let (one, now) = (Uuid::max(), at("2026-11-22T18:16:38Z"));
+        let (one, now) = (OutboxKey::Bus(OutboxId(Uuid::max())), at("2026-11-22T18:16:38Z"));
         held.hold(one, failure(), now);
         assert_eq!(held.waiting(), [one]);
         tokio::time::advance(Duration::from_millis(1_300)).await;
-        assert_eq!(held.waiting(), Vec::<Uuid>::new());
+        assert_eq!(held.waiting(), Vec::<OutboxKey>::new());
         assert_eq!(held.known(), [one]);
         held.hold(one, failure(), now);
         tokio::time::advance(Duration::from_millis(1_400)).await;
@@ -143,10 +147,29 @@ mod tests {
         assert!(held.known().is_empty());
     }
 
+    /// One message handled by two consumers, or the other way round, are outboxes of their own.
+    #[tokio::test(start_paused = true)]
+    async fn a_consumers_outbox_is_named_by_its_message_and_consumer() {
+        let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
+        let of = |message, consumer| OutboxKey::Consumer {
+            message: MessageId(Uuid::from_u128(message)),
+            consumer: ConsumerId(Uuid::from_u128(consumer)),
+        };
+        for outbox in [of(1, 2), of(2, 1), of(7, 0)] {
+            held.hold(outbox, failure(), at("2026-11-22T18:16:38Z"));
+        }
+        assert_eq!(held.waiting(), [of(1, 2), of(2, 1), of(7, 0)]);
+        assert_eq!(
+            held.told()[0].to_string(),
+            "outbox of message 00000000-0000-0000-0000-000000000001, consumer \
+             00000000-0000-0000-0000-000000000002 is held at 5: no destination"
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_is_no_longer_pending_is_forgotten() {
         let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
-        held.hold(Uuid::max(), failure(), at("2026-11-22T18:16:38Z"));
+        held.hold(OutboxKey::Bus(OutboxId(Uuid::max())), failure(), at("2026-11-22T18:16:38Z"));
         held.retain(&[5, 6]);
         assert_eq!(held.sequences(), [5]);
         held.retain(&[6]);

@@ -37,7 +37,7 @@ use crate::{
         self, Limits,
         relay::{ConsumerOutbox, Most},
     },
-    domain::{consumer::Consumer, diagnosis::Thresholds},
+    domain::{consumer::Consumer, diagnosis::Thresholds, id::OutboxId, outbox::OutboxKey},
     relay::{self, Broker, Management},
 };
 
@@ -177,12 +177,21 @@ struct Shared {
     held: Mutex<DeliveryBackoff>,
     journal: Mutex<Journal>,
     /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
-    late: Mutex<BTreeSet<Uuid>>,
+    late: Mutex<BTreeSet<OutboxKey>>,
     /// Queues in which a look counts as a delivery, as far as that was seen.
     counting: Mutex<BTreeSet<String>>,
     /// A pass has ended: what it had locked is free.
     freed: Notify,
     stats: watch::Sender<Stats>,
+}
+
+/// The ids of the bus outboxes among these.
+fn bus_ids(outboxes: &[OutboxKey]) -> Vec<Uuid> {
+    let bus = outboxes.iter().filter_map(|outbox| match outbox {
+        OutboxKey::Bus(OutboxId(id)) => Some(*id),
+        OutboxKey::Consumer { .. } => None,
+    });
+    bus.collect()
 }
 
 impl Shared {
@@ -194,7 +203,7 @@ impl Shared {
         work(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<Uuid>) -> T) -> T {
+    fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<OutboxKey>) -> T) -> T {
         work(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::{Error, Scope, Shared, Until, consumer_outbox, pass::Pass};
+use super::{Error, Scope, Shared, Until, bus_ids, consumer_outbox, pass::Pass};
 use crate::{
     db::{self, Db, ownership::Owner},
     relay::{self, Backoff, Publisher},
@@ -286,12 +286,13 @@ impl<'a> RelayWorker<'a> {
             return false;
         }
         let Some(conn) = &mut self.database else { return false };
-        let mut known = self.shared.held(|held| held.known());
+        let known = self.shared.held(|held| held.known());
+        let mut left_out = bus_ids(&known);
         let Ok(by_hand) = db::paused::held(conn).await else { return false };
-        known.extend(by_hand.into_iter().map(|held| held.outbox.0));
+        left_out.extend(by_hand.into_iter().map(|held| held.outbox.0));
         let pending = match self.shared.settings.scope {
-            Scope::All => db::relay::is_pending(conn, &known, None).await,
-            Scope::Outbox(id) => db::relay::is_pending(conn, &known, Some(id)).await,
+            Scope::All => db::relay::is_pending(conn, &left_out, None).await,
+            Scope::Outbox(id) => db::relay::is_pending(conn, &left_out, Some(id)).await,
             Scope::ConsumerOutbox(half) if known.contains(&half.key()) => Ok(false),
             Scope::ConsumerOutbox(half) => db::relay::is_half_pending(conn, half).await,
         };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use self::round::Round;
 use super::{
-    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, send_log::SendLog,
+    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, bus_ids, send_log::SendLog,
     worker::journal_error,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     },
     domain::{
         id_timestamp::new_id,
+        outbox::OutboxKey,
         outgoing::{Poison, outgoing},
     },
     relay::{self, Confirmed, Pending, Publisher},
@@ -54,7 +55,7 @@ pub(super) struct Pass {
 /// Sent and not yet confirmed.
 #[derive(Debug)]
 struct InFlight {
-    outbox: Uuid,
+    outbox: OutboxKey,
     sequence: i64,
     message: Uuid,
     /// The application wants it routed or refused.
@@ -110,8 +111,8 @@ impl Pass {
     ) -> Result<Outcome, Error> {
         self.settle_late(shared)?;
         let settings = &shared.settings;
-        let mut apart = shared.held(|held| held.waiting());
-        apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
+        let mut left_out = shared.held(|held| held.waiting());
+        left_out.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
         if is_planted(shared, &mut tx).await? {
@@ -119,7 +120,8 @@ impl Pass {
             return Ok(Outcome { planted: true, ..Outcome::default() });
         }
         // Those of operators are left out here already, or they could fill the whole page.
-        apart.extend(paused::held(&mut tx).await?.into_iter().map(|held| held.outbox.0));
+        let paused = paused::held(&mut tx).await?;
+        left_out.extend(paused.into_iter().map(|held| OutboxKey::Bus(held.outbox)));
         let (only, half) = match scope {
             Scope::All => (None, None),
             Scope::Outbox(id) => (Some(id), None),
@@ -127,21 +129,24 @@ impl Pass {
         };
         let mut open = match half {
             None => {
-                table::lock(&mut tx, &apart, only, self.take.min(settings.most.outboxes)).await?
+                let most = self.take.min(settings.most.outboxes);
+                table::lock(&mut tx, &bus_ids(&left_out), only, most).await?
             }
-            Some(half) if apart.contains(&half.key()) => vec![],
+            Some(half) if left_out.contains(&half.key()) => vec![],
             Some(half) => {
                 let before = (shared.clock)() - super::consumer_outbox::QUIET;
                 table::lock_half(&mut tx, half, before).await?.into_iter().collect()
             }
         };
         // Another lane may have given one up after it was asked for; it said so before it let it go.
-        shared.late(|late| open.retain(|open| !late.contains(&open.outbox_id)));
+        shared.late(|late| open.retain(|open| !late.contains(&open.outbox)));
         if !open.is_empty() && paused::is_known(&mut tx).await? {
             // Only now does the lock keep a new hold out.
-            let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
-            let held = paused::among(&mut tx, &ids).await?;
-            open.retain(|open| !held.contains(&open.outbox_id));
+            let outboxes: Vec<OutboxKey> = open.iter().map(|open| open.outbox).collect();
+            let paused = paused::among(&mut tx, &bus_ids(&outboxes)).await?;
+            open.retain(|open| {
+                bus_ids(&[open.outbox]).first().is_none_or(|id| !paused.contains(id))
+            });
         }
         // Only now would it be seen with certainty: what was locked may have been planted a moment ago.
         if !open.is_empty() && is_planted(shared, &mut tx).await? {
@@ -156,7 +161,7 @@ impl Pass {
         // Until the commit nobody hands the database over.
         let owner = allowed(shared, ownership::hold(&mut tx).await?)?;
         let rows = table::load(&mut tx, &open, half, &settings.most).await?;
-        let mut works: BTreeMap<Uuid, Work> = BTreeMap::new();
+        let mut works: BTreeMap<OutboxKey, Work> = BTreeMap::new();
         let mut counted = Counted::default();
         self.take = enough(open.len(), &rows);
         let lost = self.deliver(shared, publisher, rows, &mut works, &mut counted, end).await?;
@@ -203,7 +208,7 @@ impl Pass {
         shared: &Shared,
         publisher: &mut Publisher,
         rows: Vec<Row>,
-        works: &mut BTreeMap<Uuid, Work>,
+        works: &mut BTreeMap<OutboxKey, Work>,
         counted: &mut Counted,
         end: Instant,
     ) -> Result<bool, Error> {
@@ -275,7 +280,7 @@ impl Pass {
     /// Confirms that came after their transaction had ended.
     fn settle_late(&mut self, shared: &Shared) -> Result<(), Error> {
         let mut late = vec![];
-        let was: Vec<Uuid> = self.late.iter().map(|flight| flight.outbox).collect();
+        let was: Vec<OutboxKey> = self.late.iter().map(|flight| flight.outbox).collect();
         for mut flight in std::mem::take(&mut self.late) {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
@@ -296,7 +301,7 @@ impl Pass {
         written.map_err(|error| journal_error(shared, &error))?;
         // Only now, with the confirms noted, may any lane take them again.
         let mine = &self.late;
-        let waits = |id: &Uuid| mine.iter().any(|still| still.outbox == *id);
+        let waits = |id: &OutboxKey| mine.iter().any(|still| still.outbox == *id);
         shared.late(|late| late.retain(|id| !was.contains(id) || waits(id)));
         Ok(())
     }
@@ -304,7 +309,7 @@ impl Pass {
 
 /// How many outboxes the next pass takes, by what this one found in those it took.
 fn enough(taken: usize, rows: &[Row]) -> i64 {
-    let mut ids: Vec<Uuid> = rows.iter().map(|row| row.outbox).collect();
+    let mut ids: Vec<OutboxKey> = rows.iter().map(|row| row.outbox).collect();
     // They come outbox by outbox.
     ids.dedup();
     let most = if ids.len() < taken { ids.len() + ids.len() / 4 } else { taken * 2 };
@@ -345,7 +350,7 @@ fn allowed(shared: &Shared, owner: Option<Owner>) -> Result<Owner, Error> {
 /// After the commit: what is recorded is forgotten, what failed is held.
 fn close_books(
     shared: &Shared,
-    works: &BTreeMap<Uuid, Work>,
+    works: &BTreeMap<OutboxKey, Work>,
     counted: &Counted,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Error> {

@@ -4,17 +4,19 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 use super::{
     Counted, Error, Failure, InFlight, Journal, Shared, Work, doubtful, journal_error, pauses,
 };
-use crate::relay::{self, Confirmed};
+use crate::{
+    domain::outbox::OutboxKey,
+    relay::{self, Confirmed},
+};
 
 /// What the confirms of one pass are written into.
 pub(super) struct Round<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) works: &'a mut BTreeMap<Uuid, Work>,
+    pub(super) works: &'a mut BTreeMap<OutboxKey, Work>,
     pub(super) counted: &'a mut Counted,
     pub(super) late: &'a mut Vec<InFlight>,
     /// After that, a confirm comes too late for this transaction.
