@@ -28,7 +28,7 @@ use crate::{
         audit::Recorded,
         history::History,
         plan::{Check, Done, Effect as PlannedEffect, Intent, Plan, Relied, Request, Verdict},
-        search::{Access, OrderLine},
+        search::{Access, OrderLine, Plan},
     },
     tui::screens::orders::Answer,
 };
@@ -43,7 +43,12 @@ pub fn id(placed: &str, tail: u128) -> Uuid {
 }
 
 pub fn answer() -> Answer {
-    Answer { coverage: vec![], access: Access::Index, millis: 12 }
+    Answer {
+        coverage: vec![],
+        access: Access::Index,
+        millis: 12,
+        plan: std::sync::Arc::new(Plan::nothing()),
+    }
 }
 
 fn row(placed: &str, tail: u128, buyer: &str, status: Status, total: &str) -> OrderLine {
