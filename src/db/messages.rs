@@ -68,6 +68,15 @@ pub(super) const DELIVERY: &str = "CASE \
         THEN 0 ELSE 1 END \
     ELSE 2 END";
 
+/// What [`DELIVERY`] gives.
+pub(super) const fn delivery(code: i32) -> Delivery {
+    match code {
+        0 => Delivery::Pending,
+        1 => Delivery::Delivered,
+        _ => Delivery::Orphan,
+    }
+}
+
 /// SQL that joins a message's parents, for [`DELIVERY`].
 pub(super) fn parents(layout: &Layout) -> String {
     format!(
@@ -145,11 +154,7 @@ impl From<MessageRow> for Message {
             id: row.message_id,
             kind,
             published: row.sent_time,
-            delivery: match row.delivery {
-                0 => Delivery::Pending,
-                1 => Delivery::Delivered,
-                _ => Delivery::Orphan,
-            },
+            delivery: delivery(row.delivery),
             delivered: row.delivered,
             last_pass: row.lock_id.filter(|lock| !lock.is_nil()),
             outbox: row.outbox_id,

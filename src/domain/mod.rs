@@ -32,6 +32,7 @@ pub mod report;
 pub mod search;
 pub mod sheet;
 pub mod snapshot;
+pub mod stored_message;
 pub mod text;
 pub mod timeline;
 pub mod trend;

@@ -15,7 +15,7 @@ use orderscope::{
         outbox::Delivery,
         outgoing::Poison,
     },
-    ops::messages::{self, Key, Status, Watch},
+    ops::messages::{self, MessageKey, Status, Watch},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
@@ -212,7 +212,7 @@ mod rules {
         let told = async |sequence| {
             let db = Db::new(&options, &Limits::default());
             let layout = db.layout().await.unwrap();
-            let key = Key::Sequence(sequence);
+            let key = MessageKey::Sequence(sequence);
             let (mut conn, watch) = (open(&options).await, Watch::default());
             let found = messages::message(&mut conn, &layout, &watch, key);
             found.await.unwrap().unwrap().lock
@@ -352,12 +352,14 @@ mod rules {
         let db = Db::new(&options, &Limits::default());
         let layout = db.layout().await.unwrap();
         let watch = Watch::default();
-        let shown = messages::message(&mut conn, &layout, &watch, Key::Sequence(1)).await.unwrap();
+        let shown =
+            messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(1)).await.unwrap();
         let shown = shown.unwrap();
         let table = format!("{:?}", messages::report::envelope(&shown, Utc::now()));
         assert!(table.contains("the relay leaves its outbox alone"), "{table}");
         // The others wait for the relay, not for that one.
-        let next = messages::message(&mut conn, &layout, &watch, Key::Sequence(2)).await.unwrap();
+        let next =
+            messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(2)).await.unwrap();
         for (message, expected) in [
             (shown, [Rule::WorkerIdle, Rule::PoisonHead].as_slice()),
             (next.unwrap(), &[Rule::WorkerIdle]),
@@ -879,7 +881,7 @@ mod lists {
         let layout = db.layout().await.unwrap();
         let mut conn = open(&options).await;
         let watch = Watch::default();
-        let message = messages::message(&mut conn, &layout, &watch, Key::Sequence(89))
+        let message = messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(89))
             .await
             .unwrap()
             .unwrap();
@@ -891,10 +893,15 @@ mod lists {
         );
         let body = messages::report::body(&message, true).to_string();
         assert!(!body.contains("someone@example.org") && body.contains("287.97"), "{body}");
-        let again =
-            messages::message(&mut conn, &layout, &watch, Key::Message(message.shown.message));
+        let again = messages::message(
+            &mut conn,
+            &layout,
+            &watch,
+            MessageKey::Message(message.shown.content.message),
+        );
         assert_eq!(again.await.unwrap().unwrap(), message);
-        let gone = messages::message(&mut conn, &layout, &watch, Key::Sequence(1)).await.unwrap();
+        let gone =
+            messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(1)).await.unwrap();
         assert_eq!(gone, None);
     }
 

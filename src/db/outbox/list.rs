@@ -8,7 +8,7 @@ use super::{CHECKED, MOST_WITHOUT_INDEX, SAMPLE, messages};
 use crate::{
     db::{
         Error, Index, Layout, Table,
-        messages::{DELIVERY, parents},
+        messages::{DELIVERY, delivery, parents},
         sql::moment,
     },
     domain::{
@@ -359,11 +359,7 @@ impl From<Found> for Row {
             destination: row.destination_address,
             published: row.sent_time,
             expires: row.expiration_time,
-            delivery: match row.delivery {
-                0 => Delivery::Pending,
-                1 => Delivery::Delivered,
-                _ => Delivery::Orphan,
-            },
+            delivery: delivery(row.delivery),
             owner: Owner::of(row.outbox_id, row.inbox_message_id, row.inbox_consumer_id),
             conversation: row.conversation_id,
             correlation: row.correlation_id,

@@ -10,21 +10,23 @@ mod latency;
 mod list;
 mod lock;
 mod show;
-mod whole;
+mod stored;
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
-pub(super) use self::lock::locks;
 pub use self::{
-    heads::{HeadRow, TextRow, blast, heads, text},
+    heads::{blast, heads},
     latency::{latency, youngest_left},
     list::{Cursor, Filter, Row, View, list},
     lock::held_by,
-    show::{OutboxMessage, ahead, show},
-    whole::{WholeRow, whole},
+    show::{MessageKey, OutboxMessage, ahead, behind, show, whole},
+};
+pub(super) use self::{
+    lock::locks,
+    stored::{NAMES as STORED_NAMES, StoredRow, columns as stored_columns},
 };
 use super::{Error, Index, Layout, Table, sql::moment};
 use crate::domain::{diagnosis::Tally, event::EventKind, id::OutboxId};

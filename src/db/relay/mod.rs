@@ -13,8 +13,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
-use super::{Error, Layout, Limits, Table, archive};
-use crate::domain::{id::OutboxId, outbox::OutboxKey, outgoing::Stored};
+use super::{
+    Error, Layout, Limits, Table, archive,
+    outbox::{self, StoredRow},
+};
+use crate::domain::{id::OutboxId, outbox::OutboxKey, stored_message::StoredMessage};
 pub use consumer_outbox::{
     ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
 };
@@ -157,7 +160,7 @@ pub struct Row {
     /// Length of the body.
     pub bytes: i64,
     /// Nothing where the body is longer than may be sent.
-    pub stored: Option<Stored>,
+    pub stored: Option<StoredMessage>,
 }
 
 #[derive(FromRow)]
@@ -165,20 +168,8 @@ struct Loaded {
     outbox_id: Uuid,
     sequence_number: i64,
     bytes: i64,
-    headers: Option<String>,
-    properties: Option<String>,
-    message_id: Uuid,
-    content_type: String,
-    body: Option<String>,
-    conversation_id: Option<Uuid>,
-    correlation_id: Option<Uuid>,
-    initiator_id: Option<Uuid>,
-    request_id: Option<Uuid>,
-    source_address: Option<String>,
-    destination_address: Option<String>,
-    response_address: Option<String>,
-    fault_address: Option<String>,
-    expiration_time: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    stored: StoredRow,
 }
 
 /// The next messages of locked outboxes: oldest outbox first, in the order of each. With `half`, those of that
@@ -192,28 +183,26 @@ pub async fn load(
     // Those of a consumer are found by their own two columns.
     let ids: Vec<Uuid> = open.iter().map(|open| bus(open.outbox).unwrap_or_default()).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
-    let time = super::sql::moment("m.expiration_time");
     let owned = match half {
         None => "m.outbox_id = c.outbox_id",
         Some(_) => "m.inbox_message_id = $6 AND m.inbox_consumer_id = $7",
     };
     // A long body is stored beside its row, and read only for those that are picked.
-    let columns = "sequence_number, headers, properties, message_id, content_type, body, conversation_id, \
-         correlation_id, initiator_id, request_id, source_address, destination_address, response_address, \
-         fault_address, expiration_time";
+    let stored = outbox::stored_columns(|name| match name {
+        "body" => "CASE WHEN m.bytes <= $5 THEN m.body END".to_owned(),
+        name => format!("m.{name}"),
+    });
+    let names = outbox::STORED_NAMES;
     let sql = format!(
         "WITH picked AS (SELECT c.rank, c.outbox_id, x.*, \
              row_number() OVER line AS n, sum(x.bytes) OVER line - x.bytes AS before \
            FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS c(outbox_id, cursor, rank) \
-             CROSS JOIN LATERAL (SELECT {columns}, octet_length(m.body)::bigint AS bytes \
+             CROSS JOIN LATERAL (SELECT {names}, octet_length(m.body)::bigint AS bytes \
                FROM public.outbox_message m \
                WHERE {owned} AND m.sequence_number > c.cursor \
                ORDER BY m.sequence_number LIMIT $3) x \
            WINDOW line AS (ORDER BY c.rank, x.sequence_number ROWS UNBOUNDED PRECEDING)) \
-         SELECT m.outbox_id, m.sequence_number, m.bytes, m.headers, m.properties, m.message_id, \
-           m.content_type, CASE WHEN m.bytes <= $5 THEN m.body END AS body, m.conversation_id, \
-           m.correlation_id, m.initiator_id, m.request_id, m.source_address, \
-           m.destination_address, m.response_address, m.fault_address, {time} AS expiration_time \
+         SELECT m.outbox_id, m.sequence_number, m.bytes, {stored} \
          FROM picked m WHERE m.n <= $3 AND m.before < $4 ORDER BY m.rank, m.sequence_number"
     );
     let mut query = sqlx::query_as(AssertSqlSafe(sql))
@@ -231,25 +220,12 @@ pub async fn load(
 
 impl Loaded {
     fn of(self, half: Option<ConsumerOutbox>) -> Row {
-        let row = self;
-        let stored = row.body.map(|body| Stored {
-            headers: row.headers,
-            properties: row.properties,
-            message_id: row.message_id,
-            content_type: row.content_type,
-            body,
-            conversation_id: row.conversation_id,
-            correlation_id: row.correlation_id,
-            initiator_id: row.initiator_id,
-            request_id: row.request_id,
-            source_address: row.source_address,
-            destination_address: row.destination_address,
-            response_address: row.response_address,
-            fault_address: row.fault_address,
-            expiration_time: row.expiration_time,
-        });
-        let outbox = half.map_or(OutboxKey::Bus(OutboxId(row.outbox_id)), |half| half.key());
-        Row { outbox, sequence: row.sequence_number, bytes: row.bytes, stored }
+        Row {
+            outbox: half.map_or(OutboxKey::Bus(OutboxId(self.outbox_id)), |half| half.key()),
+            sequence: self.sequence_number,
+            bytes: self.bytes,
+            stored: self.stored.message(),
+        }
     }
 }
 

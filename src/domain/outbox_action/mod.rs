@@ -11,10 +11,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     refusal::{Part, Refusal},
-    repair::{Repair, Texts},
-    requeue::{Whole, renamed},
+    repair::Repair,
+    requeue::renamed,
 };
-use super::id::{MessageId, OutboxId};
+use super::{
+    id::{MessageId, OutboxId},
+    stored_message::StoredMessage,
+};
 
 /// What someone wants done. Ids of new things are drawn by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub enum OutboxAction {
 pub enum Source {
     /// `orderscope.kept_messages`, by its number.
     Kept(i64),
-    Given(Box<Whole>),
+    Given(Box<StoredMessage>),
 }
 
 /// Under which id a message is put back.

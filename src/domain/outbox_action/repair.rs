@@ -6,9 +6,9 @@ use uuid::Uuid;
 use super::{Part, Refusal};
 use crate::domain::{
     address::Address,
-    id::MessageId,
     json,
-    outgoing::{Poison, Sender, Text, is_envelope, poison},
+    outgoing::{Poison, Sender, is_envelope},
+    stored_message::StoredMessage,
 };
 
 /// The most characters of an address column.
@@ -26,32 +26,7 @@ pub struct Repair {
     pub body: Option<String>,
 }
 
-/// The texts of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
-    pub message: MessageId,
-    pub content_type: Option<String>,
-    pub destination: Option<String>,
-    pub headers: Option<String>,
-    pub properties: Option<String>,
-    pub body: String,
-}
-
-impl Texts {
-    /// What still keeps `sender` from delivering it. `limit` is the broker's, in bytes.
-    #[must_use]
-    pub fn poison(&self, limit: i64, sender: Sender) -> Vec<Poison> {
-        let text = Text {
-            headers: self.headers.as_deref(),
-            properties: self.properties.as_deref(),
-            content_type: self.content_type.as_deref(),
-            destination: self.destination.as_deref(),
-            body: Some(&self.body),
-            bytes: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
-        };
-        poison(&text, limit, sender)
-    }
-
+impl StoredMessage {
     /// The parts that differ.
     #[must_use]
     pub fn changed(&self, other: &Self) -> Vec<Part> {
@@ -81,12 +56,12 @@ impl Repair {
         Part::ALL.into_iter().filter(given).collect()
     }
 
-    /// The texts as they are afterwards. The exchange among the properties follows the destination.
+    /// The message as it is afterwards. The exchange among the properties follows the destination.
     ///
     /// # Errors
     /// When a text that is given would keep the message from leaving, or nothing changes.
-    pub fn apply(&self, texts: &Texts, limit: i64) -> Result<Texts, Refusal> {
-        let mut after = texts.clone();
+    pub fn apply(&self, before: &StoredMessage, limit: i64) -> Result<StoredMessage, Refusal> {
+        let mut after = before.clone();
         for (part, given) in [
             (Part::Destination, &self.destination),
             (Part::Headers, &self.headers),
@@ -115,7 +90,7 @@ impl Repair {
             after.destination = Some(destination.to_owned());
         }
         if let Some(body) = &self.body {
-            body_fits(body, texts)?;
+            body_fits(body, before)?;
             after.body.clone_from(body);
         }
         let given = self.parts();
@@ -125,7 +100,7 @@ impl Repair {
                 return Err(unfit(part, found.to_string()));
             }
         }
-        if texts.changed(&after).is_empty() { Err(Refusal::Unchanged) } else { Ok(after) }
+        if before.changed(&after).is_empty() { Err(Refusal::Unchanged) } else { Ok(after) }
     }
 }
 
@@ -166,18 +141,18 @@ fn redirected(properties: Option<String>, exchange: &str) -> Result<Option<Strin
 }
 
 /// The inbox of a consumer goes by the id inside the envelope.
-fn body_fits(body: &str, texts: &Texts) -> Result<(), Refusal> {
-    if !texts.content_type.as_deref().is_some_and(is_envelope) {
+fn body_fits(body: &str, before: &StoredMessage) -> Result<(), Refusal> {
+    if !is_envelope(&before.content_type) {
         return Ok(());
     }
     // What is no JSON is found by those who look for poison.
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(body) else { return Ok(()) };
     let id = json::field(&fields, "messageId").and_then(Value::as_str);
     match id.map(Uuid::try_parse) {
-        Some(Ok(id)) if id == texts.message.0 => Ok(()),
-        Some(_) => Err(unfit(Part::Body, format!("its messageId has to be {}", texts.message))),
+        Some(Ok(id)) if id == before.message.0 => Ok(()),
+        Some(_) => Err(unfit(Part::Body, format!("its messageId has to be {}", before.message))),
         None => {
-            Err(unfit(Part::Body, format!("it has no messageId; it has to be {}", texts.message)))
+            Err(unfit(Part::Body, format!("it has no messageId; it has to be {}", before.message)))
         }
     }
 }

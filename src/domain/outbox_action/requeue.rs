@@ -1,39 +1,19 @@
-//! Putting a message back: reading it whole, and giving it another id where it shall be handled again.
+//! Putting a message back: reading it stored, and giving it another id where it shall be handled again.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Part, Refusal};
-use crate::domain::{envelope::CONTENT_TYPE, id::MessageId, json, outgoing::is_envelope};
+use crate::domain::{
+    envelope::CONTENT_TYPE, id::MessageId, json, outgoing::is_envelope,
+    stored_message::StoredMessage,
+};
 
 /// The header by which a redelivered message is known under its first id.
 const ORIGINAL: &str = "MT-OriginalMessageId";
 
-/// A message whole, as a row of `outbox_message` has it, without its owner and number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
-    pub message: MessageId,
-    /// All its types, `;` between them.
-    pub kinds: String,
-    pub content_type: String,
-    pub body: String,
-    pub headers: Option<String>,
-    pub properties: Option<String>,
-    pub sent: DateTime<Utc>,
-    pub enqueue: Option<DateTime<Utc>>,
-    pub expires: Option<DateTime<Utc>>,
-    pub conversation: Option<Uuid>,
-    pub correlation: Option<Uuid>,
-    pub initiator: Option<Uuid>,
-    pub request: Option<Uuid>,
-    pub source: Option<String>,
-    pub destination: Option<String>,
-    pub response: Option<String>,
-    pub fault: Option<String>,
-}
-
-impl Whole {
+impl StoredMessage {
     /// From a JSON object with the columns' names; `body` is a text, or the envelope itself. Without a message id
     /// it has that of its envelope, without a time it is of `now`.
     ///
@@ -81,13 +61,13 @@ fn inner_id(body: &str) -> Option<Uuid> {
 ///
 /// # Errors
 /// When the envelope cannot be read: the id inside it is the one that consumers go by.
-pub fn renamed(whole: &Whole, id: MessageId) -> Result<Whole, Refusal> {
+pub fn renamed(stored: &StoredMessage, id: MessageId) -> Result<StoredMessage, Refusal> {
     let unread = |why: &str| Refusal::Unfit { part: Part::Body, why: why.to_owned() };
-    let mut out = Whole { message: id, ..whole.clone() };
-    if !is_envelope(&whole.content_type) {
+    let mut out = StoredMessage { message: id, ..stored.clone() };
+    if !is_envelope(&stored.content_type) {
         return Err(unread("its envelope is of an unknown kind, so it cannot get another id"));
     }
-    let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(&whole.body) else {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(&stored.body) else {
         return Err(unread("it is no envelope, so it cannot get another id"));
     };
     let name = json::key(&fields, "messageId").unwrap_or("messageId").to_owned();
@@ -99,7 +79,7 @@ pub fn renamed(whole: &Whole, id: MessageId) -> Result<Whole, Refusal> {
     }
     out.body = Value::Object(fields).to_string();
     if let Some(Ok(Value::Object(mut headers))) =
-        whole.headers.as_deref().map(serde_json::from_str::<Value>)
+        stored.headers.as_deref().map(serde_json::from_str::<Value>)
         && json::key(&headers, ORIGINAL).is_some()
     {
         headers.retain(|key, _| !key.eq_ignore_ascii_case(ORIGINAL));

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::{
     address::Home,
     envelope::CONTENT_TYPE,
-    outgoing::{Poison, Sender, Stored, outgoing},
+    outgoing::{Poison, Sender, outgoing},
     samples::at,
 };
 
@@ -26,14 +26,13 @@ fn envelope(id: MessageId) -> String {
         .to_string()
 }
 
-fn texts() -> Texts {
-    Texts {
-        message: ID,
-        content_type: Some(CONTENT_TYPE.to_owned()),
+fn texts() -> StoredMessage {
+    StoredMessage {
         destination: Some("not-an-address".to_owned()),
         headers: None,
         properties: Some(r#"{"RMQ-Exchange":"elsewhere","Durable":false}"#.to_owned()),
         body: envelope(ID),
+        ..StoredMessage::sample(ID)
     }
 }
 
@@ -44,17 +43,8 @@ fn pascal(id: MessageId) -> String {
 }
 
 /// Whether our relay would send it.
-fn sent(texts: &Texts) -> Result<(), Poison> {
-    let stored = Stored {
-        headers: texts.headers.clone(),
-        properties: texts.properties.clone(),
-        message_id: texts.message.0,
-        content_type: texts.content_type.clone().unwrap_or_default(),
-        body: texts.body.clone(),
-        destination_address: texts.destination.clone(),
-        ..Stored::default()
-    };
-    outgoing(stored, &Home::new(false, "h", 5672, "/"), now()).map(drop)
+fn sent(message: &StoredMessage) -> Result<(), Poison> {
+    outgoing(message.clone(), &Home::new(false, "h", 5672, "/"), now()).map(drop)
 }
 
 fn destination(to: &str) -> Repair {
@@ -70,10 +60,10 @@ fn the_exchange_follows_the_destination() {
     assert_eq!(properties, json!({ "RMQ-Exchange": name, "Durable": false }));
     assert_eq!(texts().changed(&after), [Part::Destination, Part::Properties]);
     // Properties that name no exchange leave it to the destination.
-    let plain = Texts { properties: Some("{}".to_owned()), ..texts() };
+    let plain = StoredMessage { properties: Some("{}".to_owned()), ..texts() };
     let after = destination(THERE).apply(&plain, LIMIT).unwrap();
     assert_eq!(after.properties.as_deref(), Some("{}"));
-    let none = Texts { properties: None, ..texts() };
+    let none = StoredMessage { properties: None, ..texts() };
     assert_eq!(destination(THERE).apply(&none, LIMIT).unwrap().properties, None);
 }
 
@@ -112,7 +102,7 @@ fn a_text_that_would_not_leave_is_refused() {
 
 #[test]
 fn broken_properties_are_given_with_the_destination() {
-    let broken = Texts { properties: Some("{".to_owned()), ..texts() };
+    let broken = StoredMessage { properties: Some("{".to_owned()), ..texts() };
     let refused = destination(THERE).apply(&broken, LIMIT).unwrap_err();
     assert!(matches!(refused, Refusal::Unfit { part: Part::Properties, .. }), "{refused:?}");
     let both =
@@ -123,7 +113,7 @@ fn broken_properties_are_given_with_the_destination() {
 
 #[test]
 fn empty_headers_are_none_and_the_same_is_no_repair() {
-    let broken = Texts { headers: Some("{not json".to_owned()), ..texts() };
+    let broken = StoredMessage { headers: Some("{not json".to_owned()), ..texts() };
     let clear = Repair { headers: Some(" ".to_owned()), ..Repair::default() };
     let after = clear.apply(&broken, LIMIT).unwrap();
     assert_eq!(after.headers, None);
@@ -133,7 +123,7 @@ fn empty_headers_are_none_and_the_same_is_no_repair() {
     assert_eq!(Repair::default().apply(&texts(), LIMIT), Err(Refusal::Unchanged));
 }
 
-fn whole() -> Whole {
+fn whole() -> StoredMessage {
     let fields = json!({
         "message_type": "urn:message:A:B;urn:message:A:Base",
         "headers": r#"{"MT-OriginalMessageId":"x","MT-Activity-Id":"00-1"}"#,
@@ -146,7 +136,7 @@ fn whole() -> Whole {
             "message": { "totalMoney": "30.00", "weight": 1.10 },
         },
     });
-    Whole::read(&fields, now()).unwrap()
+    StoredMessage::read(&fields, now()).unwrap()
 }
 
 #[test]
@@ -155,9 +145,9 @@ fn a_message_is_read_from_its_columns() {
     assert_eq!((whole.message, whole.sent), (ID, at("2026-11-22T09:00:00Z")));
     assert_eq!(whole.conversation, Some(Uuid::from_u128(7)));
     assert_eq!(whole.content_type, CONTENT_TYPE);
-    assert_eq!(Whole::read(&json!({}), now()), Err(Refusal::Incomplete("a body")));
+    assert_eq!(StoredMessage::read(&json!({}), now()), Err(Refusal::Incomplete("a body")));
     let nameless = json!({ "body": {}, "message_type": "urn:message:A:B" });
-    assert_eq!(Whole::read(&nameless, now()), Err(Refusal::Incomplete("a message_id")));
+    assert_eq!(StoredMessage::read(&nameless, now()), Err(Refusal::Incomplete("a message_id")));
 }
 
 #[test]
@@ -173,7 +163,7 @@ fn another_id_leaves_no_trace_of_the_first() {
     assert!(out.body.contains(r#""headers":{"tenant":"a"}"#), "{}", out.body);
     assert!(out.body.contains(r#""totalMoney":"30.00""#), "{}", out.body);
     assert_eq!(out.headers.as_deref(), Some(r#"{"MT-Activity-Id":"00-1"}"#));
-    let broken = Whole { body: "{".to_owned(), ..whole() };
+    let broken = StoredMessage { body: "{".to_owned(), ..whole() };
     assert!(matches!(renamed(&broken, id), Err(Refusal::Unfit { part: Part::Body, .. })));
 }
 
@@ -233,11 +223,9 @@ proptest! {
         ],
         repaired in proptest::option::of("(rabbitmq://h/|queue:|topic:)[a-z%]{1,6}"),
     ) {
-        let before = Texts {
-            message: ID, content_type: Some(content_type), destination, headers, properties, body,
-        };
+        let before = StoredMessage { content_type, destination, headers, properties, body, ..StoredMessage::sample(ID) };
         let after = Repair { destination: repaired, ..Repair::default() }.apply(&before, LIMIT);
-        let clean = |texts: &Texts| texts.poison(LIMIT, Sender::Relay).is_empty();
+        let clean = |texts: &StoredMessage| texts.poison(LIMIT, Sender::Relay).is_empty();
         for (texts, certified) in [(&before, clean(&before))].into_iter().chain(after.as_ref().map(|after| (after, clean(after)))) {
             match sent(texts) {
                 Ok(()) => prop_assert!(certified, "the relay sends what the diagnosis calls poison: {texts:?}"),
@@ -262,7 +250,7 @@ proptest! {
         body in proptest::option::of(prop_oneof![Just(envelope(ID)), "[{}a\":]{0,6}"]),
         bad in proptest::bool::ANY,
     ) {
-        let before = Texts { headers: bad.then(|| "{".to_owned()), ..texts() };
+        let before = StoredMessage { headers: bad.then(|| "{".to_owned()), ..texts() };
         let repair = Repair { destination, headers, properties, body };
         if let Ok(after) = repair.apply(&before, LIMIT) {
             let given = repair.parts();
@@ -280,7 +268,7 @@ proptest! {
     fn another_id_is_taken_whatever_the_body(text in "\\PC{0,40}", id in any::<u128>()) {
         let id = MessageId(Uuid::from_u128(id));
         let body = json!({ "messageId": ID.to_string(), "message": { "text": text } });
-        let before = Whole { body: body.to_string(), ..whole() };
+        let before = StoredMessage { body: body.to_string(), ..whole() };
         let out = renamed(&before, id).unwrap();
         let read: Value = serde_json::from_str(&out.body).unwrap();
         prop_assert_eq!(read, json!({ "messageId": id.to_string(), "message": { "text": text } }));

@@ -6,34 +6,15 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use super::{
     address::{Address, Home},
     json,
+    stored_message::StoredMessage,
 };
 
 mod poison;
 pub use poison::{Poison, Sender, Text, is_envelope, poison};
-
-/// The columns of a row that decide what is sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stored {
-    pub headers: Option<String>,
-    pub properties: Option<String>,
-    pub message_id: Uuid,
-    pub content_type: String,
-    pub body: String,
-    pub conversation_id: Option<Uuid>,
-    pub correlation_id: Option<Uuid>,
-    pub initiator_id: Option<Uuid>,
-    pub request_id: Option<Uuid>,
-    pub source_address: Option<String>,
-    pub destination_address: Option<String>,
-    pub response_address: Option<String>,
-    pub fault_address: Option<String>,
-    pub expiration_time: Option<DateTime<Utc>>,
-}
 
 /// A message ready to be published.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,19 +52,19 @@ pub enum Header {
 /// # Errors
 /// What keeps it from being sent: the first of what [`poison`] finds for our relay.
 pub fn outgoing(
-    stored: Stored,
+    stored: StoredMessage,
     home: &Home,
     now: DateTime<Utc>,
 ) -> Result<OutgoingMessage, Poison> {
     let own = poison::headers(stored.headers.as_deref())?;
     let fields = poison::properties(stored.properties.as_deref())?;
-    let address = poison::address(stored.destination_address.as_deref())?;
+    let address = poison::address(stored.destination.as_deref())?;
     poison::undelayed(&fields)?;
     poison::content_type(&stored.content_type)?;
     let envelope = poison::envelope(&stored.body)?;
     let headers = poison::merged(&own, &envelope)?;
     let properties = poison::Properties::read(&fields)?;
-    let left = stored.expiration_time.map(|at| match (at - now).num_milliseconds() {
+    let left = stored.expires.map(|at| match (at - now).num_milliseconds() {
         ms if ms > 0 => u64::try_from(ms).unwrap_or(1_000),
         _ => 1_000,
     });
@@ -95,8 +76,8 @@ pub fn outgoing(
         mandatory: properties.mandatory,
         persistent: !properties.transient,
         content_type: stored.content_type,
-        message_id: stored.message_id.to_string(),
-        correlation_id: stored.correlation_id.map(|id| id.to_string()),
+        message_id: stored.message.to_string(),
+        correlation_id: stored.correlation.map(|id| id.to_string()),
         expiration: left,
         priority: properties.priority,
         app_id: properties.app_id,
@@ -114,7 +95,7 @@ pub fn outgoing(
 fn updated(
     mut envelope: Map<String, Value>,
     headers: Map<String, Value>,
-    stored: &Stored,
+    stored: &StoredMessage,
     destination: &str,
     left: Option<u64>,
     now: DateTime<Utc>,
@@ -127,12 +108,12 @@ fn updated(
             changed = true;
         }
     };
-    set("messageId", Value::from(stored.message_id.to_string()));
+    set("messageId", Value::from(stored.message.to_string()));
     let ids = [
-        ("requestId", stored.request_id),
-        ("correlationId", stored.correlation_id),
-        ("conversationId", stored.conversation_id),
-        ("initiatorId", stored.initiator_id),
+        ("requestId", stored.request),
+        ("correlationId", stored.correlation),
+        ("conversationId", stored.conversation),
+        ("initiatorId", stored.initiator),
     ];
     for (key, id) in ids {
         if let Some(id) = id {
@@ -141,9 +122,9 @@ fn updated(
     }
     set("destinationAddress", Value::from(destination));
     let addresses = [
-        ("sourceAddress", &stored.source_address),
-        ("responseAddress", &stored.response_address),
-        ("faultAddress", &stored.fault_address),
+        ("sourceAddress", &stored.source),
+        ("responseAddress", &stored.response),
+        ("faultAddress", &stored.fault),
     ];
     for (key, address) in addresses {
         if let Some(address) = address {

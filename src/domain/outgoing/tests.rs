@@ -1,30 +1,31 @@
 //! Outgoing messages against what the real service sent for the same rows.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
-use crate::domain::samples::at;
+use crate::domain::{id::MessageId, samples::at};
 
 const PAIRS: &str = include_str!("../../../tests/fixtures/wire.jsonl");
 
-fn stored(row: &Value) -> Stored {
+fn stored(row: &Value) -> StoredMessage {
     let text = |key: &str| row[key].as_str().map(str::to_owned);
     let id = |key: &str| row[key].as_str().map(|id| id.parse().unwrap());
-    Stored {
+    StoredMessage {
         headers: text("headers"),
         properties: text("properties"),
-        message_id: id("message_id").unwrap(),
         content_type: text("content_type").unwrap(),
         body: text("body").unwrap(),
-        conversation_id: id("conversation_id"),
-        correlation_id: id("correlation_id"),
-        initiator_id: id("initiator_id"),
-        request_id: id("request_id"),
-        source_address: text("source_address"),
-        destination_address: text("destination_address"),
-        response_address: text("response_address"),
-        fault_address: text("fault_address"),
-        expiration_time: text("expiration_time").map(|time| at(&time)),
+        conversation: id("conversation_id"),
+        correlation: id("correlation_id"),
+        initiator: id("initiator_id"),
+        request: id("request_id"),
+        source: text("source_address"),
+        destination: text("destination_address"),
+        response: text("response_address"),
+        fault: text("fault_address"),
+        expires: text("expiration_time").map(|time| at(&time)),
+        ..StoredMessage::sample(MessageId(id("message_id").unwrap()))
     }
 }
 
@@ -87,7 +88,7 @@ fn every_field_is_the_services() {
         let pair: Value = serde_json::from_str(line).unwrap();
         let (row, mut sent) = (stored(&pair["row"]), pair["sent"].clone());
         let left = sent["properties"]["expiration"].as_str().map(|ms| ms.parse().unwrap());
-        let now = match (row.expiration_time, left) {
+        let now = match (row.expires, left) {
             (Some(ends), Some(left)) => ends - chrono::TimeDelta::milliseconds(left),
             _ => at("2026-11-22T23:11:49Z"),
         };
@@ -104,12 +105,12 @@ fn every_field_is_the_services() {
     assert!(count >= 17, "only {count} messages were compared");
 }
 
-fn plain() -> Stored {
+fn plain() -> StoredMessage {
     let line: Value = serde_json::from_str(PAIRS.lines().next().unwrap()).unwrap();
     stored(&line["row"])
 }
 
-fn refused(change: impl FnOnce(&mut Stored)) -> Poison {
+fn refused(change: impl FnOnce(&mut StoredMessage)) -> Poison {
     let mut row = plain();
     change(&mut row);
     outgoing(row, &home(), at("2026-11-22T23:11:49Z")).unwrap_err()
@@ -117,7 +118,7 @@ fn refused(change: impl FnOnce(&mut Stored)) -> Poison {
 
 #[test]
 fn what_is_past_its_time_gets_one_second() {
-    let row = Stored { expiration_time: Some(at("2026-11-22T20:00:00Z")), ..plain() };
+    let row = StoredMessage { expires: Some(at("2026-11-22T20:00:00Z")), ..plain() };
     let outgoing = outgoing(row, &home(), at("2026-11-22T23:11:49Z")).unwrap();
     assert_eq!(outgoing.expiration, Some(1_000));
     assert!(outgoing.body.contains("\"expirationTime\": \"2026-11-22T23:11:50"));
@@ -131,16 +132,18 @@ fn every_kind_of_poison_has_its_reason() {
     ));
     assert!(matches!(refused(|row| row.headers = Some("[]".into())), Poison::Headers(_)));
     assert!(matches!(refused(|row| row.properties = Some("x".into())), Poison::Properties(_)));
-    assert_eq!(refused(|row| row.destination_address = None), Poison::NoDestination);
-    let bad = |row: &mut Stored| row.destination_address = Some("loopback://x/y".into());
+    assert_eq!(refused(|row| row.destination = None), Poison::NoDestination);
+    let bad = |row: &mut StoredMessage| row.destination = Some("loopback://x/y".into());
     assert!(matches!(refused(bad), Poison::Destination { .. }));
-    let exchange = |row: &mut Stored| row.properties = Some(r#"{"RMQ-Exchange":"a b"}"#.into());
+    let exchange =
+        |row: &mut StoredMessage| row.properties = Some(r#"{"RMQ-Exchange":"a b"}"#.into());
     assert!(matches!(refused(exchange), Poison::Property { name: "RMQ-Exchange", .. }));
-    let priority = |row: &mut Stored| row.properties = Some(r#"{"RMQ-Priority":256}"#.into());
+    let priority =
+        |row: &mut StoredMessage| row.properties = Some(r#"{"RMQ-Priority":256}"#.into());
     assert!(matches!(refused(priority), Poison::Property { name: "RMQ-Priority", .. }));
-    let delay = |row: &mut Stored| row.properties = Some(r#"{"Delay":"00:00:01"}"#.into());
+    let delay = |row: &mut StoredMessage| row.properties = Some(r#"{"Delay":"00:00:01"}"#.into());
     assert_eq!(refused(delay), Poison::Delayed);
-    let raw = |row: &mut Stored| row.content_type = "application/json".into();
+    let raw = |row: &mut StoredMessage| row.content_type = "application/json".into();
     assert_eq!(refused(raw), Poison::ContentType("application/json".into()));
     assert!(matches!(refused(|row| row.body = "{}".into()), Poison::Body(_)));
     assert!(matches!(refused(|row| row.body = "[]".into()), Poison::Body(_)));
@@ -149,10 +152,11 @@ fn every_kind_of_poison_has_its_reason() {
 
 #[test]
 fn money_keeps_its_digits_when_an_envelope_is_written_anew() {
-    let row = Stored { correlation_id: Some(Uuid::max()), ..plain() };
+    let row = StoredMessage { correlation: Some(Uuid::max()), ..plain() };
     let body = row.body.replace("\"288.89\"", "288.8900000000000000001");
     assert_ne!(body, row.body);
-    let outgoing = outgoing(Stored { body, ..row }, &home(), at("2026-11-22T23:11:49Z")).unwrap();
+    let outgoing =
+        outgoing(StoredMessage { body, ..row }, &home(), at("2026-11-22T23:11:49Z")).unwrap();
     assert!(outgoing.body.contains("288.8900000000000000001"), "{}", outgoing.body);
     assert_eq!(outgoing.correlation_id, Some(Uuid::max().to_string()));
 }
@@ -198,8 +202,8 @@ fn each_part_can_be_bad() {
 #[test]
 fn an_envelope_of_other_case_is_brought_up_to_its_row_all_the_same() {
     let body = r#"{"MessageId":"x","MessageType":[],"Message":{}}"#.to_owned();
-    let row = Stored { body, ..plain() };
-    let id = row.message_id.to_string();
+    let row = StoredMessage { body, ..plain() };
+    let id = row.message.to_string();
     let sent = outgoing(row, &home(), at("2026-11-22T23:11:49Z")).unwrap();
     let envelope: Value = serde_json::from_str(&sent.body).unwrap();
     assert_eq!((envelope["MessageId"].as_str(), envelope.get("messageId")), (Some(&*id), None));

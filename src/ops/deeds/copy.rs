@@ -7,15 +7,16 @@ use super::{Task, Work, lean, message::out, unmoved};
 use crate::{
     db::{
         Table, archive, inbox,
-        outbox::{self, OutboxMessage},
+        outbox::{self, MessageKey, OutboxMessage},
         write::{Number, Seen, Tx},
     },
     domain::{
         contract,
         id::OutboxId,
         outbox::Delivery,
-        outbox_action::{Name, Refusal, Source, Texts, Whole, renamed},
+        outbox_action::{Name, Refusal, Source, renamed},
         outgoing::Sender,
+        stored_message::StoredMessage,
     },
     ops::{
         command::EventMetadata,
@@ -28,7 +29,7 @@ async fn source(
     tx: &mut Tx<'_>,
     source: &Source,
     now: DateTime<Utc>,
-) -> Result<(Whole, Option<archive::ArchivedContent>), Error> {
+) -> Result<(StoredMessage, Option<archive::ArchivedContent>), Error> {
     let number = match source {
         Source::Given(whole) => return Ok(((**whole).clone(), None)),
         Source::Kept(number) => *number,
@@ -46,7 +47,7 @@ async fn source(
             String::from_utf8(copy.body.clone()).map_err(|_| Refusal::NotOfOutbox(number))?;
         fields.insert("body".to_owned(), Value::String(body));
     }
-    Ok((Whole::read(&fields, now)?, Some(copy)))
+    Ok((StoredMessage::read(&fields, now)?, Some(copy)))
 }
 
 pub(super) async fn requeue(
@@ -65,7 +66,8 @@ pub(super) async fn requeue(
         Name::Same => whole,
         Name::New(id) => renamed(&whole, id)?,
     };
-    let there = outbox::show(tx.conn(), &task.writer.layout, None, Some(whole.message)).await?;
+    let there =
+        outbox::show(tx.conn(), &task.writer.layout, MessageKey::Message(whole.message)).await?;
     let rows = vec![match (&copy, &there) {
         (Some(copy), _) => format!("copy {} ({}) not put back yet", copy.number, copy.cause),
         (None, None) => format!("no message {} in the outbox", whole.message),
@@ -118,7 +120,7 @@ fn is_orphan(copy: &archive::ArchivedContent) -> bool {
 async fn checks(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
-    whole: &Whole,
+    whole: &StoredMessage,
     name: Name,
     copy: Option<&archive::ArchivedContent>,
     there: Option<&OutboxMessage>,
@@ -172,15 +174,7 @@ async fn checks(
             "under another id no inbox knows it: every consumer handles it, also those that did before",
         ),
     }
-    let texts = Texts {
-        message: whole.message,
-        content_type: Some(whole.content_type.clone()),
-        destination: whole.destination.clone(),
-        headers: whole.headers.clone(),
-        properties: whole.properties.clone(),
-        body: whole.body.clone(),
-    };
-    match texts
+    match whole
         .poison(task.writer.policy.largest, Sender::of(task.writer.layout.is_managed()))
         .first()
     {

@@ -7,7 +7,7 @@ use super::{Intent, Task, Work, back, keep, lean, place, unmoved};
 use crate::{
     db::{
         self, Table,
-        outbox::{self, WholeRow},
+        outbox::{self, OutboxMessage},
         paused,
         write::{Bound, Grip, Seen, Tx, must},
     },
@@ -16,8 +16,9 @@ use crate::{
         contract,
         id::OutboxId,
         outbox::{Delivery, Owner},
-        outbox_action::{Part, Refusal, Repair, Texts},
+        outbox_action::{Part, Refusal, Repair},
         outgoing::Sender,
+        stored_message::StoredMessage,
     },
     ops::{
         command::EventMetadata,
@@ -29,7 +30,9 @@ const KEPT: &str = "kept_messages";
 
 /// A message whose owner and row are held.
 struct Held {
-    row: WholeRow,
+    row: OutboxMessage,
+    /// Messages of the same owner that come after it.
+    behind: i64,
     seen: Seen,
 }
 
@@ -46,7 +49,8 @@ impl Held {
         if row.delivery == Delivery::Delivered {
             return Err(Refusal::NotPending(sequence).into());
         }
-        Ok(Self { row, seen })
+        let behind = outbox::behind(tx.conn(), layout, &row).await?;
+        Ok(Self { row, behind, seen })
     }
 
     const fn outbox(&self) -> Option<OutboxId> {
@@ -62,28 +66,16 @@ impl Held {
         vec![
             format!("message {} is {}", row.sequence, row.delivery),
             format!("its row, as transaction {xmin} left it"),
-            format!("{} messages behind it", row.behind),
+            format!("{} messages behind it", self.behind),
         ]
     }
 
     fn kind(&self) -> &str {
-        contract::name(contract::first(&self.row.whole.kinds))
-    }
-
-    fn texts(&self) -> Texts {
-        let whole = &self.row.whole;
-        Texts {
-            message: whole.message,
-            content_type: Some(whole.content_type.clone()),
-            destination: whole.destination.clone(),
-            headers: whole.headers.clone(),
-            properties: whole.properties.clone(),
-            body: whole.body.clone(),
-        }
+        contract::name(contract::first(&self.row.content.kinds))
     }
 
     fn targets(&self) -> Vec<String> {
-        let message = self.row.whole.message.to_string();
+        let message = self.row.content.message.to_string();
         let order = self.row.order.map(|order| order.to_string());
         std::iter::once(message).chain(order).collect()
     }
@@ -153,7 +145,8 @@ pub(super) async fn quarantine(
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
     match held
-        .texts()
+        .row
+        .content
         .poison(task.writer.policy.largest, Sender::of(task.writer.layout.is_managed()))
         .first()
     {
@@ -166,8 +159,8 @@ pub(super) async fn quarantine(
             );
         }
     }
-    if held.row.behind > 0 {
-        let behind = held.row.behind;
+    if held.behind > 0 {
+        let behind = held.behind;
         work.say(
             Verdict::Warn,
             format!(
@@ -237,8 +230,8 @@ pub(super) async fn repair(
     }
     work.targets = held.targets();
     let limit = task.writer.policy.largest;
-    let before = held.texts();
-    let after = repair.apply(&before, limit)?;
+    let before = &held.row.content;
+    let after = repair.apply(before, limit)?;
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
     let changed = before.changed(&after);
@@ -285,7 +278,7 @@ pub(super) async fn repair(
     let names = names.join(", ");
     work.change(
         "outbox_message",
-        format!("seq {sequence}: {}", told(&before, &after, &changed)),
+        format!("seq {sequence}: {}", told(before, &after, &changed)),
         (Some(was), is),
     );
     work.change(KEPT, "+ the message as it was (repaired)", (None, copied(task, number)));
@@ -295,11 +288,12 @@ pub(super) async fn repair(
 }
 
 /// `destination bad address → rabbitmq://h/x, headers`. Of texts that may be personal only the name.
-fn told(before: &Texts, after: &Texts, changed: &[Part]) -> String {
+fn told(before: &StoredMessage, after: &StoredMessage, changed: &[Part]) -> String {
     let one = |part: &Part| match part {
         Part::Destination => {
-            let shown =
-                |texts: &Texts| texts.destination.clone().unwrap_or_else(|| "(none)".to_owned());
+            let shown = |texts: &StoredMessage| {
+                texts.destination.clone().unwrap_or_else(|| "(none)".to_owned())
+            };
             format!("destination {} → {}", shown(before), shown(after))
         }
         other => other.name().to_owned(),

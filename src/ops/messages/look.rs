@@ -5,17 +5,16 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::{Outboxes, Watch};
+use super::{Outboxes, Watch, poison_in};
 use crate::{
     db::{
         Error, Index, Layout, Table, inbox,
-        outbox::{self, HeadRow},
+        outbox::{self, MessageKey},
         paused,
     },
     domain::{
-        diagnosis::{self, Facts, Head, Next, Published, Thresholds, Written},
-        id_timestamp,
-        outgoing::{Poison, Sender, Text, poison},
+        diagnosis::{self, Facts, Published, Thresholds, Written},
+        outgoing::Poison,
     },
 };
 
@@ -60,8 +59,8 @@ pub async fn outboxes(
     Box::pin(left(conn, layout, &mut facts)).await?;
     facts.held = held(conn, layout, &mut coverage).await?;
     let by_hand: Vec<_> = facts.held.iter().map(|held| held.outbox.0).collect();
-    let heads = outbox::heads(conn, layout, overview.since.as_deref(), &by_hand).await?;
-    facts.heads = heads.into_iter().map(|row| head(row, facts.now)).collect();
+    let since = overview.since.as_deref();
+    facts.heads = outbox::heads(conn, layout, since, &by_hand, facts.now).await?;
     if let Some(first) = diagnosis::blocker(&facts, limits) {
         let first = (first.created, first.outbox);
         Box::pin(texts(conn, layout, limits, &mut facts)).await?;
@@ -137,24 +136,6 @@ async fn held(
     }
 }
 
-fn head(row: HeadRow, now: DateTime<Utc>) -> Head {
-    Head {
-        outbox: row.outbox,
-        created: row.created,
-        pass: id_timestamp::last_pass(row.lock_id, now),
-        cursor: row.cursor,
-        pending: row.pending,
-        next: row.next.map(|next| Next {
-            sequence: next.sequence,
-            message: next.message,
-            kind: next.kind,
-            destination: next.destination,
-            poison: None,
-        }),
-        lock: row.lock,
-    }
-}
-
 /// The indexes of MassTransit's own model that its queries need and that are not there.
 fn missing(layout: &Layout) -> Vec<String> {
     let wanted = [
@@ -179,15 +160,6 @@ async fn poison_of(
     sequence: i64,
     limits: &Thresholds,
 ) -> Result<Option<Vec<Poison>>, Error> {
-    Ok(outbox::text(conn, layout, sequence).await?.map(|text| {
-        let text = Text {
-            headers: text.headers.as_deref(),
-            properties: text.properties.as_deref(),
-            content_type: text.content_type.as_deref(),
-            destination: text.destination_address.as_deref(),
-            body: text.body.as_deref(),
-            bytes: text.bytes,
-        };
-        poison(&text, limits.largest, Sender::of(layout.is_managed()))
-    }))
+    let message = outbox::show(conn, layout, MessageKey::Sequence(sequence)).await?;
+    Ok(message.map(|message| poison_in(&message, layout, limits)))
 }

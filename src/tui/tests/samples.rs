@@ -28,7 +28,7 @@ use crate::{
         audit::Recorded,
         history::History,
         plan::{Check, Done, Effect as PlannedEffect, Intent, Plan, Relied, Request, Verdict},
-        search::{Access, OrderLine, Plan},
+        search::{self, Access, OrderLine},
     },
     tui::screens::orders::Answer,
 };
@@ -47,7 +47,7 @@ pub fn answer() -> Answer {
         coverage: vec![],
         access: Access::Index,
         millis: 12,
-        plan: std::sync::Arc::new(Plan::nothing()),
+        plan: std::sync::Arc::new(search::Plan::nothing()),
     }
 }
 

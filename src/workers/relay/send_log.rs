@@ -23,7 +23,7 @@ pub(super) struct SendLog {
 
 impl SendLog {
     pub(super) fn new(rows: &[Row]) -> Self {
-        let id = |row: &Row| row.stored.as_ref().map(|stored| (row.sequence, stored.message_id));
+        let id = |row: &Row| row.stored.as_ref().map(|stored| (row.sequence, stored.message.0));
         Self { ids: rows.iter().map(id).collect(), to: 0, noted: BTreeSet::new() }
     }
 

@@ -435,7 +435,7 @@ async fn under_another_id_a_message_is_another_one() {
     let old_id = old["message_id"].as_str().unwrap();
     assert!(!new["body"].as_str().unwrap().contains(old_id), "{new}");
     // A message that is pending is not put there a second time.
-    let whole = orderscope::domain::outbox_action::Whole::read(&new, now()).unwrap();
+    let whole = orderscope::domain::stored_message::StoredMessage::read(&new, now()).unwrap();
     let given = OutboxAction::Requeue { source: Source::Given(Box::new(whole)), name: Name::Same };
     let blocked = planned(&world, given).await.unwrap();
     assert!(blocked.is_blocked(), "{:?}", blocked.checks);

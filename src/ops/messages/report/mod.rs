@@ -320,15 +320,15 @@ pub fn messages(rows: &[Row]) -> Table {
 /// The body with personal data covered; a body that is no JSON is not shown while masked.
 #[must_use]
 pub fn body(message: &Message, masked: bool) -> Value {
-    match serde_json::from_str::<Value>(&message.shown.body) {
+    match serde_json::from_str::<Value>(&message.shown.content.body) {
         Ok(mut body) => {
             if masked {
                 mask::mask_json(&mut body);
             }
             body
         }
-        Err(_) if masked => Value::from(mask::mask(&message.shown.body)),
-        Err(_) => Value::from(message.shown.body.clone()),
+        Err(_) if masked => Value::from(mask::mask(&message.shown.content.body)),
+        Err(_) => Value::from(message.shown.content.body.clone()),
     }
 }
 
@@ -343,14 +343,14 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
         }
     };
     say("seq", Cell::number(shown.sequence));
-    say("message_id", text(shown.message.to_string()));
-    say("type", text(contract::first(&shown.kinds)));
+    say("message_id", text(shown.content.message.to_string()));
+    say("type", text(contract::first(&shown.content.kinds)));
     say("state", text(format!("{}: {}", shown.delivery, shown.delivery.meaning())));
     say("delivered", shown.delivered.map_or(Cell::None, Cell::time));
     for bad in &message.poison {
         say("poison", text(format!("{bad}; {}", bad.effect(message.managed))));
     }
-    say("published", Cell::time(shown.published));
+    say("published", Cell::time(shown.content.sent));
     say("ahead", Cell::maybe(message.ahead.map(|ahead| format!("{ahead} older open outboxes"))));
     match shown.owner {
         Owner::Bus(id) => say("outbox", text(id.to_string())),
@@ -370,19 +370,22 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
     );
     say("held by", Cell::maybe(message.lock.as_ref().map(|lock| lock.told(now))));
     say("cursor", shown.cursor.map_or(Cell::None, Cell::number));
-    say("destination", text(shown.destination.clone().unwrap_or_else(|| "(none)".to_owned())));
-    say("source", Cell::maybe(shown.source.clone()));
-    say("response", Cell::maybe(shown.response.clone()));
-    say("fault", Cell::maybe(shown.fault.clone()));
-    say("content_type", Cell::maybe(shown.content_type.clone()));
+    say(
+        "destination",
+        text(shown.content.destination.clone().unwrap_or_else(|| "(none)".to_owned())),
+    );
+    say("source", Cell::maybe(shown.content.source.clone()));
+    say("response", Cell::maybe(shown.content.response.clone()));
+    say("fault", Cell::maybe(shown.content.fault.clone()));
+    say("content_type", text(shown.content.content_type.clone()));
     say("bytes", Cell::number(shown.bytes));
-    say("expires", shown.expires.map_or(Cell::None, Cell::time));
-    say("enqueue_time", shown.enqueue.map_or(Cell::None, Cell::time));
+    say("expires", shown.content.expires.map_or(Cell::None, Cell::time));
+    say("enqueue_time", shown.content.enqueue.map_or(Cell::None, Cell::time));
     for (name, id) in [
-        ("conversation", shown.conversation),
-        ("correlation", shown.correlation),
-        ("initiator", shown.initiator),
-        ("request", shown.request),
+        ("conversation", shown.content.conversation),
+        ("correlation", shown.content.correlation),
+        ("initiator", shown.content.initiator),
+        ("request", shown.content.request),
     ] {
         say(name, Cell::maybe(id.map(|id| id.to_string())));
     }

@@ -409,7 +409,7 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
     let Some(stored) = row.stored else {
         return Err(Failed::Poison(Poison::TooLarge { bytes, limit }.to_string()));
     };
-    let (outbox, sequence, message) = (row.outbox, row.sequence, stored.message_id);
+    let (outbox, sequence, message) = (row.outbox, row.sequence, stored.message.0);
     if shared.journal(|journal| journal.knows(sequence, message)) {
         return Ok(Sent::Known);
     }
