@@ -54,7 +54,7 @@ pub async fn run(messages: u32, lanes: Option<u32>) {
     let lanes = lanes.map_or(settings.lanes, |lanes| lanes as usize);
     settings.lanes = lanes;
     let dir = tempfile::tempdir().unwrap();
-    settings.journal = Some(dir.path().join("relay.journal"));
+    settings.send_log = Some(dir.path().join("relay.journal"));
     let (mut bare, mut lined, mut own) = (vec![], vec![], vec![]);
     for _ in 0..RUNS {
         let bodies = plant(&mut conn, messages).await;

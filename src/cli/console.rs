@@ -108,7 +108,7 @@ fn means(settings: &Settings) -> Result<Means, Failure> {
     Ok(Means::new(source, move |options, place| {
         let made = relay::settings(&settings, options, broker.clone());
         let made = made.map_err(|failure| failure.message)?;
-        let (limits, journal) = (super::open::limits(&settings), relay::journal(place));
-        Ok(workers::relay::Settings { limits, journal: Some(journal), ..made })
+        let (limits, send_log) = (super::open::limits(&settings), relay::send_log(place));
+        Ok(workers::relay::Settings { limits, send_log: Some(send_log), ..made })
     }))
 }

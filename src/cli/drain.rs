@@ -33,7 +33,7 @@ pub(super) async fn run(args: &Drain, global: &Global, settings: &Settings) -> O
         let options: &PgConnectOptions = session.db.options();
         let mut work = verb::settings(settings, options, broker)?;
         work.limits = open::limits(settings);
-        work.journal = Some(verb::journal(session.db.place()));
+        work.send_log = Some(verb::send_log(session.db.place()));
         work.scope = scope;
         let (tools, progress) = running::tools(writer);
         let plan = drain::look(&tools, &work).await?;

@@ -31,9 +31,9 @@ pub mod write;
 mod address;
 mod cancel;
 mod error;
-mod journal;
 mod layout;
 mod pool;
+mod record_session;
 mod sql;
 
 pub use address::connect;

@@ -63,8 +63,8 @@ impl Default for Limits {
 pub struct Db {
     pub(super) read: Pool,
     pub(super) control: Pool,
-    /// One session; see [`Db::journal`].
-    pub(super) journal: Pool,
+    /// One session; see [`Db::record`].
+    pub(super) recorder: Pool,
     layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
 }
 
@@ -77,7 +77,7 @@ impl Db {
     /// A database that may be behind a pooler in transaction mode, and its address past that one. If
     /// `pooled` does not say that it is, the first session finds out.
     ///
-    /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the journal,
+    /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the record session,
     /// stopping a statement) goes past it, or fails with [`Error::Pooled`].
     pub fn through(
         options: &PgConnectOptions,
@@ -90,7 +90,7 @@ impl Db {
         Self {
             read: pool(limits.readers, Access::Read),
             control: pool(1, Access::Control),
-            journal: pool(1, Access::Control),
+            recorder: pool(1, Access::Control),
             layout: Arc::default(),
         }
     }
@@ -137,7 +137,7 @@ impl Db {
     pub async fn close(&self) {
         self.read.close().await;
         self.control.close().await;
-        self.journal.close().await;
+        self.recorder.close().await;
     }
 }
 

@@ -3,15 +3,15 @@
 //!
 //! What it shares with them is the lock on the parent row (taken with SKIP LOCKED) and the cursor; the
 //! selection is its own. At least once: a message may go out twice only if the relay dies between sending it and
-//! noting the broker's confirm in its journal, or the broker dies before it could confirm. Those are counted and named.
+//! noting the broker's confirm in its send log, or the broker dies before it could confirm. Those are counted and named.
 
 mod backoff;
 mod consumer_outbox;
-mod journal;
 mod pass;
 mod send_log;
 mod stats;
 mod worker;
+mod write_ahead;
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 pub use backoff::{BlockedOutbox, DeliveryBackoff, Failure};
 pub use consumer_outbox::{QUIET, inbound};
-pub use journal::Journal;
+pub use send_log::SendLog;
 pub use stats::{Doubt, Stats, Warning};
 
 use self::worker::RelayWorker;
@@ -103,7 +103,7 @@ pub struct Settings {
     /// Passes at the same time: while one commits, another publishes.
     pub lanes: usize,
     /// Where what was confirmed is noted until it is committed.
-    pub journal: Option<PathBuf>,
+    pub send_log: Option<PathBuf>,
     /// Nobody asked for it: it works beside a console. It leaves a database alone in which trouble is planted to
     /// practise on, and calls its sessions so that planting need not wait for its end.
     pub unasked: bool,
@@ -134,7 +134,7 @@ impl Settings {
             poll: Duration::from_secs(1),
             retry: (Duration::from_secs(1), Duration::from_secs(300)),
             lanes: 2,
-            journal: None,
+            send_log: None,
             unasked: false,
         }
     }
@@ -157,8 +157,8 @@ pub enum Error {
          `orderscope relay --beside-service` says so"
     )]
     OfService,
-    #[error("cannot keep the relay's journal in {place}: {why}; name another directory")]
-    Journal { place: String, why: String },
+    #[error("cannot keep the relay's send log in {place}: {why}; name another directory")]
+    SendLog { place: String, why: String },
 }
 
 impl Error {
@@ -175,7 +175,7 @@ struct Shared {
     clock: Clock,
     stop: CancellationToken,
     held: Mutex<DeliveryBackoff>,
-    journal: Mutex<Journal>,
+    send_log: Mutex<SendLog>,
     /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
     late: Mutex<BTreeSet<OutboxKey>>,
     /// Queues in which a look counts as a delivery, as far as that was seen.
@@ -199,8 +199,8 @@ impl Shared {
         work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn journal<T>(&self, work: impl FnOnce(&mut Journal) -> T) -> T {
-        work(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner))
+    fn send_log<T>(&self, work: impl FnOnce(&mut SendLog) -> T) -> T {
+        work(&mut self.send_log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<OutboxKey>) -> T) -> T {
@@ -230,12 +230,12 @@ pub async fn run(
     stop: CancellationToken,
     stats: watch::Sender<Stats>,
 ) -> Result<Stats, Error> {
-    let journal = match &settings.journal {
-        Some(path) => Journal::open(path).map_err(|error| Error::Journal {
+    let send_log = match &settings.send_log {
+        Some(path) => SendLog::open(path).map_err(|error| Error::SendLog {
             place: path.display().to_string(),
             why: error.to_string(),
         })?,
-        None => Journal::in_memory(),
+        None => SendLog::in_memory(),
     };
     let lanes = if until == Until::Once { 1 } else { settings.lanes.max(1) };
     let held = Mutex::new(DeliveryBackoff::new(settings.retry));
@@ -245,7 +245,7 @@ pub async fn run(
         // Lanes also end each other: one that cannot go on takes the others with it.
         stop: stop.child_token(),
         held,
-        journal: Mutex::new(journal),
+        send_log: Mutex::new(send_log),
         late: Mutex::default(),
         counting: Mutex::default(),
         freed: Notify::new(),

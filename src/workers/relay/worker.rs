@@ -232,13 +232,13 @@ impl<'a> RelayWorker<'a> {
         let Some(conn) = &mut self.database else { return Ok(()) };
         self.settled = Some(Instant::now());
         // What somebody else has delivered or repaired meanwhile is no longer our business.
-        let noted = self.shared.journal(|journal| journal.sequences());
+        let noted = self.shared.send_log(|log| log.sequences());
         if !noted.is_empty() {
             let pending = db::relay::still_pending(conn, &noted).await?;
             let gone: Vec<i64> =
                 noted.into_iter().filter(|sequence| !pending.contains(sequence)).collect();
-            let forgotten = self.shared.journal(|journal| journal.forget(&gone));
-            forgotten.map_err(|error| journal_error(self.shared, &error))?;
+            let forgotten = self.shared.send_log(|log| log.forget(&gone));
+            forgotten.map_err(|error| send_log_error(self.shared, &error))?;
         }
         let held = self.shared.held(|held| held.sequences());
         if !held.is_empty() {
@@ -311,14 +311,14 @@ const fn can_pass(error: &Error) -> bool {
                 | db::Error::Login(_)
         ),
         Error::Broker(error) => error.is_transient(),
-        Error::Journal { .. } | Error::Unrecorded | Error::OfService => false,
+        Error::SendLog { .. } | Error::Unrecorded | Error::OfService => false,
     }
 }
 
-pub(super) fn journal_error(shared: &Shared, error: &std::io::Error) -> Error {
-    let place = shared.settings.journal.as_ref();
+pub(super) fn send_log_error(shared: &Shared, error: &std::io::Error) -> Error {
+    let place = shared.settings.send_log.as_ref();
     let place = place.map_or_else(String::new, |path| path.display().to_string());
-    Error::Journal { place, why: error.to_string() }
+    Error::SendLog { place, why: error.to_string() }
 }
 
 async fn open(shared: &Shared) -> Result<PgConnection, Error> {

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use self::round::Round;
 use super::{
-    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, bus_ids, send_log::SendLog,
-    worker::journal_error,
+    Doubt, Error, Failure, NobodyListens, Scope, SendLog, Shared, bus_ids, worker::send_log_error,
+    write_ahead::WriteAhead,
 };
 use crate::{
     db::{
@@ -166,8 +166,8 @@ impl Pass {
         self.take = enough(open.len(), &rows);
         let lost = self.deliver(shared, publisher, rows, &mut works, &mut counted, end).await?;
         // Either of the two closes the gap, so neither waits for the other.
-        let written = shared.journal(Journal::write);
-        let written = written.map_err(|error| journal_error(shared, &error))?;
+        let written = shared.send_log(SendLog::write);
+        let written = written.map_err(|error| send_log_error(shared, &error))?;
         let synced =
             tokio::task::spawn_blocking(move || written.map_or(Ok(()), |file| file.sync_data()));
         let now = (shared.clock)();
@@ -197,7 +197,7 @@ impl Pass {
         }
         tx.commit().await.map_err(crate::db::Error::from)?;
         let synced = synced.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        synced.map_err(|error| journal_error(shared, &error))?;
+        synced.map_err(|error| send_log_error(shared, &error))?;
         close_books(shared, &works, &counted, now)?;
         Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner), planted: false })
     }
@@ -218,7 +218,7 @@ impl Pass {
             Round { shared, works, counted, late: &mut self.late, until: confirm_until };
         let mut flying: Vec<InFlight> = vec![];
         let (mut lost, mut closed) = (false, false);
-        let mut ahead = SendLog::new(&rows);
+        let mut ahead = WriteAhead::new(&rows);
         for (at, row) in rows.into_iter().enumerate() {
             if Instant::now() > send_until || shared.stop.is_cancelled() {
                 break;
@@ -285,10 +285,10 @@ impl Pass {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
                 Some(Ok(Confirmed::Returned)) if pauses(shared, &flight) => {
-                    shared.journal(|journal| journal.unsent(flight.sequence));
+                    shared.send_log(|log| log.unsent(flight.sequence));
                 }
                 Some(Ok(confirmed)) => {
-                    shared.journal(|journal| journal.confirm(flight.sequence, flight.message));
+                    shared.send_log(|log| log.confirm(flight.sequence, flight.message));
                     if confirmed == Confirmed::Returned {
                         shared.stats.send_modify(|stats| stats.returned += 1);
                     }
@@ -297,8 +297,8 @@ impl Pass {
             }
         }
         self.late = late;
-        let written = shared.journal(Journal::write);
-        written.map_err(|error| journal_error(shared, &error))?;
+        let written = shared.send_log(SendLog::write);
+        written.map_err(|error| send_log_error(shared, &error))?;
         // Only now, with the confirms noted, may any lane take them again.
         let mine = &self.late;
         let waits = |id: &OutboxKey| mine.iter().any(|still| still.outbox == *id);
@@ -367,9 +367,7 @@ fn close_books(
             }
         }
     });
-    shared
-        .journal(|journal| journal.forget(&recorded))
-        .map_err(|error| journal_error(shared, &error))?;
+    shared.send_log(|log| log.forget(&recorded)).map_err(|error| send_log_error(shared, &error))?;
     let told = shared.held(|held| held.told());
     shared.stats.send_modify(|stats| {
         stats.delivered += counted.delivered;
@@ -393,7 +391,7 @@ fn doubtful(shared: &Shared, sequence: i64, message: Uuid, why: &dyn Display) {
 
 /// What became of a row.
 enum Sent {
-    /// The journal knows that it was confirmed before.
+    /// The send log knows that it was confirmed before.
     Known,
     Now(InFlight),
 }
@@ -410,7 +408,7 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
         return Err(Failed::Poison(Poison::TooLarge { bytes, limit }.to_string()));
     };
     let (outbox, sequence, message) = (row.outbox, row.sequence, stored.message.0);
-    if shared.journal(|journal| journal.knows(sequence, message)) {
+    if shared.send_log(|log| log.knows(sequence, message)) {
         return Ok(Sent::Known);
     }
     let made = outgoing(stored, publisher.home(), (shared.clock)());
@@ -422,7 +420,7 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
             Failed::Channel(error)
         }
     })?;
-    if shared.journal(|journal| journal.was_left(sequence, message)) {
+    if shared.send_log(|log| log.was_left(sequence, message)) {
         doubtful(shared, sequence, message, &"a relay died before it noted the broker's answer");
     }
     let mandatory = outgoing.mandatory;

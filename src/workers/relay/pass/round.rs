@@ -6,7 +6,7 @@ use futures::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Counted, Error, Failure, InFlight, Journal, Shared, Work, doubtful, journal_error, pauses,
+    Counted, Error, Failure, InFlight, SendLog, Shared, Work, doubtful, pauses, send_log_error,
 };
 use crate::{
     domain::outbox::OutboxKey,
@@ -38,8 +38,8 @@ impl Round<'_> {
                 Some(answer) => Some(answer),
                 None => {
                     // Before waiting, what is known is made to last.
-                    let written = shared.journal(Journal::write);
-                    written.map_err(|error| journal_error(shared, &error))?;
+                    let written = shared.send_log(SendLog::write);
+                    written.map_err(|error| send_log_error(shared, &error))?;
                     let soon = self.until.max(Instant::now() + Duration::from_millis(1));
                     timeout_at(soon, &mut flight.pending).await.ok()
                 }
@@ -49,12 +49,12 @@ impl Round<'_> {
             match answer {
                 Some(Ok(Confirmed::Returned)) if pauses(shared, &flight) => {
                     self.counted.failed += 1;
-                    shared.journal(|journal| journal.unsent(sequence));
+                    shared.send_log(|log| log.unsent(sequence));
                     let why = "no queue is bound to its exchange".to_owned();
                     fail(work, Failure { sequence, why, poison: false });
                 }
                 Some(Ok(confirmed)) => {
-                    shared.journal(|journal| journal.confirm(sequence, flight.message));
+                    shared.send_log(|log| log.confirm(sequence, flight.message));
                     self.counted.returned += u64::from(confirmed == Confirmed::Returned);
                     // Behind one that is not, it is recorded when its turn comes.
                     if !work.broken {
@@ -65,13 +65,13 @@ impl Round<'_> {
                 }
                 Some(Err(relay::Error::Nacked)) => {
                     self.counted.failed += 1;
-                    shared.journal(|journal| journal.unsent(sequence));
+                    shared.send_log(|log| log.unsent(sequence));
                     let why = relay::Error::Nacked.to_string();
                     fail(work, Failure { sequence, why, poison: false });
                 }
                 Some(Err(error)) if alone && error.is_about_the_message() => {
                     self.counted.failed += 1;
-                    shared.journal(|journal| journal.unsent(sequence));
+                    shared.send_log(|log| log.unsent(sequence));
                     fail(work, Failure { sequence, why: error.to_string(), poison: true });
                     closed = true;
                 }
@@ -88,7 +88,7 @@ impl Round<'_> {
             }
         }
         for work in self.works.values_mut().filter(|work| !work.broken) {
-            // What the journal knew stands behind what was just confirmed.
+            // What the send log knew stands behind what was just confirmed.
             work.last = work.last.max(work.confirmed.iter().copied().max());
         }
         Ok(closed)
