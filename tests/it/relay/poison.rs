@@ -17,7 +17,7 @@ const KINDS: [(&str, &str); 12] = [
     ("headers = '{not json'", "headers cannot be read"),
     ("properties = '[1]'", "properties cannot be read"),
     ("destination_address = NULL", "no destination address"),
-    ("destination_address = 'rabbitmq://h/bad exchange?type=nonsense'", "other characters"),
+    ("destination_address = 'rabbitmq://h/bad exchange?type=nonsense'", "characters other than"),
     ("destination_address = 'loopback://h/x'", "the scheme \"loopback\""),
     ("body = repeat('x', 20000)", "20000 bytes"),
     ("body = 'no json'", "the body cannot be read"),
