@@ -1,4 +1,4 @@
-//! Commands that come as messages: which there are, what one says, and the headers it gets when it is given up.
+//! Commands that come as messages: their types, their content, and the headers of one that failed for good.
 //! The envelope is MassTransit's, read as its inbox reads it.
 
 use serde_json::{Map, Value};
@@ -33,7 +33,7 @@ pub enum Kind {
     Cancel,
 }
 
-/// A command as a message said it.
+/// A command that came as a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inbound {
     pub kind: Kind,
@@ -55,7 +55,7 @@ pub enum Unreadable {
     NoEnvelope(String),
     #[error("the envelope's {field} {why}")]
     Field { field: &'static str, why: &'static str },
-    /// Nobody here takes its type: it belongs into `<queue>_skipped`.
+    /// No consumer here handles its type: it belongs into `<queue>_skipped`.
     #[error("no consumer here takes {0}")]
     Foreign(String),
 }
@@ -175,9 +175,9 @@ impl Kind {
     }
 }
 
-/// A message that is given up.
+/// A message that failed for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenUp<'a> {
+pub struct FailedCommand<'a> {
     /// `Orderscope.Refused`, what the groups of the error queues are made of.
     pub exception: &'static str,
     pub text: String,
@@ -191,7 +191,7 @@ pub struct GivenUp<'a> {
     pub retries: u32,
 }
 
-impl GivenUp<'_> {
+impl FailedCommand<'_> {
     /// The headers that MassTransit adds when a consumer failed.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, Value)> {
@@ -216,7 +216,7 @@ impl GivenUp<'_> {
     }
 }
 
-/// The headers of a message that nobody here takes.
+/// The headers of a message that no consumer here handles.
 #[must_use]
 pub fn skipped(machine: &str) -> Vec<(&'static str, Value)> {
     let mut out = vec![("MT-Reason", "dead-letter".into())];

@@ -1,4 +1,4 @@
-//! What an outbox row means: the one place that knows pending from delivered.
+//! What an outbox row means: the one place that distinguishes pending from delivered.
 //!
 //! `sent_time` is when the application published and says nothing about delivery. A row that is
 //! gone is "delivered or purged"; nobody can say which.
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::age::Age;
 use super::id::{ConsumerId, MessageId, OutboxId};
 
-/// Whose progress decides about a message.
+/// The parent row whose progress decides whether a message is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// `outbox_state`: published outside a consumer.
@@ -92,7 +92,7 @@ pub struct Progress {
 /// What is recorded about a message that is still in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Delivery {
-    /// Not recorded as delivered. After a crash it may be out all the same.
+    /// Not recorded as delivered. After a crash it may have been sent.
     Pending,
     /// Delivered; the row is kept or waits for its removal.
     Delivered,
@@ -117,7 +117,7 @@ pub fn delivery(owner: Owner, sequence_number: i64, parent: Option<&Progress>) -
 }
 
 impl Delivery {
-    /// What that means, in a sentence's end.
+    /// What that means, for the end of a sentence.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {

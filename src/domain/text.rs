@@ -1,7 +1,7 @@
 //! Hostile text made visible: everything shown, copied, exported or logged goes through here.
 //!
-//! What comes out has no control, escape, bidirectional or invisible character; each stands there
-//! as something a person can see (`␛`, `⏎`, `\u{202E}`).
+//! The result has no control, escape, bidirectional or invisible character; each is replaced by something visible
+//! (`␛`, `⏎`, `\u{202E}`).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// More marks than this on one letter are there to deface the screen, not to be read.
+/// More combining marks than this on one letter only deface the screen.
 const MOST_MARKS: usize = 4;
 
 /// The text with everything invisible or active made visible. Borrowed when nothing was.
@@ -26,7 +26,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
         if c == '\r' && chars.peek() == Some(&'\n') {
             continue;
         }
-        // One after a letter only picks its picture, and terminals disagree on how wide that is.
+        // A variation selector changes only the glyph, and terminals disagree on its width.
         if matches!(c, '\u{FE0E}' | '\u{FE0F}') && plain {
             plain = false;
             continue;

@@ -324,7 +324,12 @@ mod rules {
             SELECT outbox_id, now(), 'mai', gen_random_uuid() FROM outbox_message WHERE sequence_number <= 21";
         run(&mut conn, hold).await;
         let status = look(&options, None).await;
-        assert_eq!(rules(&status), [Rule::WorkerIdle, Rule::Held], "{:#?}", status.findings);
+        assert_eq!(
+            rules(&status),
+            [Rule::WorkerIdle, Rule::PausedOutbox],
+            "{:#?}",
+            status.findings
+        );
         assert_eq!(status.facts.heads.len(), 3);
         assert_eq!(status.findings[0].about, Some(Subject::Message(22)));
         assert_eq!(status.facts.blast.unwrap().outboxes, Tally::Exact(2));
@@ -375,7 +380,7 @@ mod rules {
         let options = managed().await;
         let mut conn = open(&options).await;
         let none = look(&options, None).await.facts.published;
-        assert!(matches!(none, Published::Untold(why) if why.contains("no delivery")), "{none:?}");
+        assert!(matches!(none, Published::Unknown(why) if why.contains("no delivery")), "{none:?}");
         plant(&mut conn, 101, 60).await;
         deliver(
             &mut conn,

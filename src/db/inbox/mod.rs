@@ -264,7 +264,7 @@ struct Half {
     consumed: DateTime<Utc>,
     receive_count: i32,
     pending: i64,
-    aimless: bool,
+    without_destination: bool,
 }
 
 /// The oldest rows that are consumed, but not delivered.
@@ -280,9 +280,9 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
     };
     let sql = format!(
         "SELECT s.message_id, s.consumer_id, {} AS consumed, s.receive_count, \
-         coalesce(m.pending, 0) AS pending, coalesce(m.aimless, false) AS aimless \
+         coalesce(m.pending, 0) AS pending, coalesce(m.without_destination, false) AS without_destination \
          FROM (SELECT * FROM {} w WHERE delivered IS NULL AND consumed IS NOT NULL ORDER BY received LIMIT {HALVES}) s \
-         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS aimless \
+         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS without_destination \
            FROM (SELECT destination_address FROM {messages} m WHERE m.inbox_message_id = s.message_id \
              AND m.inbox_consumer_id = s.consumer_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
              ORDER BY sequence_number LIMIT 1000) x) m ON true ORDER BY s.received",
@@ -301,7 +301,7 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
             consumed: row.consumed,
             passes: row.receive_count,
             pending: row.pending,
-            aimless: row.aimless,
+            without_destination: row.without_destination,
             lock: locks.remove(&of(&row)).unwrap_or_default(),
             inbound: Inbound::Unknown,
         })

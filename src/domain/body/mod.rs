@@ -1,4 +1,4 @@
-//! Event bodies: reading whatever is there, writing the one shape we write.
+//! Event bodies: reading every shape that stores contain, writing our own.
 
 mod read;
 mod scalar;

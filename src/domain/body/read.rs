@@ -13,7 +13,7 @@ use crate::domain::{
     order::{Buyer, Line, Status},
 };
 
-/// What a stored event means. Never fails: what is not understood is a value too.
+/// What a stored event means. Never fails: an event that is not understood is a value as well.
 #[must_use]
 pub fn meaning(event: &RecordedEvent) -> OrderEvent {
     let Some(kind) = EventKind::of(&event.kind, event.dotnet_type.as_deref()) else {
@@ -40,11 +40,11 @@ pub fn meaning(event: &RecordedEvent) -> OrderEvent {
         FieldPatch::Null | FieldPatch::Nothing => None,
     };
     let reason = field(body, "Reason").and_then(scalar::text).filter(|text| !text.is_empty());
-    let told = EventBody { order: image, occurred_at, doubts };
+    let content = EventBody { order: image, occurred_at, doubts };
     match kind {
-        EventKind::Placed => OrderEvent::Placed(told),
-        EventKind::Completed => OrderEvent::Completed(told),
-        EventKind::Cancelled => OrderEvent::Cancelled { told, reason },
+        EventKind::Placed => OrderEvent::Placed(content),
+        EventKind::Completed => OrderEvent::Completed(content),
+        EventKind::Cancelled => OrderEvent::Cancelled { body: content, reason },
     }
 }
 
@@ -70,8 +70,8 @@ fn order_of(body: &Value) -> Result<(&Object, &Object), &'static str> {
     Ok((order, body))
 }
 
-/// Reads an `Order` object. What cannot be read is left out and named in `doubts`; without an id
-/// there is nothing to hold on to.
+/// Reads an `Order` object. What cannot be read is left out and named in `doubts`; an order
+/// without an id is refused.
 pub(in crate::domain) fn image(
     order: &Object,
     doubts: &mut Vec<String>,

@@ -1,5 +1,5 @@
-//! The causal chain of an order: what was asked, what was written for it, what was published, how far that came
-//! and who consumed it. Every hop says how it is known: by equal columns, by inference, or by an absence.
+//! The causal chain of an order: the command, the event written for it, the message published, how far its delivery
+//! came and who consumed it. Every hop says how it is known: by equal columns, by inference, or by absence.
 
 mod build;
 mod correlation;
@@ -26,12 +26,12 @@ pub struct Facts {
     pub received: Vec<Received>,
     /// Where the bus outboxes stand; read only while one of the messages is pending.
     pub head: Option<Head>,
-    pub blind: Blind,
+    pub unsearched: Unsearched,
 }
 
 /// What was not searched and why, per question; `None` where the answer is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Blind {
+pub struct Unsearched {
     /// The messages of the order.
     pub messages: Option<String>,
     /// Inbox rows by their message id.
@@ -87,8 +87,7 @@ pub struct Head {
 /// A link of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// Whoever made the service write an event, where no inbox row tells: a request, a job, or a command whose
-    /// row is gone.
+    /// The cause of an event that no inbox row records: a request, a job, or a command whose row was removed.
     Caller,
     Inbox(Received),
     Event {
@@ -166,16 +165,16 @@ pub struct CausalPath {
     hops: Range<usize>,
 }
 
-/// All strands of an order: those of its events by version, then the messages that belong to no event.
+/// All causal paths of an order: those of its events by version, then the messages that belong to no event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chain {
     nodes: Vec<Node>,
     hops: Vec<Hop>,
-    strands: Vec<CausalPath>,
+    paths: Vec<CausalPath>,
 }
 
-impl Blind {
-    /// What was not searched in the inbox; the messages are the history's to tell.
+impl Unsearched {
+    /// What was not searched in the inbox; the history says the same of messages.
     pub fn of_inbox(&self) -> impl Iterator<Item = &str> {
         [&self.inbox, &self.commands].into_iter().flatten().map(String::as_str)
     }
@@ -190,8 +189,8 @@ impl Chain {
         &self.hops
     }
 
-    pub fn strands(&self) -> &[CausalPath] {
-        &self.strands
+    pub fn paths(&self) -> &[CausalPath] {
+        &self.paths
     }
 
     /// The node of this chain with that id.
@@ -200,21 +199,21 @@ impl Chain {
         self.nodes.get(id.0).unwrap_or(&Node::Caller)
     }
 
-    /// The hops of a strand, cause before effect.
-    pub fn hops_of(&self, strand: &CausalPath) -> &[Hop] {
-        self.hops.get(strand.hops.clone()).unwrap_or_default()
+    /// The hops of a causal path, cause before effect.
+    pub fn hops_of(&self, path: &CausalPath) -> &[Hop] {
+        self.hops.get(path.hops.clone()).unwrap_or_default()
     }
 
-    /// The strand of an event.
+    /// The causal path of an event.
     pub fn of_version(&self, version: Version) -> Option<&CausalPath> {
-        let found = self.strands.binary_search_by_key(&(false, Some(version)), |strand| {
-            (strand.version.is_none(), strand.version)
+        let found = self.paths.binary_search_by_key(&(false, Some(version)), |path| {
+            (path.version.is_none(), path.version)
         });
-        self.strands.get(found.ok()?)
+        self.paths.get(found.ok()?)
     }
 
-    /// The strand of a message.
+    /// The causal path of a message.
     pub fn of_message(&self, sequence: i64) -> Option<&CausalPath> {
-        self.strands.iter().find(|strand| strand.messages.contains(&sequence))
+        self.paths.iter().find(|path| path.messages.contains(&sequence))
     }
 }

@@ -96,8 +96,8 @@ fn sound(chain: &Chain, events: usize, facts: &Facts) {
         touched.extend([hop.from, hop.to]);
     }
     assert_eq!(touched.len(), chain.nodes().len(), "no node without a hop");
-    let told: usize = chain.strands().iter().map(|strand| chain.hops_of(strand).len()).sum();
-    assert_eq!(told, chain.hops().len(), "every hop is in one strand");
+    let told: usize = chain.paths().iter().map(|path| chain.hops_of(path).len()).sum();
+    assert_eq!(told, chain.hops().len(), "every hop is in one path");
     for version in all {
         assert_eq!(chain.of_version(Version(version)).unwrap().version, Some(Version(version)));
     }
@@ -108,12 +108,12 @@ fn sound(chain: &Chain, events: usize, facts: &Facts) {
 
 /// `v1 OrderPlaced ┄▶ 7 UserCheckedOut`, a line for each hop.
 fn lines(chain: &Chain, version: i64) -> Vec<String> {
-    let strand = chain.of_version(Version(version)).unwrap();
+    let path = chain.of_version(Version(version)).unwrap();
     let line = |hop: &Hop| {
         let (from, to) = (chain.node(hop.from).label(), chain.node(hop.to).label());
         format!("{from} {} {to}", hop.proof.mark())
     };
-    chain.hops_of(strand).iter().map(line).collect()
+    chain.hops_of(path).iter().map(line).collect()
 }
 
 fn why(chain: &Chain, version: i64, to: &str) -> String {
@@ -150,12 +150,12 @@ fn without_shared_ids_contract_and_time_lead_to_the_message() {
 
 #[test]
 fn a_row_that_may_not_have_been_looked_at_is_not_called_gone() {
-    let blind = Blind {
+    let unsearched = Unsearched {
         messages: Some("among the newest 20000 only".to_owned()),
         inbox: Some("inbox_state cannot be read".to_owned()),
         commands: None,
     };
-    let chain = chain(events(), &Facts { blind, ..Facts::default() });
+    let chain = chain(events(), &Facts { unsearched, ..Facts::default() });
     assert_eq!(
         lines(&chain, 2),
         ["caller ┄? v2 OrderCancelled", "v2 OrderCancelled ┄? OrderStatusChangedToCancel: no row"]
@@ -280,9 +280,9 @@ fn messages_of_no_event_and_without_owner_are_strands_too() {
     orphan.delivery = Delivery::Orphan;
     orphan.owner = Owner::Nobody;
     let chain = chain(events(), &Facts { messages: vec![orphan], ..Facts::default() });
-    let strand = chain.of_message(7).unwrap();
-    assert_eq!(strand.version, None);
-    let hops = chain.hops_of(strand);
+    let path = chain.of_message(7).unwrap();
+    assert_eq!(path.version, None);
+    let hops = chain.hops_of(path);
     assert!(
         matches!(hops, [Hop { proof: Proof::Absent(why), .. }] if why.contains("nothing will ever"))
     );
@@ -435,7 +435,7 @@ proptest! {
         let head = head.map(|(outbox, opened, sequence)| {
             Head { outbox: OutboxId(outbox), opened, sequence }
         });
-        let facts = Facts { messages, received, head, blind: Blind::default() };
+        let facts = Facts { messages, received, head, unsearched: Unsearched::default() };
         chain(events, &facts);
     }
 }

@@ -26,7 +26,7 @@ impl Proof {
         }
     }
 
-    /// The arrow: its form says as much as the word, without colour.
+    /// The arrow: its shape distinguishes proven from inferred hops without colour.
     #[must_use]
     pub const fn mark(&self) -> &'static str {
         match self {

@@ -1,9 +1,9 @@
-//! What a message that cannot be delivered does to the deliveries around it.
+//! What a message that cannot be delivered does to other deliveries.
 
 use crate::domain::outgoing::Poison;
 
 impl Poison {
-    /// What that does to the delivery: by the service, or, in a `managed` database, by our own relay.
+    /// Its effect on delivery by the service, or, in a `managed` database, by our own relay.
     #[must_use]
     pub const fn effect(&self, managed: bool) -> &'static str {
         match self {
@@ -25,13 +25,13 @@ impl Poison {
         }
     }
 
-    /// Whether the service's pass that fails at it is recorded all the same.
+    /// Whether a pass of the service that fails at it is still recorded.
     #[must_use]
     pub const fn leaves_trace(&self) -> bool {
         !matches!(self, Self::Headers(_) | Self::Properties(_))
     }
 
-    /// Whether the service stops at it, and what is behind it waits. Our own relay never does.
+    /// Whether the service stops at it, so that everything behind it waits. Our own relay never does.
     #[must_use]
     pub const fn blocks(&self) -> bool {
         !matches!(self, Self::NoDestination)

@@ -385,14 +385,14 @@ fn a_backlog_above_the_limit_is_an_alert() {
 
 #[test]
 fn what_somebody_holds_is_told_and_is_no_fault() {
-    let one = |number| Held {
+    let one = |number| Paused {
         outbox: OutboxId(Uuid::from_u128(number)),
         by: "mai".to_owned(),
         since: ago(5),
     };
     let facts = Facts { held: vec![one(0xb3), one(0xb4)], ..Facts::nothing(now()) };
     let finding = only(&facts);
-    assert_eq!((finding.rule, finding.severity), (Rule::Held, Severity::Note));
+    assert_eq!((finding.rule, finding.severity), (Rule::Paused, Severity::Note));
     assert!(finding.what.starts_with("2 outboxes are held by hand"), "{finding:?}");
     assert_eq!(finding.evidence[0], "outbox …00b3 by mai for 5m 00s");
     assert_eq!(finding.about, Some(Subject::Outbox(OutboxId(Uuid::from_u128(0xb3)))));
@@ -422,7 +422,7 @@ fn half(passes: i32) -> HalfDone {
         consumed: ago(5),
         passes,
         pending: 1,
-        aimless: false,
+        without_destination: false,
         lock: Lock::Free,
         inbound: Inbound::Unknown,
     }
@@ -477,8 +477,8 @@ fn half_done_rows_that_were_not_looked_into_are_said() {
 fn endless_passes_are_told() {
     let finding = only(&with_half(half(2_300)));
     assert!(finding.what.contains("2300 passes"), "{finding:?}");
-    let aimless = only(&with_half(HalfDone { aimless: true, ..half(3) }));
-    assert_eq!(aimless.severity, Severity::Alert);
+    let without_destination = only(&with_half(HalfDone { without_destination: true, ..half(3) }));
+    assert_eq!(without_destination.severity, Severity::Alert);
 }
 
 #[test]

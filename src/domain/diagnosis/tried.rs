@@ -1,5 +1,5 @@
-//! What the relay beside us tried in vain, as evidence of what stands in the way: unlike the tables, it knows how
-//! often and why.
+//! Failed attempts of the relay of this console, as evidence: unlike the tables, it knows how many there were and why
+//! they failed.
 
 use super::{Facts, Finding, Rule, Subject, Tried};
 use crate::domain::outbox::OutboxKey;

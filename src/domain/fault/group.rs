@@ -1,4 +1,4 @@
-//! Messages that failed alike.
+//! Groups of messages that failed for the same reason.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use crate::domain::text::hex;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 
-/// What alike messages have in common, and how they differ.
+/// What the messages of a group have in common, and how they differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     pub fingerprint: Fingerprint,

@@ -1,5 +1,4 @@
-//! One message of an error queue, taken apart. Headers and body come from other programs: whatever they
-//! hold, reading them yields a value.
+//! Reading one message of an error queue. Headers and body come from other programs: reading them never fails.
 
 use std::fmt;
 
@@ -15,7 +14,7 @@ use crate::domain::{
     text::hex,
 };
 
-/// What the broker hands out, with its header table as JSON.
+/// The message as the broker delivers it, with its header table as JSON.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Raw {
     /// The queue it lies in.
@@ -27,8 +26,8 @@ pub struct Raw {
     pub body: Vec<u8>,
 }
 
-/// Names one message of a queue, from one look to the next: it has no id of its own, and its message id
-/// may be there several times.
+/// Names one message of a queue, the same each time the queue is read: it has no id of its own, and its message id may
+/// be there several times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
@@ -87,7 +86,7 @@ pub struct Fault {
 
 /// Why the queue a message came from is not known for sure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoHome {
+pub enum UnknownOrigin {
     #[error("{0} ends neither in _error nor in _skipped, and no header names where it came from")]
     Unnamed(String),
     #[error("it lies in {queue}, but its MT-Fault-InputAddress names {input}; move it by hand")]
@@ -130,7 +129,7 @@ impl fmt::Display for Kind {
 }
 
 impl Fault {
-    /// Takes a message apart.
+    /// Reads a message.
     #[must_use]
     pub fn read(raw: &Raw) -> Self {
         let header = |name: &str| text(raw.headers.get(name));
@@ -181,16 +180,16 @@ impl Fault {
     ///
     /// # Errors
     /// When that is not known for sure.
-    pub fn home(&self) -> Result<&str, NoHome> {
+    pub fn origin(&self) -> Result<&str, UnknownOrigin> {
         let input = self.input.as_deref().and_then(queue_of);
         let stem = ["_error", "_skipped"].iter().find_map(|end| self.queue.strip_suffix(end));
         match (stem.filter(|stem| !stem.is_empty()), input) {
             (Some(stem), Some(input)) if stem != input => {
-                Err(NoHome::Elsewhere { queue: self.queue.clone(), input: input.to_owned() })
+                Err(UnknownOrigin::Elsewhere { queue: self.queue.clone(), input: input.to_owned() })
             }
             (Some(stem), _) => Ok(stem),
             (None, Some(input)) if input != self.queue => Ok(input),
-            (None, _) => Err(NoHome::Unnamed(self.queue.clone())),
+            (None, _) => Err(UnknownOrigin::Unnamed(self.queue.clone())),
         }
     }
 

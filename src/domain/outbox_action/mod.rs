@@ -1,5 +1,5 @@
-//! What an operator may do by hand to the outbox and the inbox, and why it is refused. Marking something as
-//! delivered, or moving a cursor, is not among it: MassTransit would delete what was never sent.
+//! What an operator may do by hand to the outbox and the inbox, and why it is refused. There is no action that marks
+//! a message as delivered or moves a cursor: MassTransit would delete what was never sent.
 
 mod refusal;
 mod repair;
@@ -19,12 +19,12 @@ use super::{
     stored_message::StoredMessage,
 };
 
-/// What someone wants done. Ids of new things are drawn by the caller.
+/// What an operator asks for. The caller draws the ids of new rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxAction {
     /// Keep the relay away from an outbox.
     Hold { outbox: OutboxId },
-    /// Let the relay have it again.
+    /// Let the relay deliver it again.
     Release { outbox: OutboxId },
     /// Change the texts of a pending message.
     Repair { sequence: i64, repair: Repair },
@@ -57,7 +57,7 @@ pub enum Name {
     New(MessageId),
 }
 
-/// The name of every deed, as policies list them.
+/// The name of every action, as policies list them.
 pub const DEEDS: [&str; 8] = [
     "HoldOutbox",
     "ReleaseOutbox",
@@ -72,11 +72,11 @@ pub const DEEDS: [&str; 8] = [
 /// What is younger is not purged: the longest window in which a service or a broker may still ask for it is
 /// shorter.
 pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
-/// A row that was received less than this ago may still be in the hands of its consumer.
+/// A row that was received less than this ago may still be handled by its consumer.
 pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
 
 impl OutboxAction {
-    /// As audit and policies name it.
+    /// Its name in the audit log and in policies.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -104,7 +104,7 @@ impl OutboxAction {
         if now - before < least { Err(Refusal::TooYoung { before, least }) } else { Ok(()) }
     }
 
-    /// What audit records of it are found by.
+    /// The ids by which its audit records are found.
     #[must_use]
     pub fn target(&self) -> String {
         match self {

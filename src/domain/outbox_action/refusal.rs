@@ -1,4 +1,4 @@
-//! Why a deed is refused.
+//! Why an action is refused.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The rule a deed would break. Nothing is written.
+/// The rule an action would break. Nothing is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(
@@ -90,7 +90,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The rule's name, the same for ever: scripts tell refusals apart by it.
+    /// The rule's name. It never changes: scripts distinguish refusals by it.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {

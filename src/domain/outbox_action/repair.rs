@@ -1,4 +1,4 @@
-//! Changing the texts of a message so that it can leave: what is given is measured as MassTransit would read it.
+//! Repairing the texts of a message so that it can be delivered; new texts are checked as deliveries read them.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ const LONGEST_ADDRESS: usize = 256;
 /// The property that decides about the exchange; it wins over the destination.
 const EXCHANGE: &str = "RMQ-Exchange";
 
-/// What shall stand there instead; nothing leaves a text as it is.
+/// The new texts; a text that is not given stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Repair {
     pub destination: Option<String>,
@@ -59,7 +59,7 @@ impl Repair {
     /// The message as it is afterwards. The exchange among the properties follows the destination.
     ///
     /// # Errors
-    /// When a text that is given would keep the message from leaving, or nothing changes.
+    /// When a given text would keep the message from being delivered, or nothing changes.
     pub fn apply(&self, before: &StoredMessage, limit: i64) -> Result<StoredMessage, Refusal> {
         let mut after = before.clone();
         for (part, given) in [
@@ -145,7 +145,7 @@ fn body_fits(body: &str, before: &StoredMessage) -> Result<(), Refusal> {
     if !is_envelope(&before.content_type) {
         return Ok(());
     }
-    // What is no JSON is found by those who look for poison.
+    // A body that is no JSON is found by the check for poison.
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(body) else { return Ok(()) };
     let id = json::field(&fields, "messageId").and_then(Value::as_str);
     match id.map(Uuid::try_parse) {

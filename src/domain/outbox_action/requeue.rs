@@ -1,4 +1,4 @@
-//! Putting a message back: reading it stored, and giving it another id where it shall be handled again.
+//! Putting a message back into an outbox: reading it, and giving it another id where it has to be handled again.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -56,8 +56,8 @@ fn inner_id(body: &str) -> Option<Uuid> {
     Uuid::try_parse(json::field(&fields, "messageId")?.as_str()?).ok()
 }
 
-/// The same message under another id: the column, the envelope, and no trace of the first one. What only its
-/// digits say (money, times) stays as it is.
+/// The same message under another id: in the column and in the envelope, without any trace of the first id. Numbers and
+/// times keep their digits.
 ///
 /// # Errors
 /// When the envelope cannot be read: the id inside it is the one that consumers go by.

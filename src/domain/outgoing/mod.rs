@@ -21,7 +21,7 @@ pub use poison::{Poison, Sender, Text, is_envelope, poison};
 pub struct OutgoingMessage {
     /// What is declared before it is sent.
     pub address: Address,
-    /// Where it is sent; not always the address's own (`RMQ-Exchange` wins).
+    /// The exchange it is sent to; `RMQ-Exchange` wins over the address's own.
     pub exchange: String,
     pub routing_key: String,
     pub mandatory: bool,
@@ -29,7 +29,7 @@ pub struct OutgoingMessage {
     pub content_type: String,
     pub message_id: String,
     pub correlation_id: Option<String>,
-    /// Milliseconds the broker keeps it; 1,000 for what is past its time.
+    /// Milliseconds the broker keeps it; 1,000 for a message that has expired.
     pub expiration: Option<u64>,
     pub priority: Option<u8>,
     pub app_id: Option<String>,

@@ -103,7 +103,7 @@ pub fn choose(found: &[FoundFault], pick: &Pick, deed: ErrorAction) -> Result<Ch
     for found in meant(found, pick)? {
         let key = found.fault.key.clone();
         let verdict = found.judgement.verdict;
-        let home = found.fault.home();
+        let home = found.fault.origin();
         let refused = match (pick, deed) {
             (_, ErrorAction::Replay) if home.is_err() => {
                 home.as_ref().err().map(ToString::to_string)

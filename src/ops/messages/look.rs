@@ -57,8 +57,8 @@ pub async fn outboxes(
         ..Facts::nothing(overview.now)
     };
     Box::pin(left(conn, layout, &mut facts)).await?;
-    facts.held = held(conn, layout, &mut coverage).await?;
-    let by_hand: Vec<_> = facts.held.iter().map(|held| held.outbox.0).collect();
+    facts.paused = held(conn, layout, &mut coverage).await?;
+    let by_hand: Vec<_> = facts.paused.iter().map(|paused| paused.outbox.0).collect();
     let since = overview.since.as_deref();
     facts.heads = outbox::heads(conn, layout, since, &by_hand, facts.now).await?;
     if let Some(first) = diagnosis::blocker(&facts, limits) {
@@ -103,11 +103,11 @@ async fn texts(
 /// them.
 async fn left(conn: &mut PgConnection, layout: &Layout, facts: &mut Facts) -> Result<(), Error> {
     if !layout.is_managed() {
-        facts.published = Published::Untold("the service deletes outboxes as it delivers them");
+        facts.published = Published::Unknown("the service deletes outboxes as it delivers them");
         return Ok(());
     }
     let took = outbox::latency(conn, layout, facts.now - LATELY).await?;
-    let none = Published::Untold("no delivery was recorded in the last day");
+    let none = Published::Unknown("no delivery was recorded in the last day");
     facts.published = took.map_or(none, Published::Took);
     facts.youngest_left =
         outbox::youngest_left(conn, layout, facts.now - diagnosis::TRYING).await?;
@@ -119,14 +119,18 @@ async fn held(
     conn: &mut PgConnection,
     layout: &Layout,
     coverage: &mut Vec<String>,
-) -> Result<Vec<diagnosis::Held>, Error> {
+) -> Result<Vec<diagnosis::Paused>, Error> {
     if !layout.has_console_schema() {
         return Ok(vec![]);
     }
     match paused::held(conn).await {
         Ok(found) => Ok(found
             .into_iter()
-            .map(|held| diagnosis::Held { outbox: held.outbox, by: held.by, since: held.at })
+            .map(|paused| diagnosis::Paused {
+                outbox: paused.outbox,
+                by: paused.by,
+                since: paused.at,
+            })
             .collect()),
         Err(Error::NotPermitted(_)) => {
             coverage.push("this login may not read which outboxes operators hold".to_owned());

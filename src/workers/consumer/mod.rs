@@ -23,7 +23,7 @@ use crate::{
     domain::{
         diagnosis::Thresholds,
         id::{ConsumerId, MessageId},
-        inbound::{Commands, GivenUp, Inbound, Kind, Unreadable, skipped},
+        inbound::{Commands, FailedCommand, Inbound, Kind, Unreadable, skipped},
     },
     ops::{
         command::Origin,
@@ -322,7 +322,7 @@ impl Worker<'_> {
                 .await
                 .map_err(Into::into),
             Ended::Refused { exception, text, kind, retries } => {
-                let given_up = GivenUp {
+                let failed = FailedCommand {
                     exception,
                     text: text.clone(),
                     consumer: kind.map(|kind| self.settings.commands.consumer(kind)),
@@ -331,7 +331,7 @@ impl Worker<'_> {
                     at: (self.clock)(),
                     retries: *retries,
                 };
-                let headers = given_up.headers();
+                let headers = failed.headers();
                 endpoint.copy_aside(&handed, "_error", &headers).await.map_err(Into::into)
             }
             Ended::Later(error) => Err(error.clone()),

@@ -377,7 +377,10 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     let both = [ids[0].0, ids[1].0];
     assert_eq!(paused::among(&mut conn, &both).await.unwrap(), [ids[0].0]);
     assert_eq!(paused::held(&mut conn).await.unwrap()[0].by, "mai");
-    assert!(rules(&world.options).await.contains(&Rule::Held), "nobody looks for another cause");
+    assert!(
+        rules(&world.options).await.contains(&Rule::PausedOutbox),
+        "nobody looks for another cause"
+    );
     let twice = done(&world, hold(ids[0])).await.unwrap_err();
     assert!(matches!(twice, Error::Declined(Refusal::Held { .. })), "{twice:?}");
     let delivered = done(&world, hold(ids[2])).await.unwrap_err();

@@ -73,7 +73,7 @@ fn head_rows(head: &Head, facts: &Facts, out: &mut Vec<(&'static str, String)>) 
         let poison = next.poison.iter().flatten();
         out.extend(poison.map(|bad| ("its next", bad.to_string())));
     }
-    out.push(("its holder", head.lock.told(facts.now)));
+    out.push(("its holder", head.lock.describe(facts.now)));
     let pass = match head.pass {
         LastPass::NoneCommitted => "none committed yet".to_owned(),
         LastPass::At(at) => format!("{} ago", Age::of(at, facts.now)),
@@ -104,7 +104,7 @@ pub(super) fn heads_value(facts: &Facts) -> Value {
             "cursor": head.cursor,
             "pending": head.pending,
             "last_pass": pass,
-            "held_by": head.lock.told(facts.now),
+            "held_by": head.lock.describe(facts.now),
             "next": head.next.as_ref().map(|next| json!({
                 "seq": next.sequence,
                 "message_id": next.message,

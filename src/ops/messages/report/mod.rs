@@ -89,7 +89,7 @@ pub fn published(published: Published) -> String {
             let of = if took.rows == 1 { "outbox" } else { "outboxes" };
             format!("{} of {} {of}", percentiles(took), thousands(took.rows))
         }
-        Published::Untold(why) => format!("unknown: {why}"),
+        Published::Unknown(why) => format!("unknown: {why}"),
     }
 }
 
@@ -243,7 +243,7 @@ fn published_value(published: Published) -> Value {
             "p95_ms": took.p95.num_milliseconds(),
             "p99_ms": took.p99.num_milliseconds(),
         }),
-        Published::Untold(why) => json!({ "outboxes": 0, "why": why }),
+        Published::Unknown(why) => json!({ "outboxes": 0, "why": why }),
     }
 }
 
@@ -368,7 +368,7 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
             LastPass::Unreadable => format!("{lock}, which tells no time"),
         })),
     );
-    say("held by", Cell::maybe(message.lock.as_ref().map(|lock| lock.told(now))));
+    say("held by", Cell::maybe(message.lock.as_ref().map(|lock| lock.describe(now))));
     say("cursor", shown.cursor.map_or(Cell::None, Cell::number));
     say(
         "destination",

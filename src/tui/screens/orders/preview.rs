@@ -129,9 +129,9 @@ fn sources(known: &OrderAnalysis, theme: &Theme, width: usize) -> Vec<Line<'stat
         line("row", name(known.row_status()), &found.row),
         line("view", name(known.view_status()), &found.summary),
     ];
-    if let Some(parting) = &found.parting {
+    if let Some(divergence) = &found.divergence {
         let style = if found.certain { theme.danger } else { theme.warn };
-        let words = parting.to_string();
+        let words = divergence.to_string();
         out.extend(
             words::wrapped(&words, width, 3).into_iter().map(|line| Line::styled(line, style)),
         );

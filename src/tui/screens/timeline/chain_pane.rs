@@ -38,7 +38,7 @@ pub(super) const ROOMY: u16 = 20;
 const WHOLE: u16 = 12;
 
 /// The strand of what the cursor is on.
-fn strand<'a>(state: &State, known: &'a OrderAnalysis) -> Option<&'a CausalPath> {
+fn path<'a>(state: &State, known: &'a OrderAnalysis) -> Option<&'a CausalPath> {
     match state.entry()? {
         Entry::Event(point) => known.chain.of_version(point.version),
         Entry::Message(message) => known.chain.of_message(message.sequence),
@@ -111,14 +111,14 @@ fn lines(
     width: usize,
     whole: bool,
 ) -> Vec<Line<'static>> {
-    let Some(strand) = strand(state, known) else {
+    let Some(path) = path(state, known) else {
         let told = match state.entry() {
             Some(Entry::Act(_)) => "an operator's action; what it wrote has its chain at the event",
             _ => "nothing leads here: no event and no message",
         };
         return vec![Line::styled(told, theme.muted)];
     };
-    let hops = known.chain.hops_of(strand);
+    let hops = known.chain.hops_of(path);
     let mut out = picture(known, hops, shared, theme, width);
     for hop in hops {
         let line = reason(known, hop, theme);
@@ -130,9 +130,10 @@ fn lines(
         let why = words::wrapped(&hop.proof.why(), width.saturating_sub(9), 4);
         out.extend(why.into_iter().map(|why| Line::styled(format!("         {why}"), theme.muted)));
     }
-    let blind = known.history.chain.blind.of_inbox();
+    let unsearched = known.history.chain.unsearched.of_inbox();
     out.extend(
-        blind.map(|note| Line::styled(format!("not searched: {}", text::clean(note)), theme.warn)),
+        unsearched
+            .map(|note| Line::styled(format!("not searched: {}", text::clean(note)), theme.warn)),
     );
     out
 }
@@ -224,11 +225,8 @@ fn is_message(node: &Node, wanted: i64) -> bool {
 }
 
 /// The contract whose row is missing below this event, and whether that is known.
-pub(super) fn missing<'a>(
-    known: &'a OrderAnalysis,
-    strand: &CausalPath,
-) -> Option<(&'a str, bool)> {
-    known.chain.hops_of(strand).iter().find_map(|hop| match known.chain.node(hop.to) {
+pub(super) fn missing<'a>(known: &'a OrderAnalysis, path: &CausalPath) -> Option<(&'a str, bool)> {
+    known.chain.hops_of(path).iter().find_map(|hop| match known.chain.node(hop.to) {
         Node::MissingMessage { contract } => {
             Some((contract.as_str(), matches!(hop.proof, Proof::Absent(_))))
         }

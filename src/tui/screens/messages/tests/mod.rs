@@ -148,7 +148,7 @@ fn stalled(seconds: i64, pending: i64) -> Status {
         oldest: overview.oldest,
         newest: overview.newest,
         orphans: overview.orphans,
-        published: Published::Untold("the service deletes outboxes as it delivers them"),
+        published: Published::Unknown("the service deletes outboxes as it delivers them"),
         heads: (0..3).map(head).collect(),
         blast: Some(Blast {
             outboxes: Tally::AtLeast(1_000),
@@ -457,7 +457,7 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         consumed: ago(200),
         passes: 3,
         pending: 1,
-        aimless: false,
+        without_destination: false,
         lock: Lock::Free,
         inbound: crate::domain::diagnosis::Inbound::Unknown,
     };
