@@ -181,7 +181,7 @@ async fn beside(
     relay.limits = open::limits(&settings);
     // The same as that of a relay or a drain from a shell: what one leaves, another takes over.
     relay.send_log = Some(send_log(Db::new(lease.options(), &relay.limits).place()));
-    relay.unasked = true;
+    relay.in_background = true;
     let clock = Arc::new(chrono::Utc::now);
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
         ended(error.to_string());

@@ -183,7 +183,7 @@ pub(super) async fn delivered(
 }
 
 /// Copies what was delivered of a consumer's outbox.
-pub(super) async fn delivered_half(
+pub(super) async fn delivered_by_consumer(
     conn: &mut PgConnection,
     message: Uuid,
     consumer: Uuid,

@@ -1,4 +1,4 @@
-//! A message of a queue made anew from its copy: properties and headers come back from JSON.
+//! Republishing a message from its copy: properties and headers are restored from JSON.
 
 use lapin::{
     BasicProperties,
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Confirmed, Error, QueueInspector, inspector, publisher::short};
 
-/// What a copy kept of a message.
+/// The copy of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Republish<'a> {
     /// By the names of [`Taken::properties`](super::Taken::properties).
@@ -20,14 +20,14 @@ pub struct Republish<'a> {
 type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
 
 impl QueueInspector {
-    /// Publishes a message to a queue as it was kept, and waits for the confirm. Its time to live is left out, and a
-    /// user id, which would be refused for being another's.
+    /// Publishes the copy to a queue and waits for the confirm. Its time to live is left out, and its user id, which the
+    /// broker would refuse.
     ///
     /// # Errors
-    /// When the broker refuses it or the connection breaks; if only the confirm was lost, it is perhaps there.
-    pub async fn put(&self, queue: &str, anew: Republish<'_>) -> Result<Confirmed, Error> {
+    /// When the broker refuses it or the connection breaks; if only the confirm was lost, the message may be there.
+    pub async fn put(&self, queue: &str, copy: Republish<'_>) -> Result<Confirmed, Error> {
         let sending = self.confirmed().await?;
-        let sent = inspector::publish(&sending, queue, anew.body, anew.set(), self.wait).await;
+        let sent = inspector::publish(&sending, queue, copy.body, copy.set(), self.wait).await;
         // The broker closes it with the connection if this fails.
         let _ = inspector::within(self.wait, sending.close(200, short("done"))).await;
         sent

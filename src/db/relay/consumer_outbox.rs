@@ -33,7 +33,7 @@ impl ConsumerOutbox {
 }
 
 /// Those with pending messages, consumed before a moment, that nobody works on now.
-pub async fn halves(
+pub async fn half_done(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
     limit: i64,
@@ -48,9 +48,9 @@ pub async fn halves(
 }
 
 /// Locks one of them, if it is still half-done and free.
-pub async fn lock_half(
+pub async fn lock_consumer_outbox(
     conn: &mut PgConnection,
-    half: ConsumerOutbox,
+    consumer_outbox: ConsumerOutbox,
     before: DateTime<Utc>,
 ) -> Result<Option<Open>, Error> {
     let sql = "SELECT i.consumed AS created, \
@@ -58,36 +58,41 @@ pub async fn lock_half(
          WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND i.consumed < $3 \
          FOR UPDATE OF i SKIP LOCKED";
     let found: Option<(DateTime<Utc>, i64)> = sqlx::query_as(sql)
-        .bind(half.message_id)
-        .bind(half.consumer_id)
+        .bind(consumer_outbox.message_id)
+        .bind(consumer_outbox.consumer_id)
         .bind(before)
         .fetch_optional(conn)
         .await?;
-    Ok(found.map(|(created, cursor)| Open { outbox: half.key(), created, cursor }))
+    Ok(found.map(|(created, cursor)| Open { outbox: consumer_outbox.key(), created, cursor }))
 }
 
 /// Whether it still has messages to deliver, whoever works on it.
-pub async fn is_half_pending(conn: &mut PgConnection, half: ConsumerOutbox) -> Result<bool, Error> {
+pub async fn is_consumer_outbox_pending(
+    conn: &mut PgConnection,
+    consumer_outbox: ConsumerOutbox,
+) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM public.inbox_state i WHERE i.message_id = $1 \
          AND i.consumer_id = $2 AND i.consumed IS NOT NULL AND i.delivered IS NULL \
          AND EXISTS (SELECT FROM public.outbox_message m WHERE m.inbox_message_id = i.message_id \
                      AND m.inbox_consumer_id = i.consumer_id \
                      AND m.sequence_number > coalesce(i.last_sequence_number, 0)))";
-    let asked = sqlx::query_scalar(sql).bind(half.message_id).bind(half.consumer_id);
+    let asked =
+        sqlx::query_scalar(sql).bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
     Ok(asked.fetch_one(conn).await?)
 }
 
 /// How many messages of it wait, and since when; none if it is not half-done.
-pub async fn half_waiting(
+pub async fn consumer_outbox_waiting(
     conn: &mut PgConnection,
-    half: ConsumerOutbox,
+    consumer_outbox: ConsumerOutbox,
 ) -> Result<Option<(i64, DateTime<Utc>)>, Error> {
     let sql = "SELECT (SELECT count(*) FROM public.outbox_message m \
            WHERE m.inbox_message_id = i.message_id AND m.inbox_consumer_id = i.consumer_id \
              AND m.sequence_number > coalesce(i.last_sequence_number, 0)), i.consumed \
          FROM public.inbox_state i WHERE i.message_id = $1 AND i.consumer_id = $2 \
            AND i.consumed IS NOT NULL AND i.delivered IS NULL";
-    let asked = sqlx::query_as(sql).bind(half.message_id).bind(half.consumer_id);
+    let asked =
+        sqlx::query_as(sql).bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
     Ok(asked.fetch_optional(conn).await?)
 }
 
@@ -95,9 +100,9 @@ pub async fn half_waiting(
 /// rows that stay would stop its clean-up of the inbox. With `copies`, copies of them stay in schema
 /// `orderscope`. It is counted as MassTransit's passes are: one for every message, and at the end one for finding
 /// no more and one for cleaning up.
-pub async fn record_half(
+pub async fn record_consumer_outbox(
     conn: &mut PgConnection,
-    half: ConsumerOutbox,
+    consumer_outbox: ConsumerOutbox,
     step: &Progress,
     copies: bool,
     now: DateTime<Utc>,
@@ -115,8 +120,8 @@ pub async fn record_half(
                               AND m.number <= $4)::int AS sent FROM m) c \
          WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND o.id = i.id";
     let changed = sqlx::query(update)
-        .bind(half.message_id)
-        .bind(half.consumer_id)
+        .bind(consumer_outbox.message_id)
+        .bind(consumer_outbox.consumer_id)
         .bind(step.lock_id)
         .bind(step.last)
         .bind(now)
@@ -128,11 +133,20 @@ pub async fn record_half(
     }
     let Some(last) = step.last else { return Ok(()) };
     if copies {
-        archive::delivered_half(conn, half.message_id, half.consumer_id, last).await?;
+        archive::delivered_by_consumer(
+            conn,
+            consumer_outbox.message_id,
+            consumer_outbox.consumer_id,
+            last,
+        )
+        .await?;
     }
     let gone = "DELETE FROM public.outbox_message WHERE inbox_message_id = $1 \
          AND inbox_consumer_id = $2 AND sequence_number <= $3";
-    let rows = sqlx::query(gone).bind(half.message_id).bind(half.consumer_id).bind(last);
+    let rows = sqlx::query(gone)
+        .bind(consumer_outbox.message_id)
+        .bind(consumer_outbox.consumer_id)
+        .bind(last);
     rows.execute(conn).await?;
     Ok(())
 }

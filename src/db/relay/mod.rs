@@ -19,7 +19,8 @@ use super::{
 };
 use crate::domain::{id::OutboxId, outbox::OutboxKey, stored_message::StoredMessage};
 pub use consumer_outbox::{
-    ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
+    ConsumerOutbox, consumer_outbox_waiting, half_done, is_consumer_outbox_pending,
+    lock_consumer_outbox, record_consumer_outbox,
 };
 
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
@@ -177,13 +178,13 @@ struct Loaded {
 pub async fn load(
     conn: &mut PgConnection,
     open: &[Open],
-    half: Option<ConsumerOutbox>,
+    consumer_outbox: Option<ConsumerOutbox>,
     most: &Most,
 ) -> Result<Vec<Row>, Error> {
     // Those of a consumer are found by their own two columns.
     let ids: Vec<Uuid> = open.iter().map(|open| bus(open.outbox).unwrap_or_default()).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
-    let owned = match half {
+    let owned = match consumer_outbox {
         None => "m.outbox_id = c.outbox_id",
         Some(_) => "m.inbox_message_id = $6 AND m.inbox_consumer_id = $7",
     };
@@ -211,17 +212,20 @@ pub async fn load(
         .bind(most.messages)
         .bind(most.bytes)
         .bind(most.message_bytes);
-    if let Some(half) = half {
-        query = query.bind(half.message_id).bind(half.consumer_id);
+    if let Some(consumer_outbox) = consumer_outbox {
+        query = query.bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
     }
     let rows: Vec<Loaded> = query.fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| row.of(half)).collect())
+    Ok(rows.into_iter().map(|row| row.of(consumer_outbox)).collect())
 }
 
 impl Loaded {
-    fn of(self, half: Option<ConsumerOutbox>) -> Row {
+    fn of(self, consumer_outbox: Option<ConsumerOutbox>) -> Row {
         Row {
-            outbox: half.map_or(OutboxKey::Bus(OutboxId(self.outbox_id)), |half| half.key()),
+            outbox: consumer_outbox
+                .map_or(OutboxKey::Bus(OutboxId(self.outbox_id)), |consumer_outbox| {
+                    consumer_outbox.key()
+                }),
             sequence: self.sequence_number,
             bytes: self.bytes,
             stored: self.stored.message(),

@@ -30,7 +30,7 @@ use crate::{
         inbox::{Delivery, Received, receive},
         plan::{self, Writer},
     },
-    relay::{self, Backoff, Broker, Endpoint, Handed},
+    relay::{self, Backoff, Broker, Endpoint, UnsettledMessage},
 };
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -313,14 +313,18 @@ impl Worker<'_> {
     }
 
     /// Leaves a message where it belongs now.
-    async fn settle(&self, endpoint: &Endpoint, handed: Handed, ended: Ended) -> Result<(), Error> {
+    async fn settle(
+        &self,
+        endpoint: &Endpoint,
+        handed: UnsettledMessage,
+        ended: Ended,
+    ) -> Result<(), Error> {
         let machine = &self.writer.operator().host;
         let left = match &ended {
             Ended::Handled | Ended::Duplicate => Ok(()),
-            Ended::Foreign => endpoint
-                .copy_aside(&handed, "_skipped", &skipped(machine))
-                .await
-                .map_err(Into::into),
+            Ended::Foreign => {
+                endpoint.copy_to(&handed, "_skipped", &skipped(machine)).await.map_err(Into::into)
+            }
             Ended::Refused { exception, text, kind, retries } => {
                 let failed = FailedCommand {
                     exception,
@@ -332,14 +336,14 @@ impl Worker<'_> {
                     retries: *retries,
                 };
                 let headers = failed.headers();
-                endpoint.copy_aside(&handed, "_error", &headers).await.map_err(Into::into)
+                endpoint.copy_to(&handed, "_error", &headers).await.map_err(Into::into)
             }
             Ended::Later(error) => Err(error.clone()),
         };
         if let Err(error) = left {
             self.stats.send_modify(|stats| stats.again += 1);
             // Where that fails, the connection is gone, and with it the message is back.
-            let _ = endpoint.give_back(handed).await;
+            let _ = endpoint.requeue(handed).await;
             return Err(error);
         }
         endpoint.ack(handed).await?;

@@ -125,7 +125,7 @@ async fn waits(
         Scope::All => (apart, None),
         Scope::Outbox(id) => (&[][..], Some(id)),
         Scope::ConsumerOutbox(half) => {
-            let found = table::half_waiting(conn, half).await?;
+            let found = table::consumer_outbox_waiting(conn, half).await?;
             return Ok(found.map_or((0, 0, None), |(messages, at)| (1, messages, Some(at))));
         }
     };

@@ -59,7 +59,7 @@ pub async fn look(tools: &Tools<'_>, source: &Source, number: i64) -> Result<Res
     };
     let aside =
         QueueInspector::connect(&source.broker, "errors restore", source.scope.limits.wait).await?;
-    let standing = aside.standing(&plan.queue).await;
+    let standing = aside.status(&plan.queue).await;
     aside.close().await;
     match standing? {
         None => {

@@ -52,7 +52,7 @@ pub enum Until {
     Told,
 }
 
-/// What becomes of a message that no queue wanted.
+/// What happens to a message that was routed to no queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NobodyListens {
     /// It counts as delivered, as with MassTransit.
@@ -101,12 +101,12 @@ pub struct Settings {
     /// The first and the longest wait before a failing outbox, or a lost server, is tried again.
     pub retry: (Duration, Duration),
     /// Passes at the same time: while one commits, another publishes.
-    pub lanes: usize,
+    pub workers: usize,
     /// Where what was confirmed is noted until it is committed.
     pub send_log: Option<PathBuf>,
     /// Nobody asked for it: it works beside a console. It leaves a database alone in which trouble is planted to
     /// practise on, and calls its sessions so that planting need not wait for its end.
-    pub unasked: bool,
+    pub in_background: bool,
 }
 
 impl Settings {
@@ -133,9 +133,9 @@ impl Settings {
             budget: Duration::from_secs(2),
             poll: Duration::from_secs(1),
             retry: (Duration::from_secs(1), Duration::from_secs(300)),
-            lanes: 2,
+            workers: 2,
             send_log: None,
-            unasked: false,
+            in_background: false,
         }
     }
 }
@@ -174,7 +174,7 @@ struct Shared {
     settings: Settings,
     clock: Clock,
     stop: CancellationToken,
-    held: Mutex<DeliveryBackoff>,
+    backoff: Mutex<DeliveryBackoff>,
     send_log: Mutex<SendLog>,
     /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
     late: Mutex<BTreeSet<OutboxKey>>,
@@ -195,8 +195,8 @@ fn bus_ids(outboxes: &[OutboxKey]) -> Vec<Uuid> {
 }
 
 impl Shared {
-    fn held<T>(&self, work: impl FnOnce(&mut DeliveryBackoff) -> T) -> T {
-        work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    fn backoff<T>(&self, work: impl FnOnce(&mut DeliveryBackoff) -> T) -> T {
+        work(&mut self.backoff.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn send_log<T>(&self, work: impl FnOnce(&mut SendLog) -> T) -> T {
@@ -237,21 +237,21 @@ pub async fn run(
         })?,
         None => SendLog::in_memory(),
     };
-    let lanes = if until == Until::Once { 1 } else { settings.lanes.max(1) };
-    let held = Mutex::new(DeliveryBackoff::new(settings.retry));
+    let workers = if until == Until::Once { 1 } else { settings.workers.max(1) };
+    let backoff = Mutex::new(DeliveryBackoff::new(settings.retry));
     let shared = Arc::new(Shared {
         settings,
         clock,
-        // Lanes also end each other: one that cannot go on takes the others with it.
+        // Workers also end each other: one that fails for good stops all.
         stop: stop.child_token(),
-        held,
+        backoff,
         send_log: Mutex::new(send_log),
         late: Mutex::default(),
         counting: Mutex::default(),
         freed: Notify::new(),
         stats,
     });
-    let running = (0..lanes).map(|number| {
+    let running = (0..workers).map(|number| {
         let shared = Arc::clone(&shared);
         async move {
             let ended = RelayWorker::new(&shared, number).run(until).await;

@@ -1,11 +1,11 @@
-//! What is sent and what the broker has confirmed, as far as the database does not know it yet. After a crash, or a
+//! The send log: messages that were sent or confirmed and are not recorded in the database yet. After a crash, or a
 //! commit that failed, confirmed messages are recorded as delivered instead of being sent again; those that were only
-//! sent are sent again, and told: the broker may have had them.
+//! sent are sent again, and reported as possible duplicates.
 //!
 //! Lines: `sequence message-id` was confirmed, with ` ?` behind it is about to be sent, with ` !` was not sent after
-//! all or refused. A file belongs to one living relay; the next one on the same machine takes over what a dead one
-//! left. What is sent is written before it is sent and confirms soon after, so a process that is killed leaves no
-//! double untold; a machine that loses its power may, because only confirms are synced.
+//! all or refused. A file belongs to one running relay; the next one on the same machine takes over what a dead one
+//! left. Messages are logged before they are sent and confirms soon after, so a killed process leaves no unreported
+//! duplicate; a machine that loses its power may, because only confirms are synced.
 
 use std::{
     collections::BTreeMap,
@@ -18,10 +18,10 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
 
-/// So many relays on one machine can have a file each.
+/// How many relays on one machine can have a file each.
 const SLOTS: usize = 16;
 
-/// With so many lines, most of them of messages that are settled, a file is written anew.
+/// A file with this many lines, most of them obsolete, is rewritten.
 const MANY: usize = 50_000;
 
 /// The send log of one relay.
@@ -30,7 +30,7 @@ pub struct SendLog {
     file: Option<Arc<File>>,
     /// Confirmed.
     entries: BTreeMap<i64, Uuid>,
-    /// Sent by this relay; the answer is still to come, or never came.
+    /// Sent by this relay and not confirmed yet.
     sent: BTreeMap<i64, Uuid>,
     /// The same of relays that died.
     left: BTreeMap<i64, Uuid>,
@@ -40,7 +40,7 @@ pub struct SendLog {
 }
 
 impl SendLog {
-    /// One that survives no crash.
+    /// One that does not survive a crash.
     #[must_use]
     pub const fn in_memory() -> Self {
         Self {
@@ -87,7 +87,7 @@ impl SendLog {
         if log.file.is_none() {
             return Err(io::Error::other("all its files are in use by other relays"));
         }
-        // First into our own, then out of the others'.
+        // Written to our own file before the others are emptied.
         log.rewrite()?;
         for file in left {
             file.set_len(0)?;
@@ -122,19 +122,19 @@ impl SendLog {
         self.entries.get(&sequence) == Some(&message)
     }
 
-    /// Whether a relay that died sent exactly this message and left no answer of the broker; asked once.
+    /// Whether a relay that died sent exactly this message without a confirm; true only once.
     pub fn was_left(&mut self, sequence: i64, message: Uuid) -> bool {
         let was_left = self.left.get(&sequence) == Some(&message);
         if was_left {
-            // From here on it is ours; its line is in the file.
+            // Its line stays in the file, now as ours.
             self.left.remove(&sequence);
             self.sent.insert(sequence, message);
         }
         was_left
     }
 
-    /// Notes that it is about to be sent; [`SendLog::write`] has to make it last before it is. Whether that is new:
-    /// not where an earlier attempt had no answer either.
+    /// Notes that it is about to be sent; call [`SendLog::write`] before sending. Whether that is new: not where an earlier
+    /// attempt was not confirmed either.
     pub fn sending(&mut self, sequence: i64, message: Uuid) -> bool {
         let new = self.file.is_some()
             && !self.left.contains_key(&sequence)
@@ -145,14 +145,14 @@ impl SendLog {
         new
     }
 
-    /// Notes that it was not sent after all, or that the broker has not taken it.
+    /// Notes that it was not sent, or that the broker did not accept it.
     pub fn unsent(&mut self, sequence: i64) {
         if let Some(message) = self.sent.remove(&sequence) {
             self.note(sequence, message, " !");
         }
     }
 
-    /// Notes a confirm; [`SendLog::write`] makes it last.
+    /// Notes a confirm; [`SendLog::write`] stores it.
     pub fn confirm(&mut self, sequence: i64, message: Uuid) {
         self.sent.remove(&sequence);
         self.left.remove(&sequence);
@@ -180,7 +180,7 @@ impl SendLog {
         Ok(Some(Arc::clone(file)))
     }
 
-    /// These are recorded in the database: no longer needed here.
+    /// Removes messages that are recorded in the database.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -195,7 +195,7 @@ impl SendLog {
         if self.lines > 0 && (live == 0 || crowded) { self.rewrite() } else { Ok(()) }
     }
 
-    /// What it holds, by number.
+    /// The sequence numbers in it.
     #[must_use]
     pub fn sequences(&self) -> Vec<i64> {
         let all = [&self.entries, &self.sent, &self.left];
@@ -210,7 +210,7 @@ impl SendLog {
             of.iter().map(|(sequence, id)| line(*sequence, *id, mark)).collect()
         };
         let text = lines(&self.entries, "") + &lines(&self.sent, " ?") + &lines(&self.left, " ?");
-        // Over what is there, and then the rest cut off: whenever it is killed, what is live is there.
+        // Overwritten first and truncated after: all live lines are in the file at any time.
         (&**file).rewind()?;
         (&**file).write_all(text.as_bytes())?;
         file.set_len(text.len() as u64)?;

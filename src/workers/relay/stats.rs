@@ -1,4 +1,4 @@
-//! What a relay tells of itself.
+//! Figures and warnings of a relay.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::BlockedOutbox;
 use crate::domain::text::thousands;
 
-/// Something of messages that were sent which somebody has to know.
+/// Something about sent messages that an operator has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warning {
     pub count: u64,
@@ -24,10 +24,10 @@ impl fmt::Display for Warning {
     }
 }
 
-/// So many messages that perhaps came twice are named.
+/// How many possible duplicates are named.
 const NAMED: usize = 100;
 
-/// A message that perhaps came twice.
+/// A message that may have been delivered twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt {
     pub sequence: i64,
@@ -62,11 +62,11 @@ pub struct Stats {
     pub purged: u64,
     /// When something was last delivered.
     pub last: Option<DateTime<Utc>>,
-    /// What it is waiting for, if it cannot work: told to people.
+    /// Why it cannot work at present, if so.
     pub trouble: Option<String>,
     /// The scenario that is planted here, where the database is therefore left alone.
     pub planted: Option<String>,
-    /// What stands still, and why.
+    /// Outboxes that cannot be delivered, and why.
     pub held: Vec<BlockedOutbox>,
 }
 
@@ -77,7 +77,7 @@ impl Stats {
         self.delivered + self.recovered
     }
 
-    /// Held for what the message itself is.
+    /// How many are blocked because of the message itself.
     #[must_use]
     pub fn poison(&self) -> usize {
         self.held.iter().filter(|held| held.poison).count()
@@ -91,7 +91,7 @@ impl Stats {
         }
     }
 
-    /// What somebody has to know beside what is delivered and what is held.
+    /// Warnings beside the figures of delivered and blocked messages.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let all = [

@@ -1,5 +1,5 @@
-//! What is about to be sent, noted in the send log before it is: whatever kills the relay then, the next one knows
-//! which messages may be out.
+//! Writes messages to the send log before they are sent: if the relay is killed, the next one knows which messages may
+//! have been sent.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ use uuid::Uuid;
 use super::{Error, Shared, worker::send_log_error};
 use crate::db::relay::Row;
 
-/// So many messages are noted at a time before they are sent; should the relay die, all of them may be out.
+/// How many messages are logged at a time before they are sent; if the relay dies, all of them may have been sent.
 const NOTED: usize = 64;
 
-/// Notes in the send log what is about to be sent, a few at a time.
+/// Logs messages that are about to be sent, a few at a time.
 pub(super) struct WriteAhead {
     /// Number and id of every row, where it may be sent.
     ids: Vec<Option<(i64, Uuid)>>,
-    /// Up to this row all are noted.
+    /// All rows before this index are logged.
     to: usize,
-    /// Noted and not sent yet.
+    /// Logged and not sent yet.
     pub(super) noted: BTreeSet<i64>,
 }
 
@@ -27,7 +27,7 @@ impl WriteAhead {
         Self { ids: rows.iter().map(id).collect(), to: 0, noted: BTreeSet::new() }
     }
 
-    /// Sees that this row is noted before it is sent.
+    /// Logs this row, unless it is logged already.
     pub(super) fn note(&mut self, shared: &Shared, at: usize) -> Result<(), Error> {
         if at < self.to {
             return Ok(());
@@ -44,7 +44,7 @@ impl WriteAhead {
         written.map(drop).map_err(|error| send_log_error(shared, &error))
     }
 
-    /// The pass sends no more.
+    /// Marks what was logged and not sent; the pass sends no more.
     pub(super) fn end(self, shared: &Shared) {
         shared.send_log(|log| self.noted.iter().for_each(|sequence| log.unsent(*sequence)));
     }

@@ -29,25 +29,25 @@ use crate::{
     relay::{self, Confirmed, Pending, Publisher},
 };
 
-/// So many outboxes are taken while it is not known how much is in them.
+/// How many outboxes the first pass takes, before their sizes are known.
 const AT_FIRST: i64 = 100;
-/// Nor fewer than these: the next ones may hold less.
+/// At least this many: the next ones may be smaller.
 const AT_LEAST: i64 = 10;
-/// So many messages may stand in line for the connection before anybody waits for the last one's turn.
+/// After this many queued messages, wait until they are written to the connection.
 const IN_LINE: usize = 128;
 
-/// What is carried from one pass to the next.
+/// The state that is kept from one pass to the next.
 #[derive(Debug)]
 pub(super) struct Pass {
-    /// Sent, but not confirmed before the transaction had to end. Their outboxes are left alone until
-    /// the broker has answered: a slow one must not make duplicates.
+    /// Sent, but not confirmed before the transaction had to end. Their outboxes are skipped until the broker has
+    /// answered: a slow broker must not cause duplicates.
     late: Vec<InFlight>,
-    /// The channel was closed by one message and nobody knows which: one after the other.
-    careful: bool,
-    /// So many outboxes filled the last pass, and some more: what is locked and not delivered is work for
-    /// the server and in the way of other lanes.
+    /// One message closed the channel, and it is not known which: send one at a time.
+    one_by_one: bool,
+    /// A little more than what filled the last pass: outboxes that are locked and not delivered cost the server and keep
+    /// other workers from them.
     take: i64,
-    /// Tells this lane's ids from others made in the same tick.
+    /// Distinguishes this worker's ids from others of the same tick.
     node: [u8; 6],
     made: u16,
 }
@@ -66,29 +66,29 @@ struct InFlight {
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Outcome {
-    /// Anything was locked.
+    /// An outbox was locked.
     pub took: bool,
     pub broker_lost: bool,
     /// Whose database it was.
     pub owner: Option<Owner>,
-    /// Trouble is planted to practise on, and this relay leaves it alone.
+    /// A training scenario is planted, and this relay does not deliver meanwhile.
     pub planted: bool,
 }
 
 /// One outbox in this pass.
 #[derive(Debug, Default)]
-struct Work {
-    /// The last message of an unbroken row of confirmed ones.
+struct OutboxPass {
+    /// The last message up to which all are confirmed.
     last: Option<i64>,
     /// Confirmed in this pass, by number; those after a failure are noted for the next one.
     confirmed: Vec<i64>,
     failed: Option<Failure>,
-    /// Something before it is unknown: what follows may not count.
+    /// The result of an earlier message is unknown: later confirms may not be recorded.
     broken: bool,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct PassCounts {
     delivered: u64,
     returned: u64,
     recovered: u64,
@@ -99,7 +99,7 @@ impl Pass {
     pub(super) fn new() -> Self {
         let mut node = [0; 6];
         node.copy_from_slice(&Uuid::new_v4().as_bytes()[..6]);
-        Self { late: vec![], careful: false, take: AT_FIRST, node, made: 0 }
+        Self { late: vec![], one_by_one: false, take: AT_FIRST, node, made: 0 }
     }
 
     pub(super) async fn run(
@@ -111,7 +111,7 @@ impl Pass {
     ) -> Result<Outcome, Error> {
         self.settle_late(shared)?;
         let settings = &shared.settings;
-        let mut left_out = shared.held(|held| held.waiting());
+        let mut left_out = shared.backoff(|backoff| backoff.waiting());
         left_out.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
@@ -119,36 +119,39 @@ impl Pass {
             tx.rollback().await.map_err(crate::db::Error::from)?;
             return Ok(Outcome { planted: true, ..Outcome::default() });
         }
-        // Those of operators are left out here already, or they could fill the whole page.
+        // Paused outboxes are left out here already, or they could fill the whole page.
         let paused = paused::held(&mut tx).await?;
         left_out.extend(paused.into_iter().map(|held| OutboxKey::Bus(held.outbox)));
-        let (only, half) = match scope {
+        let (only, consumer_outbox) = match scope {
             Scope::All => (None, None),
             Scope::Outbox(id) => (Some(id), None),
-            Scope::ConsumerOutbox(half) => (None, Some(half)),
+            Scope::ConsumerOutbox(consumer_outbox) => (None, Some(consumer_outbox)),
         };
-        let mut open = match half {
+        let mut open = match consumer_outbox {
             None => {
                 let most = self.take.min(settings.most.outboxes);
                 table::lock(&mut tx, &bus_ids(&left_out), only, most).await?
             }
-            Some(half) if left_out.contains(&half.key()) => vec![],
-            Some(half) => {
+            Some(consumer_outbox) if left_out.contains(&consumer_outbox.key()) => vec![],
+            Some(consumer_outbox) => {
                 let before = (shared.clock)() - super::consumer_outbox::QUIET;
-                table::lock_half(&mut tx, half, before).await?.into_iter().collect()
+                table::lock_consumer_outbox(&mut tx, consumer_outbox, before)
+                    .await?
+                    .into_iter()
+                    .collect()
             }
         };
-        // Another lane may have given one up after it was asked for; it said so before it let it go.
+        // Another worker may have released one after the query; it was listed as late before.
         shared.late(|late| open.retain(|open| !late.contains(&open.outbox)));
         if !open.is_empty() && paused::is_known(&mut tx).await? {
-            // Only now does the lock keep a new hold out.
+            // Only with the lock can no operator pause them any more.
             let outboxes: Vec<OutboxKey> = open.iter().map(|open| open.outbox).collect();
             let paused = paused::among(&mut tx, &bus_ids(&outboxes)).await?;
             open.retain(|open| {
                 bus_ids(&[open.outbox]).first().is_none_or(|id| !paused.contains(id))
             });
         }
-        // Only now would it be seen with certainty: what was locked may have been planted a moment ago.
+        // Only with the lock this is certain: the rows may have been planted a moment ago.
         if !open.is_empty() && is_planted(shared, &mut tx).await? {
             tx.rollback().await.map_err(crate::db::Error::from)?;
             return Ok(Outcome { planted: true, ..Outcome::default() });
@@ -158,28 +161,28 @@ impl Pass {
             let owner = Some(allowed(shared, ownership::look(conn).await?)?);
             return Ok(Outcome { owner, ..Outcome::default() });
         }
-        // Until the commit nobody hands the database over.
+        // Until the commit nobody can hand the database over.
         let owner = allowed(shared, ownership::hold(&mut tx).await?)?;
-        let rows = table::load(&mut tx, &open, half, &settings.most).await?;
-        let mut works: BTreeMap<OutboxKey, Work> = BTreeMap::new();
-        let mut counted = Counted::default();
-        self.take = enough(open.len(), &rows);
-        let lost = self.deliver(shared, publisher, rows, &mut works, &mut counted, end).await?;
-        // Either of the two closes the gap, so neither waits for the other.
+        let rows = table::load(&mut tx, &open, consumer_outbox, &settings.most).await?;
+        let mut outboxes: BTreeMap<OutboxKey, OutboxPass> = BTreeMap::new();
+        let mut counts = PassCounts::default();
+        self.take = next_take(open.len(), &rows);
+        let lost = self.deliver(shared, publisher, rows, &mut outboxes, &mut counts, end).await?;
+        // Commit or sync: either makes the confirms durable, so neither waits for the other.
         let written = shared.send_log(SendLog::write);
         let written = written.map_err(|error| send_log_error(shared, &error))?;
         let synced =
             tokio::task::spawn_blocking(move || written.map_or(Ok(()), |file| file.sync_data()));
         let now = (shared.clock)();
-        let progress: Vec<Progress> = works
+        let progress: Vec<Progress> = outboxes
             .iter()
-            .filter(|(_, work)| work.last.is_some() || work.failed.is_some())
-            .map(|(outbox, work)| {
+            .filter(|(_, entry)| entry.last.is_some() || entry.failed.is_some())
+            .map(|(outbox, entry)| {
                 self.made = self.made.wrapping_add(1);
                 let mut maker = [0; 8];
                 maker[..2].copy_from_slice(&self.made.to_be_bytes());
                 maker[2..].copy_from_slice(&self.node);
-                Progress { outbox: *outbox, last: work.last, lock_id: new_id(now, maker) }
+                Progress { outbox: *outbox, last: entry.last, lock_id: new_id(now, maker) }
             })
             .collect();
         let keep = match owner {
@@ -187,18 +190,25 @@ impl Pass {
             Owner::Service if settings.copies.is_some() => Delivered::Copy,
             Owner::Ours | Owner::Service => Delivered::Delete,
         };
-        match half {
+        match consumer_outbox {
             None => table::record(&mut tx, &progress, keep, now).await?,
-            Some(half) => {
+            Some(consumer_outbox) => {
                 for step in &progress {
-                    table::record_half(&mut tx, half, step, keep != Delivered::Delete, now).await?;
+                    table::record_consumer_outbox(
+                        &mut tx,
+                        consumer_outbox,
+                        step,
+                        keep != Delivered::Delete,
+                        now,
+                    )
+                    .await?;
                 }
             }
         }
         tx.commit().await.map_err(crate::db::Error::from)?;
         let synced = synced.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         synced.map_err(|error| send_log_error(shared, &error))?;
-        close_books(shared, &works, &counted, now)?;
+        finish(shared, &outboxes, &counts, now)?;
         Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner), planted: false })
     }
 
@@ -208,15 +218,15 @@ impl Pass {
         shared: &Shared,
         publisher: &mut Publisher,
         rows: Vec<Row>,
-        works: &mut BTreeMap<OutboxKey, Work>,
-        counted: &mut Counted,
+        outboxes: &mut BTreeMap<OutboxKey, OutboxPass>,
+        counts: &mut PassCounts,
         end: Instant,
     ) -> Result<bool, Error> {
         let budget = shared.settings.budget;
         let (send_until, confirm_until) = (end - budget * 2 / 5, end - budget * 3 / 20);
         let mut round =
-            Round { shared, works, counted, late: &mut self.late, until: confirm_until };
-        let mut flying: Vec<InFlight> = vec![];
+            Round { shared, outboxes, counts, late: &mut self.late, until: confirm_until };
+        let mut in_flight: Vec<InFlight> = vec![];
         let (mut lost, mut closed) = (false, false);
         let mut ahead = WriteAhead::new(&rows);
         for (at, row) in rows.into_iter().enumerate() {
@@ -224,67 +234,67 @@ impl Pass {
                 break;
             }
             let (outbox, sequence) = (row.outbox, row.sequence);
-            let work = round.works.entry(outbox).or_default();
-            if work.failed.is_some() || work.broken {
+            let entry = round.outboxes.entry(outbox).or_default();
+            if entry.failed.is_some() || entry.broken {
                 continue;
             }
             ahead.note(shared, at)?;
             match send(shared, publisher, row).await {
                 Ok(Sent::Known) => {
-                    round.counted.recovered += 1;
-                    work.confirmed.push(sequence);
-                    // Else it counts with those before it, which are still on their way.
-                    if !flying.iter().any(|other| other.outbox == outbox) {
-                        work.last = Some(sequence);
+                    round.counts.recovered += 1;
+                    entry.confirmed.push(sequence);
+                    // Otherwise it is recorded with those before it, which are not confirmed yet.
+                    if !in_flight.iter().any(|other| other.outbox == outbox) {
+                        entry.last = Some(sequence);
                     }
                 }
                 Ok(Sent::Now(flight)) => {
                     ahead.noted.remove(&sequence);
-                    flying.push(flight);
-                    if self.careful && round.settle(&mut flying, true).await? {
+                    in_flight.push(flight);
+                    if self.one_by_one && round.settle(&mut in_flight, true).await? {
                         lost = publisher.reopen().await.is_err();
                         if lost {
                             break;
                         }
                     }
-                    if flying.len().is_multiple_of(IN_LINE)
-                        && let Some(last) = flying.last_mut()
+                    if in_flight.len().is_multiple_of(IN_LINE)
+                        && let Some(last) = in_flight.last_mut()
                     {
                         // It was sent last, so the others are written before it.
                         match timeout_at(send_until, last.pending.written()).await {
                             Ok(Ok(())) => {}
-                            // What became of them is settled below.
+                            // Their confirms are awaited below.
                             Ok(Err(_)) | Err(_) => break,
                         }
                     }
                 }
                 Err(Failed::Poison(why)) => {
-                    work.failed = Some(Failure { sequence, why, poison: true });
-                    round.counted.failed += 1;
+                    entry.failed = Some(Failure { sequence, why, poison: true });
+                    round.counts.failed += 1;
                 }
                 Err(Failed::Channel(error)) => {
                     tracing::warn!(%error, "publishing was interrupted");
-                    round.counted.failed += 1;
+                    round.counts.failed += 1;
                     closed = true;
                     break;
                 }
             }
         }
         ahead.end(shared);
-        closed |= round.settle(&mut flying, false).await?;
+        closed |= round.settle(&mut in_flight, false).await?;
         // A closed channel does not say which message closed it: the next pass finds out.
-        self.careful = closed;
+        self.one_by_one = closed;
         Ok(lost || closed && !publisher.is_open() && publisher.reopen().await.is_err())
     }
 
-    /// Confirms that came after their transaction had ended.
+    /// Processes confirms that came after their transaction had ended.
     fn settle_late(&mut self, shared: &Shared) -> Result<(), Error> {
         let mut late = vec![];
         let was: Vec<OutboxKey> = self.late.iter().map(|flight| flight.outbox).collect();
         for mut flight in std::mem::take(&mut self.late) {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
-                Some(Ok(Confirmed::Returned)) if pauses(shared, &flight) => {
+                Some(Ok(Confirmed::Returned)) if holds_outbox(shared, &flight) => {
                     shared.send_log(|log| log.unsent(flight.sequence));
                 }
                 Some(Ok(confirmed)) => {
@@ -293,13 +303,13 @@ impl Pass {
                         shared.stats.send_modify(|stats| stats.returned += 1);
                     }
                 }
-                Some(Err(error)) => doubtful(shared, flight.sequence, flight.message, &error),
+                Some(Err(error)) => note_doubt(shared, flight.sequence, flight.message, &error),
             }
         }
         self.late = late;
         let written = shared.send_log(SendLog::write);
         written.map_err(|error| send_log_error(shared, &error))?;
-        // Only now, with the confirms noted, may any lane take them again.
+        // Only now, with the confirms in the send log, may a worker take them again.
         let mine = &self.late;
         let waits = |id: &OutboxKey| mine.iter().any(|still| still.outbox == *id);
         shared.late(|late| late.retain(|id| !was.contains(id) || waits(id)));
@@ -307,18 +317,18 @@ impl Pass {
     }
 }
 
-/// How many outboxes the next pass takes, by what this one found in those it took.
-fn enough(taken: usize, rows: &[Row]) -> i64 {
+/// How many outboxes the next pass takes, from how many messages this one had.
+fn next_take(taken: usize, rows: &[Row]) -> i64 {
     let mut ids: Vec<OutboxKey> = rows.iter().map(|row| row.outbox).collect();
-    // They come outbox by outbox.
+    // Rows are ordered by outbox.
     ids.dedup();
     let most = if ids.len() < taken { ids.len() + ids.len() / 4 } else { taken * 2 };
     i64::try_from(most).unwrap_or(AT_FIRST).max(AT_LEAST)
 }
 
-/// Whether trouble is planted here and this relay leaves it alone; told when that changes.
+/// Whether a training scenario is planted and this relay therefore does not deliver; logged when that changes.
 async fn is_planted(shared: &Shared, conn: &mut PgConnection) -> Result<bool, Error> {
-    if !shared.settings.unasked {
+    if !shared.settings.in_background {
         return Ok(false);
     }
     let record = scenario::planted(conn).await.map_err(crate::db::Error::from)?;
@@ -338,7 +348,7 @@ async fn is_planted(shared: &Shared, conn: &mut PgConnection) -> Result<bool, Er
     Ok(is_planted)
 }
 
-/// Whether this relay may deliver from a database that is recorded so.
+/// Whether this relay may deliver from a database with this owner.
 fn allowed(shared: &Shared, owner: Option<Owner>) -> Result<Owner, Error> {
     match owner {
         None => Err(Error::Unrecorded),
@@ -347,49 +357,49 @@ fn allowed(shared: &Shared, owner: Option<Owner>) -> Result<Owner, Error> {
     }
 }
 
-/// After the commit: what is recorded is forgotten, what failed is held.
-fn close_books(
+/// After the commit: removes what is recorded from the send log, and backs off from what failed.
+fn finish(
     shared: &Shared,
-    works: &BTreeMap<OutboxKey, Work>,
-    counted: &Counted,
+    outboxes: &BTreeMap<OutboxKey, OutboxPass>,
+    counts: &PassCounts,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Error> {
     let mut recorded = vec![];
-    shared.held(|held| {
-        for (outbox, work) in works {
-            if let Some(last) = work.last {
-                recorded.extend(work.confirmed.iter().filter(|sequence| **sequence <= last));
+    shared.backoff(|backoff| {
+        for (outbox, entry) in outboxes {
+            if let Some(last) = entry.last {
+                recorded.extend(entry.confirmed.iter().filter(|sequence| **sequence <= last));
             }
-            match &work.failed {
-                Some(failure) => held.hold(*outbox, failure.clone(), now),
-                None if work.broken => {}
-                None => held.release(*outbox),
+            match &entry.failed {
+                Some(failure) => backoff.hold(*outbox, failure.clone(), now),
+                None if entry.broken => {}
+                None => backoff.release(*outbox),
             }
         }
     });
     shared.send_log(|log| log.forget(&recorded)).map_err(|error| send_log_error(shared, &error))?;
-    let told = shared.held(|held| held.told());
+    let blocked = shared.backoff(|backoff| backoff.blocked());
     shared.stats.send_modify(|stats| {
-        stats.delivered += counted.delivered;
-        stats.returned += counted.returned;
-        stats.recovered += counted.recovered;
-        stats.failed += counted.failed;
+        stats.delivered += counts.delivered;
+        stats.returned += counts.returned;
+        stats.recovered += counts.recovered;
+        stats.failed += counts.failed;
         stats.passes += 1;
-        stats.held = told;
-        if counted.delivered + counted.recovered > 0 {
+        stats.held = blocked;
+        if counts.delivered + counts.recovered > 0 {
             stats.last = Some(now);
         }
     });
     Ok(())
 }
 
-/// The broker may have had it, and it is sent again: counted at once, whatever becomes of this pass.
-fn doubtful(shared: &Shared, sequence: i64, message: Uuid, why: &dyn Display) {
+/// The broker may have received it, and it is sent again: counted at once, even if this pass fails.
+fn note_doubt(shared: &Shared, sequence: i64, message: Uuid, why: &dyn Display) {
     tracing::warn!(sequence, %message, why = %why, "perhaps sent twice");
     shared.stats.send_modify(|stats| stats.doubt(Doubt { sequence, message }));
 }
 
-/// What became of a row.
+/// What happened to a row.
 enum Sent {
     /// The send log knows that it was confirmed before.
     Known,
@@ -397,7 +407,7 @@ enum Sent {
 }
 
 enum Failed {
-    /// It cannot be sent, now or ever; the channel is as it was.
+    /// It can never be sent; the channel is still open.
     Poison(String),
     Channel(relay::Error),
 }
@@ -421,14 +431,14 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
         }
     })?;
     if shared.send_log(|log| log.was_left(sequence, message)) {
-        doubtful(shared, sequence, message, &"a relay died before it noted the broker's answer");
+        note_doubt(shared, sequence, message, &"a relay died before it noted the broker's answer");
     }
     let mandatory = outgoing.mandatory;
     let pending = publisher.send(outgoing);
     Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
 }
 
-/// Whether a message that no queue wanted holds its outbox.
-fn pauses(shared: &Shared, flight: &InFlight) -> bool {
+/// Whether a message that was routed to no queue blocks its outbox.
+fn holds_outbox(shared: &Shared, flight: &InFlight) -> bool {
     flight.mandatory || shared.settings.nobody_listens == NobodyListens::Hold
 }
