@@ -25,7 +25,7 @@ fn raw(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn body(event: OrderEvent) -> EventBody {
+fn told(event: OrderEvent) -> EventBody {
     match event {
         OrderEvent::Placed(body)
         | OrderEvent::Completed(body)
@@ -44,10 +44,10 @@ fn time(text: &str) -> DateTime<Utc> {
 
 #[test]
 fn the_services_body() {
-    let body = body(placed(raw(SERVICE_PLACED)));
-    assert_eq!(body.doubts, Vec::<String>::new());
-    assert_eq!(body.occurred_at, Some(time("2026-11-22T18:16:39.5067327Z")));
-    let order = body.order;
+    let told = told(placed(raw(SERVICE_PLACED)));
+    assert_eq!(told.doubts, Vec::<String>::new());
+    assert_eq!(told.occurred_at, Some(time("2026-11-22T18:16:39.5067327Z")));
+    let order = told.order;
     assert_eq!(order.id.short(), "…3fb4");
     assert_eq!(order.status, Some(Status::New));
     assert_eq!(order.note, FieldPatch::Value("poison 0".to_owned()));
@@ -84,7 +84,7 @@ fn a_loaded_buyer_is_read() {
     body["Order"]["BuyerId"] = Value::Null;
     body["Order"]["Buyer"] = json!({"Id": "01a20479-72a4-7e4e-894e-305a0387036f", "Name": "Le Thi",
         "Address": {"Street": "8 Book Lane", "City": "Hue", "Province": null}, "Orders": []});
-    let order = body(placed(body)).order;
+    let order = told(placed(body)).order;
     assert!(order.buyer_id.is_some());
     let buyer = order.buyer.unwrap();
     assert_eq!((buyer.name.as_deref(), buyer.city.as_deref()), (Some("Le Thi"), Some("Hue")));
@@ -98,12 +98,12 @@ fn what_cannot_be_read_is_named_and_the_rest_used() {
     body["Order"]["TotalPrice"] = json!([]);
     body["Order"]["Status"] = json!("Completed");
     body["DateOccurred"] = json!("then");
-    let body = body(placed(body));
-    assert_eq!(body.order.lines.unwrap().len(), 1);
-    assert_eq!(body.order.total, None);
-    assert_eq!(body.occurred_at, None);
+    let told = told(placed(body));
+    assert_eq!(told.order.lines.unwrap().len(), 1);
+    assert_eq!(told.order.total, None);
+    assert_eq!(told.occurred_at, None);
     assert_eq!(
-        body.doubts,
+        told.doubts,
         [
             "OrderItems[1].Price is not a number",
             "TotalPrice is not a number",
@@ -207,10 +207,10 @@ proptest! {
     #[test]
     fn no_body_breaks_the_reader(body in any_json(), kind in any_kind()) {
         let event = samples::event(1, kind.alias(), body);
-        let body = meaning(&event).body().map(|body| body.order.id);
+        let told = meaning(&event).body().map(|told| told.order.id);
         let (state, _) = fold::fold(None, &event);
-        prop_assert_eq!(state.map(|order| order.id), body);
-        prop_assert!(body.is_none() || order_named(&event.body) == body);
+        prop_assert_eq!(state.map(|order| order.id), told);
+        prop_assert!(told.is_none() || order_named(&event.body) == told);
     }
 
     #[test]
@@ -229,8 +229,8 @@ proptest! {
         let recorded = samples::event(1, kind.alias(), stored);
         let read = meaning(&recorded);
         prop_assert_eq!(read.kind(), Some(kind));
-        prop_assert_eq!(read.body().and_then(|body| body.occurred_at), Some(occurred_at));
-        prop_assert_eq!(read.body().map(|body| body.doubts.len()), Some(0));
+        prop_assert_eq!(read.body().and_then(|told| told.occurred_at), Some(occurred_at));
+        prop_assert_eq!(read.body().map(|told| told.doubts.len()), Some(0));
         let (state, _) = fold::fold(None, &recorded);
         prop_assert_eq!(state, Some(event.order));
     }

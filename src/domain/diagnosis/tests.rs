@@ -390,9 +390,9 @@ fn what_somebody_holds_is_told_and_is_no_fault() {
         by: "mai".to_owned(),
         since: ago(5),
     };
-    let facts = Facts { held: vec![one(0xb3), one(0xb4)], ..Facts::nothing(now()) };
+    let facts = Facts { paused: vec![one(0xb3), one(0xb4)], ..Facts::nothing(now()) };
     let finding = only(&facts);
-    assert_eq!((finding.rule, finding.severity), (Rule::Paused, Severity::Note));
+    assert_eq!((finding.rule, finding.severity), (Rule::PausedOutbox, Severity::Note));
     assert!(finding.what.starts_with("2 outboxes are held by hand"), "{finding:?}");
     assert_eq!(finding.evidence[0], "outbox …00b3 by mai for 5m 00s");
     assert_eq!(finding.about, Some(Subject::Outbox(OutboxId(Uuid::from_u128(0xb3)))));

@@ -132,7 +132,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failing_outbox_waits_longer_every_time() {
-        let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
+        let mut backoff = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
         let (one, now) = (OutboxKey::Bus(OutboxId(Uuid::max())), at("2026-11-22T18:16:38Z"));
         backoff.hold(one, failure(), now);
         assert_eq!(backoff.waiting(), [one]);
@@ -150,7 +150,7 @@ mod tests {
     /// One message handled by two consumers, or the other way round, are outboxes of their own.
     #[tokio::test(start_paused = true)]
     async fn a_consumers_outbox_is_named_by_its_message_and_consumer() {
-        let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
+        let mut backoff = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
         let of = |message, consumer| OutboxKey::Consumer {
             message: MessageId(Uuid::from_u128(message)),
             consumer: ConsumerId(Uuid::from_u128(consumer)),
@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_no_longer_pending_is_forgotten() {
-        let mut held = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
+        let mut backoff = DeliveryBackoff::new((Duration::from_secs(1), Duration::from_secs(60)));
         backoff.hold(OutboxKey::Bus(OutboxId(Uuid::max())), failure(), at("2026-11-22T18:16:38Z"));
         backoff.retain(&[5, 6]);
         assert_eq!(backoff.sequences(), [5]);
