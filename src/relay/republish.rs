@@ -1,4 +1,4 @@
-//! Republishing a message from its copy: properties and headers are restored from JSON.
+//! A message of a queue, restored from its archived copy: properties and headers are read back from JSON.
 
 use lapin::{
     BasicProperties,
@@ -25,9 +25,10 @@ impl QueueInspector {
     ///
     /// # Errors
     /// When the broker refuses it or the connection breaks; if only the confirm was lost, the message may be there.
-    pub async fn put(&self, queue: &str, copy: Republish<'_>) -> Result<Confirmed, Error> {
+    pub async fn put(&self, queue: &str, message: Republish<'_>) -> Result<Confirmed, Error> {
         let sending = self.confirmed().await?;
-        let sent = inspector::publish(&sending, queue, copy.body, copy.set(), self.wait).await;
+        let sent =
+            inspector::publish(&sending, queue, message.body, message.set(), self.wait).await;
         // The broker closes it with the connection if this fails.
         let _ = inspector::within(self.wait, sending.close(200, short("done"))).await;
         sent

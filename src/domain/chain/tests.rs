@@ -275,7 +275,7 @@ fn an_answer_is_told_by_initiator_or_conversation() {
 }
 
 #[test]
-fn messages_of_no_event_and_without_owner_are_strands_too() {
+fn messages_of_no_event_and_without_owner_are_causal_paths_too() {
     let mut orphan = sent(7, EventKind::Completed, "2026-11-22T09:12:04Z");
     orphan.delivery = Delivery::Orphan;
     orphan.owner = Owner::Nobody;

@@ -8,7 +8,7 @@ use super::{Facts, Finding, Rule, Severity, moment};
 const SETTLED: TimeDelta = TimeDelta::seconds(10);
 /// An older event says nothing about the present.
 const RECENT: TimeDelta = TimeDelta::days(1);
-/// Rates are taken over this long; see `backlog`.
+/// The time span for rates; see `backlog`.
 const RATED: TimeDelta = TimeDelta::minutes(5);
 
 /// Events that ask for a message were written, and not one message with them or after them. Rows are no proof, as the

@@ -174,7 +174,7 @@ pub struct Blast {
 /// Whether the broker answers us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Reached {
-    /// It was not asked; the reason, where there is one to show.
+    /// It was not asked; why not, if that is worth reporting.
     #[default]
     NotAsked,
     Answers,

@@ -26,7 +26,7 @@ pub use self::{
 };
 use super::id::{MessageId, OutboxId};
 
-/// The limits from which a finding is reported. All of them are configuration.
+/// The limits above which something is reported. All are configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thresholds {
     /// More pending messages than this are an alert.

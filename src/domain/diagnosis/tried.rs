@@ -1,5 +1,5 @@
-//! Failed attempts of the relay of this console, as evidence: unlike the tables, it knows how many there were and why
-//! they failed.
+//! Failed attempts of the relay in this process, as evidence of the cause: unlike the tables, it knows how
+//! often and why.
 
 use super::{Facts, Finding, Rule, Subject, Tried};
 use crate::domain::outbox::OutboxKey;

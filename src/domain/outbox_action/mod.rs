@@ -57,18 +57,6 @@ pub enum Name {
     New(MessageId),
 }
 
-/// The name of every action, as policies list them.
-pub const DEEDS: [&str; 8] = [
-    "HoldOutbox",
-    "ReleaseOutbox",
-    "RepairMessage",
-    "QuarantineMessage",
-    "RequeueMessage",
-    "PurgeOutbox",
-    "PurgeInbox",
-    "RemoveFailedInbox",
-];
-
 /// What is younger is not purged: the longest window in which a service or a broker may still ask for it is
 /// shorter.
 pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
@@ -76,21 +64,6 @@ pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
 pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
 
 impl OutboxAction {
-    /// Its name in the audit log and in policies.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Hold { .. } => "HoldOutbox",
-            Self::Release { .. } => "ReleaseOutbox",
-            Self::Repair { .. } => "RepairMessage",
-            Self::Quarantine { .. } => "QuarantineMessage",
-            Self::Requeue { .. } => "RequeueMessage",
-            Self::PurgeOutbox { .. } => "PurgeOutbox",
-            Self::PurgeInbox { .. } => "PurgeInbox",
-            Self::RemoveFailed { .. } => "RemoveFailedInbox",
-        }
-    }
-
     /// Whether its moment lies far enough back.
     ///
     /// # Errors

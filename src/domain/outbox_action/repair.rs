@@ -16,7 +16,7 @@ const LONGEST_ADDRESS: usize = 256;
 /// The property that decides about the exchange; it wins over the destination.
 const EXCHANGE: &str = "RMQ-Exchange";
 
-/// The new texts; a text that is not given stays as it is.
+/// The new texts; none keeps the present text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Repair {
     pub destination: Option<String>,

@@ -1,31 +1,11 @@
 //! Outboxes that cannot be delivered now. Each is retried after longer and longer waits; none delays another.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use crate::{domain::outbox::OutboxKey, relay::Backoff};
-
-/// An outbox that cannot be delivered, as screens and verbs show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockedOutbox {
-    pub outbox: OutboxKey,
-    /// The message that cannot be delivered.
-    pub sequence: i64,
-    pub why: String,
-    /// The message itself is the reason: retrying does not help.
-    pub poison: bool,
-    pub since: DateTime<Utc>,
-    pub attempts: u32,
-}
-
-impl fmt::Display for BlockedOutbox {
-    /// `outbox … is held at 88190: it has no destination address`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is held at {}: {}", self.outbox, self.sequence, self.why)
-    }
-}
+use crate::{domain::outbox::OutboxKey, ops::delivery::BlockedOutbox, relay::Backoff};
 
 /// Why a message did not leave.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chrono::TimeDelta;
 use sqlx::PgConnection;
 
 use super::{Error, Settings, Shared};
@@ -14,12 +13,13 @@ use crate::{
         diagnosis::Inbound,
         id::{ConsumerId, MessageId},
     },
-    ops::messages::inbound::{Search, Unnamed},
+    ops::{
+        delivery::QUIET,
+        messages::inbound::{Search, Unnamed},
+    },
     relay::{Limits, QueueInspector},
 };
 
-/// A consumer that was active more recently than this may still be working.
-pub const QUIET: TimeDelta = TimeDelta::minutes(1);
 /// At most this many are checked at a time.
 const MOST: i64 = 20;
 /// How much of a queue is read.

@@ -9,10 +9,7 @@ use super::{ArchivedMessage, COPY, Effects, Pane, Request, State, Ticket, detail
 use crate::{
     db,
     domain::{address::short_destination, age::Age, contract, id::OrderId, text, text::thousands},
-    ops::deeds::{
-        archive::{Parts, Whole},
-        report,
-    },
+    ops::archive::{Parts, Whole, report},
     tui::{
         effect::Effect,
         route::Route,

@@ -37,8 +37,8 @@ pub(super) const ROOMY: u16 = 20;
 /// In a body this high the reasons take as many rows as they need.
 const WHOLE: u16 = 12;
 
-/// The strand of what the cursor is on.
-fn path<'a>(state: &State, known: &'a OrderAnalysis) -> Option<&'a CausalPath> {
+/// The path of what the cursor is on.
+fn causal_path<'a>(state: &State, known: &'a OrderAnalysis) -> Option<&'a CausalPath> {
     match state.entry()? {
         Entry::Event(point) => known.chain.of_version(point.version),
         Entry::Message(message) => known.chain.of_message(message.sequence),
@@ -111,7 +111,7 @@ fn lines(
     width: usize,
     whole: bool,
 ) -> Vec<Line<'static>> {
-    let Some(path) = path(state, known) else {
+    let Some(path) = causal_path(state, known) else {
         let told = match state.entry() {
             Some(Entry::Act(_)) => "an operator's action; what it wrote has its chain at the event",
             _ => "nothing leads here: no event and no message",

@@ -134,11 +134,9 @@ impl Pass {
             }
             Some(consumer_outbox) if left_out.contains(&consumer_outbox.key()) => vec![],
             Some(consumer_outbox) => {
-                let before = (shared.clock)() - super::consumer_outbox::QUIET;
-                table::lock_consumer_outbox(&mut tx, consumer_outbox, before)
-                    .await?
-                    .into_iter()
-                    .collect()
+                let before = (shared.clock)() - crate::ops::delivery::QUIET;
+                let locked = table::lock_consumer_outbox(&mut tx, consumer_outbox, before);
+                locked.await?.into_iter().collect()
             }
         };
         // Another worker may have released one after the query; it was listed as late before.
