@@ -1,8 +1,8 @@
 //! How a server is reached: directly, or through a pooler that gives every transaction another of its
 //! sessions (PgBouncer in transaction mode).
 //!
-//! Settings go along with the start of a session. A pooler refuses those it does not know, or swallows them,
-//! and so gives itself away before anything was set on a session that it lends to others.
+//! Settings are sent with the start of a session. A pooler refuses those it does not know, or drops them, and so is
+//! detected before anything was set on a session that it shares with others.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -14,7 +14,7 @@ use sqlx::{
 
 use super::{Error, Limits};
 
-/// A setting of no meaning but that it arrives: only where no pooler is in between.
+/// A setting that serves only to detect a pooler: it arrives only without one.
 const MARK: &str = "orderscope.direct";
 
 /// What is asked of every new session: its backend, and whether the settings arrived.
@@ -112,7 +112,7 @@ impl Address {
         if let Some((conn, backend)) = found {
             return Ok(Opened::Direct(conn, backend));
         }
-        // Once found, it stays: a pooler is not taken away in the middle.
+        // A pooler that was found once is assumed to stay.
         self.pooled.get_or_init(|| ());
         if own {
             return Err(Error::Pooled(self.place.clone()));
@@ -149,7 +149,7 @@ async fn marked(
     Ok(if arrived { Some((conn, backend)) } else { None })
 }
 
-/// How poolers say that they do not know a setting: a protocol violation (PgBouncer, Odyssey), or something
+/// How poolers refuse a setting: a protocol violation (PgBouncer, Odyssey), or something
 /// that they do not support.
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
@@ -193,7 +193,7 @@ fn settings(access: Access, limits: &Limits) -> Vec<(&'static str, String)> {
         ("jit", "off".to_owned()),
     ];
     if access == Access::Write {
-        // A lock is waited for nearly as long as a statement may take, so that its own message is the one
+        // The wait for a lock is a little shorter than the statement timeout, so that its own message is the one
         // that comes.
         all.extend([
             ("lock_timeout", ms(limits.statement * 3 / 4)),
@@ -213,7 +213,7 @@ fn settings(access: Access, limits: &Limits) -> Vec<(&'static str, String)> {
     all
 }
 
-/// The start of a transaction through a pooler: settings that end with it, and nothing that outlives it.
+/// The start of a transaction through a pooler, with settings that end with it.
 pub(super) fn begin(who: &str, limits: &Limits) -> String {
     let mut all = "BEGIN READ ONLY".to_owned();
     let name = ("application_name", shown(who));
@@ -225,7 +225,7 @@ pub(super) fn begin(who: &str, limits: &Limits) -> String {
     all
 }
 
-/// What the server shows of who asks.
+/// The part of `application_name` that names the screen or verb.
 pub(super) fn shown(who: &str) -> String {
     format!("orderscope/{who}")
 }

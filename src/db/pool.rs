@@ -1,8 +1,8 @@
 //! Sessions with the database: few, opened when first needed, set up to be good guests.
 //!
 //! Not sqlx's own pool: that one hides a refused connection and a failing set-up until its time
-//! runs out, and does not know a session's backend, which cancelling needs. This one says at once what is
-//! wrong, never gives out a session whose last statement was abandoned, and costs no extra round trips.
+//! runs out, and does not know a session's backend, which cancelling needs. This one reports errors at once, never
+//! reuses a session whose last statement was abandoned, and costs no extra round trips.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -95,7 +95,7 @@ impl Db {
         self.read.0.address.place()
     }
 
-    /// Ends all idle sessions in an orderly way. Later questions open new ones.
+    /// Closes all idle sessions. Later questions open new ones.
     pub async fn close(&self) {
         self.read.close().await;
         self.control.close().await;
@@ -129,7 +129,7 @@ struct Idle {
     since: Instant,
 }
 
-/// An idle session older than this is asked whether it still lives before it is used.
+/// An idle session older than this is checked before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 impl Pool {
@@ -146,7 +146,7 @@ impl Pool {
 
     /// A session that shows itself to the server as `orderscope/<who>`: a free one, or a new one.
     ///
-    /// Hand it back with [`Session::finish`]; one that is dropped otherwise is closed, because it may
+    /// Return it with [`Session::finish`]; one that is dropped otherwise is closed, because it may
     /// still be in the middle of an answer.
     pub async fn session(&self, who: &str) -> Result<Session, Error> {
         let permit = self.permit().await?;
@@ -205,7 +205,7 @@ impl Pool {
         Ok(Idle { conn, backend, who: who.to_owned(), since: Instant::now() })
     }
 
-    /// Ends all idle sessions in an orderly way.
+    /// Closes all idle sessions.
     pub async fn close(&self) {
         while let Some(idle) = self.take_idle() {
             // The server notices a closed socket as well; the orderly way only spares its log.
@@ -247,7 +247,7 @@ impl Session {
         answer
     }
 
-    /// Hands the session back. Only after a complete answer, be it an error of the server.
+    /// Returns the session to the pool. Only after a complete answer, which may be an error of the server.
     pub fn finish(self) {
         let Self { pool, mut idle, _permit } = self;
         idle.since = Instant::now();

@@ -1,4 +1,4 @@
-//! The inbox: what consumers received, how often, how long it took, and what never ended.
+//! The inbox: what consumers received, how often, how long it took, and what was never finished.
 
 mod hours;
 
@@ -17,19 +17,19 @@ use crate::domain::{
 
 pub use self::hours::{HOURS, Hour, first, hours};
 
-/// So many of the newest rows are added up on a large table.
+/// How many of the newest rows are added up on a large table.
 pub const MOST: i64 = 20_000;
 /// A table is large when it has more rows than this.
 const LARGE: i64 = 60_000;
-/// So many rows that are not delivered are added up.
+/// How many rows that are not delivered are added up.
 const MOST_OPEN: i64 = 40_000;
-/// So many of the newest deliveries tell the latencies.
+/// How many of the newest deliveries are measured for latencies.
 const TIMED: i64 = 2_000;
-/// So many half-done rows are looked into.
+/// How many half-done rows are read.
 const HALVES: i64 = 20;
 /// Counting what is wrong stops here.
 const MOST_WRONG: i64 = 10_000;
-/// The locks of so many rows that look as if they failed are looked at.
+/// For how many rows that look as if they failed the locks are checked.
 pub const PROBED: i64 = 100;
 /// Where a consumer's messages are unknown, its passes beyond the smallest number seen are duplicates only if
 /// that number rests on so many rows.
@@ -97,9 +97,9 @@ fn summed(layout: &Layout) -> String {
 }
 
 /// Sums per consumer as of `now`, most rows first. `held` is how old a row must be to count as failing;
-/// rows that took longer than `window` were replayed, and tell nothing of latency.
+/// rows that took longer than `window` were replayed and are left out of latencies.
 ///
-/// Three questions, because one over all rows with a condition for each figure costs four times as much.
+/// Three statements, because one over all rows with a condition for each figure costs four times as much.
 pub async fn consumers(
     conn: &mut PgConnection,
     layout: &Layout,
@@ -205,8 +205,7 @@ fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
     rows
 }
 
-/// Who works on the oldest rows that were received before a moment and are not handled, as far as the rows' locks
-/// tell: by consumer, at most [`PROBED`] of them.
+/// Who works on the oldest rows that were received before a moment and are not handled, by the rows' locks: by consumer, at most [`PROBED`] of them.
 pub async fn at_work(
     conn: &mut PgConnection,
     layout: &Layout,

@@ -1,4 +1,4 @@
-//! The head of the line: the oldest open outboxes with what each would send next, and what waits behind.
+//! The oldest open outboxes with the message each would send next, and what waits behind them.
 
 use std::collections::HashMap;
 
@@ -18,11 +18,11 @@ use crate::{
     },
 };
 
-/// So many of the oldest open outboxes are shown.
+/// How many of the oldest open outboxes are shown.
 pub const HEADS: i64 = 20;
 /// Counting the messages of one outbox stops here.
 const MOST_OF_ONE: i64 = 1_000;
-/// So many outboxes behind the head are looked into.
+/// How many outboxes behind the head are read.
 const BEHIND: i64 = 300;
 
 #[derive(FromRow)]
@@ -38,7 +38,7 @@ struct Row {
     destination_address: Option<String>,
 }
 
-/// The oldest open outboxes, in the order in which MassTransit takes them, without those that somebody holds: many of
+/// The oldest open outboxes, in the order in which MassTransit takes them, without paused ones: many of
 /// these must not hide the first that waits for a worker. The oldest of all was made at
 /// [`since`](super::Overview::since).
 pub async fn heads(
@@ -70,7 +70,7 @@ pub async fn heads(
     let rows: Vec<Row> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(since).bind(held).fetch_all(&mut *conn).await?;
     let owners: Vec<_> = rows.iter().map(|row| Owner::Bus(row.outbox_id)).collect();
-    // Unknown where it cannot be told, which is no reason to tell nothing else.
+    // Locks are unknown where they cannot be read; the rest is shown all the same.
     let locks = locks(conn, layout, &owners).await.unwrap_or_default();
     Ok(rows.into_iter().map(|row| row.head(&locks, now)).collect())
 }
@@ -96,8 +96,8 @@ impl Row {
     }
 }
 
-/// What waits behind an outbox: the younger open ones that nobody holds, the orders that their messages name and what
-/// those are worth. At most so many outboxes are looked into.
+/// What waits behind an outbox: younger open outboxes that are not paused, the orders that their messages name, and the
+/// value of these. At most [`BEHIND`] outboxes are read.
 pub async fn blast(
     conn: &mut PgConnection,
     layout: &Layout,

@@ -52,7 +52,7 @@ impl View {
 /// Only the messages of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// By the first URN of its type, or what stands behind its last colon.
+    /// By the first URN of its type, or the name behind its last colon.
     Type(String),
     /// By the whole address, the exchange it names, or the end of that; nothing: without a destination.
     Destination(Option<String>),
@@ -93,7 +93,7 @@ impl Filter {
     }
 }
 
-/// Where a page ends. Opaque: hand it back for the next one.
+/// Where a page ends; the next page begins after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     since: DateTime<Utc>,

@@ -1,5 +1,5 @@
-//! Half-done consumers: their work is committed, their messages are not recorded as delivered. The cursor stands
-//! in `inbox_state`.
+//! Half-done consumers: their work is committed, their messages are not recorded as delivered. The cursor is in
+//! `inbox_state`.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
@@ -32,7 +32,7 @@ impl ConsumerOutbox {
     }
 }
 
-/// Those with pending messages, consumed before a moment, that nobody works on now.
+/// Those with pending messages, consumed before a moment, that no session has locked.
 pub async fn half_done(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -66,7 +66,7 @@ pub async fn lock_consumer_outbox(
     Ok(found.map(|(created, cursor)| Open { outbox: consumer_outbox.key(), created, cursor }))
 }
 
-/// Whether it still has messages to deliver, whoever works on it.
+/// Whether it still has messages to deliver, locked or not.
 pub async fn is_consumer_outbox_pending(
     conn: &mut PgConnection,
     consumer_outbox: ConsumerOutbox,
@@ -96,9 +96,8 @@ pub async fn consumer_outbox_waiting(
     Ok(asked.fetch_optional(conn).await?)
 }
 
-/// Writes how far the pass came with it, in its transaction. What was delivered goes, as MassTransit does it:
-/// rows that stay would stop its clean-up of the inbox. With `copies`, copies of them stay in schema
-/// `orderscope`. It is counted as MassTransit's passes are: one for every message, and at the end one for finding
+/// Records its progress, in the caller's transaction. Delivered rows are deleted, as MassTransit does it: rows that stay
+/// would block its clean-up of the inbox. With `copies`, copies of them stay in schema `orderscope`. It is counted as MassTransit's passes are: one for every message, and at the end one for finding
 /// no more and one for cleaning up.
 pub async fn record_consumer_outbox(
     conn: &mut PgConnection,

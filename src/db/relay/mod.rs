@@ -1,9 +1,9 @@
-//! What the relay does in the database: take pending outboxes, load their messages, write how far it came.
+//! What the relay does in the database: lock pending outboxes, load their messages, record how far they were delivered.
 //!
-//! Everything stands in one short READ COMMITTED transaction. The rows of `outbox_state` are locked first
-//! and alone; what is read of their messages is read by later statements, which see everything that was
-//! committed before the lock was got. REPEATABLE READ, which the service uses, would read with the snapshot
-//! from before the lock and fail with 40001 wherever the service's workers had just been.
+//! Each pass is one short READ COMMITTED transaction. The rows of `outbox_state` are locked first and alone; later
+//! statements read their messages and see everything that was committed before the lock was taken. REPEATABLE READ,
+//! which the service uses, would read with the snapshot from before the lock and fail with 40001 wherever the service's
+//! workers had just been.
 
 mod consumer_outbox;
 
@@ -142,14 +142,14 @@ pub async fn next_waiting(
 /// Counting stops here.
 pub const MOST_COUNTED: i64 = 100_000;
 
-/// How much one pass takes.
+/// The limits of one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Most {
     pub outboxes: i64,
     pub messages: i64,
     /// Of bodies, in bytes; one message more than this is taken alone.
     pub bytes: i64,
-    /// A longer body is not even read.
+    /// A longer body is not read.
     pub message_bytes: i64,
 }
 
@@ -233,17 +233,17 @@ impl Loaded {
     }
 }
 
-/// How far a pass came with one outbox.
+/// What a pass records of one outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     pub outbox: OutboxKey,
     /// The last message that the broker confirmed; none where the first already failed.
     pub last: Option<i64>,
-    /// A `NewId` of now: the only trace of an attempt that the tables have.
+    /// A `NewId` of now: the only sign of an attempt in the tables.
     pub lock_id: Uuid,
 }
 
-/// What becomes of delivered messages.
+/// What happens to delivered messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
     /// They stay until they are purged: a database of our own.
@@ -254,7 +254,7 @@ pub enum Delivered {
     Copy,
 }
 
-/// Writes how far the pass came with bus outboxes, in its transaction.
+/// Records the progress of bus outboxes, in the caller's transaction.
 pub async fn record(
     conn: &mut PgConnection,
     progress: &[Progress],
