@@ -51,7 +51,7 @@ pub enum InvalidAddress {
     NoHost,
     #[error("it names no exchange")]
     NoName,
-    #[error("the exchange's name has characters other than letters, digits and - _ . :")]
+    #[error("the exchange's name has characters other than letters, digits and -_.:")]
     Name,
     #[error("{0:?} is no exchange type that a broker knows")]
     Type(String),

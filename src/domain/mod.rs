@@ -12,6 +12,7 @@ pub mod decide;
 pub mod derived;
 pub mod diagnosis;
 pub mod diff;
+pub mod endless;
 pub mod envelope;
 pub mod event;
 pub mod fault;
@@ -36,6 +37,7 @@ pub mod stored_message;
 pub mod text;
 pub mod timeline;
 pub mod trend;
+pub mod typed;
 pub mod when;
 pub mod zone;
 

@@ -8,19 +8,20 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
-mod aside;
 mod asked;
 mod attached;
 mod audit;
 mod chain;
 mod commanding;
 mod commands;
+mod connect;
 mod consumer;
-mod deeds;
 mod demo;
 mod docs;
 mod embedded;
+mod error_queues;
 mod messages;
+mod outbox_actions;
 mod ownership;
 mod pictures;
 mod pooler;
@@ -32,5 +33,7 @@ mod sampler;
 mod scenario;
 mod schema;
 mod smoke;
+mod strange;
 mod support;
+mod times;
 mod verbs;

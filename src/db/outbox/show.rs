@@ -70,7 +70,9 @@ pub async fn show(
     layout: &Layout,
     key: MessageKey,
 ) -> Result<Option<OutboxMessage>, Error> {
-    read(conn, layout, key, |name| format!("left(m.{name}, {LONGEST})")).await
+    let cut = |name: &str| !name.ends_with("_time");
+    let cut = |name: &str| cut(name).then(|| format!("left(m.{name}, {LONGEST})"));
+    read(conn, layout, key, cut).await
 }
 
 /// A message with nothing left out, for changing it.
@@ -79,14 +81,14 @@ pub async fn whole(
     layout: &Layout,
     sequence: i64,
 ) -> Result<Option<OutboxMessage>, Error> {
-    read(conn, layout, MessageKey::Sequence(sequence), |name| format!("m.{name}")).await
+    read(conn, layout, MessageKey::Sequence(sequence), |_| None).await
 }
 
 async fn read(
     conn: &mut PgConnection,
     layout: &Layout,
     key: MessageKey,
-    text: impl Fn(&str) -> String,
+    expression: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<OutboxMessage>, Error> {
     let from = layout.from(Table::OutboxMessages);
     let is_found = matches!(key, MessageKey::Sequence(_))
@@ -102,7 +104,7 @@ async fn read(
          m.inbox_consumer_id, {DELIVERY} AS delivery, {} AS delivered, \
          coalesce(o.last_sequence_number, i.last_sequence_number) AS cursor, \
          coalesce(o.lock_id, i.lock_id) AS lock_id, {MESSAGE_ORDER} AS order_id FROM {pool} m {} WHERE ",
-        columns(text),
+        columns(expression),
         moment("coalesce(o.delivered, i.delivered)"),
         parents(layout),
     ));

@@ -14,12 +14,14 @@ pub(in crate::db) const NAMES: &str = "sequence_number, message_id, message_type
     enqueue_time, expiration_time, headers, properties, body, conversation_id, correlation_id, initiator_id, \
     request_id, source_address, destination_address, response_address, fault_address";
 
-/// What is selected of a message `m`; `text` says how much of each text that may be long.
-pub(in crate::db) fn columns(text: impl Fn(&str) -> String) -> String {
+/// What is selected of a message `m`. `expression` says what to read instead of a text that may be long, or of a time.
+pub(in crate::db) fn columns(expression: impl Fn(&str) -> Option<String>) -> String {
+    let select =
+        |name: &str, usual: String| format!("{} AS {name}", expression(name).unwrap_or(usual));
     let texts = ["message_type", "headers", "properties", "body"];
-    let texts = texts.map(|name| format!("{} AS {name}", text(name))).join(", ");
+    let texts = texts.map(|name| select(name, format!("m.{name}"))).join(", ");
     let times = ["sent_time", "enqueue_time", "expiration_time"];
-    let times = times.map(|name| format!("{} AS {name}", moment(&format!("m.{name}")))).join(", ");
+    let times = times.map(|name| select(name, moment(&format!("m.{name}")))).join(", ");
     format!(
         "{texts}, {times}, m.message_id, coalesce(m.content_type, '') AS content_type, m.conversation_id, \
          m.correlation_id, m.initiator_id, m.request_id, m.source_address, m.destination_address, \

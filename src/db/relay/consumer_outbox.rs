@@ -2,11 +2,11 @@
 //! `inbox_state`.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    super::{Error, archive},
+    super::{Error, archive, sql::moment},
     Open, Progress,
 };
 use crate::domain::{
@@ -53,11 +53,14 @@ pub async fn lock_consumer_outbox(
     consumer_outbox: ConsumerOutbox,
     before: DateTime<Utc>,
 ) -> Result<Option<Open>, Error> {
-    let sql = "SELECT i.consumed AS created, \
-           coalesce(i.last_sequence_number, 0) AS cursor FROM public.inbox_state i \
+    let sql = format!(
+        "SELECT {} AS created, coalesce(i.last_sequence_number, 0) AS cursor \
+         FROM public.inbox_state i \
          WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND i.consumed < $3 \
-         FOR UPDATE OF i SKIP LOCKED";
-    let found: Option<(DateTime<Utc>, i64)> = sqlx::query_as(sql)
+         FOR UPDATE OF i SKIP LOCKED",
+        moment("i.consumed"),
+    );
+    let found: Option<(DateTime<Utc>, i64)> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(consumer_outbox.message_id)
         .bind(consumer_outbox.consumer_id)
         .bind(before)

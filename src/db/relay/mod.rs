@@ -10,14 +10,17 @@ mod consumer_outbox;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
     Error, Layout, Limits, Table, archive,
     outbox::{self, StoredRow},
 };
-use crate::domain::{id::OutboxId, outbox::OutboxKey, stored_message::StoredMessage};
+use crate::{
+    domain::{id::OutboxId, outbox::OutboxKey, stored_message::StoredMessage},
+    servers::Servers,
+};
 pub use consumer_outbox::{
     ConsumerOutbox, consumer_outbox_waiting, half_done, is_consumer_outbox_pending,
     lock_consumer_outbox, record_consumer_outbox,
@@ -26,12 +29,12 @@ pub use consumer_outbox::{
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
 /// that froze in it is ended by the server after `open` and a second.
 pub async fn connect(
-    options: &PgConnectOptions,
+    servers: &Servers,
     who: &str,
     limits: &Limits,
     open: Duration,
 ) -> Result<PgConnection, Error> {
-    let mut conn = super::connect(options, who).await?;
+    let mut conn = super::connect(servers, who).await?;
     let set_up = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \
@@ -81,15 +84,18 @@ pub async fn lock(
     only: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Open>, Error> {
-    let sql = "SELECT s.outbox_id, s.created, coalesce(s.last_sequence_number, 0) AS cursor \
+    let sql = format!(
+        "SELECT s.outbox_id, {} AS created, coalesce(s.last_sequence_number, 0) AS cursor \
          FROM public.outbox_state s \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($3::uuid IS NULL OR s.outbox_id = $3) \
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
-         ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED";
-    let rows: Vec<(OutboxId, DateTime<Utc>, i64)> =
-        sqlx::query_as(sql).bind(held).bind(limit).bind(only).fetch_all(conn).await?;
+         ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
+        super::sql::moment("s.created"),
+    );
+    let asked = sqlx::query_as(AssertSqlSafe(sql)).bind(held).bind(limit).bind(only);
+    let rows: Vec<(OutboxId, DateTime<Utc>, i64)> = asked.fetch_all(conn).await?;
     let open = |(outbox, created, cursor)| Open { outbox: OutboxKey::Bus(outbox), created, cursor };
     Ok(rows.into_iter().map(open).collect())
 }
@@ -190,8 +196,9 @@ pub async fn load(
     };
     // A long body is stored beside its row, and read only for those that are picked.
     let stored = outbox::stored_columns(|name| match name {
-        "body" => "CASE WHEN m.bytes <= $5 THEN m.body END".to_owned(),
-        name => format!("m.{name}"),
+        "body" => Some("CASE WHEN m.bytes <= $5 THEN m.body END".to_owned()),
+        "expiration_time" => Some(super::sql::sendable("m.expiration_time")),
+        _ => None,
     });
     let names = outbox::STORED_NAMES;
     let sql = format!(

@@ -24,7 +24,10 @@ pub use self::{
     },
     stalled::TRYING,
 };
-use super::id::{MessageId, OutboxId};
+use super::{
+    endless,
+    id::{MessageId, OutboxId},
+};
 
 /// The limits above which something is reported. All are configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,5 +222,5 @@ pub fn is_old(facts: &Facts, thresholds: &Thresholds, head: &Head) -> bool {
 }
 
 fn moment(at: DateTime<Utc>) -> String {
-    at.format("%F %TZ").to_string()
+    endless::utc(at, "%F %TZ")
 }

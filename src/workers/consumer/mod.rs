@@ -233,7 +233,7 @@ impl Worker<'_> {
             Err(error) => Ended::refused("Orderscope.Malformed", error.to_string(), None),
         };
         let settled = self.settle(&endpoint, handed, ended).await;
-        // Given up too: whoever replays it wants it tried anew.
+        // Given up too: whoever replays it wants it tried again.
         if let (Some((message, consumer)), Ok(())) = (of, &settled) {
             self.attempts.forget(message, consumer);
         }
