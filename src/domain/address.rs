@@ -43,7 +43,9 @@ pub enum ExchangeType {
 /// Why text is no address that a message can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
-    #[error("the scheme {0:?} is none of rabbitmq, rabbitmqs, amqp, amqps, queue, exchange")]
+    #[error(
+        "the scheme {0:?} is not RabbitMQ's: rabbitmq, rabbitmqs, amqp, amqps, queue or exchange"
+    )]
     Scheme(String),
     #[error("it is no address: there is no scheme before a colon")]
     NoScheme,
