@@ -34,12 +34,22 @@ pub(super) fn print(
     }
 }
 
-const fn name(verdict: Verdict) -> &'static str {
+pub(super) const fn name(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Ok => "ok",
         Verdict::Warn => "warn",
         Verdict::Blocking => "BLOCK",
         Verdict::Unknown => "?",
+    }
+}
+
+/// How a check's line begins.
+pub(super) const fn label(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "  ok    ",
+        Verdict::Warn => "  warn  ",
+        Verdict::Blocking => "  BLOCK ",
+        Verdict::Unknown => "  ?     ",
     }
 }
 

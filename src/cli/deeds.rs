@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Failure, Outcome,
     args::{AgeArgs, Global, InboxDeed, MessageDeed, WriteArgs},
-    exit, input, write,
+    exit, input, op, write,
 };
 use crate::{
     config::Settings,
@@ -22,7 +22,10 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::plan::{Error, Intent},
+    ops::{
+        batch::purge::Purge,
+        plan::{Error, Intent},
+    },
     session::Session,
 };
 
@@ -85,56 +88,23 @@ pub(super) async fn messages(verb: MessageDeed, global: &Global, settings: &Sett
             write::with(global, settings, &args, make).await
         }
         MessageDeed::Purge { age, write } => {
-            let before = before(&age, TimeDelta::days(7), settings)?;
-            purge(OutboxAction::PurgeOutbox { before }, age.all, global, settings, write.into())
-                .await
+            let kind = Purge::outboxes(before(&age, TimeDelta::days(7), settings)?);
+            op::start(&kind, age.rate, &write.into(), global, settings).await
         }
     }
 }
 
 /// `inbox purge|remove-failed`
 pub(super) async fn inbox(verb: InboxDeed, global: &Global, settings: &Settings) -> Outcome {
-    let (deed, all, write) = match verb {
+    let (kind, rate, write) = match verb {
         InboxDeed::Purge { age, write } => {
-            let before = before(&age, TimeDelta::days(30), settings)?;
-            (OutboxAction::PurgeInbox { before }, age.all, write)
+            (Purge::inbox(before(&age, TimeDelta::days(30), settings)?), age.rate, write)
         }
         InboxDeed::RemoveFailed { age, write } => {
-            let before = before(&age, TimeDelta::days(1), settings)?;
-            (OutboxAction::RemoveFailed { before }, age.all, write)
+            (Purge::failed(before(&age, TimeDelta::days(1), settings)?), age.rate, write)
         }
     };
-    purge(deed, all, global, settings, write.into()).await
-}
-
-/// One transaction, or one after the other until nothing is left: each an operation of its own, with a key that
-/// follows from the first one's.
-async fn purge(
-    deed: OutboxAction,
-    all: bool,
-    global: &Global,
-    settings: &Settings,
-    mut args: WriteArgs,
-) -> Outcome {
-    let first = input::operation(args.idempotency_key.as_deref())?;
-    let (nothing, mut round) = (Error::from(Refusal::Nothing).to_string(), 1_u32);
-    loop {
-        let intent = Intent::Messages(deed.clone());
-        let outcome = write::with(global, settings, &args, async |_| Ok(intent)).await;
-        if !all || args.run.dry_run {
-            return outcome;
-        }
-        match outcome {
-            Err(failure) if failure.message == nothing && round > 1 => return Ok(exit::FOUND),
-            Err(failure) if round > 1 => {
-                return Err(Failure { code: exit::PARTIAL, ..failure });
-            }
-            Err(failure) => return Err(failure),
-            Ok(_) => round += 1,
-        }
-        let next = Derived::new(first, Utc::now()).id(&format!("round {round}"));
-        args.idempotency_key = Some(next.to_string());
-    }
+    op::start(&kind, rate, &write.into(), global, settings).await
 }
 
 fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTime<Utc>, Failure> {

@@ -13,6 +13,7 @@ mod drain;
 mod errors;
 mod input;
 mod messages;
+mod op;
 mod open;
 mod order;
 mod orders;
@@ -137,6 +138,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         // Boxed: commands hold much on their way.
         Some(Verb::Order(verb)) => Box::pin(order::run(verb, global, &settings)).await,
         Some(Verb::Buyer(verb)) => Box::pin(write::buyer(verb, global, &settings)).await,
+        Some(Verb::Op(verb)) => Box::pin(op::run(verb, global, &settings)).await,
         Some(Verb::Audit(verb)) => audit::run(verb, global, &settings).await,
         Some(Verb::Attach(args)) => ownership::attach(&args, global, &settings).await,
         Some(Verb::HandOver(args)) => ownership::hand_over(&args, global, &settings).await,

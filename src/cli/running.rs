@@ -50,6 +50,15 @@ pub(super) async fn opened(
     if !args.dry_run && args.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
         return Err(Failure::usage("--reason is needed: it goes on record"));
     }
+    unlocked(global, settings, work).await
+}
+
+/// The same where the work has its reason already.
+pub(super) async fn unlocked(
+    global: &Global,
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Session, &Writer) -> Outcome,
+) -> Outcome {
     let context = choose(&given(global), settings)?;
     let policy = session::policy(&context, settings, global.read_only);
     if policy.read_only {

@@ -113,6 +113,8 @@ pub struct ContextFile {
     pub unlock: Option<u64>,
     /// The context's name has to be typed to run a command. Default: in production.
     pub typed_confirmation: Option<bool>,
+    /// A bulk operation of more items than this needs a second person. Default: none does.
+    pub approve_above: Option<u64>,
     /// Commands by database role; `*` is all of them.
     #[serde(default)]
     pub allow: BTreeMap<String, Vec<String>>,

@@ -248,6 +248,13 @@ pub const KEYS: &[KeyHelp] = &[
          of the roles runs none",
         "[contexts.prod]\nallow = { support = [\"CancelOrder\"], lead = [\"*\"] }",
     ),
+    key(
+        "contexts.NAME.approve_above",
+        "no second person is needed",
+        "A bulk operation of more items than this waits until a second person approves it, with another database \
+         login: `orderscope op approve`",
+        "[contexts.prod]\napprove_above = 10000",
+    ),
 ];
 
 /// Every environment variable that is read.

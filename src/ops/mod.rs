@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod audit;
+pub mod batch;
 pub mod buyers;
 pub mod chain;
 pub mod command;

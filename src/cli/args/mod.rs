@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 mod broker;
 mod deeds;
 mod messages;
+mod op;
 mod write;
 
 use chrono::NaiveDate;
@@ -16,6 +17,7 @@ pub use broker::{
 };
 pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
 pub use messages::{Inbox, InboxRows, MessageView, Messages, Only};
+pub use op::{ConfirmArgs, OP_HELP, Op};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, RunArgs,
     WriteArgs,
@@ -132,6 +134,12 @@ pub enum Verb {
     /// Command buyers
     #[command(subcommand)]
     Buyer(Buyer),
+    /// Bulk operations: what they are at, and what becomes of them
+    ///
+    /// Verbs that write to very many rows freeze a list of them and do it batch by batch. Stopped or killed at any
+    /// point, such an operation goes on where it stopped, from any console.
+    #[command(subcommand, after_help = OP_HELP)]
+    Op(Op),
     /// The record of what operators did
     #[command(subcommand)]
     Audit(Audit),

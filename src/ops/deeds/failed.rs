@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Check, Verdict, check, due::BATCH};
 use crate::{
-    db::{self, Db, Layout, inbox},
+    db::{self, Db, Layout, inbox, write::DueKey},
     domain::{
         diagnosis::{Inbound, thousands},
         id::{ConsumerId, MessageId},
         outbox_action::OutboxAction,
     },
     ops::{
+        batch::BatchKind,
         error_queue::Source,
         messages::inbound::{Search, Unnamed},
         plan::{Intent, Plan},
@@ -30,6 +31,8 @@ pub const UNASKED: &str =
 
 /// All questions together take no longer than this.
 const WITHIN: Duration = Duration::from_secs(10);
+/// So many rows of a bulk removal are asked about, the oldest.
+const ASKED: u64 = 500;
 /// So much of a queue is looked at.
 const LOOKED: Limits = Limits { messages: 1_000, bytes: 16 << 20, wait: Duration::from_secs(3) };
 
@@ -63,6 +66,32 @@ pub async fn in_queues(
     let read = async |conn: &mut PgConnection| rows(conn, layout, before).await;
     let rows = db.read("inbox", stop, read).await?;
     ask(&mut plan.checks, source, &rows).await;
+    Ok(())
+}
+
+/// The same for a plan of a bulk removal.
+///
+/// # Errors
+/// When the database does not answer; the checks then stay as they are.
+pub async fn among(
+    checks: &mut Vec<Check>,
+    kind: &dyn BatchKind,
+    db: &Db,
+    layout: &Layout,
+    source: &Source,
+    stop: &CancellationToken,
+) -> Result<(), crate::ops::batch::Error> {
+    if !checks.iter().any(|check| check.text == UNASKED) {
+        return Ok(());
+    }
+    let read = async |conn: &mut PgConnection| Ok(kind.first(conn, layout, ASKED).await);
+    let keys = db.read("inbox", stop, read).await??;
+    let rows = keys.iter().filter_map(|key| {
+        let DueKey { id, consumer } = DueKey::read(key)?;
+        Some((MessageId(id), ConsumerId(consumer?)))
+    });
+    let rows: Vec<_> = rows.collect();
+    ask(checks, source, &rows).await;
     Ok(())
 }
 
