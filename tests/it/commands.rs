@@ -1,7 +1,7 @@
 //! Commands against real databases: everything or nothing is written, by whoever is first, and once.
 
 mod agree;
-mod deeds;
+pub mod deeds;
 mod faults;
 mod foreign;
 mod inbox;

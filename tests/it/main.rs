@@ -12,6 +12,7 @@ mod aside;
 mod asked;
 mod attached;
 mod audit;
+mod batch;
 mod chain;
 mod commanding;
 mod commands;

@@ -17,7 +17,7 @@ pub fn offered(position: u64, items: u64, most: u64) -> u64 {
     let mut end = 0;
     let step = RAMP.into_iter().find_map(|step| {
         end += step;
-        (position < end).then_some(end - position)
+        end.checked_sub(position).filter(|left| *left > 0)
     });
     let left = items.saturating_sub(position);
     left.min(most.max(1)).min(step.unwrap_or(u64::MAX))

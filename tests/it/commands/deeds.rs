@@ -85,7 +85,7 @@ fn to(destination: &str) -> Repair {
 }
 
 /// Outboxes of ours: so many messages each, delivered so many days ago or not at all. Their ids.
-async fn outboxes(world: &World, each: i64, delivered: &[Option<i64>]) -> Vec<OutboxId> {
+pub async fn outboxes(world: &World, each: i64, delivered: &[Option<i64>]) -> Vec<OutboxId> {
     let mut ids = vec![];
     for days in delivered {
         let id = Uuid::now_v7();
@@ -116,7 +116,12 @@ async fn sequences(world: &World, outbox: OutboxId) -> Vec<i64> {
 }
 
 /// An inbox row: minutes since it was received, whether consumed, days since it was delivered.
-async fn inbox(world: &World, minutes: i64, consumed: bool, delivered: Option<i64>) -> MessageId {
+pub async fn inbox(
+    world: &World,
+    minutes: i64,
+    consumed: bool,
+    delivered: Option<i64>,
+) -> MessageId {
     let id = Uuid::now_v7();
     let at = "timestamptz '2026-11-22T19:00:00Z' - interval";
     let consumed = if consumed { format!("{at} '{minutes} min'") } else { "NULL".to_owned() };
@@ -131,7 +136,7 @@ async fn inbox(world: &World, minutes: i64, consumed: bool, delivered: Option<i6
     MessageId(id)
 }
 
-async fn received(world: &World) -> Vec<MessageId> {
+pub async fn received(world: &World) -> Vec<MessageId> {
     let sql = "SELECT message_id FROM inbox_state ORDER BY id";
     sqlx::query_scalar(sql).fetch_all(&mut world.conn().await).await.unwrap()
 }
