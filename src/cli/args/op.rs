@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::OutputArg;
+use super::{OutboxActionArgs, OutputArg};
 
 /// Told under `op --help`.
 pub const OP_HELP: &str = "\
@@ -79,24 +79,14 @@ pub enum Op {
     Cancel {
         /// Its number
         number: i64,
-        /// Why; it goes on record
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
         #[command(flatten)]
-        confirm: ConfirmArgs,
-        #[command(flatten)]
-        output: OutputArg,
+        write: OutboxActionArgs,
     },
     /// Approve one that somebody else began and that is too large for one person
     Approve {
         /// Its number
         number: i64,
-        /// Why; it goes on record
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
         #[command(flatten)]
-        confirm: ConfirmArgs,
-        #[command(flatten)]
-        output: OutputArg,
+        write: OutboxActionArgs,
     },
 }

@@ -26,7 +26,7 @@ const LOCKS: i32 = 0x6f70_6572;
 
 /// An operation, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct Record {
     pub id: Uuid,
     /// What people call it by.
     pub number: i64,
@@ -70,7 +70,7 @@ pub struct Operation {
     pub reason: Option<String>,
 }
 
-impl Operation {
+impl Record {
     /// Items without an outcome.
     pub const fn left(&self) -> u64 {
         self.items.saturating_sub(self.counts.all())
@@ -127,11 +127,7 @@ struct Row {
 }
 
 /// Operations, the newest first, at most `limit`.
-pub async fn list(
-    conn: &mut PgConnection,
-    which: Which,
-    limit: i64,
-) -> Result<Vec<Operation>, Error> {
+pub async fn list(conn: &mut PgConnection, which: Which, limit: i64) -> Result<Vec<Record>, Error> {
     let (id, number) = match which {
         Which::Id(id) => (Some(id), None),
         Which::Number(number) => (None, Some(number)),
@@ -163,7 +159,7 @@ pub async fn list(
 }
 
 /// One operation.
-pub async fn find(conn: &mut PgConnection, which: Which) -> Result<Option<Operation>, Error> {
+pub async fn find(conn: &mut PgConnection, which: Which) -> Result<Option<Record>, Error> {
     Ok(list(conn, which, 1).await?.pop())
 }
 
@@ -177,7 +173,7 @@ fn big(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-impl TryFrom<Row> for Operation {
+impl TryFrom<Row> for Record {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self, Error> {

@@ -1,5 +1,5 @@
-//! Rows whose time is over: found and held, oldest first, a bounded number at a time. What somebody else holds is
-//! passed over.
+//! Rows whose time is over, as the list of a bulk operation names them: held, looked at again, and removed. What somebody
+//! else holds is passed over.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,6 @@ use uuid::Uuid;
 use super::{Tx, direct::both};
 use crate::db::{Error, Layout, Table};
 
-/// Counting what is due stops here.
-const MOST: i64 = 100_000;
-/// Messages that one transaction copies and removes.
-const MOST_MESSAGES: usize = 2_000;
-
 /// Which rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Old {
@@ -25,27 +20,6 @@ pub enum Old {
     Inbox(DateTime<Utc>),
     /// Inbox rows received before it and never consumed.
     Failed(DateTime<Utc>),
-}
-
-/// What is due, held until the transaction ends.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Due {
-    /// The rows, of one batch.
-    pub rows: Vec<Value>,
-    pub outboxes: Vec<Uuid>,
-    /// Numbers of inbox rows.
-    pub inbox: Vec<i64>,
-    /// Numbers of the messages that belong to the outboxes.
-    pub messages: Vec<i64>,
-    /// All that is due, counted up to 100,000.
-    pub total: i64,
-}
-
-#[derive(FromRow)]
-struct Found {
-    row: Json<Value>,
-    outbox: Option<Uuid>,
-    inbox: Option<i64>,
 }
 
 /// A row by the key under which an operation's list has it: an outbox's id, or a message and its consumer.
@@ -171,57 +145,6 @@ impl Old {
 }
 
 impl Tx<'_> {
-    /// The oldest rows that are due, `limit` at most.
-    pub async fn due(&mut self, old: Old, limit: i64) -> Result<Due, Error> {
-        self.in_time()?;
-        let from = self.layout().from(old.table());
-        let refers = old.refers(self.layout());
-        let test =
-            refers.map_or_else(String::new, |refers| format!("NOT {refers} AND ")) + old.test();
-        let (moment, (tie, _)) = (old.moment(), old.tie());
-        let order = format!("s.{moment}, s.{tie}");
-        let keys = match old {
-            Old::Outboxes(_) => "s.outbox_id AS outbox, NULL::bigint AS inbox",
-            Old::Inbox(_) | Old::Failed(_) => "NULL::uuid AS outbox, s.id AS inbox",
-        };
-        let mut sql = QueryBuilder::<Postgres>::new(format!(
-            "SELECT to_jsonb(s) AS row, {keys} FROM {from} s WHERE {test}"
-        ));
-        sql.push_bind(old.before());
-        sql.push(format!(" ORDER BY {order} LIMIT {limit} FOR UPDATE OF s SKIP LOCKED"));
-        let found: Vec<Found> = sql.build_query_as().fetch_all(self.conn()).await?;
-        let mut due = Due::default();
-        for Found { row: Json(row), outbox, inbox } in found {
-            due.rows.push(row);
-            due.outboxes.extend(outbox);
-            due.inbox.extend(inbox);
-        }
-        let mut sql = QueryBuilder::<Postgres>::new(format!(
-            "SELECT count(*) FROM (SELECT FROM {from} s WHERE {test}"
-        ));
-        sql.push_bind(old.before()).push(format!(" LIMIT {MOST}) x"));
-        due.total = sql.build_query_scalar().fetch_one(self.conn()).await?;
-        if !due.outboxes.is_empty() {
-            self.messages_of(&mut due).await?;
-        }
-        Ok(due)
-    }
-
-    /// The messages of what is due, as many as one transaction may take. An outbox with more than that stays, with
-    /// those that are left.
-    async fn messages_of(&mut self, due: &mut Due) -> Result<(), Error> {
-        let outboxes = due.outboxes.clone();
-        let mut found = self.messages_in(&outboxes, MOST_MESSAGES as u64 + 1).await?;
-        if found.len() > MOST_MESSAGES {
-            let cut = found.pop().map(|(outbox, _)| outbox);
-            let whole = due.outboxes.iter().position(|id| Some(*id) == cut).unwrap_or_default();
-            due.outboxes.truncate(whole);
-            due.rows.truncate(whole);
-        }
-        due.messages = found.into_iter().map(|(_, sequence)| sequence).collect();
-        Ok(())
-    }
-
     /// Holds those of the listed rows that nobody else holds, then looks at all of them; none for one that is gone.
     pub async fn hold_listed(
         &mut self,
@@ -272,13 +195,6 @@ impl Tx<'_> {
         sql.push_bind(outboxes.to_vec()).push(", m.outbox_id), m.sequence_number LIMIT ");
         sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
         Ok(sql.build_query_as().fetch_all(self.conn()).await?)
-    }
-
-    /// Removes what is due: messages before their outboxes, which they refer to.
-    pub async fn remove_due(&mut self, due: &Due) -> Result<(), Error> {
-        self.remove_messages(&due.messages).await?;
-        self.remove_outboxes(&due.outboxes).await?;
-        self.remove_inbox(&due.inbox).await
     }
 
     /// Removes messages of the outbox by their numbers.

@@ -23,7 +23,7 @@ use batch::Batch;
 pub use batch::{Place, Rows};
 pub use bound::{Bound, Field, may, must};
 pub use direct::Grip;
-pub use due::{Due, DueKey, Listed, Old};
+pub use due::{DueKey, Listed, Old};
 pub use kept::Keep;
 pub use look::{Lookup, OrderRows};
 pub use messages::{Inbox, NewMessage};

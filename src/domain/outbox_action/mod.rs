@@ -29,12 +29,6 @@ pub enum OutboxAction {
     Quarantine { sequence: i64 },
     /// Put a message into an outbox of its own.
     Requeue { source: Source, name: Name },
-    /// Remove what outboxes delivered before a moment.
-    PurgeOutbox { before: DateTime<Utc> },
-    /// Remove inbox rows that were delivered before a moment.
-    PurgeInbox { before: DateTime<Utc> },
-    /// Remove inbox rows that were received before a moment and never consumed.
-    RemoveFailed { before: DateTime<Utc> },
 }
 
 /// Where a message that is put back comes from.
@@ -54,53 +48,25 @@ pub enum Name {
     New(MessageId),
 }
 
-/// The name of every deed, as policies list them.
-pub const DEEDS: [&str; 8] = [
-    "HoldOutbox",
-    "ReleaseOutbox",
-    "RepairMessage",
-    "QuarantineMessage",
-    "RequeueMessage",
-    "PurgeOutbox",
-    "PurgeInbox",
-    "RemoveFailedInbox",
-];
-
 /// What is younger is not purged: the longest window in which a service or a broker may still ask for it is
 /// shorter.
 pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
 /// A row that was received less than this ago may still be in the hands of its consumer.
 pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
 
+/// Whether what is removed lies far enough back.
+///
+/// # Errors
+/// [`Refusal::TooYoung`].
+pub fn old_enough(
+    before: DateTime<Utc>,
+    least: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    if now - before < least { Err(Refusal::TooYoung { before, least }) } else { Ok(()) }
+}
+
 impl OutboxAction {
-    /// As audit and policies name it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Hold { .. } => "HoldOutbox",
-            Self::Release { .. } => "ReleaseOutbox",
-            Self::Repair { .. } => "RepairMessage",
-            Self::Quarantine { .. } => "QuarantineMessage",
-            Self::Requeue { .. } => "RequeueMessage",
-            Self::PurgeOutbox { .. } => "PurgeOutbox",
-            Self::PurgeInbox { .. } => "PurgeInbox",
-            Self::RemoveFailed { .. } => "RemoveFailedInbox",
-        }
-    }
-
-    /// Whether its moment lies far enough back.
-    ///
-    /// # Errors
-    /// [`Refusal::TooYoung`].
-    pub fn in_time(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let (before, least) = match self {
-            Self::PurgeOutbox { before } | Self::PurgeInbox { before } => (*before, YOUNGEST),
-            Self::RemoveFailed { before } => (*before, HANDLING),
-            _ => return Ok(()),
-        };
-        if now - before < least { Err(Refusal::TooYoung { before, least }) } else { Ok(()) }
-    }
-
     /// What audit records of it are found by.
     #[must_use]
     pub fn target(&self) -> String {
@@ -111,8 +77,6 @@ impl OutboxAction {
             }
             Self::Requeue { source: Source::Kept(number), .. } => format!("kept {number}"),
             Self::Requeue { source: Source::Given(whole), .. } => whole.message.to_string(),
-            Self::PurgeOutbox { .. } => "outbox_state".to_owned(),
-            Self::PurgeInbox { .. } | Self::RemoveFailed { .. } => "inbox_state".to_owned(),
         }
     }
 }

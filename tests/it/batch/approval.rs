@@ -4,9 +4,11 @@ use orderscope::{
     db::{Db, Limits, operations},
     domain::batch::{Refusal, State},
     ops::{
-        batch::{self, Error, Progress, Which, purge::Purge},
+        operation::{
+            self, Check, Confirmation, PlanError, Progress, Verdict, Writer,
+            batch::{self, BatchPlan, Purge, Which},
+        },
         operator::Operator,
-        plan::{self, Verdict, Writer},
         policy::Policy,
     },
 };
@@ -15,7 +17,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::marks::{MARKS, at_now, begun, context, counted, driven, request, sql, world};
+use super::marks::{
+    MARKS, approving, at_now, begun, context, counted, driven, request, sql, world,
+};
 use crate::commands::world::{World, now, policy};
 
 /// Someone with a login of their own, who may do what `rights` grant.
@@ -47,26 +51,36 @@ async fn a_large_one_waits_for_another_login() {
     assert_eq!((operation.state, operation.needs_approval), (State::Waiting, true));
     let number = operation.number;
     let refused = driven(&mai, &MARKS, &operation).await.unwrap_err();
-    assert_eq!(refused, Error::Refused { number, why: Refusal::NotApproved });
+    assert_eq!(refused, PlanError::NotNow { number, why: Refusal::NotApproved });
     // Another name with the same login is the same person.
     let mut alias = mai.operator().clone();
     alias.name = "huong".to_owned();
     let options = world.options.clone().username(&alias.role);
     let db = Db::new(&options, &Limits::default());
     let alias = Writer::open(&db, alias, careful.clone()).await.unwrap();
-    let same = batch::approve(&context(&alias), number, "seen").await.unwrap_err();
-    assert!(matches!(same, Error::SameLogin { .. }), "{same:?}");
+    let same = batch::approve(&context(&alias), &approving(number), number).await.unwrap_err();
+    assert!(matches!(same, PlanError::SameLogin { .. }), "{same:?}");
     let forced = "UPDATE orderscope.operations SET state = 'ready' WHERE state = 'waiting'";
     let mut conn = PgConnection::connect_with(&options).await.unwrap();
     assert!(sqlx::query(forced).execute(&mut conn).await.is_err(), "the table says the same");
 
+    // The plan says it before anybody is asked.
+    let plan = operation::plan(&context(&mai), approving(number), &stop).await.unwrap();
+    assert!(plan.is_blocked(), "{plan:?}");
     let huong = person(&world, "huong", ALL, careful).await;
-    let approved = batch::approve(&context(&huong), number, "seen").await.unwrap().operation;
+    let plan = operation::plan(&context(&huong), approving(number), &stop).await.unwrap();
+    assert!(!plan.is_blocked() && plan.confirmation.phrase == "APPROVE", "{plan:?}");
+    let (progress, _seen) = watch::channel(Progress::default());
+    let unconfirmed = Confirmation::Typed("CANCEL");
+    let refused = operation::run(&context(&huong), &plan, unconfirmed, &progress, &stop).await;
+    assert!(matches!(refused, Err(PlanError::Unconfirmed { .. })), "{refused:?}");
+    let approved =
+        batch::approve(&context(&huong), &approving(number), number).await.unwrap().record;
     assert_eq!(approved.state, State::Ready);
     assert_eq!(approved.approver.as_deref(), Some("huong@ws-2"));
     assert_ne!(approved.approver_login.as_deref(), Some(approved.login.as_str()));
-    let twice = batch::approve(&context(&huong), number, "seen").await.unwrap_err();
-    assert_eq!(twice, Error::Refused { number, why: Refusal::NeedsNoApproval });
+    let twice = batch::approve(&context(&huong), &approving(number), number).await.unwrap_err();
+    assert_eq!(twice, PlanError::NotNow { number, why: Refusal::NeedsNoApproval });
     assert_eq!(driven(&mai, &MARKS, &operation).await.unwrap().state, State::Done);
     assert_eq!(counted(&world).await, [(1, 30)]);
     let logins = "SELECT count(DISTINCT login) FROM orderscope.audit
@@ -86,7 +100,8 @@ async fn a_small_one_needs_nobody_and_policies_name_who_approves() {
     let allow = [("nobody".to_owned(), vec!["ApproveOperation".to_owned()])];
     let strict = Policy { allow: allow.into(), ..careful };
     let huong = person(&world, "huong", ALL, strict).await;
-    let denied = batch::approve(&context(&huong), large.number, "seen").await.unwrap_err();
+    let (ctx, stop) = (context(&huong), CancellationToken::new());
+    let denied = operation::plan(&ctx, approving(large.number), &stop).await.unwrap_err();
     assert!(denied.to_string().contains("ApproveOperation is not allowed"), "{denied}");
 }
 
@@ -104,7 +119,10 @@ async fn who_lacks_rights_is_told_before_anything_starts() {
     let (context, stop) = (at_now(&guest), CancellationToken::new());
     let kind = Purge::inbox(now() - chrono::TimeDelta::days(30));
     let plan = batch::plan(&context, &kind, &request(Uuid::now_v7()), &stop).await.unwrap();
-    assert!(plan.is_blocked() && plan.items == 1 && plan.sample.is_empty(), "{plan:?}");
+    assert!(
+        plan.checks.iter().any(Check::forbids) && plan.items == 1 && plan.sample.is_empty(),
+        "{plan:?}"
+    );
     let blocks = plan.checks.iter().filter(|check| check.verdict == Verdict::Blocking);
     let blocks: Vec<_> = blocks.map(|check| check.text.clone()).collect();
     for what in
@@ -113,9 +131,9 @@ async fn who_lacks_rights_is_told_before_anything_starts() {
         assert!(blocks.iter().any(|text| text.contains(what)), "{what}: {blocks:?}");
     }
     let (progress, _seen) = watch::channel(Progress::default());
-    let unchecked = batch::Plan { checks: vec![], ..plan };
+    let unchecked = BatchPlan { checks: vec![], ..plan };
     let refused = batch::start(&context, &kind, &unchecked, &progress, &stop).await.unwrap_err();
-    assert!(matches!(refused, Error::Write(plan::Error::Blocked(_))), "{refused:?}");
+    assert!(matches!(refused, PlanError::Blocked(_)), "{refused:?}");
     let mut conn = world.conn().await;
     assert_eq!(operations::list(&mut conn, Which::All, 10).await.unwrap(), []);
     let (young, request) = (Purge::inbox(chrono::Utc::now()), request(Uuid::now_v7()));

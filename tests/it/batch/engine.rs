@@ -2,10 +2,16 @@
 
 use orderscope::{
     db::operations,
-    domain::batch::{Counts, State},
+    domain::{
+        batch::{Counts, State},
+        outbox_action::Refusal,
+    },
     ops::{
         audit,
-        batch::{self, Error, Progress, Which},
+        operation::{
+            PlanError, Progress,
+            batch::{self, Which},
+        },
     },
 };
 use sqlx::Executor;
@@ -22,18 +28,17 @@ async fn every_item_is_done_once_up_the_ramp_and_on_record() {
     let context = context(&world.writer);
     let plan = batch::plan(&context, &MARKS, &request(Uuid::now_v7()), &stop).await.unwrap();
     assert_eq!(world.dump(&[]).await, all, "a plan leaves nothing behind");
-    assert_eq!((plan.items, plan.sample.len(), plan.is_blocked()), (100, 25, false));
-    assert_eq!(plan.cli_equivalent, "orderscope marks count --reason INC-7 --yes");
+    assert_eq!((plan.items, plan.sample.len(), plan.goes_on), (100, 25, None));
     let (progress, seen) = watch::channel(Progress::default());
     let started = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap();
-    let operation = started.operation;
+    let operation = started.record;
     assert_eq!((operation.state, operation.items, started.before), (State::Ready, 100, false));
     assert_eq!(counted(&world).await, [(0, 100)]);
 
     let ended = batch::run(&context, &MARKS, operation.id, &progress, &stop).await.unwrap();
     assert_eq!((ended.state, ended.left(), ended.held), (State::Done, 0, false));
     assert_eq!(ended.counts, Counts { done: 100, skipped: 0, failed: 0 });
-    assert_eq!(seen.borrow().counts, ended.counts);
+    assert_eq!((seen.borrow().done, seen.borrow().of), (100, 100));
     assert_eq!(counted(&world).await, [(1, 100)]);
     let mut conn = world.conn().await;
     let batches = operations::batches(&mut conn, operation.id, 0, 100).await.unwrap();
@@ -61,7 +66,7 @@ async fn every_item_is_done_once_up_the_ramp_and_on_record() {
     assert!(conn.execute(rewrite).await.unwrap_err().to_string().contains("append-only"));
     // The same once more is not done again.
     let again = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap();
-    assert_eq!((again.before, again.operation.state), (true, State::Done));
+    assert_eq!((again.before, again.record.state), (true, State::Done));
     let over = driven(&world.writer, &MARKS, &operation).await.unwrap_err();
     assert!(over.to_string().contains("it is over (done)"), "{over}");
 }
@@ -88,7 +93,7 @@ async fn more_than_the_plan_showed_is_not_done() {
     sql(&world, "INSERT INTO marks VALUES (11)").await;
     let (progress, _seen) = watch::channel(Progress::default());
     let grown = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap_err();
-    assert_eq!(grown, Error::Grown { planned: 10 });
+    assert_eq!(grown, PlanError::Grown { planned: 10 });
     let mut conn = world.conn().await;
     let left = operations::find(&mut conn, Which::Id(plan.id)).await.unwrap().unwrap();
     assert_eq!((left.state, left.audit_begun), (State::Cancelled, None));
@@ -98,10 +103,10 @@ async fn more_than_the_plan_showed_is_not_done() {
     let plan = batch::plan(&context, &MARKS, &request(Uuid::now_v7()), &stop).await.unwrap();
     sql(&world, "DELETE FROM marks WHERE id > 9").await;
     let started = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap();
-    assert_eq!(started.operation.items, 9);
+    assert_eq!(started.record.items, 9);
     sql(&world, "DELETE FROM marks").await;
     let nothing = batch::plan(&context, &MARKS, &request(Uuid::now_v7()), &stop).await;
-    assert_eq!(nothing.unwrap_err(), Error::Nothing);
+    assert_eq!(nothing.unwrap_err(), PlanError::Declined(Refusal::Nothing));
 }
 
 #[tokio::test]

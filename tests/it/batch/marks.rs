@@ -1,5 +1,7 @@
 //! A kind of bulk operation for tests: it counts, in a table of its own, how often each item was done.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use orderscope::{
     db::{
@@ -8,12 +10,9 @@ use orderscope::{
         write::{Need, Tx},
     },
     domain::batch::{Outcome, StopRule},
-    ops::{
-        batch::{
-            self, Batch, BatchKind, Clock, Committed, Context, Description, Error, Operation,
-            Progress, Ran, Request, Work,
-        },
-        plan::{Check, Writer},
+    ops::operation::{
+        Check, Context, Effect, Operation, PlanError, PlanRequest, Progress, Writer,
+        batch::{self, Batch, BatchKind, BatchRequest, Committed, Ran, Record, Work},
     },
 };
 use serde_json::{Value, json};
@@ -41,21 +40,15 @@ impl BatchKind for Marks {
         json!({})
     }
 
-    fn describe(&self) -> Description {
-        Description {
-            title: "count marks".to_owned(),
-            word: "COUNT",
-            undo: "none",
-            command: "marks count".to_owned(),
-            targets: vec!["marks".to_owned()],
-        }
+    fn targets(&self) -> Vec<String> {
+        vec!["marks".to_owned()]
     }
 
     fn needs(&self) -> Vec<Need> {
         vec![]
     }
 
-    fn allowed(&self, _: DateTime<Utc>) -> Result<(), Error> {
+    fn allowed(&self, _: DateTime<Utc>) -> Result<(), PlanError> {
         Ok(())
     }
 
@@ -63,8 +56,8 @@ impl BatchKind for Marks {
         vec![]
     }
 
-    fn effects(&self, items: u64) -> Vec<(&'static str, String)> {
-        vec![("marks", format!("{items} rows"))]
+    fn effects(&self, items: u64) -> Vec<Effect> {
+        vec![Effect::told("marks", format!("{items} rows"))]
     }
 
     fn stop_rule(&self) -> StopRule {
@@ -173,19 +166,24 @@ impl BatchKind for Marks {
     }
 }
 
-pub fn clock() -> DateTime<Utc> {
-    Utc::now()
-}
+const NO_BROKER: Result<&orderscope::ops::operation::BrokerAccess, &str> = Err("no broker");
 
-pub const CLOCK: &Clock = &clock;
-
+/// By the clock on the wall: rates and waits are real.
 pub fn context(writer: &Writer) -> Context<'_> {
-    Context { writer, clock: CLOCK }
+    Context::new(writer, NO_BROKER, Arc::new(Utc::now))
 }
 
 /// The same at the moment at which tests of commands happen.
 pub fn at_now(writer: &Writer) -> Context<'_> {
-    Context { writer, clock: &now }
+    Context::new(writer, NO_BROKER, Arc::new(now))
+}
+
+pub fn approving(number: i64) -> PlanRequest {
+    PlanRequest::new(Operation::Approve(number), Some("seen".to_owned()))
+}
+
+pub fn cancelling(number: i64, reason: &str) -> PlanRequest {
+    PlanRequest::new(Operation::Cancel(number), Some(reason.to_owned()))
 }
 
 /// A database of ours with so many marks.
@@ -203,40 +201,40 @@ pub async fn sql(world: &World, text: &str) {
     world.conn().await.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
 }
 
-pub fn request(id: Uuid) -> Request<'static> {
-    Request { id, reason: Some("INC-7"), rate: None }
+pub fn request(id: Uuid) -> BatchRequest<'static> {
+    BatchRequest { id, reason: Some("INC-7"), rate: None }
 }
 
 /// Plans and freezes.
-pub async fn begun(writer: &Writer, kind: &dyn BatchKind, rate: Option<u32>) -> Operation {
+pub async fn begun(writer: &Writer, kind: &dyn BatchKind, rate: Option<u32>) -> Record {
     let (context, stop) = (context(writer), CancellationToken::new());
     let rate = rate.and_then(std::num::NonZeroU32::new);
-    let request = Request { rate, ..request(Uuid::now_v7()) };
+    let request = BatchRequest { rate, ..request(Uuid::now_v7()) };
     let plan = batch::plan(&context, kind, &request, &stop).await.unwrap();
     let (progress, _seen) = watch::channel(Progress::default());
-    batch::start(&context, kind, &plan, &progress, &stop).await.unwrap().operation
+    batch::start(&context, kind, &plan, &progress, &stop).await.unwrap().record
 }
 
 /// Runs until it stands.
 pub async fn driven(
     writer: &Writer,
     kind: &dyn BatchKind,
-    operation: &Operation,
-) -> Result<Operation, Error> {
+    record: &Record,
+) -> Result<Record, PlanError> {
     let (progress, _seen) = watch::channel(Progress::default());
-    batch::run(&context(writer), kind, operation.id, &progress, &CancellationToken::new()).await
+    batch::run(&context(writer), kind, record.id, &progress, &CancellationToken::new()).await
 }
 
 /// A runner in the background, what it tells, and what stops it.
 pub struct Background {
-    pub task: tokio::task::JoinHandle<Result<Operation, Error>>,
+    pub task: tokio::task::JoinHandle<Result<Record, PlanError>>,
     pub progress: watch::Receiver<Progress>,
     pub stop: CancellationToken,
 }
 
-pub fn background(writer: &Writer, operation: &Operation) -> Background {
+pub fn background(writer: &Writer, record: &Record) -> Background {
     let (sender, progress) = watch::channel(Progress::default());
-    let (writer, id, stop) = (writer.clone(), operation.id, CancellationToken::new());
+    let (writer, id, stop) = (writer.clone(), record.id, CancellationToken::new());
     let token = stop.clone();
     let task =
         tokio::spawn(

@@ -6,8 +6,12 @@ use orderscope::{
     domain::{
         batch::{Counts, State},
         id::OutboxId,
+        outbox_action::Refusal,
     },
-    ops::batch::{self, BatchKind, Error, Operation, Plan, Progress, Which, purge::Purge},
+    ops::operation::{
+        self, Operation, PlanError, PlanRequest, Progress, Steps,
+        batch::{self, BatchKind, BatchPlan, Purge, Record, Which},
+    },
 };
 use sqlx::Executor;
 use tokio::sync::watch;
@@ -30,30 +34,30 @@ fn days(days: i64) -> chrono::DateTime<chrono::Utc> {
     now() - TimeDelta::days(days)
 }
 
-async fn planned(world: &World, kind: &dyn BatchKind) -> Result<Plan, Error> {
+async fn planned(world: &World, kind: &dyn BatchKind) -> Result<BatchPlan, PlanError> {
     let request = request(Uuid::now_v7());
     batch::plan(&at_now(&world.writer), kind, &request, &CancellationToken::new()).await
 }
 
-async fn frozen(world: &World, kind: &dyn BatchKind) -> Operation {
+async fn frozen(world: &World, kind: &dyn BatchKind) -> Record {
     let plan = planned(world, kind).await.unwrap();
     let (context, stop) = (at_now(&world.writer), CancellationToken::new());
     let (progress, _seen) = watch::channel(Progress::default());
-    batch::start(&context, kind, &plan, &progress, &stop).await.unwrap().operation
+    batch::start(&context, kind, &plan, &progress, &stop).await.unwrap().record
 }
 
-async fn run(world: &World, kind: &dyn BatchKind, operation: &Operation) -> Operation {
+async fn run(world: &World, kind: &dyn BatchKind, operation: &Record) -> Record {
     let (context, stop) = (at_now(&world.writer), CancellationToken::new());
     let (progress, _seen) = watch::channel(Progress::default());
     batch::run(&context, kind, operation.id, &progress, &stop).await.unwrap()
 }
 
-async fn purged(world: &World, kind: &dyn BatchKind) -> Operation {
+async fn purged(world: &World, kind: &dyn BatchKind) -> Record {
     let operation = frozen(world, kind).await;
     run(world, kind, &operation).await
 }
 
-async fn reasons(world: &World, operation: &Operation) -> Vec<String> {
+async fn reasons(world: &World, operation: &Record) -> Vec<String> {
     let mut conn = world.conn().await;
     let troubles = operations::troubles(&mut conn, operation.id, 20).await.unwrap();
     troubles.into_iter().map(|(outcome, why, count)| format!("{count} {outcome}: {why}")).collect()
@@ -72,9 +76,20 @@ async fn only_what_was_delivered_long_ago_goes_with_copies() {
     let all = world.dump(&[]).await;
     let plan = planned(&world, &kind).await.unwrap();
     assert_eq!(world.dump(&[]).await, all, "a plan leaves nothing behind, no number drawn");
-    assert_eq!((plan.items, plan.sample.len(), plan.word), (3, 3, "PURGE"));
-    assert!(plan.effects.contains(&("outbox_state", "- 3 rows".to_owned())), "{plan:?}");
+    assert_eq!((plan.items, plan.sample.len()), (3, 3));
+    assert!(plan.effects.iter().any(|effect| effect.change == "- 3 rows"), "{plan:?}");
     assert!(plan.statements.iter().any(|text| text.starts_with("DELETE FROM")), "{plan:?}");
+    // The card says the same.
+    let asked = PlanRequest::new(Operation::Purge(kind), Some("INC-7".to_owned()));
+    let stop = CancellationToken::new();
+    let plan = operation::plan(&at_now(&world.writer), asked, &stop).await.unwrap();
+    assert_eq!(world.dump(&[]).await, all);
+    let Steps::Batches(batches) = &plan.steps else { panic!("{plan:?}") };
+    assert_eq!((batches.items, &batches.checks), (3, &plan.checks));
+    assert_eq!(
+        (plan.confirmation.phrase.as_str(), plan.listed.len()),
+        ("PURGE", batches.statements.len())
+    );
     assert_eq!(
         plan.cli_equivalent,
         "orderscope messages purge --before 2026-11-15T19:00:00.123456Z --reason INC-7 --yes"
@@ -100,7 +115,8 @@ async fn only_what_was_delivered_long_ago_goes_with_copies() {
     assert_eq!(left(&world).await, ids[3..]);
     assert_eq!(world.count("SELECT count(*) FROM outbox_message").await, 6);
     assert_eq!(world.count(COPIES).await, 9);
-    assert_eq!(planned(&world, &kind).await.unwrap_err(), Error::Nothing);
+    let nothing = planned(&world, &kind).await.unwrap_err();
+    assert_eq!(nothing, PlanError::Declined(Refusal::Nothing));
 }
 
 #[tokio::test]
@@ -123,7 +139,7 @@ async fn what_changed_since_it_was_listed_is_skipped_and_what_came_later_is_told
     let db = orderscope::db::Db::new(&world.options, &orderscope::db::Limits::default());
     let number = operation.number;
     let shown = batch::show(&db, world.writer.layout(), number, &stop).await.unwrap();
-    assert_eq!((shown.arrived, shown.operation.left()), (Some(2), 4));
+    assert_eq!((shown.arrived, shown.record.left()), (Some(2), 4));
     let ended = run(&world, &kind, &operation).await;
     assert_eq!(ended.counts, Counts { done: 2, skipped: 2, failed: 0 });
     let why = reasons(&world, &ended).await;
@@ -291,12 +307,12 @@ async fn a_schema_without_operations_is_said_to_be_behind() {
     )
     .await;
     let plan = planned(&world, &Purge::inbox(days(30))).await.unwrap();
-    assert!(plan.is_blocked());
+    assert!(plan.checks[0].forbids());
     assert!(plan.checks[0].text.contains("older than this program"), "{plan:?}");
     let db = orderscope::db::Db::new(&world.options, &orderscope::db::Limits::default());
     let stop = CancellationToken::new();
     assert_eq!(batch::list(&db, Which::All, 10, &stop).await.unwrap(), []);
     let unknown = batch::show(&db, world.writer.layout(), 1, &stop).await.unwrap_err();
-    assert_eq!(unknown, Error::Unknown(1));
+    assert_eq!(unknown, PlanError::NoOperation(1));
     db.close().await;
 }

@@ -3,20 +3,25 @@
 use orderscope::{
     db::operations,
     domain::batch::{Counts, State},
-    ops::batch::{self, Error, Which},
+    ops::operation::{
+        PlanError,
+        batch::{self, Which},
+    },
 };
 
-use super::marks::{Background, MARKS, background, begun, context, counted, driven, sql, world};
+use super::marks::{
+    Background, MARKS, background, begun, cancelling, context, counted, driven, sql, world,
+};
 use crate::commands::world::{World, writer};
 
 /// So slow that a test finds it running.
 const SLOW: Option<u32> = Some(4);
 
 async fn moving(background: &mut Background) {
-    background.progress.wait_for(|progress| progress.counts.all() > 0).await.unwrap();
+    background.progress.wait_for(|progress| progress.done > 0).await.unwrap();
 }
 
-async fn now(world: &World, number: i64) -> operations::Operation {
+async fn now(world: &World, number: i64) -> operations::Record {
     let mut conn = world.conn().await;
     operations::find(&mut conn, Which::Number(number)).await.unwrap().unwrap()
 }
@@ -44,14 +49,16 @@ async fn it_is_paused_by_another_console_resumed_and_cancelled() {
 
     // Somebody else goes on with it, and stops it themselves.
     let mut running = background(&other, &operation);
-    running.progress.wait_for(|progress| progress.counts.done > done).await.unwrap();
+    running.progress.wait_for(|progress| progress.done > done).await.unwrap();
     running.stop.cancel();
     let paused = running.task.await.unwrap().unwrap();
     assert_eq!((paused.state, paused.told.as_deref()), (State::Paused, Some("by huong@ws-1")));
 
     let mut running = background(&other, &operation);
-    running.progress.wait_for(|progress| progress.counts.done > paused.counts.done).await.unwrap();
-    batch::cancel(&context(&world.writer), number, "no longer needed").await.unwrap();
+    running.progress.wait_for(|progress| progress.done > paused.counts.done).await.unwrap();
+    batch::cancel(&context(&world.writer), &cancelling(number, "no longer needed"), number)
+        .await
+        .unwrap();
     let cancelled = running.task.await.unwrap().unwrap();
     assert_eq!(cancelled.state, State::Cancelled);
     let untouched = i64::try_from(cancelled.left()).unwrap();
@@ -68,11 +75,16 @@ async fn it_is_paused_by_another_console_resumed_and_cancelled() {
 async fn one_that_nobody_runs_is_cancelled_at_once() {
     let world = world(5).await;
     let operation = begun(&world.writer, &MARKS, None).await;
-    let cancelled = batch::cancel(&context(&world.writer), operation.number, "a mistake").await;
+    let cancelled = batch::cancel(
+        &context(&world.writer),
+        &cancelling(operation.number, "a mistake"),
+        operation.number,
+    )
+    .await;
     let cancelled = cancelled.unwrap();
-    assert_eq!((cancelled.operation.state, cancelled.asked), (State::Cancelled, None));
+    assert_eq!((cancelled.record.state, cancelled.asked), (State::Cancelled, None));
     assert_eq!(counted(&world).await, [(0, 5)]);
-    let ended = cancelled.operation.audit_ended.unwrap();
+    let ended = cancelled.record.audit_ended.unwrap();
     let reason = format!(
         "SELECT value FROM orderscope.audit_values WHERE number = {ended} AND part = 'reason'"
     );
@@ -81,8 +93,9 @@ async fn one_that_nobody_runs_is_cancelled_at_once() {
         .await
         .unwrap();
     assert_eq!(reason, "a mistake");
-    let unknown = batch::cancel(&context(&world.writer), 99, "x").await.unwrap_err();
-    assert_eq!(unknown, Error::Unknown(99));
+    let unknown =
+        batch::cancel(&context(&world.writer), &cancelling(99, "x"), 99).await.unwrap_err();
+    assert_eq!(unknown, PlanError::NoOperation(99));
 }
 
 #[tokio::test]
@@ -93,7 +106,7 @@ async fn two_cannot_run_the_same_one() {
     let mut running = background(&world.writer, &operation);
     moving(&mut running).await;
     let refused = driven(&other, &MARKS, &operation).await.unwrap_err();
-    let Error::Busy { number, who } = &refused else { panic!("{refused:?}") };
+    let PlanError::Busy { number, who } = &refused else { panic!("{refused:?}") };
     assert!(*number == operation.number && who.starts_with("mai@ws-1 since"), "{who}");
     assert!(!running.task.is_finished());
     // Another operation may run beside it.
@@ -133,8 +146,8 @@ async fn a_session_that_the_server_ends_is_opened_again() {
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND application_name = 'orderscope/operation'";
     assert!(world.count(end).await > 0);
-    let before = running.progress.borrow().counts.done;
-    running.progress.wait_for(|progress| progress.counts.done > before).await.unwrap();
+    let before = running.progress.borrow().done;
+    running.progress.wait_for(|progress| progress.done > before).await.unwrap();
     running.stop.cancel();
     let paused = running.task.await.unwrap().unwrap();
     assert_eq!(paused.state, State::Paused);

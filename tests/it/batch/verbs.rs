@@ -55,10 +55,10 @@ async fn a_purge_goes_to_the_end_in_one_operation() {
         dry.out
     );
     let plan = home.json(&["inbox", "purge", "--dry-run"], 0);
-    assert_eq!((&plan["items"], &plan["word"]), (&json!(1_150), &json!("PURGE")));
-    assert_eq!(plan["sample"].as_array().map(Vec::len), Some(25));
+    assert_eq!((&plan["command"], &plan["word"]), (&json!("PurgeInbox"), &json!("PURGE")));
+    assert_eq!(plan["effects"][0]["change"], "- 1,150 rows");
     let rows = home.csv(&["inbox", "purge", "--dry-run"], 0);
-    assert!(rows.iter().any(|row| &row[0] == "items" && &row[2] == "1150"), "{rows:?}");
+    assert!(rows.iter().any(|row| &row[0] == "effect" && &row[2] == "- 1,150 rows"), "{rows:?}");
     assert_eq!(count(&options, "SELECT count(*) FROM orderscope.operations").await, 0);
     // Nobody says why, or there is nobody to ask.
     home.refused(&["inbox", "purge", "--yes"], 2, &["--reason is needed"]);
@@ -67,17 +67,19 @@ async fn a_purge_goes_to_the_end_in_one_operation() {
     assert_eq!(nothing_open.code, 1, "{nothing_open:?}");
 
     let done = home.json(&purge(&["--idempotency-key", "INC-7"]), 0);
+    let fact = |name: &str| done["items"][0][name].clone();
     assert_eq!(
-        (&done["state"], &done["done"], &done["left"]),
-        (&json!("done"), &json!(1_150), &json!(0))
+        (fact("state"), fact("done"), fact("left")),
+        (json!("done"), json!(1_150), json!(0))
     );
+    assert_eq!((&done["partly"], fact("number")), (&json!(false), json!(1)));
     assert_eq!(count(&options, "SELECT count(*) FROM inbox_state").await, 0);
     let records = "SELECT count(*) FROM orderscope.audit WHERE intent = 'PurgeInbox'";
     assert_eq!(count(&options, records).await, 2);
     let again = home.json(&purge(&["--idempotency-key", "INC-7"]), 0);
     assert_eq!((&again["operation"], &again["repeated"]), (&done["operation"], &json!(true)));
     let other = [&["messages", "purge", "--idempotency-key", "INC-7"][..], &BY].concat();
-    home.refused(&other, 4, &["was something else (PurgeInbox"]);
+    home.refused(&other, 4, &["was something else"]);
     home.refused(&purge(&[]), 1, &["nothing"]);
     home.refused(&[&["messages", "purge"][..], &BY].concat(), 1, &["nothing"]);
     let young = [&["inbox", "remove-failed", "--before", "1s ago"][..], &BY].concat();
@@ -112,11 +114,11 @@ async fn what_others_hold_is_told() {
         .unwrap();
     let done = home.run(&purge(&[]));
     assert_eq!(done.code, 0, "{done:?}");
-    assert!(done.out.contains("37 done, 3 skipped"), "{done:?}");
+    assert!(done.err.contains("37 done, 3 skipped"), "{done:?}");
     assert!(done.err.contains("3 skipped: another session works on it"), "{done:?}");
     // Where nothing of it could be done, that is no success.
     let none = home.run(&purge(&[]));
-    assert!(none.code == 5 && none.out.contains("0 done, 3 skipped"), "{none:?}");
+    assert!(none.code == 5 && none.err.contains("0 done, 3 skipped"), "{none:?}");
     let items = home.csv(&["op", "show", "2", "--items", "--only-troubles"], 0);
     assert_eq!(items.len(), 3);
 }
@@ -156,12 +158,14 @@ async fn a_signal_pauses_it_and_other_consoles_see_and_steer_it() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let asked = home.run(&["op", "pause", "1"]);
-    assert!(asked.code == 0 && asked.out.contains("after the batch under way"), "{asked:?}");
+    assert!(asked.code == 0 && asked.err.contains("after the batch under way"), "{asked:?}");
     assert_eq!(other.wait().unwrap().code(), Some(5));
     home.refused(&["op", "cancel", "1", "--yes", "--reason", " "], 2, &["--reason is needed"]);
+    let plan = home.json(&["op", "cancel", "1", "--dry-run"], 0);
+    assert_eq!(plan["effects"][0]["change"], "operation 1, PurgeInbox: paused → cancelled");
     let cancelled = home.json(&["op", "cancel", "1", "--yes", "--reason", "enough"], 0);
-    assert_eq!(cancelled["state"], "cancelled");
-    let left = cancelled["left"].as_i64().unwrap();
+    assert_eq!(cancelled["items"][0]["state"], "cancelled");
+    let left = cancelled["items"][0]["left"].as_i64().unwrap();
     assert!(left > 0 && count(&options, "SELECT count(*) FROM inbox_state").await == left);
 }
 
@@ -179,8 +183,8 @@ async fn a_large_one_is_approved_with_another_login() {
     let waits = run(&purge(&["--output", "json"]));
     assert_eq!(waits.code, 5, "{waits:?}");
     let told: Value = serde_json::from_str(&waits.out).unwrap();
-    assert_eq!(told["state"], "waiting");
-    assert!(waits.err.contains("op approve 1"), "{waits:?}");
+    assert_eq!(told["items"][0]["state"], "waiting");
+    assert!(told["more"].to_string().contains("op approve 1"), "{told}");
     let early = run(&["op", "resume", "1", "--yes"]);
     assert!(early.code == 4 && early.err.contains("second person"), "{early:?}");
     let same = run(&["op", "approve", "1", "--yes", "--reason", "seen", "--operator", "huong"]);
@@ -189,7 +193,7 @@ async fn a_large_one_is_approved_with_another_login() {
     sql(&options, &format!("CREATE ROLE {role} LOGIN SUPERUSER")).await;
     let lead = Home::on(&options.clone().username(&role));
     let approved = lead.json(&["op", "approve", "1", "--yes", "--reason", "seen"], 0);
-    assert_eq!(approved["state"], "ready");
+    assert_eq!(approved["items"][0]["state"], "ready");
     let done = run(&["op", "resume", "1", "--yes"]);
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(count(&options, "SELECT count(*) FROM inbox_state").await, 0);

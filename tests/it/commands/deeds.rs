@@ -13,7 +13,7 @@ use orderscope::{
     },
     ops::{
         messages::{self, Watch},
-        plan::{Done, Error, Intent, Plan, Request, Verdict, Writer, execute, plan, run},
+        operation::{Listed, Operation, Outcome, Plan, PlanError, PlanRequest, Verdict, Writer},
         policy::Policy,
     },
 };
@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::world::{World, limited, now, policy};
+use super::world::{World, execute, limited, now, plan, policy, run};
 use crate::support::fixture::Schema;
 
 const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
@@ -30,20 +30,20 @@ const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
 const POISON: i64 = 89;
 const THERE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
 
-fn asked(deed: OutboxAction) -> Request {
-    Request {
+fn asked(deed: OutboxAction) -> PlanRequest {
+    PlanRequest {
         id: Uuid::now_v7(),
-        intent: Intent::Messages(deed),
+        operation: Operation::Outbox(deed),
         reason: Some("INC-7".to_owned()),
         expect: None,
     }
 }
 
-async fn planned(world: &World, deed: OutboxAction) -> Result<Plan, Error> {
+async fn planned(world: &World, deed: OutboxAction) -> Result<Plan, PlanError> {
     plan(&world.writer, asked(deed), now(), &CancellationToken::new()).await
 }
 
-async fn done(world: &World, deed: OutboxAction) -> Result<Done, Error> {
+async fn done(world: &World, deed: OutboxAction) -> Result<Outcome, PlanError> {
     execute(&world.writer, &asked(deed), now()).await
 }
 
@@ -156,15 +156,16 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
             "{:?}",
             made.checks
         );
-        assert_eq!(made.word, "QUARANTINE");
+        assert_eq!(made.confirmation.phrase, "QUARANTINE");
         assert_eq!(
             made.cli_equivalent,
             format!("orderscope messages quarantine {POISON} --reason INC-7 --yes")
         );
-        let deletes =
-            |text: &String| text.starts_with("DELETE FROM") && text.contains("outbox_message");
-        assert!(made.statements.iter().any(deletes), "{:?}", made.statements);
-        let tables: Vec<_> = made.effects.iter().map(|effect| effect.table).collect();
+        let deletes = |one: &Listed| {
+            one.text.starts_with("DELETE FROM") && one.text.contains("outbox_message")
+        };
+        assert!(made.listed.iter().any(deletes), "{:?}", made.listed);
+        let tables: Vec<_> = made.effects.iter().map(|effect| &*effect.place).collect();
         assert_eq!(tables, ["outbox_message", "kept_messages", "outbox_state"]);
 
         let done = run(&world.writer, &made, now()).await.unwrap();
@@ -203,10 +204,10 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         assert!(value.contains("bytes)") && !value.contains("messageType"), "{value}");
 
         // Taken back: the same message, at the end of the line, in an outbox of its own.
-        let Some(Intent::Messages(back)) = done.reverse else { panic!("{:?}", done.reverse) };
+        let Some(Operation::Outbox(back)) = done.reverse else { panic!("{:?}", done.reverse) };
         assert_eq!(back, requeue(copy.number));
         let again = self::done(&world, back.clone()).await.unwrap();
-        let Some(Intent::Messages(OutboxAction::Quarantine { sequence })) = again.reverse else {
+        let Some(Operation::Outbox(OutboxAction::Quarantine { sequence })) = again.reverse else {
             panic!("{:?}", again.reverse)
         };
         let mut after = row(&world, sequence).await.unwrap();
@@ -217,7 +218,7 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         assert_eq!(after, before);
         assert!(matches!(
             self::done(&world, back).await,
-            Err(Error::Declined(Refusal::Returned { .. }))
+            Err(PlanError::Declined(Refusal::Returned { .. }))
         ));
     }
 }
@@ -230,7 +231,7 @@ async fn a_message_that_moved_since_makes_the_plan_stale() {
     sql(&world, "UPDATE outbox_state SET lock_id = gen_random_uuid()").await;
     sql(&world, "UPDATE outbox_message SET headers = '{}' WHERE sequence_number = 89").await;
     let stale = run(&world.writer, &made, now()).await.unwrap_err();
-    assert!(matches!(stale, Error::Stale(_)), "{stale:?}");
+    assert!(matches!(stale, PlanError::Stale(_)), "{stale:?}");
     let made = planned(&world, quarantine(POISON)).await.unwrap();
     sql(&world, "UPDATE outbox_state SET lock_id = gen_random_uuid()").await;
     run(&world.writer, &made, now()).await.unwrap();
@@ -243,10 +244,10 @@ async fn a_message_that_moved_since_makes_the_plan_stale() {
     )
     .await;
     let refused = run(&world.writer, &made, now()).await.unwrap_err();
-    assert_eq!(refused, Error::Declined(Refusal::NotPending(90)));
+    assert_eq!(refused, PlanError::Declined(Refusal::NotPending(90)));
     sql(&world, "DELETE FROM outbox_message WHERE sequence_number = 90").await;
     let refused = run(&world.writer, &made, now()).await.unwrap_err();
-    assert_eq!(refused, Error::Declined(Refusal::NoMessage(90)));
+    assert_eq!(refused, PlanError::Declined(Refusal::NoMessage(90)));
 }
 
 #[tokio::test]
@@ -256,10 +257,10 @@ async fn the_same_operation_is_done_once() {
     let first = execute(&world.writer, &request, now()).await.unwrap();
     let all = world.dump(&[]).await;
     let again = execute(&world.writer, &request, now()).await.unwrap();
-    assert_eq!(again, Done { repeated: true, ..first });
+    assert_eq!(again, Outcome { repeated: true, ..first });
     assert_eq!(world.dump(&[]).await, all);
-    let other = Request { intent: Intent::Messages(quarantine(90)), ..request };
-    assert!(matches!(execute(&world.writer, &other, now()).await, Err(Error::Reused { .. })));
+    let other = PlanRequest { operation: Operation::Outbox(quarantine(90)), ..request };
+    assert!(matches!(execute(&world.writer, &other, now()).await, Err(PlanError::Reused { .. })));
 }
 
 #[tokio::test]
@@ -276,7 +277,7 @@ async fn a_delivery_in_the_middle_is_waited_for_and_one_with_an_old_view_never_s
     worker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
     worker.execute(take).await.unwrap();
     let locked = done(&hasty, quarantine(POISON)).await.unwrap_err();
-    assert!(matches!(locked, Error::Database(_)), "{locked:?}");
+    assert!(matches!(locked, PlanError::Database(_)), "{locked:?}");
     assert!(row(&world, POISON).await.is_some());
     worker.execute("ROLLBACK").await.unwrap();
 
@@ -305,13 +306,13 @@ async fn an_orphan_is_taken_out_and_put_into_an_outbox_of_its_own() {
         let repaired =
             planned(&world, OutboxAction::Repair { sequence: orphan, repair: to(THERE) }).await;
         assert!(
-            matches!(repaired, Err(Error::Declined(Refusal::NoOwner(found))) if found == orphan),
+            matches!(repaired, Err(PlanError::Declined(Refusal::NoOwner(found))) if found == orphan),
             "{repaired:?}"
         );
         let made = planned(&world, quarantine(orphan)).await.unwrap();
         assert!(said(&made, "it has no owner: nothing would ever send it"), "{:?}", made.checks);
         assert!(!said(&made, "pending"), "{:?}", made.checks);
-        let tables: Vec<_> = made.effects.iter().map(|effect| effect.table).collect();
+        let tables: Vec<_> = made.effects.iter().map(|effect| &*effect.place).collect();
         assert_eq!(tables, ["outbox_message", "kept_messages"]);
         run(&world.writer, &made, now()).await.unwrap();
         assert_eq!(row(&world, orphan).await, None);
@@ -341,7 +342,7 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
         let before = row(&world, POISON).await.unwrap();
         let bad =
             planned(&world, OutboxAction::Repair { sequence: POISON, repair: to("nowhere") }).await;
-        assert!(matches!(bad, Err(Error::Declined(Refusal::Unfit { .. }))), "{bad:?}");
+        assert!(matches!(bad, Err(PlanError::Declined(Refusal::Unfit { .. }))), "{bad:?}");
         let deed = OutboxAction::Repair { sequence: POISON, repair: to(THERE) };
         let made = planned(&world, deed).await.unwrap();
         assert!(made.effects[0].change.contains(&format!("→ {THERE}")), "{:?}", made.effects);
@@ -384,15 +385,15 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     assert_eq!(paused::held(&mut conn).await.unwrap()[0].by, "mai");
     assert!(rules(&world.options).await.contains(&Rule::Held), "nobody looks for another cause");
     let twice = done(&world, hold(ids[0])).await.unwrap_err();
-    assert!(matches!(twice, Error::Declined(Refusal::Held { .. })), "{twice:?}");
+    assert!(matches!(twice, PlanError::Declined(Refusal::Held { .. })), "{twice:?}");
     let delivered = done(&world, hold(ids[2])).await.unwrap_err();
-    assert_eq!(delivered, Error::Declined(Refusal::Delivered(ids[2])));
-    assert_eq!(held.reverse, Some(Intent::Messages(OutboxAction::Release { outbox: ids[0] })));
+    assert_eq!(delivered, PlanError::Declined(Refusal::Delivered(ids[2])));
+    assert_eq!(held.reverse, Some(Operation::Outbox(OutboxAction::Release { outbox: ids[0] })));
     let free = done(&world, OutboxAction::Release { outbox: ids[0] }).await.unwrap();
-    assert_eq!(free.reverse, Some(Intent::Messages(hold(ids[0]))));
+    assert_eq!(free.reverse, Some(Operation::Outbox(hold(ids[0]))));
     assert_eq!(paused::among(&mut conn, &both).await.unwrap(), Vec::<Uuid>::new());
     let gone = done(&world, OutboxAction::Release { outbox: ids[0] }).await.unwrap_err();
-    assert_eq!(gone, Error::Declined(Refusal::NotHeld(ids[0])));
+    assert_eq!(gone, PlanError::Declined(Refusal::NotHeld(ids[0])));
 
     // The service would not know of it.
     let world = service(Schema::Marten9, "6-bad-destination").await;
@@ -404,7 +405,7 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     let made = planned(&world, hold(OutboxId(outbox))).await.unwrap();
     assert!(made.is_blocked() && made.effects.is_empty(), "{made:?}");
     let blocked = done(&world, hold(OutboxId(outbox))).await.unwrap_err();
-    assert!(matches!(&blocked, Error::Blocked(_)) && blocked.to_string().contains("no pause"));
+    assert!(matches!(&blocked, PlanError::Blocked(_)) && blocked.to_string().contains("no pause"));
 }
 
 #[tokio::test]
@@ -447,121 +448,6 @@ async fn under_another_id_a_message_is_another_one() {
 }
 
 #[tokio::test]
-async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
-    let world = World::managed().await;
-    let ids = outboxes(&world, 3, &[Some(30), Some(8), Some(6), None]).await;
-    let before = now() - TimeDelta::days(7);
-    let all = world.dump(&[]).await;
-    let made = planned(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
-    assert_eq!(world.dump(&[]).await, all);
-    assert!(made.effects.iter().any(|effect| effect.change == "- 6 rows"), "{:?}", made.effects);
-    // Somebody is at work on one of them.
-    let mut worker = world.conn().await;
-    worker.execute("BEGIN").await.unwrap();
-    let take = "SELECT * FROM outbox_state WHERE outbox_id = $1 FOR UPDATE";
-    sqlx::query(take).bind(ids[1]).execute(&mut worker).await.unwrap();
-    let stale = run(&world.writer, &made, now()).await.unwrap_err();
-    assert!(matches!(stale, Error::Stale(_)), "{stale:?}");
-    let first = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
-    assert!(
-        first.told.contains("1 delivered outboxes with 3 messages are gone; 1 more"),
-        "{}",
-        first.told
-    );
-    let locked = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap_err();
-    assert!(locked.to_string().contains("all 1 rows"), "{locked}");
-    worker.execute("ROLLBACK").await.unwrap();
-    done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
-    let left: Vec<OutboxId> = sqlx::query_scalar("SELECT outbox_id FROM outbox_state ORDER BY 1")
-        .fetch_all(&mut world.conn().await)
-        .await
-        .unwrap();
-    assert_eq!(left, ids[2..]);
-    assert_eq!(world.count("SELECT count(*) FROM outbox_message").await, 6);
-    let copies = "SELECT count(*) FROM orderscope.kept_messages WHERE cause = 'purged'";
-    assert_eq!(world.count(copies).await, 6);
-    let nothing = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap_err();
-    assert_eq!(nothing, Error::Declined(Refusal::Nothing));
-    let young = done(&world, OutboxAction::PurgeOutbox { before: now() }).await.unwrap_err();
-    assert!(matches!(young, Error::Declined(Refusal::TooYoung { .. })));
-}
-
-#[tokio::test]
-async fn an_outbox_of_very_many_messages_goes_in_several_transactions() {
-    let world = World::managed().await;
-    outboxes(&world, 2_400, &[Some(9)]).await;
-    outboxes(&world, 1, &[Some(8)]).await;
-    let deed = OutboxAction::PurgeOutbox { before: now() - TimeDelta::days(7) };
-    let messages = "SELECT count(*) FROM outbox_message";
-    let states = "SELECT count(*) FROM outbox_state";
-    let first = done(&world, deed.clone()).await.unwrap();
-    assert!(first.told.contains("0 delivered outboxes with 2,000 messages"), "{}", first.told);
-    assert_eq!((world.count(messages).await, world.count(states).await), (401, 2));
-    done(&world, deed).await.unwrap();
-    assert_eq!((world.count(messages).await, world.count(states).await), (0, 0));
-}
-
-#[tokio::test]
-async fn the_inbox_is_purged_but_for_what_messages_refer_to() {
-    let world = World::managed().await;
-    let [old, referred, young] = [
-        inbox(&world, 9, true, Some(40)).await,
-        inbox(&world, 9, true, Some(40)).await,
-        inbox(&world, 9, true, Some(3)).await,
-    ];
-    sql(
-        &world,
-        &format!(
-            "INSERT INTO outbox_message (sent_time, inbox_message_id, inbox_consumer_id, message_id, content_type,
-                 message_type, body) SELECT now(), message_id, consumer_id, gen_random_uuid(), 'x', 'y', 'z'
-             FROM inbox_state WHERE message_id = '{referred}'"
-        ),
-    )
-    .await;
-    let before = now() - TimeDelta::days(30);
-    let all = world.dump(&[]).await;
-    let made = planned(&world, OutboxAction::PurgeInbox { before }).await.unwrap();
-    assert_eq!(world.dump(&[]).await, all);
-    run(&world.writer, &made, now()).await.unwrap();
-    assert_eq!(received(&world).await, [referred, young]);
-    let kept: String =
-        sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
-            .fetch_one(&mut world.conn().await)
-            .await
-            .unwrap();
-    assert!(kept.contains(&old.to_string()), "the row that went is named in the record");
-}
-
-#[tokio::test]
-async fn the_record_of_a_purge_does_not_grow_with_the_rows() {
-    let world = World::managed().await;
-    sql(
-        &world,
-        "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
-         SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), at, 3, at, at
-         FROM generate_series(1, 600) i,
-              LATERAL (SELECT timestamptz '2026-10-01T00:00:00Z' - i * interval '1 s') t (at)",
-    )
-    .await;
-    let deed = OutboxAction::PurgeInbox { before: now() - TimeDelta::days(30) };
-    done(&world, deed.clone()).await.unwrap();
-    assert_eq!(world.count("SELECT count(*) FROM inbox_state").await, 100);
-    let kept: String =
-        sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
-            .fetch_one(&mut world.conn().await)
-            .await
-            .unwrap();
-    assert!(kept.len() < 4_096, "{} bytes", kept.len());
-    let kept: Value = serde_json::from_str(&kept).unwrap();
-    let gist = &kept["inbox_state"];
-    assert_eq!(gist["rows"], 500, "{gist}");
-    assert_eq!(gist["first"].as_array().map(Vec::len), Some(20));
-    assert_eq!(gist["sha256"].as_str().map(str::len), Some(64));
-    let time = |name: &str| gist[name].as_str().unwrap().parse::<chrono::DateTime<Utc>>().unwrap();
-    assert_eq!(time("until") - time("from"), TimeDelta::seconds(499));
-}
-
-#[tokio::test]
 async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     let world = World::managed().await;
     let outbox = outboxes(&world, 1, &[None]).await[0];
@@ -575,36 +461,9 @@ async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     let small = Policy { largest: 400, ..policy() };
     let writer = Writer::open(&db, world.writer.operator().clone(), small).await.unwrap();
     let refused = plan(&writer, asked(deed.clone()), now(), &CancellationToken::new()).await;
-    assert!(matches!(refused, Err(Error::Declined(_))), "{refused:?}");
+    assert!(matches!(refused, Err(PlanError::Declined(_))), "{refused:?}");
     writer.close().await;
     db.close().await;
     let made = planned(&world, deed).await.unwrap();
     assert!(made.checks.iter().all(|check| check.verdict != Verdict::Blocking), "{made:?}");
-}
-
-#[tokio::test]
-async fn failed_rows_go_unless_somebody_works_on_them() {
-    for schema in SCHEMAS {
-        // Three messages whose consumer always threw.
-        let world = service(schema, "2-delivered").await;
-        let all = "SELECT count(*) FROM inbox_state";
-        let failed = "SELECT count(*) FROM inbox_state WHERE consumed IS NULL";
-        assert_eq!((world.count(all).await, world.count(failed).await), (33, 3));
-        let mut consumer = world.conn().await;
-        consumer.execute("BEGIN").await.unwrap();
-        consumer
-            .execute(
-                "SELECT * FROM inbox_state WHERE consumed IS NULL ORDER BY id LIMIT 1 FOR UPDATE",
-            )
-            .await
-            .unwrap();
-        let deed = OutboxAction::RemoveFailed { before: now() - TimeDelta::minutes(1) };
-        let made = planned(&world, deed.clone()).await.unwrap();
-        assert!(made.checks.iter().any(|check| check.verdict == Verdict::Unknown));
-        run(&world.writer, &made, now()).await.unwrap();
-        assert_eq!((world.count(all).await, world.count(failed).await), (31, 1));
-        consumer.execute("ROLLBACK").await.unwrap();
-        done(&world, deed).await.unwrap();
-        assert_eq!((world.count(all).await, world.count(failed).await), (30, 0));
-    }
 }

@@ -6,7 +6,7 @@ use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
     db::{archive, inbox, outbox},
     ops::{
-        deeds, error_queue,
+        archive as archived, error_queue,
         messages::{self, Key, report},
     },
     tui::runtime::Cx,
@@ -87,7 +87,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
         }
         Request::Copy { ticket, number } => {
             let found =
-                cx.read("messages", async |conn, _| deeds::archive::read(conn, number).await).await;
+                cx.read("messages", async |conn, _| archived::read(conn, number).await).await;
             Msg::Copied(ticket, found.map(|found| found.map(Arc::new)))
         }
         Request::Day { ticket } => {
@@ -114,7 +114,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let table = if let Some(listing) = &errors {
                 error_queue::report::messages(&listing.found)
             } else if !kept.is_empty() {
-                deeds::report::copies(&kept)
+                archived::report::copies(&kept)
             } else if inbox.is_empty() {
                 report::messages(&messages)
             } else {
