@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::marks::{at_now, request, sql};
 use crate::{
     commands::{
-        deeds::{inbox, outboxes, received},
+        outbox_actions::{inbox, outboxes, received},
         world::{World, now},
     },
     support::fixture::Schema,

@@ -30,21 +30,21 @@ const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
 const POISON: i64 = 89;
 const THERE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
 
-fn asked(deed: OutboxAction) -> PlanRequest {
+fn asked(action: OutboxAction) -> PlanRequest {
     PlanRequest {
         id: Uuid::now_v7(),
-        operation: Operation::Outbox(deed),
+        operation: Operation::Outbox(action),
         reason: Some("INC-7".to_owned()),
         expect: None,
     }
 }
 
-async fn planned(world: &World, deed: OutboxAction) -> Result<Plan, PlanError> {
-    plan(&world.writer, asked(deed), now(), &CancellationToken::new()).await
+async fn planned(world: &World, action: OutboxAction) -> Result<Plan, PlanError> {
+    plan(&world.writer, asked(action), now(), &CancellationToken::new()).await
 }
 
-async fn done(world: &World, deed: OutboxAction) -> Result<Outcome, PlanError> {
-    execute(&world.writer, &asked(deed), now()).await
+async fn done(world: &World, action: OutboxAction) -> Result<Outcome, PlanError> {
+    execute(&world.writer, &asked(action), now()).await
 }
 
 async fn service(schema: Schema, stage: &str) -> World {
@@ -343,8 +343,8 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
         let bad =
             planned(&world, OutboxAction::Repair { sequence: POISON, repair: to("nowhere") }).await;
         assert!(matches!(bad, Err(PlanError::Declined(Refusal::Unfit { .. }))), "{bad:?}");
-        let deed = OutboxAction::Repair { sequence: POISON, repair: to(THERE) };
-        let made = planned(&world, deed).await.unwrap();
+        let action = OutboxAction::Repair { sequence: POISON, repair: to(THERE) };
+        let made = planned(&world, action).await.unwrap();
         assert!(made.effects[0].change.contains(&format!("→ {THERE}")), "{:?}", made.effects);
         run(&world.writer, &made, now()).await.unwrap();
         let after = row(&world, POISON).await.unwrap();
@@ -430,8 +430,8 @@ async fn under_another_id_a_message_is_another_one() {
     done(&world, quarantine(sequence)).await.unwrap();
     let number = world.count("SELECT number FROM orderscope.kept_messages").await;
     let id = MessageId(Uuid::now_v7());
-    let anew = OutboxAction::Requeue { source: Source::Kept(number), name: Name::New(id) };
-    let made = planned(&world, anew).await.unwrap();
+    let renamed = OutboxAction::Requeue { source: Source::Kept(number), name: Name::New(id) };
+    let made = planned(&world, renamed).await.unwrap();
     assert!(made.checks.iter().any(|check| check.text.contains("no inbox knows it")));
     run(&world.writer, &made, now()).await.unwrap();
     let new =
@@ -456,14 +456,14 @@ async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     let long =
         serde_json::json!({ "messageId": id, "messageType": [], "message": "y".repeat(500) });
     let repair = Repair { body: Some(long.to_string()), ..Repair::default() };
-    let deed = OutboxAction::Repair { sequence, repair };
+    let action = OutboxAction::Repair { sequence, repair };
     let db = Db::new(&world.options, &Limits::default());
     let small = Policy { largest: 400, ..policy() };
     let writer = Writer::open(&db, world.writer.operator().clone(), small).await.unwrap();
-    let refused = plan(&writer, asked(deed.clone()), now(), &CancellationToken::new()).await;
+    let refused = plan(&writer, asked(action.clone()), now(), &CancellationToken::new()).await;
     assert!(matches!(refused, Err(PlanError::Declined(_))), "{refused:?}");
     writer.close().await;
     db.close().await;
-    let made = planned(&world, deed).await.unwrap();
+    let made = planned(&world, action).await.unwrap();
     assert!(made.checks.iter().all(|check| check.verdict != Verdict::Blocking), "{made:?}");
 }

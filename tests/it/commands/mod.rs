@@ -1,11 +1,11 @@
 //! Commands against real databases: everything or nothing is written, by whoever is first, and once.
 
 mod agree;
-pub mod deeds;
 mod faults;
 mod foreign;
 mod inbox;
 mod killed;
+pub mod outbox_actions;
 mod plans;
 mod races;
 pub mod world;
