@@ -22,7 +22,7 @@ use crate::{
         typed, when,
         zone::Clock,
     },
-    ops::operation::{Operation, PlanError, batch::Purge},
+    ops::operation::{Operation, PlanError, Purge},
     session::Session,
 };
 

@@ -51,7 +51,7 @@ pub enum Step {
 /// Why a step is not possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("its list was never completed, nothing of it was done: cancel it and begin anew")]
+    #[error("its list was never completed, nothing of it was done: cancel it and begin again")]
     Incomplete,
     #[error("it waits for a second person, with another database login: `orderscope op approve`")]
     NotApproved,

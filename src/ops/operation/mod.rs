@@ -16,7 +16,9 @@ mod messages;
 pub mod outbox_action;
 mod outcome;
 mod plan;
+mod purge;
 mod record;
+mod selected;
 mod spec;
 pub mod table;
 mod transaction;
@@ -35,6 +37,8 @@ pub use self::{
     messages::{Messages, Restoring, Waiting},
     outcome::{Outcome, Progress},
     plan::{Check, Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps, Verdict},
+    purge::Purge,
+    selected::Selected,
     spec::{
         Choice, Entry, Field, Input, Kind, Leaving, List, Reason, Risk, Spec, StepKind, Target,
     },

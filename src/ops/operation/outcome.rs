@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::{
-    batch::Estimate,
     error::PlanError,
     plan::PlanRequest,
     spec::{Kind, Spec},
@@ -11,7 +10,7 @@ use super::{
 };
 use crate::{
     db::audit::Recorded,
-    domain::{age, diagnosis::thousands, id::Version, report::Table},
+    domain::{age, batch::Estimate, diagnosis::thousands, id::Version, report::Table},
     ops::delivery::Warning,
 };
 

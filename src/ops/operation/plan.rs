@@ -7,9 +7,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    batch::BatchPlan,
     error::PlanError,
     messages::Messages,
+    selected::Selected,
     spec::{Spec, StepKind},
     value::Operation,
 };
@@ -94,7 +94,7 @@ pub enum Steps {
     BrokerMessages(Messages),
     /// A list of ids is frozen when it starts, and done batch by batch, each item exactly once. Killed at any point it
     /// goes on where it stopped, also from another console.
-    Batches(Box<BatchPlan>),
+    Batches(Selected),
     /// What somebody else's bulk operation is told: one transaction with its record.
     Steering,
 }

@@ -1,7 +1,7 @@
 //! An operation with its values: which row of the table, and on what.
 
 use super::{
-    batch::{BatchKind, Purge},
+    purge::Purge,
     spec::{Kind, Spec},
 };
 use crate::{
@@ -112,7 +112,7 @@ impl Operation {
                 order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
             }
             Self::Outbox(action) => vec![action.target()],
-            Self::Purge(purge) => purge.targets(),
+            Self::Purge(purge) => vec![purge.target().to_owned()],
             Self::Approve(number) | Self::Cancel(number) => vec![format!("operation {number}")],
             Self::Restore(number) => vec![format!("kept {number}")],
             Self::Drain(Scope::Outbox(id)) => vec![id.to_string()],

@@ -12,7 +12,7 @@ use crate::{
     ops::{
         delivery::Scope,
         error_queue::{ErrorAction, Pick},
-        operation::{Choice, ErrorWork, Kind, Operation, RATE, batch::Purge},
+        operation::{Choice, ErrorWork, Kind, Operation, Purge, RATE},
     },
     tui::{
         shared::{Matter, Shared},

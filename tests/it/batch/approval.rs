@@ -5,8 +5,8 @@ use orderscope::{
     domain::batch::{Refusal, State},
     ops::{
         operation::{
-            self, Check, Confirmation, PlanError, Progress, Verdict, Writer,
-            batch::{self, BatchPlan, Purge, Which},
+            self, Check, Confirmation, PlanError, Progress, Purge, Verdict, Writer,
+            batch::{self, Which},
         },
         operator::Operator,
         policy::Policy,
@@ -45,7 +45,7 @@ async fn a_large_one_waits_for_another_login() {
     let context_of_mai = context(&mai);
     let stop = CancellationToken::new();
     let plan = batch::plan(&context_of_mai, &MARKS, &request(Uuid::now_v7()), &stop).await.unwrap();
-    assert_eq!(plan.approve_above, Some(20));
+    assert_eq!(plan.selected.approve_above, Some(20));
     assert!(plan.checks.iter().any(|check| check.text.contains("a second person")));
     let operation = begun(&mai, &MARKS, None).await;
     assert_eq!((operation.state, operation.needs_approval), (State::Waiting, true));
@@ -120,7 +120,9 @@ async fn who_lacks_rights_is_told_before_anything_starts() {
     let kind = Purge::inbox(now() - chrono::TimeDelta::days(30));
     let plan = batch::plan(&context, &kind, &request(Uuid::now_v7()), &stop).await.unwrap();
     assert!(
-        plan.checks.iter().any(Check::forbids) && plan.items == 1 && plan.sample.is_empty(),
+        plan.checks.iter().any(Check::forbids)
+            && plan.selected.items == 1
+            && plan.sample.is_empty(),
         "{plan:?}"
     );
     let blocks = plan.checks.iter().filter(|check| check.verdict == Verdict::Blocking);
@@ -131,8 +133,9 @@ async fn who_lacks_rights_is_told_before_anything_starts() {
         assert!(blocks.iter().any(|text| text.contains(what)), "{what}: {blocks:?}");
     }
     let (progress, _seen) = watch::channel(Progress::default());
-    let unchecked = BatchPlan { checks: vec![], ..plan };
-    let refused = batch::start(&context, &kind, &unchecked, &progress, &stop).await.unwrap_err();
+    let asked = request(Uuid::now_v7());
+    let refused =
+        batch::start(&context, &kind, &asked, &plan.selected, &progress, &stop).await.unwrap_err();
     assert!(matches!(refused, PlanError::Blocked(_)), "{refused:?}");
     let mut conn = world.conn().await;
     assert_eq!(operations::list(&mut conn, Which::All, 10).await.unwrap(), []);

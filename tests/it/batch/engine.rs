@@ -26,11 +26,13 @@ async fn every_item_is_done_once_up_the_ramp_and_on_record() {
     let world = world(100).await;
     let (all, stop) = (world.dump(&[]).await, CancellationToken::new());
     let context = context(&world.writer);
-    let plan = batch::plan(&context, &MARKS, &request(Uuid::now_v7()), &stop).await.unwrap();
+    let asked = request(Uuid::now_v7());
+    let plan = batch::plan(&context, &MARKS, &asked, &stop).await.unwrap();
     assert_eq!(world.dump(&[]).await, all, "a plan leaves nothing behind");
-    assert_eq!((plan.items, plan.sample.len(), plan.goes_on), (100, 25, None));
+    assert_eq!((plan.selected.items, plan.sample.len(), plan.selected.goes_on), (100, 25, None));
     let (progress, seen) = watch::channel(Progress::default());
-    let started = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap();
+    let started =
+        batch::start(&context, &MARKS, &asked, &plan.selected, &progress, &stop).await.unwrap();
     let operation = started.record;
     assert_eq!((operation.state, operation.items, started.before), (State::Ready, 100, false));
     assert_eq!(counted(&world).await, [(0, 100)]);
@@ -65,7 +67,8 @@ async fn every_item_is_done_once_up_the_ramp_and_on_record() {
     let rewrite = "UPDATE orderscope.operation_batches SET done = 0";
     assert!(conn.execute(rewrite).await.unwrap_err().to_string().contains("append-only"));
     // The same once more is not done again.
-    let again = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap();
+    let again =
+        batch::start(&context, &MARKS, &asked, &plan.selected, &progress, &stop).await.unwrap();
     assert_eq!((again.before, again.record.state), (true, State::Done));
     let over = driven(&world.writer, &MARKS, &operation).await.unwrap_err();
     assert!(over.to_string().contains("it is over (done)"), "{over}");
@@ -89,23 +92,31 @@ async fn what_arrives_after_the_list_was_frozen_stays() {
 async fn more_than_the_plan_showed_is_not_done() {
     let world = world(10).await;
     let (context, stop) = (context(&world.writer), CancellationToken::new());
-    let plan = batch::plan(&context, &MARKS, &request(Uuid::now_v7()), &stop).await.unwrap();
+    let asked = request(Uuid::now_v7());
+    let plan = batch::plan(&context, &MARKS, &asked, &stop).await.unwrap();
     sql(&world, "INSERT INTO marks VALUES (11)").await;
     let (progress, _seen) = watch::channel(Progress::default());
-    let grown = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap_err();
+    let grown =
+        batch::start(&context, &MARKS, &asked, &plan.selected, &progress, &stop).await.unwrap_err();
     assert_eq!(grown, PlanError::Grown { planned: 10 });
     let mut conn = world.conn().await;
-    let left = operations::find(&mut conn, Which::Id(plan.id)).await.unwrap().unwrap();
+    let left = operations::find(&mut conn, Which::Id(asked.id)).await.unwrap().unwrap();
     assert_eq!((left.state, left.audit_begun), (State::Cancelled, None));
     assert!(left.told.unwrap().contains("out of date"));
     assert_eq!(counted(&world).await, [(0, 11)]);
     // Fewer is fine: what is gone is not done.
-    let plan = batch::plan(&context, &MARKS, &request(Uuid::now_v7()), &stop).await.unwrap();
+    let asked = request(Uuid::now_v7());
+    let plan = batch::plan(&context, &MARKS, &asked, &stop).await.unwrap();
     sql(&world, "DELETE FROM marks WHERE id > 9").await;
-    let started = batch::start(&context, &MARKS, &plan, &progress, &stop).await.unwrap();
+    let started =
+        batch::start(&context, &MARKS, &asked, &plan.selected, &progress, &stop).await.unwrap();
     assert_eq!(started.record.items, 9);
     sql(&world, "DELETE FROM marks").await;
-    let nothing = batch::plan(&context, &MARKS, &request(Uuid::now_v7()), &stop).await;
+    // The same id goes on with the list of then; another one finds nothing.
+    let again = batch::plan(&context, &MARKS, &asked, &stop).await.unwrap();
+    assert_eq!(again.selected.goes_on, Some(started.record.number));
+    let asked = request(Uuid::now_v7());
+    let nothing = batch::plan(&context, &MARKS, &asked, &stop).await;
     assert_eq!(nothing.unwrap_err(), PlanError::Declined(Refusal::Nothing));
 }
 

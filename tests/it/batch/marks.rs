@@ -212,7 +212,7 @@ pub async fn begun(writer: &Writer, kind: &dyn BatchKind, rate: Option<u32>) -> 
     let request = BatchRequest { rate, ..request(Uuid::now_v7()) };
     let plan = batch::plan(&context, kind, &request, &stop).await.unwrap();
     let (progress, _seen) = watch::channel(Progress::default());
-    batch::start(&context, kind, &plan, &progress, &stop).await.unwrap().record
+    batch::start(&context, kind, &request, &plan.selected, &progress, &stop).await.unwrap().record
 }
 
 /// Runs until it stands.

@@ -9,8 +9,8 @@ use orderscope::{
         outbox_action::Refusal,
     },
     ops::operation::{
-        self, Operation, PlanError, PlanRequest, Progress, Steps,
-        batch::{self, BatchKind, BatchPlan, Purge, Record, Which},
+        self, Operation, PlanError, PlanRequest, Progress, Purge, Steps,
+        batch::{self, BatchKind, BatchPlan, Record, Which},
     },
 };
 use sqlx::Executor;
@@ -41,9 +41,10 @@ async fn planned(world: &World, kind: &dyn BatchKind) -> Result<BatchPlan, PlanE
 
 async fn frozen(world: &World, kind: &dyn BatchKind) -> Record {
     let plan = planned(world, kind).await.unwrap();
+    let request = request(Uuid::now_v7());
     let (context, stop) = (at_now(&world.writer), CancellationToken::new());
     let (progress, _seen) = watch::channel(Progress::default());
-    batch::start(&context, kind, &plan, &progress, &stop).await.unwrap().record
+    batch::start(&context, kind, &request, &plan.selected, &progress, &stop).await.unwrap().record
 }
 
 async fn run(world: &World, kind: &dyn BatchKind, operation: &Record) -> Record {
@@ -76,7 +77,7 @@ async fn only_what_was_delivered_long_ago_goes_with_copies() {
     let all = world.dump(&[]).await;
     let plan = planned(&world, &kind).await.unwrap();
     assert_eq!(world.dump(&[]).await, all, "a plan leaves nothing behind, no number drawn");
-    assert_eq!((plan.items, plan.sample.len()), (3, 3));
+    assert_eq!((plan.selected.items, plan.sample.len()), (3, 3));
     assert!(plan.effects.iter().any(|effect| effect.change == "- 3 rows"), "{plan:?}");
     assert!(plan.statements.iter().any(|text| text.starts_with("DELETE FROM")), "{plan:?}");
     // The card says the same.
@@ -84,12 +85,9 @@ async fn only_what_was_delivered_long_ago_goes_with_copies() {
     let stop = CancellationToken::new();
     let plan = operation::plan(&at_now(&world.writer), asked, &stop).await.unwrap();
     assert_eq!(world.dump(&[]).await, all);
-    let Steps::Batches(batches) = &plan.steps else { panic!("{plan:?}") };
-    assert_eq!((batches.items, &batches.checks), (3, &plan.checks));
-    assert_eq!(
-        (plan.confirmation.phrase.as_str(), plan.listed.len()),
-        ("PURGE", batches.statements.len())
-    );
+    let Steps::Batches(selected) = &plan.steps else { panic!("{plan:?}") };
+    assert_eq!((selected.items, selected.cut, selected.goes_on), (3, false, None));
+    assert!(plan.confirmation.phrase == "PURGE" && plan.listed.len() > 2, "{plan:?}");
     assert_eq!(
         plan.cli_equivalent,
         "orderscope messages purge --before 2026-11-15T19:00:00.123456Z --reason INC-7 --yes"

@@ -24,13 +24,12 @@ pub(super) use self::purge::UNASKED;
 pub use self::{
     kind::{Batch, BatchKind, Committed, Ran, Work},
     plan::{BatchPlan, BatchRequest, plan},
-    purge::Purge,
     run::run,
     show::{Shown, items, list, outcome, show},
     start::{Started, start},
     steer::{Steered, approve, cancel, pause, waiting},
 };
-use super::{Context, PlanError, Writer};
+use super::{Context, PlanError, Purge, Selected, Writer};
 pub use crate::{
     db::operations::{Record, Settled, Which},
     domain::batch::{Counts, Estimate, State},
@@ -46,7 +45,7 @@ use crate::{
 /// # Errors
 /// When this program knows none of that name.
 pub fn kind_of(record: &Record) -> Result<Box<dyn BatchKind>, PlanError> {
-    match Purge::read(&record.name, &record.parameters) {
+    match purge::read(&record.name, &record.parameters) {
         Some(purge) => Ok(Box::new(purge)),
         None => Err(PlanError::NoKind { number: record.number, name: record.name.clone() }),
     }

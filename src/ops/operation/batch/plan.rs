@@ -7,7 +7,9 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Batch, BatchKind, Context, PlanError, Ran, Record, Which, Writer, permitted};
+use super::{
+    Batch, BatchKind, Context, PlanError, Ran, Record, Selected, Which, Writer, permitted,
+};
 use crate::{
     db::{
         self,
@@ -42,22 +44,11 @@ pub struct BatchRequest<'a> {
 /// What it would come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchPlan {
-    pub id: Uuid,
-    pub reason: Option<String>,
-    pub parameters: Value,
-    pub rate: Option<NonZeroU32>,
-    /// Items that are selected now: these and no others are done.
-    pub items: u64,
-    /// There are more, which one operation does not take.
-    pub cut: bool,
-    /// The operation that goes on: its list was frozen before.
-    pub goes_on: Option<i64>,
+    pub selected: Selected,
     pub checks: Vec<Check>,
     pub effects: Vec<Effect>,
     /// The first items, and what would become of them now.
     pub sample: Vec<(Value, Outcome)>,
-    /// It has more items than this, so that a second person has to approve it.
-    pub approve_above: Option<u64>,
     /// What is sent to the server for the sample, values filled in.
     pub statements: Vec<String>,
 }
@@ -76,33 +67,28 @@ pub async fn plan(
     permitted(writer, kind.name())?;
     kind.allowed(ctx.now())?;
     let mut plan = BatchPlan {
-        id: request.id,
-        reason: request.reason.map(ToOwned::to_owned),
-        parameters: kind.parameters(),
-        rate: request.rate,
-        items: 0,
-        cut: false,
-        goes_on: None,
+        selected: Selected { items: 0, cut: false, goes_on: None, approve_above: None },
         checks: rights(writer, kind, stop).await?,
         effects: vec![],
         sample: vec![],
-        approve_above: None,
         statements: vec![],
     };
     let blocked = plan.checks.iter().any(Check::forbids);
     if !blocked && let Some(record) = begun(writer, kind, request.id, stop).await? {
         return goes_on(plan, kind, &record);
     }
-    (plan.items, plan.cut) = count(writer, kind, stop).await?;
-    if plan.items == 0 {
+    let (items, cut) = count(writer, kind, stop).await?;
+    if items == 0 {
         return Err(Refusal::Nothing.into());
     }
-    plan.effects = kind.effects(plan.items);
+    let approve_above = writer.policy.approve_above.filter(|most| items > *most);
+    plan.selected = Selected { items, cut, goes_on: None, approve_above };
+    plan.effects = kind.effects(items);
     if !blocked {
         (plan.sample, plan.statements) = try_out(writer, kind, request.id, stop).await?;
     }
     plan.checks.extend(kind.notes(&writer.layout));
-    plan.checks.push(Check::new(Verdict::Ok, selected(plan.items, plan.cut)));
+    plan.checks.push(Check::new(Verdict::Ok, listed(items, cut)));
     let skipped = plan.sample.iter().filter(|(_, outcome)| *outcome != Outcome::Done);
     if let Some((_, first)) = skipped.clone().next() {
         let text = format!(
@@ -113,8 +99,7 @@ pub async fn plan(
         );
         plan.checks.push(Check::new(Verdict::Warn, text));
     }
-    plan.approve_above = writer.policy.approve_above.filter(|most| plan.items > *most);
-    if let Some(most) = plan.approve_above {
+    if let Some(most) = approve_above {
         let text = format!(
             "more than {} items: a second person approves it first, with another database login",
             number(most)
@@ -128,7 +113,7 @@ fn number(count: u64) -> String {
     thousands(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-fn selected(items: u64, cut: bool) -> String {
+fn listed(items: u64, cut: bool) -> String {
     let which = if cut { "the oldest " } else { "" };
     format!(
         "{which}{} items are listed when it starts and no others are done, in batches of 1, 5, 25 and then more, each \
@@ -169,11 +154,9 @@ fn goes_on(
 ) -> Result<BatchPlan, PlanError> {
     let number = record.number;
     record.state.after(Step::Run).map_err(|why| super::refused(number, why))?;
-    plan.goes_on = Some(number);
-    plan.items = record.left();
-    plan.rate = record.rate;
-    plan.parameters.clone_from(&record.parameters);
-    plan.effects = kind.effects(plan.items);
+    plan.selected.goes_on = Some(number);
+    plan.selected.items = record.left();
+    plan.effects = kind.effects(record.left());
     let text = format!("operation {number} goes on: {}", super::report::counted(record));
     plan.checks.push(Check::new(Verdict::Ok, text));
     Ok(plan)

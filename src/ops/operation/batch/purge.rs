@@ -1,15 +1,13 @@
 //! Removing what is over: outboxes that were delivered, with copies of their messages; inbox rows that were delivered,
 //! or that failed. By when it was delivered, never by `sent_time`: that would remove what was never sent.
 
-use std::num::NonZeroU32;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, BatchKind, Committed, PlanError, Ran, Work};
+use super::{Batch, BatchKind, Committed, PlanError, Purge, Ran, Work};
 use crate::{
     db::{
         Layout, Table,
@@ -21,74 +19,25 @@ use crate::{
         diagnosis::thousands,
         outbox_action::{HANDLING, YOUNGEST, old_enough},
     },
-    ops::operation::{Check, Effect, Kind, Verdict},
+    ops::operation::{Check, Effect, Verdict},
 };
 
 /// What a plan of removing failed rows says while the broker was not asked.
 pub const UNASKED: &str =
     "whether the messages still wait in a queue or in _error: a later delivery makes the row anew";
 
-/// What is removed, and how old it has to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Purge {
-    old: Old,
-    /// Rows a second, at most; an outbox counts as one.
-    pub rate: Option<NonZeroU32>,
+/// The purge that the record of an operation says.
+#[must_use]
+pub fn read(name: &str, parameters: &Value) -> Option<Purge> {
+    let before = parameters.get("before")?.as_str()?.parse().ok()?;
+    [Purge::outboxes(before), Purge::inbox(before), Purge::failed(before)]
+        .into_iter()
+        .find(|purge| purge.name() == name)
 }
 
-impl Purge {
-    /// Outboxes that were delivered before a moment, with their messages.
-    #[must_use]
-    pub const fn outboxes(before: DateTime<Utc>) -> Self {
-        Self { old: Old::Outboxes(before), rate: None }
-    }
-
-    /// Inbox rows that were delivered before it.
-    #[must_use]
-    pub const fn inbox(before: DateTime<Utc>) -> Self {
-        Self { old: Old::Inbox(before), rate: None }
-    }
-
-    /// Inbox rows that were received before it and never consumed.
-    #[must_use]
-    pub const fn failed(before: DateTime<Utc>) -> Self {
-        Self { old: Old::Failed(before), rate: None }
-    }
-
-    /// The same, at most so many rows a second.
-    #[must_use]
-    pub const fn rated(self, rate: Option<NonZeroU32>) -> Self {
-        Self { rate, ..self }
-    }
-
-    /// What the record of an operation says.
-    #[must_use]
-    pub fn read(name: &str, parameters: &Value) -> Option<Self> {
-        let before = parameters.get("before")?.as_str()?.parse().ok()?;
-        [Self::outboxes(before), Self::inbox(before), Self::failed(before)]
-            .into_iter()
-            .find(|purge| purge.name() == name)
-    }
-
-    /// Which row of the table of operations it is.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        match self.old {
-            Old::Outboxes(_) => Kind::PurgeOutbox,
-            Old::Inbox(_) => Kind::PurgeInbox,
-            Old::Failed(_) => Kind::RemoveFailedInbox,
-        }
-    }
-
-    /// The moment before which it is due, to the microsecond.
-    #[must_use]
-    pub fn before(&self) -> String {
-        self.old.before().to_rfc3339_opts(SecondsFormat::Micros, true)
-    }
-
-    fn moment(&self) -> String {
-        self.old.before().to_rfc3339_opts(SecondsFormat::Secs, true)
-    }
+/// The moment before which rows are due, to the second.
+fn moment(purge: &Purge) -> String {
+    purge.old.before().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 impl BatchKind for Purge {
@@ -101,11 +50,7 @@ impl BatchKind for Purge {
     }
 
     fn targets(&self) -> Vec<String> {
-        let target = match self.old {
-            Old::Outboxes(_) => "outbox_state",
-            Old::Inbox(_) | Old::Failed(_) => "inbox_state",
-        };
-        vec![target.to_owned()]
+        vec![self.target().to_owned()]
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -128,7 +73,7 @@ impl BatchKind for Purge {
     }
 
     fn notes(&self, layout: &Layout) -> Vec<Check> {
-        let at = self.moment();
+        let at = moment(self);
         match self.old {
             Old::Outboxes(_) => {
                 let text = format!(
@@ -385,10 +330,10 @@ mod tests {
     fn a_purge_is_read_from_its_record() {
         let before = at("2026-11-15T19:00:00.123456Z");
         for purge in [Purge::outboxes(before), Purge::inbox(before), Purge::failed(before)] {
-            assert_eq!(Purge::read(purge.name(), &purge.parameters()), Some(purge));
+            assert_eq!(read(purge.name(), &purge.parameters()), Some(purge));
         }
-        assert_eq!(Purge::read("PurgeOutbox", &json!({})), None);
-        assert_eq!(Purge::read("PurgeAll", &json!({ "before": "2026-11-15T19:00:00Z" })), None);
+        assert_eq!(read("PurgeOutbox", &json!({})), None);
+        assert_eq!(read("PurgeAll", &json!({ "before": "2026-11-15T19:00:00Z" })), None);
     }
 
     #[test]

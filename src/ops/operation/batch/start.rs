@@ -4,9 +4,10 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
-    BatchKind, BatchPlan, Context, PlanError, Record, Which, Writer, found, permitted,
+    BatchKind, BatchRequest, Context, PlanError, Record, Selected, Which, Writer, found, permitted,
     plan::{MOST, PAGE, rights, same, smaller_page},
     record, refused, targets,
 };
@@ -37,28 +38,28 @@ pub struct Started {
 pub async fn start(
     ctx: &Context<'_>,
     kind: &dyn BatchKind,
-    plan: &BatchPlan,
+    request: &BatchRequest<'_>,
+    selected: &Selected,
     progress: &watch::Sender<Progress>,
     stop: &CancellationToken,
 ) -> Result<Started, PlanError> {
     let writer = ctx.writer()?;
     permitted(writer, kind.name())?;
     kind.allowed(ctx.now())?;
-    let mut checks = plan.checks.clone();
-    checks.extend(rights(writer, kind, stop).await?);
+    let checks = rights(writer, kind, stop).await?;
     if checks.iter().any(Check::forbids) {
         return Err(PlanError::Blocked(checks));
     }
     let mut session = writer.pool.session("operation").await?;
-    if let Some(record) = operations::find(&mut session, Which::Id(plan.id)).await? {
+    if let Some(record) = operations::find(&mut session, Which::Id(request.id)).await? {
         session.finish();
         return same(kind, record).map(|record| Started { record, before: true });
     }
     let new = New {
-        id: plan.id,
+        id: request.id,
         name: kind.name(),
-        parameters: &plan.parameters,
-        rate: plan.rate,
+        parameters: &kind.parameters(),
+        rate: request.rate,
         operator: &writer.operator.name,
         host: &writer.operator.host,
     };
@@ -67,20 +68,20 @@ pub async fn start(
     progress.send_replace(Progress { number: Some(number), hindered, ..Progress::default() });
     // While the list is written, nobody takes it for one that was given up.
     operations::try_lock(&mut session, number).await?;
-    let frozen = match freeze(writer, kind, plan, &mut session, stop).await {
-        Ok(items) => meant(writer, kind, plan, &mut session, number, items).await,
+    let frozen = match freeze(writer, kind, (request.id, selected), &mut session, stop).await {
+        Ok(items) => meant(writer, kind, request, &mut session, number, items).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &frozen {
         // Where this fails as well, it stays as one whose list was never completed.
         let told = error.to_string();
         let states = (State::Freezing, State::Cancelled);
-        let _ = operations::set_state(&mut session, plan.id, states, Some(&told), None).await;
+        let _ = operations::set_state(&mut session, request.id, states, Some(&told), None).await;
     }
     let ended = operations::unlock(&mut session, number).await;
     frozen?;
     ended?;
-    let record = found(&mut session, Which::Id(plan.id)).await?;
+    let record = found(&mut session, Which::Id(request.id)).await?;
     session.finish();
     Ok(Started { record, before: false })
 }
@@ -89,18 +90,18 @@ pub async fn start(
 async fn freeze(
     writer: &Writer,
     kind: &dyn BatchKind,
-    plan: &BatchPlan,
+    (id, selected): (Uuid, &Selected),
     conn: &mut PgConnection,
     stop: &CancellationToken,
 ) -> Result<u64, PlanError> {
-    let most = if plan.cut { MOST } else { plan.items.saturating_add(1) };
+    let most = if selected.cut { MOST } else { selected.items.saturating_add(1) };
     let (mut items, mut after, mut size) = (0, None::<Cursor>, PAGE);
     while items < most {
         if stop.is_cancelled() {
             return Err(db::Error::Cancelled.into());
         }
         let limit = size.min(most - items);
-        let into = Some((plan.id, items));
+        let into = Some((id, items));
         let page = match kind.page(conn, &writer.layout, after.as_ref(), limit, into).await {
             Ok(page) => page,
             Err(error) => {
@@ -116,7 +117,9 @@ async fn freeze(
     }
     match items {
         0 => Err(Refusal::Nothing.into()),
-        items if !plan.cut && items > plan.items => Err(PlanError::Grown { planned: plan.items }),
+        items if !selected.cut && items > selected.items => {
+            Err(PlanError::Grown { planned: selected.items })
+        }
         items => Ok(items),
     }
 }
@@ -125,7 +128,7 @@ async fn freeze(
 async fn meant(
     writer: &Writer,
     kind: &dyn BatchKind,
-    plan: &BatchPlan,
+    request: &BatchRequest<'_>,
     conn: &mut PgConnection,
     number: i64,
     items: u64,
@@ -135,15 +138,15 @@ async fn meant(
     let next = next.map_err(|why| refused(number, why))?;
     let after = json!({
         "operation": number,
-        "parameters": plan.parameters,
+        "parameters": kind.parameters(),
         "items": items,
         "needs_approval": approval,
     });
     let targets = targets(kind.targets(), number);
     let mut tx = conn.begin().await?;
-    let entry = (plan.id, kind.name());
-    let audit = record(&mut tx, writer, entry, targets, plan.reason.as_deref(), &after).await?;
-    operations::frozen(&mut tx, plan.id, items, next, audit).await?;
+    let entry = (request.id, kind.name());
+    let audit = record(&mut tx, writer, entry, targets, request.reason, &after).await?;
+    operations::frozen(&mut tx, request.id, items, next, audit).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -4,12 +4,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{
-    batch::{self, BatchPlan, BatchRequest, Purge, Steered, Which},
+    batch::{self, BatchRequest, Steered, Which},
     broker_check,
     context::Context,
     error::PlanError,
     outcome::{Outcome, Progress},
     plan::{Effect, Listed, Plan, PlanRequest, Steps},
+    purge::Purge,
+    selected::Selected,
     value::Operation,
 };
 use crate::domain::batch::State;
@@ -26,6 +28,10 @@ pub(super) fn options(purge: &Purge) -> Vec<String> {
     options
 }
 
+fn asked<'a>(request: &'a PlanRequest, purge: &Purge) -> BatchRequest<'a> {
+    BatchRequest { id: request.id, reason: request.why(), rate: purge.rate }
+}
+
 /// Counts what is due and tries out a few; where there is a broker it is asked about failed rows.
 pub(super) async fn plan(
     ctx: &Context<'_>,
@@ -34,34 +40,34 @@ pub(super) async fn plan(
     stop: &CancellationToken,
 ) -> Result<Plan, PlanError> {
     let writer = ctx.writer()?;
-    let asked = BatchRequest { id: request.id, reason: request.why(), rate: purge.rate };
-    let mut batches = batch::plan(ctx, purge, &asked, stop).await?;
-    if batches.goes_on.is_none()
+    let mut batches = batch::plan(ctx, purge, &asked(request, purge), stop).await?;
+    if batches.selected.goes_on.is_none()
         && let Ok(broker) = ctx.broker()
     {
         let checks = &mut batches.checks;
         broker_check::ask(checks, writer, purge, &broker.source, stop).await;
     }
     let policy = ctx.policy();
-    let listed = batches.statements.iter().map(|text| Listed::statement(text.clone())).collect();
+    let listed = batches.statements.into_iter().map(Listed::statement).collect();
     Ok(Plan {
-        checks: batches.checks.clone(),
-        effects: batches.effects.clone(),
+        checks: batches.checks,
+        effects: batches.effects,
         listed,
         cli_equivalent: request.cli_equivalent(None, policy, false),
-        ..Plan::new(request, policy, ctx.now(), Steps::Batches(Box::new(batches)))
+        ..Plan::new(request, policy, ctx.now(), Steps::Batches(batches.selected))
     })
 }
 
 /// Freezes the list and runs it, as far as nobody else has to approve it first.
 pub(super) async fn run(
     ctx: &Context<'_>,
-    purge: &Purge,
-    plan: &BatchPlan,
+    request: &PlanRequest,
+    (purge, selected): (&Purge, &Selected),
     progress: &watch::Sender<Progress>,
     stop: &CancellationToken,
 ) -> Result<Outcome, PlanError> {
-    let mut record = batch::start(ctx, purge, plan, progress, stop).await?.record;
+    let asked = asked(request, purge);
+    let mut record = batch::start(ctx, purge, &asked, selected, progress, stop).await?.record;
     if record.state != State::Waiting {
         record = batch::run(ctx, purge, record.id, progress, stop).await?;
     }

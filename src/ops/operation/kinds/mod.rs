@@ -116,8 +116,8 @@ pub(super) async fn run(
         (Steps::OneTransaction(expected), Operation::Outbox(action)) => {
             transaction::run(ctx.writer()?, request, action, Some(expected), ctx.now()).await
         }
-        (Steps::Batches(batches), Operation::Purge(purge)) => {
-            bulk::run(ctx, purge, batches, progress, stop).await
+        (Steps::Batches(selected), Operation::Purge(purge)) => {
+            bulk::run(ctx, request, (purge, selected), progress, stop).await
         }
         (Steps::Steering, Operation::Approve(number)) => bulk::approve(ctx, plan, *number).await,
         (Steps::Steering, Operation::Cancel(number)) => bulk::cancel(ctx, plan, *number).await,
