@@ -1,7 +1,9 @@
 //! The engine with a kind of its own: the ramp, the frozen list, the stop rule, the verification, the record.
 
+use std::time::Duration;
+
 use orderscope::{
-    db::operations,
+    db::{Limits, operations},
     domain::{
         batch::{Counts, State},
         outbox_action::Refusal,
@@ -19,7 +21,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::marks::{MARKS, Marks, begun, context, counted, driven, request, sql, world};
+use super::marks::{MARKS, Marks, begun, context, counted, driven, marks, request, sql, world};
+use crate::commands::world::{World, limited};
 
 #[tokio::test]
 async fn every_item_is_done_once_up_the_ramp_and_on_record() {
@@ -171,4 +174,32 @@ async fn an_item_that_takes_several_transactions_gets_its_outcome_once() {
     let without = batches.iter().filter(|batch| batch.last < batch.first).count();
     assert_eq!(without, 3, "{batches:?}");
     assert_eq!(batches.iter().map(|batch| batch.done).sum::<i32>(), 50);
+}
+
+#[tokio::test]
+async fn batches_that_take_too_long_are_undone_and_made_smaller() {
+    for options in [World::managed().await.options, World::oldest().await.options] {
+        let limits = Limits {
+            statement: Duration::from_millis(800),
+            planning: Duration::from_secs(60),
+            connect: Duration::from_secs(60),
+            acquire: Duration::from_secs(60),
+            ..Limits::default()
+        };
+        let writer = limited(&options, "mai", &limits).await.unwrap();
+        let world = World { writer, options };
+        marks(&world, 160).await;
+        sql(&world, "UPDATE marks SET bad = 'slow'").await;
+        let operation = begun(&world.writer, &MARKS, None).await;
+        let ended = driven(&world.writer, &MARKS, &operation).await.unwrap();
+        assert_eq!((ended.state, ended.counts.done), (State::Done, 160), "{ended:?}");
+        assert_eq!(counted(&world).await, [(1, 160)]);
+        let mut conn = world.conn().await;
+        let batches = operations::batches(&mut conn, operation.id, 0, 200).await.unwrap();
+        assert!(
+            batches.iter().all(|batch| batch.done < 129),
+            "the rest is not one batch: {batches:?}"
+        );
+        world.writer.close().await;
+    }
 }

@@ -112,6 +112,14 @@ impl BatchKind for Marks {
                     sqlx::query_scalar(find).bind(id).fetch_optional(tx.conn()).await?;
                 let outcome = match found.as_deref() {
                     None => Outcome::Skipped("it is gone".to_owned()),
+                    Some("slow") if !batch.dry => {
+                        // Fine for a few items, too long for many.
+                        tx.conn().execute("SELECT pg_sleep(0.02)").await?;
+                        let count = "UPDATE marks SET done = done + 1 WHERE id = $1";
+                        sqlx::query(count).bind(id).execute(tx.conn()).await?;
+                        ran.rows += 1;
+                        Outcome::Done
+                    }
                     Some("fails") => Outcome::Failed("it fails".to_owned()),
                     // Takes one transaction more.
                     Some("large") if !batch.dry => {
@@ -187,14 +195,19 @@ pub fn cancelling(number: i64, reason: &str) -> PlanRequest {
 }
 
 /// A database of ours with so many marks.
-pub async fn world(marks: i64) -> World {
+pub async fn world(rows: i64) -> World {
     let world = World::managed().await;
+    marks(&world, rows).await;
+    world
+}
+
+/// Makes so many marks.
+pub async fn marks(world: &World, rows: i64) {
     let text = format!(
         "CREATE TABLE marks (id bigint PRIMARY KEY, done integer NOT NULL DEFAULT 0, bad text);
-         INSERT INTO marks SELECT i FROM generate_series(1, {marks}) i"
+         INSERT INTO marks SELECT i FROM generate_series(1, {rows}) i"
     );
-    sql(&world, &text).await;
-    world
+    sql(world, &text).await;
 }
 
 pub async fn sql(world: &World, text: &str) {

@@ -180,13 +180,16 @@ async fn a_large_one_is_approved_with_another_login() {
     std::fs::write(&path, config).unwrap();
     let at = ["--config", path.to_str().unwrap(), "--context", "shop"];
     let run = |words: &[&str]| home.run(&[&at, words].concat());
-    let waits = run(&purge(&["--output", "json"]));
+    let key = ["--idempotency-key", "INC-7"];
+    let waits = run(&purge(&[&key[..], &["--output", "json"]].concat()));
     assert_eq!(waits.code, 5, "{waits:?}");
     let told: Value = serde_json::from_str(&waits.out).unwrap();
     assert_eq!(told["items"][0]["state"], "waiting");
     assert!(told["more"].to_string().contains("op approve 1"), "{told}");
     let early = run(&["op", "resume", "1", "--yes"]);
     assert!(early.code == 4 && early.err.contains("second person"), "{early:?}");
+    let again = run(&purge(&key));
+    assert!(again.code == 4 && again.err.contains("second person"), "{again:?}");
     let same = run(&["op", "approve", "1", "--yes", "--reason", "seen", "--operator", "huong"]);
     assert!(same.code == 4 && same.err.contains("which is yours"), "{same:?}");
     let role = format!("lead_{}", options.get_database().unwrap());
@@ -194,7 +197,10 @@ async fn a_large_one_is_approved_with_another_login() {
     let lead = Home::on(&options.clone().username(&role));
     let approved = lead.json(&["op", "approve", "1", "--yes", "--reason", "seen"], 0);
     assert_eq!(approved["items"][0]["state"], "ready");
-    let done = run(&["op", "resume", "1", "--yes"]);
+    // The same key goes on with it.
+    let dry = run(&purge(&[&key[..], &["--dry-run"]].concat()));
+    assert!(dry.out.contains("operation 1 goes on"), "{dry:?}");
+    let done = run(&purge(&key));
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(count(&options, "SELECT count(*) FROM inbox_state").await, 0);
 }

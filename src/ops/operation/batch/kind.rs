@@ -12,11 +12,11 @@ use super::PlanError;
 use crate::{
     db::{
         Layout,
-        operations::{Cursor, Item, Page, Settled},
+        operations::{Cursor, Item, Page, Record, Settled},
         write::{Need, Tx},
     },
     domain::batch::{Outcome, StopRule},
-    ops::operation::{Check, Effect},
+    ops::operation::{Check, Effect, Operation},
 };
 
 /// What a kind does, boxed so that the engine needs to know no kind.
@@ -110,6 +110,11 @@ pub trait BatchKind: fmt::Debug + Send + Sync {
         layout: &'a Layout,
         committed: &'a Committed<'a>,
     ) -> Work<'a, Option<String>>;
+
+    /// What takes an operation back that has ended, where the kind offers that.
+    fn reverse(&self, _: &Record) -> Option<Operation> {
+        None
+    }
 
     /// How much is selected now and not in the list of an operation; none where that cannot be told in time.
     fn arrived<'a>(

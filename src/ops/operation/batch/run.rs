@@ -27,7 +27,7 @@ use crate::{
 /// How often, and how far apart, a lost session is opened again.
 const TRIES: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(300);
-/// How often a batch is tried that others' work undid.
+/// How often the same batch is tried: when others' work undid it, and when the session was lost in it.
 const AGAIN: u32 = 4;
 /// Batches that are read at once for the hash over all of them.
 const PAGE: i64 = 1_000;
@@ -114,7 +114,7 @@ impl Running<'_> {
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
     ) -> Result<(), PlanError> {
-        let mut again = 0;
+        let (mut again, mut lost) = (0, 0);
         while self.record.state == State::Running {
             self.tell(progress, None);
             let done = if stop.is_cancelled() {
@@ -123,7 +123,7 @@ impl Running<'_> {
                 self.step(stop).await
             };
             let Err(error) = done else {
-                again = 0;
+                (again, lost) = (0, 0);
                 continue;
             };
             match &error {
@@ -134,10 +134,14 @@ impl Running<'_> {
                     }
                 }
                 PlanError::Database(db::Error::Again(_)) if again < AGAIN => again += 1,
-                PlanError::Database(lost) if is_lost(lost) => {
-                    self.tell(progress, Some(lost.to_string()));
+                PlanError::Database(why) if is_lost(why) && lost < AGAIN => {
+                    lost += 1;
+                    // A server that ends a transaction because of its length ends the session with it.
+                    self.size = self.size.smaller().unwrap_or(self.size);
+                    self.tell(progress, Some(why.to_string()));
                     self.open_again(error).await?;
                 }
+                PlanError::Database(why) if is_lost(why) => return Err(error),
                 _ => self.halt(&error).await?,
             }
         }
@@ -215,6 +219,7 @@ impl Running<'_> {
         let batch = Batch { operation: id, items: &items, rows: self.size.rows(), dry: false };
         let done = async {
             let ran = self.kind.run(&mut tx, &batch).await?;
+            tx.in_time()?;
             let new = Counts::of(&ran.outcomes);
             if new.all() > items.len() as u64 || new.all() == 0 && ran.rows == 0 {
                 return Err(broken("a batch made no progress"));

@@ -121,7 +121,7 @@ pub async fn items(
 /// # Errors
 /// When this program knows none of its name, or the database does not answer.
 pub async fn outcome(db: &Db, record: &Record, audit: Option<i64>) -> Result<Outcome, PlanError> {
-    let number = record.number;
+    let (number, kind) = (record.number, kind_of(record)?);
     let spec = Spec::named(&record.name);
     let spec = spec.ok_or_else(|| PlanError::NoKind { number, name: record.name.clone() })?;
     let stop = CancellationToken::new();
@@ -138,14 +138,14 @@ pub async fn outcome(db: &Db, record: &Record, audit: Option<i64>) -> Result<Out
     Ok(Outcome {
         id: record.id,
         spec,
-        targets: kind_of(record)?.targets(),
+        targets: kind.targets(),
         audit: audit.or(record.audit_begun),
         version: None,
         repeated: false,
         told: format!("operation {number}, {}: {}", report::state(record), report::counted(record)),
         more,
         partly: report::is_partly(record),
-        reverse: None,
+        reverse: kind.reverse(record),
         items: Some(report::list(&[(record.clone(), None)])),
     })
 }
