@@ -43,7 +43,7 @@ async fn it_is_paused_by_another_console_resumed_and_cancelled() {
     assert!(asked.asked.unwrap().starts_with("mai@ws-1 since"));
     let paused = running.task.await.unwrap().unwrap();
     assert_eq!((paused.state, paused.wanted, paused.held), (State::Paused, None, false));
-    assert_eq!(paused.told.as_deref(), Some("as was asked for"));
+    assert_eq!(paused.told.as_deref(), Some("another session asked for it"));
     let done = paused.counts.done;
     assert!(done > 0 && paused.left() > 0, "{paused:?}");
 

@@ -165,7 +165,9 @@ impl Running<'_> {
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), PlanError> {
         match self.record.wanted {
             Some(Wanted::Cancel) => return self.end(State::Cancelled).await,
-            Some(Wanted::Pause) => return self.stand(State::Paused, "as was asked for").await,
+            Some(Wanted::Pause) => {
+                return self.stand(State::Paused, "another session asked for it").await;
+            }
             None => {}
         }
         if self.record.verified < self.record.batches {
