@@ -213,7 +213,7 @@ impl State {
                 (Some(Ok(_)), _) => &[("Esc", "close")],
                 (_, None) => &[("p", "plan again"), ("Esc", "back")],
                 (_, Some(plan)) => match plan.spec().steps {
-                    StepKind::OneTransaction => &[
+                    StepKind::OneTransaction | StepKind::Batches => &[
                         ("y", "copy command"),
                         ("s", "SQL"),
                         ("p", "plan again"),

@@ -43,10 +43,11 @@ impl Running {
     /// The last line of its card.
     pub(super) fn foot(&self) -> String {
         let Progress { done, of, .. } = self.progress;
+        let pace = self.progress.pace().map_or_else(String::new, |pace| format!(", {pace}"));
         let number = |number: u64| thousands(i64::try_from(number).unwrap_or(i64::MAX));
         let far = match of {
             0 => "running …".to_owned(),
-            _ => format!("running … {} of {}", number(done), number(of)),
+            _ => format!("running … {} of {}{pace}", number(done), number(of)),
         };
         let step = self.step;
         if self.stopping {
@@ -86,7 +87,7 @@ pub(super) fn stoppable(state: &State) -> Option<&Running> {
     let Stage::Plan(proposal) = &state.stage else { return None };
     let running = state.running.as_ref()?;
     let own = proposal.plan.value.as_ref().is_some_and(|plan| plan.request.id == running.id);
-    Some(running).filter(|running| own && running.steps == StepKind::BrokerMessages)
+    Some(running).filter(|running| own && running.steps != StepKind::OneTransaction)
 }
 
 /// Keys while it runs: Esc stops it, q lets it run on by itself.
