@@ -12,8 +12,8 @@ use crate::{
     session,
     tui::{
         app,
-        route::Route,
         runtime::{self, Options},
+        screens::Screens,
         services::Services,
         term::caps::{Caps, Env},
         ui::{action::Keys, theme::Theme},
@@ -53,16 +53,17 @@ fn options(
     link: Option<&str>,
 ) -> Result<(Options, Target), Failure> {
     let mut given = given(global);
-    let mut route = Route::Orders { query: String::new() };
+    let mut route = None;
+    let screens = Screens::default();
     if let Some(link) = link {
         let (context, place) =
-            Route::parse(link).map_err(|error| Failure::usage(format!("{link:?} is {error}")))?;
+            screens.read(link).map_err(|error| Failure::usage(format!("{link:?} is {error}")))?;
         // A link names its database, unless the command line does; `database` is whatever the
         // environment names.
         if given.url.is_none() && given.context.is_none() && context != "database" {
             given.context = Some(context);
         }
-        route = place;
+        route = Some(place);
     }
     let context = choose(&given, settings)?;
     let theme = global.theme.as_ref().or(settings.file.theme.as_ref());
@@ -73,7 +74,7 @@ fn options(
         })
     });
     let keys = Keys::new(settings.keys.clone());
-    let problems = keys.problems(&app::bindings(&keys));
+    let problems = keys.problems(&app::bindings(&screens, &keys));
     if !problems.is_empty() {
         let path = settings.path.display();
         return Err(Failure::usage(format!("{path}, [keys]:\n  {}", problems.join("\n  "))));

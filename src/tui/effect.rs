@@ -2,7 +2,8 @@
 
 use super::{
     route::Route,
-    shared::{Act, Keep, Matter},
+    selection::{Act, Selection},
+    shared::Keep,
 };
 
 /// How requests of one kind relate to each other.
@@ -35,8 +36,8 @@ pub enum Effect<R> {
     Keep(Keep),
     /// Ask for the reason to unlock writes.
     Unlock,
-    /// Change something of messages: by this act, or by one from the menu.
-    Change(Box<Matter>, Option<Act>),
+    /// Change something: by this act, or by one from the menu of what can be done with it.
+    Change(Selection, Option<Act>),
 }
 
 impl<R> Effect<R> {
@@ -52,7 +53,7 @@ impl<R> Effect<R> {
             Self::Back => Effect::Back,
             Self::Keep(keep) => Effect::Keep(keep),
             Self::Unlock => Effect::Unlock,
-            Self::Change(matter, act) => Effect::Change(matter, act),
+            Self::Change(selection, act) => Effect::Change(selection, act),
         }
     }
 }

@@ -348,10 +348,10 @@ impl Services {
                 KeptFile::default()
             }
         };
-        let view = |(key, place): (u8, String)| Some((key, place.parse::<Route>().ok()?));
+        let view = |(key, place): (u8, String)| (key, Route::of(&place));
         Remembered {
             bookmarks: file.bookmarks,
-            views: file.views.into_iter().filter_map(view).collect(),
+            views: file.views.into_iter().map(view).collect(),
             searches: file.searches,
         }
     }

@@ -24,7 +24,9 @@ pub(super) struct State {
 
 /// Every line of the overlay.
 pub(super) fn lines(app: &App, theme: &Theme) -> Vec<Line<'static>> {
-    let title = app.current.spec().title;
+    let shown = app.screens.shown();
+    let title =
+        app.screens.specs().into_iter().find(|spec| spec.id == shown).map_or("", |spec| spec.title);
     let mut out = vec![Line::styled(format!("On {title}"), theme.title)];
     out.extend(app.own_infos().iter().map(|info| row(info, theme)));
     out.push(Line::default());

@@ -2,10 +2,10 @@
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
 
-use super::{App, Common, Modal, Msg, ScreenId, Screens, palette};
+use super::{App, Common, Modal, Msg, palette};
 use crate::tui::{
     change, journal,
-    screens::Pressed,
+    screens::{Input, Pressed},
     ui::{
         action::{Chord, KeyMatch},
         field::{self, Typed},
@@ -58,7 +58,7 @@ impl App {
     fn is_typing(&self) -> bool {
         match &self.modal {
             Some(modal) => matches!(modal, Modal::Palette(_) | Modal::Ask(..)),
-            None => self.change.is_open() || self.screens.is_typing(self.current),
+            None => self.change.is_open() || self.screens.is_typing(),
         }
     }
 
@@ -78,31 +78,33 @@ impl App {
         if self.change.is_open() {
             return vec![Msg::Change(change::Msg::Typed(key))];
         }
-        if self.screens.is_typing(self.current) {
-            return vec![Msg::Screen(Screens::typed(self.current, key))];
+        if self.screens.is_typing() {
+            return vec![Msg::Input(Input::Typed(key))];
         }
         self.pressed.push(Chord::from(key));
         let chords = std::mem::take(&mut self.pressed);
-        let own = self.screens.pressed(self.current, &self.keys, &chords);
+        let own = self.screens.pressed(&self.keys, &chords);
         let global = self.keys.find(super::ACTIONS, &chords);
-        match (own, global) {
-            (Pressed::Send(risk, msg), _) => match self.allowed(risk) {
+        let specs = self.screens.specs();
+        match (own, global, self.keys.find(&specs, &chords)) {
+            (Pressed::Send(risk, msg), ..) => match self.allowed(risk) {
                 Ok(()) => vec![Msg::Screen(msg)],
                 Err(why) => self.refused(why),
             },
-            (Pressed::Refused(why), _) => self.refused(why),
-            (_, KeyMatch::Action(action)) => {
+            (Pressed::Refused(why), ..) => self.refused(why),
+            (_, KeyMatch::Action(action), _) => {
                 match self.allowed(action.risk).and((action.enabled)(self)) {
                     Ok(()) => vec![(action.msg)()],
                     Err(why) => self.refused(why),
                 }
             }
-            (Pressed::Prefix, _) | (_, KeyMatch::Prefix) => {
+            (.., KeyMatch::Action(spec)) => vec![Msg::Show(spec.id)],
+            (Pressed::Prefix, ..) | (_, KeyMatch::Prefix, _) | (.., KeyMatch::Prefix) => {
                 self.pressed = chords;
                 vec![]
             }
-            (Pressed::Nothing, KeyMatch::Nothing) if chords.len() > 1 => self.key(key),
-            (Pressed::Nothing, KeyMatch::Nothing) => vec![],
+            _ if chords.len() > 1 => self.key(key),
+            _ => vec![],
         }
     }
 
@@ -127,7 +129,7 @@ impl App {
             None if self.change.is_open() => {
                 vec![Msg::Change(change::Msg::Pasted(text.to_owned()))]
             }
-            None => vec![Msg::Screen(Screens::pasted(self.current, text.to_owned()))],
+            None => vec![Msg::Input(Input::Pasted(text.to_owned()))],
         }
     }
 
@@ -257,7 +259,7 @@ impl App {
         }
         let scrolled = |by| {
             let pane = self.hits.pane_at(column, row)?;
-            Some(Msg::Screen(Screens::scrolled(self.current, pane, by)))
+            Some(Msg::Input(Input::Scrolled(pane, by)))
         };
         match kind {
             MouseEventKind::ScrollDown => scrolled(3).into_iter().collect(),
@@ -277,17 +279,12 @@ impl App {
         }
     }
 
-    /// The screen whose number key this is.
+    /// The message of an action by its name.
     #[must_use]
     pub(super) fn by_name(&self, name: &str) -> Option<Msg> {
-        let own = Screens::named(self.current, name).map(Msg::Screen);
+        let own = self.screens.named(name).map(Msg::Screen);
         let global = || super::ACTIONS.iter().find(|a| a.name == name).map(|a| (a.msg)());
-        own.or_else(global)
-    }
-
-    /// Whether a screen is the one on show.
-    #[must_use]
-    pub fn shows(&self, id: ScreenId) -> bool {
-        self.current == id
+        let specs = || self.screens.specs().into_iter().find(|spec| spec.action == name);
+        own.or_else(global).or_else(|| specs().map(|spec| Msg::Show(spec.id)))
     }
 }

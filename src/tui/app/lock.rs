@@ -5,7 +5,6 @@ use crate::{
     domain::decide::rules,
     tui::{
         effect::{Effect, Lane},
-        route::Route,
         shared::Timed,
         ui::ask,
     },
@@ -57,14 +56,7 @@ impl App {
             Purpose::Unlock => Request::Unlock { reason },
             Purpose::Reveal => {
                 // Not the query: what people search for may be personal.
-                let target = match self.screens.route(self.current) {
-                    Some(Route::Timeline { order, .. }) => order.to_string(),
-                    Some(Route::Messages { at: Some(sequence), .. }) => {
-                        format!("message {sequence}")
-                    }
-                    Some(Route::Messages { at: None, .. }) => "messages".to_owned(),
-                    Some(Route::Orders { .. }) | None => "orders".to_owned(),
-                };
+                let target = self.screens.looked_at();
                 Request::Reveal { reason, target }
             }
         };

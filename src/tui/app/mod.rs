@@ -6,6 +6,7 @@ mod help;
 mod keys;
 mod lock;
 mod palette;
+mod scopes;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -17,8 +18,9 @@ use std::{
 };
 
 pub use self::{
-    actions::{ACTIONS, bindings},
+    actions::ACTIONS,
     commands::COMMANDS,
+    scopes::{Scope, bindings, scopes},
     update::{update, wake},
     view::view,
 };
@@ -27,7 +29,7 @@ use super::{
     effect::Effect,
     journal,
     route::Route,
-    screens::{self, Common, ScreenId, Screens},
+    screens::{self, Common, Input, ScreenId, Screens},
     shared::{Keep, Link, Now, Remembered, Shared},
     ui::{
         action::{Chord, Info, Keys, Risk},
@@ -49,7 +51,6 @@ const NOTE_STAYS: Duration = Duration::from_secs(6);
 pub struct App {
     pub shared: Shared,
     pub screens: Screens,
-    pub current: ScreenId,
     pub change: change::State,
     pub theme: Theme,
     pub keys: Keys,
@@ -109,10 +110,12 @@ struct Note {
 #[derive(Debug, Clone)]
 pub enum Msg {
     Screen(screens::Msg),
+    /// What the screen on show is told, whichever it is.
+    Input(Input),
     Change(change::Msg),
     Journal(journal::Msg),
-    /// `c`: what can be done with the order under the cursor.
-    Commands,
+    /// `c`: what can be done with what is looked at.
+    Operate,
     Common(Common),
     Show(ScreenId),
     /// Go somewhere, remembering where we were.
@@ -190,11 +193,10 @@ pub enum Request {
 impl App {
     /// A console that has not asked for anything yet.
     #[must_use]
-    pub fn new(shared: Shared, theme: Theme, keys: Keys, mouse: bool) -> Self {
+    pub fn new(screens: Screens, shared: Shared, theme: Theme, keys: Keys, mouse: bool) -> Self {
         Self {
             shared,
-            screens: Screens::default(),
-            current: ScreenId::Orders,
+            screens,
             change: change::State::default(),
             theme,
             keys,
@@ -215,11 +217,12 @@ impl App {
     }
 
     /// What to do first: connect, recall, and go where the command line says.
-    pub fn start(&mut self, route: Route) -> Vec<Effect<Request>> {
+    pub fn start(&mut self, route: Option<Route>) -> Vec<Effect<Request>> {
         let mut effects = vec![
             Effect::Run(super::effect::Lane::Every, Request::Connect),
             Effect::Run(super::effect::Lane::Every, Request::Recall),
         ];
+        let route = route.unwrap_or_else(|| self.screens.home());
         effects.extend(update(self, Msg::Go(route)));
         effects
     }
@@ -254,16 +257,16 @@ impl App {
             None => self.change.fit(end(OVER)),
         }
         self.hits = hits;
-        self.screens.fit(self.current, &fits);
+        self.screens.fit(&fits);
     }
 
     /// When something on screen changes by itself next.
     #[must_use]
     pub fn wakes_at(&self) -> Option<Instant> {
         let note = self.note.as_ref().map(|note| note.until);
-        let screen = self.screens.wakes_at(self.current, &self.shared);
+        let screen = self.screens.wakes_at(&self.shared);
         // The age of the data stands in the header: to the second, then to the minute.
-        let age = self.screens.seen_at(self.current).map(|at| {
+        let age = self.screens.seen_at().map(|at| {
             let age = self.shared.now.instant.saturating_duration_since(at).as_secs();
             let step = if age < 60 { 1 } else { 60 };
             at + Duration::from_secs((age / step + 1) * step)
@@ -281,12 +284,14 @@ impl App {
 
     /// The screen's actions as they stand now.
     fn own_infos(&self) -> Vec<Info> {
-        self.barring(self.screens.infos(self.current, &self.keys))
+        self.barring(self.screens.infos(self.screens.shown(), &self.keys))
     }
 
     /// The global actions as they stand now.
     fn global_infos(&self) -> Vec<Info> {
-        self.barring(self.keys.infos(ACTIONS, self))
+        let infos = self.keys.infos(ACTIONS, self);
+        let infos = scopes::with_screens(infos, &self.screens, &self.keys);
+        self.barring(infos)
     }
 
     fn barring(&self, mut infos: Vec<Info>) -> Vec<Info> {

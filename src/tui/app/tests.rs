@@ -9,7 +9,7 @@ use crate::tui::{
     effect::Lane,
     journal,
     route::Route,
-    screens::ScreenId,
+    screens::{Screen as _, Screens, orders, timeline},
     shared::{Link, Place, Remembered},
     tests::{Desk, attached, frames, runs, samples},
     ui::{
@@ -77,18 +77,18 @@ fn the_trail_leads_back_and_forth() {
     desk.read(samples::cancelled());
     desk.press("h");
     desk.press("[");
-    assert!(desk.app.shows(ScreenId::Orders));
-    assert_eq!(desk.app.screens.orders.route(), Some(Route::Orders { query: "status:new".into() }));
+    assert!(desk.is_on::<orders::State>());
+    assert_eq!(desk.app.screens.route(), Some(Route::new("orders").with("q=status:new")));
     desk.press("]");
-    assert!(desk.app.shows(ScreenId::Timeline));
+    assert!(desk.is_on::<timeline::State>());
     desk.press("]");
     assert_eq!(note(&desk), "nothing further on");
     desk.press("[ [ [");
     assert_eq!(note(&desk), "this is where we started");
     desk.press("-");
-    assert!(desk.app.shows(ScreenId::Timeline));
+    assert!(desk.is_on::<timeline::State>());
     desk.press("-");
-    assert!(desk.app.shows(ScreenId::Orders));
+    assert!(desk.is_on::<orders::State>());
 }
 
 #[test]
@@ -98,7 +98,10 @@ fn the_trail_comes_back_to_the_version_that_was_looked_at() {
     desk.read(samples::cancelled());
     let order = samples::cancelled().id;
     let at = Some(crate::domain::id::Version(1));
-    assert_eq!(desk.app.screens.timeline.route(), Some(Route::Timeline { order, at, diff: None }));
+    assert_eq!(
+        desk.state::<timeline::State>().place(),
+        Some(timeline::Place { order, at, diff: None })
+    );
 }
 
 #[test]
@@ -111,16 +114,16 @@ fn saved_views_are_kept_and_come_back() {
     desk.press("enter");
     desk.effects();
     command(&mut desk, "save 3");
-    let route = Route::Orders { query: "status:new".to_owned() };
+    let route = Route::new("orders").with("q=status:new");
     // Esc before the command cleared the search; what is saved is what is on screen.
     let saved = desk.app.shared.kept.views[&3].clone();
-    assert!(saved == route || saved == Route::Orders { query: String::new() });
+    assert!(saved == route || saved == Route::new("orders"));
     let effects = desk.effects();
     assert!(runs(&effects).iter().any(|(_, request)| matches!(request, Request::Save(_))));
     let kept = Remembered { views: BTreeMap::from([(2, route.clone())]), ..Remembered::default() };
     desk.send(Msg::Remembered(kept));
     desk.press("f2");
-    assert_eq!(desk.app.screens.orders.route(), Some(route));
+    assert_eq!(desk.app.screens.route(), Some(route));
 }
 
 #[test]
@@ -160,7 +163,7 @@ fn commands_take_arguments_and_complain_about_wrong_ones() {
     assert!(!desk.app.mouse);
     let order = samples::cancelled().id;
     command(&mut desk, &format!("open ops://local/order/{order}"));
-    assert!(desk.app.shows(ScreenId::Timeline));
+    assert!(desk.is_on::<timeline::State>());
     for (line, told) in [
         ("interval 0", "from 1 to 3600"),
         ("interval soon", "from 1 to 3600"),
@@ -231,7 +234,7 @@ fn keys_can_be_changed_and_a_clash_is_found() {
     assert!(!desk.app.quit);
     desk.press("Q");
     assert!(desk.app.quit);
-    let problems = |keys: &Keys| keys.problems(&bindings(keys));
+    let problems = |keys: &Keys| keys.problems(&bindings(&Screens::default(), keys));
     assert_eq!(problems(&Keys::default()), Vec::<String>::new());
     assert_eq!(problems(&remapped("quit", &["f12"])), Vec::<String>::new());
     assert_eq!(problems(&remapped("help", &["q"])), ["q: means both help and quit"]);
@@ -248,9 +251,15 @@ fn a_half_typed_sequence_is_dropped_by_another_key() {
     desk.press("j j g");
     assert!(desk.shows("·"));
     desk.press("j");
-    assert_eq!(desk.app.screens.orders.selected().map(|row| row.id), Some(samples::rows()[3].id));
+    assert_eq!(
+        desk.state::<orders::State>().selected().map(|row| row.id),
+        Some(samples::rows()[3].id)
+    );
     desk.press("g g");
-    assert_eq!(desk.app.screens.orders.selected().map(|row| row.id), Some(samples::rows()[0].id));
+    assert_eq!(
+        desk.state::<orders::State>().selected().map(|row| row.id),
+        Some(samples::rows()[0].id)
+    );
 }
 
 #[test]

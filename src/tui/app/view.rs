@@ -17,7 +17,6 @@ use crate::{
     domain::text,
     tui::{
         change, journal,
-        screens::ScreenId,
         shared::Link,
         ui::{action::shown, ask, field, hits::Hits, pane::key_hints, theme::Theme},
         words,
@@ -44,7 +43,7 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
         area.layout(&Layout::vertical([Length(1), Length(1), Fill(1), Length(1), Length(1)]));
     frame.render_widget(header(app, theme, head.width), head);
     let mut hits = draw_tabs(app, theme, frame, tabs);
-    hits.above(app.screens.view(app.current, &app.shared, theme, frame, body).map(Msg::Screen));
+    hits.above(app.screens.view(&app.shared, theme, frame, body).map(Msg::Screen));
     frame.render_widget(trail_line(app, theme, trail.width), trail);
     frame.render_widget(footer(app, theme, foot.width), foot);
     if app.change.is_open() {
@@ -82,7 +81,7 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
         area.height,
         SMALLEST.0,
         SMALLEST.1,
-        app.screens.cli_equivalent(app.current)
+        app.screens.cli_equivalent(app.screens.shown())
     );
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
 }
@@ -92,7 +91,7 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
 fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let shared = &app.shared;
     let narrow = width < NARROW;
-    let seen = app.screens.seen_at(app.current);
+    let seen = app.screens.seen_at();
     let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
     let frozen = if shared.frozen { " FROZEN" } else { "" };
     let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
@@ -143,13 +142,15 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
 fn draw_tabs(app: &App, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
     let mut hits = Hits::default();
     let mut x = area.x + 1;
-    for &id in ScreenId::ALL {
-        let spec = id.spec();
-        let text = format!(" {} {} ", spec.number, spec.title);
+    for spec in app.screens.specs() {
+        let id = spec.id;
+        let badge = app.screens.badge(id, &app.shared);
+        let badge = badge.map_or_else(String::new, |badge| format!("{badge} "));
+        let text = format!(" {} {} {badge}", spec.number(&app.keys), spec.title);
         let width =
             u16::try_from(text.width()).unwrap_or(u16::MAX).min(area.right() - x.min(area.right()));
         let place = Rect { x, width, height: 1, ..area };
-        let style = if app.current == id { theme.cursor } else { theme.muted };
+        let style = if app.screens.shown() == id { theme.cursor } else { theme.muted };
         frame.render_widget(Span::styled(text, style), place);
         hits.click(place, Msg::Show(id));
         x = x.saturating_add(width + 1);
@@ -185,14 +186,14 @@ fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         }
         None => Span::styled(format!("{pending} "), theme.key),
     };
-    let crumb = format!(" {}", app.screens.crumb(app.current, &app.shared));
+    let crumb = format!(" {}", app.screens.crumb(&app.shared));
     let room = usize::from(width).saturating_sub(right.width() + 1);
     fill(vec![Span::styled(text::cut(&crumb, room), theme.muted)], right, width)
 }
 
 fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     // The keys of what lies over the screen stand on it.
-    let typing = app.modal.is_none() && app.screens.is_typing(app.current);
+    let typing = app.modal.is_none() && app.screens.is_typing();
     let over: Vec<(&str, &str)> = match &app.modal {
         Some(Modal::Log(_)) => vec![
             ("Enter", "full record"),
@@ -204,8 +205,7 @@ fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         Some(Modal::Ask(..)) => vec![("Enter", "go on"), ("Esc", "give up")],
         None if app.change.is_open() => app.change.hints().to_vec(),
         None if typing => {
-            let completes = (app.current == ScreenId::Orders).then_some(("Tab", "complete"));
-            field::KEYS.iter().copied().chain(completes).collect()
+            field::KEYS.iter().copied().chain(app.screens.typing_keys().iter().copied()).collect()
         }
         _ => vec![],
     };

@@ -13,7 +13,8 @@ use crate::{
         outbox_action::{Name, OutboxAction, Part as Text, Refusal, Repair, Source},
     },
     tui::{
-        shared::{Act, List, Matter, Shared},
+        selection::{Act, List, Matter},
+        shared::Shared,
         ui::form::{Form, Part, Place, Problem},
     },
 };

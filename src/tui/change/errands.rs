@@ -5,7 +5,8 @@ use crate::{
     domain::{diagnosis::thousands, fault::Key, id, outbox::Delivery, outbox_action::Refusal},
     ops::error_queue::{ErrorAction, Pick},
     tui::{
-        shared::{Faults, List, Matter, Shared},
+        selection::{Faults, List, Matter},
+        shared::Shared,
         ui::form::{Form, Part, Place, Problem},
     },
     workers::{

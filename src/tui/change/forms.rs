@@ -11,7 +11,8 @@ use crate::{
     },
     ops::{buyers::FoundBuyer, plan::Intent},
     tui::{
-        shared::{Matter, Shared, Subject},
+        selection::{Matter, Subject},
+        shared::Shared,
         ui::{
             form::{Choice, Form, Part},
             remote::Remote,

@@ -9,7 +9,7 @@ use crate::{
         id::BuyerId,
     },
     ops::plan::Intent,
-    tui::shared::{Shared, Subject},
+    tui::{selection::Subject, shared::Shared},
 };
 
 /// One line of the menu.

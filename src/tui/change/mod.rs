@@ -33,7 +33,7 @@ use self::{
 };
 use super::{
     effect::Lane,
-    shared::{Act, Matter, Subject},
+    selection::{Act, Matter, Selection, Subject},
     ui::{
         form::Form,
         list::Cursor,
@@ -145,10 +145,8 @@ struct Running {
 /// What can happen.
 #[derive(Debug, Clone)]
 pub enum Msg {
-    /// `c`, with the order under the cursor.
-    Menu(Option<Subject>),
-    /// Something of messages: the menu of what can be done, or the form of one deed.
-    Deeds(Box<Matter>, Option<Act>),
+    /// The menu of what can be done with what is looked at, or the form of one of it.
+    Open(Selection, Option<Act>),
     /// `u`.
     Undo,
     Typed(KeyEvent),

@@ -12,7 +12,8 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         route::Route,
-        shared::{Act, Matter, Shared},
+        selection::{Act, Matter, Selection},
+        shared::Shared,
         ui::{form::Answer, list::Step, plan_card, remote::Remote},
     },
 };
@@ -21,11 +22,12 @@ pub(super) type Effects = Vec<Effect<Request>>;
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
-    if matches!(msg, Msg::Menu(_) | Msg::Deeds(..)) && working::back(state) {
+    if matches!(msg, Msg::Open(..)) && working::back(state) {
         return vec![];
     }
     match msg {
-        Msg::Menu(subject) => {
+        Msg::Open(Selection::Order(subject), _) => {
+            let subject = subject.map(|subject| *subject);
             let mut cursor = super::Cursor::default();
             let menu = Menu { subject, matter: None, cursor };
             let items = menu::items(&menu, shared);
@@ -35,7 +37,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             state.stage = Stage::Menu(Box::new(Menu { cursor, ..menu }));
             vec![]
         }
-        Msg::Deeds(matter, act) => deeds(state, matter, act, shared),
+        Msg::Open(Selection::Messages(matter), act) => deeds(state, matter, act, shared),
         Msg::Undo => undo(state, shared),
         Msg::Typed(key) => typed(state, key, shared),
         Msg::Pasted(text) => pasted(state, &text, shared),
@@ -282,7 +284,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         plan_card::Answer::Stays if key.code == KeyCode::Enter && succeeded(proposal) => {
             let found = proposal.plan.value.as_ref().and_then(order);
             state.stage = Stage::Closed;
-            let at = |order| Effect::Open(Route::Timeline { order, at: None, diff: None });
+            let at = |order| Effect::Open(Route::order(order));
             found.map(at).into_iter().collect()
         }
         plan_card::Answer::Other(_) | plan_card::Answer::Stays => vec![],

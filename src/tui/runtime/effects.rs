@@ -12,7 +12,7 @@ use crate::{
         app::{Msg, Purpose, Request},
         change,
         effect::Lane,
-        journal, screens,
+        journal,
         services::Services,
     },
     workers::relay::Stats,
@@ -123,7 +123,7 @@ fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: m
 
 async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     let answer = match request {
-        Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
+        Request::Screen(request) => Msg::Screen(request.load(cx).await),
         Request::Change(request) => {
             // A full box only means that nobody could have read this line.
             let tell = |msg| drop(inbox.try_send(Msg::Change(msg)));

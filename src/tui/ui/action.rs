@@ -33,6 +33,24 @@ pub struct Action<S, M> {
     pub cli_equivalent: Option<&'static str>,
 }
 
+/// What has keys: an action, or something else that the configuration can remap.
+pub trait Bound {
+    /// As the configuration calls it.
+    fn name(&self) -> &'static str;
+    /// Its default keys.
+    fn keys(&self) -> &'static [&'static str];
+}
+
+impl<S, M> Bound for Action<S, M> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        self.keys
+    }
+}
+
 impl<S, M> std::fmt::Debug for Action<S, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Action").field("name", &self.name).finish_non_exhaustive()
@@ -158,6 +176,9 @@ fn parse_one(spec: &str) -> Option<Chord> {
     Some(Chord(code, mods))
 }
 
+/// Names with the keys that are in force for them.
+pub type Bindings = Vec<(&'static str, Vec<String>)>;
+
 /// The keys in force: each action's defaults, or what the configuration put in their place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
@@ -166,8 +187,8 @@ pub struct Keys {
 
 /// What a pressed sequence means in a table.
 #[derive(Debug, PartialEq, Eq)]
-pub enum KeyMatch<'a, S, M> {
-    Action(&'a Action<S, M>),
+pub enum KeyMatch<'a, B> {
+    Action(&'a B),
     /// More keys may follow.
     Prefix,
     Nothing,
@@ -190,19 +211,15 @@ impl Keys {
 
     /// The key specs of one action.
     #[must_use]
-    pub fn of<S, M>(&self, action: &Action<S, M>) -> Vec<String> {
+    pub fn of(&self, action: &impl Bound) -> Vec<String> {
         self.overrides
-            .get(action.name)
+            .get(action.name())
             .cloned()
-            .unwrap_or_else(|| action.keys.iter().map(|&key| key.to_owned()).collect())
+            .unwrap_or_else(|| action.keys().iter().map(|&key| key.to_owned()).collect())
     }
 
     /// What the pressed sequence means in this table.
-    pub fn find<'a, S, M>(
-        &self,
-        table: &'a [Action<S, M>],
-        pressed: &[Chord],
-    ) -> KeyMatch<'a, S, M> {
+    pub fn find<'a, B: Bound>(&self, table: &'a [B], pressed: &[Chord]) -> KeyMatch<'a, B> {
         let mut prefix = false;
         for action in table {
             for chords in self.of(action).iter().filter_map(|spec| parse(spec)) {
@@ -217,25 +234,31 @@ impl Keys {
 
     /// The rows of a table as help and palette show them.
     pub fn infos<S, M>(&self, table: &[Action<S, M>], state: &S) -> Vec<Info> {
-        table
-            .iter()
-            .map(|action| Info {
-                name: action.name,
-                keys: self.of(action),
-                title: action.title,
-                help: action.help,
-                risk: action.risk,
-                footer: action.footer,
-                enabled: (action.enabled)(state),
-                cli_equivalent: action.cli_equivalent,
-            })
-            .collect()
+        table.iter().map(|action| self.info(action, (action.enabled)(state))).collect()
+    }
+
+    /// The same as if all of it were possible.
+    pub fn listed<S, M>(&self, table: &[Action<S, M>]) -> Vec<Info> {
+        table.iter().map(|action| self.info(action, Ok(()))).collect()
+    }
+
+    fn info<S, M>(&self, action: &Action<S, M>, enabled: Result<(), &'static str>) -> Info {
+        Info {
+            name: action.name,
+            keys: self.of(action),
+            title: action.title,
+            help: action.help,
+            risk: action.risk,
+            footer: action.footer,
+            enabled,
+            cli_equivalent: action.cli_equivalent,
+        }
     }
 
     /// Every problem: an unreadable key, an unknown action, or one key with two meanings among
     /// tables that are active together (`scopes`).
     #[must_use]
-    pub fn problems(&self, scopes: &[Vec<(&'static str, Vec<String>)>]) -> Vec<String> {
+    pub fn problems(&self, scopes: &[Bindings]) -> Vec<String> {
         let mut out = vec![];
         let known = |name: &str| scopes.iter().flatten().any(|(other, _)| *other == name);
         for name in self.overrides.keys().filter(|name| !known(name)) {
@@ -301,7 +324,7 @@ mod tests {
         Action::look("a.one", &["x"], "one", "Do one", || 2),
     ];
 
-    fn scope(keys: &Keys) -> Vec<(&'static str, Vec<String>)> {
+    fn scope(keys: &Keys) -> Bindings {
         TABLE.iter().map(|action| (action.name, keys.of(action))).collect()
     }
 

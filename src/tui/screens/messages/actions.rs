@@ -2,14 +2,14 @@
 
 use super::{Common, InboxView, Msg, Pane, State, Sub, View, archive};
 use crate::tui::{
-    shared::Act,
+    selection::Act,
     ui::action::{Action, Risk},
 };
 
 type Row = Action<State, Msg>;
 
 /// Keys that only Messages has.
-pub const ACTIONS: &[Row] = &[
+pub(super) const ACTIONS: &[Row] = &[
     Row::look(
         "messages.pivot",
         &["p"],
@@ -128,7 +128,7 @@ fn chosen(state: &State) -> Result<(), &'static str> {
 }
 
 /// Whether a global key means anything here now, or why not.
-pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
+pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> {
     let any = || if state.len() > 0 { Ok(()) } else { Err("nothing is listed") };
     match common {
         Common::Step(_)

@@ -61,7 +61,7 @@ pub(super) fn enter(state: &mut State, shared: &Shared) -> Effects {
         && let Some(whole) = whole(state)
     {
         return match whole.order {
-            Some(order) => vec![Effect::Open(Route::Timeline { order, at: None, diff: None })],
+            Some(order) => vec![Effect::Open(Route::order(order))],
             None => vec![Effect::Warn("its body names no order".to_owned())],
         };
     }

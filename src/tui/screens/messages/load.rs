@@ -15,7 +15,7 @@ use crate::{
 const MOVING_PAUSE: Duration = Duration::from_millis(40);
 
 /// Carries out a request; errors are part of the answer.
-pub async fn load(request: Request, cx: Cx) -> Msg {
+pub(super) async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Look { ticket, history } => {
             let watch = cx.services.watch();

@@ -11,6 +11,7 @@ mod inbox;
 mod ledger;
 mod list;
 mod load;
+mod place;
 mod relay;
 #[cfg(test)]
 mod tests;
@@ -20,14 +21,9 @@ mod view;
 use std::{sync::Arc, time::Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use crossterm::event::KeyEvent;
+use ratatui::{Frame, layout::Rect};
 
-pub use self::{
-    actions::{ACTIONS, offers},
-    load::load,
-    update::update,
-    view::view,
-};
+pub use self::place::Place;
 use crate::{
     db::{
         self,
@@ -51,18 +47,19 @@ use crate::{
     },
     tui::{
         effect::{Effect, Lane},
-        route::Route,
-        screens::{Common, Fit, Spec},
-        shared::{Act, List, Matter, Shared, Subject},
+        runtime::Cx,
+        screens::{Common, Fit, Input, Screen, ScreenId, Spec},
+        selection::{Act, List, Matter, Selection},
+        shared::Shared,
         ui::{
+            action::Action,
+            hits::Hits,
             list::Cursor,
             remote::{Remote, Ticket},
+            theme::Theme,
         },
     },
 };
-
-/// How the screen is listed.
-pub const SPEC: Spec = Spec { number: '4', title: "Messages" };
 
 type Effects = Vec<Effect<Request>>;
 
@@ -193,13 +190,6 @@ pub struct State {
 /// What can happen here.
 #[derive(Debug, Clone)]
 pub enum Msg {
-    Common(Common),
-    Typed(KeyEvent),
-    Pasted(String),
-    Scrolled(usize, isize),
-    Woken,
-    /// Come here, to a list, perhaps to one message.
-    Opened(String, Option<i64>),
     Clicked(usize),
     Finding(usize),
     Pivot,
@@ -388,15 +378,50 @@ impl State {
     fn message(&self) -> Option<&Arc<Message>> {
         self.detail.value.as_ref()?.as_ref()
     }
+}
 
-    /// Nothing is typed here.
-    #[must_use]
-    pub const fn is_typing(&self) -> bool {
-        false
+impl Screen for State {
+    type Msg = Msg;
+    type Request = Request;
+    type Place = Place;
+
+    const SPEC: Spec = Spec {
+        id: ScreenId("messages"),
+        title: "Messages",
+        action: "go.messages",
+        keys: &["4"],
+        help: "Integration messages: how many wait, and why",
+        cli_equivalent: "orderscope messages status",
+        word: place::WORD,
+        link: "messages/SEQ?LIST",
+    };
+    const ACTIONS: &'static [Action<Self, Msg>] = actions::ACTIONS;
+
+    fn update(&mut self, msg: Msg, shared: &Shared) -> Effects {
+        update::update(self, msg, shared)
     }
 
-    /// Takes what drawing learned about pane heights.
-    pub fn fit(&mut self, fits: &[Fit]) {
+    fn input(&mut self, input: Input, shared: &Shared) -> Effects {
+        update::input(self, input, shared)
+    }
+
+    fn open(&mut self, place: Place, shared: &Shared) -> Effects {
+        update::open(self, &place, shared)
+    }
+
+    fn view(&self, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
+        view::view(self, shared, theme, frame, area)
+    }
+
+    async fn load(request: Request, cx: Cx) -> Msg {
+        load::load(request, cx).await
+    }
+
+    fn offers(&self, common: Common) -> Result<(), &'static str> {
+        actions::offers(self, common)
+    }
+
+    fn fit(&mut self, fits: &[Fit]) {
         let len = self.len();
         let findings = self.status().map_or(0, |status| status.findings.len());
         for fit in fits {
@@ -408,29 +433,29 @@ impl State {
         }
     }
 
-    /// The place, for links and history.
-    #[must_use]
-    pub fn route(&self) -> Option<Route> {
+    fn place(&self) -> Option<Place> {
         let at = self.selected().map(|row| row.sequence).filter(|_| self.cursor.index > 0);
-        Some(Route::Messages { view: self.sub.name().to_owned(), at })
+        Some(Place { view: self.sub.name().to_owned(), at })
     }
 
-    /// Commands are for orders: a message only names one.
-    #[must_use]
-    pub const fn subject(&self) -> Option<Subject> {
-        None
+    fn selection(&self) -> Selection {
+        Selection::Messages(Box::new(self.matter()))
     }
 
-    /// Where we are, in words.
-    #[must_use]
-    pub fn crumb(&self, _: &Shared) -> String {
+    /// The message, if it is one; never what it is about.
+    fn looked_at(&self) -> String {
+        match self.place().and_then(|place| place.at) {
+            Some(sequence) => format!("message {sequence}"),
+            None => Self::SPEC.id.to_string(),
+        }
+    }
+
+    fn crumb(&self, _: &Shared) -> String {
         let at = self.selected().map_or_else(String::new, |row| format!(" › seq {}", row.sequence));
         format!("Messages › {}{at}", self.sub.name())
     }
 
-    /// The headless verb that shows the same.
-    #[must_use]
-    pub fn cli_equivalent(&self) -> String {
+    fn cli_equivalent(&self) -> String {
         match self.sub {
             Sub::Outbox(view) => {
                 let only = match &self.filter {
@@ -455,14 +480,12 @@ impl State {
     }
 
     /// When the figures were read.
-    #[must_use]
-    pub const fn seen_at(&self) -> Option<Instant> {
+    fn seen_at(&self) -> Option<Instant> {
         self.look.seen_at
     }
 
     /// When everything is looked at again.
-    #[must_use]
-    pub fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
+    fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
         let idle = self.look.loading_since().is_none() && !shared.frozen;
         let last = self.look.seen_at.max(self.look.failed_at)?;
         let rate = if shared.focused { 1 } else { 4 };

@@ -4,28 +4,34 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, archive, errors,
-    inbox, relay,
+    Msg, PAGE, Pane, Past, Pivot, Place, Request, State, Status, Sub, Ticket, View, archive,
+    errors, inbox, relay,
 };
 use crate::{
     db::{self, outbox::outbox_of},
     domain::diagnosis::Subject,
     tui::{
         effect::{Effect, Lane},
-        route::Route,
+        route::{Place as _, Route},
+        screens::{Input, Screen as _},
         shared::Shared,
         ui::list::Step,
     },
 };
 
+/// Answers what every screen is told. Nothing is typed here.
+pub(super) fn input(state: &mut State, input: Input, shared: &Shared) -> Effects {
+    match input {
+        Input::Common(common) => common_key(state, common, shared),
+        Input::Scrolled(pane, by) => scrolled(state, pane, Step::Lines(by), shared),
+        Input::Woken => refresh(state, shared),
+        Input::Typed(_) | Input::Pasted(_) => vec![],
+    }
+}
+
 /// Answers one message.
-pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+pub(super) fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
     match msg {
-        Msg::Common(common) => return common_key(state, common, shared),
-        Msg::Typed(_) | Msg::Pasted(_) => {}
-        Msg::Scrolled(pane, by) => return scrolled(state, pane, Step::Lines(by), shared),
-        Msg::Woken => return refresh(state, shared),
-        Msg::Opened(view, at) => return opened(state, &view, at, shared),
         Msg::Clicked(index) => {
             state.pane = Pane::List;
             return moved(state, Step::To(index), shared);
@@ -62,7 +68,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             return state.far.read(ticket, result, shared).into_iter().collect();
         }
         Msg::ByHour => return inbox::turn(state, shared),
-        Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
+        Msg::Act(act) => return vec![Effect::Change(state.selection(), act)],
         Msg::QueueReport(ticket, result) => return looked(state, ticket, result, shared),
         Msg::BrokerReport(told) => {
             if let Some(status) = state.look.value.take() {
@@ -100,7 +106,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
         Common::PreviousView => return turn(state, Sub::ALL.len() - 1, shared),
         Common::Copy => return copy(state),
         Common::CopyLink => {
-            let link = state.route().map(|route| route.link(shared.context()));
+            let link = state.place().map(|place| place.route().link(shared.context()));
             let copied = link.map(|text| Effect::Copy { text, what: "link".to_owned() });
             return copied.into_iter().collect();
         }
@@ -170,7 +176,7 @@ fn enter(state: &mut State, shared: &Shared) -> Effects {
     }
     let read = state.message().filter(|_| state.detail.loading_since().is_none());
     match read.map(|message| message.shown.order) {
-        Some(Some(order)) => vec![Effect::Open(Route::Timeline { order, at: None, diff: None })],
+        Some(Some(order)) => vec![Effect::Open(Route::order(order))],
         Some(None) => vec![Effect::Warn("its body names no order".to_owned())],
         None => vec![],
     }
@@ -230,7 +236,9 @@ fn escape(state: &mut State, shared: &Shared) -> Effects {
     vec![]
 }
 
-fn opened(state: &mut State, view: &str, at: Option<i64>, shared: &Shared) -> Effects {
+/// Goes to a list, perhaps to one message.
+pub(super) fn open(state: &mut State, place: &Place, shared: &Shared) -> Effects {
+    let Place { view, at } = place;
     let sub = Sub::ALL.into_iter().find(|sub| sub.name() == view).unwrap_or(state.sub);
     let mut effects = vec![];
     if sub != state.sub || state.look.value.is_none() {
@@ -240,7 +248,7 @@ fn opened(state: &mut State, view: &str, at: Option<i64>, shared: &Shared) -> Ef
     }
     effects.extend(refresh(state, shared));
     if let Some(sequence) = at {
-        effects.extend(go(state, Subject::Message(sequence), InboxView::All, shared));
+        effects.extend(go(state, Subject::Message(*sequence), InboxView::All, shared));
     }
     effects
 }

@@ -20,7 +20,7 @@ use crate::tui::{
 const TWO_PANES: u16 = 100;
 
 /// Draws the screen: diagnosis first, rows second.
-pub fn view(
+pub(super) fn view(
     state: &State,
     shared: &Shared,
     theme: &Theme,

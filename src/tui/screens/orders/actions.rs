@@ -4,7 +4,7 @@ use super::{Common, Msg, Pane, State};
 use crate::tui::ui::action::Action;
 
 /// Keys that only Orders has.
-pub const ACTIONS: &[Action<State, Msg>] =
+pub(super) const ACTIONS: &[Action<State, Msg>] =
     &[Action::look(
         "orders.clear",
         &["x"],
@@ -17,7 +17,7 @@ pub const ACTIONS: &[Action<State, Msg>] =
     })];
 
 /// Whether a global key means anything here now, or why not.
-pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
+pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> {
     let row = || state.selected().map(|_| ()).ok_or("no order is listed");
     match common {
         Common::Step(_)

@@ -10,7 +10,8 @@ use crate::{
     tui::{
         app,
         effect::Effect,
-        screens,
+        route::Route,
+        screens::{self, Input, Screen as _},
         shared::Keep,
         tests::{Desk, Effects, attached, copied, frames, place, runs, samples},
         ui::remote::Ticket,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 fn state(desk: &Desk) -> &State {
-    &desk.app.screens.orders
+    desk.state()
 }
 
 fn selected(desk: &Desk) -> String {
@@ -28,12 +29,12 @@ fn selected(desk: &Desk) -> String {
 /// The searches among what was asked for.
 fn searches(effects: &Effects) -> Vec<(Ticket, search::Query, Start, bool)> {
     let search = |(_, request): (_, &app::Request)| match request {
-        app::Request::Screen(screens::Request::Orders(Request::Search {
-            ticket,
-            query,
-            from,
-            typed,
-        })) => Some((*ticket, query.clone(), *from, *typed)),
+        app::Request::Screen(request) => match request.of::<State>()? {
+            Request::Search { ticket, query, from, typed } => {
+                Some((*ticket, query.clone(), *from, *typed))
+            }
+            _ => None,
+        },
         _ => None,
     };
     runs(effects).into_iter().filter_map(search).collect()
@@ -69,7 +70,7 @@ fn typing_searches_at_once_and_a_malformed_query_keeps_the_rows() {
     let asked = searches(&desk.effects());
     let (_, query, from, typed) = asked.last().unwrap();
     assert_eq!((query, *from, *typed), (&meant("status:new"), Start::Newest, true));
-    let before = desk.app.screens.orders.rows.rows.clone();
+    let before = state(&desk).rows.rows.clone();
     desk.types(" total:>much");
     assert!(searches(&desk.effects()).iter().all(|asked| asked.1 != meant("")));
     let error = state(&desk).error.clone().unwrap();
@@ -145,7 +146,7 @@ fn the_cursor_follows_its_order_among_faults_too() {
     desk.list(samples::rows());
     assert_eq!(selected(&desk), "…5508");
     desk.press("Z");
-    assert_eq!(desk.app.screens.orders.len(), 10);
+    assert_eq!(state(&desk).len(), 10);
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn enter_opens_the_only_hit_and_remembers_the_search() {
     desk.types("8c41");
     desk.list(vec![samples::rows()[3].clone()]);
     desk.press("enter");
-    assert!(desk.app.shows(screens::ScreenId::Timeline));
+    assert!(desk.is_on::<screens::timeline::State>());
     assert_eq!(desk.app.shared.kept.searches, ["8c41"]);
     desk.press("2 / ctrl-u up");
     assert_eq!(state(&desk).field.text(), "8c41");
@@ -333,9 +334,9 @@ fn a_click_chooses_a_double_click_opens() {
     assert_eq!(selected(&desk), "…8c41");
     desk.wait(Duration::from_secs(2));
     desk.mouse(click, 5, 10);
-    assert!(desk.app.shows(screens::ScreenId::Orders), "two slow clicks are no double click");
+    assert!(desk.is_on::<State>(), "two slow clicks are no double click");
     desk.mouse(click, 5, 10);
-    assert!(desk.app.shows(screens::ScreenId::Timeline));
+    assert!(desk.is_on::<screens::timeline::State>());
     let mut desk = Desk::listing(120, 36);
     desk.mouse(MouseEventKind::ScrollDown, 5, 9);
     assert_eq!(state(&desk).cursor.index, 3);
@@ -345,16 +346,14 @@ fn a_click_chooses_a_double_click_opens() {
 
 #[test]
 fn bookmarks_go_to_the_root_and_enter_opens() {
-    let mut desk = Desk::listing(120, 36);
+    let desk = Desk::listing(120, 36);
     let shared = desk.app.shared.clone();
-    let common = |state: &mut State, common| super::update(state, Msg::Common(common), &shared);
-    let orders = &mut desk.app.screens.orders;
     let id = samples::rows()[0].id;
-    let kept = common(orders, super::Common::Bookmark);
-    assert_eq!(kept, [Effect::Keep(Keep::Bookmark(id))]);
-    let opened = common(orders, super::Common::Enter);
-    let route = super::Route::Timeline { order: id, at: None, diff: None };
-    assert_eq!(opened, [Effect::Open(route)]);
+    let mut orders = State::default();
+    orders.rows = state(&desk).rows.clone();
+    let mut common = |common| orders.input(Input::Common(common), &shared);
+    assert_eq!(common(super::Common::Bookmark), [Effect::Keep(Keep::Bookmark(id))]);
+    assert_eq!(common(super::Common::Enter), [Effect::Open(Route::order(id))]);
 }
 
 #[test]

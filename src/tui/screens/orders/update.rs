@@ -7,7 +7,8 @@ use crate::{
     domain::{search, zone::Clock},
     tui::{
         effect::{Effect, Lane},
-        route::Route,
+        route::{Place as _, Route},
+        screens::Input,
         shared::{Keep, Shared},
         ui::{field::Typed, list::Step},
     },
@@ -15,31 +16,40 @@ use crate::{
 
 type Effects = Vec<Effect<Request>>;
 
-/// Answers one message.
-pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
-    match msg {
-        Msg::Common(common) => return common_key(state, common, shared),
-        Msg::Typed(key) => return typed(state, key, shared),
-        Msg::Pasted(text) => {
+/// Answers what every screen is told.
+pub(super) fn input(state: &mut State, input: Input, shared: &Shared) -> Effects {
+    match input {
+        Input::Common(common) => return common_key(state, common, shared),
+        Input::Typed(key) => return typed(state, key, shared),
+        Input::Pasted(text) => {
             state.typing = true;
             state.field.paste(&text);
             return edited(state, shared);
         }
-        Msg::Scrolled(2, by) => {
+        Input::Scrolled(2, by) => {
             state.explain_offset = Step::Lines(by).scrolled(state.explain_offset);
         }
-        Msg::Scrolled(0, by) => return moved(state, Step::Lines(by), shared),
-        Msg::Scrolled(_, by) => {
+        Input::Scrolled(0, by) => return moved(state, Step::Lines(by), shared),
+        Input::Scrolled(_, by) => {
             state.preview_offset = Step::Lines(by).scrolled(state.preview_offset);
         }
-        Msg::Woken => return vec![ask(state, Start::Newest, false, shared)],
-        Msg::Opened(query) => {
-            if state.asked.value.is_some() && query == state.field.text() {
-                return vec![];
-            }
-            state.field.set(&query);
-            return edited(state, shared);
-        }
+        Input::Woken => return vec![ask(state, Start::Newest, false, shared)],
+    }
+    vec![]
+}
+
+/// Shows what a query finds.
+pub(super) fn open(state: &mut State, query: &str, shared: &Shared) -> Effects {
+    if state.asked.value.is_some() && query == state.field.text() {
+        return vec![];
+    }
+    state.field.set(query);
+    edited(state, shared)
+}
+
+/// Answers one message.
+pub(super) fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    match msg {
         Msg::Clicked(index) => {
             state.typing = false;
             state.pane = Pane::List;
@@ -99,7 +109,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             state.pane = if state.pane == Pane::List { Pane::Preview } else { Pane::List };
             preview(state, shared)
         }
-        Common::Enter => open(state),
+        Common::Enter => enter(state),
         Common::Mark => {
             if let Some(id) = state.selected().map(|row| row.id) {
                 let _ = state.marks.insert(id) || state.marks.remove(&id);
@@ -120,8 +130,9 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
         }
         Common::Copy => copy(state),
         Common::CopyLink => {
-            let Some(route) = state.route() else { return vec![] };
-            vec![Effect::Copy { text: route.link(shared.context()), what: "link".to_owned() }]
+            let place = super::Place { query: state.field.text().to_owned() };
+            let text = place.route().link(shared.context());
+            vec![Effect::Copy { text, what: "link".to_owned() }]
         }
         Common::Export => {
             let marked =
@@ -189,7 +200,7 @@ fn entered(state: &mut State, shared: &Shared) -> Effects {
     let is_settled = state.asked.loading_since().is_none();
     let is_only = state.rows.rows.len() == 1 && !state.field.text().is_empty();
     if is_settled && is_only {
-        effects.extend(open(state));
+        effects.extend(enter(state));
     } else if !is_settled {
         // The answer is on its way; the cursor waits at the top.
         effects.extend(moved(state, Step::First, shared));
@@ -354,9 +365,9 @@ fn preview(state: &mut State, shared: &Shared) -> Effects {
     vec![Effect::Run(PREVIEW, Request::Preview { ticket, order })]
 }
 
-fn open(state: &State) -> Effects {
-    let route = |row: &super::Row| Route::Timeline { order: row.id, at: None, diff: None };
-    state.selected().map(|row| Effect::Open(route(row))).into_iter().collect()
+/// To the order under the cursor.
+fn enter(state: &State) -> Effects {
+    state.selected().map(|row| Effect::Open(Route::order(row.id))).into_iter().collect()
 }
 
 fn copy(state: &State) -> Effects {

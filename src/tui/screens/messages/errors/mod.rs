@@ -14,7 +14,8 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         route::Route,
-        shared::{Faults, Safe, Shared},
+        selection::{Faults, Safe},
+        shared::Shared,
         ui::{
             list::Step,
             remote::{Remote, Ticket},
@@ -193,7 +194,7 @@ pub(super) fn enter(state: &mut State) -> Effects {
         state.pane = Pane::Detail;
     } else {
         return match state.errors.order(index) {
-            Some(order) => vec![Effect::Open(Route::Timeline { order, at: None, diff: None })],
+            Some(order) => vec![Effect::Open(Route::order(order))],
             None => vec![Effect::Warn("its body names no order".to_owned())],
         };
     }

@@ -141,8 +141,8 @@ fn a_copy_is_opened_masked_and_leads_to_its_order() {
     assert!(desk.shows("v@example.org"), "{}", desk.frame());
     desk.press("enter");
     let order = OrderId(Uuid::from_u128(0x0199_b6f1));
-    let expected = Some(Route::Timeline { order, at: None, diff: None });
-    assert_eq!(desk.app.screens.timeline.route(), expected);
+    let expected = Some(Route::order(order));
+    assert_eq!(desk.app.screens.route(), expected);
     // Another copy is another's body.
     desk.press("[ esc esc j");
     assert!(desk.shows("Enter shows its headers and body"), "{}", desk.frame());

@@ -113,8 +113,8 @@ fn groups_lead_to_messages_and_messages_to_their_order() {
     assert_eq!(state(&desk).pane, Pane::Detail);
     desk.press("enter");
     let order = OrderId(Uuid::from_u128(0x0199_b6f1));
-    let expected = Some(Route::Timeline { order, at: None, diff: None });
-    assert_eq!(desk.app.screens.timeline.route(), expected);
+    let expected = Some(Route::order(order));
+    assert_eq!(desk.app.screens.route(), expected);
     desk.press("[ esc esc");
     assert_eq!(state(&desk).len(), 2);
     assert_eq!(state(&desk).cursor.index, 0);

@@ -29,7 +29,9 @@ use crate::{
     },
     ops::messages::history::History,
     tui::{
-        app, screens,
+        app,
+        route::Route,
+        screens,
         tests::{Desk, Effects, copied, frames, now, place, runs},
     },
 };
@@ -226,17 +228,17 @@ fn message(sequence: i64) -> Message {
 }
 
 fn state(desk: &Desk) -> &State {
-    &desk.app.screens.messages
+    desk.state()
 }
 
 fn send(desk: &mut Desk, msg: Msg) {
-    desk.send(app::Msg::Screen(screens::Msg::Messages(msg)));
+    desk.send(app::Msg::Screen(screens::Msg::new::<State>(msg)));
 }
 
 /// The screen's requests among what was asked for.
 fn requests(effects: &Effects) -> Vec<Request> {
     let mine = |(_, request): (_, &app::Request)| match request {
-        app::Request::Screen(screens::Request::Messages(request)) => Some(request.clone()),
+        app::Request::Screen(request) => request.of::<State>().cloned(),
         _ => None,
     };
     runs(effects).into_iter().filter_map(mine).collect()
@@ -558,8 +560,8 @@ fn a_message_leads_to_its_order() {
     let mut desk = watching(120, 36);
     desk.press("enter");
     let order = OrderId(Uuid::from_u128(0x0199_b6f1));
-    let expected = Some(Route::Timeline { order, at: None, diff: None });
-    assert_eq!(desk.app.screens.timeline.route(), expected);
+    let expected = Some(Route::order(order));
+    assert_eq!(desk.app.screens.route(), expected);
     desk.press("[");
     assert!(desk.shows("Diagnosis ("));
 }
@@ -601,7 +603,7 @@ fn views_turn_and_keep_what_is_right_for_them() {
     ] {
         desk.press(">");
         assert_eq!(state(&desk).sub, sub);
-        assert_eq!(state(&desk).route(), Some(Route::Messages { view: name.to_owned(), at: None }));
+        assert_eq!(state(&desk).place(), Some(Place { view: name.to_owned(), at: None }));
         answer(&mut desk, &stalled(40, 1_204), &Listed::default());
     }
     desk.press("<");

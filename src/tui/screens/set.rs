@@ -1,0 +1,496 @@
+//! All screens behind one type, so that the root can hold and address them without knowing any.
+
+use std::{any::Any, fmt, pin::Pin, sync::Arc, time::Instant};
+
+use ratatui::{Frame, layout::Rect};
+
+use super::{Common, Fit, Input, SCREENS, Screen, ScreenId, Spec};
+use crate::tui::{
+    effect::Effect,
+    route::{NoLink, Place, Route},
+    runtime::Cx,
+    selection::Selection,
+    shared::{Remembered, Shared},
+    ui::{
+        action::{Chord, Info, KeyMatch, Keys, Risk},
+        hits::Hits,
+        theme::Theme,
+    },
+};
+
+type Effects = Vec<Effect<Request>>;
+
+/// A message for one of the screens.
+#[derive(Debug, Clone)]
+pub struct Msg {
+    to: ScreenId,
+    body: Arc<dyn Body>,
+}
+
+trait Body: Any + fmt::Debug + Send + Sync {}
+
+impl<T: Any + fmt::Debug + Send + Sync> Body for T {}
+
+impl Msg {
+    /// A message of the screen `S`.
+    #[must_use]
+    pub fn new<S: Screen>(msg: S::Msg) -> Self {
+        Self { to: S::SPEC.id, body: Arc::new(msg) }
+    }
+
+    /// The screen's own message.
+    fn take<S: Screen>(self) -> Option<S::Msg> {
+        let body: Arc<dyn Any + Send + Sync> = self.body;
+        body.downcast().ok().map(Arc::unwrap_or_clone)
+    }
+}
+
+/// Something one of the screens wants loaded.
+pub struct Request(Box<dyn Wanted>);
+
+trait Wanted: Any + fmt::Debug + Send {
+    fn is(&self, other: &dyn Any) -> bool;
+    fn again(&self) -> Box<dyn Wanted>;
+    fn load(self: Box<Self>, cx: Cx) -> Pin<Box<dyn Future<Output = Msg> + Send>>;
+    fn request(&self) -> &dyn Any;
+}
+
+/// A request of the screen `S`.
+struct Of<S: Screen>(S::Request);
+
+impl<S: Screen> fmt::Debug for Of<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<S: Screen> Wanted for Of<S> {
+    fn is(&self, other: &dyn Any) -> bool {
+        other.downcast_ref() == Some(&self.0)
+    }
+
+    fn again(&self) -> Box<dyn Wanted> {
+        Box::new(Self(self.0.clone()))
+    }
+
+    fn load(self: Box<Self>, cx: Cx) -> Pin<Box<dyn Future<Output = Msg> + Send>> {
+        Box::pin(async move { Msg::new::<S>(S::load(self.0, cx).await) })
+    }
+
+    fn request(&self) -> &dyn Any {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Clone for Request {
+    fn clone(&self) -> Self {
+        Self(self.0.again())
+    }
+}
+
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is(other.0.request())
+    }
+}
+
+impl Request {
+    /// A request of the screen `S`.
+    #[must_use]
+    pub fn new<S: Screen>(request: S::Request) -> Self {
+        Self(Box::new(Of::<S>(request)))
+    }
+
+    /// The request, if it is one of the screen `S`.
+    #[must_use]
+    pub fn of<S: Screen>(&self) -> Option<&S::Request> {
+        self.0.request().downcast_ref()
+    }
+
+    /// Carries it out; never fails: errors are part of the answer.
+    pub async fn load(self, cx: Cx) -> Msg {
+        self.0.load(cx).await
+    }
+}
+
+/// What a key sequence means on a screen.
+#[derive(Debug)]
+pub enum Pressed {
+    /// A message, and what it risks.
+    Send(Risk, Msg),
+    Refused(&'static str),
+    Prefix,
+    Nothing,
+}
+
+/// A screen without its types: what [`Screen`] declares, as the root asks for it.
+trait Erased: Any + fmt::Debug + Send {
+    fn spec(&self) -> Spec;
+    fn update(&mut self, msg: Msg, shared: &Shared) -> Effects;
+    fn input(&mut self, input: Input, shared: &Shared) -> Effects;
+    fn knows(&self, route: &Route) -> bool;
+    fn open(&mut self, route: &Route, shared: &Shared) -> Effects;
+    fn view(&self, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg>;
+    fn offers(&self, common: Common) -> Result<(), &'static str>;
+    fn fit(&mut self, fits: &[Fit]);
+    fn route(&self) -> Option<Route>;
+    fn crumb(&self, shared: &Shared) -> String;
+    fn cli_equivalent(&self) -> String;
+    fn seen_at(&self) -> Option<Instant>;
+    fn wakes_at(&self, shared: &Shared) -> Option<Instant>;
+    fn selection(&self) -> Selection;
+    fn looked_at(&self) -> String;
+    fn badge(&self, shared: &Shared) -> Option<String>;
+    fn is_typing(&self) -> bool;
+    fn typing_keys(&self) -> &'static [(&'static str, &'static str)];
+    fn recall(&mut self, kept: &Remembered);
+    fn infos(&self, keys: &Keys) -> Vec<Info>;
+    fn listed(&self, keys: &Keys) -> Vec<Info>;
+    fn pressed(&self, keys: &Keys, chords: &[Chord]) -> Pressed;
+    fn named(&self, name: &str) -> Option<Msg>;
+}
+
+fn wrapped<S: Screen>(effects: Vec<Effect<S::Request>>) -> Effects {
+    effects.into_iter().map(|effect| effect.map(Request::new::<S>)).collect()
+}
+
+impl<S: Screen> Erased for S {
+    fn spec(&self) -> Spec {
+        S::SPEC
+    }
+
+    fn update(&mut self, msg: Msg, shared: &Shared) -> Effects {
+        let Some(msg) = msg.take::<S>() else { return vec![] };
+        wrapped::<S>(Screen::update(self, msg, shared))
+    }
+
+    fn input(&mut self, input: Input, shared: &Shared) -> Effects {
+        wrapped::<S>(Screen::input(self, input, shared))
+    }
+
+    fn knows(&self, route: &Route) -> bool {
+        route.word() == S::SPEC.word && S::Place::read(route).is_some()
+    }
+
+    fn open(&mut self, route: &Route, shared: &Shared) -> Effects {
+        let Some(place) = S::Place::read(route) else { return vec![] };
+        wrapped::<S>(Screen::open(self, place, shared))
+    }
+
+    fn view(&self, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
+        Screen::view(self, shared, theme, frame, area).map(Msg::new::<S>)
+    }
+
+    fn offers(&self, common: Common) -> Result<(), &'static str> {
+        Screen::offers(self, common)
+    }
+
+    fn fit(&mut self, fits: &[Fit]) {
+        Screen::fit(self, fits);
+    }
+
+    fn route(&self) -> Option<Route> {
+        self.place().map(|place| place.route())
+    }
+
+    fn crumb(&self, shared: &Shared) -> String {
+        Screen::crumb(self, shared)
+    }
+
+    fn cli_equivalent(&self) -> String {
+        Screen::cli_equivalent(self)
+    }
+
+    fn seen_at(&self) -> Option<Instant> {
+        Screen::seen_at(self)
+    }
+
+    fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
+        Screen::wakes_at(self, shared)
+    }
+
+    fn selection(&self) -> Selection {
+        Screen::selection(self)
+    }
+
+    fn looked_at(&self) -> String {
+        Screen::looked_at(self)
+    }
+
+    fn badge(&self, shared: &Shared) -> Option<String> {
+        Screen::badge(self, shared)
+    }
+
+    fn is_typing(&self) -> bool {
+        Screen::is_typing(self)
+    }
+
+    fn typing_keys(&self) -> &'static [(&'static str, &'static str)] {
+        Screen::typing_keys(self)
+    }
+
+    fn recall(&mut self, kept: &Remembered) {
+        Screen::recall(self, kept);
+    }
+
+    fn infos(&self, keys: &Keys) -> Vec<Info> {
+        keys.infos(S::ACTIONS, self)
+    }
+
+    fn listed(&self, keys: &Keys) -> Vec<Info> {
+        keys.listed(S::ACTIONS)
+    }
+
+    fn pressed(&self, keys: &Keys, chords: &[Chord]) -> Pressed {
+        match keys.find(S::ACTIONS, chords) {
+            KeyMatch::Action(action) => match (action.enabled)(self) {
+                Ok(()) => Pressed::Send(action.risk, Msg::new::<S>((action.msg)())),
+                Err(why) => Pressed::Refused(why),
+            },
+            KeyMatch::Prefix => Pressed::Prefix,
+            KeyMatch::Nothing => Pressed::Nothing,
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<Msg> {
+        let action = S::ACTIONS.iter().find(|action| action.name == name)?;
+        Some(Msg::new::<S>((action.msg)()))
+    }
+}
+
+/// One screen of a set.
+#[derive(Debug)]
+pub struct Boxed(Box<dyn Erased>);
+
+/// A screen as a console has it when it starts.
+#[must_use]
+pub fn boxed<S: Screen>() -> Boxed {
+    Boxed(Box::new(S::default()))
+}
+
+/// The state of every screen, and which of them is on show.
+#[derive(Debug)]
+pub struct Screens {
+    all: Vec<Boxed>,
+    shown: usize,
+}
+
+impl Default for Screens {
+    fn default() -> Self {
+        Self { all: SCREENS.iter().map(|screen| screen()).collect(), shown: 0 }
+    }
+}
+
+impl Screens {
+    /// The same with one more.
+    #[cfg(test)]
+    #[must_use]
+    pub fn and<S: Screen>(mut self) -> Self {
+        self.all.push(boxed::<S>());
+        self
+    }
+
+    fn here(&self) -> &dyn Erased {
+        &*self.all[self.shown].0
+    }
+
+    fn here_mut(&mut self) -> &mut dyn Erased {
+        &mut *self.all[self.shown].0
+    }
+
+    fn find(&self, id: ScreenId) -> Option<&dyn Erased> {
+        self.all.iter().map(|screen| &*screen.0).find(|screen| screen.spec().id == id)
+    }
+
+    /// The state of the screen `S`.
+    #[must_use]
+    pub fn get<S: Screen>(&self) -> Option<&S> {
+        self.find(S::SPEC.id).and_then(|screen| (screen as &dyn Any).downcast_ref())
+    }
+
+    /// How each is listed, in the order of the tabs.
+    #[must_use]
+    pub fn specs(&self) -> Vec<Spec> {
+        self.all.iter().map(|screen| screen.0.spec()).collect()
+    }
+
+    /// Which is on show.
+    #[must_use]
+    pub fn shown(&self) -> ScreenId {
+        self.here().spec().id
+    }
+
+    /// Puts another on show.
+    pub fn show(&mut self, id: ScreenId) {
+        if let Some(at) = self.all.iter().position(|screen| screen.0.spec().id == id) {
+            self.shown = at;
+        }
+    }
+
+    /// Where a console begins.
+    #[must_use]
+    pub fn home(&self) -> Route {
+        Route::new(self.all.first().map_or("", |screen| screen.0.spec().word))
+    }
+
+    /// Which screen a place is on; none where it is no place at all.
+    #[must_use]
+    pub fn of(&self, route: &Route) -> Option<ScreenId> {
+        let found = self.all.iter().find(|screen| screen.0.knows(route))?;
+        Some(found.0.spec().id)
+    }
+
+    /// Reads a link: the context it names and the place.
+    ///
+    /// # Errors
+    /// When no screen knows the place.
+    pub fn read(&self, link: &str) -> Result<(String, Route), NoLink> {
+        let read = Route::of_link(link).filter(|(_, route)| self.of(route).is_some());
+        read.ok_or_else(|| {
+            let specs = self.specs();
+            let forms: Vec<_> =
+                specs.iter().map(|spec| format!("ops://CONTEXT/{}", spec.link)).collect();
+            let forms = match forms.split_last() {
+                Some((last, rest)) if !rest.is_empty() => {
+                    format!("{} or {last}", rest.join(", "))
+                }
+                _ => forms.concat(),
+            };
+            NoLink { forms }
+        })
+    }
+
+    /// Goes to a place on the screen that is on show.
+    pub fn open(&mut self, route: &Route, shared: &Shared) -> Effects {
+        self.here_mut().open(route, shared)
+    }
+
+    /// Lets a screen answer its message.
+    pub fn update(&mut self, msg: Msg, shared: &Shared) -> Effects {
+        let found = self.all.iter_mut().find(|screen| screen.0.spec().id == msg.to);
+        found.map_or_else(Vec::new, |screen| screen.0.update(msg, shared))
+    }
+
+    /// Tells the screen on show what every screen is told.
+    pub fn input(&mut self, input: Input, shared: &Shared) -> Effects {
+        self.here_mut().input(input, shared)
+    }
+
+    /// Draws it.
+    pub fn view(&self, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
+        self.here().view(shared, theme, frame, area)
+    }
+
+    /// Whether a common key means anything on it now, or why not.
+    pub fn offers(&self, common: Common) -> Result<(), &'static str> {
+        self.here().offers(common)
+    }
+
+    /// Tells it what drawing learned about its panes.
+    pub fn fit(&mut self, fits: &[Fit]) {
+        self.here_mut().fit(fits);
+    }
+
+    /// The place on screen, for links and history.
+    #[must_use]
+    pub fn route(&self) -> Option<Route> {
+        self.here().route()
+    }
+
+    /// The place where a screen was left.
+    #[must_use]
+    pub fn left(&self, id: ScreenId) -> Option<Route> {
+        self.find(id)?.route()
+    }
+
+    /// The last line but one: where we are.
+    #[must_use]
+    pub fn crumb(&self, shared: &Shared) -> String {
+        self.here().crumb(shared)
+    }
+
+    /// The headless verb that shows the same as a screen.
+    #[must_use]
+    pub fn cli_equivalent(&self, id: ScreenId) -> String {
+        self.find(id).map_or_else(String::new, |screen| screen.cli_equivalent())
+    }
+
+    /// When the data on screen was read.
+    #[must_use]
+    pub fn seen_at(&self) -> Option<Instant> {
+        self.here().seen_at()
+    }
+
+    /// When something on screen moves by itself next.
+    #[must_use]
+    pub fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
+        self.here().wakes_at(shared)
+    }
+
+    /// What operations would be about.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        self.here().selection()
+    }
+
+    /// What is looked at, for the record of who saw personal data.
+    #[must_use]
+    pub fn looked_at(&self) -> String {
+        self.here().looked_at()
+    }
+
+    /// The number for a screen's tab.
+    #[must_use]
+    pub fn badge(&self, id: ScreenId, shared: &Shared) -> Option<String> {
+        self.find(id)?.badge(shared)
+    }
+
+    /// Whether keys are being typed as text.
+    #[must_use]
+    pub fn is_typing(&self) -> bool {
+        self.here().is_typing()
+    }
+
+    /// What keys do while text is typed there, beyond what they do in every field.
+    #[must_use]
+    pub fn typing_keys(&self) -> &'static [(&'static str, &'static str)] {
+        self.here().typing_keys()
+    }
+
+    /// Gives every screen what was remembered.
+    pub fn recall(&mut self, kept: &Remembered) {
+        for screen in &mut self.all {
+            screen.0.recall(kept);
+        }
+    }
+
+    /// A screen's own actions as help and palette show them.
+    #[must_use]
+    pub fn infos(&self, id: ScreenId, keys: &Keys) -> Vec<Info> {
+        self.find(id).map_or_else(Vec::new, |screen| screen.infos(keys))
+    }
+
+    /// The same as if all of it were possible.
+    #[must_use]
+    pub fn listed(&self, id: ScreenId, keys: &Keys) -> Vec<Info> {
+        self.find(id).map_or_else(Vec::new, |screen| screen.listed(keys))
+    }
+
+    /// What a key sequence means on the screen on show: a message, a reason why not, or more keys.
+    #[must_use]
+    pub fn pressed(&self, keys: &Keys, chords: &[Chord]) -> Pressed {
+        self.here().pressed(keys, chords)
+    }
+
+    /// The message of one of its actions by name, for the palette.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Msg> {
+        self.here().named(name)
+    }
+}
