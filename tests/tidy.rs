@@ -55,14 +55,18 @@ const CONSOLE_ARROWS: &[(&str, &[&str])] = &[
             "ui",
         ],
     ),
-    ("app", &["change", "effect", "journal", "route", "screens", "shared", "ui", "words"]),
-    ("change", &["effect", "route", "runtime", "shared", "ui", "words"]),
+    (
+        "app",
+        &["change", "effect", "journal", "route", "screens", "selection", "shared", "ui", "words"],
+    ),
+    ("change", &["effect", "route", "runtime", "selection", "shared", "ui", "words"]),
     ("journal", &["effect", "runtime", "shared", "ui", "words"]),
-    ("screens", &["effect", "route", "runtime", "shared", "ui", "words"]),
+    ("screens", &["effect", "route", "runtime", "selection", "shared", "ui", "words"]),
     ("words", &["shared", "ui"]),
     ("services", &["app", "route", "shared"]),
     ("shared", &["route"]),
-    ("effect", &["route", "shared"]),
+    ("effect", &["route", "selection", "shared"]),
+    ("selection", &[]),
     ("route", &[]),
     ("term", &["ui"]),
     ("ui", &[]),
@@ -179,6 +183,56 @@ fn screens_do_not_know_each_other() {
             let is_screen = base.join(&used).is_dir();
             let own = own.to_string_lossy();
             assert!(!is_screen || used == own, "{}: knows screen {used}", path.display());
+        }
+    }
+}
+
+/// The names of the screens: their folders.
+fn screens() -> Vec<String> {
+    let entries = fs::read_dir(root().join("src/tui/screens")).unwrap();
+    let folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    folders.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// Everything around the screens treats all of them alike: none is named there, neither as a module nor by
+/// the text it goes by. The one line that lists them is in `screens/mod.rs`.
+#[test]
+fn the_root_names_no_screen() {
+    let names = screens();
+    assert!(names.len() >= 3, "{names:?}");
+    let base = root().join("src/tui");
+    for path in rust_files(&base).iter().filter(|path| !is_test_file(path)) {
+        let inside = path.strip_prefix(&base).unwrap();
+        let own = names.iter().find(|name| inside.starts_with(Path::new("screens").join(name)));
+        if own.is_some() {
+            continue;
+        }
+        let text = shipped(path);
+        let is_list = inside == Path::new("screens/mod.rs");
+        for name in &names {
+            let as_module = uses(&text, "screens::").contains(name);
+            let as_text = text.contains(&format!("\"{name}\""))
+                || text.contains(&format!("\"go.{name}\""))
+                || text.contains(&format!("ScreenId(\"{name}"));
+            assert!(!as_module && !as_text, "{}: names the screen {name}", path.display());
+            if is_list {
+                let lines = text.lines().filter(|line| line.contains(&format!("{name}::"))).count();
+                assert_eq!(lines, 1, "{name} has one line in screens/mod.rs");
+            } else if inside.starts_with("screens") {
+                assert!(!text.contains(&format!("{name}::")), "{}: names {name}", path.display());
+            }
+        }
+    }
+}
+
+/// What screens show comes from `ops`, with what was not looked at; of `db` they know the error.
+#[test]
+fn screens_ask_ops_and_not_the_database() {
+    for path in
+        rust_files(&root().join("src/tui/screens")).iter().filter(|path| !is_test_file(path))
+    {
+        for used in uses(&shipped(path), "db::") {
+            assert!(used == "Error" || used == "self", "{}: uses db::{used}", path.display());
         }
     }
 }

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    db::relay::ConsumerOutbox,
     domain::{
         fault::{Fingerprint, Key},
         id::OutboxId,
@@ -11,6 +10,7 @@ use crate::{
         outbox::Delivery,
         outbox_action::Texts,
     },
+    ops::messages::list::ConsumerOutbox,
 };
 
 /// What operations would be about.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,18 +21,12 @@ use super::{
 use crate::{
     config::{self, Context, KeptFile, Target},
     db::{self, Db, Layout, Limits},
-    domain::{
-        diagnosis::HalfDone,
-        report::{Form, Table},
-    },
+    domain::report::{Form, Table},
     ops::{
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
         deeds::failed,
-        error_queue::{self, Listing, Source},
-        messages::{
-            Watch,
-            broker::{self, BrokerReport},
-        },
+        error_queue::Source,
+        messages::Watch,
         operator::Operator,
         plan::{self, Writer},
         policy::Policy,
@@ -163,26 +157,18 @@ impl Services {
         }
     }
 
-    /// What lies in the broker's error queues, judged by the inbox. Everything is given back to its queue.
+    /// The broker and where its queues are, or why none is asked.
     ///
     /// # Errors
-    /// When no broker is configured, it does not answer, or the answer is no longer wanted.
-    pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
-        let Source { broker, scope } = &self.means.as_ref().map_err(Clone::clone)?.source;
-        let opened = self.ready(stop).await.ok_or("stopped before the database was open")?;
-        let now = chrono::Utc::now();
-        let looking = error_queue::list(broker, &opened.db, &opened.layout, scope, now, stop);
-        looking.await.map_err(|error| error.to_string())
+    /// When none is configured.
+    pub fn source(&self) -> Result<&Source, String> {
+        self.means.as_ref().map(|means| &means.source).map_err(Clone::clone)
     }
 
-    /// What the broker adds to a diagnosis; nothing where none is configured.
-    pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
-        match &self.means {
-            Ok(Means { source, .. }) => {
-                broker::ask(source, halves, self.watch.thresholds.held, now).await
-            }
-            Err(_) => BrokerReport::default(),
-        }
+    /// The database, for what takes several sessions; waits until it is open, none where nobody waits any more.
+    pub async fn database(&self, stop: &CancellationToken) -> Option<(Db, Arc<Layout>)> {
+        let opened = self.ready(stop).await?;
+        Some((opened.db.clone(), Arc::clone(&opened.layout)))
     }
 
     /// What the broker adds to a plan; nothing where none is configured or the database does not answer.

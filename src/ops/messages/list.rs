@@ -9,6 +9,7 @@ pub use crate::db::{
     inbox::{HOURS, Hour, InboxRow, InboxView},
     outbox::{Cursor, Filter, Group, Row, View, outbox_of},
     paused::PausedOutbox,
+    relay::ConsumerOutbox,
 };
 use crate::{
     db::{Error, Layout, archive, inbox as received, outbox as sent, paused as held},

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,12 @@ impl Cx {
         work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
     ) -> Result<T, db::Error> {
         self.services.read(who, &self.stop, work).await
+    }
+
+    /// The present, for what a request has to compare with it.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now()
     }
 
     /// Waits a little; less when the answer is no longer wanted.

@@ -1,6 +1,7 @@
 //! The screens. Adding one touches its folder, its `mod` line and its line in `SCREENS`: tab, key, help, palette,
 //! links and the lock follow from what it declares in [`Screen`].
 
+pub mod listing;
 mod set;
 
 pub mod messages;

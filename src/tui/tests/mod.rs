@@ -1,6 +1,7 @@
 //! A console without terminal, runtime and database, for the tests of screens and frame: keys and
 //! answers in, state, effects and frames out. The clock stands still unless a test moves it.
 
+mod added;
 pub mod samples;
 
 use std::{

@@ -1,7 +1,10 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
 use super::{Common, Msg, Pane, State};
-use crate::tui::ui::action::Action;
+use crate::tui::{
+    screens::listing::{self, Listing},
+    ui::action::Action,
+};
 
 /// Keys that only Orders has.
 pub(super) const ACTIONS: &[Action<State, Msg>] =
@@ -18,10 +21,8 @@ pub(super) const ACTIONS: &[Action<State, Msg>] =
 
 /// Whether a global key means anything here now, or why not.
 pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> {
-    let row = || state.selected().map(|_| ()).ok_or("no order is listed");
     match common {
-        Common::Step(_)
-        | Common::Filter
+        Common::Filter
         | Common::Refresh
         | Common::NextPane
         | Common::PreviousPane
@@ -30,10 +31,7 @@ pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> 
         | Common::Escape
         | Common::CopyLink
         | Common::Faults => Ok(()),
-        Common::Enter | Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Copy => {
-            row()
-        }
-        Common::Bookmark | Common::Export => row(),
+        Common::Enter | Common::Bookmark => state.has_rows(),
         Common::Left | Common::Right => match state.pane {
             Pane::List | Pane::Preview => Err(""),
         },
@@ -42,5 +40,11 @@ pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> 
         Common::NextMatch | Common::PreviousMatch => {
             Err("every row here matches; n and N work in raw JSON")
         }
+        Common::Step(_)
+        | Common::Copy
+        | Common::Export
+        | Common::Mark
+        | Common::MarkAll
+        | Common::InvertMarks => listing::offers(state, common),
     }
 }

@@ -11,7 +11,7 @@ mod update;
 mod view;
 mod window;
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use ratatui::{Frame, layout::Rect};
 
@@ -30,14 +30,14 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         runtime::Cx,
-        screens::{Common, Fit, Input, Screen, ScreenId, Spec},
+        screens::{Common, Fit, Input, Screen, ScreenId, Spec, listing::Listing},
         selection::{Selection, Subject},
         shared::{Remembered, Shared},
         ui::{
             action::Action,
             field::Field,
             hits::Hits,
-            list::Cursor,
+            list::{List, Step},
             remote::{Remote, Ticket},
             theme::Theme,
         },
@@ -87,8 +87,7 @@ pub struct State {
     rows: Window<Row, Key>,
     count: Remote<Count, db::Error>,
     faults_only: bool,
-    cursor: Cursor,
-    marks: BTreeSet<OrderId>,
+    list: List<OrderId>,
     preview: Remote<Option<Arc<OrderAnalysis>>, db::Error>,
     preview_of: Option<OrderId>,
     preview_offset: usize,
@@ -141,7 +140,7 @@ impl State {
     /// The row under the cursor.
     #[must_use]
     pub fn selected(&self) -> Option<&Row> {
-        self.visible_rows().nth(self.cursor.index)
+        self.visible_rows().nth(self.list.cursor.index)
     }
 
     /// Rows as listed: all, or those with a fault.
@@ -170,6 +169,43 @@ impl State {
             ..Order::empty(row.id)
         };
         Some(Subject { order })
+    }
+}
+
+impl Listing for State {
+    type Key = OrderId;
+    type Request = Request;
+
+    fn list(&self) -> &List<OrderId> {
+        &self.list
+    }
+
+    fn list_mut(&mut self) -> &mut List<OrderId> {
+        &mut self.list
+    }
+
+    fn keys(&self) -> Vec<OrderId> {
+        self.visible_rows().map(|row| row.id).collect()
+    }
+
+    fn copied(&self, key: &OrderId) -> Option<(String, &'static str)> {
+        Some((key.to_string(), "order id"))
+    }
+
+    fn export(&self, shared: &Shared) -> Option<Request> {
+        let marks = self.list.marks();
+        let is_meant = |row: &&Row| marks.is_empty() || marks.contains(&row.id);
+        let rows = self.visible_rows().filter(is_meant).cloned().collect();
+        Some(Request::Export { rows, masked: shared.masked })
+    }
+
+    fn has_rows(&self) -> Result<(), &'static str> {
+        self.selected().map(|_| ()).ok_or("no order is listed")
+    }
+
+    /// The ends of a long answer are pages of their own.
+    fn step(&mut self, step: Step, shared: &Shared) -> Vec<Effect<Request>> {
+        update::moved(self, step, shared)
     }
 }
 
@@ -226,7 +262,7 @@ impl Screen for State {
         let len = self.len();
         for fit in fits {
             match fit.pane {
-                0 => self.cursor.fit(fit.rows, len),
+                0 => self.list.cursor.fit(fit.rows, len),
                 2 => self.explain_offset = self.explain_offset.min(fit.end),
                 _ => self.preview_offset = self.preview_offset.min(fit.end),
             }

@@ -130,7 +130,7 @@ fn the_cursor_follows_its_order_through_a_refresh() {
     let mut rows = samples::many(0..2);
     rows.extend(samples::rows());
     desk.list(rows);
-    assert_eq!((selected(&desk).as_str(), state(&desk).cursor.index), ("…8c41", 5));
+    assert_eq!((selected(&desk).as_str(), state(&desk).list.cursor.index), ("…8c41", 5));
     // An order that is gone leaves the cursor at the top.
     desk.press("r");
     desk.list(samples::rows()[..2].to_vec());
@@ -191,11 +191,11 @@ fn the_ends_of_a_long_list_are_pages_of_their_own() {
     desk.press("G");
     assert_eq!(searches(&desk.asked).last().map(|asked| asked.2), Some(Start::Oldest));
     page(&mut desk, 900..1000);
-    assert_eq!(state(&desk).cursor.index, 99);
+    assert_eq!(state(&desk).list.cursor.index, 99);
     desk.press("g g");
     assert_eq!(searches(&desk.asked).last().map(|asked| asked.2), Some(Start::Newest));
     page(&mut desk, 0..100);
-    assert_eq!(state(&desk).cursor.index, 0);
+    assert_eq!(state(&desk).list.cursor.index, 0);
 }
 
 #[test]
@@ -229,21 +229,21 @@ fn a_long_list_is_counted_and_a_short_one_is_not() {
 fn marks_are_kept_by_order_and_copied() {
     let mut desk = Desk::listing(120, 36);
     desk.press("space space");
-    assert_eq!((state(&desk).marks.len(), state(&desk).cursor.index), (2, 2));
+    assert_eq!((state(&desk).list.marks().len(), state(&desk).list.cursor.index), (2, 2));
     desk.effects();
     desk.press("y");
     let ids: Vec<_> = samples::rows()[..2].iter().map(|row| row.id.to_string()).collect();
     assert_eq!(copied(&desk.effects()), [ids.join("\n")]);
     desk.press("v");
-    assert_eq!(state(&desk).marks.len(), 8);
+    assert_eq!(state(&desk).list.marks().len(), 8);
     desk.press("*");
-    assert_eq!(state(&desk).marks.len(), 10);
+    assert_eq!(state(&desk).list.marks().len(), 10);
     assert!(desk.shows("10 marked"));
     desk.press("r");
     desk.list(samples::rows());
-    assert_eq!(state(&desk).marks.len(), 10);
+    assert_eq!(state(&desk).list.marks().len(), 10);
     desk.press("esc");
-    assert!(state(&desk).marks.is_empty());
+    assert!(state(&desk).list.marks().is_empty());
     desk.press("y");
     assert_eq!(copied(&desk.effects()), [samples::rows()[2].id.to_string()]);
 }
@@ -339,7 +339,7 @@ fn a_click_chooses_a_double_click_opens() {
     assert!(desk.is_on::<screens::timeline::State>());
     let mut desk = Desk::listing(120, 36);
     desk.mouse(MouseEventKind::ScrollDown, 5, 9);
-    assert_eq!(state(&desk).cursor.index, 3);
+    assert_eq!(state(&desk).list.cursor.index, 3);
     desk.mouse(click, 5, 3);
     assert!(state(&desk).is_typing());
 }
@@ -446,7 +446,7 @@ fn reading_again_deep_in_a_list_stays_there() {
             page(&mut desk, loaded..loaded + 100);
         }
     }
-    while state(&desk).cursor.index < 150 {
+    while state(&desk).list.cursor.index < 150 {
         desk.press("j");
     }
     desk.effects();
@@ -455,7 +455,7 @@ fn reading_again_deep_in_a_list_stays_there() {
     let asked = searches(&desk.asked);
     let Some((_, _, Start::OlderThan(from), _)) = asked.last() else { panic!("{asked:?}") };
     // The page begins with the row half a page above the cursor.
-    let first = u32::try_from(state(&desk).cursor.index).unwrap() - 50;
+    let first = u32::try_from(state(&desk).list.cursor.index).unwrap() - 50;
     let row = &samples::many(first..first + 1)[0];
     assert_eq!((from.placed, from.id.0.as_u128()), (row.placed, row.id.0.as_u128() + 1));
     page(&mut desk, first..first + 100);
@@ -471,7 +471,7 @@ fn another_question_starts_at_the_top() {
     desk.types("total:>1");
     desk.list(samples::rows());
     assert_ne!(selected(&desk), chosen);
-    assert_eq!(state(&desk).cursor.index, 0);
+    assert_eq!(state(&desk).list.cursor.index, 0);
 }
 
 #[test]
@@ -513,10 +513,10 @@ fn the_footer_shows_the_keys_of_the_box_while_typing() {
 #[test]
 fn a_letter_typed_quickly_after_escape_is_a_key_of_its_own() {
     let mut desk = Desk::listing(120, 36);
-    let before = state(&desk).cursor.index;
+    let before = state(&desk).list.cursor.index;
     desk.press("/");
     desk.event(&Event::Key(KeyEvent::new(KeyCode::Char('j'), KeyModifiers::ALT)));
-    assert_eq!((state(&desk).is_typing(), state(&desk).cursor.index), (false, before + 1));
+    assert_eq!((state(&desk).is_typing(), state(&desk).list.cursor.index), (false, before + 1));
     // What the box has of its own stays its own.
     desk.press("/");
     desk.types("door");

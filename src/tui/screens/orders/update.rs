@@ -2,13 +2,13 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{COUNT, Common, Msg, OrderId, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
+use super::{COUNT, Common, Msg, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
 use crate::{
     domain::{search, zone::Clock},
     tui::{
-        effect::{Effect, Lane},
+        effect::Effect,
         route::{Place as _, Route},
-        screens::Input,
+        screens::{Input, listing},
         shared::{Keep, Shared},
         ui::{field::Typed, list::Step},
     },
@@ -85,7 +85,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             state.preview_offset = step.scrolled(state.preview_offset);
             vec![]
         }
-        Common::Step(step) => moved(state, step, shared),
+        Common::Step(_) => listing::common(state, common, shared),
         Common::Filter => {
             state.typing = true;
             vec![]
@@ -97,9 +97,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
                 state.zoomed = false;
             } else if state.pane == Pane::Preview {
                 state.pane = Pane::List;
-            } else if !state.marks.is_empty() {
-                state.marks.clear();
-            } else if !state.field.text().is_empty() {
+            } else if !state.list.unmark() && !state.field.text().is_empty() {
                 state.field.set("");
                 return edited(state, shared);
             }
@@ -110,35 +108,13 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             preview(state, shared)
         }
         Common::Enter => enter(state),
-        Common::Mark => {
-            if let Some(id) = state.selected().map(|row| row.id) {
-                let _ = state.marks.insert(id) || state.marks.remove(&id);
-            }
-            moved(state, Step::Lines(1), shared)
+        Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Copy | Common::Export => {
+            listing::common(state, common, shared)
         }
-        Common::MarkAll => {
-            let ids: Vec<_> = state.visible_rows().map(|row| row.id).collect();
-            state.marks.extend(ids);
-            vec![]
-        }
-        Common::InvertMarks => {
-            let ids: Vec<_> = state.visible_rows().map(|row| row.id).collect();
-            for id in ids {
-                let _ = state.marks.remove(&id) || state.marks.insert(id);
-            }
-            vec![]
-        }
-        Common::Copy => copy(state),
         Common::CopyLink => {
             let place = super::Place { query: state.field.text().to_owned() };
             let text = place.route().link(shared.context());
             vec![Effect::Copy { text, what: "link".to_owned() }]
-        }
-        Common::Export => {
-            let marked =
-                |row: &&super::Row| state.marks.is_empty() || state.marks.contains(&row.id);
-            let rows = state.visible_rows().filter(marked).cloned().collect();
-            vec![Effect::Run(Lane::Every, Request::Export { rows, masked: shared.masked })]
         }
         Common::Bookmark => {
             state.selected().map(|row| Effect::Keep(Keep::Bookmark(row.id))).into_iter().collect()
@@ -288,7 +264,7 @@ fn settled(
     }
     let (Some(page), Some(from)) = (page, state.asked_from.take()) else { return vec![] };
     let chosen = state.selected().map(|row| row.id);
-    let line = state.cursor.index.saturating_sub(state.cursor.offset);
+    let line = state.list.cursor.index.saturating_sub(state.list.cursor.offset);
     let same_text = matches!(from, Start::NewerThan(_) | Start::OlderThan(_));
     let is_other = std::mem::take(&mut state.is_other);
     match from {
@@ -306,9 +282,9 @@ fn settled(
         .filter(|_| !is_other)
         .and_then(|id| state.visible_rows().position(|row| row.id == id));
     let last = state.len().saturating_sub(1);
-    state.cursor.index = if from == Start::Oldest { last } else { kept.unwrap_or(0) };
-    state.cursor.offset = state.cursor.index.saturating_sub(line);
-    state.cursor.step(Step::Lines(0), state.len());
+    state.list.cursor.index = if from == Start::Oldest { last } else { kept.unwrap_or(0) };
+    state.list.cursor.offset = state.list.cursor.index.saturating_sub(line);
+    state.list.cursor.step(Step::Lines(0), state.len());
     let mut effects = preview(state, shared);
     if !same_text {
         if state.rows.before.is_none() && state.rows.after.is_none() {
@@ -322,7 +298,7 @@ fn settled(
     effects
 }
 
-fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
+pub(super) fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
     let len = state.len();
     // The ends of a long answer are pages of their own.
     match step {
@@ -332,12 +308,12 @@ fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
         Step::First if state.rows.before.is_some() => {
             return vec![ask(state, Start::Newest, false, shared)];
         }
-        _ => state.cursor.step(step, len),
+        _ => state.list.cursor.step(step, len),
     }
     let mut effects = preview(state, shared);
     if state.asked.loading_since().is_none() {
-        let near_end = state.cursor.index + PAGE / 2 >= len;
-        let near_start = state.cursor.index < PAGE / 2;
+        let near_end = state.list.cursor.index + PAGE / 2 >= len;
+        let near_start = state.list.cursor.index < PAGE / 2;
         let from = match (&state.rows.after, &state.rows.before) {
             (Some(after), _) if near_end => Some(Start::OlderThan(*after)),
             (_, Some(before)) if near_start => Some(Start::NewerThan(*before)),
@@ -368,20 +344,4 @@ fn preview(state: &mut State, shared: &Shared) -> Effects {
 /// To the order under the cursor.
 fn enter(state: &State) -> Effects {
     state.selected().map(|row| Effect::Open(Route::order(row.id))).into_iter().collect()
-}
-
-fn copy(state: &State) -> Effects {
-    let ids: Vec<_> = if state.marks.is_empty() {
-        state.selected().map(|row| row.id).into_iter().collect()
-    } else {
-        // As they are listed; those that are out of the list come after, oldest last.
-        let listed: Vec<_> = state.rows.rows.iter().map(|row| row.id).collect();
-        let marked = |id: &&OrderId| state.marks.contains(id);
-        let others = state.marks.iter().rev().filter(|id| !listed.contains(id));
-        listed.iter().filter(marked).chain(others).copied().collect()
-    };
-    let what =
-        if ids.len() == 1 { "order id".to_owned() } else { format!("{} order ids", ids.len()) };
-    let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    vec![Effect::Copy { text, what }]
 }

@@ -27,12 +27,11 @@ pub use self::place::Place;
 use self::rows::{At, rows};
 use crate::{
     db,
-    db::messages::Message,
     domain::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::{analysis::OrderAnalysis, audit::Recorded},
+    ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
         effect::{Effect, Lane},
         runtime::Cx,

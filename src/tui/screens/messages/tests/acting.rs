@@ -10,7 +10,10 @@ use crate::{
         outbox::Delivery,
         outbox_action::{Name, OutboxAction, Repair, Source},
     },
-    ops::plan::{Check, Done, Effect as Planned, Intent, Plan, Relied, Verdict},
+    ops::{
+        deeds::archive::Whole,
+        plan::{Check, Done, Effect as Planned, Intent, Plan, Relied, Verdict},
+    },
     tui::{
         change,
         shared::Place,
@@ -123,10 +126,12 @@ fn a_copy_is_opened_masked_and_leads_to_its_order() {
     answer(&mut desk, &stalled(40, 1_204), &listed);
     assert!(desk.shows("Enter shows its headers and body"), "{}", desk.frame());
     desk.press("enter");
-    assert_eq!(state(&desk).pane, Pane::Detail);
+    assert_eq!(state(&desk).focus.pane, Pane::Detail);
     let asked = requests(&desk.effects());
-    let [Request::Copy { ticket, number: 4 }] = asked[..] else { panic!("{asked:?}") };
-    send(&mut desk, Msg::Copied(ticket, Ok(Some(Arc::new(whole(4))))));
+    let [Request::Archive(archive::Request::Read { ticket, number: 4 })] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    send(&mut desk, Msg::Archive(archive::Msg::Read(ticket, Ok(Some(Arc::new(whole(4)))))));
     assert_eq!(state(&desk).cli_equivalent(), "orderscope messages show --kept 4");
     desk.press("z G");
     let text = desk.frame();
@@ -148,8 +153,10 @@ fn a_copy_is_opened_masked_and_leads_to_its_order() {
     assert!(desk.shows("Enter shows its headers and body"), "{}", desk.frame());
     desk.press("enter");
     let asked = requests(&desk.effects());
-    let Some(Request::Copy { ticket, number: 3 }) = asked.last() else { panic!("{asked:?}") };
-    send(&mut desk, Msg::Copied(*ticket, Ok(None)));
+    let Some(Request::Archive(archive::Request::Read { ticket, number: 3 })) = asked.last() else {
+        panic!("{asked:?}")
+    };
+    send(&mut desk, Msg::Archive(archive::Msg::Read(*ticket, Ok(None))));
     assert!(desk.shows("it is gone: copies stay"), "{}", desk.frame());
 }
 

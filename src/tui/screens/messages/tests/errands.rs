@@ -220,7 +220,13 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     desk.change(change::Msg::Ended(plan.id, Ok(ended("1 message replayed", false))));
     assert!(desk.shows("DONE") && desk.shows("audit    #12"), "{}", desk.frame());
     let looked = requests(&desk.effects());
-    assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
+    assert!(
+        looked.iter().any(|request| matches!(
+            request,
+            Request::ErrorQueues(error_queues::Request::Look { .. })
+        )),
+        "{looked:?}"
+    );
     frames!("errands_done", desk);
     desk.press("esc");
     assert!(!desk.app.change.is_open());
@@ -271,7 +277,13 @@ fn a_card_that_is_left_lets_it_run_on_and_can_be_come_back_to() {
     desk.change(change::Msg::Ended(plan.id, Ok(ended(told, true))));
     assert!(desk.shows(told), "{}", desk.frame());
     let looked = requests(&desk.effects());
-    assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
+    assert!(
+        looked.iter().any(|request| matches!(
+            request,
+            Request::ErrorQueues(error_queues::Request::Look { .. })
+        )),
+        "{looked:?}"
+    );
     // Nothing runs any more: x is the menu again.
     desk.press("x");
     assert!(desk.shows("Change error queues"), "{}", desk.frame());
@@ -362,7 +374,7 @@ fn some_are_marked_and_replayed_or_discarded_together() {
     desk.press("* esc");
     assert!(desk.shows("3 marked"), "{}", desk.frame());
     desk.press("esc");
-    assert!(!desk.shows("3 marked") && state(&desk).sub == Sub::Errors, "{}", desk.frame());
+    assert!(!desk.shows("3 marked") && state(&desk).sub == Sub::ErrorQueues, "{}", desk.frame());
 }
 
 #[test]
