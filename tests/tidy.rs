@@ -64,7 +64,7 @@ const CONSOLE_ARROWS: &[(&str, &[&str])] = &[
     ("screens", &["effect", "route", "runtime", "selection", "shared", "ui", "words"]),
     ("words", &["shared", "ui"]),
     ("services", &["app", "route", "shared"]),
-    ("shared", &["route"]),
+    ("shared", &["route", "ui"]),
     ("effect", &["route", "selection", "shared"]),
     ("selection", &[]),
     ("route", &[]),

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::route::Route;
+use super::{route::Route, ui::action::Keys};
 use crate::{
     domain::{id::OrderId, zone::Zone},
     ops::policy::Policy,
@@ -114,6 +114,8 @@ pub struct Shared {
     pub frozen: bool,
     /// Whether the terminal has the focus; without it, refreshes are rarer.
     pub focused: bool,
+    /// The keys in force.
+    pub keys: Keys,
     /// What the relay beside this console tells of itself, where there is one.
     pub relay: Option<Arc<Stats>>,
 }
@@ -134,6 +136,7 @@ impl Shared {
             interval: Duration::from_secs(5),
             frozen: false,
             focused: true,
+            keys: Keys::default(),
             relay: None,
         }
     }

@@ -83,10 +83,10 @@ impl App {
         }
         self.pressed.push(Chord::from(key));
         let chords = std::mem::take(&mut self.pressed);
-        let own = self.screens.pressed(&self.keys, &chords);
-        let global = self.keys.find(super::ACTIONS, &chords);
+        let own = self.screens.pressed(&self.shared.keys, &chords);
+        let global = self.shared.keys.find(super::ACTIONS, &chords);
         let specs = self.screens.specs();
-        match (own, global, self.keys.find(&specs, &chords)) {
+        match (own, global, self.shared.keys.find(&specs, &chords)) {
             (Pressed::Send(risk, msg), ..) => match self.allowed(risk) {
                 Ok(()) => vec![Msg::Screen(msg)],
                 Err(why) => self.refused(why),
@@ -136,37 +136,25 @@ impl App {
     fn palette_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let Some(Modal::Palette(mut state)) = self.modal.take() else { return vec![] };
         let entries = palette::entries(self, state.field.text());
-        let by = match (key.code, key.modifiers) {
-            (KeyCode::Up, _) | (KeyCode::Char('p'), KeyModifiers::CONTROL) => Some(-1),
-            (KeyCode::Down, _) | (KeyCode::Char('n'), KeyModifiers::CONTROL) => Some(1),
-            _ => None,
-        };
-        if let Some(by) = by {
-            state.cursor.step(Step::Lines(by), entries.len());
-            self.modal = Some(Modal::Palette(state));
-            return vec![];
-        }
-        if key.code == KeyCode::Tab {
-            if let Some(entry) = entries.get(state.cursor.index) {
-                state.field.set(&format!("{} ", entry.name()));
+        let action = self.shared.keys.meant(palette::ACTIONS, key);
+        match action.map(|action| (action.msg)()) {
+            Some(palette::Ask::Move(by)) => state.cursor.step(Step::Lines(by), entries.len()),
+            Some(palette::Ask::Complete) => {
+                if let Some(entry) = entries.get(state.cursor.index) {
+                    state.field.set(&format!("{} ", entry.name()));
+                }
             }
-            self.modal = Some(Modal::Palette(state));
-            return vec![];
-        }
-        match state.field.key(key) {
-            Typed::Left => vec![],
-            Typed::Entered => self.palette_entered(state, &entries),
-            Typed::Edited => {
-                state.error = None;
-                state.cursor.step(Step::First, 1);
-                self.modal = Some(Modal::Palette(state));
-                vec![]
-            }
-            Typed::Moved | Typed::Ignored => {
-                self.modal = Some(Modal::Palette(state));
-                vec![]
+            Some(palette::Ask::Run) => return self.palette_entered(state, &entries),
+            Some(palette::Ask::Close) => return vec![],
+            None => {
+                if state.field.edit(key, &self.shared.keys) == Typed::Edited {
+                    state.error = None;
+                    state.cursor.step(Step::First, 1);
+                }
             }
         }
+        self.modal = Some(Modal::Palette(state));
+        vec![]
     }
 
     fn palette_entered(
@@ -201,8 +189,8 @@ impl App {
 
     fn log_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let Some(Modal::Log(state)) = &self.modal else { return vec![] };
-        match journal::key(state, key) {
-            Some(journal::Pressed::Close) => vec![Msg::CloseModal],
+        match journal::key(state, key, &self.shared.keys) {
+            Some(journal::Pressed::Close | journal::Pressed::Back) => vec![Msg::CloseModal],
             Some(journal::Pressed::Send(msg)) => vec![Msg::Journal(msg)],
             None => vec![],
         }
@@ -210,50 +198,34 @@ impl App {
 
     /// Help and other long texts: scroll, or close.
     fn text_key(&mut self, key: KeyEvent) -> Vec<Msg> {
-        let offset = match &mut self.modal {
-            Some(Modal::Help(state)) => &mut state.offset,
-            Some(Modal::Text { offset, .. }) => offset,
+        let state = match &mut self.modal {
+            Some(Modal::Help(state) | Modal::Text { state, .. }) => state,
             _ => return vec![],
         };
-        match (key.code, key.modifiers) {
-            (KeyCode::Char('j') | KeyCode::Down, _) => *offset += 1,
-            (KeyCode::Char('k') | KeyCode::Up, _) => *offset = offset.saturating_sub(1),
-            (KeyCode::Char('d'), KeyModifiers::CONTROL) | (KeyCode::PageDown, _) => *offset += 10,
-            (KeyCode::Char('u'), KeyModifiers::CONTROL) | (KeyCode::PageUp, _) => {
-                *offset = offset.saturating_sub(10);
+        if state.key(key, &self.shared.keys) { vec![Msg::CloseModal] } else { vec![] }
+    }
+
+    /// The wheel over what lies over the screen.
+    fn wheel_over(&mut self, by: isize) -> Vec<Msg> {
+        match &mut self.modal {
+            Some(Modal::Log(_)) => {
+                return vec![Msg::Journal(journal::Msg::Step(Step::Lines(by)))];
             }
-            (KeyCode::Char('g') | KeyCode::Home, _) => *offset = 0,
-            (KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?'), _) => {
-                return vec![Msg::CloseModal];
-            }
-            _ => {}
+            Some(Modal::Help(state) | Modal::Text { state, .. }) => state.scroll(Step::Lines(by)),
+            Some(Modal::Palette(_) | Modal::Ask(..)) => {}
+            None => return vec![Msg::Change(change::Msg::Scrolled(by))],
         }
         vec![]
     }
 
     fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> Vec<Msg> {
-        if matches!(self.modal, Some(Modal::Log(_))) {
-            let step = |by| vec![Msg::Journal(journal::Msg::Step(Step::Lines(by)))];
+        if self.modal.is_some() || self.change.is_open() {
             return match kind {
-                MouseEventKind::ScrollDown => step(3),
-                MouseEventKind::ScrollUp => step(-3),
-                _ => vec![],
-            };
-        }
-        if self.modal.is_none() && self.change.is_open() {
-            return match kind {
-                MouseEventKind::ScrollDown => vec![Msg::Change(change::Msg::Scrolled(3))],
-                MouseEventKind::ScrollUp => vec![Msg::Change(change::Msg::Scrolled(-3))],
-                MouseEventKind::Down(MouseButton::Left) => {
+                MouseEventKind::ScrollDown => self.wheel_over(3),
+                MouseEventKind::ScrollUp => self.wheel_over(-3),
+                MouseEventKind::Down(MouseButton::Left) if self.modal.is_none() => {
                     self.hits.at(column, row).into_iter().collect()
                 }
-                _ => vec![],
-            };
-        }
-        if self.modal.is_some() {
-            return match kind {
-                MouseEventKind::ScrollDown => self.text_key(KeyCode::Down.into()),
-                MouseEventKind::ScrollUp => self.text_key(KeyCode::Up.into()),
                 _ => vec![],
             };
         }

@@ -124,7 +124,7 @@ impl App {
     pub(super) fn ask_key(&mut self, key: crossterm::event::KeyEvent) -> Vec<Msg> {
         let Some(Modal::Ask(purpose, state)) = &mut self.modal else { return vec![] };
         let check = |text: &str| rules::reason(text).map_err(|refusal| refusal.to_string());
-        match state.key(key, check) {
+        match state.key(key, &self.shared.keys, check) {
             ask::Answer::Given(reason) => vec![Msg::Asked(*purpose, reason)],
             ask::Answer::Left => vec![Msg::CloseModal],
             ask::Answer::Stays => vec![],

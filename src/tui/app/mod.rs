@@ -9,6 +9,7 @@ mod palette;
 mod scopes;
 #[cfg(test)]
 mod tests;
+mod text;
 mod update;
 mod view;
 
@@ -32,7 +33,7 @@ use super::{
     screens::{self, Common, Input, ScreenId, Screens},
     shared::{Keep, Link, Now, Remembered, Shared},
     ui::{
-        action::{Chord, Info, Keys, Risk},
+        action::{Chord, Info, Risk},
         ask,
         hits::Hits,
         theme::Theme,
@@ -53,7 +54,6 @@ pub struct App {
     pub screens: Screens,
     pub change: change::State,
     pub theme: Theme,
-    pub keys: Keys,
     pub mouse: bool,
     pub quit: bool,
     /// It was asked once to quit while something runs.
@@ -76,13 +76,13 @@ pub struct App {
 /// What lies over the screen.
 #[derive(Debug)]
 enum Modal {
-    Help(help::State),
+    Help(text::State),
     Palette(Box<palette::State>),
     /// A long text to read: gaps of the database, an error in full.
     Text {
         title: String,
         lines: Vec<String>,
-        offset: usize,
+        state: text::State,
     },
     /// What operators did.
     Log(Box<journal::State>),
@@ -193,13 +193,12 @@ pub enum Request {
 impl App {
     /// A console that has not asked for anything yet.
     #[must_use]
-    pub fn new(screens: Screens, shared: Shared, theme: Theme, keys: Keys, mouse: bool) -> Self {
+    pub fn new(screens: Screens, shared: Shared, theme: Theme, mouse: bool) -> Self {
         Self {
             shared,
             screens,
             change: change::State::default(),
             theme,
-            keys,
             mouse,
             quit: false,
             quitting: false,
@@ -251,7 +250,7 @@ impl App {
             .collect();
         match &mut self.modal {
             Some(Modal::Help(state)) => state.offset = state.offset.min(end(OVER)),
-            Some(Modal::Text { offset, .. }) => *offset = (*offset).min(end(OVER)),
+            Some(Modal::Text { state, .. }) => state.offset = state.offset.min(end(OVER)),
             Some(Modal::Log(state)) => state.fit(&hits.heights, end(OVER)),
             Some(Modal::Palette(_) | Modal::Ask(..)) => {}
             None => self.change.fit(end(OVER)),
@@ -284,13 +283,13 @@ impl App {
 
     /// The screen's actions as they stand now.
     fn own_infos(&self) -> Vec<Info> {
-        self.barring(self.screens.infos(self.screens.shown(), &self.keys))
+        self.barring(self.screens.infos(self.screens.shown(), &self.shared.keys))
     }
 
     /// The global actions as they stand now.
     fn global_infos(&self) -> Vec<Info> {
-        let infos = self.keys.infos(ACTIONS, self);
-        let infos = scopes::with_screens(infos, &self.screens, &self.keys);
+        let infos = self.shared.keys.infos(ACTIONS, self);
+        let infos = scopes::with_screens(infos, &self.screens, &self.shared.keys);
         self.barring(infos)
     }
 

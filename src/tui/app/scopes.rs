@@ -1,9 +1,13 @@
 //! Every table of keys there is, and which of them are active together: for the documentation, and to find clashes.
 
-use super::ACTIONS;
+use super::{ACTIONS, palette, text};
 use crate::tui::{
+    journal,
     screens::Screens,
-    ui::action::{Bindings, Info, Keys},
+    ui::{
+        action::{Bindings, Info, Keys, Reading},
+        ask, field, form, menu, plan_card,
+    },
 };
 
 /// The row before which those that go to a screen are listed.
@@ -15,8 +19,31 @@ pub struct Scope {
     /// When its keys mean something: `On Orders`.
     pub title: String,
     pub rows: Vec<Info>,
+    pub reading: Reading,
     /// Whether the keys of everywhere work as well.
     pub beside_global: bool,
+}
+
+impl Scope {
+    /// A table that is active alone, while something lies over the screen or is typed.
+    fn over(title: &str, reading: Reading, rows: Vec<Info>) -> Self {
+        Self { title: title.to_owned(), rows, reading, beside_global: false }
+    }
+}
+
+/// The tables of what lies over a screen, and of text that is typed.
+pub(super) fn over(keys: &Keys) -> Vec<Scope> {
+    use Reading::{Single, Text, Word};
+    vec![
+        Scope::over("In the palette", Text, keys.listed(palette::ACTIONS)),
+        Scope::over("In a text over the screen", Single, keys.listed(text::ACTIONS)),
+        Scope::over("In the operations log", Single, keys.listed(journal::ACTIONS)),
+        Scope::over("When a reason is asked for", Text, keys.listed(ask::ACTIONS)),
+        Scope::over("In the menu of operations", Single, keys.listed(menu::ACTIONS)),
+        Scope::over("In a form", Text, keys.listed(form::ACTIONS)),
+        Scope::over("On a plan", Word, keys.listed(plan_card::ACTIONS)),
+        Scope::over("While text is typed", Text, keys.listed(field::ACTIONS)),
+    ]
 }
 
 /// Puts the rows that go to a screen among the global ones.
@@ -30,26 +57,32 @@ pub(super) fn with_screens(mut global: Vec<Info>, screens: &Screens, keys: &Keys
 #[must_use]
 pub fn scopes(screens: &Screens, keys: &Keys) -> Vec<Scope> {
     let global = with_screens(keys.listed(ACTIONS), screens, keys);
-    let everywhere = Scope { title: "Everywhere".to_owned(), rows: global, beside_global: false };
+    let everywhere = Scope::over("Everywhere", Reading::Sequences, global);
     let own = screens.specs().into_iter().map(|spec| Scope {
         title: format!("On {}", spec.title),
         rows: screens.listed(spec.id, keys),
+        reading: Reading::Sequences,
         beside_global: true,
     });
-    std::iter::once(everywhere).chain(own).collect()
+    let typed = screens.specs().into_iter().filter_map(|spec| {
+        let rows = keys.listed(screens.typing(spec.id));
+        let title = format!("While text is typed on {}", spec.title);
+        (!rows.is_empty()).then(|| Scope::over(&title, Reading::Text, rows))
+    });
+    std::iter::once(everywhere).chain(own).chain(over(keys)).chain(typed).collect()
 }
 
 /// Every set of keys that is active together, with the keys in force.
 #[must_use]
 pub fn bindings(screens: &Screens, keys: &Keys) -> Vec<Bindings> {
     let scopes = scopes(screens, keys);
-    let bound = |scope: &Scope| -> Bindings {
+    let rows = |scope: &Scope| -> Vec<_> {
         scope.rows.iter().map(|info| (info.name, info.keys.clone())).collect()
     };
-    let global = scopes.first().map(bound).unwrap_or_default();
-    let together = |scope: &Scope| match scope.beside_global {
-        true => [global.clone(), bound(scope)].concat(),
-        false => bound(scope),
+    let global = scopes.first().map(rows).unwrap_or_default();
+    let together = |scope: &Scope| {
+        let with = if scope.beside_global { global.clone() } else { vec![] };
+        Bindings { reading: scope.reading, rows: [with, rows(scope)].concat() }
     };
     scopes.iter().map(together).collect()
 }

@@ -11,7 +11,7 @@ use crate::tui::{
     route::Route,
     screens::{Screen as _, Screens, orders, timeline},
     shared::{Link, Place, Remembered},
-    tests::{Desk, attached, frames, runs, samples},
+    tests::{Desk, attached, frames, place, runs, samples},
     ui::{
         action::{Keys, shown},
         theme::Theme,
@@ -529,4 +529,70 @@ fn modals_fit_every_window() {
         desk.fits_every_window();
         desk.press("esc");
     }
+}
+
+#[test]
+fn keys_of_what_lies_over_the_screen_can_be_changed() {
+    let is_closed = |desk: &Desk| desk.app.modal.is_none();
+    let mut desk = Desk::with_keys(120, 36, remapped("palette.close", &["ctrl-g"]));
+    desk.press(": esc");
+    assert!(!is_closed(&desk), "esc is not its key any more");
+    assert!(desk.shows("Ctrl+g close"), "{}", desk.frame());
+    desk.press("ctrl-g");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("text.close", &["x"])).at(place());
+    desk.press("? q");
+    assert!(!is_closed(&desk) && desk.shows("x closes, j k scroll"), "{}", desk.frame());
+    desk.press("x");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("log.back", &["b"])).at(place());
+    desk.press("@ esc");
+    assert!(!is_closed(&desk) && desk.shows("b back"), "{}", desk.frame());
+    desk.press("b");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("reason.close", &["ctrl-g"])).at(place());
+    desk.press("w esc");
+    assert!(!is_closed(&desk));
+    desk.press("ctrl-g");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("field.leave", &["ctrl-g"]));
+    desk.press("/ esc");
+    assert!(desk.app.screens.is_typing() && desk.shows("Ctrl+g leave"), "{}", desk.frame());
+    desk.press("ctrl-g");
+    assert!(!desk.app.screens.is_typing());
+}
+
+#[test]
+fn keys_of_menu_form_and_plan_can_be_changed() {
+    let mut desk = Desk::with_keys(120, 36, remapped("menu.close", &["z"])).at(place());
+    desk.unlock();
+    desk.press("c esc");
+    assert!(desk.app.change.is_open() && desk.shows("z close"), "{}", desk.frame());
+    desk.press("z");
+    assert!(!desk.app.change.is_open());
+    let mut desk = Desk::with_keys(120, 36, remapped("form.close", &["ctrl-g"])).at(place());
+    desk.unlock();
+    desk.press("c n esc");
+    assert!(desk.app.change.is_open() && desk.shows("Ctrl+g give up"), "{}", desk.frame());
+    desk.press("ctrl-g");
+    assert!(!desk.app.change.is_open());
+}
+
+#[test]
+fn a_key_is_checked_where_it_is_read() {
+    let screens = Screens::default();
+    let told = |name: &str, key: &str| {
+        let keys = remapped(name, &[key]);
+        keys.problems(&bindings(&screens, &keys)).join("; ")
+    };
+    assert_eq!(told("log.mine", "r"), "r: means both log.mine and log.refresh");
+    assert_eq!(told("log.mine", "m"), "");
+    assert_eq!(told("palette.run", "x"), "palette.run: x is text here");
+    assert_eq!(told("plan.copy", "Y"), "plan.copy: Y begins a word here");
+    assert_eq!(
+        told("text.top", "g g"),
+        "text.top: g g is a sequence; here each key is read by itself"
+    );
+    // The same key may mean another thing where something else is open.
+    assert_eq!(told("log.mine", "q"), "q: means both log.mine and log.back");
 }

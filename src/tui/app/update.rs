@@ -1,6 +1,6 @@
 //! The root update: the only place where the console's own state changes. No IO and no clock.
 
-use super::{App, Common, Modal, Msg, Request, help, palette};
+use super::{App, Common, Modal, Msg, Request, palette, text};
 use crate::tui::{
     change,
     effect::{Effect, Lane},
@@ -23,7 +23,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
             Some(id) => return show(app, id),
             None => app.tell("there was no other screen yet", false),
         },
-        Msg::Help => app.modal = Some(Modal::Help(help::State::default())),
+        Msg::Help => app.modal = Some(Modal::Help(text::State::default())),
         Msg::Palette => app.modal = Some(Modal::Palette(Box::default())),
         Msg::PaletteWith(text) => {
             let mut state = palette::State::default();
@@ -264,6 +264,9 @@ fn gaps(app: &mut App) {
         Some(place) => place.gaps.clone(),
         None => vec!["Not connected yet.".to_owned()],
     };
-    app.modal =
-        Some(Modal::Text { title: "What this database lacks".to_owned(), lines, offset: 0 });
+    app.modal = Some(Modal::Text {
+        title: "What this database lacks".to_owned(),
+        lines,
+        state: text::State::default(),
+    });
 }

@@ -12,9 +12,9 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, Modal, Msg, OVER, help, palette};
+use super::{App, Modal, Msg, OVER, help, palette, text};
 use crate::{
-    domain::text,
+    domain::text::cut,
     tui::{
         change, journal,
         shared::Link,
@@ -58,12 +58,28 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
         match modal {
             Modal::Help(state) => {
                 let lines = help::lines(app, theme);
-                help::text(frame, body, theme, "Help", &lines, state.offset, &mut hits);
+                text::view(
+                    frame,
+                    body,
+                    (theme, &app.shared.keys),
+                    "Help",
+                    &lines,
+                    *state,
+                    &mut hits,
+                );
             }
             Modal::Palette(state) => palette::view(app, state, theme, frame, body),
-            Modal::Text { title, lines, offset } => {
-                let lines = help::wrapped(lines, body.width);
-                help::text(frame, body, theme, title, &lines, *offset, &mut hits);
+            Modal::Text { title, lines, state } => {
+                let lines = text::wrapped(lines, body.width);
+                text::view(
+                    frame,
+                    body,
+                    (theme, &app.shared.keys),
+                    title,
+                    &lines,
+                    *state,
+                    &mut hits,
+                );
             }
             Modal::Log(state) => {
                 journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits);
@@ -122,12 +138,12 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         }
         Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
     };
-    let name = text::cut(&name, usize::from(width / 3));
+    let name = cut(&name, usize::from(width / 3));
     let fixed =
         [brand, &name, &lock, &masked, &right].iter().map(|text| text.width()).sum::<usize>();
     let room = usize::from(width).saturating_sub(fixed + 1);
     let room = room.saturating_sub(usize::from(shared.unlocked.is_some()));
-    let place = if narrow { String::new() } else { text::cut(&place, room) };
+    let place = if narrow { String::new() } else { cut(&place, room) };
     let spans = vec![
         Span::styled(brand, theme.header),
         Span::styled(name, name_style),
@@ -146,7 +162,7 @@ fn draw_tabs(app: &App, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Ms
         let id = spec.id;
         let badge = app.screens.badge(id, &app.shared);
         let badge = badge.map_or_else(String::new, |badge| format!("{badge} "));
-        let text = format!(" {} {} {badge}", spec.number(&app.keys), spec.title);
+        let text = format!(" {} {} {badge}", spec.number(&app.shared.keys), spec.title);
         let width =
             u16::try_from(text.width()).unwrap_or(u16::MAX).min(area.right() - x.min(area.right()));
         let place = Rect { x, width, height: 1, ..area };
@@ -182,37 +198,32 @@ fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let right = match &app.note {
         Some(note) => {
             let style = if note.bad { theme.danger } else { theme.info };
-            Span::styled(format!("{} ", text::cut(&note.text, usize::from(width) * 3 / 4)), style)
+            Span::styled(format!("{} ", cut(&note.text, usize::from(width) * 3 / 4)), style)
         }
         None => Span::styled(format!("{pending} "), theme.key),
     };
     let crumb = format!(" {}", app.screens.crumb(&app.shared));
     let room = usize::from(width).saturating_sub(right.width() + 1);
-    fill(vec![Span::styled(text::cut(&crumb, room), theme.muted)], right, width)
+    fill(vec![Span::styled(cut(&crumb, room), theme.muted)], right, width)
 }
 
 fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
-    // The keys of what lies over the screen stand on it.
+    let keys = &app.shared.keys;
     let typing = app.modal.is_none() && app.screens.is_typing();
-    let over: Vec<(&str, &str)> = match &app.modal {
-        Some(Modal::Log(_)) => vec![
-            ("Enter", "full record"),
-            ("t", "mine or all"),
-            ("r", "refresh"),
-            ("j k", "move"),
-            ("Esc", "back"),
-        ],
-        Some(Modal::Ask(..)) => vec![("Enter", "go on"), ("Esc", "give up")],
-        None if app.change.is_open() => app.change.hints().to_vec(),
+    let over = match &app.modal {
+        Some(Modal::Log(state)) => keys.hints(journal::ACTIONS, state),
+        Some(Modal::Ask(_, state)) => keys.hints(ask::ACTIONS, state),
+        Some(Modal::Palette(state)) => keys.hints(palette::ACTIONS, state),
+        Some(Modal::Help(state) | Modal::Text { state, .. }) => keys.hints(text::ACTIONS, state),
+        None if app.change.is_open() => app.change.hints(keys),
         None if typing => {
-            field::KEYS.iter().copied().chain(app.screens.typing_keys().iter().copied()).collect()
+            let own = keys.hints(app.screens.typing(app.screens.shown()), &());
+            keys.hints(field::ACTIONS, &()).into_iter().chain(own).collect()
         }
-        _ => vec![],
+        None => vec![],
     };
     if !over.is_empty() {
-        let hints: Vec<_> =
-            over.iter().map(|(key, title)| ((*key).to_owned(), (*title).to_owned())).collect();
-        return key_hints(theme, width, &hints);
+        return key_hints(theme, width, &over);
     }
     let mut infos: Vec<_> =
         app.own_infos().into_iter().chain(app.global_infos()).filter(|i| i.footer > 0).collect();
@@ -239,7 +250,7 @@ fn fill(mut left: Vec<Span<'static>>, right: Span<'static>, width: u16) -> Line<
             left.pop();
             continue;
         }
-        last.content = text::cut(&last.content, keep).into();
+        last.content = cut(&last.content, keep).into();
         used += last.width();
         break;
     }

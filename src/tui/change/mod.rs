@@ -35,9 +35,10 @@ use super::{
     effect::Lane,
     selection::{Act, Matter, Selection, Subject},
     ui::{
-        form::Form,
+        action::Keys,
+        form::{self, Form},
         list::Cursor,
-        plan_card,
+        menu as ui_menu, plan_card,
         remote::{Remote, Ticket},
     },
 };
@@ -225,44 +226,32 @@ impl State {
 
     /// The keys of what is open, for the last line.
     #[must_use]
-    pub fn hints(&self) -> &'static [(&'static str, &'static str)] {
-        match &self.stage {
-            Stage::Closed => &[],
-            Stage::Menu(_) => &[("Enter", "open"), ("j k", "move"), ("Esc", "close")],
-            Stage::Form(_) => &[
-                ("Enter", "next field, then the plan"),
-                ("Tab", "next field"),
-                ("Shift+Tab", "field before"),
-                ("Esc", "give up"),
-            ],
-            Stage::Plan(_) if working::shown(self).is_some() => &[
-                ("Esc", "stop"),
-                ("q", "leave it running"),
-                ("y", "copy command"),
-                ("↑ ↓", "scroll"),
-            ],
+    pub fn hints(&self, keys: &Keys) -> Vec<(String, String)> {
+        let scroll = ("plan.down", "scroll");
+        let lists = |made: &Made| ("plan.list", made.kind().lists());
+        let rows: Vec<(&str, &str)> = match &self.stage {
+            Stage::Closed => vec![],
+            Stage::Menu(_) => return keys.hints(ui_menu::ACTIONS, &()),
+            Stage::Form(_) => return keys.hints(form::ACTIONS, &()),
+            Stage::Plan(_) if working::shown(self).is_some() => {
+                vec![("plan.back", "stop"), ("plan.leave", ""), ("plan.copy", ""), scroll]
+            }
             Stage::Plan(proposal) => match (&proposal.ended, &proposal.plan.value) {
                 (Some(Ok(_)), Some(made)) if update::order(made).is_some() => {
-                    &[("Enter", "open its timeline"), ("Esc", "close")]
+                    vec![("plan.run", "open its timeline"), ("plan.back", "close")]
                 }
-                (Some(Ok(_)), _) => &[("Esc", "close")],
-                (_, None) => &[("p", "plan again"), ("Esc", "back")],
-                (_, Some(Made::Errand(_))) => &[
-                    ("y", "copy command"),
-                    ("s", "messages"),
-                    ("p", "plan again"),
-                    ("↑ ↓", "scroll"),
-                    ("Esc", "back"),
-                ],
-                (_, Some(_)) => &[
-                    ("y", "copy command"),
-                    ("s", "SQL"),
-                    ("p", "plan again"),
-                    ("↑ ↓", "scroll"),
-                    ("Esc", "back"),
+                (Some(Ok(_)), _) => vec![("plan.back", "close")],
+                (_, None) => vec![("plan.again", ""), ("plan.back", "")],
+                (_, Some(made)) => vec![
+                    ("plan.copy", ""),
+                    lists(made),
+                    ("plan.again", ""),
+                    scroll,
+                    ("plan.back", ""),
                 ],
             },
-        }
+        };
+        plan_card::hints(keys, &rows)
     }
 
     /// Takes how far the card can be scrolled.

@@ -200,14 +200,15 @@ fn plan_view(
             let lists = card.kind.lists();
             match why {
                 Some(why) => {
-                    keys = format!("{why}   y copy  s {lists}  p plan again  Esc back");
+                    keys = format!("{why}   {}", plan_card::way_out(&shared.keys, lists));
                     Footing::Not(&keys)
                 }
                 None => Footing::Ready,
             }
         }
     };
-    let (body, len) = plan_card::view(&card, &proposal.card, footing, theme, frame, area);
+    let (body, len) =
+        plan_card::view(&card, &proposal.card, footing, (theme, &shared.keys), frame, area);
     hits.text(body, pane, len, 0);
 }
 

@@ -14,6 +14,7 @@ use crate::{
     domain::diagnosis::thousands,
     tui::{
         effect::{Effect, Lane},
+        shared::Shared,
         ui::plan_card,
     },
     workers::errand::{Ended, Error, Plan, Progress},
@@ -44,12 +45,12 @@ pub(super) fn shown(state: &State) -> Option<&Under> {
 }
 
 /// Keys while it runs: Esc stops it, q lets it run on by itself.
-pub(super) fn key(state: &mut State, key: KeyEvent) -> Effects {
+pub(super) fn key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     let stopping = shown(state).is_some_and(|under| under.stopping);
     let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
-    match proposal.card.key(key, None) {
+    match proposal.card.key(key, None, &shared.keys) {
         plan_card::Answer::Left if !stopping => halt(state),
-        plan_card::Answer::Left | plan_card::Answer::Other('q') => {
+        plan_card::Answer::Left | plan_card::Answer::Leave => {
             if let Stage::Plan(proposal) = std::mem::take(&mut state.stage) {
                 state.aside = Some(proposal);
             }

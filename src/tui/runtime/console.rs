@@ -74,7 +74,8 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let mut shared = Shared::new(now(Instant::now()), options.zone);
     shared.interval = options.interval;
     shared.policy = options.policy;
-    let app = App::new(Screens::default(), shared, options.caps.theme, options.keys, options.mouse);
+    shared.keys = options.keys;
+    let app = App::new(Screens::default(), shared, options.caps.theme, options.mouse);
     let mut guard = Guard::enter(options.mouse)?;
     let mut console = Console {
         app,

@@ -46,6 +46,9 @@ pub trait Screen: fmt::Debug + Default + Send + 'static {
     /// Its own rows of the action table.
     const ACTIONS: &'static [Action<Self, Self::Msg>];
 
+    /// The keys that mean something while text is typed there, beyond those of every field.
+    const TYPING: &'static [Action<(), ()>] = &[];
+
     /// Answers a message. No IO and no clock.
     fn update(&mut self, msg: Self::Msg, shared: &Shared) -> Vec<Effect<Self::Request>>;
 
@@ -104,11 +107,6 @@ pub trait Screen: fmt::Debug + Default + Send + 'static {
     /// Whether keys are being typed as text.
     fn is_typing(&self) -> bool {
         false
-    }
-
-    /// What keys do while text is typed, beyond what they do in every field; for the footer.
-    fn typing_keys(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
     }
 
     /// Takes what was remembered from the sessions before.

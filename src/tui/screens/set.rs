@@ -12,7 +12,7 @@ use crate::tui::{
     selection::Selection,
     shared::{Remembered, Shared},
     ui::{
-        action::{Chord, Info, KeyMatch, Keys, Risk},
+        action::{Action, Chord, Info, KeyMatch, Keys, Risk},
         hits::Hits,
         theme::Theme,
     },
@@ -148,7 +148,7 @@ trait Erased: Any + fmt::Debug + Send {
     fn looked_at(&self) -> String;
     fn badge(&self, shared: &Shared) -> Option<String>;
     fn is_typing(&self) -> bool;
-    fn typing_keys(&self) -> &'static [(&'static str, &'static str)];
+    fn typing(&self) -> &'static [Action<(), ()>];
     fn recall(&mut self, kept: &Remembered);
     fn infos(&self, keys: &Keys) -> Vec<Info>;
     fn listed(&self, keys: &Keys) -> Vec<Info>;
@@ -231,8 +231,8 @@ impl<S: Screen> Erased for S {
         Screen::is_typing(self)
     }
 
-    fn typing_keys(&self) -> &'static [(&'static str, &'static str)] {
-        Screen::typing_keys(self)
+    fn typing(&self) -> &'static [Action<(), ()>] {
+        S::TYPING
     }
 
     fn recall(&mut self, kept: &Remembered) {
@@ -457,10 +457,10 @@ impl Screens {
         self.here().is_typing()
     }
 
-    /// What keys do while text is typed there, beyond what they do in every field.
+    /// The keys of a screen while text is typed there, beyond those of every field.
     #[must_use]
-    pub fn typing_keys(&self) -> &'static [(&'static str, &'static str)] {
-        self.here().typing_keys()
+    pub fn typing(&self, id: ScreenId) -> &'static [Action<(), ()>] {
+        self.find(id).map_or(&[], |screen| screen.typing())
     }
 
     /// Gives every screen what was remembered.

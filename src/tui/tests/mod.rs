@@ -115,7 +115,7 @@ impl Desk {
 
     /// The same with other screens than the usual ones.
     pub fn of(screens: Screens, shared: Shared, size: (u16, u16), keys: Keys) -> Self {
-        let app = App::new(screens, shared, Theme::MONO, keys, true);
+        let app = App::new(screens, Shared { keys, ..shared }, Theme::MONO, true);
         let mut desk = Self { app, size, asked: vec![] };
         let effects = desk.app.start(None);
         desk.asked.extend(effects);

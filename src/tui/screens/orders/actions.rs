@@ -19,6 +19,16 @@ pub(super) const ACTIONS: &[Action<State, Msg>] =
         if state.field.text().is_empty() { Err("the search box is empty already") } else { Ok(()) }
     })];
 
+/// Keys that only the search box has.
+pub(super) const TYPING: &[Action<(), ()>] = &[Action::look(
+    "orders.complete",
+    &["tab"],
+    "complete",
+    "Fill in the only proposal for the word at the cursor, or list them",
+    || (),
+)
+.footer(10)];
+
 /// Whether a global key means anything here now, or why not.
 pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> {
     match common {

@@ -225,6 +225,7 @@ impl Screen for State {
         link: "orders?q=QUERY",
     };
     const ACTIONS: &'static [Action<Self, Msg>] = actions::ACTIONS;
+    const TYPING: &'static [Action<(), ()>] = actions::TYPING;
 
     fn update(&mut self, msg: Msg, shared: &Shared) -> Vec<Effect<Request>> {
         update::update(self, msg, shared)
@@ -252,10 +253,6 @@ impl Screen for State {
 
     fn is_typing(&self) -> bool {
         self.typing
-    }
-
-    fn typing_keys(&self) -> &'static [(&'static str, &'static str)] {
-        &[("Tab", "complete")]
     }
 
     fn fit(&mut self, fits: &[Fit]) {

@@ -1,6 +1,6 @@
 //! How the search answers messages. No IO and no clock.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::KeyEvent;
 
 use super::{COUNT, Common, Msg, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
 use crate::{
@@ -147,11 +147,11 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
 }
 
 fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
-    if key.code == KeyCode::Tab {
+    if shared.keys.meant(super::actions::TYPING, key).is_some() {
         return complete(state, shared);
     }
     state.proposals.clear();
-    match state.field.key(key) {
+    match state.field.key(key, &shared.keys) {
         Typed::Edited => edited(state, shared),
         Typed::Left => {
             state.typing = false;

@@ -319,7 +319,7 @@ fn scrolled(state: &mut State, pane: usize, by: isize) {
 
 fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     match state.prompt.take() {
-        Some(Prompt::GoTo(mut field, mut error)) => match field.key(key) {
+        Some(Prompt::GoTo(mut field, mut error)) => match field.key(key, &shared.keys) {
             Typed::Left => {}
             Typed::Entered => match target(state, field.text(), shared) {
                 Ok(version) => {
@@ -335,7 +335,7 @@ fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
                 state.prompt = Some(Prompt::GoTo(field, error));
             }
         },
-        Some(Prompt::Find(mut field)) => match field.key(key) {
+        Some(Prompt::Find(mut field)) => match field.key(key, &shared.keys) {
             Typed::Left => {}
             Typed::Entered => {
                 field.text().clone_into(&mut state.found);
