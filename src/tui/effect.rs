@@ -1,10 +1,7 @@
 //! What an update may ask for. Plain data: tests compare it, the runtime carries it out.
 
-use super::{
-    route::Route,
-    selection::{Act, Selection},
-    shared::Keep,
-};
+use super::{route::Route, selection::Selection, shared::Keep};
+use crate::ops::operation::Kind;
 
 /// How requests of one kind relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,8 +33,8 @@ pub enum Effect<R> {
     Keep(Keep),
     /// Ask for the reason to unlock writes.
     Unlock,
-    /// Change something: by this act, or by one from the menu of what can be done with it.
-    Change(Selection, Option<Act>),
+    /// Change something: by this operation, or by one from the menu of what can be done with it.
+    Change(Selection, Option<Kind>),
 }
 
 impl<R> Effect<R> {

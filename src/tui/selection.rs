@@ -10,7 +10,7 @@ use crate::{
         outbox::Delivery,
         outbox_action::Texts,
     },
-    ops::messages::list::ConsumerOutbox,
+    ops::{messages::list::ConsumerOutbox, operation::List},
 };
 
 /// What operations would be about.
@@ -27,31 +27,6 @@ pub enum Selection {
 pub struct Subject {
     /// With its lines only where they were read.
     pub order: Order,
-}
-
-/// What is done by hand to messages and the inbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Act {
-    Repair,
-    Quarantine,
-    Hold,
-    Release,
-    Requeue,
-    /// Under another id.
-    RequeueAnew,
-    PurgeOutbox,
-    PurgeInbox,
-    RemoveFailed,
-}
-
-/// Which list of messages someone looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum List {
-    #[default]
-    Outboxes,
-    Inbox,
-    Errors,
-    Kept,
 }
 
 /// What lies in the error queues, as operations need to know it.

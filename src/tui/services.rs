@@ -19,27 +19,25 @@ use super::{
     shared::{Link, Place, Remembered},
 };
 use crate::{
-    config::{self, Context, KeptFile, Target},
+    config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
     domain::report::{Form, Table},
     ops::{
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
-        deeds::failed,
         error_queue::Source,
         messages::Watch,
+        operation::{
+            self, BrokerAccess, Confirmation, Context as Operating, Plan, PlanError, PlanRequest,
+            Progress, Writer,
+        },
         operator::Operator,
-        plan::{self, Writer},
         policy::Policy,
     },
     session::{self, Session},
-    workers::{
-        anchors,
-        errand::{self, Errand, Means, Progress, Tools},
-        sampler::Sampler,
-    },
+    workers::{anchors, sampler::Sampler},
 };
 
-/// How long the console waits at its end for what an errand is doing.
+/// How long the console waits at its end for what an operation is doing.
 const ENDING: Duration = Duration::from_secs(2);
 
 /// Shared by all requests of one console.
@@ -53,16 +51,16 @@ pub struct Services {
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
-    means: Result<Means, String>,
-    /// Held while an errand runs.
-    errand: tokio::sync::Mutex<()>,
+    broker: Result<BrokerAccess, String>,
+    /// Held while an operation runs.
+    running: tokio::sync::Mutex<()>,
     halting: Mutex<Halting>,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
 }
 
-/// Which errand runs and what stops it; which one was told to stop, perhaps before it began.
+/// Which operation runs and what stops it; which one was told to stop, perhaps before it began.
 #[derive(Debug, Default)]
 struct Halting {
     running: Option<(Uuid, CancellationToken)>,
@@ -81,19 +79,19 @@ struct Opened {
 }
 
 impl Services {
-    /// Nothing is opened before the first request. `means`: the broker, or why there is none.
+    /// Nothing is opened before the first request. `broker`: the broker, or why there is none.
     #[must_use]
     pub fn new(
         context: Context,
         limits: Limits,
         operator: Operator,
         policy: Policy,
-        (watch, means): (Watch, Result<Means, String>),
+        (watch, broker): (Watch, Result<BrokerAccess, String>),
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
-        let (errand, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
-        Self { context, limits, operator, policy, watch, means, errand, halting, exports, open }
+        let (running, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
+        Self { context, limits, operator, policy, watch, broker, running, halting, exports, open }
     }
 
     /// Opens the database, telling what takes time.
@@ -162,22 +160,13 @@ impl Services {
     /// # Errors
     /// When none is configured.
     pub fn source(&self) -> Result<&Source, String> {
-        self.means.as_ref().map(|means| &means.source).map_err(Clone::clone)
+        self.broker.as_ref().map(|broker| &broker.source).map_err(Clone::clone)
     }
 
     /// The database, for what takes several sessions; waits until it is open, none where nobody waits any more.
     pub async fn database(&self, stop: &CancellationToken) -> Option<(Db, Arc<Layout>)> {
         let opened = self.ready(stop).await?;
         Some((opened.db.clone(), Arc::clone(&opened.layout)))
-    }
-
-    /// What the broker adds to a plan; nothing where none is configured or the database does not answer.
-    pub async fn in_queues(&self, plan: &mut plan::Plan, stop: &CancellationToken) {
-        let (Ok(Means { source, .. }), Some(opened)) = (&self.means, self.opened()) else { return };
-        let (db, layout) = (&opened.db, &opened.layout);
-        if let Err(error) = failed::in_queues(plan, db, layout, source, stop).await {
-            tracing::warn!(%error, "the broker was not asked about failed inbox rows");
-        }
     }
 
     fn opened(&self) -> Option<Arc<Opened>> {
@@ -208,56 +197,56 @@ impl Services {
     ///
     /// # Errors
     /// When it is locked.
-    pub async fn writer(&self) -> Result<Writer, plan::Error> {
-        let opened = self.opened().ok_or(plan::Error::Locked)?;
+    pub async fn writer(&self) -> Result<Writer, PlanError> {
+        let opened = self.opened().ok_or(PlanError::Locked)?;
         let writer = opened.writer.lock().await.clone();
-        writer.ok_or(plan::Error::Locked)
+        writer.ok_or(PlanError::Locked)
     }
 
-    fn means(&self) -> Result<&Means, errand::Error> {
-        self.means.as_ref().map_err(|why| errand::Error::Means(why.clone()))
-    }
-
-    /// What an errand would do.
+    /// What an operation would do.
     ///
     /// # Errors
-    /// When the console is locked, and as [`errand::plan`].
-    pub async fn look(
+    /// When the console is locked, and as [`operation::plan`].
+    pub async fn plan(
         &self,
-        errand: &Errand,
-        reason: &str,
+        request: PlanRequest,
         stop: &CancellationToken,
-    ) -> Result<errand::Plan, errand::Error> {
-        let (means, writer) = (self.means()?, self.writer().await?);
-        let (progress, _) = watch::channel(Progress::default());
-        let tools = tools(&writer, progress, stop.clone());
-        errand::plan(&tools, means, errand, reason).await
+    ) -> Result<Plan, PlanError> {
+        let writer = self.writer().await?;
+        operation::plan(&self.operating(&writer), request, stop).await
     }
 
-    /// Runs one to its end, or until it or everything is stopped.
+    /// Runs a plan to its end, or until it or everything is stopped. `confirmed`: what was typed.
     ///
     /// # Errors
-    /// When the console is locked, and as [`errand::run`].
-    pub async fn work(
+    /// When the console is locked, and as [`operation::run`].
+    pub async fn run(
         &self,
-        plan: &errand::Plan,
+        plan: &Plan,
+        confirmed: &str,
         progress: watch::Sender<Progress>,
         stop: &CancellationToken,
-    ) -> Result<errand::Ended, errand::Error> {
-        let _busy = self.errand.lock().await;
-        let (means, writer) = (self.means()?, self.writer().await?);
-        let stop = stop.child_token();
+    ) -> Result<operation::Outcome, PlanError> {
+        let _running = self.running.lock().await;
+        let writer = self.writer().await?;
+        let (stop, id) = (stop.child_token(), plan.request.id);
         {
             let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
-            if halting.told == Some(plan.id) {
+            if halting.told == Some(id) {
                 stop.cancel();
             }
-            halting.running = Some((plan.id, stop.clone()));
+            halting.running = Some((id, stop.clone()));
         }
-        Box::pin(errand::run(&tools(&writer, progress, stop), means, plan)).await
+        let (ctx, confirmation) = (self.operating(&writer), Confirmation::Typed(confirmed));
+        Box::pin(operation::run(&ctx, plan, confirmation, &progress, &stop)).await
     }
 
-    /// Stops the errand with this plan, after what is under way.
+    fn operating<'a>(&'a self, writer: &'a Writer) -> Operating<'a> {
+        let broker = self.broker.as_ref().map_err(String::as_str);
+        Operating::new(writer, broker, Arc::new(Utc::now))
+    }
+
+    /// Stops what runs this operation, after what is under way.
     pub fn halt(&self, id: Uuid) {
         let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
         halting.told = Some(id);
@@ -321,17 +310,17 @@ impl Services {
 
     /// Reads what was remembered; a damaged file is told in the log and costs only the memory.
     pub(super) async fn recall(&self) -> Remembered {
-        let path = KeptFile::path(&self.context.name);
-        let read = tokio::task::spawn_blocking(move || KeptFile::read(&path)).await;
+        let path = SavedState::path(&self.context.name);
+        let read = tokio::task::spawn_blocking(move || SavedState::read(&path)).await;
         let file = match read {
             Ok(Ok(file)) => file,
             Ok(Err(error)) => {
                 tracing::warn!(error, "nothing was recalled");
-                KeptFile::default()
+                SavedState::default()
             }
             Err(error) => {
                 tracing::warn!(%error, "nothing was recalled");
-                KeptFile::default()
+                SavedState::default()
             }
         };
         let view = |(key, place): (u8, String)| (key, Route::of(&place));
@@ -344,8 +333,8 @@ impl Services {
 
     /// Writes what is to be remembered.
     pub(super) async fn save(&self, kept: &Remembered) -> Result<(), String> {
-        let path = KeptFile::path(&self.context.name);
-        let file = KeptFile {
+        let path = SavedState::path(&self.context.name);
+        let file = SavedState {
             bookmarks: kept.bookmarks.clone(),
             views: kept.views.iter().map(|(key, route)| (*key, route.to_string())).collect(),
             searches: kept.searches.clone(),
@@ -354,9 +343,9 @@ impl Services {
         written.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Leaves the database; an errand, which was told to stop, may finish its message and record its end.
+    /// Leaves the database; an operation that was told to stop may finish its message and record its end.
     pub(super) async fn close(&self) {
-        let _ = tokio::time::timeout(ENDING, self.errand.lock()).await;
+        let _ = tokio::time::timeout(ENDING, self.running.lock()).await;
         self.lock().await;
         if let Some(opened) = self.opened()
             && let Some(session) = opened.session.lock().await.take()
@@ -383,14 +372,10 @@ impl Services {
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
             operator: format!("{}@{}", self.operator.name, self.operator.host),
-            no_broker: self.means.as_ref().err().cloned(),
+            no_broker: self.broker.as_ref().err().cloned(),
             barred: (!layout.has_console_schema()).then_some(
                 "there is no schema orderscope to record in: run `orderscope attach` first",
             ),
         }
     }
-}
-
-fn tools(writer: &Writer, progress: watch::Sender<Progress>, stop: CancellationToken) -> Tools<'_> {
-    Tools { writer, clock: Arc::new(Utc::now), stop, progress }
 }

@@ -7,7 +7,7 @@ use super::Error;
 use crate::{
     db::Error as Db,
     domain::id::{ConsumerId, MessageId},
-    ops::plan,
+    ops::operation::PlanError,
     relay::Backoff,
 };
 
@@ -44,28 +44,21 @@ pub(super) fn wait((first, longest): (Duration, Duration), tried: u32) -> Durati
 }
 
 /// The name of a failure that trying again does not help; none where it may.
-pub(super) const fn hopeless(error: &plan::Error) -> Option<&'static str> {
-    use plan::Error as E;
+pub(super) const fn hopeless(error: &PlanError) -> Option<&'static str> {
+    use PlanError as E;
     match error {
         E::Refused(_) | E::Declined(_) => Some("Orderscope.Refused"),
         E::Blocked(_) => Some("Orderscope.Blocked"),
         E::NotPermitted(_) => Some("Orderscope.NotPermitted"),
         E::Reused { .. } => Some("Orderscope.IdReused"),
         E::Database(Db::Server { .. } | Db::Inconsistent { .. }) => Some("Orderscope.Database"),
-        E::Database(_)
-        | E::Conflict(_)
-        | E::Stale(_)
-        | E::Locked
-        | E::ReadOnly
-        | E::NoAudit
-        | E::Behind(_)
-        | E::Unresolved { .. } => None,
+        _ => None,
     }
 }
 
 /// The name of a failure that may pass, where it is this message's; none where no message could be handled now.
-pub(super) const fn passing(error: &plan::Error) -> Option<&'static str> {
-    use plan::Error as E;
+pub(super) const fn passing(error: &PlanError) -> Option<&'static str> {
+    use PlanError as E;
     match error {
         E::Conflict(_) | E::Stale(_) => Some("Orderscope.Conflict"),
         E::Database(error) => of_row(error),
@@ -106,16 +99,16 @@ mod tests {
         let lost = Db::Lost("reset".to_owned());
         let away = Db::Unreachable { place: "h".to_owned(), why: "refused".to_owned() };
         for error in [lost.clone(), away, Db::Busy("starting up".to_owned()), Db::Exhausted(4)] {
-            assert_eq!(passing(&plan::Error::Database(error.clone())), None, "{error}");
+            assert_eq!(passing(&PlanError::Database(error.clone())), None, "{error}");
             assert_eq!(passing_unsent(&Error::Database(error)), None);
         }
-        let unresolved = plan::Error::Unresolved { id: Uuid::nil(), why: "reset".to_owned() };
+        let unresolved = PlanError::Unresolved { id: Uuid::nil(), why: "reset".to_owned() };
         assert_eq!((passing(&unresolved), hopeless(&unresolved)), (None, None));
-        assert_eq!(passing(&plan::Error::Locked), None);
+        assert_eq!(passing(&PlanError::Locked), None);
         assert_eq!(passing_unsent(&Error::Broker(relay::Error::Lost("reset".to_owned()))), None);
         let nacked = Error::Broker(relay::Error::Nacked);
         assert_eq!(passing_unsent(&nacked), Some("Orderscope.Undeliverable"));
-        let locked = plan::Error::Database(Db::Locked("a row".to_owned()));
+        let locked = PlanError::Database(Db::Locked("a row".to_owned()));
         assert_eq!(passing(&locked), Some("Orderscope.RowLocked"));
     }
 

@@ -36,17 +36,20 @@ use crate::{
         backlog::{Sample, Samples},
         diagnosis::HalfDone,
     },
-    ops::messages::{
-        Status,
-        broker::BrokerReport,
-        history::Past,
-        list::{ConsumerOutbox, InboxView},
+    ops::{
+        messages::{
+            Status,
+            broker::BrokerReport,
+            history::Past,
+            list::{ConsumerOutbox, InboxView},
+        },
+        operation::Kind,
     },
     tui::{
         effect::{Effect, Lane},
         runtime::Cx,
         screens::{Common, Fit, Input, Screen, ScreenId, Spec},
-        selection::{Act, Matter, Selection},
+        selection::{Matter, Selection},
         shared::Shared,
         ui::{
             action::Action,
@@ -122,8 +125,8 @@ pub enum Msg {
     ByHour,
     /// How far back the bars go.
     HistoryRange,
-    /// Change something: by this act, or by one from the menu.
-    Act(Option<Act>),
+    /// Change something: by this operation, or by one from the menu.
+    Act(Option<Kind>),
     QueueReport(Ticket, Result<Arc<Status>, db::Error>),
     /// The broker's answer.
     BrokerReport(BrokerReport),

@@ -28,31 +28,9 @@ use crate::domain::text;
 /// Widest a card gets.
 const WIDEST: u16 = 104;
 
-/// What a card is about.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// One transaction.
-    #[default]
-    Write,
-    /// Work on messages, one after the other.
-    Errand,
-}
-
-impl Kind {
-    /// What `s` lists.
-    #[must_use]
-    pub const fn lists(self) -> &'static str {
-        match self {
-            Self::Write => "SQL",
-            Self::Errand => "messages",
-        }
-    }
-}
-
 /// What stands on the card; plain text only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Card {
-    pub kind: Kind,
     pub title: String,
     pub command: String,
     pub reason: Option<String>,
@@ -68,8 +46,13 @@ pub struct Card {
     pub undo: String,
     pub cli_equivalent: String,
     pub word: String,
-    /// Statements, or messages, in their order.
+    /// The heading over the effects.
+    pub would: &'static str,
+    /// What `s` shows, in a word; its heading; the lines in their order, and what is said where there are none.
+    pub lists: &'static str,
+    pub listing: &'static str,
     pub listed: Vec<String>,
+    pub unlisted: &'static str,
 }
 
 /// What a precondition came to.
@@ -230,6 +213,12 @@ impl State {
         Answer::Stays
     }
 
+    /// What stands in the field for the word.
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        self.field.text()
+    }
+
     /// Pasted text goes into the field for the word; it is read like typed text and runs nothing.
     pub fn paste(&mut self, text: &str) {
         self.field.paste(text);
@@ -261,6 +250,12 @@ pub fn hints(keys: &Keys, rows: &[(&str, &str)]) -> Vec<(String, String)> {
         Some((keys.shown(action), title.to_owned()))
     };
     rows.iter().filter_map(hint).collect()
+}
+
+/// The key of one action as a line shows it.
+#[must_use]
+pub fn shown(keys: &Keys, name: &str) -> String {
+    hints(keys, &[(name, "")]).into_iter().map(|(key, _)| key).collect()
 }
 
 /// What can be done with a plan that cannot be run: `y copy  s SQL  p plan again  Esc back`.
@@ -351,7 +346,7 @@ fn foot_line(
         return;
     }
     if let Footing::Failed(_) = footing {
-        let told = way_out(keys, card.kind.lists());
+        let told = way_out(keys, card.lists);
         clipped(frame, area, Line::styled(told, theme.muted));
         return;
     }
@@ -360,15 +355,13 @@ fn foot_line(
         return;
     }
     if footing == Footing::Running {
-        let back = hints(keys, &[("plan.back", "")]).into_iter().map(|(key, _)| key);
-        let told = format!(
-            "running … ({} leaves the card; what runs goes on and its end is told)",
-            back.collect::<String>()
-        );
+        let back = shown(keys, "plan.back");
+        let told =
+            format!("running … ({back} leaves the card; what runs goes on and its end is told)");
         clipped(frame, area, Line::styled(told, theme.warn));
         return;
     }
-    let lists = if state.listing { "plan" } else { card.kind.lists() };
+    let lists = if state.listing { "plan" } else { card.lists };
     let rows = [("plan.copy", "copy"), ("plan.list", lists), ("plan.back", "")];
     let mut spans = vec![];
     for (at, (key, title)) in hints(keys, &rows).into_iter().enumerate() {

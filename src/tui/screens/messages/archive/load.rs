@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Msg, Request};
 use crate::{
-    ops::{deeds, messages::list},
+    ops::{archive, messages::list},
     tui::{
         runtime::Cx,
         screens::messages::{Msg as ScreenMsg, PAGE},
@@ -19,13 +19,12 @@ pub(in super::super) async fn load(request: Request, cx: Cx) -> ScreenMsg {
             ScreenMsg::Archive(Msg::Listed(ticket, page.await))
         }
         Request::Read { ticket, number } => {
-            let found =
-                cx.read("messages", async |conn, _| deeds::archive::read(conn, number).await);
+            let found = cx.read("messages", async |conn, _| archive::read(conn, number).await);
             let found = found.await.map(|found| found.map(Arc::new));
             ScreenMsg::Archive(Msg::Read(ticket, found))
         }
         Request::Export { rows } => {
-            let table = deeds::report::copies(&rows);
+            let table = archive::report::copies(&rows);
             ScreenMsg::Exported(cx.services.export("messages", table).await)
         }
     }

@@ -16,14 +16,14 @@ use super::{
 use crate::{
     db,
     ops::{
-        deeds::archive::Whole,
+        archive::Whole,
         messages::list::{ArchivedMessage, Page},
+        operation::List as Lists,
     },
     tui::{
         effect::{Effect, Lane},
         route::Route,
         screens::listing::{self, Listing},
-        selection,
         ui::{
             hits::Hits,
             list::{List, Look},
@@ -219,7 +219,7 @@ impl SubView for State {
             copy: copy.map(|kept| kept.number),
             returned: copy.and_then(|kept| kept.returned),
             discarded: copy.is_some_and(|kept| kept.cause == "discarded"),
-            list: selection::List::Kept,
+            list: Lists::Archive,
             ..Matter::default()
         }
     }

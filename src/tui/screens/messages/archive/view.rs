@@ -14,7 +14,7 @@ use crate::{
         diagnosis::{short_destination, thousands},
         text,
     },
-    ops::deeds::{archive::Parts, report},
+    ops::archive::{Parts, report},
     tui::{
         screens::messages::body,
         ui::{hits::Hits, list::Look, theme::Theme},

@@ -13,12 +13,15 @@ use super::{
 };
 use crate::{
     domain::fault::{Fingerprint, Group, Key, Verdict, group},
-    ops::error_queue::{FoundFault, Listing as Found},
+    ops::{
+        error_queue::{FoundFault, Listing as Found},
+        operation::List as Lists,
+    },
     tui::{
         effect::{Effect, Lane},
         route::Route,
         screens::listing::{self, Listing},
-        selection::{self, Faults, Safe},
+        selection::{Faults, Safe},
         ui::{
             hits::Hits,
             list::{List, Look},
@@ -307,7 +310,7 @@ impl SubView for State {
     }
 
     fn matter(&self) -> Matter {
-        Matter { list: selection::List::Errors, faults: self.faults(), ..Matter::default() }
+        Matter { list: Lists::Errors, faults: self.faults(), ..Matter::default() }
     }
 
     fn cli_equivalent(&self, _: Pane) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use ratatui::text::{Line, Span};
 
-use super::{Context, Day, view::name};
+use super::{Context, Day, name};
 use crate::{
     db,
     domain::{diagnosis::thousands, id::ConsumerId, text},

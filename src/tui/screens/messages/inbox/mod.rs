@@ -16,15 +16,17 @@ use super::{
 };
 use crate::{
     db,
-    domain::id::MessageId,
-    ops::messages::{
-        Day,
-        list::{From, InboxRow, InboxView, Page},
+    domain::id::{ConsumerId, MessageId},
+    ops::{
+        messages::{
+            Day,
+            list::{From, InboxRow, InboxView, Page},
+        },
+        operation::List as Lists,
     },
     tui::{
         effect::{Effect, Lane},
         screens::listing::{self, Listing},
-        selection,
         ui::{
             hits::Hits,
             list::{List, Look},
@@ -62,6 +64,13 @@ pub enum Request {
     List { ticket: Ticket, view: InboxView, from: From },
     Day { ticket: Ticket },
     Export { rows: Vec<InboxRow> },
+}
+
+/// What a consumer is called.
+fn name(cx: Context<'_>, consumer: ConsumerId) -> String {
+    let known = cx.status.into_iter().flat_map(|status| &status.facts.inbox.consumers);
+    let found = known.into_iter().find(|one| one.consumer == consumer);
+    found.map_or_else(|| consumer.short(), |one| one.name.clone())
 }
 
 impl Numbered for InboxRow {
@@ -254,7 +263,7 @@ impl SubView for State {
 
     fn matter(&self) -> Matter {
         Matter {
-            list: selection::List::Inbox,
+            list: Lists::Inbox,
             received: self.selected().map(|row| {
                 let outbox =
                     ConsumerOutbox { message_id: row.message.0, consumer_id: row.consumer.0 };

@@ -6,9 +6,9 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Context, Detail, InboxRow, InboxView, ScreenMsg, State, hours};
+use super::{Context, Detail, InboxRow, InboxView, ScreenMsg, State, hours, name};
 use crate::{
-    domain::{age::Age, id::ConsumerId, text},
+    domain::{age::Age, text},
     ops::messages::{
         history::Past,
         report::{inbox_note, percentiles, published},
@@ -58,12 +58,6 @@ pub(super) fn rows(
     let row = |index: usize, mark| Some(line(rows.get(index)?, mark, roomy, cx));
     let click = ScreenMsg::Clicked;
     state.paged.list.draw(look, frame, body, rows.len(), hits, |_| None, click, row);
-}
-
-pub(super) fn name(cx: Context<'_>, consumer: ConsumerId) -> String {
-    let known = cx.status.into_iter().flat_map(|status| &status.facts.inbox.consumers);
-    let found = known.into_iter().find(|one| one.consumer == consumer);
-    found.map_or_else(|| consumer.short(), |one| one.name.clone())
 }
 
 /// One row of the list.

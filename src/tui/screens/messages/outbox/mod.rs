@@ -19,17 +19,16 @@ use crate::{
     db,
     domain::{id::OutboxId, outbox::Owner, outbox_action::Texts},
     ops::{
-        command::quoted,
         messages::{
             Message,
             list::{Cursor as Key, Filter, Group, Page, Row, View, outbox_of},
         },
+        operation::{List as Lists, quoted},
     },
     tui::{
         effect::{Effect, Lane},
         route::Route,
         screens::listing::{self, Listing},
-        selection,
         ui::{
             hits::Hits,
             list::{List, Look},
@@ -415,7 +414,7 @@ impl SubView for State {
                     body: shown.body.clone(),
                 })
             }),
-            list: selection::List::Outboxes,
+            list: Lists::Outboxes,
             ..Matter::default()
         }
     }
