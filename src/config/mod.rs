@@ -3,6 +3,7 @@
 
 mod database;
 mod file;
+mod local_zone;
 mod reference;
 mod saved;
 
@@ -103,10 +104,10 @@ impl Settings {
         })
     }
 
-    /// That every operation the rules of a context name is one of these: a misspelt one would silently stay forbidden.
+    /// Refuses unknown operations in `allow`: a misspelt one would silently stay forbidden.
     ///
     /// # Errors
-    /// When one is not.
+    /// When a context allows an unknown operation.
     pub fn check_allowed(&self, operations: &[&str]) -> Result<(), Error> {
         for (name, context) in &self.file.contexts {
             for (role, allowed) in &context.allow {
@@ -189,18 +190,17 @@ pub fn broker(
     url.map(|url| (url, password)).ok_or(Error::NoBroker { path })
 }
 
-/// `UTC`, `local`, an offset or a zone's name.
+/// `UTC`, `local` (by `TZ`, else the machine's), an offset or a zone's name.
 ///
 /// # Errors
 /// When there is no such zone.
 pub fn zone(text: &str) -> Result<Zone, Error> {
     let text = text.trim();
-    let name = if text.eq_ignore_ascii_case("local") {
-        iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
-    } else {
-        text.to_owned()
-    };
-    name.parse().map_err(|error: crate::domain::zone::UnknownZone| Error::Value {
+    if text.eq_ignore_ascii_case("local") {
+        let tz = std::env::var_os("TZ").map(|tz| tz.to_string_lossy().into_owned());
+        return local_zone::local(tz.as_deref());
+    }
+    text.parse().map_err(|error: crate::domain::zone::UnknownZone| Error::Value {
         what: "the time zone",
         value: text.to_owned(),
         why: error.to_string(),

@@ -272,6 +272,10 @@ pub const ENVIRONMENT: &[VariableHelp] = &[
     variable("ORDERSCOPE_CACHE_DIR", "Where fetched PostgreSQL programs are kept"),
     variable("ORDERSCOPE_PG_BIN", "The PostgreSQL programs that run the private database"),
     variable("NO_COLOR", "Set to anything: no colours, whatever other settings say"),
+    variable(
+        "TZ",
+        "The zone that `local` means: a name such as Europe/Berlin, a path into a zone database, or JST-9",
+    ),
     variable("TERM", "`dumb` means no colours"),
     variable("TMUX", "If set, copied text is wrapped so that tmux passes it to the terminal"),
     variable("SSH_CONNECTION", "If set, at most 30 frames a second instead of 60"),

@@ -94,7 +94,7 @@ impl Services {
         Self { context, limits, operator, policy, watch, broker, running, halting, exports, open }
     }
 
-    /// Opens the database, telling what takes time.
+    /// Opens the database, reporting slow steps.
     pub(super) async fn connect(&self, inbox: &mpsc::Sender<Msg>) -> Msg {
         let tell = |doing: String| {
             // A full box only means that nobody could have read this line.

@@ -251,16 +251,16 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn twins_are_verbs_with_their_options() {
+fn cli_equivalents_are_verbs_with_their_options() {
     let mut command = Cli::command();
     command.build();
     let mut seen = 0;
     let screens = Screens::default();
     let rows = app::scopes(&screens, &Keys::default()).into_iter().flat_map(|scope| scope.rows);
-    let twins = rows.filter_map(|row| row.cli_equivalent);
+    let equivalents = rows.filter_map(|row| row.cli_equivalent);
     let specs = screens.specs();
     let whole = specs.iter().map(|spec| screens.cli_equivalent(spec.id));
-    for cli_equivalent in twins.map(str::to_owned).chain(whole) {
+    for cli_equivalent in equivalents.map(str::to_owned).chain(whole) {
         let words = words(&cli_equivalent);
         assert_eq!(words[0], "orderscope", "{cli_equivalent}");
         let mut at = &command;

@@ -295,7 +295,7 @@ mod rules {
                 deliver(&mut conn, &which, &format!("timestamptz '{}'", now.to_rfc3339())).await;
             }
             let status = look(&options, Some(now)).await;
-            samples.push(status.sample());
+            samples.push(status.sample().unwrap());
             let status = status.with_movement(samples.movement());
             if step == 11 {
                 assert_eq!(rules(&status), [Rule::Stuttering], "{:#?}", status.findings);
@@ -308,7 +308,7 @@ mod rules {
         // A pause that goes on is no stutter.
         let later = start + TimeDelta::minutes(4);
         let status = look(&options, Some(later)).await;
-        samples.push(status.sample());
+        samples.push(status.sample().unwrap());
         let status = status.with_movement(samples.movement());
         assert_eq!(rules(&status), [Rule::WorkerIdle], "{:#?}", status.findings);
     }
@@ -696,7 +696,7 @@ mod rules {
         let mut samples = Samples::default();
         let earlier = Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample() };
         samples.push(earlier);
-        samples.push(status.sample());
+        samples.push(status.sample().unwrap());
         let told = status.clone().with_movement(samples.movement());
         assert_eq!(rules(&told), [Rule::Bypassed], "{:#?}", told.findings);
         let mut came = Samples::default();

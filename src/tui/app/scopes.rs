@@ -13,6 +13,8 @@ use crate::tui::{
 /// The row before which those that go to a screen are listed.
 const AFTER_SCREENS: &str = "go.last";
 
+const EVERYWHERE: &str = "Everywhere";
+
 /// A table of keys, and what it is active with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
@@ -57,7 +59,7 @@ pub(super) fn with_screens(mut global: Vec<Info>, screens: &Screens, keys: &Keys
 #[must_use]
 pub fn scopes(screens: &Screens, keys: &Keys) -> Vec<Scope> {
     let global = with_screens(keys.listed(ACTIONS), screens, keys);
-    let everywhere = Scope::over("Everywhere", Reading::Sequences, global);
+    let everywhere = Scope::over(EVERYWHERE, Reading::Sequences, global);
     let own = screens.specs().into_iter().map(|spec| Scope {
         title: format!("On {}", spec.title),
         rows: screens.listed(spec.id, keys),
@@ -80,8 +82,19 @@ pub fn bindings(screens: &Screens, keys: &Keys) -> Vec<Bindings> {
         scope.rows.iter().map(|info| (info.name, info.keys.clone())).collect()
     };
     let global = scopes.first().map(rows).unwrap_or_default();
+    // With Ctrl these work whatever is open.
+    let mut always = global.clone();
+    always.retain(|(name, _)| ["suspend", "quit"].contains(name));
+    for (_, keys) in &mut always {
+        keys.retain(|key| key.starts_with("ctrl-"));
+    }
     let together = |scope: &Scope| {
-        let with = if scope.beside_global { global.clone() } else { vec![] };
+        let is_global = scope.title == EVERYWHERE;
+        let with = match scope.beside_global {
+            true => global.clone(),
+            false if is_global => vec![],
+            false => always.clone(),
+        };
         Bindings { reading: scope.reading, rows: [with, rows(scope)].concat() }
     };
     scopes.iter().map(together).collect()

@@ -28,7 +28,7 @@ use crate::{
         screens::Screens,
         services::Services,
         shared::{Now, Shared},
-        term::{Guard, caps::Caps, panic},
+        term::{Guard, caps::Caps, panic, without_replies},
         ui::action::Keys,
     },
     workers::relay::Stats,
@@ -70,6 +70,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let (sender, mut inbox) = mpsc::channel(INBOX);
     let stop = CancellationToken::new();
     let signalled = signals::listen(stop.clone())?;
+    signals::suspends(sender.clone())?;
     let services = Arc::new(options.services);
     let mut shared = Shared::new(now(Instant::now()), options.zone);
     shared.interval = options.interval;
@@ -92,7 +93,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     console.perform(effects);
     loop {
         // A new stream each time: an old one would read on while the shell has the terminal.
-        let input = EventStream::new();
+        let input = without_replies(EventStream::new());
         drive(&mut console, input, &mut inbox, &stop, options.caps.frame).await?;
         if !std::mem::take(&mut console.app.suspended) {
             break;

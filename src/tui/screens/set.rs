@@ -2,6 +2,7 @@
 
 use std::{any::Any, fmt, pin::Pin, sync::Arc, time::Instant};
 
+use futures::FutureExt;
 use ratatui::{Frame, layout::Rect};
 
 use super::{Common, Fit, Input, SCREENS, Screen, ScreenId, Spec};
@@ -74,7 +75,7 @@ impl<S: Screen> Wanted for Of<S> {
     }
 
     fn load(self: Box<Self>, cx: Cx) -> Pin<Box<dyn Future<Output = Msg> + Send>> {
-        Box::pin(async move { Msg::new::<S>(S::load(self.0, cx).await) })
+        Box::pin(S::load(self.0, cx).map(Msg::new::<S>))
     }
 
     fn request(&self) -> &dyn Any {
@@ -114,8 +115,9 @@ impl Request {
     }
 
     /// Carries it out; never fails: errors are part of the answer.
-    pub async fn load(self, cx: Cx) -> Msg {
-        self.0.load(cx).await
+    #[must_use]
+    pub fn load(self, cx: Cx) -> Pin<Box<dyn Future<Output = Msg> + Send>> {
+        self.0.load(cx)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
 pub(super) const LABEL: usize = 13;
 
 fn cell(cell: &Cell, shared: &Shared) -> String {
-    let moment = |at: DateTime<Utc>| shared.zone.local(at).format("%F %T").to_string();
+    let moment = |at: DateTime<Utc>| shared.zone.show(at, "%F %T");
     match cell {
         Cell::Text(text) => text::clean(text).into_owned(),
         Cell::Number(number) => number.clone(),

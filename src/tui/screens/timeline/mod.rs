@@ -318,8 +318,8 @@ impl Screen for State {
         view::view(self, shared, theme, frame, area)
     }
 
-    async fn load(request: Request, cx: Cx) -> Msg {
-        load::load(request, cx).await
+    fn load(request: Request, cx: Cx) -> impl Future<Output = Msg> + Send {
+        load::load(request, cx)
     }
 
     fn offers(&self, common: Common) -> Result<(), &'static str> {

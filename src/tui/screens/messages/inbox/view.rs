@@ -69,7 +69,7 @@ pub(in super::super) fn line(
 ) -> Line<'static> {
     let Context { shared, theme, .. } = cx;
     let name = name(cx, row.consumer);
-    let received = shared.zone.local(row.received).format("%m-%d %H:%M:%S").to_string();
+    let received = shared.zone.show(row.received, "%m-%d %H:%M:%S");
     let bad = row.delivered.is_none();
     let note = match (row.consumed, row.delivered) {
         (None, None) => "not handled",
