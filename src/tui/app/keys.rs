@@ -148,7 +148,7 @@ impl App {
     fn palette_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let Some(Modal::Palette(mut state)) = self.modal.take() else { return vec![] };
         let entries = palette::entries(self, state.field.text());
-        let action = self.shared.keys.meant(palette::ACTIONS, key);
+        let action = self.shared.keys.action(palette::ACTIONS, key);
         match action.map(|action| (action.msg)()) {
             Some(palette::Ask::Move(by)) => state.cursor.step(Step::Lines(by), entries.len()),
             Some(palette::Ask::Complete) => {

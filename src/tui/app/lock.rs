@@ -63,7 +63,7 @@ impl App {
         vec![Effect::Run(Lane::Every, request)]
     }
 
-    /// It came about, or not.
+    /// What the reason was given for was done, or not.
     pub(super) fn granted(
         &mut self,
         purpose: Purpose,

@@ -151,7 +151,7 @@ pub enum Msg {
     Reveal,
     /// A reason was given.
     Asked(Purpose, String),
-    /// What it was given for came about, and was recorded; or why not.
+    /// What it was given for was done and recorded; or why not.
     Granted(Purpose, String, Result<String, String>),
     /// `@`: the operations log.
     Log,

@@ -50,7 +50,7 @@ pub(super) const ACTIONS: &[Row] = &[
 impl State {
     /// Takes one key press; whether the text is to be closed.
     pub(super) fn key(&mut self, key: KeyEvent, keys: &Keys) -> bool {
-        match keys.meant(ACTIONS, key).map(|action| (action.msg)()) {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
             Some(Ask::Close) => return true,
             Some(Ask::Scroll(step)) => self.scroll(step),
             None => {}

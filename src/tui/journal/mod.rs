@@ -147,7 +147,7 @@ pub const ACTIONS: &[Row] = &[
 /// What a key means here.
 #[must_use]
 pub fn key(state: &State, key: KeyEvent, keys: &Keys) -> Option<Pressed> {
-    Some(match (keys.meant(ACTIONS, key)?.msg)() {
+    Some(match (keys.action(ACTIONS, key)?.msg)() {
         Pressed::Back if state.full.is_some() => Pressed::Send(Msg::Back),
         Pressed::Back => Pressed::Close,
         pressed => pressed,

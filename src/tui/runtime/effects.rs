@@ -85,7 +85,7 @@ impl Runner {
     pub(super) fn follow(&self, mut relay: watch::Receiver<Stats>) {
         let (inbox, stop) = (self.inbox.clone(), self.all.clone());
         tokio::spawn(async move {
-            let telling = async {
+            let reporting = async {
                 relay.mark_changed();
                 while relay.changed().await.is_ok() {
                     let stats = Arc::new(relay.borrow_and_update().clone());
@@ -96,7 +96,7 @@ impl Runner {
                 }
             };
             tokio::select! {
-                () = telling => {}
+                () = reporting => {}
                 () = stop.cancelled() => {}
             }
         });

@@ -81,8 +81,8 @@ pub fn offers<L: Listing>(on: &L, common: Common) -> Result<(), &'static str> {
 
 /// The marked rows, or the one under the cursor, on the clipboard.
 fn copy<L: Listing>(on: &L) -> Option<Effect<L::Request>> {
-    let meant = on.list().meant(&on.keys());
-    let texts: Vec<_> = meant.iter().filter_map(|key| on.copied(key)).collect();
+    let chosen = on.list().chosen(&on.keys());
+    let texts: Vec<_> = chosen.iter().filter_map(|key| on.copied(key)).collect();
     let what = match texts.as_slice() {
         [] => return None,
         [(_, what)] => (*what).to_owned(),

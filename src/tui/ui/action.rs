@@ -271,7 +271,7 @@ impl Keys {
     }
 
     /// What one key means in a table whose actions are one key each.
-    pub fn meant<'a, B: Bound>(&self, table: &'a [B], key: KeyEvent) -> Option<&'a B> {
+    pub fn action<'a, B: Bound>(&self, table: &'a [B], key: KeyEvent) -> Option<&'a B> {
         match self.find(table, &[Chord::from(key)]) {
             KeyMatch::Action(action) => Some(action),
             KeyMatch::Prefix | KeyMatch::Nothing => None,

@@ -61,7 +61,7 @@ impl State {
         keys: &Keys,
         check: impl Fn(&str) -> Result<(), String>,
     ) -> Answer {
-        match keys.meant(ACTIONS, key).map(|action| (action.msg)()) {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
             Some(false) => return Answer::Left,
             Some(true) if !self.waiting => match check(self.field.text().trim()) {
                 Ok(()) => {

@@ -110,7 +110,7 @@ impl Field {
 
     /// Takes one key press.
     pub fn key(&mut self, key: KeyEvent, keys: &Keys) -> Typed {
-        match keys.meant(ACTIONS, key).map(|action| (action.msg)()) {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
             Some(Ask::Enter) => Typed::Entered,
             Some(Ask::Leave) => Typed::Left,
             _ => self.edit(key, keys),
@@ -119,7 +119,7 @@ impl Field {
 
     /// Takes one key press where what lies around the field says when it is typed.
     pub fn edit(&mut self, key: KeyEvent, keys: &Keys) -> Typed {
-        match keys.meant(ACTIONS, key).map(|action| (action.msg)()) {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
             Some(Ask::Enter | Ask::Leave) => Typed::Ignored,
             Some(Ask::Earlier) => self.recall(true),
             Some(Ask::Later) => self.recall(false),

@@ -160,10 +160,10 @@ impl<K: Ord + Clone> List<K> {
         self.marks.retain(is_there);
     }
 
-    /// What is meant by "these": the marked rows as they are listed, then what is marked out of sight; without
+    /// What is chosen: the marked rows as they are listed, then what is marked out of sight; without
     /// marks the row under the cursor.
     #[must_use]
-    pub fn meant(&self, keys: &[K]) -> Vec<K> {
+    pub fn chosen(&self, keys: &[K]) -> Vec<K> {
         if self.marks.is_empty() {
             return keys.get(self.cursor.index).cloned().into_iter().collect();
         }
@@ -242,16 +242,16 @@ mod tests {
         let keys = ["a", "b", "c", "d"];
         list.cursor.fit(10, keys.len());
         list.cursor.step(Step::To(1), keys.len());
-        assert_eq!(list.meant(&keys), ["b"], "without marks the row under the cursor is meant");
+        assert_eq!(list.chosen(&keys), ["b"], "without marks the row under the cursor is chosen");
         list.mark(Marking::One, &keys);
         list.cursor.step(Step::To(3), keys.len());
         list.mark(Marking::One, &keys);
-        assert_eq!(list.meant(&["d", "b", "a"]), ["d", "b"], "in the order of the list");
-        assert_eq!(list.meant(&["a", "b"]), ["b", "d"], "what is out of the list comes last");
+        assert_eq!(list.chosen(&["d", "b", "a"]), ["d", "b"], "in the order of the list");
+        assert_eq!(list.chosen(&["a", "b"]), ["b", "d"], "what is out of the list comes last");
         list.mark(Marking::Invert, &keys);
-        assert_eq!(list.meant(&keys), ["a", "c"]);
+        assert_eq!(list.chosen(&keys), ["a", "c"]);
         list.retain(|key| *key != "a");
-        assert_eq!(list.meant(&keys), ["c"]);
+        assert_eq!(list.chosen(&keys), ["c"]);
         list.mark(Marking::All, &keys);
         assert_eq!(list.marks().len(), 4);
         assert!(list.unmark() && !list.unmark());

@@ -38,5 +38,5 @@ pub const ACTIONS: &[Row] = &[
 /// What a key means in a menu, unless it is the letter of a line.
 #[must_use]
 pub fn key(key: KeyEvent, keys: &Keys) -> Option<Ask> {
-    keys.meant(ACTIONS, key).map(|action| (action.msg)())
+    keys.action(ACTIONS, key).map(|action| (action.msg)())
 }

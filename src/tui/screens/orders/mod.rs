@@ -194,8 +194,8 @@ impl Listing for State {
 
     fn export(&self, shared: &Shared) -> Option<Request> {
         let marks = self.list.marks();
-        let is_meant = |row: &&Row| marks.is_empty() || marks.contains(&row.id);
-        let rows = self.visible_rows().filter(is_meant).cloned().collect();
+        let is_chosen = |row: &&Row| marks.is_empty() || marks.contains(&row.id);
+        let rows = self.visible_rows().filter(is_chosen).cloned().collect();
         Some(Request::Export { rows, masked: shared.masked })
     }
 

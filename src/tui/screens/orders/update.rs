@@ -147,7 +147,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
 }
 
 fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
-    if shared.keys.meant(super::actions::TYPING, key).is_some() {
+    if shared.keys.action(super::actions::TYPING, key).is_some() {
         return complete(state, shared);
     }
     state.proposals.clear();

@@ -196,7 +196,7 @@ impl State {
         self.rows.len()
     }
 
-    /// Lists anew after a reading, or when the lanes come or go.
+    /// Lists again after a reading, or when the lanes come or go.
     fn arrange(&mut self) {
         self.rows = self.known().map_or(vec![], |known| rows(known, self.acts(), self.lanes));
     }

@@ -252,7 +252,7 @@ fn acted(
     }
 }
 
-/// Keeps the cursor on what it was on after the list was arranged anew, and what is being read as far as it
+/// Keeps the cursor on what it was on after the list was arranged again, and what is being read as far as it
 /// is scrolled to.
 fn hold(state: &mut State, held: Option<Uuid>) {
     let is_held =

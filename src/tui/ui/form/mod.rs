@@ -180,7 +180,7 @@ impl Form {
 
     /// Takes one key press.
     pub fn key(&mut self, key: KeyEvent, keys: &Keys) -> Answer {
-        match keys.meant(ACTIONS, key).map(|action| (action.msg)()) {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
             Some(Ask::Close) => return Answer::Left,
             Some(Ask::Go(by)) => return self.go(by),
             Some(Ask::Vertical(by)) => return self.vertical(by),

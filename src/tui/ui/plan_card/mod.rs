@@ -183,7 +183,7 @@ impl State {
     pub fn key(&mut self, key: KeyEvent, word: Option<&str>, keys: &Keys) -> Answer {
         let is_begun = !self.field.text().is_empty();
         let is_text = is_begun && matches!(key.code, KeyCode::Char(_));
-        let asked = keys.meant(ACTIONS, key).filter(|_| !is_text).map(|action| (action.msg)());
+        let asked = keys.action(ACTIONS, key).filter(|_| !is_text).map(|action| (action.msg)());
         match asked {
             Some(Ask::Back) if self.listing => self.listing = false,
             Some(Ask::Back) => return Answer::Left,

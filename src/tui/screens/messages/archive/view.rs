@@ -25,7 +25,7 @@ use crate::{
 /// Columns wide enough for destinations beside when a copy was put back.
 pub(super) const ROOMY: u16 = 86;
 /// Columns wide enough for a line of explanation.
-const TELLING: u16 = 70;
+const EXPLAINED: u16 = 70;
 
 pub(super) const fn header(roomy: bool) -> &'static str {
     if roomy {
@@ -84,7 +84,7 @@ pub(super) fn empty(state: &State, cx: Context<'_>) -> Line<'static> {
 pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
     let coverage = cx.status.map(|status| status.coverage.as_slice()).unwrap_or_default();
     let mut out = state.paged.footnotes(coverage, cx.shared, cx.theme, width);
-    if width >= TELLING {
+    if width >= EXPLAINED {
         let told = "Enter: its body   x, then e or n (outbox) or b (error queue): put back";
         out.push(Line::styled(told, cx.theme.muted));
     }

@@ -180,8 +180,8 @@ impl Listing for State {
 
     fn export(&self, _: &Shared) -> Option<ScreenRequest> {
         let marks = self.list.marks();
-        let is_meant = |found: &&FoundFault| marks.is_empty() || marks.contains(&found.fault.key);
-        let found = self.found().filter(is_meant).cloned().collect();
+        let is_chosen = |found: &&FoundFault| marks.is_empty() || marks.contains(&found.fault.key);
+        let found = self.found().filter(is_chosen).cloned().collect();
         Some(ScreenRequest::ErrorQueues(Request::Export { found }))
     }
 

@@ -63,7 +63,7 @@ pub struct State {
     detail: Remote<Option<Arc<Message>>, db::Error>,
     detail_of: Option<i64>,
     /// Tell who holds the message's owner as soon as it was read again.
-    telling: bool,
+    tells_holder: bool,
 }
 
 /// What can happen to it.
@@ -179,7 +179,7 @@ impl State {
             }
             Msg::Read(ticket, result) => {
                 let settled = self.detail.settle(ticket, result, shared.now.instant);
-                if settled && std::mem::take(&mut self.telling) {
+                if settled && std::mem::take(&mut self.tells_holder) {
                     return vec![self.holder_told(shared)];
                 }
             }
@@ -199,7 +199,7 @@ impl State {
         if self.detail_of == sequence {
             return vec![];
         }
-        self.telling = false;
+        self.tells_holder = false;
         self.detail_of = sequence;
         self.detail.value = None;
         let Some(sequence) = sequence else {
@@ -217,7 +217,7 @@ impl State {
     /// Reads the message once more, because locks come and go, and tells who holds its owner.
     pub(super) fn holder(&mut self, shared: &Shared) -> Effects {
         let Some(sequence) = self.detail_of else { return vec![] };
-        self.telling = true;
+        self.tells_holder = true;
         vec![self.read_again(sequence, shared)]
     }
 

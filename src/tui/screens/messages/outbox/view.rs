@@ -24,7 +24,7 @@ use crate::{
 /// Columns wide enough for a line of explanation.
 const ROOMY: u16 = 70;
 /// Wide enough for what the pivots count, below the rows of a tall list.
-const TELLING: u16 = 60;
+const EXPLAINED: u16 = 60;
 
 pub(super) fn title(state: &State) -> String {
     let list = match (state.pivot, state.view) {
@@ -178,7 +178,7 @@ pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<
 pub(super) fn summary(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
     let theme = cx.theme;
     let whole = state.view == View::Pending && state.pivot.is_none() && state.filter.is_none();
-    let Some(status) = cx.status.filter(|_| whole && width >= TELLING) else { return vec![] };
+    let Some(status) = cx.status.filter(|_| whole && width >= EXPLAINED) else { return vec![] };
     let line = |label: &'static str, of: &[Group], name: fn(Option<&str>) -> String| {
         let each = of.iter().map(|group| {
             format!("{} {}", text::clean(&name(group.key.as_deref())), thousands(group.messages))

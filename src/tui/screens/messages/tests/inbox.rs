@@ -145,7 +145,7 @@ fn a_day_that_cannot_be_read_says_so() {
 }
 
 #[test]
-fn the_holder_is_looked_up_anew_and_told() {
+fn the_holder_is_looked_up_again_and_told() {
     let mut desk = watching(120, 36);
     desk.press("tab tab");
     assert!(desk.shows("held by"), "{}", desk.frame());

@@ -1,10 +1,10 @@
 //! Messages: what keys and answers do, and how it looks.
 
 mod acting;
-mod errands;
 mod errors;
 mod inbox;
 mod ledger;
+mod operating;
 mod relay;
 
 use std::{sync::Arc, time::Duration};
