@@ -14,6 +14,7 @@ mod audit;
 mod chain;
 mod commanding;
 mod commands;
+mod connect;
 mod consumer;
 mod demo;
 mod docs;

@@ -10,11 +10,11 @@ mod consumer_outbox;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{Error, Layout, Limits, Table, archive};
-use crate::domain::outgoing::Stored;
+use crate::{domain::outgoing::Stored, servers::Servers};
 pub use consumer_outbox::{
     ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
 };
@@ -22,12 +22,12 @@ pub use consumer_outbox::{
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
 /// that froze in it is ended by the server after `open` and a second.
 pub async fn connect(
-    options: &PgConnectOptions,
+    servers: &Servers,
     who: &str,
     limits: &Limits,
     open: Duration,
 ) -> Result<PgConnection, Error> {
-    let mut conn = super::connect(options, who).await?;
+    let mut conn = super::connect(servers, who).await?;
     let set_up = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \
