@@ -1,6 +1,7 @@
 //! The screens. Adding one touches its folder, its `mod` line and its line in `SCREENS`: tab, key, help, palette,
 //! links and the lock follow from what it declares in [`Screen`].
 
+mod erased;
 pub mod listing;
 mod set;
 
@@ -13,7 +14,10 @@ use std::{fmt, time::Instant};
 use crossterm::event::KeyEvent;
 use ratatui::{Frame, layout::Rect};
 
-pub use self::set::{Boxed, Msg, Pressed, Request, Screens, boxed};
+pub use self::{
+    erased::{Boxed, Msg, Pressed, Request, boxed},
+    set::Screens,
+};
 use super::{
     effect::Effect,
     route::Place,
