@@ -216,8 +216,8 @@ pub(super) fn access(source: Source, settings: &Settings) -> BrokerAccess {
     BrokerAccess::new(source, move |servers, place| {
         let made = relay::settings(&settings, servers, broker.clone());
         let made = made.map_err(|failure| failure.message)?;
-        let (limits, journal) = (open::limits(&settings), relay::journal(place));
-        let made = workers::relay::Settings { limits, journal: Some(journal), ..made };
+        let (limits, send_log) = (open::limits(&settings), relay::send_log(place));
+        let made = workers::relay::Settings { limits, send_log: Some(send_log), ..made };
         Ok(Box::new(made) as Box<dyn Delivery>)
     })
 }
@@ -234,8 +234,9 @@ async fn see_through(ctx: &Context<'_>, request: PlanRequest, ask: Ask<'_>) -> O
     let said = Said::from(run);
     if run.dry_run {
         card::print(&plan, ctx, form, &mut std::io::stdout().lock())?;
-    } else if !said.yes && said.confirm.is_none() && !plan.is_done() {
-        card::print(&plan, ctx, Form::Table, &mut std::io::stderr().lock())?;
+    } else if plan.is_blocked() || !said.yes && said.confirm.is_none() && !plan.is_done() {
+        // Whoever agreed beforehand sees why it is not run.
+        card::ask(&plan, ctx, &mut std::io::stderr().lock())?;
     }
     plan.runnable()?;
     if run.dry_run {

@@ -32,16 +32,16 @@ pub mod write;
 mod address;
 mod cancel;
 mod error;
-mod journal;
 mod layout;
 mod limits;
 mod pool;
+mod record_session;
 mod sql;
 
 pub use address::connect;
 pub use cancel::cancellable;
 pub use error::Error;
-pub use layout::{Index, Kind, Layout, Missing, Table};
+pub use layout::{Group, Index, Kind, Layout, Missing, Schemas, Table};
 pub use limits::Limits;
 pub use pool::{Db, Pool, Session};
 pub use sql::unless_late;

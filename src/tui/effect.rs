@@ -50,7 +50,7 @@ impl<R> Effect<R> {
             Self::Back => Effect::Back,
             Self::Keep(keep) => Effect::Keep(keep),
             Self::Unlock => Effect::Unlock,
-            Self::Change(selection, act) => Effect::Change(selection, act),
+            Self::Change(selection, kind) => Effect::Change(selection, kind),
         }
     }
 }

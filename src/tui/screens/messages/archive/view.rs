@@ -9,16 +9,11 @@ use serde_json::Value;
 
 use super::{ArchivedMessage, Context, Detail, ScreenMsg, State};
 use crate::{
-    domain::{
-        age::Age,
-        diagnosis::{short_destination, thousands},
-        text,
-    },
+    domain::{address::short_destination, age::Age, contract, text, text::thousands},
     ops::archive::{Parts, report},
     tui::{
         screens::messages::body,
         ui::{hits::Hits, list::Look, theme::Theme},
-        words,
     },
 };
 
@@ -54,17 +49,17 @@ pub(super) fn rows(
 fn line(row: &ArchivedMessage, mark: Span<'static>, roomy: bool, cx: Context<'_>) -> Line<'static> {
     let Context { shared, theme, .. } = cx;
     let age = Age::of(row.at, shared.now.utc).to_string();
-    let kind = row.kinds.as_deref().and_then(|kinds| kinds.split(';').next()).unwrap_or(&row.place);
+    let kind = row.kinds.as_deref().map_or(row.place.as_str(), contract::first);
     let mut spans = vec![
         mark,
         Span::styled(text::fit(&thousands(row.number), 9), theme.accent),
         Span::raw(text::fit(&age, 9)),
         Span::raw(text::fit(&row.cause, 13)),
-        Span::raw(text::fit(&words::contract_short(kind), 20)),
+        Span::raw(text::fit(&contract::shortest(kind), 20)),
         Span::raw(" "),
     ];
     if roomy {
-        let to = words::contract_short(short_destination(row.destination.as_deref()));
+        let to = contract::shortest(short_destination(row.destination.as_deref()));
         spans.push(Span::styled(text::fit(&to, 20), theme.muted));
     }
     if let Some(at) = row.returned {

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::{Context, Day, name};
 use crate::{
     db,
-    domain::{diagnosis::thousands, id::ConsumerId, text},
+    domain::{id::ConsumerId, text, text::thousands},
     ops::messages::list::{HOURS, Hour},
     tui::ui::{remote::Remote, theme::Theme},
 };

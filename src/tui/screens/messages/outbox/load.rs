@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{MOVING_PAUSE, Msg, Request};
 use crate::{
-    ops::messages::{self, Key, list, report},
+    ops::messages::{self, MessageKey, list, report},
     tui::{
         runtime::Cx,
         screens::messages::{Msg as ScreenMsg, PAGE},
@@ -24,7 +24,7 @@ pub(in super::super) async fn load(request: Request, cx: Cx) -> ScreenMsg {
             cx.pause(MOVING_PAUSE).await;
             let watch = cx.services.watch();
             let found = cx.read("messages", async |conn, layout| {
-                messages::message(conn, layout, watch, Key::Sequence(sequence)).await
+                messages::message(conn, layout, watch, MessageKey::Sequence(sequence)).await
             });
             let found = found.await.map(|found| found.map(Arc::new));
             ScreenMsg::Outbox(Msg::Read(ticket, found))

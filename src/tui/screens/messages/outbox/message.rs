@@ -65,9 +65,10 @@ fn group(state: &State, cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
 fn lines(message: &Message, cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
     let Context { shared, theme, unfolded, .. } = cx;
     let mut out = body::fields(&report::envelope(message, shared.now.utc), shared, theme, width);
-    for (name, stored) in
-        [("headers", &message.shown.headers), ("properties", &message.shown.properties)]
-    {
+    for (name, stored) in [
+        ("headers", &message.shown.content.headers),
+        ("properties", &message.shown.content.properties),
+    ] {
         let Some(stored) = stored else { continue };
         out.push(Line::styled(name, theme.muted));
         match serde_json::from_str::<Value>(stored) {

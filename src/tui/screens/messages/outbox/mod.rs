@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     db,
-    domain::{id::OutboxId, outbox::Owner, outbox_action::Texts},
+    domain::{id::OutboxId, outbox::Owner},
     ops::{
         messages::{
             Message,
@@ -229,7 +229,7 @@ impl State {
             return Effect::Warn("it is gone: delivered or purged".to_owned());
         };
         Effect::Tell(match &message.lock {
-            Some(lock) => format!("held by: {}", lock.told(shared.now.utc)),
+            Some(lock) => format!("held by: {}", lock.describe(shared.now.utc)),
             None => format!("{}: nobody holds it", message.shown.delivery),
         })
     }
@@ -390,8 +390,8 @@ impl SubView for State {
         let row = self.selected();
         let read =
             self.message().filter(|read| Some(read.shown.sequence) == row.map(|row| row.sequence));
-        let whole =
-            read.filter(|read| i64::try_from(read.shown.body.len()) == Ok(read.shown.bytes));
+        let whole = read
+            .filter(|read| i64::try_from(read.shown.content.body.len()) == Ok(read.shown.bytes));
         Matter {
             sequence: row.map(|row| row.sequence),
             delivery: row.map(|row| row.delivery),
@@ -403,17 +403,7 @@ impl SubView for State {
                 None => self.group_outbox(),
             },
             grouped: matches!(self.pivot, Some(Pivot::Type | Pivot::Destination)),
-            texts: whole.map(|read| {
-                let shown = &read.shown;
-                Box::new(Texts {
-                    message: shown.message,
-                    content_type: shown.content_type.clone(),
-                    destination: shown.destination.clone(),
-                    headers: shown.headers.clone(),
-                    properties: shown.properties.clone(),
-                    body: shown.body.clone(),
-                })
-            }),
+            texts: whole.map(|read| Box::new(read.shown.content.clone())),
             list: Lists::Outboxes,
             ..Matter::default()
         }

@@ -10,15 +10,14 @@ use ratatui::{
 use super::{Context, Filter, Group, Pivot, Row, ScreenMsg, State, View};
 use crate::{
     domain::{
+        address::{Address, short_destination},
         age::Age,
-        diagnosis::{exchange, short_destination, thousands},
+        contract,
         outbox::Delivery,
         text,
+        text::thousands,
     },
-    tui::{
-        ui::{hits::Hits, list::Look},
-        words,
-    },
+    tui::ui::{hits::Hits, list::Look},
 };
 
 /// Columns wide enough for a line of explanation.
@@ -39,7 +38,7 @@ pub(super) fn title(state: &State) -> String {
     };
     match &state.filter {
         None => list.to_owned(),
-        Some(Filter::Type(kind)) => format!("{list}, {} (Esc: all)", words::contract(kind)),
+        Some(Filter::Type(kind)) => format!("{list}, {} (Esc: all)", contract::short(kind)),
         Some(Filter::Destination(to)) => {
             format!("{list}, to {} (Esc: all)", short_destination(to.as_deref()))
         }
@@ -83,7 +82,7 @@ fn group_line(group: &Group, mark: Span<'static>, state: &State, cx: Context<'_>
         .oldest
         .map_or_else(|| "-".to_owned(), |at| Age::of(at, cx.shared.now.utc).to_string());
     let name = match (state.pivot, group.key.as_deref()) {
-        (Some(Pivot::Type), Some(kind)) => words::contract(kind).to_owned(),
+        (Some(Pivot::Type), Some(kind)) => contract::short(kind).to_owned(),
         (Some(Pivot::Destination), to) => short_destination(to).to_owned(),
         (_, key) => key.unwrap_or("(none)").to_owned(),
     };
@@ -100,7 +99,7 @@ fn message_line(row: &Row, mark: Span<'static>, roomy: bool, cx: Context<'_>) ->
     let (told, style) = standing(row, cx);
     let age = Age::of(row.published, shared.now.utc).to_string();
     let to = short_destination(row.destination.as_deref());
-    let to = words::contract_short(to);
+    let to = contract::shortest(to);
     let to = if roomy { text::fit(&to, 20) } else { text::clean(&to).into_owned() };
     let aim = if row.destination.is_some() { theme.muted } else { theme.danger };
     // Where it stands comes first: what does not fit is cut at the right.
@@ -109,7 +108,7 @@ fn message_line(row: &Row, mark: Span<'static>, roomy: bool, cx: Context<'_>) ->
         Span::styled(text::fit(&thousands(row.sequence), 9), theme.accent),
         Span::raw(text::fit(&age, 9)),
         Span::styled(text::fit(told, 10), style),
-        Span::raw(text::fit(&words::contract_short(&row.kind), 21)),
+        Span::raw(text::fit(&contract::shortest(&row.kind), 21)),
         Span::styled(to, aim),
     ];
     if roomy {
@@ -132,7 +131,7 @@ fn standing(row: &Row, cx: Context<'_>) -> (&'static str, Style) {
     if row.delivery == Delivery::Pending {
         match &row.destination {
             None => return ("NO DEST", theme.danger),
-            Some(address) if exchange(address).is_err() => return ("BAD DEST", theme.danger),
+            Some(text) if Address::parse(text).is_err() => return ("BAD DEST", theme.danger),
             Some(_) => {}
         }
     }
@@ -189,8 +188,8 @@ pub(super) fn summary(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'s
             Line::from(vec![Span::styled(format!("{label:<6}"), theme.muted), Span::raw(told)])
         })
     };
-    let kind = |key: Option<&str>| words::contract_short(key.unwrap_or("(none)")).into_owned();
-    let to = |key: Option<&str>| words::contract_short(short_destination(key)).into_owned();
+    let kind = |key: Option<&str>| contract::shortest(key.unwrap_or("(none)")).into_owned();
+    let to = |key: Option<&str>| contract::shortest(short_destination(key)).into_owned();
     let overview = &status.overview;
     line("type", &overview.by_type, kind)
         .into_iter()
