@@ -24,9 +24,6 @@ const KNOWN_CIRCLES: &[(&str, &str)] = &[
     ("tui::change::running", "tui::change::update"),
     ("tui::journal", "tui::runtime"),
     ("tui::screens", "tui::runtime"),
-    ("tui::screens::messages::archive", "tui::screens::messages::detail"),
-    ("tui::screens::messages::errors", "tui::screens::messages::detail"),
-    ("tui::screens::messages::inbox", "tui::screens::messages::update"),
     ("tui::services", "tui::app"),
     ("workers::relay::worker", "workers::relay::pass"),
 ];

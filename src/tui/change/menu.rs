@@ -7,7 +7,10 @@ use super::{
 use crate::{
     domain::{fault::Key as FaultKey, id, text::thousands},
     ops::operation::{Choice, Entry, Kind, List, OPERATIONS, Spec, StepKind},
-    tui::shared::{Faults, Matter, Shared, Subject},
+    tui::{
+        selection::{Faults, Matter, Subject},
+        shared::Shared,
+    },
 };
 
 /// One line of the menu.

@@ -14,7 +14,8 @@ use crate::{
     ops::operation::{Outcome, Plan, PlanError, Progress, StepKind},
     tui::{
         effect::{Effect, Lane},
-        ui::plan_card,
+        shared::Shared,
+        ui::{action::Keys, plan_card},
     },
 };
 
@@ -41,7 +42,7 @@ impl Running {
     }
 
     /// The last line of its card.
-    pub(super) fn foot(&self) -> String {
+    pub(super) fn foot(&self, keys: &Keys) -> String {
         let Progress { done, of, .. } = self.progress;
         let pace = self.progress.pace().map_or_else(String::new, |pace| format!(", {pace}"));
         let number = |number: u64| thousands(i64::try_from(number).unwrap_or(i64::MAX));
@@ -50,10 +51,13 @@ impl Running {
             _ => format!("running … {} of {}{pace}", number(done), number(of)),
         };
         let step = self.step;
+        let key = |name| plan_card::shown(keys, name);
         if self.stopping {
-            return format!("{far}  stopping after this {step}  Esc leaves the card");
+            let back = key("plan.back");
+            return format!("{far}  stopping after this {step}  {back} leaves the card");
         }
-        format!("{far}  Esc stops after this {step}  q leaves it running")
+        let (back, leave) = (key("plan.back"), key("plan.leave"));
+        format!("{far}  {back} stops after this {step}  {leave} leaves it running")
     }
 }
 
@@ -91,12 +95,12 @@ pub(super) fn stoppable(state: &State) -> Option<&Running> {
 }
 
 /// Keys while it runs: Esc stops it, q lets it run on by itself.
-pub(super) fn key(state: &mut State, key: KeyEvent) -> Effects {
+pub(super) fn key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     let stopping = stoppable(state).is_some_and(|running| running.stopping);
     let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
-    match proposal.card.key(key, None) {
+    match proposal.card.key(key, None, &shared.keys) {
         plan_card::Answer::Left if !stopping => halt(state),
-        plan_card::Answer::Left | plan_card::Answer::Other('q') => {
+        plan_card::Answer::Left | plan_card::Answer::Leave => {
             if let Stage::Plan(proposal) = std::mem::take(&mut state.stage) {
                 state.aside = Some(proposal);
             }

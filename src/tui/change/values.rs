@@ -15,7 +15,8 @@ use crate::{
         operation::{Choice, ErrorWork, Kind, Operation, Purge, RATE},
     },
     tui::{
-        shared::{Matter, Shared},
+        selection::Matter,
+        shared::Shared,
         ui::form::{Form, Place, Problem},
     },
 };

@@ -49,8 +49,8 @@ pub fn view(
         Stage::Form(sheet) => typing(sheet, shared, theme, frame, area),
         Stage::Plan(proposal) => match &proposal.plan.value {
             Some(plan) => {
-                let told =
-                    running::stoppable(state).map(|running| (running.foot(), running.lines()));
+                let told = running::stoppable(state)
+                    .map(|running| (running.foot(&shared.keys), running.lines()));
                 let running = match &told {
                     Some((told, lines)) => Some(Footing::Working(told, lines)),
                     None => state.running.as_ref().map(|_| Footing::Running),
@@ -200,14 +200,15 @@ fn plan_view(
             let lists = card.lists;
             match why {
                 Some(why) => {
-                    keys = format!("{why}   y copy  s {lists}  p plan again  Esc back");
+                    keys = format!("{why}   {}", plan_card::way_out(&shared.keys, lists));
                     Footing::Not(&keys)
                 }
                 None => Footing::Ready,
             }
         }
     };
-    let (body, len) = plan_card::view(&card, &proposal.card, footing, theme, frame, area);
+    let (body, len) =
+        plan_card::view(&card, &proposal.card, footing, (theme, &shared.keys), frame, area);
     hits.text(body, pane, len, 0);
 }
 
