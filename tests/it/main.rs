@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+mod agreement;
 mod asked;
 mod attached;
 mod audit;
@@ -15,6 +16,7 @@ mod batch;
 mod chain;
 mod commanding;
 mod commands;
+mod connect;
 mod consumer;
 mod demo;
 mod docs;
@@ -32,6 +34,7 @@ mod relay;
 mod sampler;
 mod scenario;
 mod schema;
+mod shapes;
 mod smoke;
 mod strange;
 mod support;

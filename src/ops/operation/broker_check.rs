@@ -14,8 +14,9 @@ use super::{
 use crate::{
     db::write::DueKey,
     domain::{
-        diagnosis::{Inbound, thousands},
+        diagnosis::Inbound,
         id::{ConsumerId, MessageId},
+        text::thousands,
     },
     ops::{
         error_queue::Source,

@@ -10,6 +10,7 @@ mod broker_check;
 mod cli_equivalent;
 pub mod command;
 mod context;
+mod entries;
 mod error;
 mod kinds;
 mod messages;

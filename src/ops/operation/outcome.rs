@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     db::audit::Recorded,
-    domain::{age, batch::Estimate, diagnosis::thousands, id::Version, report::Table},
+    domain::{age, batch::Estimate, id::Version, report::Table, text::thousands},
     ops::delivery::Warning,
 };
 

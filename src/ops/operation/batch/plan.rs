@@ -18,8 +18,8 @@ use crate::{
     },
     domain::{
         batch::{Outcome, Step},
-        diagnosis::thousands,
         outbox_action::Refusal,
+        text::thousands,
     },
     ops::operation::{Check, Effect, Verdict},
 };

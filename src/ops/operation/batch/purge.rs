@@ -16,8 +16,8 @@ use crate::{
     },
     domain::{
         batch::Outcome,
-        diagnosis::thousands,
         outbox_action::{HANDLING, YOUNGEST, old_enough},
+        text::thousands,
     },
     ops::operation::{Check, Effect, Verdict},
 };

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{Counts, Estimate, Record, Settled, Shown, State};
 use crate::domain::{
     age,
-    diagnosis::thousands,
     report::{Cell, Table},
+    text::thousands,
 };
 
 /// The state, told apart from that of one whose process was killed.

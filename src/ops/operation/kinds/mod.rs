@@ -28,7 +28,7 @@ use super::{
     transaction,
     value::Operation,
 };
-use crate::domain::diagnosis::thousands;
+use crate::domain::text::thousands;
 
 impl Operation {
     /// A few words for it: `cancel order …8c41`.

@@ -180,7 +180,7 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     assert!(desk.shows("1 to 1,000  (rate-number)"), "{}", desk.frame());
     desk.press("ctrl-u");
     desk.types("50");
-    desk.press("tab enter");
+    desk.press("tab ctrl-u enter");
     assert!(desk.shows("the reason is needed"), "{}", desk.frame());
     desk.types(WHY);
     frames!("errands_form", desk);
@@ -456,7 +456,7 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         let warnings = Stats { returned: 31, ..Stats::default() }.warnings();
         desk.change(change::Msg::Progressed(
             plan.request.id,
-            Progress { done: 900, of: 1_204, hindered, warnings },
+            Progress { done: 900, of: 1_204, hindered, warnings, ..Progress::default() },
         ));
         assert!(desk.shows("running … 900 of 1,204"), "{}", desk.frame());
         assert!(desk.shows("Esc stops after this pass"), "{}", desk.frame());
