@@ -314,7 +314,10 @@ pub(super) async fn watched<T>(
 /// How far a bulk operation is, in a line.
 fn far(title: &str, progress: &Progress) -> Option<String> {
     let shown = |count: u64| thousands(i64::try_from(count).unwrap_or(i64::MAX));
-    let far = format!("{} of {}", shown(progress.done), shown(progress.of));
+    let far = match progress.of {
+        0 => "writing its list".to_owned(),
+        of => format!("{} of {}", shown(progress.done), shown(of)),
+    };
     let pace = progress.pace().map_or_else(String::new, |pace| format!(", {pace}"));
     progress.number.map(|number| format!("operation {number}, {title}: {far}{pace}"))
 }
