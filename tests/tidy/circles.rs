@@ -16,7 +16,6 @@ const KNOWN_CIRCLES: &[(&str, &str)] = &[
     ("cli::operation", "cli::errors"),
     ("cli::order", "cli::order_command"),
     ("ops::operation::error", "ops::operation::plan"),
-    ("ops::operation::outbox_action::failed", "ops::operation::outbox_action::due"),
     ("ops::operation::spec", "ops::operation::table"),
     ("ops::operation::transaction", "ops::operation::command"),
     ("ops::operation::writer", "ops::operation::context"),

@@ -206,7 +206,7 @@ impl State {
                 (_, None) => vec![("plan.again", ""), ("plan.back", "")],
                 (_, Some(plan)) => {
                     let lists = match plan.spec().steps {
-                        StepKind::OneTransaction => "SQL",
+                        StepKind::OneTransaction | StepKind::Batches => "SQL",
                         StepKind::BrokerMessages => "messages",
                     };
                     let list = ("plan.list", lists);

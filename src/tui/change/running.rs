@@ -44,10 +44,11 @@ impl Running {
     /// The last line of its card.
     pub(super) fn foot(&self, keys: &Keys) -> String {
         let Progress { done, of, .. } = self.progress;
+        let pace = self.progress.pace().map_or_else(String::new, |pace| format!(", {pace}"));
         let number = |number: u64| thousands(i64::try_from(number).unwrap_or(i64::MAX));
         let far = match of {
             0 => "running …".to_owned(),
-            _ => format!("running … {} of {}", number(done), number(of)),
+            _ => format!("running … {} of {}{pace}", number(done), number(of)),
         };
         let step = self.step;
         let key = |name| plan_card::shown(keys, name);
@@ -90,7 +91,7 @@ pub(super) fn stoppable(state: &State) -> Option<&Running> {
     let Stage::Plan(proposal) = &state.stage else { return None };
     let running = state.running.as_ref()?;
     let own = proposal.plan.value.as_ref().is_some_and(|plan| plan.request.id == running.id);
-    Some(running).filter(|running| own && running.steps == StepKind::BrokerMessages)
+    Some(running).filter(|running| own && running.steps != StepKind::OneTransaction)
 }
 
 /// Keys while it runs: Esc stops it, q lets it run on by itself.

@@ -468,7 +468,7 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         let warnings = Stats { returned: 31, ..Stats::default() }.warnings();
         desk.change(change::Msg::Progressed(
             plan.request.id,
-            Progress { done: 900, of: 1_204, hindered, warnings },
+            Progress { done: 900, of: 1_204, hindered, warnings, ..Progress::default() },
         ));
         assert!(desk.shows("running … 900 of 1,204"), "{}", desk.frame());
         assert!(desk.shows("Esc stops after this pass"), "{}", desk.frame());
