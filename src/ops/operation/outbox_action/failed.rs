@@ -48,11 +48,10 @@ async fn rows(
     inbox::failed(conn, layout, before, BATCH).await
 }
 
-/// Replaces what a plan of removing failed rows says unasked by what the broker tells about these rows; leaves a plan of
-/// anything else as it is.
+/// Adds what the broker knows about the rows to a plan of removing failed rows; any other plan is not changed.
 ///
 /// # Errors
-/// When the database does not answer; the plan then stays as it is.
+/// When the database does not answer; the plan is then not changed.
 pub async fn ask_broker(
     plan: &mut Plan,
     db: &Db,
