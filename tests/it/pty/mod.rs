@@ -6,5 +6,7 @@ mod change;
 mod endings;
 mod outbox_actions;
 mod private;
+mod replies;
+mod suspend;
 pub mod terminal;
 mod walk;
