@@ -38,13 +38,12 @@ const PHRASES: &[(&str, &str)] = &[
 const KNOWN: &[(&str, &[&str])] = &[
     ("src/ops/error_queue/", &["aside"]),
     ("src/ops/messages/", &["aside", "in vain"]),
-    ("src/ops/operation/", &["aside", "deed", "on record before", "what is meant"]),
+    ("src/ops/operation/", &["aside", "on record before", "what is meant"]),
     ("src/tui/app/", &["came about"]),
     ("src/tui/change/", &["aside"]),
     ("src/tui/runtime/effects.rs", &["telling"]),
     ("src/tui/screens/messages/", &["anew", "errand", "telling"]),
     ("src/tui/screens/timeline/", &["anew"]),
-    ("src/tui/shared.rs", &["deed", "errand"]),
     ("src/workers/relay/", &["anew", "aside"]),
 ];
 
