@@ -110,8 +110,8 @@ impl App {
         }
     }
 
-    /// Whether the key suspends the program. With Ctrl it does so whatever is open, as people expect: their next keys are
-    /// for the shell.
+    /// Whether the key suspends the program. With Ctrl it does so whatever is open, as people expect: what they type
+    /// next is for the shell.
     fn suspends(&self, key: KeyEvent) -> bool {
         let found = self.keys.find(super::ACTIONS, &[Chord::from(key)]);
         key.modifiers.contains(KeyModifiers::CONTROL)
