@@ -12,6 +12,7 @@ mod entries;
 mod error;
 mod kinds;
 mod messages;
+mod origin;
 pub mod outbox_action;
 mod outcome;
 mod plan;
@@ -32,6 +33,7 @@ pub use self::{
     error::{Moved, PlanError},
     kinds::{plan_of_drain, plan_of_errors, plan_of_restore},
     messages::{Messages, Restoring, Waiting},
+    origin::Origin,
     outcome::{Outcome, Progress},
     plan::{Check, Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps, Verdict},
     spec::{
