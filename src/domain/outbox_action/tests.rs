@@ -208,7 +208,8 @@ proptest! {
         ],
         repaired in proptest::option::of("(rabbitmq://h/|queue:|topic:)[a-z%]{1,6}"),
     ) {
-        let before = StoredMessage { content_type, destination, headers, properties, body, ..StoredMessage::sample(ID) };
+        let sample = StoredMessage::sample(ID);
+        let before = StoredMessage { content_type, destination, headers, properties, body, ..sample };
         let after = Repair { destination: repaired, ..Repair::default() }.apply(&before, LIMIT);
         let clean = |texts: &StoredMessage| texts.poison(LIMIT, Sender::Relay).is_empty();
         for (texts, certified) in [(&before, clean(&before))].into_iter().chain(after.as_ref().map(|after| (after, clean(after)))) {
