@@ -14,10 +14,9 @@ use super::{
 use crate::{
     config::Settings,
     domain::{
-        order_ref,
+        order_ref::{self, IdMatch},
         report::{Cell, Form, Table, print_json},
-        search::IdMatch,
-        when::{self, When},
+        when,
         zone::Clock,
     },
     ops::audit::{self, Filter, Readiness, Recorded, Verified},
@@ -76,11 +75,7 @@ async fn named(session: &Session, text: &str) -> Result<String, Failure> {
 
 fn moment(text: &str, settings: &Settings) -> Result<chrono::DateTime<Utc>, Failure> {
     let clock = Clock { now: Utc::now(), zone: settings.zone };
-    match when::parse(text, &clock, None) {
-        Ok(When::Time(time)) => Ok(time),
-        Ok(When::Version(_)) => Err(Failure::usage("--since takes a time")),
-        Err(error) => Err(Failure::usage(format!("--since: {error}"))),
-    }
+    when::start(text, &clock).map_err(|error| Failure::usage(format!("--since: {error}")))
 }
 
 fn table(found: &[Recorded]) -> Table {

@@ -12,7 +12,7 @@ use crate::{
     session::{self, Session},
 };
 
-/// Opens the database that is meant, telling on a terminal what takes time.
+/// Opens the configured database, and shows the slow steps on a terminal.
 pub(super) async fn open(global: &Global, settings: &Settings) -> Result<Session, Failure> {
     let context = choose(&given(global), settings)?;
     if let Target::Server(server) = &context.target {

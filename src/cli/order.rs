@@ -9,19 +9,20 @@ use super::{
 };
 use crate::{
     config::Settings,
+    db::{self, Layout},
     domain::{
         body,
         compare::Agreement,
-        fold,
+        endless, fold,
         id::{OrderId, Version},
         mask,
         order::Order,
-        order_ref,
+        order_ref::{self, IdMatch},
         report::{Cell, Form, Table, print_json},
         when::{self, When},
         zone::Clock,
     },
-    ops::{analysis::OrderAnalysis, chain, history, report},
+    ops::{analysis::OrderAnalysis, history, report},
     session::Session,
 };
 
@@ -56,7 +57,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
             found(known.history.events.is_empty())
         }
         Verb::Events { output, .. } => print(report::events(&known), output.output, settings)?,
-        Verb::Chain { output, .. } => print(chain::table(&known), output.output, settings)?,
+        Verb::Chain { output, .. } => print(report::chain(&known), output.output, settings)?,
         Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;
@@ -79,11 +80,7 @@ const fn found(nothing: bool) -> u8 {
     if nothing { exit::NOTHING } else { exit::FOUND }
 }
 
-async fn find(
-    session: &Session,
-    wanted: &crate::domain::search::IdMatch,
-    text: &str,
-) -> Result<OrderAnalysis, Failure> {
+async fn find(session: &Session, wanted: &IdMatch, text: &str) -> Result<OrderAnalysis, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();
     let layout = &session.layout;
     let found = session
@@ -98,15 +95,15 @@ async fn find(
         .await?;
     match found {
         Ok(Some(history)) => Ok(OrderAnalysis::new(history, layout.projects_inline())),
-        Ok(None) => Err(nothing(text)),
-        Err(ids) => Err(several(&ids, text)),
+        Ok(None) => Err(nothing(text, layout)),
+        Err(ids) => Err(several(&ids, text, layout)),
     }
 }
 
 /// The one order that an id or the end of one means.
 pub(super) async fn resolve(
     session: &Session,
-    wanted: &crate::domain::search::IdMatch,
+    wanted: &IdMatch,
     text: &str,
 ) -> Result<OrderId, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();
@@ -116,13 +113,13 @@ pub(super) async fn resolve(
     let ids = session.db.read("order", &stop, resolve).await?;
     match ids.as_slice() {
         [id] => Ok(*id),
-        _ => Err(several(&ids, text)),
+        _ => Err(several(&ids, text, layout)),
     }
 }
 
-fn several(ids: &[OrderId], text: &str) -> Failure {
+fn several(ids: &[OrderId], text: &str, layout: &Layout) -> Failure {
     if ids.is_empty() {
-        return nothing(text);
+        return nothing(text, layout);
     }
     let list: Vec<_> = ids.iter().map(|id| format!("  {id}")).collect();
     let message =
@@ -130,9 +127,12 @@ fn several(ids: &[OrderId], text: &str) -> Failure {
     Failure { message, code: exit::NOTHING }
 }
 
-fn nothing(text: &str) -> Failure {
+fn nothing(text: &str, layout: &Layout) -> Failure {
     let message = format!("no order is, or ends in, {text:?}");
-    Failure { message, code: exit::NOTHING }
+    match layout.hiding(&[db::Table::Orders, db::Table::Events, db::Table::Streams]) {
+        Some(why) => Failure { message: format!("{message}; {why}"), code: exit::PARTIAL },
+        None => Failure { message, code: exit::NOTHING },
+    }
 }
 
 fn target(
@@ -157,10 +157,17 @@ fn target(
     match when::parse(text, &clock, None) {
         Err(error) => Err(Failure::usage(format!("--at: {error}"))),
         Ok(When::Version(_)) => Err(Failure::usage("--at takes a time; --version takes a version")),
-        Ok(When::Time(time)) => match known.timeline.at_time(time).map(|found| found.version) {
-            None | Some(Version(0)) => Err(gone()),
-            Some(version) => Ok(Some(version)),
-        },
+        Ok(When::Time { at, clocks }) => {
+            match known.timeline.at_time(at).map(|found| found.version) {
+                None | Some(Version(0)) => Err(gone()),
+                Some(version) => {
+                    if let Some(moved) = clocks {
+                        tell(&format!("--at {text}: {moved}"))?;
+                    }
+                    Ok(Some(version))
+                }
+            }
+        }
     }
 }
 
@@ -221,7 +228,7 @@ fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> 
     let mut value = json!({
         "id": known.history.id,
         "version": at,
-        "at": point.map(|point| point.event.at),
+        "at": point.map(|point| endless::json(point.event.at)),
         "state": state.order().map(order),
         "cancel_reason": state.order().and_then(|order| order.cancel_reason.as_ref()).map(|_| mask::MASK),
         "uncertain": state.uncertain.as_ref().map(|doubt| format!("since v{}: {}", doubt.version, doubt.why)),

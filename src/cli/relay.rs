@@ -93,7 +93,7 @@ async fn deliver(
     ended
 }
 
-/// Runs a relay, telling what hinders it, until it ends or a signal comes.
+/// Runs a relay, reporting problems, until it ends or a signal comes.
 pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
@@ -101,13 +101,13 @@ pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats,
     let mut work = std::pin::pin!(relay::run(relay, until, clock, stop.clone(), sender));
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut telling = std::pin::pin!(tell(receiver));
+    let mut reporting = std::pin::pin!(tell(receiver));
     loop {
         tokio::select! {
             ended = &mut work => return Ok(ended?),
             _ = interrupt.recv() => stop.cancel(),
             _ = terminate.recv() => stop.cancel(),
-            () = &mut telling => {}
+            () = &mut reporting => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which database is meant: argument, context, environment, configuration, else the private one.
+//! Which database to open: argument, context, environment, configuration, else the private one.
 
 use super::{ConnectionString, Environment, Error, Settings, connection::resolve};
 use crate::servers::Servers;
@@ -10,7 +10,7 @@ pub struct Given {
     pub context: Option<String>,
 }
 
-/// A database to open, and how it is called.
+/// A database to open, and its name.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub name: String,
@@ -26,7 +26,7 @@ pub enum Target {
     Embedded,
 }
 
-/// A server, maybe behind a pooler.
+/// A server, possibly behind a pooler.
 #[derive(Debug, Clone)]
 pub struct Server {
     pub servers: Servers,
@@ -37,14 +37,14 @@ pub struct Server {
 }
 
 /// libpq's variables that name a server or a database. (Those that only carry a password or a user
-/// do not by themselves mean that a database was given.)
+/// do not name a database by themselves.)
 const NAMING: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE"];
 
 /// Chooses by precedence: `--database-url`, `--context`, `DATABASE_URL`, `PG*`, the configured default,
-/// and at last the private database.
+/// and finally the private database.
 ///
 /// # Errors
-/// When what was given cannot be used.
+/// When the chosen setting is invalid.
 pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
     let environment = &settings.environment;
     if let Some(url) = &given.url {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::search::IdMatch;
+use super::typed;
 
 /// Fewer digits than this match too many ids to be a reference.
 pub const SHORTEST_TAIL: usize = 4;
@@ -11,6 +11,14 @@ pub const SHORTEST_TAIL: usize = 4;
 const WHOLE: usize = 32;
 /// Where, counted from the end in digits, the dashes of an id stand.
 const DASHES: [usize; 4] = [12, 16, 20, 24];
+
+/// A whole id, or the end of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdMatch {
+    Full(Uuid),
+    /// At least four hexadecimal digits, lower case, dashes removed.
+    Tail(String),
+}
 
 /// The text names no id. Each says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,9 +36,10 @@ pub enum NotAnId {
 }
 
 /// Reads a whole id (dashed, undashed, in braces, as `urn:uuid:`) or the end of one, with or
-/// without a leading ellipsis.
+/// without a leading ellipsis. What pasting adds (invisible characters, typographic dashes) does not matter.
 pub fn parse(text: &str) -> Result<IdMatch, NotAnId> {
-    let text = text.trim();
+    let plain = typed::plain(text);
+    let text = plain.trim();
     if text.is_empty() {
         return Err(NotAnId::Empty);
     }
@@ -107,6 +116,7 @@ mod tests {
             format!("{{{ID}}}"),
             format!("urn:uuid:{ID}"),
             format!(" …{ID} "),
+            format!("\u{FEFF}{}\u{200B}\u{A0}", ID.replace('-', "\u{2011}")),
         ] {
             assert_eq!(parse(&text), whole, "{text}");
         }

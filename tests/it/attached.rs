@@ -12,7 +12,8 @@ use orderscope::{
     domain::{
         id::OrderId,
         order::Status,
-        search::{IdMatch, Query, Span, Term, Test, Trait},
+        order_ref::IdMatch,
+        search::{Query, Span, Term, Test, Trait},
         timeline::Timeline,
     },
     ops::{
@@ -57,7 +58,7 @@ impl Attached {
 
     async fn search(&self, tests: Vec<Test>) -> search::Page {
         let terms = tests.into_iter().map(|test| Term { test, negated: false, at: 0..0 }).collect();
-        let query = Query { terms };
+        let query = Query { terms, notes: vec![] };
         let layout = self.db.layout().await.unwrap();
         let stop = stop();
         let page = self.db.read("orders", &stop, async |conn| {

@@ -206,7 +206,8 @@ fn words_reach_the_driver() {
 /// What a session says of itself.
 async fn ask(servers: &Servers, sql: &str) -> Result<String, Error> {
     let db = Db::new(servers, &Limits::default());
-    let answer = db.read("test", &CancellationToken::new(), async |conn| {
+    let stop = CancellationToken::new();
+    let answer = db.read("test", &stop, async |conn| {
         Ok(sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(conn).await?)
     });
     let answer = answer.await;

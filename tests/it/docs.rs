@@ -1,5 +1,5 @@
 //! The documentation that is made from the program's own tables says what they say, and the commands it
-//! shows exist. `UPDATE_DOCS=1` writes the files anew.
+//! shows exist. `UPDATE_DOCS=1` updates the files.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 
@@ -308,15 +308,15 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn twins_are_verbs_with_their_options() {
+fn cli_equivalents_are_verbs_with_their_options() {
     let mut command = Cli::command();
     command.build();
     let mut seen = 0;
     let screens = Screens::default();
-    let twins =
+    let equivalents =
         scopes().into_iter().flat_map(|(_, rows)| rows).filter_map(|row| row.cli_equivalent);
     let whole = ScreenId::ALL.iter().map(|&id| screens.cli_equivalent(id));
-    for cli_equivalent in twins.map(str::to_owned).chain(whole) {
+    for cli_equivalent in equivalents.map(str::to_owned).chain(whole) {
         let words = words(&cli_equivalent);
         assert_eq!(words[0], "orderscope", "{cli_equivalent}");
         let mut at = &command;

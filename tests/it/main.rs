@@ -8,7 +8,6 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
-mod aside;
 mod asked;
 mod attached;
 mod audit;
@@ -17,11 +16,12 @@ mod commanding;
 mod commands;
 mod connect;
 mod consumer;
-mod deeds;
 mod demo;
 mod docs;
 mod embedded;
+mod error_queues;
 mod messages;
+mod outbox_actions;
 mod ownership;
 mod pictures;
 mod pooler;
@@ -33,5 +33,7 @@ mod sampler;
 mod scenario;
 mod schema;
 mod smoke;
+mod strange;
 mod support;
+mod times;
 mod verbs;

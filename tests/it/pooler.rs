@@ -55,8 +55,10 @@ async fn no_answer_goes_to_the_wrong_question() {
                 );
                 assert_eq!(text(&db, sql).await.unwrap(), want);
                 let id = ids[(client * 40 + round) % ids.len()];
-                let query =
-                    Query { terms: vec![Term { test: Test::AnyId(id), negated: false, at: 0..0 }] };
+                let query = Query {
+                    terms: vec![Term { test: Test::AnyId(id), negated: false, at: 0..0 }],
+                    notes: vec![],
+                };
                 let page = db
                     .read("orders", &CancellationToken::new(), async |conn| {
                         search::page(conn, &layout, &query, Start::Newest, 5).await

@@ -159,7 +159,7 @@ pub enum Verb {
     /// the queue's error queue; what may pass by itself is tried again.
     #[command(after_help = CONSUME_HELP)]
     Consume(Consume),
-    /// The broker's error queues: what failed there, replayed or set aside
+    /// The broker's error queues: failed messages, replayed or discarded
     #[command(subcommand)]
     Errors(Errors),
     /// Open the console at an ops:// link
@@ -221,7 +221,7 @@ pub enum Order {
     Show {
         /// The order's id or the end of it
         id: String,
-        /// State at this moment: '2h ago', 16:30, 2026-11-22T16:30
+        /// State at the end of this second, minute or day: '2h ago', 16:30, 2026-11-22T16:30:05
         #[arg(long, value_name = "TIME", conflicts_with = "version")]
         at: Option<String>,
         /// State after this version

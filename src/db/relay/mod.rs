@@ -77,14 +77,17 @@ pub async fn lock(
     only: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Open>, Error> {
-    let sql = "SELECT s.outbox_id, s.created, coalesce(s.last_sequence_number, 0) AS cursor \
+    let sql = format!(
+        "SELECT s.outbox_id, {} AS created, coalesce(s.last_sequence_number, 0) AS cursor \
          FROM public.outbox_state s \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($3::uuid IS NULL OR s.outbox_id = $3) \
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
-         ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED";
-    Ok(sqlx::query_as(sql).bind(held).bind(limit).bind(only).fetch_all(conn).await?)
+         ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
+        super::sql::moment("s.created"),
+    );
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(held).bind(limit).bind(only).fetch_all(conn).await?)
 }
 
 /// Whether anything is pending, locked by others or not, leaving out `held`; with `only`, in that outbox.
@@ -188,7 +191,7 @@ pub async fn load(
 ) -> Result<Vec<Row>, Error> {
     let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
-    let time = super::sql::moment("m.expiration_time");
+    let time = super::sql::sendable("m.expiration_time");
     let owned = match half {
         None => "m.outbox_id = c.outbox_id",
         Some(_) => "m.inbox_message_id = $6 AND m.inbox_consumer_id = $7",

@@ -44,6 +44,25 @@ impl Tally {
         }
     }
 
+    /// The number where it was counted or estimated whole: one at which counting stopped measures nothing.
+    #[must_use]
+    pub const fn measured(self) -> Option<i64> {
+        match self {
+            Self::Exact(number) | Self::About(number) => Some(number),
+            Self::AtLeast(_) => None,
+        }
+    }
+
+    /// What the number is worth, as programs are told it.
+    #[must_use]
+    pub const fn worth(self) -> &'static str {
+        match self {
+            Self::Exact(_) => "exact",
+            Self::About(_) => "estimate",
+            Self::AtLeast(_) => "at least",
+        }
+    }
+
     /// Both together, worth as much as the lesser of them.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
@@ -57,13 +76,13 @@ impl Tally {
 }
 
 impl fmt::Display for Tally {
-    /// `1,204`, `~100,000`, `10,000+`.
+    /// `1,204`, `~100,000`, `at least 10,000`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = thousands(self.number());
         f.pad(&match self {
             Self::Exact(_) => number,
             Self::About(_) => format!("~{number}"),
-            Self::AtLeast(_) => format!("{number}+"),
+            Self::AtLeast(_) => format!("at least {number}"),
         })
     }
 }
@@ -186,7 +205,7 @@ pub struct Blast {
 /// Whether the broker answers us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Reached {
-    /// It was not asked; why not, where that is worth telling.
+    /// It was not asked; why not, if that is worth reporting.
     #[default]
     NotAsked,
     Answers,
@@ -393,7 +412,7 @@ pub struct Facts {
     pub inbox: Inbox,
     /// Outboxes that operators hold back; they are none of the heads.
     pub held: Vec<Held>,
-    /// What the relay beside us tried in vain; nothing where there is none.
+    /// Failed attempts of the relay in this process; empty if there is none.
     pub tried: Vec<Tried>,
     pub missing_indexes: Vec<String>,
     pub written: Written,

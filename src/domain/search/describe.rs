@@ -5,8 +5,8 @@ use std::fmt::Display;
 use chrono::{DateTime, Timelike, Utc};
 use rust_decimal::Decimal;
 
-use super::{IdMatch, Query, Span, Term, Test, words::TRAITS};
-use crate::domain::{id::short, order::Status, zone::Zone};
+use super::{Query, Span, Term, Test, words::TRAITS};
+use crate::domain::{id::short, order::Status, order_ref::IdMatch, zone::Zone};
 
 /// The query in words, times in that zone: `status new, not city "lyon"`.
 #[must_use]
@@ -14,7 +14,8 @@ pub fn describe(query: &Query, zone: Zone) -> String {
     if query.terms.is_empty() {
         return "all orders".to_owned();
     }
-    query.terms.iter().map(|term| in_words(term, zone)).collect::<Vec<_>>().join(", ")
+    let terms = query.terms.iter().map(|term| in_words(term, zone)).collect::<Vec<_>>().join(", ");
+    if query.notes.is_empty() { terms } else { format!("{terms} ({})", query.notes.join("; ")) }
 }
 
 fn in_words(term: &Term, zone: Zone) -> String {

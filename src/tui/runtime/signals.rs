@@ -1,10 +1,15 @@
-//! Signals that end the program. A lost terminal makes the input reader spin, so the process is ended
+//! Signals that end or suspend the program. A lost terminal makes the input reader spin, so the process is ended
 //! for good if the loop has not returned a second later.
 
 use std::{thread, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc::Sender,
+};
 use tokio_util::sync::CancellationToken;
+
+use crate::tui::app::Msg;
 
 /// Cancels `stop` at SIGTERM, SIGHUP or SIGINT; the signal's number decides the exit code.
 ///
@@ -28,4 +33,21 @@ pub(super) fn listen(stop: CancellationToken) -> std::io::Result<tokio::task::Jo
         });
         number
     }))
+}
+
+/// Suspends the console at SIGTSTP as Ctrl+Z does: the terminal is given back first.
+///
+/// # Errors
+/// When the signal cannot be listened for.
+pub(super) fn suspends(inbox: Sender<Msg>) -> std::io::Result<()> {
+    let number = rustix::process::Signal::TSTP.as_raw();
+    let mut stop = signal(SignalKind::from_raw(number))?;
+    tokio::task::spawn(async move {
+        while stop.recv().await.is_some() {
+            if inbox.send(Msg::Suspend).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Puts the chain together: strand by strand, from cause to effect.
+//! Builds the chain, path by path, from cause to effect.
 
 mod cause;
 
@@ -13,6 +13,7 @@ use super::{
     correlation::{self, Correlation, Events, Trace},
 };
 use crate::domain::{
+    endless,
     event::RecordedEvent,
     id::{ConsumerId, MessageId, Version},
     outbox::{Delivery, Owner},
@@ -159,7 +160,7 @@ impl<'a> Builder<'a> {
         if let (Some(node), Some(trace)) = (told, Trace::of(&step.event)) {
             self.traces.insert(trace.trace, (step.version, *node));
         }
-        self.chain.strands.push(CausalPath {
+        self.chain.paths.push(CausalPath {
             version: Some(step.version),
             messages: sent.iter().map(|(message, _)| message.sequence).collect(),
             hops: first..self.chain.hops.len(),
@@ -169,7 +170,7 @@ impl<'a> Builder<'a> {
     fn loose(&mut self, message: &Sent) {
         let first = self.chain.hops.len();
         self.message(message, None);
-        self.chain.strands.push(CausalPath {
+        self.chain.paths.push(CausalPath {
             version: None,
             messages: vec![message.sequence],
             hops: first..self.chain.hops.len(),
@@ -247,7 +248,7 @@ fn sending(message: &Sent) -> Proof {
             } else {
                 "inbox_state.delivered is set"
             };
-            Proof::proven(columns, at.format("%Y-%m-%d %H:%M:%S%.3fZ"))
+            Proof::proven(columns, endless::utc(at, "%Y-%m-%d %H:%M:%S%.3fZ"))
         }
         (Delivery::Delivered, None) => {
             let columns = if of_bus {
