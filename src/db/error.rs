@@ -76,6 +76,12 @@ pub enum Error {
          looking and commands work with both"
     )]
     Spelt { wanted: &'static str, found: String },
+    /// Several schemas have the same tables of a service.
+    #[error(
+        "several schemas have tables for {key}: {schemas}; say which one is meant in the context, for example \
+         schemas.{key} = \"{first}\""
+    )]
+    Ambiguous { key: &'static str, schemas: String, first: String },
     /// Any other complaint of the server.
     #[error("PostgreSQL answered: {message} ({code}); if it persists, report it with this code")]
     Server { code: String, message: String },

@@ -41,7 +41,7 @@ mod sql;
 pub use address::connect;
 pub use cancel::cancellable;
 pub use error::Error;
-pub use layout::{Index, Kind, Layout, Missing, Table};
+pub use layout::{Group, Index, Kind, Layout, Missing, Schemas, Table};
 pub use limits::Limits;
 pub use pool::{Db, Pool, Session};
 pub use sql::unless_late;

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+mod agreement;
 mod asked;
 mod attached;
 mod audit;
@@ -32,6 +33,7 @@ mod relay;
 mod sampler;
 mod scenario;
 mod schema;
+mod shapes;
 mod smoke;
 mod strange;
 mod support;
