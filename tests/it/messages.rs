@@ -694,14 +694,14 @@ mod rules {
         let status = look(&options, None).await;
         assert_eq!(rules(&status), [], "{:#?}", status.findings);
         let mut samples = Samples::default();
-        let earlier = Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample() };
+        let earlier = Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample().unwrap() };
         samples.push(earlier);
         samples.push(status.sample().unwrap());
         let told = status.clone().with_movement(samples.movement());
         assert_eq!(rules(&told), [Rule::Bypassed], "{:#?}", told.findings);
         let mut came = Samples::default();
         came.push(Sample { drawn: earlier.drawn.map(|drawn| drawn - 1), ..earlier });
-        came.push(status.sample());
+        came.push(status.sample().unwrap());
         assert_eq!(rules(&status.with_movement(came.movement())), []);
     }
 
