@@ -96,7 +96,7 @@ async fn consume(
     Ok(if stats.refused + stats.skipped > 0 { exit::PARTIAL } else { exit::FOUND })
 }
 
-/// Runs it, telling what hinders it, until it ends or a signal comes.
+/// Runs it, reporting problems, until it ends or a signal comes.
 async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
@@ -104,13 +104,13 @@ async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Resu
     let mut run = std::pin::pin!(consumer::run(work, writer, until, clock, stop.clone(), sender));
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut telling = std::pin::pin!(tell(receiver));
+    let mut reporting = std::pin::pin!(tell(receiver));
     loop {
         tokio::select! {
             ended = &mut run => return Ok(ended?),
             _ = interrupt.recv() => stop.cancel(),
             _ = terminate.recv() => stop.cancel(),
-            () = &mut telling => {}
+            () = &mut reporting => {}
         }
     }
 }

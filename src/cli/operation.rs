@@ -181,9 +181,9 @@ pub(super) async fn run_owning(
 ) -> Outcome {
     ask.is_reasoned()?;
     let policy = writable(global, settings)?;
-    let (options, lease) = open::own(global, settings).await?;
+    let (servers, lease) = open::own(global, settings).await?;
     let outcome = async {
-        let owner = Owner::open(&options, global.operator.as_deref(), policy).await?;
+        let owner = Owner::open(&servers, global.operator.as_deref(), policy).await?;
         let ctx = Context::owning(&owner, clock());
         see_through(&ctx, ask.request(operation)?, ask).await
     }
@@ -213,11 +213,11 @@ pub(super) fn broker(url: Option<&str>, settings: &Settings) -> Result<BrokerAcc
 /// The same with other queues.
 pub(super) fn access(source: Source, settings: &Settings) -> BrokerAccess {
     let (broker, settings) = (source.broker.clone(), settings.clone());
-    BrokerAccess::new(source, move |options, place| {
-        let made = relay::settings(&settings, options, broker.clone());
+    BrokerAccess::new(source, move |servers, place| {
+        let made = relay::settings(&settings, servers, broker.clone());
         let made = made.map_err(|failure| failure.message)?;
-        let (limits, journal) = (open::limits(&settings), relay::journal(place));
-        let made = workers::relay::Settings { limits, journal: Some(journal), ..made };
+        let (limits, send_log) = (open::limits(&settings), relay::send_log(place));
+        let made = workers::relay::Settings { limits, send_log: Some(send_log), ..made };
         Ok(Box::new(made) as Box<dyn Delivery>)
     })
 }
@@ -234,8 +234,9 @@ async fn see_through(ctx: &Context<'_>, request: PlanRequest, ask: Ask<'_>) -> O
     let said = Said::from(run);
     if run.dry_run {
         card::print(&plan, ctx, form, &mut std::io::stdout().lock())?;
-    } else if !said.yes && said.confirm.is_none() && !plan.is_done() {
-        card::print(&plan, ctx, Form::Table, &mut std::io::stderr().lock())?;
+    } else if plan.is_blocked() || !said.yes && said.confirm.is_none() && !plan.is_done() {
+        // Whoever agreed beforehand sees why it is not run.
+        card::ask(&plan, ctx, &mut std::io::stderr().lock())?;
     }
     plan.runnable()?;
     if run.dry_run {

@@ -13,12 +13,16 @@ use super::{
 };
 use crate::{
     config::Settings,
-    db::{archive, outbox},
+    db::{
+        archive,
+        outbox::{self, MessageKey},
+    },
     domain::{
         derived::Derived,
         id::{MessageId, OutboxId},
         outbox::Owner,
-        outbox_action::{Name, OutboxAction, Refusal, Repair, Source, Whole},
+        outbox_action::{Name, OutboxAction, Refusal, Repair, Source},
+        stored_message::StoredMessage,
         typed, when,
         zone::Clock,
     },
@@ -175,11 +179,11 @@ fn named(text: &str) -> Result<Named, Failure> {
 
 async fn shown(session: &Session, named: &Named) -> Result<Option<outbox::OutboxMessage>, Failure> {
     let (layout, stop) = (&session.layout, tokio_util::sync::CancellationToken::new());
-    let (sequence, id) = match named {
-        Named::Sequence(sequence) => (Some(*sequence), None),
-        Named::Id(id) => (None, Some(MessageId(*id))),
+    let key = match named {
+        Named::Sequence(sequence) => MessageKey::Sequence(*sequence),
+        Named::Id(id) => MessageKey::Message(MessageId(*id)),
     };
-    let work = async |conn: &mut sqlx::PgConnection| outbox::show(conn, layout, sequence, id).await;
+    let work = async |conn: &mut sqlx::PgConnection| outbox::show(conn, layout, key).await;
     Ok(session.db.read("messages", &stop, work).await?)
 }
 
@@ -246,10 +250,10 @@ fn text(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn whole(path: &Path) -> Result<Whole, Failure> {
+fn whole(path: &Path) -> Result<StoredMessage, Failure> {
     let shown = path.display();
     let fields: Value = serde_json::from_str(&text(path)?)
         .map_err(|error| Failure::usage(format!("--json {shown}: {error}")))?;
-    Whole::read(&fields, Utc::now())
+    StoredMessage::read(&fields, Utc::now())
         .map_err(|refusal| Failure::usage(format!("--json {shown}: {refusal}")))
 }

@@ -19,6 +19,7 @@ use crate::{
     embedded,
     ops::delivery::figures,
     relay::{Broker, Management},
+    servers::Servers,
     workers::{
         relay::{self, Error, NobodyListens, Stats, Until},
         sampler,
@@ -37,7 +38,7 @@ impl From<Error> for Failure {
             Error::Unrecorded | Error::OfService => {
                 Self { message: error.to_string(), code: exit::REFUSED }
             }
-            Error::Journal { .. } => Self::usage(error.to_string()),
+            Error::SendLog { .. } => Self::usage(error.to_string()),
         }
     }
 }
@@ -47,8 +48,8 @@ pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Set
     let (url, password) = config::broker(verb.amqp_url.as_deref(), settings)?;
     let broker =
         Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
-    let (options, lease) = open::own(global, settings).await?;
-    let ended = deliver(&verb, settings, &options, broker).await;
+    let (servers, lease) = open::own(global, settings).await?;
+    let ended = deliver(&verb, settings, &servers, broker).await;
     if let Some(lease) = lease {
         lease.leave().await?;
     }
@@ -60,16 +61,16 @@ pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Set
 async fn deliver(
     verb: &args::Relay,
     settings: &Settings,
-    options: &sqlx::postgres::PgConnectOptions,
+    servers: &Servers,
     broker: Broker,
 ) -> Result<Stats, Failure> {
     let limits = open::limits(settings);
-    let db = Db::new(options, &limits);
+    let db = Db::new(servers, &limits);
     let place = db.place().to_owned();
-    let mut relay = self::settings(settings, options, broker)?;
+    let mut relay = self::settings(settings, servers, broker)?;
     relay.limits = limits;
     relay.beside_service = verb.beside_service;
-    relay.journal = Some(journal(&place));
+    relay.send_log = Some(send_log(&place));
     let until = match (verb.once, verb.until_empty) {
         (true, _) => Until::Once,
         (_, true) => Until::Empty,
@@ -92,7 +93,7 @@ async fn deliver(
     ended
 }
 
-/// Runs a relay, telling what hinders it, until it ends or a signal comes.
+/// Runs a relay, reporting problems, until it ends or a signal comes.
 pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
@@ -100,13 +101,13 @@ pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats,
     let mut work = std::pin::pin!(relay::run(relay, until, clock, stop.clone(), sender));
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut telling = std::pin::pin!(tell(receiver));
+    let mut reporting = std::pin::pin!(tell(receiver));
     loop {
         tokio::select! {
             ended = &mut work => return Ok(ended?),
             _ = interrupt.recv() => stop.cancel(),
             _ = terminate.recv() => stop.cancel(),
-            () = &mut telling => {}
+            () = &mut reporting => {}
         }
     }
 }
@@ -174,15 +175,15 @@ async fn beside(
         Ok(lease) => lease,
         Err(error) => return ended(error.to_string()),
     };
-    let made = self::settings(&settings, lease.options(), broker);
+    let made = self::settings(&settings, &lease.options().into(), broker);
     let mut relay = match made {
         Ok(relay) => relay,
         Err(failure) => return ended(failure.message),
     };
     relay.limits = open::limits(&settings);
     // The same as that of a relay or a drain from a shell: what one leaves, another takes over.
-    relay.journal = Some(journal(Db::new(lease.options(), &relay.limits).place()));
-    relay.unasked = true;
+    relay.send_log = Some(send_log(Db::new(lease.options(), &relay.limits).place()));
+    relay.in_background = true;
     let clock = Arc::new(chrono::Utc::now);
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
         ended(error.to_string());
@@ -195,11 +196,11 @@ async fn beside(
 /// A relay as the configuration wants it.
 pub(super) fn settings(
     settings: &Settings,
-    options: &sqlx::postgres::PgConnectOptions,
+    servers: &Servers,
     broker: Broker,
 ) -> Result<relay::Settings, Failure> {
     let file = &settings.file.relay;
-    let mut relay = relay::Settings::new(options.clone(), broker);
+    let mut relay = relay::Settings::new(servers.clone(), broker);
     let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
     relay.keep = Some(days(file.keep_days.unwrap_or(7)));
     // Copies are personal data in a service's database: only where someone asked for them.
@@ -218,8 +219,8 @@ pub(super) fn settings(
     Ok(relay)
 }
 
-/// One journal for every database that is delivered from on this machine.
-pub(super) fn journal(place: &str) -> PathBuf {
+/// One send log for every database that is delivered from on this machine.
+pub(super) fn send_log(place: &str) -> PathBuf {
     let name: String =
         place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     config::state_dir().join(format!("relay-{name}.journal"))

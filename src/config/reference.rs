@@ -200,7 +200,7 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "contexts.NAME.url",
         "the PG* variables",
-        "Where a named database is; the password comes from PGPASSWORD or a pass file",
+        "Where a named database is, as a URL or a string of key=value; the password comes from PGPASSWORD or a pass file",
         "[contexts.prod]\nurl = \"postgres://support@db.example/ordering?sslmode=verify-full\"",
     ),
     key(
@@ -248,21 +248,24 @@ pub const KEYS: &[KeyHelp] = &[
          of these roles may run none",
         "[contexts.prod]\nallow = { support = [\"CancelOrder\"], lead = [\"*\"] }",
     ),
+    key(
+        "contexts.NAME.schemas",
+        "looked for in every schema",
+        "The schemas of the service's tables: orders (orders, order_items, buyers), events (Marten's), messages \
+         (outbox and inbox); needed only where several schemas have tables of these names",
+        "[contexts.prod]\nschemas = { orders = \"ordering\", events = \"events\", messages = \"messaging\" }",
+    ),
 ];
 
-/// Every environment variable that is read.
+/// Every environment variable that is read besides those of libpq, which are in [`PARAMETERS`](super::PARAMETERS).
 pub const ENVIRONMENT: &[VariableHelp] = &[
-    variable("DATABASE_URL", "The database: postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
-    variable("PGHOST", "The server, or the directory of its Unix socket"),
-    variable("PGHOSTADDR", "The server's numerical address"),
-    variable("PGPORT", "The server's port"),
-    variable("PGDATABASE", "The database's name"),
-    variable("PGSERVICE", "Counts as naming a database"),
-    variable("PGUSER", "The user to log in as"),
-    variable("PGPASSWORD", "The password"),
-    variable("PGPASSFILE", "A file with passwords; ~/.pgpass by default"),
-    variable("PGSSLMODE", "How TLS is used: disable, prefer, require, verify-ca or verify-full"),
-    variable("PGSSLROOTCERT", "The certificate authority to trust"),
+    variable(
+        "DATABASE_URL",
+        "The database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, or a string of key=value",
+    ),
+    variable("SSL_CERT_FILE", "Authorities to trust in place of the system's"),
+    variable("SSL_CERT_DIR", "A directory of such authorities"),
+    variable("HOME", "Where ~/.pgpass, ~/.pg_service.conf and ~/.postgresql are"),
     variable(
         "ORDERSCOPE_AMQP_URL",
         "The relay's broker: amqp://USER:PASSWORD@HOST:PORT/VIRTUALHOST",

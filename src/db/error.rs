@@ -32,6 +32,14 @@ pub enum Error {
     /// What was named as the way past a pooler is one as well.
     #[error("{0} is named as the direct address and is a pooler as well; name the server itself")]
     PooledToo(String),
+    /// A pooler does not pass on what `options` or `PGOPTIONS` says.
+    #[error(
+        "{0} is a pooler that takes no settings for sessions; unset PGOPTIONS, or leave options out"
+    )]
+    SettingsRefused(String),
+    /// What writes was asked of a server that only follows another one.
+    #[error("{0} is a hot standby, which can only be read; to write, name the primary server")]
+    Standby(String),
     /// TLS failed, or the server has none.
     #[error("no secure connection: {0}; check sslmode and the certificates")]
     Tls(String),
@@ -68,6 +76,12 @@ pub enum Error {
          looking and commands work with both"
     )]
     Spelt { wanted: &'static str, found: String },
+    /// Several schemas have the same tables of a service.
+    #[error(
+        "several schemas have tables for {key}: {schemas}; say which one is meant in the context, for example \
+         schemas.{key} = \"{first}\""
+    )]
+    Ambiguous { key: &'static str, schemas: String, first: String },
     /// Any other complaint of the server.
     #[error("PostgreSQL answered: {message} ({code}); if it persists, report it with this code")]
     Server { code: String, message: String },
@@ -92,6 +106,12 @@ impl Error {
 
     /// An error of opening a session: what would be a lost connection later is no connection yet.
     pub(super) fn connecting(error: sqlx::Error, place: &str) -> Self {
+        // rustls has no error of its own in sqlx.
+        if let sqlx::Error::Io(why) = &error
+            && why.kind() == std::io::ErrorKind::InvalidData
+        {
+            return Self::Tls(why.to_string());
+        }
         match Self::from(error) {
             Self::Lost(why) => Self::Unreachable { place: place.to_owned(), why },
             other => other,

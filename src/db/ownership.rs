@@ -1,4 +1,4 @@
-//! Whose database it is, as schema `orderscope` records it: attaching to a service's, and handing a managed
+//! Who owns the database, as schema `orderscope` records it: attaching to a service's database, and handing a managed
 //! one over.
 
 use sqlx::{PgConnection, Row};
@@ -76,7 +76,7 @@ pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> R
     Ok(())
 }
 
-/// That a database which is that can be handed over.
+/// Checks that a database in this state can be handed over.
 pub async fn may_hand_over(conn: &mut PgConnection, standing: &Standing) -> Result<(), Error> {
     match standing {
         Standing::Empty => Err(Error::NothingThere),
@@ -103,8 +103,8 @@ pub enum Owner {
 /// Whose the database is now. None where nothing records it.
 pub async fn look(conn: &mut PgConnection) -> Result<Option<Owner>, super::Error> {
     let record = sqlx::query!(
-        r#"SELECT kind, EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('public')
-               AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
+        r#"SELECT kind, EXISTS (SELECT FROM pg_proc
+               WHERE pronamespace <> 'pg_catalog'::regnamespace AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
                AS "service!"
            FROM orderscope.database"#
     );
@@ -116,8 +116,8 @@ pub async fn look(conn: &mut PgConnection) -> Result<Option<Owner>, super::Error
 /// this lock. None where nothing records it; the transaction may then have failed.
 pub async fn hold(tx: &mut PgConnection) -> Result<Option<Owner>, super::Error> {
     let record = sqlx::query!(
-        r#"SELECT kind, EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('public')
-               AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
+        r#"SELECT kind, EXISTS (SELECT FROM pg_proc
+               WHERE pronamespace <> 'pg_catalog'::regnamespace AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
                AS "service!"
            FROM orderscope.database FOR SHARE"#
     );

@@ -1,8 +1,8 @@
 //! Sessions with the database: few, opened when first needed, set up to be good guests.
 //!
 //! Not sqlx's own pool: that one hides a refused connection and a failing set-up until its time
-//! runs out, and does not know a session's backend, which cancelling needs. This one says at once what is
-//! wrong, never gives out a session whose last statement was abandoned, and costs no extra round trips.
+//! runs out, and does not know a session's backend, which cancelling needs. This one reports errors at once, never
+//! reuses a session whose last statement was abandoned, and costs no extra round trips.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -10,14 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Error, Layout, Limits,
-    address::{self, Access, Address, Opened},
+    address::{self, Access, Address, Backend, Opened},
+    layout::Schemas,
 };
+use crate::servers::Servers;
 
 /// A database as Orderscope sees it: its sessions and what is known of its layout. Cheap to clone;
 /// making one does nothing yet.
@@ -25,36 +27,45 @@ use super::{
 pub struct Db {
     pub(super) read: Pool,
     pub(super) control: Pool,
-    /// One session; see [`Db::journal`].
-    pub(super) journal: Pool,
+    /// One session; see [`Db::record`].
+    pub(super) recorder: Pool,
     layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
+    /// Where the service's tables are, as far as the context says.
+    schemas: Schemas,
 }
 
 impl Db {
     /// A database at an address. Nothing is opened before the first question.
-    pub fn new(options: &PgConnectOptions, limits: &Limits) -> Self {
-        Self::through(options, None, false, limits)
+    pub fn new(servers: impl Into<Servers>, limits: &Limits) -> Self {
+        Self::through(servers, None, false, limits)
     }
 
     /// A database that may be behind a pooler in transaction mode, and its address past that one. If
     /// `pooled` does not say that it is, the first session finds out.
     ///
-    /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the journal,
+    /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the record session,
     /// stopping a statement) goes past it, or fails with [`Error::Pooled`].
     pub fn through(
-        options: &PgConnectOptions,
-        direct: Option<&PgConnectOptions>,
+        servers: impl Into<Servers>,
+        direct: Option<Servers>,
         pooled: bool,
         limits: &Limits,
     ) -> Self {
-        let address = Arc::new(Address::new(options, direct, pooled));
+        let address = Arc::new(Address::new(servers.into(), direct, pooled));
         let pool = |size, access| Pool::new(Arc::clone(&address), limits, size, access);
         Self {
             read: pool(limits.readers, Access::Read),
             control: pool(1, Access::Control),
-            journal: pool(1, Access::Control),
+            recorder: pool(1, Access::Control),
             layout: Arc::default(),
+            schemas: Schemas::default(),
         }
+    }
+
+    /// The same database with these schemas for the service's tables, instead of looking for them.
+    #[must_use]
+    pub fn with_schemas(self, schemas: Schemas) -> Self {
+        Self { schemas, ..self }
     }
 
     /// What the database has, asked once and remembered; see [`Db::probe_again`].
@@ -67,7 +78,8 @@ impl Db {
             return Ok(Arc::clone(layout));
         }
         let small = self.read.0.limits.small_table_pages;
-        let probe = async |conn: &mut PgConnection| super::layout::probe(conn, small).await;
+        let probe =
+            async |conn: &mut PgConnection| super::layout::probe(conn, &self.schemas, small).await;
         let layout = Arc::new(self.read("probe", &CancellationToken::new(), probe).await?);
         *known = Some(Arc::clone(&layout));
         Ok(layout)
@@ -85,8 +97,8 @@ impl Db {
         Pool::new(Arc::clone(address), limits, WRITERS, Access::Write)
     }
 
-    /// The address for a session of one's own: past a pooler, where that is known.
-    pub fn options(&self) -> &PgConnectOptions {
+    /// The servers for a session of one's own: past a pooler, where that is known.
+    pub fn servers(&self) -> &Servers {
         self.read.0.address.own()
     }
 
@@ -95,11 +107,21 @@ impl Db {
         self.read.0.address.place()
     }
 
-    /// Ends all idle sessions in an orderly way. Later questions open new ones.
+    /// Whether the server only follows another one, as the newest session found it.
+    pub fn is_standby(&self) -> bool {
+        self.read.0.address.is_standby()
+    }
+
+    /// Whether what is written goes to another address than what is read.
+    pub fn writes_elsewhere(&self) -> bool {
+        self.read.0.address.has_direct()
+    }
+
+    /// Closes all idle sessions. Later questions open new ones.
     pub async fn close(&self) {
         self.read.close().await;
         self.control.close().await;
-        self.journal.close().await;
+        self.recorder.close().await;
     }
 }
 
@@ -124,12 +146,12 @@ struct Inner {
 struct Idle {
     conn: PgConnection,
     /// Its own server process; none through a pooler.
-    backend: Option<i32>,
+    backend: Option<Backend>,
     who: String,
     since: Instant,
 }
 
-/// An idle session older than this is asked whether it still lives before it is used.
+/// An idle session older than this is checked before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 impl Pool {
@@ -146,7 +168,7 @@ impl Pool {
 
     /// A session that shows itself to the server as `orderscope/<who>`: a free one, or a new one.
     ///
-    /// Hand it back with [`Session::finish`]; one that is dropped otherwise is closed, because it may
+    /// Return it with [`Session::finish`]; one that is dropped otherwise is closed, because it may
     /// still be in the middle of an answer.
     pub async fn session(&self, who: &str) -> Result<Session, Error> {
         let permit = self.permit().await?;
@@ -205,7 +227,7 @@ impl Pool {
         Ok(Idle { conn, backend, who: who.to_owned(), since: Instant::now() })
     }
 
-    /// Ends all idle sessions in an orderly way.
+    /// Closes all idle sessions.
     pub async fn close(&self) {
         while let Some(idle) = self.take_idle() {
             // The server notices a closed socket as well; the orderly way only spares its log.
@@ -228,7 +250,7 @@ impl Session {
     pub(super) async fn run<T>(
         &mut self,
         who: &str,
-        backend: impl FnOnce(i32),
+        backend: impl FnOnce(Backend),
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let Inner { address, limits, .. } = &*self.pool.0;
@@ -238,7 +260,8 @@ impl Session {
         }
         let mut tx = self.idle.conn.begin_with(AssertSqlSafe(address::begin(who, limits))).await?;
         if address.can_cancel() {
-            backend(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *tx).await?);
+            let row = sqlx::raw_sql(address::BACKEND).fetch_one(&mut *tx).await?;
+            backend(Backend::of(&row)?);
         }
         let answer = work(&mut tx).await;
         // Statements prepared under our names would be found by whoever gets the server's session next.
@@ -247,7 +270,12 @@ impl Session {
         answer
     }
 
-    /// Hands the session back. Only after a complete answer, be it an error of the server.
+    /// Whether its server is known to be a hot standby.
+    pub(super) fn is_standby(&self) -> bool {
+        self.idle.backend.is_some_and(|backend| backend.standby)
+    }
+
+    /// Returns the session to the pool. Only after a complete answer, which may be an error of the server.
     pub fn finish(self) {
         let Self { pool, mut idle, _permit } = self;
         idle.since = Instant::now();

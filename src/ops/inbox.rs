@@ -3,7 +3,7 @@
 //!
 //! Passes are counted as MassTransit counts them: one for consuming, one for every message sent, one for
 //! finding nothing more to send, one for cleaning up. Sending is the caller's, who records and counts it with
-//! [`db::relay::record_half`].
+//! [`db::relay::record_consumer_outbox`].
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgConnection;
@@ -36,7 +36,7 @@ pub enum Received {
     /// nothing to send.
     Handled { done: Box<Outcome>, delivered: bool },
     /// It was consumed before, but not all it produced is recorded as sent: send that, and record it with
-    /// [`db::relay::record_half`].
+    /// [`db::relay::record_consumer_outbox`].
     Waiting { last_sequence: i64 },
     /// Everything was done before.
     Duplicate,
@@ -200,7 +200,7 @@ impl Passes<'_> {
             return Ok(Ended::Nothing);
         }
         let inbox = tx.hold_inbox(message, consumer).await?.ok_or_else(|| {
-            // Someone purged it between two passes: the next delivery begins anew.
+            // Someone purged it between two passes: the next delivery starts again.
             PlanError::Database(db::Error::Conflict("the inbox row was removed".to_owned()))
         })?;
         let count = inbox.receive_count + 1;

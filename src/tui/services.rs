@@ -100,7 +100,7 @@ impl Services {
         Self { context, limits, operator, policy, watch, broker, running, halting, exports, open }
     }
 
-    /// Opens the database, telling what takes time.
+    /// Opens the database, reporting slow steps.
     pub(super) async fn connect(&self, inbox: &mpsc::Sender<Msg>) -> Msg {
         let tell = |doing: String| {
             // A full box only means that nobody could have read this line.
@@ -187,15 +187,17 @@ impl Services {
         self.open.borrow().clone()
     }
 
-    /// Opens the way to write.
-    pub(super) async fn unlock(&self) -> Result<(), String> {
+    /// Opens the way to write, and records what for; tells where the record is.
+    pub(super) async fn unlock(&self, reason: &str) -> Result<String, String> {
         let opened = self.opened().ok_or("not connected yet")?;
         let made = Writer::open(&opened.db, opened.operator.clone(), self.policy.clone()).await;
         let writer = made.map_err(|error| error.to_string())?;
+        let recorded = writer.record_unlock(reason, Utc::now()).await;
+        let number = recorded.map_err(|error| error.to_string())?;
         if let Some(old) = opened.writer.lock().await.replace(writer) {
             old.close().await;
         }
-        Ok(())
+        Ok(format!("unlocked, recorded as #{number}: what runs is recorded"))
     }
 
     /// Closes it.
@@ -370,11 +372,20 @@ impl Services {
 
     fn place(&self, session: &Session) -> Place {
         let layout = &session.layout;
+        let (standby, writes) = (session.standby(), session.db.writes_elsewhere());
         let gaps = layout.missing().into_iter().map(|gap| format!("{}: {}", gap.what, gap.cost));
+        let gaps = standby
+            .iter()
+            .map(|it| format!("{it}: {}", if writes { OLDER } else { READ_ONLY }))
+            .chain(gaps);
         let (host, database) = match (&self.context.target, session.db.place().rsplit_once('/')) {
             (Target::Embedded, _) => ("private".to_owned(), "orderscope".to_owned()),
             (_, Some((host, database))) => (host.to_owned(), database.to_owned()),
             (_, None) => (session.db.place().to_owned(), String::new()),
+        };
+        let database = match layout.schemas() {
+            Some(schemas) => format!("{database} ({schemas})"),
+            None => database,
         };
         Place {
             context: self.context.name.clone(),
@@ -382,14 +393,26 @@ impl Services {
             database,
             host,
             role: layout.role().to_owned(),
-            server: format!("PostgreSQL {}", layout.major_version()),
+            server: match &standby {
+                Some(standby) => format!("PostgreSQL {}, {standby}", layout.major_version()),
+                None => format!("PostgreSQL {}", layout.major_version()),
+            },
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
             operator: format!("{}@{}", self.operator.name, self.operator.host),
             no_broker: self.broker.as_ref().err().cloned(),
-            barred: (!layout.has_console_schema()).then_some(
-                "there is no schema orderscope to record in: run `orderscope attach` first",
-            ),
+            barred: match &standby {
+                Some(_) if !writes => Some(READ_ONLY),
+                _ => (!layout.has_console_schema()).then_some(
+                    "there is no schema orderscope to record in: run `orderscope attach` first",
+                ),
+            },
         }
     }
 }
+
+/// What a hot standby means where writing goes to another server.
+const OLDER: &str = "what is shown may be older than what is written";
+
+/// Why nothing can be written on a hot standby.
+const READ_ONLY: &str = "a hot standby can only be read; name the primary server to write";

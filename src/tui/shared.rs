@@ -13,7 +13,7 @@ use crate::{
         id::OutboxId,
         order::Order,
         outbox::Delivery,
-        outbox_action::Texts,
+        stored_message::StoredMessage,
         zone::Zone,
     },
     ops::{operation::List, policy::Policy},
@@ -84,7 +84,7 @@ pub struct Subject {
     pub order: Order,
 }
 
-/// What lies in the error queues, as errands need to know it.
+/// What lies in the error queues, as operations need to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults {
     /// The message that someone looks at.
@@ -106,7 +106,7 @@ pub struct Safe {
     pub discard: usize,
 }
 
-/// The message or the copy that someone looks at, as deeds and errands need to know it.
+/// The message or the copy that someone looks at, as operations need to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Matter {
     /// Of a message in the outbox.
@@ -116,7 +116,7 @@ pub struct Matter {
     /// A group by type or destination is looked at, not a message.
     pub grouped: bool,
     /// Its texts, where all of them were read.
-    pub texts: Option<Box<Texts>>,
+    pub texts: Option<Box<StoredMessage>>,
     /// The number of a copy, and when it was put back.
     pub copy: Option<i64>,
     pub returned: Option<DateTime<Utc>>,

@@ -8,19 +8,21 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
-mod aside;
+mod agreement;
 mod asked;
 mod attached;
 mod audit;
 mod chain;
 mod commanding;
 mod commands;
+mod connect;
 mod consumer;
-mod deeds;
 mod demo;
 mod docs;
 mod embedded;
+mod error_queues;
 mod messages;
+mod outbox_actions;
 mod ownership;
 mod pictures;
 mod pooler;
@@ -31,6 +33,7 @@ mod relay;
 mod sampler;
 mod scenario;
 mod schema;
+mod shapes;
 mod smoke;
 mod strange;
 mod support;

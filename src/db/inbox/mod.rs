@@ -1,4 +1,4 @@
-//! The inbox: what consumers received, how often, how long it took, and what never ended.
+//! The inbox: what consumers received, how often, how long it took, and what was never finished.
 
 mod hours;
 
@@ -22,19 +22,19 @@ use crate::domain::{
 
 pub use self::hours::{HOURS, Hour, first, hours};
 
-/// So many of the newest rows are added up on a large table.
+/// How many of the newest rows are added up on a large table.
 pub const MOST: i64 = 20_000;
 /// A table is large when it has more rows than this.
 const LARGE: i64 = 60_000;
-/// So many rows that are not delivered are added up.
+/// How many rows that are not delivered are added up.
 const MOST_OPEN: i64 = 40_000;
-/// So many of the newest deliveries tell the latencies.
+/// How many of the newest deliveries are measured for latencies.
 const TIMED: i64 = 2_000;
-/// So many half-done rows are looked into.
+/// How many half-done rows are read.
 const HALVES: i64 = 20;
 /// Counting what is wrong stops here.
 const MOST_WRONG: i64 = 10_000;
-/// The locks of so many rows that look as if they failed are looked at.
+/// For how many rows that look as if they failed the locks are checked.
 pub const PROBED: i64 = 100;
 /// Where a consumer's messages are unknown, its passes beyond the smallest number seen are duplicates only if
 /// that number rests on so many rows.
@@ -107,9 +107,9 @@ fn summed(layout: &Layout) -> String {
 }
 
 /// Sums per consumer as of `now`, most rows first. `held` is how old a row must be to count as failing;
-/// rows that took longer than `window` were replayed, and tell nothing of latency.
+/// rows that took longer than `window` were replayed and are left out of latencies.
 ///
-/// Three questions, because one over all rows with a condition for each figure costs four times as much.
+/// Three statements, because one over all rows with a condition for each figure costs four times as much.
 pub async fn consumers(
     conn: &mut PgConnection,
     layout: &Layout,
@@ -216,8 +216,7 @@ fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
     rows
 }
 
-/// Who works on the oldest rows that were received before a moment and are not handled, as far as the rows' locks
-/// tell: by consumer, at most [`PROBED`] of them.
+/// Who works on the oldest rows that were received before a moment and are not handled, by the rows' locks: by consumer, at most [`PROBED`] of them.
 pub async fn at_work(
     conn: &mut PgConnection,
     layout: &Layout,
@@ -276,7 +275,7 @@ struct Half {
     consumed: DateTime<Utc>,
     receive_count: i32,
     pending: i64,
-    aimless: bool,
+    without_destination: bool,
 }
 
 /// The oldest rows that are consumed, but not delivered.
@@ -292,9 +291,9 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
     };
     let sql = format!(
         "SELECT s.message_id, s.consumer_id, {} AS consumed, s.receive_count, \
-         coalesce(m.pending, 0) AS pending, coalesce(m.aimless, false) AS aimless \
+         coalesce(m.pending, 0) AS pending, coalesce(m.without_destination, false) AS without_destination \
          FROM (SELECT * FROM {} w WHERE delivered IS NULL AND consumed IS NOT NULL ORDER BY received LIMIT {HALVES}) s \
-         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS aimless \
+         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS without_destination \
            FROM (SELECT destination_address FROM {messages} m WHERE m.inbox_message_id = s.message_id \
              AND m.inbox_consumer_id = s.consumer_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
              ORDER BY sequence_number LIMIT 1000) x) m ON true ORDER BY s.received",
@@ -313,7 +312,7 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
             consumed: row.consumed,
             passes: row.receive_count,
             pending: row.pending,
-            aimless: row.aimless,
+            without_destination: row.without_destination,
             lock: locks.remove(&of(&row)).unwrap_or_default(),
             inbound: Inbound::Unknown,
         })

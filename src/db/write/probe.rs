@@ -39,10 +39,9 @@ pub async fn lacking(
                 held.push_bind_unseparated(right).push_unseparated("), false)");
             }
             None => {
-                held.push(
-                    "coalesce(has_sequence_privilege( \
-                     to_regclass('public.mt_events_sequence')::oid, 'USAGE'), false)",
-                );
+                held.push("coalesce(has_sequence_privilege(to_regclass(")
+                    .push_bind_unseparated(layout.event_numbers())
+                    .push_unseparated(")::oid, 'USAGE'), false)");
             }
         }
     }
@@ -89,7 +88,7 @@ pub struct Surroundings {
 /// The most rows of the inbox that are counted.
 const MOST_COMMANDS: i64 = 100;
 
-/// Looks around.
+/// Reads all of it.
 pub async fn surroundings(conn: &mut PgConnection, layout: &Layout) -> Result<Surroundings, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT (SELECT count(*) FROM (SELECT FROM {} i WHERE consumed IS NULL LIMIT {MOST_COMMANDS}) \

@@ -22,7 +22,7 @@ mod words;
 
 pub use complete::{Completion, complete};
 pub use describe::describe;
-pub use field::{FIELDS, Field, FieldHelp};
+pub use field::{FIELDS, Field, FieldHelp, nearest};
 pub use parse::parse;
 pub use words::{STATUSES, TRAITS};
 

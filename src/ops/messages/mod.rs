@@ -11,21 +11,22 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+pub use crate::db::outbox::{MessageKey, OutboxMessage};
 use crate::{
     db::{
         Error, Layout, clock,
         inbox::{self, Hour, InboxRow},
-        outbox::{self, OutboxMessage, Overview},
+        outbox::{self, Overview},
     },
     domain::{
         backlog::{Movement, Sample},
         consumer::{self, Consumer},
         diagnosis::{
-            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Poison, Rule, Subject, Tally, Text,
-            Thresholds, Tried, diagnose, poison,
+            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Rule, Subject, Tally, Thresholds,
+            Tried, diagnose,
         },
-        id::MessageId,
         outbox::{Delivery, Owner},
+        outgoing::{Poison, Sender, poison},
     },
 };
 
@@ -308,35 +309,15 @@ pub struct Message {
     pub received: Vec<InboxRow>,
 }
 
-/// How a message is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    Sequence(i64),
-    Message(MessageId),
-}
-
 /// One message with everything stored of it.
 pub async fn message(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
-    key: Key,
+    key: MessageKey,
 ) -> Result<Option<Message>, Error> {
-    let (sequence, id) = match key {
-        Key::Sequence(sequence) => (Some(sequence), None),
-        Key::Message(id) => (None, Some(id)),
-    };
-    let Some(shown) = outbox::show(conn, layout, sequence, id).await? else { return Ok(None) };
-    let text = Text {
-        headers: shown.headers.as_deref(),
-        properties: shown.properties.as_deref(),
-        content_type: shown.content_type.as_deref(),
-        destination: shown.destination.as_deref(),
-        body: (i64::try_from(shown.body.len()).is_ok_and(|read| read >= shown.bytes))
-            .then_some(&*shown.body),
-        bytes: shown.bytes,
-    };
-    let found = poison(&text, watch.thresholds.largest);
+    let Some(shown) = outbox::show(conn, layout, key).await? else { return Ok(None) };
+    let found = poison_in(&shown, layout, &watch.thresholds);
     let ahead = match shown.owner {
         Owner::Bus(outbox) => outbox::ahead(conn, layout, outbox).await?,
         Owner::Consumer { .. } | Owner::Nobody => None,
@@ -346,9 +327,15 @@ pub async fn message(
     } else {
         None
     };
-    let received = inbox::of_message(conn, layout, shown.message).await?;
+    let received = inbox::of_message(conn, layout, shown.content.message).await?;
     let managed = layout.is_managed();
     Ok(Some(Message { shown, poison: found, managed, ahead, lock, received }))
+}
+
+/// What keeps it from being delivered by whoever delivers here, as far as its text was read.
+fn poison_in(message: &OutboxMessage, layout: &Layout, limits: &Thresholds) -> Vec<Poison> {
+    let text = message.content.text(message.bytes);
+    poison(&text, limits.largest, Sender::of(layout.is_managed()))
 }
 
 /// Which findings bear on this message: what is about it, its outbox, or the line it stands in. One that is about

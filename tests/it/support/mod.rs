@@ -6,3 +6,4 @@ pub mod nap;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod rabbitmq;
+pub mod replica;

@@ -1,7 +1,5 @@
 //! Removing what is over, a batch at a time: oldest first, by when it was delivered, never by `sent_time`.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,8 +11,9 @@ use crate::{
         write::{Due, Old, Tx},
     },
     domain::{
-        diagnosis::thousands,
         outbox_action::{OutboxAction, Refusal},
+        text::hex,
+        text::thousands,
     },
 };
 
@@ -23,8 +22,8 @@ pub(super) const BATCH: i64 = 500;
 /// So many rows are named in the record.
 const NAMED: usize = 20;
 
-fn old(deed: &OutboxAction) -> Option<Old> {
-    match deed {
+fn old(action: &OutboxAction) -> Option<Old> {
+    match action {
         OutboxAction::PurgeOutbox { before } => Some(Old::Outboxes(*before)),
         OutboxAction::PurgeInbox { before } => Some(Old::Inbox(*before)),
         OutboxAction::RemoveFailed { before } => Some(Old::Failed(*before)),
@@ -35,11 +34,11 @@ fn old(deed: &OutboxAction) -> Option<Old> {
 pub(super) async fn remove(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
-    deed: &OutboxAction,
+    action: &OutboxAction,
     stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), PlanError> {
-    let old = old(deed).ok_or(Refusal::Nothing)?;
+    let old = old(action).ok_or(Refusal::Nothing)?;
     let due = tx.due(old, BATCH).await?;
     if due.rows.is_empty() && due.messages.is_empty() {
         if due.total > 0 {
@@ -49,7 +48,7 @@ pub(super) async fn remove(
         return Err(Refusal::Nothing.into());
     }
     let rows = vec![format!("{} rows due, {}", due.rows.len(), marked(&due))];
-    unmoved(tx, task, &deed.target(), rows, work).await?;
+    unmoved(tx, task, &action.target(), rows, work).await?;
     say(task, old, &due, work);
     let count = i64::try_from(due.rows.len()).unwrap_or(i64::MAX);
     let left = (due.total - count).max(0);
@@ -108,14 +107,6 @@ fn gist(old: Old, rows: &[Value]) -> Value {
         "named": named,
         "first": rows.iter().take(NAMED).map(name).collect::<Vec<_>>(),
         "sha256": hex(&hash.finalize()),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 

@@ -13,9 +13,10 @@ use crate::{
     },
     domain::{
         age::Age,
-        diagnosis::{Rule, thousands},
+        diagnosis::Rule,
         id::{ConsumerId, MessageId},
         text,
+        text::thousands,
     },
     ops::messages::{
         Day,

@@ -9,7 +9,7 @@ use ratatui::{
 use super::{Msg, Pane, State, Sub, inbox};
 use crate::{
     db::inbox::InboxView,
-    domain::diagnosis::thousands,
+    domain::text::thousands,
     tui::{
         shared::Shared,
         ui::{

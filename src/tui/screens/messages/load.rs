@@ -7,7 +7,7 @@ use crate::{
     db::{archive, inbox, outbox},
     ops::{
         archive as archived, error_queue,
-        messages::{self, Key, report},
+        messages::{self, MessageKey, report},
     },
     tui::runtime::Cx,
 };
@@ -81,7 +81,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             cx.pause(MOVING_PAUSE).await;
             let watch = cx.services.watch();
             let found = cx.read("messages", async |conn, layout| {
-                messages::message(conn, layout, watch, Key::Sequence(sequence)).await
+                messages::message(conn, layout, watch, MessageKey::Sequence(sequence)).await
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
         }

@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::terminal::{Start, Terminal};
 use crate::{
-    aside, relay,
+    error_queues, relay,
     support::{
         postgres::managed,
         rabbitmq::{self, Broker},
@@ -29,10 +29,11 @@ fn unlocked(database: &PgConnectOptions, broker: &Broker, list: &str) -> Termina
     terminal
 }
 
-/// What is on record, newest first: intents, and the reason of the oldest.
+/// What is on record, newest first: intents, and the reason of the oldest; what the console was unlocked for is before.
 fn recorded(database: &PgConnectOptions) -> (Vec<String>, String) {
     let list = Home::on(database).json(&["audit", "list"], 0);
-    let list = list.as_array().unwrap();
+    let (unlock, list) = list.as_array().unwrap().split_last().unwrap();
+    assert_eq!((&unlock["intent"], &unlock["reason"]), (&"UnlockWrites".into(), &"INC-7".into()));
     let text = |entry: &serde_json::Value, field: &str| entry[field].as_str().unwrap().to_owned();
     let intents = list.iter().map(|entry| text(entry, "intent")).collect();
     (intents, text(list.last().unwrap(), "reason"))
@@ -41,9 +42,9 @@ fn recorded(database: &PgConnectOptions) -> (Vec<String>, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_is_replayed_through_the_card() {
     let broker = rabbitmq::broker().await;
-    let failed = aside::real().split_off(5);
-    aside::plant(&broker, &failed, &[QUEUE]).await;
-    let database = aside::attached("2-delivered").await;
+    let failed = error_queues::real().split_off(5);
+    error_queues::plant(&broker, &failed, &[QUEUE]).await;
+    let database = error_queues::attached("2-delivered").await;
     let mut terminal = unlocked(&database, &broker, "errors");
     terminal.shows("basket service down");
     terminal.shows("3: not done");
@@ -52,7 +53,7 @@ async fn a_group_is_replayed_through_the_card() {
     terminal.send("g");
     terminal.shows("Replay group");
     // A reason is needed; the rate stands there.
-    terminal.send("\r\r");
+    terminal.send("\r\x15\r");
     terminal.shows("the reason is needed");
     terminal.send("INC-7 the basket is back\r");
     terminal.shows("type REPLAY to run");
@@ -82,8 +83,8 @@ async fn a_group_is_replayed_through_the_card() {
 async fn what_runs_is_stopped_by_a_key_or_by_leaving_and_nothing_is_lost() {
     const MANY: u32 = 40;
     let broker = rabbitmq::broker().await;
-    aside::plant(&broker, &aside::skipped(MANY), &["busy"]).await;
-    let database = aside::attached("2-delivered").await;
+    error_queues::plant(&broker, &error_queues::skipped(MANY), &["busy"]).await;
+    let database = error_queues::attached("2-delivered").await;
     let mut terminal = unlocked(&database, &broker, "errors");
     terminal.shows("40: not done");
     // One a second: far from done when it is stopped.
