@@ -93,6 +93,7 @@ pub fn policy(context: &Context, settings: &Settings, read_only: bool) -> Policy
         typed: rules.typed_confirmation.unwrap_or(context.production),
         allow: rules.allow,
         largest: settings.thresholds.largest,
+        approve_above: rules.approve_above,
     }
 }
 

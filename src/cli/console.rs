@@ -7,8 +7,8 @@ use crate::{
     session,
     tui::{
         app,
-        route::Route,
         runtime::{self, Options},
+        screens::Screens,
         services::Services,
         term::caps::{Caps, Env},
         ui::{action::Keys, theme::Theme},
@@ -47,9 +47,10 @@ fn options(
     link: Option<&str>,
 ) -> Result<(Options, Target), Failure> {
     let mut given = given(global);
-    let mut route = Route::Orders { query: String::new() };
+    let mut route = None;
+    let screens = Screens::default();
     if let Some(link) = link {
-        let (context, place) = Route::parse(link).map_err(|error| {
+        let (context, place) = screens.read(link).map_err(|error| {
             let known = link.starts_with("ops://") || link.starts_with("http");
             if config::has_password(link) || (!known && config::is_address_like(link)) {
                 return config::Error::AddressMisplaced.into();
@@ -61,7 +62,7 @@ fn options(
         if given.url.is_none() && given.context.is_none() && context != "database" {
             given.context = Some(context);
         }
-        route = place;
+        route = Some(place);
     }
     let context = choose(&given, settings)?;
     let theme = global.theme.as_ref().or(settings.file.theme.as_ref());
@@ -72,7 +73,7 @@ fn options(
         })
     });
     let keys = Keys::new(settings.keys.clone());
-    let problems = keys.problems(&app::bindings(&keys));
+    let problems = keys.problems(&app::bindings(&screens, &keys));
     if !problems.is_empty() {
         let path = settings.path.display();
         return Err(Failure::usage(format!("{path}, [keys]:\n  {}", problems.join("\n  "))));

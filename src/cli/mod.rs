@@ -12,6 +12,7 @@ mod drain;
 mod errors;
 mod input;
 mod messages;
+mod op;
 mod open;
 mod operation;
 mod order;
@@ -137,6 +138,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Orders(verb)) => orders::run(verb, global, &settings).await,
         // Boxed: commands hold much on their way.
         Some(Verb::Order(verb)) => Box::pin(order::run(verb, global, &settings)).await,
+        Some(Verb::Op(verb)) => Box::pin(op::run(verb, global, &settings)).await,
         Some(Verb::Buyer(verb)) => Box::pin(order_command::buyer(verb, global, &settings)).await,
         Some(Verb::Audit(verb)) => audit::run(verb, global, &settings).await,
         Some(Verb::Attach(args)) => ownership::attach(&args, global, &settings).await,

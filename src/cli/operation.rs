@@ -26,6 +26,7 @@ use crate::{
         outbox_action,
         report::{Cell, Form, Table, print_json},
         text::clean,
+        text::thousands,
     },
     ops::{
         Clock, audit,
@@ -46,7 +47,7 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         use PlanError as E;
         let code = match &error {
-            E::Refused(Refusal::UnknownOrder(_)) => exit::NOTHING,
+            E::Refused(Refusal::UnknownOrder(_)) | E::NoOperation(_) => exit::NOTHING,
             E::Declined(refusal) if is_absence(refusal) => exit::NOTHING,
             E::Blocked(checks) if is_nothing(checks) => exit::NOTHING,
             E::ErrorQueue(error_queue::Error::NoKey(_) | error_queue::Error::NoGroup(_)) => {
@@ -143,6 +144,33 @@ pub(super) async fn run(
     ask.is_reasoned()?;
     // Before anything is opened.
     input::operation(ask.key)?;
+    opened(broker, global, settings, async |session, ctx| {
+        let request = ask.request(make(session).await?)?;
+        let outcome = see_through(ctx, request, ask).await;
+        if !ask.run.dry_run {
+            anchored(session, &outcome).await;
+        }
+        outcome
+    })
+    .await
+}
+
+/// Only the log's own guard: what was done is done whatever becomes of it.
+pub(super) async fn anchored(session: &Session, outcome: &Outcome) {
+    if outcome.is_ok()
+        && let Err(error) = audit::anchor_if_due(&session.db, Utc::now(), audit::EVERY).await
+    {
+        tracing::warn!(%error, "no anchor was written");
+    }
+}
+
+/// Opens the database to write, does the work, and leaves everything in order.
+pub(super) async fn opened(
+    broker: Result<BrokerAccess, Failure>,
+    global: &Global,
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Session, &Context<'_>) -> Outcome,
+) -> Outcome {
     let policy = writable(global, settings)?;
     let broker = broker.map_err(|failure| failure.message);
     let session = open::open(global, settings).await?;
@@ -150,20 +178,8 @@ pub(super) async fn run(
         let operator = Operator::new(global.operator.as_deref(), session.layout.role());
         let operator = operator.map_err(PlanError::from)?;
         let writer = Writer::open(&session.db, operator, policy).await?;
-        let outcome = async {
-            let request = ask.request(make(&session).await?)?;
-            let broker = broker.as_ref().map_err(String::as_str);
-            let ctx = Context::new(&writer, broker, clock());
-            see_through(&ctx, request, ask).await
-        }
-        .await;
-        // Only the log's own guard: what was done is done whatever becomes of it.
-        if outcome.is_ok() && !ask.run.dry_run {
-            let anchored = audit::anchor_if_due(&session.db, Utc::now(), audit::EVERY).await;
-            if let Err(error) = anchored {
-                tracing::warn!(%error, "no anchor was written");
-            }
-        }
+        let broker = broker.as_ref().map_err(String::as_str);
+        let outcome = work(&session, &Context::new(&writer, broker, clock())).await;
         writer.close().await;
         outcome
     }
@@ -256,30 +272,58 @@ async fn drive(
     answer: &ask::Answer,
     stop: &CancellationToken,
 ) -> Result<Done, Failure> {
-    let (sender, mut progress) = watch::channel(Progress::default());
+    let (sender, progress) = watch::channel(Progress::default());
     let work = operation::run(ctx, plan, answer.confirmation(), &sender, stop);
     if plan.spec().steps == StepKind::OneTransaction {
         return Ok(Box::pin(work).await?);
     }
+    watched(&plan.title, stop, progress, work).await
+}
+
+/// Does work that takes its time: what hinders it is told, on a terminal also how far it is, and a signal stops it after
+/// what is under way.
+pub(super) async fn watched<T>(
+    title: &str,
+    stop: &CancellationToken,
+    mut progress: watch::Receiver<Progress>,
+    work: impl Future<Output = Result<T, PlanError>>,
+) -> Result<T, Failure> {
     let mut work = pin!(work);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut reporter = Reporter::default();
     loop {
         tokio::select! {
-            ended = &mut work => return Ok(ended?),
+            ended = &mut work => {
+                open::tell("ready");
+                return Ok(ended?);
+            }
             _ = interrupt.recv() => stop.cancel(),
             _ = terminate.recv() => stop.cancel(),
             Ok(()) = progress.changed() => {
-                let Progress { hindered, warnings, .. } = progress.borrow_and_update().clone();
-                reporter.tell(hindered, &warnings);
+                let progress = progress.borrow_and_update().clone();
+                if let Some(far) = far(title, &progress) {
+                    open::tell(&far);
+                }
+                reporter.tell(progress.hindered, &progress.warnings);
             }
         }
     }
 }
 
+/// How far a bulk operation is, in a line.
+fn far(title: &str, progress: &Progress) -> Option<String> {
+    let shown = |count: u64| thousands(i64::try_from(count).unwrap_or(i64::MAX));
+    let far = match progress.of {
+        0 => "writing its list".to_owned(),
+        of => format!("{} of {}", shown(progress.done), shown(of)),
+    };
+    let pace = progress.pace().map_or_else(String::new, |pace| format!(", {pace}"));
+    progress.number.map(|number| format!("operation {number}, {title}: {far}{pace}"))
+}
+
 /// Tells what came of it. Where what became of each message is the answer, the words go to standard error.
-fn tell(done: &Done, form: Form) -> Outcome {
+pub(super) fn tell(done: &Done, form: Form) -> Outcome {
     let mut out = std::io::stdout().lock();
     match (form, &done.items) {
         (Form::Json, _) => print_json(&value(done), &mut out)?,

@@ -26,7 +26,7 @@ use crate::{
         typed, when,
         zone::Clock,
     },
-    ops::operation::{Operation, PlanError},
+    ops::operation::{Operation, PlanError, Purge},
     session::Session,
 };
 
@@ -89,9 +89,9 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
             run(&args, global, settings, make).await
         }
         MessageAction::Purge { age, write } => {
-            let before = before(&age, TimeDelta::days(7), settings)?;
-            purge(OutboxAction::PurgeOutbox { before }, age.all, global, settings, write.into())
-                .await
+            let purge = Purge::outboxes(before(&age, TimeDelta::days(7), settings)?);
+            let operation = Operation::Purge(purge.rated(age.rate));
+            run(&write.into(), global, settings, async |_| Ok(operation)).await
         }
     }
 }
@@ -108,47 +108,16 @@ async fn run(
 
 /// `inbox purge|remove-failed`
 pub(super) async fn inbox(verb: InboxAction, global: &Global, settings: &Settings) -> Outcome {
-    let (action, all, write) = match verb {
+    let (purge, rate, write) = match verb {
         InboxAction::Purge { age, write } => {
-            let before = before(&age, TimeDelta::days(30), settings)?;
-            (OutboxAction::PurgeInbox { before }, age.all, write)
+            (Purge::inbox(before(&age, TimeDelta::days(30), settings)?), age.rate, write)
         }
         InboxAction::RemoveFailed { age, write } => {
-            let before = before(&age, TimeDelta::days(1), settings)?;
-            (OutboxAction::RemoveFailed { before }, age.all, write)
+            (Purge::failed(before(&age, TimeDelta::days(1), settings)?), age.rate, write)
         }
     };
-    purge(action, all, global, settings, write.into()).await
-}
-
-/// One transaction, or one after the other until nothing is left: each an operation of its own, with a key that
-/// follows from the first one's.
-async fn purge(
-    action: OutboxAction,
-    all: bool,
-    global: &Global,
-    settings: &Settings,
-    mut args: WriteArgs,
-) -> Outcome {
-    let first = input::operation(args.idempotency_key.as_deref())?;
-    let (nothing, mut round) = (PlanError::from(Refusal::Nothing).to_string(), 1_u32);
-    loop {
-        let next = Operation::Outbox(action.clone());
-        let outcome = run(&args, global, settings, async |_| Ok(next)).await;
-        if !all || args.run.dry_run {
-            return outcome;
-        }
-        match outcome {
-            Err(failure) if failure.message == nothing && round > 1 => return Ok(exit::FOUND),
-            Err(failure) if round > 1 => {
-                return Err(Failure { code: exit::PARTIAL, ..failure });
-            }
-            Err(failure) => return Err(failure),
-            Ok(_) => round += 1,
-        }
-        let next = Derived::new(first, Utc::now()).id(&format!("round {round}"));
-        args.idempotency_key = Some(next.to_string());
-    }
+    let operation = Operation::Purge(purge.rated(rate));
+    run(&write.into(), global, settings, async |_| Ok(operation)).await
 }
 
 fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTime<Utc>, Failure> {

@@ -113,6 +113,8 @@ pub struct ContextFile {
     pub unlock: Option<u64>,
     /// The context's name must be typed to run a command. Default: only in production.
     pub typed_confirmation: Option<bool>,
+    /// A bulk operation with more items than this needs the approval of a second person. Default: none does.
+    pub approve_above: Option<u64>,
     /// Allowed commands by database role; `*` allows all.
     #[serde(default)]
     pub allow: BTreeMap<String, Vec<String>>,

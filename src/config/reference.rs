@@ -255,6 +255,13 @@ pub const KEYS: &[KeyHelp] = &[
          (outbox and inbox); needed only where several schemas have tables of these names",
         "[contexts.prod]\nschemas = { orders = \"ordering\", events = \"events\", messages = \"messaging\" }",
     ),
+    key(
+        "contexts.NAME.approve_above",
+        "no second person is needed",
+        "A bulk operation of more items than this waits until a second person approves it, with another database \
+         login: `orderscope op approve`",
+        "[contexts.prod]\napprove_above = 10000",
+    ),
 ];
 
 /// Every environment variable that is read besides those of libpq, which are in [`PARAMETERS`](super::PARAMETERS).

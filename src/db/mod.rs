@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod letters;
 pub mod messages;
 pub mod migrate;
+pub mod operations;
 pub mod orders;
 pub mod outbox;
 pub mod ownership;

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod age;
 pub mod backlog;
+pub mod batch;
 pub mod body;
 pub mod chain;
 pub mod compare;

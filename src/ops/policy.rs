@@ -28,6 +28,8 @@ pub struct Policy {
     pub allow: BTreeMap<String, Vec<String>>,
     /// The largest message that may be written, in bytes: what the broker takes.
     pub largest: i64,
+    /// A bulk operation of more items than this needs a second person; none: none does.
+    pub approve_above: Option<u64>,
 }
 
 impl Default for Policy {
@@ -40,6 +42,7 @@ impl Default for Policy {
             typed: false,
             allow: BTreeMap::new(),
             largest: Thresholds::default().largest,
+            approve_above: None,
         }
     }
 }

@@ -1,10 +1,6 @@
 //! What an update may ask for. Plain data: tests compare it, the runtime carries it out.
 
-use super::{
-    route::Route,
-    shared::{Keep, Matter},
-};
-
+use super::{route::Route, selection::Selection, shared::Keep};
 use crate::ops::operation::Kind;
 
 /// How requests of one kind relate to each other.
@@ -37,8 +33,8 @@ pub enum Effect<R> {
     Keep(Keep),
     /// Ask for the reason to unlock writes.
     Unlock,
-    /// Change something of messages: by this operation, or by one from the menu.
-    Change(Box<Matter>, Option<Kind>),
+    /// Change something: by this operation, or by one from the menu of what can be done with it.
+    Change(Selection, Option<Kind>),
 }
 
 impl<R> Effect<R> {
@@ -54,7 +50,7 @@ impl<R> Effect<R> {
             Self::Back => Effect::Back,
             Self::Keep(keep) => Effect::Keep(keep),
             Self::Unlock => Effect::Unlock,
-            Self::Change(matter, kind) => Effect::Change(matter, kind),
+            Self::Change(selection, kind) => Effect::Change(selection, kind),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod route;
 pub mod runtime;
 pub mod screens;
+pub mod selection;
 pub mod services;
 pub mod shared;
 pub mod term;

@@ -1,107 +1,127 @@
-//! Places in the console, as values and as `ops://` links that people paste to each other.
+//! Places in the console as `ops://` links that people paste to each other. What a link means is known to the
+//! screen whose word it begins with.
 
-use std::{
-    fmt::{self, Write},
-    str::FromStr,
-};
+use std::fmt::{self, Write};
 
-use uuid::Uuid;
+use crate::domain::id::OrderId;
 
-use crate::domain::id::{OrderId, Version};
+/// The word of places that show one order.
+pub const ORDER: &str = "order";
 
-/// A place to go to.
+/// A place to go to, as links write it after the context: `WORD/REST?QUERY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
-    /// The order search, with a query.
-    Orders { query: String },
-    /// One order's history, at a version, comparing two.
-    Timeline { order: OrderId, at: Option<Version>, diff: Option<(Version, Version)> },
-    /// A list of integration messages, perhaps at one of them by its sequence number.
-    Messages { view: String, at: Option<i64> },
+pub struct Route {
+    word: String,
+    rest: Option<String>,
+    query: Option<String>,
+}
+
+/// A place on a screen, between its own form and that of links.
+pub trait Place: Sized {
+    /// Reads what follows the screen's word; nothing where it means nothing there.
+    fn read(route: &Route) -> Option<Self>;
+
+    /// The link's part for this place.
+    fn route(&self) -> Route;
 }
 
 /// Why a text is no link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a link of the form ops://CONTEXT/order/ID@VERSION?diff=A:B, ops://CONTEXT/orders?q=QUERY or \
-     ops://CONTEXT/messages/SEQ?LIST"
-)]
-pub struct NoLink;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a link of the form {forms}")]
+pub struct NoLink {
+    /// What links look like.
+    pub forms: String,
+}
 
 impl Route {
+    /// The first place of the screen with this word.
+    #[must_use]
+    pub fn new(word: &str) -> Self {
+        Self { word: word.to_owned(), rest: None, query: None }
+    }
+
+    /// One order as it is now.
+    #[must_use]
+    pub fn order(order: OrderId) -> Self {
+        Self::new(ORDER).at(order)
+    }
+
+    /// The same with what stands after the word.
+    #[must_use]
+    pub fn at(mut self, rest: impl fmt::Display) -> Self {
+        self.rest = Some(rest.to_string());
+        self
+    }
+
+    /// The same with what stands after the question mark, escaped where it has to be.
+    #[must_use]
+    pub fn with(mut self, query: impl fmt::Display) -> Self {
+        self.query = Some(query.to_string());
+        self
+    }
+
+    /// Which screen it leads to.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// What stands after the word.
+    #[must_use]
+    pub fn rest(&self) -> Option<&str> {
+        self.rest.as_deref()
+    }
+
+    /// What stands after the question mark.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.query.as_deref().unwrap_or_default()
+    }
+
     /// The link to this place in the context (database name) `context`.
     #[must_use]
     pub fn link(&self, context: &str) -> String {
         format!("ops://{}/{self}", escape(context))
     }
 
-    /// Reads a link; yields the context it names and the place.
-    ///
-    /// # Errors
-    /// When it is not of the form that `link` writes.
-    pub fn parse(link: &str) -> Result<(String, Self), NoLink> {
-        let rest = link.trim().strip_prefix("ops://").ok_or(NoLink)?;
-        let (context, place) = rest.split_once('/').ok_or(NoLink)?;
-        Ok((unescape(context), place.parse()?))
+    /// Takes a link apart: the context it names, and the place.
+    #[must_use]
+    pub fn of_link(link: &str) -> Option<(String, Self)> {
+        let (context, place) = link.trim().strip_prefix("ops://")?.split_once('/')?;
+        Some((unescape(context), Self::of(place)))
+    }
+
+    /// Takes apart what stands after the context.
+    #[must_use]
+    pub fn of(place: &str) -> Self {
+        let (path, query) = match place.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (place, None),
+        };
+        let (word, rest) = match path.split_once('/') {
+            Some((word, rest)) => (word, Some(rest.to_owned())),
+            None => (path, None),
+        };
+        Self { word: word.to_owned(), rest, query }
     }
 }
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Orders { query } if query.is_empty() => f.write_str("orders"),
-            Self::Orders { query } => write!(f, "orders?q={}", escape(query)),
-            Self::Messages { view, at } => {
-                f.write_str("messages")?;
-                if let Some(sequence) = at {
-                    write!(f, "/{sequence}")?;
-                }
-                if view.is_empty() { Ok(()) } else { write!(f, "?{}", escape(view)) }
-            }
-            Self::Timeline { order, at, diff } => {
-                write!(f, "order/{order}")?;
-                if let Some(version) = at {
-                    write!(f, "@{version}")?;
-                }
-                match diff {
-                    Some((a, b)) => write!(f, "?diff={a}:{b}"),
-                    None => Ok(()),
-                }
-            }
+        f.write_str(&self.word)?;
+        if let Some(rest) = &self.rest {
+            write!(f, "/{rest}")?;
+        }
+        match &self.query {
+            Some(query) => write!(f, "?{query}"),
+            None => Ok(()),
         }
     }
 }
 
-impl FromStr for Route {
-    type Err = NoLink;
-
-    fn from_str(text: &str) -> Result<Self, NoLink> {
-        let (path, query) = text.split_once('?').unwrap_or((text, ""));
-        if path == "orders" {
-            let query = query.strip_prefix("q=").map(unescape).unwrap_or_default();
-            return Ok(Self::Orders { query });
-        }
-        if let Some(rest) = path.strip_prefix("messages") {
-            let at = match rest.strip_prefix('/') {
-                Some(sequence) => Some(sequence.parse().map_err(|_| NoLink)?),
-                None if rest.is_empty() => None,
-                None => return Err(NoLink),
-            };
-            return Ok(Self::Messages { view: unescape(query), at });
-        }
-        let order = path.strip_prefix("order/").ok_or(NoLink)?;
-        let (id, at) = order.split_once('@').map_or((order, None), |(id, at)| (id, Some(at)));
-        let version = |text: &str| text.parse().map(Version).map_err(|_| NoLink);
-        let diff = match query.strip_prefix("diff=").and_then(|diff| diff.split_once(':')) {
-            Some((a, b)) => Some((version(a)?, version(b)?)),
-            None => None,
-        };
-        let order = OrderId(Uuid::parse_str(id).map_err(|_| NoLink)?);
-        Ok(Self::Timeline { order, at: at.map(version).transpose()?, diff })
-    }
-}
-
-fn escape(text: &str) -> String {
+/// A text as a part of a link.
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         match byte {
@@ -115,7 +135,9 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn unescape(text: &str) -> String {
+/// The text that a part of a link stands for.
+#[must_use]
+pub fn unescape(text: &str) -> String {
     let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (mut out, mut rest) = (vec![], text.as_bytes());
     while let [first, after @ ..] = rest {
@@ -141,20 +163,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_link_leads_back(query in ".*", at in proptest::option::of(1_i64..99), context in "[^/]+") {
-            let orders = Route::Orders { query };
-            prop_assert_eq!(Route::parse(&orders.link(&context)), Ok((context, orders)));
-            let messages = Route::Messages { view: "half-done".to_owned(), at };
-            prop_assert_eq!(Route::parse(&messages.link("prod")), Ok(("prod".to_owned(), messages)));
-            let at = at.map(Version);
-            let order = Route::Timeline { order: OrderId(Uuid::max()), at, diff: at.zip(at) };
-            prop_assert_eq!(Route::parse(&order.link("prod")), Ok(("prod".to_owned(), order)));
+        fn a_link_is_taken_apart_as_it_was_put_together(
+            (word, rest) in ("[a-z]+", proptest::option::of("[^/?]+")),
+            (query, context) in (proptest::option::of(".*"), "[^/]+"),
+        ) {
+            let mut route = Route::new(&word);
+            route.rest = rest.map(|rest| escape(&rest));
+            route.query = query.map(|query| escape(&query));
+            let link = route.link(&context);
+            prop_assert_eq!(Route::of_link(&link), Some((context, route)));
         }
 
         #[test]
-        fn no_text_panics(text in ".*") {
-            let _ = Route::parse(&text);
-            let _ = Route::parse(&format!("ops://x/order/{text}"));
+        fn what_is_escaped_comes_back(text in ".*") {
+            prop_assert_eq!(unescape(&escape(&text)), text);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,17 +21,11 @@ use super::{
 use crate::{
     config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
-    domain::{
-        diagnosis::HalfDone,
-        report::{Form, Table},
-    },
+    domain::report::{Form, Table},
     ops::{
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
-        error_queue::{self, Listing, Source},
-        messages::{
-            Watch,
-            broker::{self, BrokerReport},
-        },
+        error_queue::Source,
+        messages::Watch,
         operation::{
             self, BrokerAccess, Confirmation, Context as Operating, Plan, PlanError, PlanRequest,
             Progress, Writer,
@@ -161,26 +155,18 @@ impl Services {
         }
     }
 
-    /// What lies in the broker's error queues, judged by the inbox. Everything is given back to its queue.
+    /// The broker and where its queues are, or why none is asked.
     ///
     /// # Errors
-    /// When no broker is configured, it does not answer, or the answer is no longer wanted.
-    pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
-        let Source { broker, scope } = &self.broker.as_ref().map_err(Clone::clone)?.source;
-        let opened = self.ready(stop).await.ok_or("stopped before the database was open")?;
-        let now = chrono::Utc::now();
-        let looking = error_queue::list(broker, &opened.db, &opened.layout, scope, now, stop);
-        looking.await.map_err(|error| error.to_string())
+    /// When none is configured.
+    pub fn source(&self) -> Result<&Source, String> {
+        self.broker.as_ref().map(|broker| &broker.source).map_err(Clone::clone)
     }
 
-    /// What the broker adds to a diagnosis; nothing where none is configured.
-    pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
-        match &self.broker {
-            Ok(BrokerAccess { source, .. }) => {
-                broker::ask(source, halves, self.watch.thresholds.held, now).await
-            }
-            Err(_) => BrokerReport::default(),
-        }
+    /// The database, for what takes several sessions; waits until it is open, none where nobody waits any more.
+    pub async fn database(&self, stop: &CancellationToken) -> Option<(Db, Arc<Layout>)> {
+        let opened = self.ready(stop).await?;
+        Some((opened.db.clone(), Arc::clone(&opened.layout)))
     }
 
     fn opened(&self) -> Option<Arc<Opened>> {
@@ -339,10 +325,10 @@ impl Services {
                 SavedState::default()
             }
         };
-        let view = |(key, place): (u8, String)| Some((key, place.parse::<Route>().ok()?));
+        let view = |(key, place): (u8, String)| (key, Route::of(&place));
         Remembered {
             bookmarks: file.bookmarks,
-            views: file.views.into_iter().filter_map(view).collect(),
+            views: file.views.into_iter().map(view).collect(),
             searches: file.searches,
         }
     }

@@ -6,23 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    db::relay::ConsumerOutbox,
-    domain::{
-        fault::{Fingerprint, Key},
-        id::OutboxId,
-        order::Order,
-        outbox::Delivery,
-        stored_message::StoredMessage,
-        zone::Zone,
-    },
-    ops::{operation::List, policy::Policy},
-    workers::relay::Stats,
-};
 use chrono::{DateTime, Utc};
 
-use super::route::Route;
-use crate::domain::id::OrderId;
+use super::{route::Route, ui::action::Keys};
+use crate::{
+    domain::{id::OrderId, zone::Zone},
+    ops::policy::Policy,
+    workers::relay::Stats,
+};
 
 /// One moment on both clocks: the monotonic one for ages, the wall clock for what people read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,58 +68,6 @@ impl Timed {
     }
 }
 
-/// An order someone looks at, as commands need to know it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Subject {
-    /// With its lines only where they were read.
-    pub order: Order,
-}
-
-/// What lies in the error queues, as operations need to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Faults {
-    /// The message that someone looks at.
-    pub message: Option<Key>,
-    /// Those that are marked.
-    pub marked: Vec<Key>,
-    /// Its group, or the one that someone looks at.
-    pub group: Option<(Fingerprint, Safe)>,
-    /// In all queues.
-    pub all: Safe,
-}
-
-/// So many may be taken in bulk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Safe {
-    /// They wait: a replay does their work for the first time.
-    pub replay: usize,
-    /// They are done: nothing is lost with them.
-    pub discard: usize,
-}
-
-/// The message or the copy that someone looks at, as operations need to know it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Matter {
-    /// Of a message in the outbox.
-    pub sequence: Option<i64>,
-    pub delivery: Option<Delivery>,
-    pub outbox: Option<OutboxId>,
-    /// A group by type or destination is looked at, not a message.
-    pub grouped: bool,
-    /// Its texts, where all of them were read.
-    pub texts: Option<Box<StoredMessage>>,
-    /// The number of a copy, and when it was put back.
-    pub copy: Option<i64>,
-    pub returned: Option<DateTime<Utc>>,
-    /// It lay in an error queue, not in an outbox.
-    pub discarded: bool,
-    pub list: List,
-    /// The error queues, once they were looked into.
-    pub faults: Option<Box<Faults>>,
-    /// The inbox row, and whether it is half-done.
-    pub received: Option<(ConsumerOutbox, bool)>,
-}
-
 /// The connection's state.
 #[derive(Debug, Clone)]
 pub enum Link {
@@ -175,6 +114,8 @@ pub struct Shared {
     pub frozen: bool,
     /// Whether the terminal has the focus; without it, refreshes are rarer.
     pub focused: bool,
+    /// The keys in force.
+    pub keys: Keys,
     /// What the relay beside this console tells of itself, where there is one.
     pub relay: Option<Arc<Stats>>,
 }
@@ -195,6 +136,7 @@ impl Shared {
             interval: Duration::from_secs(5),
             frozen: false,
             focused: true,
+            keys: Keys::default(),
             relay: None,
         }
     }

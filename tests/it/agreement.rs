@@ -17,7 +17,7 @@ use orderscope::{
         error_queue::{self, ErrorAction, Pick},
         operation::{
             self, BrokerAccess, Context, ErrorWork, Kind, OPERATIONS, Operation, Owner, Plan,
-            PlanError, PlanRequest, RATE, Writer,
+            PlanError, PlanRequest, Purge, RATE, Writer,
         },
         operator::Operator,
         policy::Policy,
@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 use crate::{
     error_queues,
+    pty::terminal::url,
     relay::{EXCHANGE, QUEUE, plant},
     support::{
         fixture::{self, Schema},
@@ -61,6 +62,10 @@ struct Scene {
     service: PgConnectOptions,
     attached: PgConnectOptions,
     empty: PgConnectOptions,
+    /// A bulk operation waits for approval here.
+    bulk: PgConnectOptions,
+    /// The same database with another login.
+    lead: PgConnectOptions,
     ids: BTreeMap<&'static str, String>,
 }
 
@@ -85,6 +90,27 @@ fn run(options: &PgConnectOptions, broker: &Broker, words: &[&str]) -> Done {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Done { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A database in which operation 1 waits for a second person.
+async fn waiting() -> PgConnectOptions {
+    let options = managed().await;
+    let rows = format!(
+        "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
+         SELECT gen_random_uuid(), gen_random_uuid(), '{}', now() - interval '50 days', 3, now(),
+                now() - interval '40 days' FROM generate_series(1, 3)",
+        Uuid::nil()
+    );
+    sql(&options, &rows).await;
+    let home = Home::new();
+    let file = home.dir.path().join("careful.toml");
+    let config = format!("[contexts.careful]\nurl = {:?}\napprove_above = 1\n", url(&options));
+    std::fs::write(&file, config).unwrap();
+    let at = ["--config", file.to_str().unwrap(), "--context", "careful"];
+    let purge = ["inbox", "purge", "--older-than", "30", "--yes"];
+    let done = home.run(&[&at[..], &purge[..], &BY[..]].concat());
+    assert_eq!(done.code, 5, "{done:?}");
+    options
 }
 
 impl Scene {
@@ -146,7 +172,11 @@ impl Scene {
         let service = fixture::own(pg18(), Schema::Marten9, "1-backlog").await;
         let attached = error_queues::attached("1-backlog").await;
         let empty = pg18().empty().await;
-        Self { broker, ours, errors, pending, service, attached, empty, ids }
+        let bulk = waiting().await;
+        let role = format!("lead_{}", bulk.get_database().unwrap());
+        sql(&bulk, &format!("CREATE ROLE {role} LOGIN SUPERUSER")).await;
+        let lead = bulk.clone().username(&role);
+        Self { broker, ours, errors, pending, service, attached, empty, bulk, lead, ids }
     }
 
     fn id(&self, name: &str) -> Uuid {
@@ -169,6 +199,9 @@ impl Scene {
                     &self.empty
                 }
             }
+            // Whoever started an operation may not approve it.
+            Kind::ApproveOperation if !refused => &self.lead,
+            Kind::ApproveOperation | Kind::CancelOperation => &self.bulk,
             Kind::HandOver if refused => &self.attached,
             Kind::Migrate => &self.service,
             _ => &self.ours,
@@ -192,6 +225,10 @@ impl Scene {
         };
         let outbox = |action: OutboxAction, text: String| Case {
             operation: Operation::Outbox(action),
+            words: words(text),
+        };
+        let bulk = |purge: Purge, text: String| Case {
+            operation: Operation::Purge(purge),
             words: words(text),
         };
         match kind {
@@ -260,16 +297,13 @@ impl Scene {
                 outbox(requeue, format!("messages requeue {number}"))
             }
             Kind::PurgeOutbox => {
-                let purge = OutboxAction::PurgeOutbox { before: days(before) };
-                outbox(purge, format!("messages purge --before {before}"))
+                bulk(Purge::outboxes(days(before)), format!("messages purge --before {before}"))
             }
             Kind::PurgeInbox => {
-                let purge = OutboxAction::PurgeInbox { before: days(before) };
-                outbox(purge, format!("inbox purge --before {before}"))
+                bulk(Purge::inbox(days(before)), format!("inbox purge --before {before}"))
             }
             Kind::RemoveFailedInbox => {
-                let remove = OutboxAction::RemoveFailed { before: days(before) };
-                outbox(remove, format!("inbox remove-failed --before {before}"))
+                bulk(Purge::failed(days(before)), format!("inbox remove-failed --before {before}"))
             }
             Kind::ReplayErrors | Kind::DiscardErrors => {
                 let action = match kind {
@@ -293,6 +327,14 @@ impl Scene {
                 let number = if refused { 999 } else { self.number("discarded") };
                 let words = words(format!("errors restore {number}"));
                 Case { operation: Operation::Restore(number), words }
+            }
+            Kind::ApproveOperation => {
+                Case { operation: Operation::Approve(1), words: words("op approve 1".to_owned()) }
+            }
+            Kind::CancelOperation => {
+                let number = if refused { 999 } else { 1 };
+                let words = words(format!("op cancel {number}"));
+                Case { operation: Operation::Cancel(number), words }
             }
             Kind::Attach => Case {
                 operation: Operation::Attach { publisher: None },
@@ -426,7 +468,9 @@ fn of_json(plan: &Value) -> Vec<(String, String, String)> {
 
 fn of_csv(rows: &[csv::StringRecord]) -> Vec<(String, String, String)> {
     let row = |row: &csv::StringRecord| {
-        let (kind, name, text) = (row[0].to_owned(), row[1].to_owned(), &row[2]);
+        // A cell that a spreadsheet would take for a formula is quoted.
+        let text = row[2].strip_prefix('\'').unwrap_or(&row[2]);
+        let (kind, name) = (row[0].to_owned(), row[1].to_owned());
         if kind == "listed" {
             return (kind, String::new(), listed(&name, text));
         }

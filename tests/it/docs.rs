@@ -13,9 +13,9 @@ use orderscope::{
     },
     ops::operation::OPERATIONS,
     tui::{
-        app::{ACTIONS, COMMANDS},
-        screens::{ScreenId, Screens},
-        ui::action::{Info, Keys, shown},
+        app::{self, COMMANDS, Scope},
+        screens::Screens,
+        ui::action::{Keys, shown},
     },
 };
 
@@ -56,47 +56,10 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     out
 }
 
-/// What the action table holds, without the state that it is asked about.
-struct Row {
-    name: &'static str,
-    keys: Vec<String>,
-    help: &'static str,
-    cli_equivalent: Option<&'static str>,
-}
-
-impl From<Info> for Row {
-    fn from(info: Info) -> Self {
-        Self {
-            name: info.name,
-            keys: info.keys,
-            help: info.help,
-            cli_equivalent: info.cli_equivalent,
-        }
-    }
-}
-
-/// Title and rows of every scope: everywhere, then each screen.
-fn scopes() -> Vec<(String, Vec<Row>)> {
-    let keys = Keys::default();
-    let global = ACTIONS.iter().map(|action| Row {
-        name: action.name,
-        keys: keys.of(action),
-        help: action.help,
-        cli_equivalent: action.cli_equivalent,
-    });
-    let mut scopes = vec![("Everywhere".to_owned(), global.collect())];
-    let screens = Screens::default();
-    for &id in ScreenId::ALL {
-        let rows = screens.infos(id, &keys).into_iter().map(Row::from).collect();
-        scopes.push((format!("On {}", id.spec().title), rows));
-    }
-    scopes
-}
-
 #[test]
 fn keys_are_those_of_the_action_table() {
     let mut out = String::new();
-    for (title, rows) in scopes() {
+    for Scope { title, rows, .. } in app::scopes(&Screens::default(), &Keys::default()) {
         let rows = rows.into_iter().map(|row| {
             let keys: Vec<_> = row.keys.iter().map(|key| code(&shown(key))).collect();
             let cli_equivalent = row.cli_equivalent.map_or_else(String::new, code);
@@ -332,9 +295,10 @@ fn cli_equivalents_are_verbs_with_their_options() {
     command.build();
     let mut seen = 0;
     let screens = Screens::default();
-    let equivalents =
-        scopes().into_iter().flat_map(|(_, rows)| rows).filter_map(|row| row.cli_equivalent);
-    let whole = ScreenId::ALL.iter().map(|&id| screens.cli_equivalent(id));
+    let rows = app::scopes(&screens, &Keys::default()).into_iter().flat_map(|scope| scope.rows);
+    let equivalents = rows.filter_map(|row| row.cli_equivalent);
+    let specs = screens.specs();
+    let whole = specs.iter().map(|spec| screens.cli_equivalent(spec.id));
     for cli_equivalent in equivalents.map(str::to_owned).chain(whole) {
         let words = words(&cli_equivalent);
         assert_eq!(words[0], "orderscope", "{cli_equivalent}");
@@ -351,7 +315,7 @@ fn cli_equivalents_are_verbs_with_their_options() {
         }
         seen += 1;
     }
-    assert!(seen >= ScreenId::ALL.len());
+    assert!(seen >= specs.len());
 }
 
 #[test]

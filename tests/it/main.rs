@@ -12,6 +12,7 @@ mod agreement;
 mod asked;
 mod attached;
 mod audit;
+mod batch;
 mod chain;
 mod commanding;
 mod commands;

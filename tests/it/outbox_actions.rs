@@ -1,7 +1,7 @@
 //! The verbs that change messages by hand, run as a person or a script runs them.
 
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
     support::{
@@ -21,11 +21,6 @@ fn done(home: &Home, verb: &[&str]) -> Value {
 async fn count(options: &PgConnectOptions, sql: &'static str) -> i64 {
     let mut conn = PgConnection::connect_with(options).await.unwrap();
     sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap()
-}
-
-async fn sql(options: &PgConnectOptions, text: &str) {
-    let mut conn = PgConnection::connect_with(options).await.unwrap();
-    conn.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
 }
 
 /// The service's database with a poisonous head, attached.
@@ -120,31 +115,4 @@ async fn a_message_from_a_file_is_held_released_and_taken_out_again() {
     std::fs::write(file.path(), "{}").unwrap();
     let broken = [&["messages", "requeue", "--json", path][..], &BY].concat();
     home.refused(&broken, 2, &["lacks a body"]);
-}
-
-#[tokio::test]
-async fn purging_goes_on_until_nothing_is_left() {
-    let options = managed().await;
-    sql(
-        &options,
-        "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
-             SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now() - interval '40 days', 3, now(),
-                 now() - interval '40 days' + n * interval '1 s' FROM generate_series(1, 1150) n",
-    )
-    .await;
-    let home = Home::on(&options);
-    let one = done(&home, &["inbox", "purge"]);
-    assert!(one["told"].as_str().unwrap().contains("650 more are due"), "{one}");
-    let all = home.run(&[&["inbox", "purge", "--all"][..], &BY].concat());
-    assert_eq!(all.code, 0, "{all:?}");
-    assert_eq!(count(&options, "SELECT count(*) FROM inbox_state").await, 0);
-    let records = "SELECT count(*) FROM orderscope.audit WHERE intent = 'PurgeInbox'";
-    assert_eq!(count(&options, records).await, 3);
-    home.refused(&[&["inbox", "purge"][..], &BY].concat(), 1, &["nothing of that age"]);
-    home.refused(&[&["messages", "purge"][..], &BY].concat(), 1, &["nothing of that age"]);
-    home.refused(
-        &[&["inbox", "remove-failed", "--before", "1s ago"][..], &BY].concat(),
-        4,
-        &["older than"],
-    );
 }

@@ -16,7 +16,6 @@ const KNOWN_CIRCLES: &[(&str, &str)] = &[
     ("cli::operation", "cli::errors"),
     ("cli::order", "cli::order_command"),
     ("ops::operation::error", "ops::operation::plan"),
-    ("ops::operation::outbox_action::failed", "ops::operation::outbox_action::due"),
     ("ops::operation::spec", "ops::operation::table"),
     ("ops::operation::transaction", "ops::operation::command"),
     ("ops::operation::writer", "ops::operation::context"),
@@ -25,9 +24,6 @@ const KNOWN_CIRCLES: &[(&str, &str)] = &[
     ("tui::change::running", "tui::change::update"),
     ("tui::journal", "tui::runtime"),
     ("tui::screens", "tui::runtime"),
-    ("tui::screens::messages::archive", "tui::screens::messages::detail"),
-    ("tui::screens::messages::errors", "tui::screens::messages::detail"),
-    ("tui::screens::messages::inbox", "tui::screens::messages::update"),
     ("tui::services", "tui::app"),
     ("workers::relay::worker", "workers::relay::pass"),
 ];

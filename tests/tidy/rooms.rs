@@ -2,12 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::{
     modules::{Modules, Reference},
-    sources::{read, root, rust_files},
+    sources::{is_test_file, read, root, rust_files, shipped_text},
 };
 
 type Table = &'static [(&'static str, &'static [&'static str])];
@@ -55,14 +55,18 @@ const CONSOLE: Table = &[
             "ui",
         ],
     ),
-    ("app", &["change", "effect", "journal", "route", "screens", "shared", "ui", "words"]),
-    ("change", &["effect", "route", "runtime", "shared", "ui", "words"]),
+    (
+        "app",
+        &["change", "effect", "journal", "route", "screens", "selection", "shared", "ui", "words"],
+    ),
+    ("change", &["effect", "route", "runtime", "selection", "shared", "ui", "words"]),
     ("journal", &["effect", "runtime", "shared", "ui", "words"]),
-    ("screens", &["effect", "route", "runtime", "shared", "ui", "words"]),
+    ("screens", &["effect", "route", "runtime", "selection", "shared", "ui", "words"]),
     ("words", &["shared", "ui"]),
     ("services", &["app", "route", "shared"]),
-    ("shared", &["route"]),
-    ("effect", &["route", "shared"]),
+    ("shared", &["route", "ui"]),
+    ("effect", &["route", "selection", "shared"]),
+    ("selection", &[]),
     ("route", &[]),
     ("term", &["ui"]),
     ("ui", &[]),
@@ -123,6 +127,82 @@ fn screens_do_not_know_each_other() {
         if let (Some(from), Some(to)) = (screen(from), screen(to)) {
             let helper = root().join(format!("src/tui/screens/{to}.rs")).is_file();
             assert!(from == to || helper, "{}:{line}: {from} knows {to}", file.display());
+        }
+    }
+}
+
+/// The screens: their folders.
+fn screens() -> BTreeSet<String> {
+    let dir = root().join("src/tui/screens");
+    let files = rust_files(&dir);
+    let folders = files.iter().filter_map(|path| {
+        let inside = path.strip_prefix(&dir).unwrap();
+        (inside.iter().count() > 1).then(|| inside.iter().next().unwrap())
+    });
+    folders.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+/// Everything around the screens treats all of them alike: none is named there, neither as a module nor by the text it
+/// is called by. `screens/mod.rs` has one line for each.
+#[test]
+fn the_root_names_no_screen() {
+    let names = screens();
+    assert!(names.len() >= 3, "{names:?}");
+    let modules = Modules::read(&root().join("src"));
+    let screen = |place: &[String]| match place {
+        [tui, screens, screen, ..] if tui == "tui" && screens == "screens" => {
+            names.get(screen).cloned()
+        }
+        _ => None,
+    };
+    for Reference { from, to, file, line } in &modules.references {
+        let is_list = file.ends_with("src/tui/screens/mod.rs");
+        if let (Some(screen), None, false) = (screen(to), screen(from), is_list) {
+            panic!("{}:{line}: names the screen {screen}", file.display());
+        }
+    }
+    let list = read(&root().join("src/tui/screens/mod.rs"));
+    for name in &names {
+        let lines = list.lines().filter(|line| line.contains(&format!("{name}::")));
+        assert_eq!(lines.count(), 1, "{name} has one line in screens/mod.rs");
+    }
+    let around = [
+        "app",
+        "change",
+        "effect.rs",
+        "route.rs",
+        "runtime",
+        "selection.rs",
+        "services.rs",
+        "shared.rs",
+    ];
+    let base = root().join("src/tui");
+    let outside = |path: &&PathBuf| {
+        let first = path.strip_prefix(&base).unwrap().iter().next().unwrap();
+        around.iter().any(|name| first == *name) && !is_test_file(path)
+    };
+    for path in rust_files(&base).iter().filter(outside) {
+        let text = shipped_text(path);
+        for name in &names {
+            for quoted in [format!("\"{name}\""), format!("\"go.{name}\"")] {
+                assert!(!text.contains(&quoted), "{}: says {quoted}", path.display());
+            }
+        }
+    }
+}
+
+/// What screens show comes from `ops`, with what was not looked at; of `db` they know its error.
+#[test]
+fn screens_ask_ops_and_not_the_database() {
+    let files = rust_files(&root().join("src/tui/screens"));
+    for path in files.iter().filter(|path| !is_test_file(path)) {
+        let text = shipped_text(path);
+        for (at, found) in text.match_indices("db::") {
+            let is_name = text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let rest = &text[at + found.len()..];
+            let allowed = is_name || rest.starts_with("Error");
+            let end = rest.find('\n').unwrap_or(rest.len());
+            assert!(allowed, "{}: uses db::{}", path.display(), &rest[..end]);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 mod broker;
 mod messages;
+mod op;
 mod outbox_action;
 mod write;
 
@@ -16,6 +17,7 @@ pub use broker::{
     RELAY_HELP, Relay,
 };
 pub use messages::{Inbox, InboxRows, MessageView, Messages, Only};
+pub use op::{ConfirmArgs, OP_HELP, Op};
 pub use outbox_action::{AgeArgs, InboxAction, MessageAction, OutboxActionArgs};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, MigrateArgs, OwnershipArgs, PublisherArg,
@@ -144,6 +146,12 @@ pub enum Verb {
     /// Command buyers
     #[command(subcommand)]
     Buyer(Buyer),
+    /// Bulk operations: what they are at, and what becomes of them
+    ///
+    /// Verbs that write to very many rows freeze a list of them and do it batch by batch. Stopped or killed at any
+    /// point, such an operation goes on where it stopped, from any console.
+    #[command(subcommand, after_help = OP_HELP)]
+    Op(Op),
     /// The record of what operators did
     #[command(subcommand)]
     Audit(Audit),

@@ -1,6 +1,6 @@
 //! Arguments of the verbs that change messages and inbox rows by hand.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -35,9 +35,9 @@ pub struct AgeArgs {
     /// Only what is from before the beginning of this moment: '8d ago', 2026-11-22T16:30
     #[arg(long, value_name = "TIME")]
     pub before: Option<String>,
-    /// Go on, a transaction of 500 rows at a time, until nothing is left
-    #[arg(long)]
-    pub all: bool,
+    /// At most this many rows a second (outboxes count as one each)
+    #[arg(long, value_name = "N")]
+    pub rate: Option<NonZeroU32>,
 }
 
 /// Changing messages by hand.

@@ -462,24 +462,6 @@ pub async fn list(
     Ok(sql.build_query_as().fetch_all(conn).await?)
 }
 
-/// Rows received before a moment and never consumed, which no outbox message refers to: the oldest `limit`.
-pub async fn failed(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<(MessageId, ConsumerId)>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT s.message_id, s.consumer_id FROM {} s WHERE s.consumed IS NULL AND s.delivered IS NULL \
-         AND NOT EXISTS (SELECT FROM {} m WHERE m.inbox_message_id = s.message_id \
-             AND m.inbox_consumer_id = s.consumer_id) AND s.received < ",
-        layout.from(Table::InboxStates),
-        layout.from(Table::OutboxMessages),
-    ));
-    sql.push_bind(before).push(" ORDER BY s.received, s.id LIMIT ").push_bind(limit);
-    Ok(sql.build_query_as().fetch_all(conn).await?)
-}
-
 /// The rows of one message, by consumer.
 pub async fn of_message(
     conn: &mut PgConnection,

@@ -1,5 +1,7 @@
-//! Rows whose retention is over: found and held, oldest first, a bounded number at a time. What somebody else holds is
-//! passed over.
+//! Rows whose time is over, as the list of a bulk operation names them: held, looked at again, and removed. What somebody
+//! else holds is passed over.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,12 +9,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{Tx, direct::both};
-use crate::db::{Error, Table};
-
-/// Counting what is due stops here.
-const MOST: i64 = 100_000;
-/// Messages that one transaction copies and removes.
-const MOST_MESSAGES: usize = 2_000;
+use crate::db::{Error, Layout, Table};
 
 /// Which rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,128 +22,194 @@ pub enum Old {
     Failed(DateTime<Utc>),
 }
 
-/// What is due, held until the transaction ends.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Due {
-    /// The rows, of one batch.
-    pub rows: Vec<Value>,
-    pub outboxes: Vec<Uuid>,
-    /// Numbers of inbox rows.
-    pub inbox: Vec<i64>,
-    /// Numbers of the messages that belong to the outboxes.
-    pub messages: Vec<i64>,
-    /// All that is due, counted up to 100,000.
-    pub total: i64,
+/// A row by the key under which an operation's list has it: an outbox's id, or a message and its consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueKey {
+    pub id: Uuid,
+    pub consumer: Option<Uuid>,
+}
+
+impl DueKey {
+    /// As a list has it.
+    pub fn read(key: &Value) -> Option<Self> {
+        let id = |name: &str| Uuid::try_parse(key.get(name)?.as_str()?).ok();
+        match id("outbox") {
+            Some(outbox) => Some(Self { id: outbox, consumer: None }),
+            None => Some(Self { id: id("message")?, consumer: Some(id("consumer")?) }),
+        }
+    }
+}
+
+/// A row that an operation's list names, as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    pub row: Value,
+    /// The number of an inbox row.
+    pub inbox: Option<i64>,
+    /// Nobody else changes it before this transaction ends.
+    pub held: bool,
+    /// It is still of the kind and age that was meant.
+    pub due: bool,
+    /// Messages of the outbox refer to it.
+    pub referred: bool,
 }
 
 #[derive(FromRow)]
-struct Found {
+struct Facts {
+    place: i64,
     row: Json<Value>,
-    outbox: Option<Uuid>,
     inbox: Option<i64>,
+    due: bool,
+    referred: bool,
 }
 
 impl Old {
-    const fn table(self) -> Table {
+    pub(in crate::db) const fn table(self) -> Table {
         match self {
             Self::Outboxes(_) => Table::OutboxStates,
             Self::Inbox(_) | Self::Failed(_) => Table::InboxStates,
         }
     }
 
-    const fn before(self) -> DateTime<Utc> {
+    /// The moment before which they are due.
+    pub const fn before(self) -> DateTime<Utc> {
         match self {
             Self::Outboxes(before) | Self::Inbox(before) | Self::Failed(before) => before,
         }
     }
+
+    /// The column that is compared with it.
+    pub const fn moment(self) -> &'static str {
+        match self {
+            Self::Outboxes(_) | Self::Inbox(_) => "delivered",
+            Self::Failed(_) => "received",
+        }
+    }
+
+    /// A column that orders rows of the same moment, and its type.
+    pub(in crate::db) const fn tie(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Outboxes(_) => ("outbox_id", "uuid"),
+            Self::Inbox(_) | Self::Failed(_) => ("id", "bigint"),
+        }
+    }
+
+    /// The key of row `s` in an operation's list.
+    pub(in crate::db) const fn key(self) -> &'static str {
+        match self {
+            Self::Outboxes(_) => "jsonb_build_object('outbox', s.outbox_id)",
+            Self::Inbox(_) | Self::Failed(_) => {
+                "jsonb_build_object('message', s.message_id, 'consumer', s.consumer_id)"
+            }
+        }
+    }
+
+    /// Whether row `s` is of that kind and age; the moment follows.
+    pub(in crate::db) const fn test(self) -> &'static str {
+        match self {
+            Self::Outboxes(_) | Self::Inbox(_) => "s.delivered < ",
+            Self::Failed(_) => "s.consumed IS NULL AND s.delivered IS NULL AND s.received < ",
+        }
+    }
+
+    /// Whether messages of the outbox refer to row `s`, where that keeps it.
+    pub(in crate::db) fn refers(self, layout: &Layout) -> Option<String> {
+        (self.table() == Table::InboxStates).then(|| {
+            format!(
+                "EXISTS (SELECT FROM {} m WHERE m.inbox_message_id = s.message_id \
+                 AND m.inbox_consumer_id = s.consumer_id)",
+                layout.from(Table::OutboxMessages)
+            )
+        })
+    }
+
+    /// The rows `s` of these keys, each with its `place` among them.
+    pub(in crate::db) fn push_given(
+        self,
+        sql: &mut QueryBuilder<Postgres>,
+        layout: &Layout,
+        keys: &[DueKey],
+    ) {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
+        let consumers: Vec<Option<Uuid>> = keys.iter().map(|key| key.consumer).collect();
+        sql.push("unnest(").push_bind(ids).push("::uuid[], ").push_bind(consumers);
+        sql.push("::uuid[]) WITH ORDINALITY AS k (id, consumer, place) JOIN ");
+        sql.push(layout.from(self.table()));
+        sql.push(match self {
+            Self::Outboxes(_) => " s ON s.outbox_id = k.id",
+            Self::Inbox(_) | Self::Failed(_) => {
+                " s ON s.message_id = k.id AND s.consumer_id = k.consumer"
+            }
+        });
+    }
 }
 
 impl Tx<'_> {
-    /// The oldest rows that are due, `limit` at most.
-    pub async fn due(&mut self, old: Old, limit: i64) -> Result<Due, Error> {
+    /// Holds those of the listed rows that nobody else holds, then looks at all of them; none for one that is gone.
+    pub async fn hold_listed(
+        &mut self,
+        old: Old,
+        keys: &[DueKey],
+    ) -> Result<Vec<Option<Listed>>, Error> {
         self.in_time()?;
-        let from = self.layout().from(old.table());
-        let refers = format!(
-            "NOT EXISTS (SELECT FROM {} m WHERE m.inbox_message_id = s.message_id \
-             AND m.inbox_consumer_id = s.consumer_id)",
-            self.layout().from(Table::OutboxMessages)
-        );
-        let (test, keys, order) = match old {
-            Old::Outboxes(_) => (
-                "s.delivered < ".to_owned(),
-                "s.outbox_id AS outbox, NULL::bigint AS inbox",
-                "s.delivered, s.outbox_id",
-            ),
-            Old::Inbox(_) => (
-                format!("{refers} AND s.delivered < "),
-                "NULL::uuid AS outbox, s.id AS inbox",
-                "s.delivered, s.id",
-            ),
-            Old::Failed(_) => (
-                format!(
-                    "{refers} AND s.consumed IS NULL AND s.delivered IS NULL AND s.received < "
-                ),
-                "NULL::uuid AS outbox, s.id AS inbox",
-                "s.received, s.id",
-            ),
-        };
+        let layout = self.layout();
+        let mut sql = QueryBuilder::<Postgres>::new("SELECT k.place FROM ");
+        old.push_given(&mut sql, layout, keys);
+        sql.push(" FOR UPDATE OF s SKIP LOCKED");
+        let held: Vec<i64> = sql.build_query_scalar().fetch_all(self.conn()).await?;
+        self.in_time()?;
+        // What is decided on is read after it is held, in a statement of its own.
+        let inbox = if old.table() == Table::InboxStates { "s.id" } else { "NULL::bigint" };
+        let refers = old.refers(layout).unwrap_or_else(|| "false".to_owned());
         let mut sql = QueryBuilder::<Postgres>::new(format!(
-            "SELECT to_jsonb(s) AS row, {keys} FROM {from} s WHERE {test}"
+            "SELECT k.place, to_jsonb(s) AS row, {inbox} AS inbox, {refers} AS referred, coalesce({}",
+            old.test()
         ));
-        sql.push_bind(old.before());
-        sql.push(format!(" ORDER BY {order} LIMIT {limit} FOR UPDATE OF s SKIP LOCKED"));
-        let found: Vec<Found> = sql.build_query_as().fetch_all(self.conn()).await?;
-        let mut due = Due::default();
-        for Found { row: Json(row), outbox, inbox } in found {
-            due.rows.push(row);
-            due.outboxes.extend(outbox);
-            due.inbox.extend(inbox);
+        sql.push_bind(old.before()).push(", false) AS due FROM ");
+        old.push_given(&mut sql, layout, keys);
+        let found: Vec<Facts> = sql.build_query_as().fetch_all(self.conn()).await?;
+        let held: BTreeSet<i64> = held.into_iter().collect();
+        let mut listed = vec![None; keys.len()];
+        for Facts { place, row: Json(row), inbox, due, referred } in found {
+            let index = usize::try_from(place - 1).ok().filter(|index| *index < listed.len());
+            if let Some(index) = index {
+                let held = held.contains(&place);
+                listed[index] = Some(Listed { row, inbox, held, due, referred });
+            }
         }
-        let mut sql = QueryBuilder::<Postgres>::new(format!(
-            "SELECT count(*) FROM (SELECT FROM {from} s WHERE {test}"
-        ));
-        sql.push_bind(old.before()).push(format!(" LIMIT {MOST}) x"));
-        due.total = sql.build_query_scalar().fetch_one(self.conn()).await?;
-        if !due.outboxes.is_empty() {
-            self.messages_of(&mut due).await?;
-        }
-        Ok(due)
+        Ok(listed)
     }
 
-    /// The messages of what is due, as many as one transaction may take. An outbox with more than that stays, with
-    /// those that are left.
-    async fn messages_of(&mut self, due: &mut Due) -> Result<(), Error> {
+    /// Numbers of the messages of these outboxes, in the order of the outboxes, at most `limit`: each with its outbox.
+    pub async fn messages_in(
+        &mut self,
+        outboxes: &[Uuid],
+        limit: u64,
+    ) -> Result<Vec<(Uuid, i64)>, Error> {
+        self.in_time()?;
         let mut sql = QueryBuilder::<Postgres>::new(format!(
             "SELECT m.outbox_id, m.sequence_number FROM {} m WHERE m.outbox_id = ANY(",
             self.layout().from(Table::OutboxMessages)
         ));
-        sql.push_bind(due.outboxes.clone()).push(") ORDER BY array_position(");
-        sql.push_bind(due.outboxes.clone());
-        sql.push(format!(", m.outbox_id), m.sequence_number LIMIT {}", MOST_MESSAGES + 1));
-        let mut found: Vec<(Uuid, i64)> = sql.build_query_as().fetch_all(self.conn()).await?;
-        if found.len() > MOST_MESSAGES {
-            let cut = found.pop().map(|(outbox, _)| outbox);
-            let whole = due.outboxes.iter().position(|id| Some(*id) == cut).unwrap_or_default();
-            due.outboxes.truncate(whole);
-            due.rows.truncate(whole);
-        }
-        due.messages = found.into_iter().map(|(_, sequence)| sequence).collect();
-        Ok(())
+        sql.push_bind(outboxes.to_vec()).push(") ORDER BY array_position(");
+        sql.push_bind(outboxes.to_vec()).push(", m.outbox_id), m.sequence_number LIMIT ");
+        sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        Ok(sql.build_query_as().fetch_all(self.conn()).await?)
     }
 
-    /// Removes what is due: messages before their outboxes, which they refer to.
-    pub async fn remove_due(&mut self, due: &Due) -> Result<(), Error> {
-        if !due.messages.is_empty() {
-            let keys = Keys::Numbers(&due.messages);
-            self.remove_all(Table::OutboxMessages, "sequence_number", keys).await?;
-        }
-        if !due.outboxes.is_empty() {
-            self.remove_all(Table::OutboxStates, "outbox_id", Keys::Ids(&due.outboxes)).await?;
-        }
-        if !due.inbox.is_empty() {
-            self.remove_all(Table::InboxStates, "id", Keys::Numbers(&due.inbox)).await?;
-        }
-        Ok(())
+    /// Removes messages of the outbox by their numbers.
+    pub async fn remove_messages(&mut self, sequences: &[i64]) -> Result<(), Error> {
+        self.remove_all(Table::OutboxMessages, "sequence_number", Keys::Numbers(sequences)).await
+    }
+
+    /// Removes outboxes, whose messages are gone.
+    pub async fn remove_outboxes(&mut self, outboxes: &[Uuid]) -> Result<(), Error> {
+        self.remove_all(Table::OutboxStates, "outbox_id", Keys::Ids(outboxes)).await
+    }
+
+    /// Removes inbox rows by their numbers.
+    pub async fn remove_inbox(&mut self, numbers: &[i64]) -> Result<(), Error> {
+        self.remove_all(Table::InboxStates, "id", Keys::Numbers(numbers)).await
     }
 
     async fn remove_all(
@@ -155,6 +218,9 @@ impl Tx<'_> {
         column: &'static str,
         keys: Keys<'_>,
     ) -> Result<(), Error> {
+        if keys.is_empty() {
+            return Ok(());
+        }
         self.in_time()?;
         let target = self.target(table)?;
         let name = self.layout().column(table, column).unwrap_or(column);
@@ -181,6 +247,13 @@ pub(super) enum Keys<'a> {
 }
 
 impl Keys<'_> {
+    const fn is_empty(self) -> bool {
+        match self {
+            Self::Ids(ids) => ids.is_empty(),
+            Self::Numbers(numbers) => numbers.is_empty(),
+        }
+    }
+
     /// The first of them, for people.
     pub(super) fn said(self) -> String {
         const FEW: usize = 20;

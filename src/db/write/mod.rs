@@ -23,7 +23,7 @@ use batch::Batch;
 pub use batch::{Place, Rows};
 pub use bound::{Bound, Field, may, must};
 pub use direct::Grip;
-pub use due::{Due, Old};
+pub use due::{DueKey, Listed, Old};
 pub use kept::Keep;
 pub use look::{Lookup, OrderRows};
 pub use messages::{Inbox, NewMessage};
@@ -48,7 +48,7 @@ pub struct Opening {
     pub operation: Uuid,
     /// The row that nobody else changes before it ends.
     pub hold: Option<Held>,
-    /// Nothing may take longer, for a transaction that will be rolled back.
+    /// Nothing may take longer: planning, and batches, which are undone and made smaller then.
     pub within: Option<Duration>,
 }
 
@@ -169,7 +169,8 @@ impl<'a> Tx<'a> {
             .ok_or_else(|| Error::MissingTable(format!("there is no table {}", table.name())))
     }
 
-    fn in_time(&self) -> Result<(), Error> {
+    /// That it has not taken longer than it may.
+    pub fn in_time(&self) -> Result<(), Error> {
         match self.until {
             Some((until, limit)) if Instant::now() > until => Err(Error::TimedOut(limit)),
             _ => Ok(()),

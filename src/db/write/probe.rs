@@ -34,9 +34,14 @@ pub async fn lacking(
                 let target = layout.relation(table);
                 held.push("coalesce(has_table_privilege(").push_bind_unseparated(target);
                 held.push_unseparated(", ").push_bind_unseparated(right);
-                held.push_unseparated(") OR has_any_column_privilege(");
-                held.push_bind_unseparated(target).push_unseparated(", ");
-                held.push_bind_unseparated(right).push_unseparated("), false)");
+                held.push_unseparated(")");
+                // Rows are removed as a whole: there is no such right on a column.
+                if right != "DELETE" {
+                    held.push_unseparated(" OR has_any_column_privilege(");
+                    held.push_bind_unseparated(target).push_unseparated(", ");
+                    held.push_bind_unseparated(right).push_unseparated(")");
+                }
+                held.push_unseparated(", false)");
             }
             None => {
                 held.push("coalesce(has_sequence_privilege(to_regclass(")

@@ -32,12 +32,6 @@ pub enum OutboxAction {
     Quarantine { sequence: i64 },
     /// Put a message into an outbox of its own.
     Requeue { source: Source, name: Name },
-    /// Remove what outboxes delivered before a moment.
-    PurgeOutbox { before: DateTime<Utc> },
-    /// Remove inbox rows that were delivered before a moment.
-    PurgeInbox { before: DateTime<Utc> },
-    /// Remove inbox rows that were received before a moment and never consumed.
-    RemoveFailed { before: DateTime<Utc> },
 }
 
 /// Where a message that is put back comes from.
@@ -63,21 +57,20 @@ pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
 /// A row that was received less than this ago may still be handled by its consumer.
 pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
 
-impl OutboxAction {
-    /// Whether its moment lies far enough back.
-    ///
-    /// # Errors
-    /// [`Refusal::TooYoung`].
-    pub fn in_time(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let (before, least) = match self {
-            Self::PurgeOutbox { before } | Self::PurgeInbox { before } => (*before, YOUNGEST),
-            Self::RemoveFailed { before } => (*before, HANDLING),
-            _ => return Ok(()),
-        };
-        if now - before < least { Err(Refusal::TooYoung { before, least }) } else { Ok(()) }
-    }
+/// Whether what is removed lies far enough back.
+///
+/// # Errors
+/// [`Refusal::TooYoung`].
+pub fn old_enough(
+    before: DateTime<Utc>,
+    least: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    if now - before < least { Err(Refusal::TooYoung { before, least }) } else { Ok(()) }
+}
 
-    /// The ids by which its audit records are found.
+impl OutboxAction {
+    /// What audit records of it are found by.
     #[must_use]
     pub fn target(&self) -> String {
         match self {
@@ -87,8 +80,6 @@ impl OutboxAction {
             }
             Self::Requeue { source: Source::Kept(number), .. } => format!("kept {number}"),
             Self::Requeue { source: Source::Given(whole), .. } => whole.message.to_string(),
-            Self::PurgeOutbox { .. } => "outbox_state".to_owned(),
-            Self::PurgeInbox { .. } | Self::RemoveFailed { .. } => "inbox_state".to_owned(),
         }
     }
 }

@@ -169,17 +169,12 @@ fn another_id_leaves_no_trace_of_the_first() {
 
 #[test]
 fn only_what_is_old_enough_goes() {
-    let day = OutboxAction::PurgeInbox { before: now() - TimeDelta::days(1) };
-    assert_eq!(day.in_time(now()), Ok(()));
-    let young = OutboxAction::PurgeOutbox { before: now() - TimeDelta::hours(23) };
-    let refused = young.in_time(now()).unwrap_err();
+    assert_eq!(old_enough(now() - TimeDelta::days(1), YOUNGEST, now()), Ok(()));
+    let refused = old_enough(now() - TimeDelta::hours(23), YOUNGEST, now()).unwrap_err();
     assert_eq!(refused.rule(), "old-enough");
     assert!(refused.to_string().contains("older than 1d"), "{refused}");
-    assert_eq!(
-        OutboxAction::RemoveFailed { before: now() - TimeDelta::minutes(1) }.in_time(now()),
-        Ok(())
-    );
-    assert!(OutboxAction::RemoveFailed { before: now() }.in_time(now()).is_err());
+    assert_eq!(old_enough(now() - TimeDelta::minutes(1), HANDLING, now()), Ok(()));
+    assert!(old_enough(now(), HANDLING, now()).is_err());
 }
 
 proptest! {

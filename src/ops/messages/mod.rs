@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod history;
 pub mod inbound;
+pub mod list;
 mod look;
 pub mod report;
 
@@ -105,7 +106,7 @@ impl Status {
         self
     }
 
-    /// The same judged with what the relay beside us tried in vain.
+    /// The same, judged with the failed attempts of the relay of this console.
     #[must_use]
     pub fn with_tried(mut self, tried: Vec<Tried>) -> Self {
         self.facts.tried = tried;
@@ -286,12 +287,18 @@ pub async fn inbox_facts(
 pub struct Day {
     pub from: DateTime<Utc>,
     pub hours: Vec<Hour>,
+    /// What was not looked at.
+    pub notes: Vec<String>,
 }
 
 /// Looks at the last day of the inbox.
 pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error> {
     let from = inbox::first(clock::now(conn).await?);
-    Ok(Day { from, hours: inbox::hours(conn, layout, from).await? })
+    let notes = match inbox::sums_all(layout) {
+        true => vec![],
+        false => vec![format!("of the newest {} rows", inbox::MOST)],
+    };
+    Ok(Day { from, hours: inbox::hours(conn, layout, from).await?, notes })
 }
 
 /// One message, what is wrong with it, and who received it.

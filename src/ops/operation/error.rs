@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::plan::Check;
 use crate::{
     db::{self, migrate},
-    domain::{decide::Refusal, outbox_action},
+    domain::{batch, decide::Refusal, outbox_action},
     ops::{delivery, error_queue, operator::Unnameable, policy::Denied},
     relay,
 };
@@ -117,8 +117,39 @@ pub enum PlanError {
     /// It was sent, and that could not be recorded.
     #[error("{0}")]
     Unrecorded(String),
+    /// A bulk operation cannot follow in the state it is in.
+    #[error("operation {number}: {why}")]
+    NotNow { number: i64, why: batch::Refusal },
+    /// Another session runs a bulk operation, or writes its list.
+    #[error(
+        "operation {number} is being run by {who}; two cannot run it at once. `orderscope op pause {number}` asks for \
+         a pause"
+    )]
+    Busy { number: i64, who: String },
+    /// The login that began a bulk operation cannot approve it.
+    #[error(
+        "operation {number} was begun with the login {login}, which is yours: a second person approves it with a \
+         login of their own"
+    )]
+    SameLogin { number: i64, login: String },
+    #[error("there is no operation {0}; `orderscope op list --all` lists them")]
+    NoOperation(i64),
+    /// More is selected than the plan showed.
+    #[error(
+        "the plan is out of date: it had {planned} items and more are there now; nothing was written, plan it again"
+    )]
+    Grown { planned: u64 },
+    /// This program knows no bulk operation of that name.
+    #[error("operation {number} is a {name}, which this program does not know: use a newer one")]
+    NoKind { number: i64, name: String },
     #[error(transparent)]
     Database(db::Error),
+}
+
+impl From<sqlx::Error> for PlanError {
+    fn from(error: sqlx::Error) -> Self {
+        db::Error::from(error).into()
+    }
 }
 
 impl From<error_queue::Error> for PlanError {

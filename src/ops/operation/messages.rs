@@ -58,6 +58,7 @@ impl Kind {
     pub const fn step(self) -> &'static str {
         match self {
             Self::DrainOutbox => "pass",
+            Self::PurgeOutbox | Self::PurgeInbox | Self::RemoveFailedInbox => "batch",
             _ => "message",
         }
     }

@@ -5,6 +5,8 @@
 //! nothing it relied on has moved. How it runs, and what that promises, differs ([`StepKind`], [`Steps`]); console and
 //! verbs know no other way.
 
+pub mod batch;
+mod broker_check;
 mod cli_equivalent;
 pub mod command;
 mod context;
@@ -15,7 +17,9 @@ mod messages;
 pub mod outbox_action;
 mod outcome;
 mod plan;
+mod purge;
 mod record;
+mod selected;
 mod spec;
 pub mod table;
 mod transaction;
@@ -34,6 +38,8 @@ pub use self::{
     messages::{Messages, Restoring, Waiting},
     outcome::{Outcome, Progress},
     plan::{Check, Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps, Verdict},
+    purge::Purge,
+    selected::Selected,
     spec::{
         Choice, Entry, Field, Input, Kind, Leaving, List, Reason, Risk, Spec, StepKind, Target,
     },
@@ -113,7 +119,7 @@ pub async fn done_before(
     request: &PlanRequest,
     stop: &CancellationToken,
 ) -> Result<Option<Outcome>, PlanError> {
-    transaction::recorded(ctx.writer()?, request, stop).await
+    kinds::done_before(ctx, request, stop).await
 }
 
 /// Runs a request that nobody planned, in one transaction, for programs that decide by themselves; `expect` alone

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     db::audit::Recorded,
-    domain::{id::Version, report::Table},
+    domain::{age, batch::Estimate, id::Version, report::Table, text::thousands},
     ops::delivery::Warning,
 };
 
@@ -24,6 +24,10 @@ pub struct Progress {
     pub hindered: Vec<String>,
     /// What nobody got, or somebody perhaps twice, so far.
     pub warnings: Vec<Warning>,
+    /// Of a bulk operation: what people call it by.
+    pub number: Option<i64>,
+    /// How fast it goes and how long the rest takes, as far as that is known.
+    pub estimate: Option<Estimate>,
 }
 
 impl Progress {
@@ -31,6 +35,14 @@ impl Progress {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.hindered.iter().cloned().chain(self.warnings.iter().map(ToString::to_string)).collect()
+    }
+
+    /// `6,000 a minute, 1m 40s left`
+    #[must_use]
+    pub fn pace(&self) -> Option<String> {
+        let Estimate { per_minute, left } = self.estimate?;
+        let per_minute = thousands(i64::try_from(per_minute).unwrap_or(i64::MAX));
+        Some(format!("{per_minute} a minute, {} left", age::length(left)))
     }
 }
 

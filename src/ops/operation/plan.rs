@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     error::PlanError,
     messages::Messages,
+    selected::Selected,
     spec::{Spec, StepKind},
     value::Operation,
 };
@@ -91,6 +92,11 @@ pub enum Steps {
     /// of it after the last. Each message at least once: killed in between, one may be in both places, never in
     /// none. Never tried again by itself.
     BrokerMessages(Messages),
+    /// A list of ids is frozen when it starts, and done batch by batch, each item exactly once. Killed at any point it
+    /// goes on where it stopped, also from another console.
+    Batches(Selected),
+    /// What somebody else's bulk operation is told: one transaction with its record.
+    Steering,
 }
 
 /// What an operation would do.
@@ -303,6 +309,7 @@ impl Plan {
         match self.spec().steps {
             StepKind::OneTransaction => "would write, in one transaction",
             StepKind::BrokerMessages => "would do, on record before and after",
+            StepKind::Batches => "would write, batch by batch",
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum Kind {
     DiscardErrors,
     DrainOutbox,
     RestoreErrors,
+    ApproveOperation,
+    CancelOperation,
     Attach,
     HandOver,
     Migrate,
@@ -74,6 +76,7 @@ pub enum Target {
     ArchivedMessage,
     InboxRows,
     ErrorQueues,
+    Operation,
     Database,
 }
 
@@ -86,6 +89,9 @@ pub enum StepKind {
     /// One message after the other with the broker: each at least once, never lost, perhaps twice; one audit record
     /// before the first and one after the last. Never tried again by itself.
     BrokerMessages,
+    /// A list of ids, frozen when it starts, done batch by batch: each batch one transaction with its journal row and
+    /// the outcome of every item. Killed at any point it goes on where it stopped, every item exactly once.
+    Batches,
 }
 
 /// What becomes of a running operation when the console is left.
@@ -95,6 +101,8 @@ pub enum Leaving {
     Finishes,
     /// It ends after the message or the pass under way, and records how far it came.
     Stops,
+    /// It pauses after the batch under way; any console can go on with it.
+    Pauses,
 }
 
 /// Whether a reason is asked for in a form. Verbs always want one.
@@ -249,6 +257,7 @@ impl Target {
             Self::ArchivedMessage => "archived message",
             Self::InboxRows => "inbox rows",
             Self::ErrorQueues => "error queue messages",
+            Self::Operation => "bulk operation",
             Self::Database => "database",
         }
     }
@@ -260,6 +269,7 @@ impl StepKind {
     pub const fn listed(self) -> &'static str {
         match self {
             Self::OneTransaction => "statements",
+            Self::Batches => "statements for the first items",
             Self::BrokerMessages => "messages",
         }
     }
@@ -270,6 +280,7 @@ impl StepKind {
         match self {
             Self::OneTransaction => "one transaction",
             Self::BrokerMessages => "broker messages, at least once",
+            Self::Batches => "batches over a frozen list, each item once",
         }
     }
 }

@@ -4,11 +4,11 @@ use super::{
     entries,
     spec::{
         Field, Input, Kind,
-        Leaving::{Finishes, Stops},
+        Leaving::{Finishes, Pauses, Stops},
         Reason,
         Risk::{Change, Destroy},
         Spec,
-        StepKind::{BrokerMessages, OneTransaction},
+        StepKind::{Batches, BrokerMessages, OneTransaction},
         Target,
     },
 };
@@ -46,6 +46,10 @@ const BROKER: Spec = Spec {
     reason: Reason::Needed,
     ..ONE
 };
+
+/// What bulk operations have in common.
+const BATCHES: Spec =
+    Spec { risk: Destroy, steps: Batches, bulk: true, leaving: Pauses, fields: DAYS, ..ONE };
 
 /// Every operation. A row stands at the place of its [`Kind`].
 pub const OPERATIONS: &[Spec] = &[
@@ -225,42 +229,36 @@ pub const OPERATIONS: &[Spec] = &[
         name: "PurgeOutbox",
         title: "Remove what outboxes delivered, with copies",
         word: "PURGE",
-        risk: Destroy,
         target: Target::Outbox,
-        bulk: true,
         verb: "messages purge",
         undo: "none; the messages are kept and can be requeued one by one",
         fields: DAYS,
         menu: entries::PURGE_OUTBOX,
-        ..ONE
+        ..BATCHES
     },
     Spec {
         kind: Kind::PurgeInbox,
         name: "PurgeInbox",
         title: "Remove delivered inbox rows",
         word: "PURGE",
-        risk: Destroy,
         target: Target::InboxRows,
-        bulk: true,
         verb: "inbox purge",
         undo: ROWS_ARE_GONE,
         fields: DAYS,
         menu: entries::PURGE_INBOX,
-        ..ONE
+        ..BATCHES
     },
     Spec {
         kind: Kind::RemoveFailedInbox,
         name: "RemoveFailedInbox",
         title: "Remove inbox rows that were never consumed",
         word: "REMOVE",
-        risk: Destroy,
         target: Target::InboxRows,
-        bulk: true,
         verb: "inbox remove-failed",
         undo: ROWS_ARE_GONE,
         fields: DAYS,
         menu: entries::REMOVE_FAILED_INBOX,
-        ..ONE
+        ..BATCHES
     },
     Spec {
         kind: Kind::ReplayErrors,
@@ -308,6 +306,29 @@ pub const OPERATIONS: &[Spec] = &[
         ..BROKER
     },
     Spec {
+        kind: Kind::ApproveOperation,
+        name: "ApproveOperation",
+        title: "Approve a bulk operation that somebody else began, with another database login",
+        word: "APPROVE",
+        target: Target::Operation,
+        verb: "op approve",
+        undo: "cancel the operation, as far as it was not run by then",
+        reason: Reason::Needed,
+        ..ONE
+    },
+    Spec {
+        kind: Kind::CancelOperation,
+        name: "CancelOperation",
+        title: "End a bulk operation early",
+        word: "CANCEL",
+        risk: Destroy,
+        target: Target::Operation,
+        verb: "op cancel",
+        undo: "none; what is left can be done by a new operation",
+        reason: Reason::Needed,
+        ..ONE
+    },
+    Spec {
         kind: Kind::Attach,
         name: "Attach",
         title: "Make schema orderscope in a service's database and record whose it is",
@@ -345,8 +366,8 @@ pub const OPERATIONS: &[Spec] = &[
 const PUBLISHER: &[Field] =
     &[Field::line("publisher", "publisher", "service, outbox or unknown", "--publisher")];
 
-const ROWS_ARE_GONE: &str = "none; the audit record has how many there were, from when to when, and a hash: a message \
-     that comes again makes its row anew";
+const ROWS_ARE_GONE: &str = "none; the operation's list names every row, its journal has a hash over what they held: a \
+     message that comes again makes its row anew";
 
 #[cfg(test)]
 mod tests {
@@ -383,7 +404,7 @@ mod tests {
         // On every other list all that is done in the database is offered, and what its own list does with the broker.
         for list in [Outboxes, Inbox, Archive] {
             let offered = entries().filter(|(spec, e)| match spec.steps {
-                OneTransaction => !matches!(e.list, Orders | Errors),
+                OneTransaction | Batches => !matches!(e.list, Orders | Errors),
                 BrokerMessages => e.list == list,
             });
             let keys: Vec<_> = offered.map(|(_, e)| e.key).collect();

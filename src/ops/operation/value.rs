@@ -1,6 +1,9 @@
 //! An operation with its values: which row of the table, and on what.
 
-use super::spec::{Kind, Spec};
+use super::{
+    purge::Purge,
+    spec::{Kind, Spec},
+};
 use crate::{
     db::settings::Publisher,
     domain::{decide::Command, outbox_action::OutboxAction},
@@ -17,6 +20,12 @@ pub enum Operation {
     Order(Command),
     /// Something done by hand to the outbox or the inbox.
     Outbox(OutboxAction),
+    /// Removes what is over from outbox or inbox, in bulk.
+    Purge(Purge),
+    /// Approves the bulk operation of this number.
+    Approve(i64),
+    /// Ends the bulk operation of this number early.
+    Cancel(i64),
     /// Something done to messages of error queues.
     Errors(ErrorWork),
     /// Puts the discarded message of this copy back into its error queue.
@@ -63,10 +72,10 @@ impl Operation {
                 OutboxAction::Repair { .. } => Kind::RepairMessage,
                 OutboxAction::Quarantine { .. } => Kind::QuarantineMessage,
                 OutboxAction::Requeue { .. } => Kind::RequeueMessage,
-                OutboxAction::PurgeOutbox { .. } => Kind::PurgeOutbox,
-                OutboxAction::PurgeInbox { .. } => Kind::PurgeInbox,
-                OutboxAction::RemoveFailed { .. } => Kind::RemoveFailedInbox,
             },
+            Self::Purge(purge) => purge.kind(),
+            Self::Approve(_) => Kind::ApproveOperation,
+            Self::Cancel(_) => Kind::CancelOperation,
             Self::Errors(work) => match work.action {
                 ErrorAction::Replay => Kind::ReplayErrors,
                 ErrorAction::Discard => Kind::DiscardErrors,
@@ -103,6 +112,8 @@ impl Operation {
                 order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
             }
             Self::Outbox(action) => vec![action.target()],
+            Self::Purge(purge) => vec![purge.target().to_owned()],
+            Self::Approve(number) | Self::Cancel(number) => vec![format!("operation {number}")],
             Self::Restore(number) => vec![format!("kept {number}")],
             Self::Drain(Scope::Outbox(id)) => vec![id.to_string()],
             Self::Drain(Scope::ConsumerOutbox(half)) => {

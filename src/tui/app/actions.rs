@@ -1,10 +1,10 @@
 //! The global rows of the action table: the same keys on every screen.
 
-use super::{App, Common, Msg, ScreenId};
+use super::{App, Common, Msg};
 use crate::tui::{
     change,
     ui::{
-        action::{Action, Keys, Risk},
+        action::{Action, Risk},
         list::Step,
     },
 };
@@ -15,7 +15,7 @@ type Row = Action<App, Msg>;
 macro_rules! common {
     ($name:literal, $keys:expr, $title:literal, $help:literal, $common:expr) => {
         Row::look($name, $keys, $title, $help, || Msg::Common($common))
-            .when(|app| app.screens.offers(app.current, $common))
+            .when(|app| app.screens.offers($common))
     };
 }
 
@@ -26,20 +26,6 @@ pub const ACTIONS: &[Row] = &[
         Msg::Palette
     })
     .footer(20),
-    Row::look("go.orders", &["2"], "orders", "Search orders", || Msg::Show(ScreenId::Orders))
-        .cli_equivalent("orderscope orders search"),
-    Row::look("go.timeline", &["3"], "timeline", "The history of one order", || {
-        Msg::Show(ScreenId::Timeline)
-    })
-    .cli_equivalent("orderscope order timeline"),
-    Row::look(
-        "go.messages",
-        &["4"],
-        "messages",
-        "Integration messages: how many wait, and why",
-        || Msg::Show(ScreenId::Messages),
-    )
-    .cli_equivalent("orderscope messages status"),
     Row::look("go.last", &["-"], "last screen", "Back to the screen before this one", || {
         Msg::LastScreen
     }),
@@ -127,7 +113,7 @@ pub const ACTIONS: &[Row] = &[
         Msg::Gaps
     }),
     Row::look("change", &["c"], "change", "Commands for this order; new order, new buyer", || {
-        Msg::Commands
+        Msg::Operate
     })
     .risk(Risk::Change)
     .footer(60)
@@ -175,12 +161,3 @@ pub const ACTIONS: &[Row] = &[
     }),
     Row::look("quit", &["q", "ctrl-c"], "quit", "Leave the console", || Msg::Quit).footer(5),
 ];
-
-/// Every set of keys that is active together, with the keys in force: the global table with each
-/// screen's own.
-#[must_use]
-pub fn bindings(keys: &Keys) -> Vec<Vec<(&'static str, Vec<String>)>> {
-    let global: Vec<_> = ACTIONS.iter().map(|action| (action.name, keys.of(action))).collect();
-    let with = |id: &ScreenId| [global.clone(), id.bindings(keys)].concat();
-    ScreenId::ALL.iter().map(with).collect()
-}

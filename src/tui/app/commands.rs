@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{App, Msg};
-use crate::tui::{route::Route, shared::Keep, ui::theme::Theme};
+use crate::tui::{shared::Keep, ui::theme::Theme};
 
 /// One command of the palette.
 pub struct Command {
@@ -68,7 +68,7 @@ pub const COMMANDS: &[Command] = &[
         run: |app, text| {
             let key = text.trim_start_matches(['F', 'f']).parse().ok();
             let key = key.filter(|key| (2..=9).contains(key));
-            let route = app.screens.route(app.current);
+            let route = app.screens.route();
             match (key, route) {
                 (Some(key), Some(route)) => Ok(Msg::Keep(Keep::View(key, route))),
                 (None, _) => Err("save takes a function key from 2 to 9, as in :save 3".to_owned()),
@@ -80,7 +80,7 @@ pub const COMMANDS: &[Command] = &[
         name: "open",
         argument: "ops://…",
         help: "Go to a link",
-        run: |app, text| match Route::parse(text) {
+        run: |app, text| match app.screens.read(text) {
             Ok((context, route)) if context == app.shared.context() => Ok(Msg::Go(route)),
             Ok((context, _)) => Err(format!(
                 "that link is for {context}; this console is connected to {}",

@@ -2,10 +2,10 @@
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
 
-use super::{App, Common, Modal, Msg, ScreenId, Screens, palette};
+use super::{App, Common, Modal, Msg, palette};
 use crate::tui::{
     change, journal,
-    screens::Pressed,
+    screens::{Input, Pressed},
     ui::{
         action::{Chord, KeyMatch},
         field::{self, Typed},
@@ -58,7 +58,7 @@ impl App {
     fn is_typing(&self) -> bool {
         match &self.modal {
             Some(modal) => matches!(modal, Modal::Palette(_) | Modal::Ask(..)),
-            None => self.change.is_open() || self.screens.is_typing(self.current),
+            None => self.change.is_open() || self.screens.is_typing(),
         }
     }
 
@@ -82,38 +82,40 @@ impl App {
         if self.change.is_open() {
             return vec![Msg::Change(change::Msg::Typed(key))];
         }
-        if self.screens.is_typing(self.current) {
-            return vec![Msg::Screen(Screens::typed(self.current, key))];
+        if self.screens.is_typing() {
+            return vec![Msg::Input(Input::Typed(key))];
         }
         self.pressed.push(Chord::from(key));
         let chords = std::mem::take(&mut self.pressed);
-        let own = self.screens.pressed(self.current, &self.keys, &chords);
-        let global = self.keys.find(super::ACTIONS, &chords);
-        match (own, global) {
-            (Pressed::Send(risk, msg), _) => match self.allowed(risk) {
+        let own = self.screens.pressed(&self.shared.keys, &chords);
+        let global = self.shared.keys.find(super::ACTIONS, &chords);
+        let specs = self.screens.specs();
+        match (own, global, self.shared.keys.find(&specs, &chords)) {
+            (Pressed::Send(risk, msg), ..) => match self.allowed(risk) {
                 Ok(()) => vec![Msg::Screen(msg)],
                 Err(why) => self.refused(why),
             },
-            (Pressed::Refused(why), _) => self.refused(why),
-            (_, KeyMatch::Action(action)) => {
+            (Pressed::Refused(why), ..) => self.refused(why),
+            (_, KeyMatch::Action(action), _) => {
                 match self.allowed(action.risk).and((action.enabled)(self)) {
                     Ok(()) => vec![(action.msg)()],
                     Err(why) => self.refused(why),
                 }
             }
-            (Pressed::Prefix, _) | (_, KeyMatch::Prefix) => {
+            (.., KeyMatch::Action(spec)) => vec![Msg::Show(spec.id)],
+            (Pressed::Prefix, ..) | (_, KeyMatch::Prefix, _) | (.., KeyMatch::Prefix) => {
                 self.pressed = chords;
                 vec![]
             }
-            (Pressed::Nothing, KeyMatch::Nothing) if chords.len() > 1 => self.key(key),
-            (Pressed::Nothing, KeyMatch::Nothing) => vec![],
+            _ if chords.len() > 1 => self.key(key),
+            _ => vec![],
         }
     }
 
     /// Whether the key gives the terminal back to the shell. With Ctrl it does so whatever is open, as people expect of it:
     /// what they type next is meant for the shell.
     fn suspends(&self, key: KeyEvent) -> bool {
-        let found = self.keys.find(super::ACTIONS, &[Chord::from(key)]);
+        let found = self.shared.keys.find(super::ACTIONS, &[Chord::from(key)]);
         key.modifiers.contains(KeyModifiers::CONTROL)
             && matches!(found, KeyMatch::Action(action) if action.name == "suspend")
     }
@@ -139,44 +141,32 @@ impl App {
             None if self.change.is_open() => {
                 vec![Msg::Change(change::Msg::Pasted(text.to_owned()))]
             }
-            None => vec![Msg::Screen(Screens::pasted(self.current, text.to_owned()))],
+            None => vec![Msg::Input(Input::Pasted(text.to_owned()))],
         }
     }
 
     fn palette_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let Some(Modal::Palette(mut state)) = self.modal.take() else { return vec![] };
         let entries = palette::entries(self, state.field.text());
-        let by = match (key.code, key.modifiers) {
-            (KeyCode::Up, _) | (KeyCode::Char('p'), KeyModifiers::CONTROL) => Some(-1),
-            (KeyCode::Down, _) | (KeyCode::Char('n'), KeyModifiers::CONTROL) => Some(1),
-            _ => None,
-        };
-        if let Some(by) = by {
-            state.cursor.step(Step::Lines(by), entries.len());
-            self.modal = Some(Modal::Palette(state));
-            return vec![];
-        }
-        if key.code == KeyCode::Tab {
-            if let Some(entry) = entries.get(state.cursor.index) {
-                state.field.set(&format!("{} ", entry.name()));
+        let action = self.shared.keys.action(palette::ACTIONS, key);
+        match action.map(|action| (action.msg)()) {
+            Some(palette::Ask::Move(by)) => state.cursor.step(Step::Lines(by), entries.len()),
+            Some(palette::Ask::Complete) => {
+                if let Some(entry) = entries.get(state.cursor.index) {
+                    state.field.set(&format!("{} ", entry.name()));
+                }
             }
-            self.modal = Some(Modal::Palette(state));
-            return vec![];
-        }
-        match state.field.key(key) {
-            Typed::Left => vec![],
-            Typed::Entered => self.palette_entered(state, &entries),
-            Typed::Edited => {
-                state.error = None;
-                state.cursor.step(Step::First, 1);
-                self.modal = Some(Modal::Palette(state));
-                vec![]
-            }
-            Typed::Moved | Typed::Ignored => {
-                self.modal = Some(Modal::Palette(state));
-                vec![]
+            Some(palette::Ask::Run) => return self.palette_entered(state, &entries),
+            Some(palette::Ask::Close) => return vec![],
+            None => {
+                if state.field.edit(key, &self.shared.keys) == Typed::Edited {
+                    state.error = None;
+                    state.cursor.step(Step::First, 1);
+                }
             }
         }
+        self.modal = Some(Modal::Palette(state));
+        vec![]
     }
 
     fn palette_entered(
@@ -211,8 +201,8 @@ impl App {
 
     fn log_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let Some(Modal::Log(state)) = &self.modal else { return vec![] };
-        match journal::key(state, key) {
-            Some(journal::Pressed::Close) => vec![Msg::CloseModal],
+        match journal::key(state, key, &self.shared.keys) {
+            Some(journal::Pressed::Close | journal::Pressed::Back) => vec![Msg::CloseModal],
             Some(journal::Pressed::Send(msg)) => vec![Msg::Journal(msg)],
             None => vec![],
         }
@@ -220,56 +210,40 @@ impl App {
 
     /// Help and other long texts: scroll, or close.
     fn text_key(&mut self, key: KeyEvent) -> Vec<Msg> {
-        let offset = match &mut self.modal {
-            Some(Modal::Help(state)) => &mut state.offset,
-            Some(Modal::Text { offset, .. }) => offset,
+        let state = match &mut self.modal {
+            Some(Modal::Help(state) | Modal::Text { state, .. }) => state,
             _ => return vec![],
         };
-        match (key.code, key.modifiers) {
-            (KeyCode::Char('j') | KeyCode::Down, _) => *offset += 1,
-            (KeyCode::Char('k') | KeyCode::Up, _) => *offset = offset.saturating_sub(1),
-            (KeyCode::Char('d'), KeyModifiers::CONTROL) | (KeyCode::PageDown, _) => *offset += 10,
-            (KeyCode::Char('u'), KeyModifiers::CONTROL) | (KeyCode::PageUp, _) => {
-                *offset = offset.saturating_sub(10);
+        if state.key(key, &self.shared.keys) { vec![Msg::CloseModal] } else { vec![] }
+    }
+
+    /// The wheel over what lies over the screen.
+    fn wheel_over(&mut self, by: isize) -> Vec<Msg> {
+        match &mut self.modal {
+            Some(Modal::Log(_)) => {
+                return vec![Msg::Journal(journal::Msg::Step(Step::Lines(by)))];
             }
-            (KeyCode::Char('g') | KeyCode::Home, _) => *offset = 0,
-            (KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?'), _) => {
-                return vec![Msg::CloseModal];
-            }
-            _ => {}
+            Some(Modal::Help(state) | Modal::Text { state, .. }) => state.scroll(Step::Lines(by)),
+            Some(Modal::Palette(_) | Modal::Ask(..)) => {}
+            None => return vec![Msg::Change(change::Msg::Scrolled(by))],
         }
         vec![]
     }
 
     fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> Vec<Msg> {
-        if matches!(self.modal, Some(Modal::Log(_))) {
-            let step = |by| vec![Msg::Journal(journal::Msg::Step(Step::Lines(by)))];
+        if self.modal.is_some() || self.change.is_open() {
             return match kind {
-                MouseEventKind::ScrollDown => step(3),
-                MouseEventKind::ScrollUp => step(-3),
-                _ => vec![],
-            };
-        }
-        if self.modal.is_none() && self.change.is_open() {
-            return match kind {
-                MouseEventKind::ScrollDown => vec![Msg::Change(change::Msg::Scrolled(3))],
-                MouseEventKind::ScrollUp => vec![Msg::Change(change::Msg::Scrolled(-3))],
-                MouseEventKind::Down(MouseButton::Left) => {
+                MouseEventKind::ScrollDown => self.wheel_over(3),
+                MouseEventKind::ScrollUp => self.wheel_over(-3),
+                MouseEventKind::Down(MouseButton::Left) if self.modal.is_none() => {
                     self.hits.at(column, row).into_iter().collect()
                 }
                 _ => vec![],
             };
         }
-        if self.modal.is_some() {
-            return match kind {
-                MouseEventKind::ScrollDown => self.text_key(KeyCode::Down.into()),
-                MouseEventKind::ScrollUp => self.text_key(KeyCode::Up.into()),
-                _ => vec![],
-            };
-        }
         let scrolled = |by| {
             let pane = self.hits.pane_at(column, row)?;
-            Some(Msg::Screen(Screens::scrolled(self.current, pane, by)))
+            Some(Msg::Input(Input::Scrolled(pane, by)))
         };
         match kind {
             MouseEventKind::ScrollDown => scrolled(3).into_iter().collect(),
@@ -289,17 +263,12 @@ impl App {
         }
     }
 
-    /// The screen whose number key this is.
+    /// The message of an action by its name.
     #[must_use]
     pub(super) fn by_name(&self, name: &str) -> Option<Msg> {
-        let own = Screens::named(self.current, name).map(Msg::Screen);
+        let own = self.screens.named(name).map(Msg::Screen);
         let global = || super::ACTIONS.iter().find(|a| a.name == name).map(|a| (a.msg)());
-        own.or_else(global)
-    }
-
-    /// Whether a screen is the one on show.
-    #[must_use]
-    pub fn shows(&self, id: ScreenId) -> bool {
-        self.current == id
+        let specs = || self.screens.specs().into_iter().find(|spec| spec.action == name);
+        own.or_else(global).or_else(|| specs().map(|spec| Msg::Show(spec.id)))
     }
 }

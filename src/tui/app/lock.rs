@@ -5,7 +5,6 @@ use crate::{
     domain::decide::rules,
     tui::{
         effect::{Effect, Lane},
-        route::Route,
         shared::Timed,
         ui::ask,
     },
@@ -57,21 +56,14 @@ impl App {
             Purpose::Unlock => Request::Unlock { reason },
             Purpose::Reveal => {
                 // Not the query: what people search for may be personal.
-                let target = match self.screens.route(self.current) {
-                    Some(Route::Timeline { order, .. }) => order.to_string(),
-                    Some(Route::Messages { at: Some(sequence), .. }) => {
-                        format!("message {sequence}")
-                    }
-                    Some(Route::Messages { at: None, .. }) => "messages".to_owned(),
-                    Some(Route::Orders { .. }) | None => "orders".to_owned(),
-                };
+                let target = self.screens.looked_at();
                 Request::Reveal { reason, target }
             }
         };
         vec![Effect::Run(Lane::Every, request)]
     }
 
-    /// It came about, or not.
+    /// What the reason was given for was done, or not.
     pub(super) fn granted(
         &mut self,
         purpose: Purpose,
@@ -132,7 +124,7 @@ impl App {
     pub(super) fn ask_key(&mut self, key: crossterm::event::KeyEvent) -> Vec<Msg> {
         let Some(Modal::Ask(purpose, state)) = &mut self.modal else { return vec![] };
         let check = |text: &str| rules::reason(text).map_err(|refusal| refusal.to_string());
-        match state.key(key, check) {
+        match state.key(key, &self.shared.keys, check) {
             ask::Answer::Given(reason) => vec![Msg::Asked(*purpose, reason)],
             ask::Answer::Left => vec![Msg::CloseModal],
             ask::Answer::Stays => vec![],

@@ -6,8 +6,10 @@ mod help;
 mod keys;
 mod lock;
 mod palette;
+mod scopes;
 #[cfg(test)]
 mod tests;
+mod text;
 mod update;
 mod view;
 
@@ -17,8 +19,9 @@ use std::{
 };
 
 pub use self::{
-    actions::{ACTIONS, bindings},
+    actions::ACTIONS,
     commands::COMMANDS,
+    scopes::{Scope, bindings, scopes},
     update::{update, wake},
     view::view,
 };
@@ -27,10 +30,10 @@ use super::{
     effect::Effect,
     journal,
     route::Route,
-    screens::{self, Common, ScreenId, Screens},
+    screens::{self, Common, Input, ScreenId, Screens},
     shared::{Keep, Link, Now, Remembered, Shared},
     ui::{
-        action::{Chord, Info, Keys, Risk},
+        action::{Chord, Info, Risk},
         ask,
         hits::Hits,
         theme::Theme,
@@ -49,10 +52,8 @@ const NOTE_STAYS: Duration = Duration::from_secs(6);
 pub struct App {
     pub shared: Shared,
     pub screens: Screens,
-    pub current: ScreenId,
     pub change: change::State,
     pub theme: Theme,
-    pub keys: Keys,
     pub mouse: bool,
     pub quit: bool,
     /// It was asked once to quit while something runs.
@@ -75,13 +76,13 @@ pub struct App {
 /// What lies over the screen.
 #[derive(Debug)]
 enum Modal {
-    Help(help::State),
+    Help(text::State),
     Palette(Box<palette::State>),
     /// A long text to read: gaps of the database, an error in full.
     Text {
         title: String,
         lines: Vec<String>,
-        offset: usize,
+        state: text::State,
     },
     /// What operators did.
     Log(Box<journal::State>),
@@ -109,10 +110,12 @@ struct Note {
 #[derive(Debug, Clone)]
 pub enum Msg {
     Screen(screens::Msg),
+    /// What the screen on show is told, whichever it is.
+    Input(Input),
     Change(change::Msg),
     Journal(journal::Msg),
-    /// `c`: what can be done with the order under the cursor.
-    Commands,
+    /// `c`: what can be done with what is looked at.
+    Operate,
     Common(Common),
     Show(ScreenId),
     /// Go somewhere, remembering where we were.
@@ -148,7 +151,7 @@ pub enum Msg {
     Reveal,
     /// A reason was given.
     Asked(Purpose, String),
-    /// What it was given for came about, and was recorded; or why not.
+    /// What it was given for was done and recorded; or why not.
     Granted(Purpose, String, Result<String, String>),
     /// `@`: the operations log.
     Log,
@@ -190,14 +193,12 @@ pub enum Request {
 impl App {
     /// A console that has not asked for anything yet.
     #[must_use]
-    pub fn new(shared: Shared, theme: Theme, keys: Keys, mouse: bool) -> Self {
+    pub fn new(screens: Screens, shared: Shared, theme: Theme, mouse: bool) -> Self {
         Self {
             shared,
-            screens: Screens::default(),
-            current: ScreenId::Orders,
+            screens,
             change: change::State::default(),
             theme,
-            keys,
             mouse,
             quit: false,
             quitting: false,
@@ -215,11 +216,12 @@ impl App {
     }
 
     /// What to do first: connect, recall, and go where the command line says.
-    pub fn start(&mut self, route: Route) -> Vec<Effect<Request>> {
+    pub fn start(&mut self, route: Option<Route>) -> Vec<Effect<Request>> {
         let mut effects = vec![
             Effect::Run(super::effect::Lane::Every, Request::Connect),
             Effect::Run(super::effect::Lane::Every, Request::Recall),
         ];
+        let route = route.unwrap_or_else(|| self.screens.home());
         effects.extend(update(self, Msg::Go(route)));
         effects
     }
@@ -248,22 +250,22 @@ impl App {
             .collect();
         match &mut self.modal {
             Some(Modal::Help(state)) => state.offset = state.offset.min(end(OVER)),
-            Some(Modal::Text { offset, .. }) => *offset = (*offset).min(end(OVER)),
+            Some(Modal::Text { state, .. }) => state.offset = state.offset.min(end(OVER)),
             Some(Modal::Log(state)) => state.fit(&hits.heights, end(OVER)),
             Some(Modal::Palette(_) | Modal::Ask(..)) => {}
             None => self.change.fit(end(OVER)),
         }
         self.hits = hits;
-        self.screens.fit(self.current, &fits);
+        self.screens.fit(&fits);
     }
 
     /// When something on screen changes by itself next.
     #[must_use]
     pub fn wakes_at(&self) -> Option<Instant> {
         let note = self.note.as_ref().map(|note| note.until);
-        let screen = self.screens.wakes_at(self.current, &self.shared);
+        let screen = self.screens.wakes_at(&self.shared);
         // The age of the data stands in the header: to the second, then to the minute.
-        let age = self.screens.seen_at(self.current).map(|at| {
+        let age = self.screens.seen_at().map(|at| {
             let age = self.shared.now.instant.saturating_duration_since(at).as_secs();
             let step = if age < 60 { 1 } else { 60 };
             at + Duration::from_secs((age / step + 1) * step)
@@ -281,12 +283,14 @@ impl App {
 
     /// The screen's actions as they stand now.
     fn own_infos(&self) -> Vec<Info> {
-        self.barring(self.screens.infos(self.current, &self.keys))
+        self.barring(self.screens.infos(self.screens.shown(), &self.shared.keys))
     }
 
     /// The global actions as they stand now.
     fn global_infos(&self) -> Vec<Info> {
-        self.barring(self.keys.infos(ACTIONS, self))
+        let infos = self.shared.keys.infos(ACTIONS, self);
+        let infos = scopes::with_screens(infos, &self.screens, &self.shared.keys);
+        self.barring(infos)
     }
 
     fn barring(&self, mut infos: Vec<Info>) -> Vec<Info> {

@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::{App, COMMANDS};
 use crate::tui::ui::{
-    action::{Info, shown},
+    action::{Action, Info, shown},
     field::Field,
     list::Cursor,
     pane::{clipped, pane},
@@ -23,6 +23,42 @@ pub(super) struct State {
     pub(super) cursor: Cursor,
     pub(super) error: Option<String>,
 }
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    Move(isize),
+    Complete,
+    Run,
+    Close,
+}
+
+type Row = Action<State, Ask>;
+
+/// The keys of the palette; all others are text.
+pub(super) const ACTIONS: &[Row] = &[
+    Row::look(
+        "palette.run",
+        &["enter", "ctrl-m", "ctrl-j"],
+        "run",
+        "Run what the cursor is on, or what is typed",
+        || Ask::Run,
+    )
+    .footer(40),
+    Row::look("palette.close", &["esc"], "close", "Close the palette", || Ask::Close).footer(39),
+    Row::look("palette.down", &["down", "ctrl-n"], "down", "To the next proposal", || Ask::Move(1))
+        .footer(30),
+    Row::look("palette.up", &["up", "ctrl-p"], "up", "To the proposal before", || Ask::Move(-1))
+        .footer(29),
+    Row::look(
+        "palette.complete",
+        &["tab"],
+        "complete",
+        "Take the name of the proposal over",
+        || Ask::Complete,
+    )
+    .footer(20),
+];
 
 /// A row of the palette.
 #[derive(Debug, Clone, PartialEq, Eq)]

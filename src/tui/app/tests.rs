@@ -9,9 +9,9 @@ use crate::tui::{
     effect::Lane,
     journal,
     route::Route,
-    screens::ScreenId,
+    screens::{Screen as _, Screens, orders, timeline},
     shared::{Link, Place, Remembered},
-    tests::{Desk, attached, frames, runs, samples},
+    tests::{Desk, attached, frames, place, runs, samples},
     ui::{
         action::{Keys, shown},
         theme::Theme,
@@ -65,7 +65,7 @@ fn ctrl_z_suspends_whatever_is_open() {
         assert_eq!(desk.app.modal.is_some(), open, "{keys}: it is there when the terminal is");
     }
     let mut desk = Desk::listing(120, 36);
-    desk.app.keys = remapped("suspend", &["ctrl-x"]);
+    desk.app.shared.keys = remapped("suspend", &["ctrl-x"]);
     desk.press(": ctrl-z");
     assert!(!desk.app.suspended);
     desk.press("ctrl-x");
@@ -97,18 +97,18 @@ fn the_trail_leads_back_and_forth() {
     desk.read(samples::cancelled());
     desk.press("h");
     desk.press("[");
-    assert!(desk.app.shows(ScreenId::Orders));
-    assert_eq!(desk.app.screens.orders.route(), Some(Route::Orders { query: "status:new".into() }));
+    assert!(desk.is_on::<orders::State>());
+    assert_eq!(desk.app.screens.route(), Some(Route::new("orders").with("q=status:new")));
     desk.press("]");
-    assert!(desk.app.shows(ScreenId::Timeline));
+    assert!(desk.is_on::<timeline::State>());
     desk.press("]");
     assert_eq!(note(&desk), "nothing further on");
     desk.press("[ [ [");
     assert_eq!(note(&desk), "this is where we started");
     desk.press("-");
-    assert!(desk.app.shows(ScreenId::Timeline));
+    assert!(desk.is_on::<timeline::State>());
     desk.press("-");
-    assert!(desk.app.shows(ScreenId::Orders));
+    assert!(desk.is_on::<orders::State>());
 }
 
 #[test]
@@ -118,7 +118,10 @@ fn the_trail_comes_back_to_the_version_that_was_looked_at() {
     desk.read(samples::cancelled());
     let order = samples::cancelled().id;
     let at = Some(crate::domain::id::Version(1));
-    assert_eq!(desk.app.screens.timeline.route(), Some(Route::Timeline { order, at, diff: None }));
+    assert_eq!(
+        desk.state::<timeline::State>().place(),
+        Some(timeline::Place { order, at, diff: None })
+    );
 }
 
 #[test]
@@ -131,16 +134,16 @@ fn saved_views_are_kept_and_come_back() {
     desk.press("enter");
     desk.effects();
     command(&mut desk, "save 3");
-    let route = Route::Orders { query: "status:new".to_owned() };
+    let route = Route::new("orders").with("q=status:new");
     // Esc before the command cleared the search; what is saved is what is on screen.
     let saved = desk.app.shared.kept.views[&3].clone();
-    assert!(saved == route || saved == Route::Orders { query: String::new() });
+    assert!(saved == route || saved == Route::new("orders"));
     let effects = desk.effects();
     assert!(runs(&effects).iter().any(|(_, request)| matches!(request, Request::Save(_))));
     let kept = Remembered { views: BTreeMap::from([(2, route.clone())]), ..Remembered::default() };
     desk.send(Msg::Remembered(kept));
     desk.press("f2");
-    assert_eq!(desk.app.screens.orders.route(), Some(route));
+    assert_eq!(desk.app.screens.route(), Some(route));
 }
 
 #[test]
@@ -180,7 +183,7 @@ fn commands_take_arguments_and_complain_about_wrong_ones() {
     assert!(!desk.app.mouse);
     let order = samples::cancelled().id;
     command(&mut desk, &format!("open ops://local/order/{order}"));
-    assert!(desk.app.shows(ScreenId::Timeline));
+    assert!(desk.is_on::<timeline::State>());
     for (line, told) in [
         ("interval 0", "from 1 to 3600"),
         ("interval soon", "from 1 to 3600"),
@@ -251,7 +254,7 @@ fn keys_can_be_changed_and_a_clash_is_found() {
     assert!(!desk.app.quit);
     desk.press("Q");
     assert!(desk.app.quit);
-    let problems = |keys: &Keys| keys.problems(&bindings(keys));
+    let problems = |keys: &Keys| keys.problems(&bindings(&Screens::default(), keys));
     assert_eq!(problems(&Keys::default()), Vec::<String>::new());
     assert_eq!(problems(&remapped("quit", &["f12"])), Vec::<String>::new());
     assert_eq!(problems(&remapped("help", &["q"])), ["q: means both help and quit"]);
@@ -268,9 +271,15 @@ fn a_half_typed_sequence_is_dropped_by_another_key() {
     desk.press("j j g");
     assert!(desk.shows("·"));
     desk.press("j");
-    assert_eq!(desk.app.screens.orders.selected().map(|row| row.id), Some(samples::rows()[3].id));
+    assert_eq!(
+        desk.state::<orders::State>().selected().map(|row| row.id),
+        Some(samples::rows()[3].id)
+    );
     desk.press("g g");
-    assert_eq!(desk.app.screens.orders.selected().map(|row| row.id), Some(samples::rows()[0].id));
+    assert_eq!(
+        desk.state::<orders::State>().selected().map(|row| row.id),
+        Some(samples::rows()[0].id)
+    );
 }
 
 #[test]
@@ -540,4 +549,71 @@ fn modals_fit_every_window() {
         desk.fits_every_window();
         desk.press("esc");
     }
+}
+
+#[test]
+fn keys_of_what_lies_over_the_screen_can_be_changed() {
+    let is_closed = |desk: &Desk| desk.app.modal.is_none();
+    let mut desk = Desk::with_keys(120, 36, remapped("palette.close", &["ctrl-g"]));
+    desk.press(": esc");
+    assert!(!is_closed(&desk), "esc is not its key any more");
+    assert!(desk.shows("Ctrl+g close"), "{}", desk.frame());
+    desk.press("ctrl-g");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("text.close", &["x"])).at(place());
+    desk.press("? q");
+    assert!(!is_closed(&desk) && desk.shows("x closes, j k scroll"), "{}", desk.frame());
+    desk.press("x");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("log.back", &["b"])).at(place());
+    desk.press("@ esc");
+    assert!(!is_closed(&desk) && desk.shows("b back"), "{}", desk.frame());
+    desk.press("b");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("reason.close", &["ctrl-g"])).at(place());
+    desk.press("w esc");
+    assert!(!is_closed(&desk));
+    desk.press("ctrl-g");
+    assert!(is_closed(&desk));
+    let mut desk = Desk::with_keys(120, 36, remapped("field.leave", &["ctrl-g"]));
+    desk.press("/ esc");
+    assert!(desk.app.screens.is_typing() && desk.shows("Ctrl+g leave"), "{}", desk.frame());
+    desk.press("ctrl-g");
+    assert!(!desk.app.screens.is_typing());
+}
+
+#[test]
+fn keys_of_menu_form_and_plan_can_be_changed() {
+    let mut desk = Desk::with_keys(120, 36, remapped("menu.close", &["z"])).at(place());
+    desk.unlock();
+    desk.press("c esc");
+    assert!(desk.app.change.is_open() && desk.shows("z close"), "{}", desk.frame());
+    desk.press("z");
+    assert!(!desk.app.change.is_open());
+    let mut desk = Desk::with_keys(120, 36, remapped("form.close", &["ctrl-g"])).at(place());
+    desk.unlock();
+    desk.press("c n esc");
+    assert!(desk.app.change.is_open() && desk.shows("Ctrl+g give up"), "{}", desk.frame());
+    desk.press("ctrl-g");
+    assert!(!desk.app.change.is_open());
+}
+
+#[test]
+fn a_key_is_checked_where_it_is_read() {
+    let screens = Screens::default();
+    let told = |name: &str, key: &str| {
+        let keys = remapped(name, &[key]);
+        keys.problems(&bindings(&screens, &keys)).join("; ")
+    };
+    assert_eq!(told("log.mine", "r"), "r: means both log.mine and log.refresh");
+    assert_eq!(told("log.mine", "m"), "");
+    assert_eq!(told("palette.run", "x"), "palette.run: x is text here");
+    assert_eq!(told("plan.copy", "Y"), "plan.copy: Y begins a word here");
+    assert_eq!(
+        told("text.top", "g g"),
+        "text.top: g g is a sequence; here each key is read by itself"
+    );
+    // The shell gets the terminal whatever is open.
+    let told = told("palette.run", "ctrl-z");
+    assert!(told.contains("ctrl-z: means both suspend and palette.run"), "{told}");
 }

@@ -1,12 +1,12 @@
 //! The root update: the only place where the console's own state changes. No IO and no clock.
 
-use super::{App, Common, Modal, Msg, Request, help, palette};
+use super::{App, Common, Modal, Msg, Request, palette, text};
 use crate::tui::{
     change,
     effect::{Effect, Lane},
     journal,
     route::Route,
-    screens::{self, ScreenId, Screens},
+    screens::{self, Input, ScreenId},
     shared::Keep,
 };
 
@@ -14,7 +14,8 @@ use crate::tui::{
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
     match msg {
         Msg::Screen(msg) => return screen(app, msg),
-        Msg::Common(common) => return screen(app, Screens::common(app.current, common)),
+        Msg::Input(input) => return input_to(app, input),
+        Msg::Common(common) => return input_to(app, Input::Common(common)),
         Msg::Show(id) => return show(app, id),
         Msg::Go(route) => return go(app, &route, true),
         Msg::Trail(by) => return follow_trail(app, by),
@@ -22,7 +23,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
             Some(id) => return show(app, id),
             None => app.tell("there was no other screen yet", false),
         },
-        Msg::Help => app.modal = Some(Modal::Help(help::State::default())),
+        Msg::Help => app.modal = Some(Modal::Help(text::State::default())),
         Msg::Palette => app.modal = Some(Modal::Palette(Box::default())),
         Msg::PaletteWith(text) => {
             let mut state = palette::State::default();
@@ -69,20 +70,19 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
             app.quit = true;
         }
         Msg::Remembered(kept) => {
-            app.screens.orders.recall(&kept.searches);
+            app.screens.recall(&kept);
             app.shared.kept = kept;
+            let screens = &app.screens;
+            // A place that an older program saved may mean nothing now.
+            app.shared.kept.views.retain(|_, route| screens.of(route).is_some());
         }
         Msg::Copied(what) => app.tell(what, false),
         Msg::Failed(what) => app.tell(what, true),
         Msg::Suspend => app.suspended = true,
         Msg::Change(msg) => return change(app, msg),
-        Msg::Commands => {
-            if app.current == ScreenId::Messages {
-                let menu = screens::messages::Msg::Act(None);
-                return screen(app, screens::Msg::Messages(menu));
-            }
-            let subject = app.screens.subject(app.current);
-            return change(app, change::Msg::Menu(subject));
+        Msg::Operate => {
+            let selection = app.screens.selection();
+            return change(app, change::Msg::Open(selection, None));
         }
         Msg::Journal(msg) => {
             if let Some(Modal::Log(state)) = &mut app.modal {
@@ -115,16 +115,21 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
 /// A deadline has come: the screen may refresh.
 pub fn wake(app: &mut App) -> Vec<Effect<Request>> {
     let now = app.shared.now.instant;
-    let due = app.screens.wakes_at(app.current, &app.shared).is_some_and(|at| at <= now);
+    let due = app.screens.wakes_at(&app.shared).is_some_and(|at| at <= now);
     let mut effects = app.lock_in_time();
     if due {
-        effects.extend(screen(app, Screens::woken(app.current)));
+        effects.extend(input_to(app, Input::Woken));
     }
     effects
 }
 
 fn screen(app: &mut App, msg: screens::Msg) -> Vec<Effect<Request>> {
     let effects = app.screens.update(msg, &app.shared);
+    settle(app, effects, Request::Screen)
+}
+
+fn input_to(app: &mut App, input: Input) -> Vec<Effect<Request>> {
+    let effects = app.screens.input(input, &app.shared);
     settle(app, effects, Request::Screen)
 }
 
@@ -140,8 +145,8 @@ fn change(app: &mut App, msg: change::Msg) -> Vec<Effect<Request>> {
     if app.change.running().is_none() {
         app.quitting = false;
     }
-    if refresh && app.screens.offers(app.current, Common::Refresh).is_ok() {
-        out.extend(screen(app, Screens::common(app.current, Common::Refresh)));
+    if refresh && app.screens.offers(Common::Refresh).is_ok() {
+        out.extend(input_to(app, Input::Common(Common::Refresh)));
     }
     out
 }
@@ -158,12 +163,15 @@ fn settle<R>(
             Effect::Tell(text) => app.tell(text, false),
             Effect::Warn(text) => app.tell(text, true),
             Effect::Open(route) => out.extend(go(app, &route, true)),
-            Effect::Back if app.trail_at == 0 => out.extend(show(app, ScreenId::Orders)),
+            Effect::Back if app.trail_at == 0 => {
+                let home = app.screens.of(&app.screens.home());
+                out.extend(home.map(|home| show(app, home)).unwrap_or_default());
+            }
             Effect::Back => out.extend(follow_trail(app, -1)),
             Effect::Keep(keep) => out.extend(kept(app, keep)),
             Effect::Unlock => out.extend(app.toggle_lock()),
-            Effect::Change(matter, kind) => {
-                out.extend(change(app, change::Msg::Messages(matter, kind)));
+            Effect::Change(selection, act) => {
+                out.extend(change(app, change::Msg::Open(selection, act)));
             }
             other => out.push(other.map(&wrap)),
         }
@@ -172,10 +180,10 @@ fn settle<R>(
 }
 
 fn show(app: &mut App, id: ScreenId) -> Vec<Effect<Request>> {
-    if app.current == id {
+    if app.screens.shown() == id {
         return vec![];
     }
-    match app.screens.route(id) {
+    match app.screens.left(id) {
         Some(route) => go(app, &route, true),
         None => {
             enter(app, id);
@@ -185,19 +193,22 @@ fn show(app: &mut App, id: ScreenId) -> Vec<Effect<Request>> {
 }
 
 fn enter(app: &mut App, id: ScreenId) {
-    if app.current != id {
-        app.last_screen = Some(app.current);
-        app.current = id;
+    let before = app.screens.shown();
+    if before != id {
+        app.last_screen = Some(before);
+        app.screens.show(id);
     }
 }
 
 /// Goes to a place; `remember` keeps it in the trail behind `[` and `]`.
 fn go(app: &mut App, route: &Route, remember: bool) -> Vec<Effect<Request>> {
+    let Some(id) = app.screens.of(route) else {
+        app.tell(format!("no screen knows the place {route}"), true);
+        return vec![];
+    };
     if remember {
         // The place we leave is remembered as it is now: the cursor may have moved since.
-        if let (Some(here), Some(slot)) =
-            (app.screens.route(app.current), app.trail.get_mut(app.trail_at))
-        {
+        if let (Some(here), Some(slot)) = (app.screens.route(), app.trail.get_mut(app.trail_at)) {
             *slot = here;
         }
         if app.trail.get(app.trail_at) != Some(route) {
@@ -206,21 +217,9 @@ fn go(app: &mut App, route: &Route, remember: bool) -> Vec<Effect<Request>> {
             app.trail_at = app.trail.len() - 1;
         }
     }
-    let msg = match route {
-        Route::Orders { query } => {
-            enter(app, ScreenId::Orders);
-            screens::Msg::Orders(screens::orders::Msg::Opened(query.clone()))
-        }
-        Route::Timeline { order, at, diff } => {
-            enter(app, ScreenId::Timeline);
-            screens::Msg::Timeline(screens::timeline::Msg::Opened(*order, *at, *diff))
-        }
-        Route::Messages { view, at } => {
-            enter(app, ScreenId::Messages);
-            screens::Msg::Messages(screens::messages::Msg::Opened(view.clone(), *at))
-        }
-    };
-    screen(app, msg)
+    enter(app, id);
+    let effects = app.screens.open(route, &app.shared);
+    settle(app, effects, Request::Screen)
 }
 
 fn follow_trail(app: &mut App, by: isize) -> Vec<Effect<Request>> {
@@ -269,6 +268,9 @@ fn gaps(app: &mut App) {
         Some(place) => place.gaps.clone(),
         None => vec!["Not connected yet.".to_owned()],
     };
-    app.modal =
-        Some(Modal::Text { title: "What this database lacks".to_owned(), lines, offset: 0 });
+    app.modal = Some(Modal::Text {
+        title: "What this database lacks".to_owned(),
+        lines,
+        state: text::State::default(),
+    });
 }

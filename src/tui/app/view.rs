@@ -12,12 +12,11 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{App, Modal, Msg, OVER, help, palette};
+use super::{App, Modal, Msg, OVER, help, palette, text};
 use crate::{
-    domain::text,
+    domain::text::cut,
     tui::{
         change, journal,
-        screens::ScreenId,
         shared::Link,
         ui::{action::shown, ask, field, hits::Hits, pane::key_hints, theme::Theme},
         words,
@@ -44,7 +43,7 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
         area.layout(&Layout::vertical([Length(1), Length(1), Fill(1), Length(1), Length(1)]));
     frame.render_widget(header(app, theme, head.width), head);
     let mut hits = draw_tabs(app, theme, frame, tabs);
-    hits.above(app.screens.view(app.current, &app.shared, theme, frame, body).map(Msg::Screen));
+    hits.above(app.screens.view(&app.shared, theme, frame, body).map(Msg::Screen));
     frame.render_widget(trail_line(app, theme, trail.width), trail);
     frame.render_widget(footer(app, theme, foot.width), foot);
     if app.change.is_open() {
@@ -59,12 +58,28 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
         match modal {
             Modal::Help(state) => {
                 let lines = help::lines(app, theme);
-                help::text(frame, body, theme, "Help", &lines, state.offset, &mut hits);
+                text::view(
+                    frame,
+                    body,
+                    (theme, &app.shared.keys),
+                    "Help",
+                    &lines,
+                    *state,
+                    &mut hits,
+                );
             }
             Modal::Palette(state) => palette::view(app, state, theme, frame, body),
-            Modal::Text { title, lines, offset } => {
-                let lines = help::wrapped(lines, body.width);
-                help::text(frame, body, theme, title, &lines, *offset, &mut hits);
+            Modal::Text { title, lines, state } => {
+                let lines = text::wrapped(lines, body.width);
+                text::view(
+                    frame,
+                    body,
+                    (theme, &app.shared.keys),
+                    title,
+                    &lines,
+                    *state,
+                    &mut hits,
+                );
             }
             Modal::Log(state) => {
                 journal::view(state, &app.shared, theme, frame, body, OVER, &mut hits);
@@ -82,7 +97,7 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
         area.height,
         SMALLEST.0,
         SMALLEST.1,
-        app.screens.cli_equivalent(app.current)
+        app.screens.cli_equivalent(app.screens.shown())
     );
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
 }
@@ -92,7 +107,7 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
 fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let shared = &app.shared;
     let narrow = width < NARROW;
-    let seen = app.screens.seen_at(app.current);
+    let seen = app.screens.seen_at();
     let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
     let frozen = if shared.frozen { " FROZEN" } else { "" };
     let clock = shared.zone.show(shared.now.utc, "%H:%M:%S");
@@ -123,12 +138,12 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         }
         Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
     };
-    let name = text::cut(&name, usize::from(width / 3));
+    let name = cut(&name, usize::from(width / 3));
     let fixed =
         [brand, &name, &lock, &masked, &right].iter().map(|text| text.width()).sum::<usize>();
     let room = usize::from(width).saturating_sub(fixed + 1);
     let room = room.saturating_sub(usize::from(shared.unlocked.is_some()));
-    let place = if narrow { String::new() } else { text::cut(&place, room) };
+    let place = if narrow { String::new() } else { cut(&place, room) };
     let spans = vec![
         Span::styled(brand, theme.header),
         Span::styled(name, name_style),
@@ -143,13 +158,15 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
 fn draw_tabs(app: &App, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
     let mut hits = Hits::default();
     let mut x = area.x + 1;
-    for &id in ScreenId::ALL {
-        let spec = id.spec();
-        let text = format!(" {} {} ", spec.number, spec.title);
+    for spec in app.screens.specs() {
+        let id = spec.id;
+        let badge = app.screens.badge(id, &app.shared);
+        let badge = badge.map_or_else(String::new, |badge| format!("{badge} "));
+        let text = format!(" {} {} {badge}", spec.number(&app.shared.keys), spec.title);
         let width =
             u16::try_from(text.width()).unwrap_or(u16::MAX).min(area.right() - x.min(area.right()));
         let place = Rect { x, width, height: 1, ..area };
-        let style = if app.current == id { theme.cursor } else { theme.muted };
+        let style = if app.screens.shown() == id { theme.cursor } else { theme.muted };
         frame.render_widget(Span::styled(text, style), place);
         hits.click(place, Msg::Show(id));
         x = x.saturating_add(width + 1);
@@ -181,38 +198,32 @@ fn trail_line(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let right = match &app.note {
         Some(note) => {
             let style = if note.bad { theme.danger } else { theme.info };
-            Span::styled(format!("{} ", text::cut(&note.text, usize::from(width) * 3 / 4)), style)
+            Span::styled(format!("{} ", cut(&note.text, usize::from(width) * 3 / 4)), style)
         }
         None => Span::styled(format!("{pending} "), theme.key),
     };
-    let crumb = format!(" {}", app.screens.crumb(app.current, &app.shared));
+    let crumb = format!(" {}", app.screens.crumb(&app.shared));
     let room = usize::from(width).saturating_sub(right.width() + 1);
-    fill(vec![Span::styled(text::cut(&crumb, room), theme.muted)], right, width)
+    fill(vec![Span::styled(cut(&crumb, room), theme.muted)], right, width)
 }
 
 fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
-    // The keys of what lies over the screen stand on it.
-    let typing = app.modal.is_none() && app.screens.is_typing(app.current);
-    let over: Vec<(&str, &str)> = match &app.modal {
-        Some(Modal::Log(_)) => vec![
-            ("Enter", "full record"),
-            ("t", "mine or all"),
-            ("r", "refresh"),
-            ("j k", "move"),
-            ("Esc", "back"),
-        ],
-        Some(Modal::Ask(..)) => vec![("Enter", "go on"), ("Esc", "give up")],
-        None if app.change.is_open() => app.change.hints().to_vec(),
+    let keys = &app.shared.keys;
+    let typing = app.modal.is_none() && app.screens.is_typing();
+    let over = match &app.modal {
+        Some(Modal::Log(state)) => keys.hints(journal::ACTIONS, state),
+        Some(Modal::Ask(_, state)) => keys.hints(ask::ACTIONS, state),
+        Some(Modal::Palette(state)) => keys.hints(palette::ACTIONS, state),
+        Some(Modal::Help(state) | Modal::Text { state, .. }) => keys.hints(text::ACTIONS, state),
+        None if app.change.is_open() => app.change.hints(keys),
         None if typing => {
-            let completes = (app.current == ScreenId::Orders).then_some(("Tab", "complete"));
-            field::KEYS.iter().copied().chain(completes).collect()
+            let own = keys.hints(app.screens.typing(app.screens.shown()), &());
+            keys.hints(field::ACTIONS, &()).into_iter().chain(own).collect()
         }
-        _ => vec![],
+        None => vec![],
     };
     if !over.is_empty() {
-        let hints: Vec<_> =
-            over.iter().map(|(key, title)| ((*key).to_owned(), (*title).to_owned())).collect();
-        return key_hints(theme, width, &hints);
+        return key_hints(theme, width, &over);
     }
     let mut infos: Vec<_> =
         app.own_infos().into_iter().chain(app.global_infos()).filter(|i| i.footer > 0).collect();
@@ -239,7 +250,7 @@ fn fill(mut left: Vec<Span<'static>>, right: Span<'static>, width: u16) -> Line<
             left.pop();
             continue;
         }
-        last.content = text::cut(&last.content, keep).into();
+        last.content = cut(&last.content, keep).into();
         used += last.width();
         break;
     }

@@ -21,7 +21,7 @@ pub fn facts(plan: &Plan, masked: bool) -> Card {
         Verdict::Unknown => Mark::Unknown,
     };
     let (lists, unlisted) = match plan.spec().steps {
-        StepKind::OneTransaction => ("SQL", "none"),
+        StepKind::OneTransaction | StepKind::Batches => ("SQL", "none"),
         StepKind::BrokerMessages => {
             ("messages", "not known one by one: they go in the order they wait in")
         }

@@ -14,7 +14,8 @@ use crate::{
         operation::{Entry, Input, Kind, List, Operation, Reason, Spec},
     },
     tui::{
-        shared::{Matter, Shared, Subject},
+        selection::{Matter, Subject},
+        shared::Shared,
         ui::{
             form::{Choice, Form, Part, Problem},
             remote::Remote,

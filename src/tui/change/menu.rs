@@ -7,7 +7,10 @@ use super::{
 use crate::{
     domain::{fault::Key as FaultKey, id, text::thousands},
     ops::operation::{Choice, Entry, Kind, List, OPERATIONS, Spec, StepKind},
-    tui::shared::{Faults, Matter, Shared, Subject},
+    tui::{
+        selection::{Faults, Matter, Subject},
+        shared::Shared,
+    },
 };
 
 /// One line of the menu.
@@ -42,8 +45,8 @@ pub(super) fn items(menu: &Menu, shared: &Shared) -> Vec<Item> {
 fn on_messages(matter: &Matter, shared: &Shared) -> Vec<Item> {
     let offered = |(spec, entry): &(&Spec, &Entry)| match (spec.steps, entry.list) {
         (_, List::Orders) => false,
-        (StepKind::OneTransaction, List::Errors) => false,
-        (StepKind::OneTransaction, _) => matter.list != List::Errors,
+        (StepKind::OneTransaction | StepKind::Batches, List::Errors) => false,
+        (StepKind::OneTransaction | StepKind::Batches, _) => matter.list != List::Errors,
         (StepKind::BrokerMessages, list) => list == matter.list,
     };
     let item = |(spec, entry)| {

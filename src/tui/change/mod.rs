@@ -24,11 +24,12 @@ use self::running::Running;
 pub use self::{card::facts, load::load, update::update, view::view};
 use super::{
     effect::Lane,
-    shared::{Matter, Subject},
+    selection::{Matter, Selection, Subject},
     ui::{
-        form::Form,
+        action::Keys,
+        form::{self, Form},
         list::Cursor,
-        plan_card,
+        menu as ui_menu, plan_card,
         remote::{Remote, Ticket},
     },
 };
@@ -114,10 +115,8 @@ pub struct Draft {
 /// What can happen.
 #[derive(Debug, Clone)]
 pub enum Msg {
-    /// `c`, with the order under the cursor.
-    Menu(Option<Subject>),
-    /// Something of messages: the menu of what can be done, or the form of one operation.
-    Messages(Box<Matter>, Option<Kind>),
+    /// The menu of what can be done with what is looked at, or the form of one operation.
+    Open(Selection, Option<Kind>),
     /// `u`.
     Undo,
     Typed(KeyEvent),
@@ -190,46 +189,32 @@ impl State {
 
     /// The keys of what is open, for the last line.
     #[must_use]
-    pub fn hints(&self) -> &'static [(&'static str, &'static str)] {
-        match &self.stage {
-            Stage::Closed => &[],
-            Stage::Menu(_) => &[("Enter", "open"), ("j k", "move"), ("Esc", "close")],
-            Stage::Form(_) => &[
-                ("Enter", "next field, then the plan"),
-                ("Tab", "next field"),
-                ("Shift+Tab", "field before"),
-                ("Esc", "give up"),
-            ],
-            Stage::Plan(_) if running::stoppable(self).is_some() => &[
-                ("Esc", "stop"),
-                ("q", "leave it running"),
-                ("y", "copy command"),
-                ("↑ ↓", "scroll"),
-            ],
+    pub fn hints(&self, keys: &Keys) -> Vec<(String, String)> {
+        let scroll = ("plan.down", "scroll");
+        let rows: Vec<(&str, &str)> = match &self.stage {
+            Stage::Closed => vec![],
+            Stage::Menu(_) => return keys.hints(ui_menu::ACTIONS, &()),
+            Stage::Form(_) => return keys.hints(form::ACTIONS, &()),
+            Stage::Plan(_) if running::stoppable(self).is_some() => {
+                vec![("plan.back", "stop"), ("plan.leave", ""), ("plan.copy", ""), scroll]
+            }
             Stage::Plan(proposal) => match (&proposal.ended, &proposal.plan.value) {
                 (Some(Ok(_)), Some(plan)) if plan.request.operation.order().is_some() => {
-                    &[("Enter", "open its timeline"), ("Esc", "close")]
+                    vec![("plan.run", "open its timeline"), ("plan.back", "close")]
                 }
-                (Some(Ok(_)), _) => &[("Esc", "close")],
-                (_, None) => &[("p", "plan again"), ("Esc", "back")],
-                (_, Some(plan)) => match plan.spec().steps {
-                    StepKind::OneTransaction => &[
-                        ("y", "copy command"),
-                        ("s", "SQL"),
-                        ("p", "plan again"),
-                        ("↑ ↓", "scroll"),
-                        ("Esc", "back"),
-                    ],
-                    StepKind::BrokerMessages => &[
-                        ("y", "copy command"),
-                        ("s", "messages"),
-                        ("p", "plan again"),
-                        ("↑ ↓", "scroll"),
-                        ("Esc", "back"),
-                    ],
-                },
+                (Some(Ok(_)), _) => vec![("plan.back", "close")],
+                (_, None) => vec![("plan.again", ""), ("plan.back", "")],
+                (_, Some(plan)) => {
+                    let lists = match plan.spec().steps {
+                        StepKind::OneTransaction | StepKind::Batches => "SQL",
+                        StepKind::BrokerMessages => "messages",
+                    };
+                    let list = ("plan.list", lists);
+                    vec![("plan.copy", ""), list, ("plan.again", ""), scroll, ("plan.back", "")]
+                }
             },
-        }
+        };
+        plan_card::hints(keys, &rows)
     }
 
     /// Takes how far the card can be scrolled.

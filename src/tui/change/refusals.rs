@@ -10,7 +10,10 @@ use crate::{
         outbox_action::Refusal,
     },
     ops::operation::{Choice, Entry, Kind, List, Spec, StepKind},
-    tui::shared::{Matter, Shared, Subject},
+    tui::{
+        selection::{Matter, Subject},
+        shared::Shared,
+    },
 };
 
 /// The words, and the rule's name.

@@ -14,7 +14,8 @@ use crate::{
     ops::operation::{Outcome, Plan, PlanError, Progress, StepKind},
     tui::{
         effect::{Effect, Lane},
-        ui::plan_card,
+        shared::Shared,
+        ui::{action::Keys, plan_card},
     },
 };
 
@@ -41,18 +42,22 @@ impl Running {
     }
 
     /// The last line of its card.
-    pub(super) fn foot(&self) -> String {
+    pub(super) fn foot(&self, keys: &Keys) -> String {
         let Progress { done, of, .. } = self.progress;
+        let pace = self.progress.pace().map_or_else(String::new, |pace| format!(", {pace}"));
         let number = |number: u64| thousands(i64::try_from(number).unwrap_or(i64::MAX));
         let far = match of {
             0 => "running …".to_owned(),
-            _ => format!("running … {} of {}", number(done), number(of)),
+            _ => format!("running … {} of {}{pace}", number(done), number(of)),
         };
         let step = self.step;
+        let key = |name| plan_card::shown(keys, name);
         if self.stopping {
-            return format!("{far}  stopping after this {step}  Esc leaves the card");
+            let back = key("plan.back");
+            return format!("{far}  stopping after this {step}  {back} leaves the card");
         }
-        format!("{far}  Esc stops after this {step}  q leaves it running")
+        let (back, leave) = (key("plan.back"), key("plan.leave"));
+        format!("{far}  {back} stops after this {step}  {leave} leaves it running")
     }
 }
 
@@ -86,16 +91,16 @@ pub(super) fn stoppable(state: &State) -> Option<&Running> {
     let Stage::Plan(proposal) = &state.stage else { return None };
     let running = state.running.as_ref()?;
     let own = proposal.plan.value.as_ref().is_some_and(|plan| plan.request.id == running.id);
-    Some(running).filter(|running| own && running.steps == StepKind::BrokerMessages)
+    Some(running).filter(|running| own && running.steps != StepKind::OneTransaction)
 }
 
 /// Keys while it runs: Esc stops it, q lets it run on by itself.
-pub(super) fn key(state: &mut State, key: KeyEvent) -> Effects {
+pub(super) fn key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     let stopping = stoppable(state).is_some_and(|running| running.stopping);
     let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
-    match proposal.card.key(key, None) {
+    match proposal.card.key(key, None, &shared.keys) {
         plan_card::Answer::Left if !stopping => halt(state),
-        plan_card::Answer::Left | plan_card::Answer::Other('q') => {
+        plan_card::Answer::Left | plan_card::Answer::Leave => {
             if let Stage::Plan(proposal) = std::mem::take(&mut state.stage) {
                 state.aside = Some(proposal);
             }

@@ -1,6 +1,6 @@
 //! How changing answers messages. No IO and no clock.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     BUYERS, Draft, Menu, Msg, PLAN, Proposal, Request, Sheet, Stage, State, card, menu, refusals,
@@ -11,8 +11,9 @@ use crate::{
     tui::{
         effect::Effect,
         route::Route,
-        shared::{Matter, Shared},
-        ui::{form::Answer, list::Step, plan_card, remote::Remote},
+        selection::{Matter, Selection},
+        shared::Shared,
+        ui::{form::Answer, list::Step, menu as ui_menu, plan_card, remote::Remote},
     },
 };
 
@@ -20,15 +21,16 @@ pub(super) type Effects = Vec<Effect<Request>>;
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
-    if matches!(msg, Msg::Menu(_) | Msg::Messages(..)) && running::back(state) {
+    if matches!(msg, Msg::Open(..)) && running::back(state) {
         return vec![];
     }
     match msg {
-        Msg::Menu(subject) => {
+        Msg::Open(Selection::Order(subject), _) => {
+            let subject = subject.map(|subject| *subject);
             open(state, Menu { subject, matter: None, cursor: super::Cursor::default() }, shared);
             vec![]
         }
-        Msg::Messages(matter, kind) => messages(state, matter, kind, shared),
+        Msg::Open(Selection::Messages(matter), kind) => messages(state, matter, kind, shared),
         Msg::Undo => undo(state, shared),
         Msg::Typed(key) => typed(state, key, shared),
         Msg::Pasted(text) => pasted(state, &text, shared),
@@ -104,7 +106,7 @@ fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         Stage::Closed => vec![],
         Stage::Menu(_) => menu_key(state, key, shared),
         Stage::Form(sheet) => {
-            let answer = sheet.form.key(key);
+            let answer = sheet.form.key(key, &shared.keys);
             form_answer(state, answer, shared)
         }
         Stage::Plan(_) => plan_key(state, key, shared),
@@ -114,24 +116,20 @@ fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
 fn menu_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     let Stage::Menu(menu) = &mut state.stage else { return vec![] };
     let items = menu::items(menu, shared);
-    let index = match (key.code, key.modifiers) {
-        (KeyCode::Esc | KeyCode::Char('q'), _) => {
+    let index = match (ui_menu::key(key, &shared.keys), key.code) {
+        (Some(ui_menu::Ask::Close), _) => {
             state.stage = Stage::Closed;
             return vec![];
         }
-        (KeyCode::Down | KeyCode::Char('j'), KeyModifiers::NONE) => {
-            menu.cursor.step(Step::Lines(1), items.len());
+        (Some(ui_menu::Ask::Step(step)), _) => {
+            menu.cursor.step(step, items.len());
             return vec![];
         }
-        (KeyCode::Up | KeyCode::Char('k'), KeyModifiers::NONE) => {
-            menu.cursor.step(Step::Lines(-1), items.len());
-            return vec![];
-        }
-        (KeyCode::Enter, _) => Some(menu.cursor.index),
-        (KeyCode::Char(letter), KeyModifiers::NONE) => {
+        (Some(ui_menu::Ask::Open), _) => Some(menu.cursor.index),
+        (None, KeyCode::Char(letter)) if key.modifiers.is_empty() => {
             items.iter().position(|item| item.entry.key == letter)
         }
-        _ => None,
+        (None, _) => None,
     };
     let Some((index, item)) = index.and_then(|index| Some((index, items.get(index)?))) else {
         return vec![];
@@ -233,7 +231,7 @@ fn undo(state: &mut State, shared: &Shared) -> Effects {
 
 fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     if running::stoppable(state).is_some() {
-        return running::key(state, key);
+        return running::key(state, key, shared);
     }
     let is_running = state.running.is_some();
     let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
@@ -247,7 +245,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         })
         .cloned();
     let word = runnable.as_ref().map(|plan| plan.confirmation.phrase.clone());
-    let answer = proposal.card.key(key, word.as_deref());
+    let answer = proposal.card.key(key, word.as_deref(), &shared.keys);
     match answer {
         plan_card::Answer::Left => left(state),
         plan_card::Answer::Run => match runnable {
@@ -261,24 +259,28 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
             _ => copied(proposal).into_iter().collect(),
         },
         // The same operation again, by its id: it is not run twice.
-        plan_card::Answer::Other('p') if is_unresolved(proposal) => {
+        plan_card::Answer::Again if is_unresolved(proposal) => {
             match (proposal.plan.value.clone(), shared.writable()) {
                 (Some(plan), Ok(())) => running::begin(state, plan),
                 (_, writable) => writable.err().map(warn).into_iter().collect(),
             }
         }
-        plan_card::Answer::Other('p') if !is_running && !succeeded(proposal) => {
+        plan_card::Answer::Again if !is_running && !succeeded(proposal) => {
             vec![ask(proposal, shared)]
         }
-        plan_card::Answer::Other('w') if shared.writable().is_err() => vec![Effect::Unlock],
-        plan_card::Answer::Stays if key.code == KeyCode::Enter && succeeded(proposal) => {
+        plan_card::Answer::Unlock if shared.writable().is_err() => vec![Effect::Unlock],
+        plan_card::Answer::Entered if succeeded(proposal) => {
             let found =
                 proposal.plan.value.as_ref().and_then(|plan| plan.request.operation.order());
             state.stage = Stage::Closed;
-            let at = |order| Effect::Open(Route::Timeline { order, at: None, diff: None });
+            let at = |order| Effect::Open(Route::order(order));
             found.map(at).into_iter().collect()
         }
-        plan_card::Answer::Other(_) | plan_card::Answer::Stays => vec![],
+        plan_card::Answer::Again
+        | plan_card::Answer::Unlock
+        | plan_card::Answer::Leave
+        | plan_card::Answer::Entered
+        | plan_card::Answer::Stays => vec![],
     }
 }
 

@@ -12,10 +12,11 @@ use crate::{
     ops::{
         delivery::Scope,
         error_queue::{ErrorAction, Pick},
-        operation::{Choice, ErrorWork, Kind, Operation, RATE},
+        operation::{Choice, ErrorWork, Kind, Operation, Purge, RATE},
     },
     tui::{
-        shared::{Matter, Shared},
+        selection::Matter,
+        shared::Shared,
         ui::form::{Form, Place, Problem},
     },
 };
@@ -116,10 +117,14 @@ pub(super) fn on_messages(
         Kind::HoldOutbox => OutboxAction::Hold { outbox: matter.outbox? },
         Kind::ReleaseOutbox => OutboxAction::Release { outbox: matter.outbox? },
         Kind::RequeueMessage => OutboxAction::Requeue { source: Source::Kept(matter.copy?), name },
-        Kind::PurgeOutbox => OutboxAction::PurgeOutbox { before: before(form, opened, wrong)? },
-        Kind::PurgeInbox => OutboxAction::PurgeInbox { before: before(form, opened, wrong)? },
+        Kind::PurgeOutbox => {
+            return Some(Operation::Purge(Purge::outboxes(before(form, opened, wrong)?)));
+        }
+        Kind::PurgeInbox => {
+            return Some(Operation::Purge(Purge::inbox(before(form, opened, wrong)?)));
+        }
         Kind::RemoveFailedInbox => {
-            OutboxAction::RemoveFailed { before: before(form, opened, wrong)? }
+            return Some(Operation::Purge(Purge::failed(before(form, opened, wrong)?)));
         }
         _ => return None,
     };

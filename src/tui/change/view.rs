@@ -49,8 +49,8 @@ pub fn view(
         Stage::Form(sheet) => typing(sheet, shared, theme, frame, area),
         Stage::Plan(proposal) => match &proposal.plan.value {
             Some(plan) => {
-                let told =
-                    running::stoppable(state).map(|running| (running.foot(), running.lines()));
+                let told = running::stoppable(state)
+                    .map(|running| (running.foot(&shared.keys), running.lines()));
                 let running = match &told {
                     Some((told, lines)) => Some(Footing::Working(told, lines)),
                     None => state.running.as_ref().map(|_| Footing::Running),
@@ -200,14 +200,15 @@ fn plan_view(
             let lists = card.lists;
             match why {
                 Some(why) => {
-                    keys = format!("{why}   y copy  s {lists}  p plan again  Esc back");
+                    keys = format!("{why}   {}", plan_card::way_out(&shared.keys, lists));
                     Footing::Not(&keys)
                 }
                 None => Footing::Ready,
             }
         }
     };
-    let (body, len) = plan_card::view(&card, &proposal.card, footing, theme, frame, area);
+    let (body, len) =
+        plan_card::view(&card, &proposal.card, footing, (theme, &shared.keys), frame, area);
     hits.text(body, pane, len, 0);
 }
 
@@ -215,6 +216,7 @@ fn plan_view(
 const fn planning(steps: StepKind) -> &'static str {
     match steps {
         StepKind::OneTransaction => "Planning: the real statements run and are rolled back …",
+        StepKind::Batches => "Planning: all are counted, the first are tried out and rolled back …",
         StepKind::BrokerMessages => {
             "Planning: broker and database are looked at, nothing is taken …"
         }
@@ -224,7 +226,9 @@ const fn planning(steps: StepKind) -> &'static str {
 /// Why not, with the key that helps.
 fn told(error: &PlanError) -> String {
     let key = match error {
-        PlanError::Conflict(_) | PlanError::Stale(_) => "; p plans it again on what is there now",
+        PlanError::Conflict(_) | PlanError::Stale(_) | PlanError::Grown { .. } => {
+            "; p plans it again on what is there now"
+        }
         PlanError::Locked => "; w unlocks",
         PlanError::Unresolved { .. } => "; p asks again for the same operation",
         _ => "",
@@ -254,7 +258,9 @@ fn ended(plan: &Plan, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area:
     if let Some(audit) = outcome.audit {
         let after = match plan.spec().steps {
             StepKind::OneTransaction => "",
-            StepKind::BrokerMessages => "what it came to is recorded after it; ",
+            StepKind::BrokerMessages | StepKind::Batches => {
+                "what it came to is recorded after it; "
+            }
         };
         say(&format!("audit    #{audit}   ({after}@ shows the operations log)"), theme.text);
     }

@@ -3,13 +3,14 @@
 mod load;
 mod view;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
 
 pub use self::{load::load, view::view};
 use super::{
     effect::{Effect, Lane},
     shared::Shared,
     ui::{
+        action::{Action, Keys},
         list::{Cursor, Step},
         remote::{Remote, Ticket},
     },
@@ -58,6 +59,8 @@ pub enum Request {
 #[derive(Debug)]
 pub enum Pressed {
     Close,
+    /// From a record to the list, from that to the screen.
+    Back,
     Send(Msg),
 }
 
@@ -86,42 +89,76 @@ impl State {
     }
 }
 
+type Row = Action<State, Pressed>;
+
+const fn step(step: Step) -> Pressed {
+    Pressed::Send(Msg::Step(step))
+}
+
+/// The keys of the log.
+pub const ACTIONS: &[Row] = &[
+    Row::look(
+        "log.open",
+        &["enter"],
+        "full record",
+        "Show the record in full, or the list",
+        || Pressed::Send(Msg::Open),
+    )
+    .footer(40),
+    Row::look("log.mine", &["t"], "mine or all", "Only what this operator did, or all", || {
+        Pressed::Send(Msg::Mine)
+    })
+    .footer(39),
+    Row::look("log.refresh", &["r"], "refresh", "Read again now", || Pressed::Send(Msg::Refresh))
+        .footer(38),
+    Row::look("log.down", &["j", "down"], "down", "One record or line down", || {
+        step(Step::Lines(1))
+    })
+    .footer(30),
+    Row::look("log.up", &["k", "up"], "up", "One record or line up", || step(Step::Lines(-1)))
+        .footer(29),
+    Row::look("log.half-down", &["ctrl-d", "pagedown"], "further", "Half a page down", || {
+        step(Step::HalfPages(1))
+    }),
+    Row::look("log.half-up", &["ctrl-u", "pageup"], "back up", "Half a page up", || {
+        step(Step::HalfPages(-1))
+    }),
+    Row::look(
+        "log.top",
+        &["g", "home"],
+        "newest",
+        "To the newest record, or the first line",
+        || step(Step::First),
+    ),
+    Row::look("log.end", &["G", "end"], "end", "To the end of the page, or the last line", || {
+        step(Step::Last)
+    }),
+    Row::look(
+        "log.back",
+        &["esc", "q"],
+        "back",
+        "From a record to the list; from that back",
+        || Pressed::Back,
+    )
+    .footer(20),
+    Row::look("log.close", &["@"], "close", "Close the log", || Pressed::Close),
+];
+
 /// What a key means here.
 #[must_use]
-pub fn key(state: &State, key: KeyEvent) -> Option<Pressed> {
-    let msg = match (key.code, key.modifiers) {
-        (KeyCode::Esc | KeyCode::Char('q'), _) if state.full.is_some() => Msg::Back,
-        (KeyCode::Esc | KeyCode::Char('q' | '@'), _) => return Some(Pressed::Close),
-        (KeyCode::Enter, _) => Msg::Open,
-        (KeyCode::Char('j') | KeyCode::Down, _) => Msg::Step(Step::Lines(1)),
-        (KeyCode::Char('k') | KeyCode::Up, _) => Msg::Step(Step::Lines(-1)),
-        (KeyCode::Char('d'), KeyModifiers::CONTROL) | (KeyCode::PageDown, _) => {
-            Msg::Step(Step::HalfPages(1))
-        }
-        (KeyCode::Char('u'), KeyModifiers::CONTROL) | (KeyCode::PageUp, _) => {
-            Msg::Step(Step::HalfPages(-1))
-        }
-        (KeyCode::Char('g') | KeyCode::Home, _) => Msg::Step(Step::First),
-        (KeyCode::Char('G') | KeyCode::End, _) => Msg::Step(Step::Last),
-        (KeyCode::Char('t'), _) => Msg::Mine,
-        (KeyCode::Char('r'), _) => Msg::Refresh,
-        _ => return None,
-    };
-    Some(Pressed::Send(msg))
+pub fn key(state: &State, key: KeyEvent, keys: &Keys) -> Option<Pressed> {
+    Some(match (keys.action(ACTIONS, key)?.msg)() {
+        Pressed::Back if state.full.is_some() => Pressed::Send(Msg::Back),
+        Pressed::Back => Pressed::Close,
+        pressed => pressed,
+    })
 }
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Vec<Effect<Request>> {
     match msg {
         Msg::Step(step) => match &mut state.full {
-            Some(offset) => {
-                *offset = match step {
-                    Step::Lines(by) => offset.saturating_add_signed(by),
-                    Step::HalfPages(by) => offset.saturating_add_signed(by * 10),
-                    Step::First => 0,
-                    Step::Last | Step::To(_) => usize::MAX / 2,
-                };
-            }
+            Some(offset) => *offset = step.scrolled(*offset),
             None => return move_to(state, step, shared),
         },
         Msg::Open => {

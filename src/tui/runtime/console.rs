@@ -25,6 +25,7 @@ use crate::{
         app::{self, App, Ended, Msg, Request},
         effect::Effect,
         route::Route,
+        screens::Screens,
         services::Services,
         shared::{Now, Shared},
         term::{Guard, caps::Caps, panic, without_replies},
@@ -44,7 +45,8 @@ pub struct Options {
     pub interval: std::time::Duration,
     /// What may be done here at all.
     pub policy: Policy,
-    pub route: Route,
+    /// Where to begin; none: where the console begins by itself.
+    pub route: Option<Route>,
     /// What a relay beside this console tells of itself.
     pub relay: Option<watch::Receiver<Stats>>,
 }
@@ -73,7 +75,8 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let mut shared = Shared::new(now(Instant::now()), options.zone);
     shared.interval = options.interval;
     shared.policy = options.policy;
-    let app = App::new(shared, options.caps.theme, options.keys, options.mouse);
+    shared.keys = options.keys;
+    let app = App::new(Screens::default(), shared, options.caps.theme, options.mouse);
     let mut guard = Guard::enter(options.mouse)?;
     let mut console = Console {
         app,

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use crate::{
         app::{Msg, Purpose, Request},
         change,
         effect::Lane,
-        journal, screens,
+        journal,
         services::Services,
     },
     workers::relay::Stats,
@@ -37,6 +38,12 @@ impl Cx {
         work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
     ) -> Result<T, db::Error> {
         self.services.read(who, &self.stop, work).await
+    }
+
+    /// The present, for what a request has to compare with it.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now()
     }
 
     /// Waits a little; less when the answer is no longer wanted.
@@ -78,7 +85,7 @@ impl Runner {
     pub(super) fn follow(&self, mut relay: watch::Receiver<Stats>) {
         let (inbox, stop) = (self.inbox.clone(), self.all.clone());
         tokio::spawn(async move {
-            let telling = async {
+            let reporting = async {
                 relay.mark_changed();
                 while relay.changed().await.is_ok() {
                     let stats = Arc::new(relay.borrow_and_update().clone());
@@ -89,7 +96,7 @@ impl Runner {
                 }
             };
             tokio::select! {
-                () = telling => {}
+                () = reporting => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -123,7 +130,7 @@ fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: m
 
 async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
     let answer = match request {
-        Request::Screen(request) => Msg::Screen(screens::load(request, cx).await),
+        Request::Screen(request) => Msg::Screen(request.load(cx).await),
         Request::Change(request) => {
             // A full box only means that nobody could have read this line.
             let tell = |msg| drop(inbox.try_send(Msg::Change(msg)));

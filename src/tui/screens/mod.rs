@@ -1,25 +1,197 @@
-//! The screens. Adding one touches its folder and two lines here.
+//! The screens. Adding one touches its folder, its `mod` line and its line in `SCREENS`: tab, key, help, palette,
+//! links and the lock follow from what it declares in [`Screen`].
 
-// Outside the macro: the formatter finds no modules inside one.
+mod erased;
+pub mod listing;
+mod set;
+
 pub mod messages;
 pub mod orders;
 pub mod timeline;
 
+use std::{fmt, time::Instant};
+
 use crossterm::event::KeyEvent;
 use ratatui::{Frame, layout::Rect};
 
+pub use self::{
+    erased::{Boxed, Msg, Pressed, Request, boxed},
+    set::Screens,
+};
 use super::{
     effect::Effect,
-    route::Route,
+    route::Place,
     runtime::Cx,
-    shared::{Shared, Subject},
+    selection::Selection,
+    shared::{Remembered, Shared},
     ui::{
-        action::{Chord, Info, KeyMatch, Keys, Risk},
+        action::{Action, Bound, Info, Keys, Risk},
         hits::Hits,
         list::Step,
         theme::Theme,
     },
 };
+
+/// Every screen, in the order of the tabs. The first is where the console opens.
+const SCREENS: &[fn() -> Boxed] =
+    &[boxed::<orders::State>, boxed::<timeline::State>, boxed::<messages::State>];
+
+/// What a screen declares. The root knows nothing else of it.
+pub trait Screen: fmt::Debug + Default + Send + 'static {
+    /// What can happen on it, beyond what every screen is told.
+    type Msg: fmt::Debug + Clone + Send + Sync + 'static;
+    /// What it can ask to be loaded.
+    type Request: fmt::Debug + Clone + PartialEq + Send + 'static;
+    /// Where one can be on it, for links, history and saved views.
+    type Place: Place;
+
+    /// How it is listed.
+    const SPEC: Spec;
+    /// Its own rows of the action table.
+    const ACTIONS: &'static [Action<Self, Self::Msg>];
+
+    /// The keys that mean something while text is typed there, beyond those of every field.
+    const TYPING: &'static [Action<(), ()>] = &[];
+
+    /// Answers a message. No IO and no clock.
+    fn update(&mut self, msg: Self::Msg, shared: &Shared) -> Vec<Effect<Self::Request>>;
+
+    /// Answers what every screen is told.
+    fn input(&mut self, input: Input, shared: &Shared) -> Vec<Effect<Self::Request>>;
+
+    /// Goes to a place of its own.
+    fn open(&mut self, place: Self::Place, shared: &Shared) -> Vec<Effect<Self::Request>>;
+
+    /// Draws it: a pure function of the state.
+    fn view(
+        &self,
+        shared: &Shared,
+        theme: &Theme,
+        frame: &mut Frame,
+        area: Rect,
+    ) -> Hits<Self::Msg>;
+
+    /// Carries out a request in the background; errors are part of the answer.
+    fn load(request: Self::Request, cx: Cx) -> impl Future<Output = Self::Msg> + Send;
+
+    /// Whether a common key means anything here now, or why not.
+    fn offers(&self, common: Common) -> Result<(), &'static str>;
+
+    /// Takes what drawing learned about its panes.
+    fn fit(&mut self, fits: &[Fit]);
+
+    /// Where one is, for links and history.
+    fn place(&self) -> Option<Self::Place>;
+
+    /// Where one is, in words.
+    fn crumb(&self, shared: &Shared) -> String;
+
+    /// The headless verb that shows the same.
+    fn cli_equivalent(&self) -> String;
+
+    /// When the data on it was read.
+    fn seen_at(&self) -> Option<Instant>;
+
+    /// When something on it moves by itself next.
+    fn wakes_at(&self, shared: &Shared) -> Option<Instant>;
+
+    /// What operations would be about.
+    fn selection(&self) -> Selection;
+
+    /// What is looked at, for the record of who saw personal data.
+    fn looked_at(&self) -> String {
+        Self::SPEC.id.to_string()
+    }
+
+    /// A number for its tab, where one is known and recent.
+    fn badge(&self, _: &Shared) -> Option<String> {
+        None
+    }
+
+    /// Whether keys are being typed as text.
+    fn is_typing(&self) -> bool {
+        false
+    }
+
+    /// Takes what was remembered from the sessions before.
+    fn recall(&mut self, _: &Remembered) {}
+}
+
+/// Names a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ScreenId(pub &'static str);
+
+impl fmt::Display for ScreenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// How a screen is listed: in the tabs, among the keys, in help and palette, in links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spec {
+    pub id: ScreenId,
+    pub title: &'static str,
+    /// The name of the action that goes to it, for the configuration.
+    pub action: &'static str,
+    /// The key that does.
+    pub keys: &'static [&'static str],
+    /// A sentence, for `?` and the docs.
+    pub help: &'static str,
+    /// The headless verb that shows the same.
+    pub cli_equivalent: &'static str,
+    /// What its links begin with, and what they look like: `order`, `order/ID@VERSION?diff=A:B`.
+    pub word: &'static str,
+    pub link: &'static str,
+}
+
+impl Bound for Spec {
+    fn name(&self) -> &'static str {
+        self.action
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        self.keys
+    }
+}
+
+impl Spec {
+    /// The key that goes to it, as tabs show it.
+    #[must_use]
+    pub fn number(&self, keys: &Keys) -> String {
+        keys.of(self).first().cloned().unwrap_or_default()
+    }
+
+    /// The action that goes to it, as help and palette show it.
+    #[must_use]
+    pub fn info(&self, keys: &Keys) -> Info {
+        Info {
+            name: self.action,
+            keys: keys.of(self),
+            title: self.title,
+            help: self.help,
+            risk: Risk::Look,
+            footer: 0,
+            enabled: Ok(()),
+            cli_equivalent: Some(self.cli_equivalent),
+        }
+    }
+}
+
+/// What every screen is told, whichever it is.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A key that means the same everywhere.
+    Common(Common),
+    /// A key for the text being typed.
+    Typed(KeyEvent),
+    /// Text was pasted.
+    Pasted(String),
+    /// The wheel turned over a pane.
+    Scrolled(usize, isize),
+    /// The moment it wanted to be woken at has come.
+    Woken,
+}
 
 /// What every screen understands in its own way; the keys for these are global.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +223,6 @@ pub enum Common {
     Zoom,
 }
 
-/// How a screen is listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spec {
-    /// The key that opens it.
-    pub number: char,
-    pub title: &'static str,
-}
-
 /// Where something happened on a screen, as drawing left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fit {
@@ -66,204 +230,4 @@ pub struct Fit {
     pub rows: usize,
     /// How far its text can be scrolled; nothing for lists.
     pub end: usize,
-}
-
-macro_rules! screens {
-    ($($module:ident => $variant:ident),+ $(,)?) => {
-        /// Names a screen.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum ScreenId { $($variant),+ }
-
-        /// A message for one of the screens.
-        #[derive(Debug, Clone)]
-        pub enum Msg { $($variant($module::Msg)),+ }
-
-        /// Something one of the screens wants loaded.
-        #[derive(Debug, Clone, PartialEq)]
-        pub enum Request { $($variant($module::Request)),+ }
-
-        /// The state of every screen.
-        #[derive(Debug, Default)]
-        pub struct Screens { $(pub $module: $module::State),+ }
-
-        impl ScreenId {
-            /// All screens, in the order of their keys.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Number and title.
-            #[must_use]
-            pub const fn spec(self) -> Spec {
-                match self { $(Self::$variant => $module::SPEC),+ }
-            }
-
-            /// The screen's rows of the action table, for keys and docs.
-            #[must_use]
-            pub fn bindings(self, keys: &Keys) -> Vec<(&'static str, Vec<String>)> {
-                match self {
-                    $(Self::$variant => $module::ACTIONS.iter().map(|a| (a.name, keys.of(a))).collect()),+
-                }
-            }
-        }
-
-        impl Screens {
-            /// Lets a screen answer its message.
-            pub fn update(&mut self, msg: Msg, shared: &Shared) -> Vec<Effect<Request>> {
-                match msg {
-                    $(Msg::$variant(msg) => $module::update(&mut self.$module, msg, shared)
-                        .into_iter()
-                        .map(|effect| effect.map(Request::$variant))
-                        .collect()),+
-                }
-            }
-
-            /// Draws a screen.
-            pub fn view(
-                &self, id: ScreenId, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect,
-            ) -> Hits<Msg> {
-                match id {
-                    $(ScreenId::$variant => $module::view(&self.$module, shared, theme, frame, area)
-                        .map(Msg::$variant)),+
-                }
-            }
-
-            /// The message that a global key means here.
-            #[must_use]
-            pub fn common(id: ScreenId, common: Common) -> Msg {
-                match id { $(ScreenId::$variant => Msg::$variant($module::Msg::Common(common))),+ }
-            }
-
-            /// Whether that global key means anything here now, or why not.
-            pub fn offers(&self, id: ScreenId, common: Common) -> Result<(), &'static str> {
-                match id { $(ScreenId::$variant => $module::offers(&self.$module, common)),+ }
-            }
-
-            /// Whether keys are being typed as text.
-            #[must_use]
-            pub fn is_typing(&self, id: ScreenId) -> bool {
-                match id { $(ScreenId::$variant => self.$module.is_typing()),+ }
-            }
-
-            /// A key press or a paste for the text being typed.
-            #[must_use]
-            pub fn typed(id: ScreenId, key: KeyEvent) -> Msg {
-                match id { $(ScreenId::$variant => Msg::$variant($module::Msg::Typed(key))),+ }
-            }
-
-            /// Text pasted into the screen.
-            #[must_use]
-            pub fn pasted(id: ScreenId, text: String) -> Msg {
-                match id { $(ScreenId::$variant => Msg::$variant($module::Msg::Pasted(text))),+ }
-            }
-
-            /// The wheel turned over a pane.
-            #[must_use]
-            pub fn scrolled(id: ScreenId, pane: usize, by: isize) -> Msg {
-                match id { $(ScreenId::$variant => Msg::$variant($module::Msg::Scrolled(pane, by))),+ }
-            }
-
-            /// Tells a screen how many rows its panes show.
-            pub fn fit(&mut self, id: ScreenId, fits: &[Fit]) {
-                match id { $(ScreenId::$variant => self.$module.fit(fits)),+ }
-            }
-
-            /// The place on screen, for links and history.
-            #[must_use]
-            pub fn route(&self, id: ScreenId) -> Option<Route> {
-                match id { $(ScreenId::$variant => self.$module.route()),+ }
-            }
-
-            /// The order under the cursor, as commands need to know it.
-            #[must_use]
-            pub fn subject(&self, id: ScreenId) -> Option<Subject> {
-                match id { $(ScreenId::$variant => self.$module.subject()),+ }
-            }
-
-            /// The last line but one: where we are.
-            #[must_use]
-            pub fn crumb(&self, id: ScreenId, shared: &Shared) -> String {
-                match id { $(ScreenId::$variant => self.$module.crumb(shared)),+ }
-            }
-
-            /// The headless verb that shows the same.
-            #[must_use]
-            pub fn cli_equivalent(&self, id: ScreenId) -> String {
-                match id { $(ScreenId::$variant => self.$module.cli_equivalent()),+ }
-            }
-
-            /// When the data on screen was read.
-            #[must_use]
-            pub fn seen_at(&self, id: ScreenId) -> Option<std::time::Instant> {
-                match id { $(ScreenId::$variant => self.$module.seen_at()),+ }
-            }
-
-            /// When something on the screen moves by itself next.
-            #[must_use]
-            pub fn wakes_at(&self, id: ScreenId, shared: &Shared) -> Option<std::time::Instant> {
-                match id { $(ScreenId::$variant => self.$module.wakes_at(shared)),+ }
-            }
-
-            /// That moment has come.
-            #[must_use]
-            pub fn woken(id: ScreenId) -> Msg {
-                match id { $(ScreenId::$variant => Msg::$variant($module::Msg::Woken)),+ }
-            }
-
-            /// The screen's actions as help and palette show them.
-            #[must_use]
-            pub fn infos(&self, id: ScreenId, keys: &Keys) -> Vec<Info> {
-                match id { $(ScreenId::$variant => keys.infos($module::ACTIONS, &self.$module)),+ }
-            }
-
-            /// What a key sequence means on the screen: a message, a reason why not, or more keys.
-            #[must_use]
-            pub fn pressed(&self, id: ScreenId, keys: &Keys, chords: &[Chord]) -> Pressed {
-                match id {
-                    $(ScreenId::$variant => match keys.find($module::ACTIONS, chords) {
-                        KeyMatch::Action(action) => match (action.enabled)(&self.$module) {
-                            Ok(()) => {
-                                Pressed::Send(action.risk, Msg::$variant((action.msg)()))
-                            }
-                            Err(why) => Pressed::Refused(why),
-                        },
-                        KeyMatch::Prefix => Pressed::Prefix,
-                        KeyMatch::Nothing => Pressed::Nothing,
-                    }),+
-                }
-            }
-
-            /// The message of an action by name, for the palette.
-            #[must_use]
-            pub fn named(id: ScreenId, name: &str) -> Option<Msg> {
-                match id {
-                    $(ScreenId::$variant => $module::ACTIONS
-                        .iter()
-                        .find(|action| action.name == name)
-                        .map(|action| Msg::$variant((action.msg)()))),+
-                }
-            }
-        }
-
-        /// Carries out a request; never fails: errors are part of the answer.
-        pub async fn load(request: Request, cx: Cx) -> Msg {
-            match request {
-                $(Request::$variant(request) => Msg::$variant($module::load(request, cx).await)),+
-            }
-        }
-    };
-}
-
-/// What a key sequence means on a screen.
-#[derive(Debug)]
-pub enum Pressed {
-    /// A message, and what it risks.
-    Send(Risk, Msg),
-    Refused(&'static str),
-    Prefix,
-    Nothing,
-}
-
-screens! {
-    orders => Orders,
-    timeline => Timeline,
-    messages => Messages,
 }

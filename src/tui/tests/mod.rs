@@ -1,6 +1,7 @@
 //! A console without terminal, runtime and database, for the tests of screens and frame: keys and
 //! answers in, state, effects and frames out. The clock stands still unless a test moves it.
 
+mod added;
 pub mod samples;
 
 use std::{
@@ -17,7 +18,7 @@ use super::{
     change,
     effect::{Effect, Lane},
     route::Route,
-    screens::{self, orders, timeline},
+    screens::{self, Screen, Screens, orders, timeline},
     shared::{Link, Now, Place, Shared},
     ui::{action::Keys, remote::Ticket, theme::Theme},
 };
@@ -109,9 +110,14 @@ impl Desk {
 
     pub fn with_keys(width: u16, height: u16, keys: Keys) -> Self {
         let shared = Shared::new(now(), "UTC".parse::<Zone>().unwrap());
-        let app = App::new(shared, Theme::MONO, keys, true);
-        let mut desk = Self { app, size: (width, height), asked: vec![] };
-        let effects = desk.app.start(Route::Orders { query: String::new() });
+        Self::of(Screens::default(), shared, (width, height), keys)
+    }
+
+    /// The same with other screens than the usual ones.
+    pub fn of(screens: Screens, shared: Shared, size: (u16, u16), keys: Keys) -> Self {
+        let app = App::new(screens, Shared { keys, ..shared }, Theme::MONO, true);
+        let mut desk = Self { app, size, asked: vec![] };
+        let effects = desk.app.start(None);
         desk.asked.extend(effects);
         desk.draw();
         desk
@@ -179,10 +185,10 @@ impl Desk {
     }
 
     /// The newest request of that screen that `pick` knows; what was asked before it is forgotten.
-    fn newest<T>(&mut self, pick: impl Fn(&screens::Request) -> Option<T>) -> T {
+    fn newest<S: Screen, T>(&mut self, pick: impl Fn(&S::Request) -> Option<T>) -> T {
         let effects = self.effects();
         let request = effects.iter().rev().find_map(|effect| match effect {
-            Effect::Run(_, Request::Screen(request)) => pick(request),
+            Effect::Run(_, Request::Screen(request)) => request.of::<S>().and_then(&pick),
             _ => None,
         });
         request.unwrap_or_else(|| panic!("nothing of the kind was asked for: {effects:?}"))
@@ -190,29 +196,29 @@ impl Desk {
 
     /// The ticket of the newest search, and of the count and the preview asked for with it.
     pub fn searched(&mut self) -> Ticket {
-        self.newest(|request| match request {
-            screens::Request::Orders(orders::Request::Search { ticket, .. }) => Some(*ticket),
+        self.newest::<orders::State, _>(|request| match request {
+            orders::Request::Search { ticket, .. } => Some(*ticket),
             _ => None,
         })
     }
 
     pub fn counting(&mut self) -> Ticket {
-        self.newest(|request| match request {
-            screens::Request::Orders(orders::Request::Count { ticket, .. }) => Some(*ticket),
+        self.newest::<orders::State, _>(|request| match request {
+            orders::Request::Count { ticket, .. } => Some(*ticket),
             _ => None,
         })
     }
 
     pub fn previewing(&mut self) -> Ticket {
-        self.newest(|request| match request {
-            screens::Request::Orders(orders::Request::Preview { ticket, .. }) => Some(*ticket),
+        self.newest::<orders::State, _>(|request| match request {
+            orders::Request::Preview { ticket, .. } => Some(*ticket),
             _ => None,
         })
     }
 
     pub fn reading(&mut self) -> Ticket {
-        self.newest(|request| match request {
-            screens::Request::Timeline(timeline::Request::Read { ticket, .. }) => Some(*ticket),
+        self.newest::<timeline::State, _>(|request| match request {
+            timeline::Request::Read { ticket, .. } => Some(*ticket),
             _ => None,
         })
     }
@@ -246,7 +252,7 @@ impl Desk {
     /// Goes to the timeline of this history and answers its reading.
     pub fn open(&mut self, history: History) {
         let order = history.id;
-        self.send(Msg::Go(Route::Timeline { order, at: None, diff: None }));
+        self.send(Msg::Go(Route::order(order)));
         self.read(history);
     }
 
@@ -306,11 +312,21 @@ impl Desk {
     }
 
     pub fn orders(&mut self, msg: orders::Msg) {
-        self.send(Msg::Screen(screens::Msg::Orders(msg)));
+        self.send(Msg::Screen(screens::Msg::new::<orders::State>(msg)));
     }
 
     pub fn timeline(&mut self, msg: timeline::Msg) {
-        self.send(Msg::Screen(screens::Msg::Timeline(msg)));
+        self.send(Msg::Screen(screens::Msg::new::<timeline::State>(msg)));
+    }
+
+    /// The state of a screen.
+    pub fn state<S: Screen>(&self) -> &S {
+        self.app.screens.get().unwrap()
+    }
+
+    /// Whether a screen is the one on show.
+    pub fn is_on<S: Screen>(&self) -> bool {
+        self.app.screens.shown() == S::SPEC.id
     }
 
     pub fn resize(&mut self, width: u16, height: u16) {

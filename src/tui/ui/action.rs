@@ -33,6 +33,24 @@ pub struct Action<S, M> {
     pub cli_equivalent: Option<&'static str>,
 }
 
+/// What has keys: an action, or something else that the configuration can remap.
+pub trait Bound {
+    /// As the configuration calls it.
+    fn name(&self) -> &'static str;
+    /// Its default keys.
+    fn keys(&self) -> &'static [&'static str];
+}
+
+impl<S, M> Bound for Action<S, M> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        self.keys
+    }
+}
+
 impl<S, M> std::fmt::Debug for Action<S, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Action").field("name", &self.name).finish_non_exhaustive()
@@ -158,6 +176,47 @@ fn parse_one(spec: &str) -> Option<Chord> {
     Some(Chord(code, mods))
 }
 
+/// How keys are read where a table is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// One after the other, so that a sequence can mean something.
+    Sequences,
+    /// Each by itself.
+    Single,
+    /// Each by itself, beside text that is typed: plain letters are text.
+    Text,
+    /// The same beside a word in capitals: small letters are free until it is begun.
+    Word,
+}
+
+/// Actions that are active together: their names, with the keys that are in force for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bindings {
+    pub reading: Reading,
+    pub rows: Vec<(&'static str, Vec<String>)>,
+}
+
+impl Reading {
+    /// Why such keys cannot mean anything here.
+    fn refuses(self, chords: &[Chord]) -> Option<&'static str> {
+        let plain = |Chord(code, modifiers): &Chord| match code {
+            KeyCode::Char(letter) if modifiers.is_empty() => Some(*letter),
+            _ => None,
+        };
+        match self {
+            Self::Sequences => None,
+            _ if chords.len() > 1 => Some("is a sequence; here each key is read by itself"),
+            Self::Single => None,
+            Self::Text => chords.iter().find_map(plain).map(|_| "is text here"),
+            Self::Word => chords
+                .iter()
+                .find_map(plain)
+                .filter(|letter| letter.is_uppercase())
+                .map(|_| "begins a word here"),
+        }
+    }
+}
+
 /// The keys in force: each action's defaults, or what the configuration put in their place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
@@ -166,8 +225,8 @@ pub struct Keys {
 
 /// What a pressed sequence means in a table.
 #[derive(Debug, PartialEq, Eq)]
-pub enum KeyMatch<'a, S, M> {
-    Action(&'a Action<S, M>),
+pub enum KeyMatch<'a, B> {
+    Action(&'a B),
     /// More keys may follow.
     Prefix,
     Nothing,
@@ -190,19 +249,15 @@ impl Keys {
 
     /// The key specs of one action.
     #[must_use]
-    pub fn of<S, M>(&self, action: &Action<S, M>) -> Vec<String> {
+    pub fn of(&self, action: &impl Bound) -> Vec<String> {
         self.overrides
-            .get(action.name)
+            .get(action.name())
             .cloned()
-            .unwrap_or_else(|| action.keys.iter().map(|&key| key.to_owned()).collect())
+            .unwrap_or_else(|| action.keys().iter().map(|&key| key.to_owned()).collect())
     }
 
     /// What the pressed sequence means in this table.
-    pub fn find<'a, S, M>(
-        &self,
-        table: &'a [Action<S, M>],
-        pressed: &[Chord],
-    ) -> KeyMatch<'a, S, M> {
+    pub fn find<'a, B: Bound>(&self, table: &'a [B], pressed: &[Chord]) -> KeyMatch<'a, B> {
         let mut prefix = false;
         for action in table {
             for chords in self.of(action).iter().filter_map(|spec| parse(spec)) {
@@ -215,40 +270,75 @@ impl Keys {
         if prefix { KeyMatch::Prefix } else { KeyMatch::Nothing }
     }
 
+    /// What one key means in a table whose actions are one key each.
+    pub fn action<'a, B: Bound>(&self, table: &'a [B], key: KeyEvent) -> Option<&'a B> {
+        match self.find(table, &[Chord::from(key)]) {
+            KeyMatch::Action(action) => Some(action),
+            KeyMatch::Prefix | KeyMatch::Nothing => None,
+        }
+    }
+
+    /// The key of an action as a footer shows it; nothing where it has none.
+    #[must_use]
+    pub fn shown(&self, action: &impl Bound) -> String {
+        self.of(action).first().map_or_else(String::new, |key| shown(key))
+    }
+
+    /// The rows of a table that belong into a footer, the most important first.
+    pub fn hints<S, M>(&self, table: &[Action<S, M>], state: &S) -> Vec<(String, String)> {
+        let mut rows: Vec<_> = table
+            .iter()
+            .filter(|action| action.footer > 0 && (action.enabled)(state).is_ok())
+            .collect();
+        rows.sort_by_key(|action| std::cmp::Reverse(action.footer));
+        rows.into_iter().map(|action| (self.shown(action), action.title.to_owned())).collect()
+    }
+
     /// The rows of a table as help and palette show them.
     pub fn infos<S, M>(&self, table: &[Action<S, M>], state: &S) -> Vec<Info> {
-        table
-            .iter()
-            .map(|action| Info {
-                name: action.name,
-                keys: self.of(action),
-                title: action.title,
-                help: action.help,
-                risk: action.risk,
-                footer: action.footer,
-                enabled: (action.enabled)(state),
-                cli_equivalent: action.cli_equivalent,
-            })
-            .collect()
+        table.iter().map(|action| self.info(action, (action.enabled)(state))).collect()
+    }
+
+    /// The same as if all of it were possible.
+    pub fn listed<S, M>(&self, table: &[Action<S, M>]) -> Vec<Info> {
+        table.iter().map(|action| self.info(action, Ok(()))).collect()
+    }
+
+    fn info<S, M>(&self, action: &Action<S, M>, enabled: Result<(), &'static str>) -> Info {
+        Info {
+            name: action.name,
+            keys: self.of(action),
+            title: action.title,
+            help: action.help,
+            risk: action.risk,
+            footer: action.footer,
+            enabled,
+            cli_equivalent: action.cli_equivalent,
+        }
     }
 
     /// Every problem: an unreadable key, an unknown action, or one key with two meanings among
     /// tables that are active together (`scopes`).
     #[must_use]
-    pub fn problems(&self, scopes: &[Vec<(&'static str, Vec<String>)>]) -> Vec<String> {
+    pub fn problems(&self, scopes: &[Bindings]) -> Vec<String> {
         let mut out = vec![];
-        let known = |name: &str| scopes.iter().flatten().any(|(other, _)| *other == name);
+        let known =
+            |name: &str| scopes.iter().flat_map(|scope| &scope.rows).any(|row| row.0 == name);
         for name in self.overrides.keys().filter(|name| !known(name)) {
             out.push(format!("keys: there is no action called {name:?}"));
         }
         for scope in scopes {
             let mut seen: Vec<(Vec<Chord>, &str)> = vec![];
-            for (name, specs) in scope {
+            for (name, specs) in &scope.rows {
                 for spec in specs {
                     let Some(chords) = parse(spec) else {
                         out.push(format!("{name}: cannot read the key {spec:?}"));
                         continue;
                     };
+                    if let Some(why) = scope.reading.refuses(&chords) {
+                        out.push(format!("{name}: {spec} {why}"));
+                        continue;
+                    }
                     let clash = seen.iter().find(|(other, other_name)| {
                         (other.starts_with(&chords) || chords.starts_with(other))
                             && other_name != name
@@ -301,8 +391,9 @@ mod tests {
         Action::look("a.one", &["x"], "one", "Do one", || 2),
     ];
 
-    fn scope(keys: &Keys) -> Vec<(&'static str, Vec<String>)> {
-        TABLE.iter().map(|action| (action.name, keys.of(action))).collect()
+    fn scope(keys: &Keys) -> Bindings {
+        let rows = TABLE.iter().map(|action| (action.name, keys.of(action))).collect();
+        Bindings { reading: Reading::Sequences, rows }
     }
 
     #[test]
@@ -322,5 +413,23 @@ mod tests {
         let keys = Keys::new(BTreeMap::from([("a.two".into(), vec!["?!".into()])]));
         assert_eq!(keys.problems(&[scope(&keys)]), ["keys: there is no action called \"a.two\""]);
         assert_eq!(Keys::default().problems(&[scope(&Keys::default())]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn keys_that_are_text_or_sequences_are_refused_where_they_cannot_work() {
+        let told = |reading, key: &str| {
+            let rows = vec![("a.one", vec![key.to_owned()])];
+            Keys::default().problems(&[Bindings { reading, rows }]).concat()
+        };
+        assert_eq!(told(Reading::Sequences, "g g"), "");
+        assert_eq!(
+            told(Reading::Single, "g g"),
+            "a.one: g g is a sequence; here each key is read by itself"
+        );
+        assert_eq!(told(Reading::Single, "g"), "");
+        assert_eq!(told(Reading::Text, "g"), "a.one: g is text here");
+        assert_eq!(told(Reading::Text, "ctrl-g"), "");
+        assert_eq!(told(Reading::Word, "g"), "");
+        assert_eq!(told(Reading::Word, "G"), "a.one: G begins a word here");
     }
 }

@@ -9,6 +9,7 @@ use ratatui::{
 };
 
 use super::{
+    action::{Action, Keys},
     field::{Field, Typed},
     form,
     pane::pane,
@@ -28,6 +29,16 @@ pub struct State {
     pub waiting: bool,
 }
 
+type Row = Action<State, bool>;
+
+/// The keys while the question stands; all others are text. Whether the answer is given.
+pub const ACTIONS: &[Row] = &[
+    Row::look("reason.give", &["enter", "ctrl-m", "ctrl-j"], "go on", "Give the answer", || true)
+        .footer(40),
+    Row::look("reason.close", &["esc"], "give up", "Give up what it was asked for", || false)
+        .footer(39),
+];
+
 /// What a key meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -44,10 +55,15 @@ impl State {
     }
 
     /// Takes one key press. `check` says what is wrong with an answer.
-    pub fn key(&mut self, key: KeyEvent, check: impl Fn(&str) -> Result<(), String>) -> Answer {
-        match self.field.key(key) {
-            Typed::Left => return Answer::Left,
-            Typed::Entered if !self.waiting => match check(self.field.text().trim()) {
+    pub fn key(
+        &mut self,
+        key: KeyEvent,
+        keys: &Keys,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Answer {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
+            Some(false) => return Answer::Left,
+            Some(true) if !self.waiting => match check(self.field.text().trim()) {
                 Ok(()) => {
                     self.waiting = true;
                     self.problem = None;
@@ -55,8 +71,12 @@ impl State {
                 }
                 Err(why) => self.problem = Some(why),
             },
-            Typed::Edited => self.problem = None,
-            Typed::Entered | Typed::Moved | Typed::Ignored => {}
+            Some(true) => {}
+            None => {
+                if self.field.edit(key, keys) == Typed::Edited {
+                    self.problem = None;
+                }
+            }
         }
         Answer::Stays
     }

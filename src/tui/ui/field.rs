@@ -1,12 +1,14 @@
 //! A one-line text field with history.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{
     Frame,
     layout::Rect,
     style::{Modifier, Style},
 };
 use tui_textarea::{CursorMove, TextArea};
+
+use super::action::{Action, Keys};
 
 /// Text being typed. Lines are joined: a paste is text, never keys.
 #[derive(Debug, Clone)]
@@ -16,9 +18,35 @@ pub struct Field {
     recalled: Option<usize>,
 }
 
-/// What the keys do while text is typed, as the footer shows it.
-pub const KEYS: &[(&str, &str)] =
-    &[("Enter", "done"), ("Esc", "leave"), ("↑", "earlier ones"), ("ctrl-u", "empty")];
+/// What a key asks of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    Enter,
+    Leave,
+    Earlier,
+    Later,
+    Start,
+    End,
+    Empty,
+}
+
+type Row = Action<(), Ask>;
+
+/// The keys while text is typed, beyond those of every line of text; all others are text.
+pub const ACTIONS: &[Row] = &[
+    Row::look("field.done", &["enter", "ctrl-m", "ctrl-j"], "done", "The text is typed", || {
+        Ask::Enter
+    })
+    .footer(40),
+    Row::look("field.leave", &["esc"], "leave", "Leave the text as it is", || Ask::Leave)
+        .footer(39),
+    Row::look("field.earlier", &["up"], "earlier ones", "What was typed before", || Ask::Earlier)
+        .footer(30),
+    Row::look("field.later", &["down"], "later ones", "What was typed after that", || Ask::Later),
+    Row::look("field.empty", &["ctrl-u"], "empty", "Empty the field", || Ask::Empty).footer(20),
+    Row::look("field.start", &["home"], "start", "To the start of the text", || Ask::Start),
+    Row::look("field.end", &["end"], "end", "To the end of the text", || Ask::End),
+];
 
 /// What a key did to the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,21 +119,34 @@ impl Field {
     }
 
     /// Takes one key press.
-    pub fn key(&mut self, key: KeyEvent) -> Typed {
-        match (key.code, key.modifiers) {
-            (KeyCode::Enter, _) => Typed::Entered,
-            (KeyCode::Char('m' | 'j'), KeyModifiers::CONTROL) => Typed::Entered,
-            (KeyCode::Esc, _) => Typed::Left,
-            (KeyCode::Up, _) => self.recall(true),
-            (KeyCode::Down, _) => self.recall(false),
-            (KeyCode::Tab | KeyCode::BackTab, _) => Typed::Ignored,
-            (KeyCode::Home, _) => self.jump(CursorMove::Head),
-            (KeyCode::End, _) => self.jump(CursorMove::End),
-            (KeyCode::Char('u'), KeyModifiers::CONTROL) => {
+    pub fn key(&mut self, key: KeyEvent, keys: &Keys) -> Typed {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
+            Some(Ask::Enter) => Typed::Entered,
+            Some(Ask::Leave) => Typed::Left,
+            _ => self.edit(key, keys),
+        }
+    }
+
+    /// Takes one key press where what lies around the field says when it is typed.
+    pub fn edit(&mut self, key: KeyEvent, keys: &Keys) -> Typed {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
+            Some(Ask::Enter | Ask::Leave) => Typed::Ignored,
+            Some(Ask::Earlier) => self.recall(true),
+            Some(Ask::Later) => self.recall(false),
+            Some(Ask::Start) => self.jump(CursorMove::Head),
+            Some(Ask::End) => self.jump(CursorMove::End),
+            Some(Ask::Empty) => {
                 self.set("");
                 Typed::Edited
             }
-            _ => {
+            None if matches!(
+                key.code,
+                KeyCode::Tab | KeyCode::BackTab | KeyCode::Enter | KeyCode::Esc
+            ) =>
+            {
+                Typed::Ignored
+            }
+            None => {
                 let before = self.text().to_owned();
                 self.area.input(key);
                 if self.text() == before { Typed::Moved } else { Typed::Edited }
@@ -160,7 +201,7 @@ mod tests {
     use super::*;
 
     fn press(field: &mut Field, code: KeyCode) -> Typed {
-        field.key(KeyEvent::new(code, KeyModifiers::NONE))
+        field.key(code.into(), &Keys::default())
     }
 
     #[test]

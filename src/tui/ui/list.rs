@@ -1,6 +1,14 @@
-//! Where the cursor is in a list, and which slice of the list is on screen.
+//! Lists: where the cursor is, which rows are marked, which slice is on screen, and how the rows in sight are drawn.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{hits::Hits, pane::clipped, theme::Theme};
 
 /// A cursor with the window around it. `height` is learned while drawing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,6 +85,133 @@ impl Cursor {
     }
 }
 
+/// Which rows are marked or let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marking {
+    /// The one under the cursor.
+    One,
+    All,
+    /// Those that are not marked in place of those that are.
+    Invert,
+}
+
+/// A list with its cursor and its marks. Rows are marked by their key, so that marks stay on what they were put on.
+#[derive(Debug, Clone)]
+pub struct List<K> {
+    pub cursor: Cursor,
+    marks: BTreeSet<K>,
+}
+
+impl<K> Default for List<K> {
+    fn default() -> Self {
+        Self { cursor: Cursor::default(), marks: BTreeSet::new() }
+    }
+}
+
+/// How a list is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub theme: &'a Theme,
+    /// Keys go to it.
+    pub focused: bool,
+    /// Its number on the screen.
+    pub pane: usize,
+}
+
+impl<K: Ord + Clone> List<K> {
+    /// To the top, as a new list begins; what drawing learned stays.
+    pub fn reset(&mut self) {
+        self.cursor = Cursor { height: self.cursor.height, ..Cursor::default() };
+    }
+
+    /// Puts the cursor on a row, if it is there; it stays on its line if not.
+    pub fn follow(&mut self, row: Option<usize>, len: usize) {
+        self.cursor.step(row.map_or(Step::Lines(0), Step::To), len);
+    }
+
+    /// Everything marked.
+    #[must_use]
+    pub const fn marks(&self) -> &BTreeSet<K> {
+        &self.marks
+    }
+
+    /// Marks rows among those with these keys, or lets go of them.
+    pub fn mark(&mut self, how: Marking, keys: &[K]) {
+        match how {
+            Marking::All => self.marks.extend(keys.iter().cloned()),
+            Marking::One => self.turn(keys.get(self.cursor.index)),
+            Marking::Invert => keys.iter().for_each(|key| self.turn(Some(key))),
+        }
+    }
+
+    fn turn(&mut self, key: Option<&K>) {
+        if let Some(key) = key {
+            let _ = self.marks.remove(key) || self.marks.insert(key.clone());
+        }
+    }
+
+    /// Lets go of all marks; whether there were any.
+    pub fn unmark(&mut self) -> bool {
+        !std::mem::take(&mut self.marks).is_empty()
+    }
+
+    /// Lets go of the marks on what is gone.
+    pub fn retain(&mut self, is_there: impl FnMut(&K) -> bool) {
+        self.marks.retain(is_there);
+    }
+
+    /// What is chosen: the marked rows as they are listed, then what is marked out of sight; without
+    /// marks the row under the cursor.
+    #[must_use]
+    pub fn chosen(&self, keys: &[K]) -> Vec<K> {
+        if self.marks.is_empty() {
+            return keys.get(self.cursor.index).cloned().into_iter().collect();
+        }
+        let listed = keys.iter().filter(|key| self.marks.contains(key));
+        let others = self.marks.iter().rev().filter(|key| !keys.contains(key));
+        listed.chain(others).cloned().collect()
+    }
+
+    /// Draws the rows in sight. `row` makes the line of an index, behind the sign of cursor and mark; `key` is what a
+    /// row is marked by, `click` what a click on it sends.
+    #[expect(clippy::too_many_arguments, reason = "a widget: where, what, and what a click means")]
+    pub fn draw<M: Clone>(
+        &self,
+        look: Look<'_>,
+        frame: &mut Frame,
+        body: Rect,
+        len: usize,
+        hits: &mut Hits<M>,
+        key: impl Fn(usize) -> Option<K>,
+        click: impl Fn(usize) -> M,
+        row: impl Fn(usize, Span<'static>) -> Option<Line<'static>>,
+    ) {
+        let Look { theme, focused, pane } = look;
+        let height = usize::from(body.height);
+        hits.pane(body, pane, height);
+        for (line, index) in (0..body.height).zip(self.cursor.visible(height, len)) {
+            let place = Rect { y: body.y + line, height: 1, ..body };
+            let is_cursor = index == self.cursor.index;
+            let is_marked =
+                !self.marks.is_empty() && key(index).is_some_and(|key| self.marks.contains(&key));
+            let sign = match (is_cursor, is_marked) {
+                (true, true) => Span::styled(">+", theme.marked),
+                (false, true) => Span::styled(" +", theme.marked),
+                (true, false) => Span::styled("> ", theme.key),
+                (false, false) => Span::raw("  "),
+            };
+            if let Some(text) = row(index, sign) {
+                clipped(frame, place, text);
+            }
+            if is_cursor {
+                let style = if focused { theme.cursor } else { theme.chosen };
+                frame.buffer_mut().set_style(place, style);
+            }
+            hits.click(place, click(index));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -99,5 +234,26 @@ mod tests {
                 prop_assert!(height == 0 || len == 0 || seen.contains(&cursor.index));
             }
         }
+    }
+
+    #[test]
+    fn marks_stay_on_what_they_were_put_on() {
+        let mut list = List::default();
+        let keys = ["a", "b", "c", "d"];
+        list.cursor.fit(10, keys.len());
+        list.cursor.step(Step::To(1), keys.len());
+        assert_eq!(list.chosen(&keys), ["b"], "without marks the row under the cursor is chosen");
+        list.mark(Marking::One, &keys);
+        list.cursor.step(Step::To(3), keys.len());
+        list.mark(Marking::One, &keys);
+        assert_eq!(list.chosen(&["d", "b", "a"]), ["d", "b"], "in the order of the list");
+        assert_eq!(list.chosen(&["a", "b"]), ["b", "d"], "what is out of the list comes last");
+        list.mark(Marking::Invert, &keys);
+        assert_eq!(list.chosen(&keys), ["a", "c"]);
+        list.retain(|key| *key != "a");
+        assert_eq!(list.chosen(&keys), ["c"]);
+        list.mark(Marking::All, &keys);
+        assert_eq!(list.marks().len(), 4);
+        assert!(list.unmark() && !list.unmark());
     }
 }

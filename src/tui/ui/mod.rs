@@ -8,6 +8,7 @@ pub mod form;
 pub mod hits;
 pub mod legend;
 pub mod list;
+pub mod menu;
 pub mod pane;
 pub mod plan_card;
 pub mod remote;

@@ -5,7 +5,7 @@ mod faults;
 mod foreign;
 mod inbox;
 mod killed;
-mod outbox_actions;
+pub mod outbox_actions;
 mod plans;
 mod races;
 pub mod world;

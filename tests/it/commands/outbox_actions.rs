@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use orderscope::{
     db::{Db, Limits, archive, paused},
     domain::{
@@ -85,7 +85,7 @@ fn to(destination: &str) -> Repair {
 }
 
 /// Outboxes of ours: so many messages each, delivered so many days ago or not at all. Their ids.
-async fn outboxes(world: &World, each: i64, delivered: &[Option<i64>]) -> Vec<OutboxId> {
+pub async fn outboxes(world: &World, each: i64, delivered: &[Option<i64>]) -> Vec<OutboxId> {
     let mut ids = vec![];
     for days in delivered {
         let id = Uuid::now_v7();
@@ -116,7 +116,12 @@ async fn sequences(world: &World, outbox: OutboxId) -> Vec<i64> {
 }
 
 /// An inbox row: minutes since it was received, whether consumed, days since it was delivered.
-async fn inbox(world: &World, minutes: i64, consumed: bool, delivered: Option<i64>) -> MessageId {
+pub async fn inbox(
+    world: &World,
+    minutes: i64,
+    consumed: bool,
+    delivered: Option<i64>,
+) -> MessageId {
     let id = Uuid::now_v7();
     let at = "timestamptz '2026-11-22T19:00:00Z' - interval";
     let consumed = if consumed { format!("{at} '{minutes} min'") } else { "NULL".to_owned() };
@@ -131,7 +136,7 @@ async fn inbox(world: &World, minutes: i64, consumed: bool, delivered: Option<i6
     MessageId(id)
 }
 
-async fn received(world: &World) -> Vec<MessageId> {
+pub async fn received(world: &World) -> Vec<MessageId> {
     let sql = "SELECT message_id FROM inbox_state ORDER BY id";
     sqlx::query_scalar(sql).fetch_all(&mut world.conn().await).await.unwrap()
 }
@@ -446,121 +451,6 @@ async fn under_another_id_a_message_is_another_one() {
 }
 
 #[tokio::test]
-async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
-    let world = World::managed().await;
-    let ids = outboxes(&world, 3, &[Some(30), Some(8), Some(6), None]).await;
-    let before = now() - TimeDelta::days(7);
-    let all = world.dump(&[]).await;
-    let made = planned(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
-    assert_eq!(world.dump(&[]).await, all);
-    assert!(made.effects.iter().any(|effect| effect.change == "- 6 rows"), "{:?}", made.effects);
-    // Somebody is at work on one of them.
-    let mut worker = world.conn().await;
-    worker.execute("BEGIN").await.unwrap();
-    let take = "SELECT * FROM outbox_state WHERE outbox_id = $1 FOR UPDATE";
-    sqlx::query(take).bind(ids[1]).execute(&mut worker).await.unwrap();
-    let stale = run(&world.writer, &made, now()).await.unwrap_err();
-    assert!(matches!(stale, PlanError::Stale(_)), "{stale:?}");
-    let first = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
-    assert!(
-        first.told.contains("1 delivered outboxes with 3 messages are gone; 1 more"),
-        "{}",
-        first.told
-    );
-    let locked = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap_err();
-    assert!(locked.to_string().contains("all 1 rows"), "{locked}");
-    worker.execute("ROLLBACK").await.unwrap();
-    done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
-    let left: Vec<OutboxId> = sqlx::query_scalar("SELECT outbox_id FROM outbox_state ORDER BY 1")
-        .fetch_all(&mut world.conn().await)
-        .await
-        .unwrap();
-    assert_eq!(left, ids[2..]);
-    assert_eq!(world.count("SELECT count(*) FROM outbox_message").await, 6);
-    let copies = "SELECT count(*) FROM orderscope.kept_messages WHERE cause = 'purged'";
-    assert_eq!(world.count(copies).await, 6);
-    let nothing = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap_err();
-    assert_eq!(nothing, PlanError::Declined(Refusal::Nothing));
-    let young = done(&world, OutboxAction::PurgeOutbox { before: now() }).await.unwrap_err();
-    assert!(matches!(young, PlanError::Declined(Refusal::TooYoung { .. })));
-}
-
-#[tokio::test]
-async fn an_outbox_of_very_many_messages_goes_in_several_transactions() {
-    let world = World::managed().await;
-    outboxes(&world, 2_400, &[Some(9)]).await;
-    outboxes(&world, 1, &[Some(8)]).await;
-    let action = OutboxAction::PurgeOutbox { before: now() - TimeDelta::days(7) };
-    let messages = "SELECT count(*) FROM outbox_message";
-    let states = "SELECT count(*) FROM outbox_state";
-    let first = done(&world, action.clone()).await.unwrap();
-    assert!(first.told.contains("0 delivered outboxes with 2,000 messages"), "{}", first.told);
-    assert_eq!((world.count(messages).await, world.count(states).await), (401, 2));
-    done(&world, action).await.unwrap();
-    assert_eq!((world.count(messages).await, world.count(states).await), (0, 0));
-}
-
-#[tokio::test]
-async fn the_inbox_is_purged_but_for_what_messages_refer_to() {
-    let world = World::managed().await;
-    let [old, referred, young] = [
-        inbox(&world, 9, true, Some(40)).await,
-        inbox(&world, 9, true, Some(40)).await,
-        inbox(&world, 9, true, Some(3)).await,
-    ];
-    sql(
-        &world,
-        &format!(
-            "INSERT INTO outbox_message (sent_time, inbox_message_id, inbox_consumer_id, message_id, content_type,
-                 message_type, body) SELECT now(), message_id, consumer_id, gen_random_uuid(), 'x', 'y', 'z'
-             FROM inbox_state WHERE message_id = '{referred}'"
-        ),
-    )
-    .await;
-    let before = now() - TimeDelta::days(30);
-    let all = world.dump(&[]).await;
-    let made = planned(&world, OutboxAction::PurgeInbox { before }).await.unwrap();
-    assert_eq!(world.dump(&[]).await, all);
-    run(&world.writer, &made, now()).await.unwrap();
-    assert_eq!(received(&world).await, [referred, young]);
-    let kept: String =
-        sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
-            .fetch_one(&mut world.conn().await)
-            .await
-            .unwrap();
-    assert!(kept.contains(&old.to_string()), "the row that went is named in the record");
-}
-
-#[tokio::test]
-async fn the_record_of_a_purge_does_not_grow_with_the_rows() {
-    let world = World::managed().await;
-    sql(
-        &world,
-        "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
-         SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), at, 3, at, at
-         FROM generate_series(1, 600) i,
-              LATERAL (SELECT timestamptz '2026-10-01T00:00:00Z' - i * interval '1 s') t (at)",
-    )
-    .await;
-    let action = OutboxAction::PurgeInbox { before: now() - TimeDelta::days(30) };
-    done(&world, action.clone()).await.unwrap();
-    assert_eq!(world.count("SELECT count(*) FROM inbox_state").await, 100);
-    let kept: String =
-        sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
-            .fetch_one(&mut world.conn().await)
-            .await
-            .unwrap();
-    assert!(kept.len() < 4_096, "{} bytes", kept.len());
-    let kept: Value = serde_json::from_str(&kept).unwrap();
-    let gist = &kept["inbox_state"];
-    assert_eq!(gist["rows"], 500, "{gist}");
-    assert_eq!(gist["first"].as_array().map(Vec::len), Some(20));
-    assert_eq!(gist["sha256"].as_str().map(str::len), Some(64));
-    let time = |name: &str| gist[name].as_str().unwrap().parse::<chrono::DateTime<Utc>>().unwrap();
-    assert_eq!(time("until") - time("from"), TimeDelta::seconds(499));
-}
-
-#[tokio::test]
 async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     let world = World::managed().await;
     let outbox = outboxes(&world, 1, &[None]).await[0];
@@ -579,31 +469,4 @@ async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     db.close().await;
     let made = planned(&world, action).await.unwrap();
     assert!(made.checks.iter().all(|check| check.verdict != Verdict::Blocking), "{made:?}");
-}
-
-#[tokio::test]
-async fn failed_rows_go_unless_somebody_works_on_them() {
-    for schema in SCHEMAS {
-        // Three messages whose consumer always threw.
-        let world = service(schema, "2-delivered").await;
-        let all = "SELECT count(*) FROM inbox_state";
-        let failed = "SELECT count(*) FROM inbox_state WHERE consumed IS NULL";
-        assert_eq!((world.count(all).await, world.count(failed).await), (33, 3));
-        let mut consumer = world.conn().await;
-        consumer.execute("BEGIN").await.unwrap();
-        consumer
-            .execute(
-                "SELECT * FROM inbox_state WHERE consumed IS NULL ORDER BY id LIMIT 1 FOR UPDATE",
-            )
-            .await
-            .unwrap();
-        let action = OutboxAction::RemoveFailed { before: now() - TimeDelta::minutes(1) };
-        let made = planned(&world, action.clone()).await.unwrap();
-        assert!(made.checks.iter().any(|check| check.verdict == Verdict::Unknown));
-        run(&world.writer, &made, now()).await.unwrap();
-        assert_eq!((world.count(all).await, world.count(failed).await), (31, 1));
-        consumer.execute("ROLLBACK").await.unwrap();
-        done(&world, action).await.unwrap();
-        assert_eq!((world.count(all).await, world.count(failed).await), (30, 0));
-    }
 }

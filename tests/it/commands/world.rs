@@ -32,12 +32,13 @@ use crate::support::{
     postgres::{Server, managed, pg15, pg18},
 };
 
-const CONSOLE: [&str; 5] = [
+const CONSOLE: [&str; 6] = [
     include_str!("../../../migrations/console/0001_database.sql"),
     include_str!("../../../migrations/console/0002_audit.sql"),
     include_str!("../../../migrations/console/0003_commands.sql"),
     include_str!("../../../migrations/console/0004_kept_messages.sql"),
     include_str!("../../../migrations/console/0008_held_outboxes.sql"),
+    include_str!("../../../migrations/console/0009_operations.sql"),
 ];
 
 /// The moment at which everything in these tests happens, unless they say another.

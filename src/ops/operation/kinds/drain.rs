@@ -301,6 +301,7 @@ fn far(stats: &Stats, waiting: &Waiting) -> Progress {
         warnings: stats.warnings(),
         of: u64::try_from(waiting.messages).unwrap_or_default(),
         hindered: stats.trouble.iter().cloned().chain(held).collect(),
+        ..Progress::default()
     }
 }
 

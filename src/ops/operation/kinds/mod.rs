@@ -1,6 +1,7 @@
 //! What differs from one kind of operation to the next: how it is called, planned and run. Each has a file; this one
 //! only finds it.
 
+mod bulk;
 mod drain;
 mod error_queue;
 mod ownership;
@@ -27,7 +28,7 @@ use super::{
     transaction,
     value::Operation,
 };
-use crate::domain::{outbox_action::OutboxAction, text::thousands};
+use crate::domain::text::thousands;
 
 impl Operation {
     /// A few words for it: `cancel order …8c41`.
@@ -36,6 +37,9 @@ impl Operation {
         match self {
             Self::Order(command) => command::title(command),
             Self::Outbox(action) => outbox_action::title(action),
+            Self::Purge(purge) => bulk::title(purge),
+            Self::Approve(number) => format!("approve operation {number}"),
+            Self::Cancel(number) => format!("cancel operation {number}"),
             Self::Errors(work) => error_queue::title(work),
             Self::Restore(number) => restore::title(*number),
             Self::Drain(scope) => drain::title(*scope),
@@ -48,6 +52,8 @@ impl Operation {
         match self {
             Self::Order(command) => command::options(command),
             Self::Outbox(action) => outbox_action::options(action),
+            Self::Purge(purge) => bulk::options(purge),
+            Self::Approve(number) | Self::Cancel(number) => vec![number.to_string()],
             Self::Errors(work) => error_queue::options(work),
             Self::Restore(number) => vec![number.to_string()],
             Self::Drain(scope) => drain::options(*scope),
@@ -79,20 +85,11 @@ pub(super) async fn plan(
             transaction::plan(ctx.writer()?, request, command, ctx.now(), stop).await
         }
         Operation::Outbox(action) => {
-            let writer = ctx.writer()?;
-            let mut plan = transaction::plan(writer, request, action, ctx.now(), stop).await?;
-            // Only this one needs to know what lies in the queues; without a broker its plan says so.
-            if matches!(action, OutboxAction::RemoveFailed { .. })
-                && let Ok(broker) = ctx.broker()
-            {
-                let (db, layout) = (&writer.db, &*writer.layout);
-                let asked =
-                    outbox_action::ask_broker(&mut plan, db, layout, &broker.source, stop).await;
-                if let Err(error) = asked {
-                    tracing::warn!(%error, "the broker was not asked about failed inbox rows");
-                }
-            }
-            Ok(plan)
+            transaction::plan(ctx.writer()?, request, action, ctx.now(), stop).await
+        }
+        Operation::Purge(purge) => bulk::plan(ctx, request, purge, stop).await,
+        Operation::Approve(number) | Operation::Cancel(number) => {
+            bulk::plan_steering(ctx, request, *number, stop).await
         }
         Operation::Errors(work) => error_queue::plan(ctx, request, work, stop).await,
         Operation::Restore(number) => restore::plan(ctx, request, *number, stop).await,
@@ -119,6 +116,11 @@ pub(super) async fn run(
         (Steps::OneTransaction(expected), Operation::Outbox(action)) => {
             transaction::run(ctx.writer()?, request, action, Some(expected), ctx.now()).await
         }
+        (Steps::Batches(selected), Operation::Purge(purge)) => {
+            bulk::run(ctx, request, (purge, selected), progress, stop).await
+        }
+        (Steps::Steering, Operation::Approve(number)) => bulk::approve(ctx, plan, *number).await,
+        (Steps::Steering, Operation::Cancel(number)) => bulk::cancel(ctx, plan, *number).await,
         (Steps::Schema(standing), _) => ownership::run(ctx, plan, standing).await,
         (Steps::BrokerMessages(Messages::Errors(work)), _) => {
             error_queue::run(ctx, plan, work, progress, stop).await
@@ -129,7 +131,23 @@ pub(super) async fn run(
         (Steps::BrokerMessages(Messages::Drain(waiting)), _) => {
             drain::run(ctx, plan, waiting, progress, stop).await
         }
-        (Steps::OneTransaction(_), _) => Err(PlanError::Mismatch),
+        (Steps::OneTransaction(_) | Steps::Batches(_) | Steps::Steering, _) => {
+            Err(PlanError::Mismatch)
+        }
+    }
+}
+
+/// The first answer to a request whose id was used before.
+pub(super) async fn done_before(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+    stop: &CancellationToken,
+) -> Result<Option<Outcome>, PlanError> {
+    let recorded = transaction::recorded(ctx.writer()?, request, stop).await?;
+    match (&request.operation, recorded) {
+        // What is not over goes on: it is planned again.
+        (Operation::Purge(_), Some(_)) => bulk::ended_before(ctx, request, stop).await,
+        (_, recorded) => Ok(recorded),
     }
 }
 

@@ -2,8 +2,6 @@
 //! locked first, everything is looked at again, what goes or changes is copied, and the audit record is written.
 
 mod copy;
-mod due;
-mod failed;
 mod message;
 mod outbox;
 mod words;
@@ -11,7 +9,6 @@ mod words;
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-pub use failed::ask_broker;
 pub use words::{options, recorded_reverse, title};
 
 use super::{
@@ -75,7 +72,6 @@ async fn perform(
     {
         return Ok(Performed::Repeated(Box::new(before)));
     }
-    action.in_time(task.now)?;
     let mut work = Work::default();
     if !paused::is_known(tx.conn()).await? {
         let old = "schema orderscope is older than this program: `orderscope attach` (or `migrate`, where the \
@@ -105,11 +101,6 @@ async fn perform(
             OutboxAction::Requeue { source, name } => {
                 copy::requeue(tx, task, source, *name, &metadata, &mut work).await?;
             }
-            OutboxAction::PurgeOutbox { .. }
-            | OutboxAction::PurgeInbox { .. }
-            | OutboxAction::RemoveFailed { .. } => {
-                due::remove(tx, task, action, &metadata, &mut work).await?;
-            }
         }
     }
     if task.dry {
@@ -137,12 +128,6 @@ fn needs(task: &Task<'_>, action: &OutboxAction) -> Vec<Need> {
         OutboxAction::Repair { .. } => vec![Need::Update(states), Need::Update(messages)],
         OutboxAction::Quarantine { .. } => vec![Need::Update(states), Need::Delete(messages)],
         OutboxAction::Requeue { .. } => vec![Need::Insert(states), Need::Insert(messages)],
-        OutboxAction::PurgeOutbox { .. } => {
-            vec![Need::Update(states), Need::Delete(states), Need::Delete(messages)]
-        }
-        OutboxAction::PurgeInbox { .. } | OutboxAction::RemoveFailed { .. } => {
-            vec![Need::Update(Table::InboxStates), Need::Delete(Table::InboxStates)]
-        }
     };
     if matches!(action, OutboxAction::Quarantine { .. }) && task.writer.layout.is_managed() {
         needs.push(Need::Delete(states));

@@ -1,6 +1,5 @@
 //! What is said about an action: before it runs, on the command line, and in its record.
 
-use chrono::SecondsFormat;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -27,9 +26,6 @@ pub fn title(action: &OutboxAction) -> String {
         OutboxAction::Requeue { source: Source::Given(whole), .. } => {
             format!("requeue message {}", whole.message.short())
         }
-        OutboxAction::PurgeOutbox { .. } => "purge delivered outboxes".to_owned(),
-        OutboxAction::PurgeInbox { .. } => "purge the inbox".to_owned(),
-        OutboxAction::RemoveFailed { .. } => "remove failed inbox rows".to_owned(),
     }
 }
 
@@ -64,11 +60,6 @@ pub fn options(action: &OutboxAction) -> Vec<String> {
                 out.push("--new-id".to_owned());
             }
             out
-        }
-        OutboxAction::PurgeOutbox { before }
-        | OutboxAction::PurgeInbox { before }
-        | OutboxAction::RemoveFailed { before } => {
-            vec!["--before".to_owned(), before.to_rfc3339_opts(SecondsFormat::Micros, true)]
         }
     }
 }

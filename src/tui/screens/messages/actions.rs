@@ -1,6 +1,6 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
-use super::{Common, InboxView, Msg, Pane, State, Sub, View, archive};
+use super::{Common, InboxView, Msg, Pane, State, Sub};
 use crate::{
     ops::operation::Kind,
     tui::ui::action::{Action, Risk},
@@ -9,7 +9,7 @@ use crate::{
 type Row = Action<State, Msg>;
 
 /// Keys that only Messages has.
-pub const ACTIONS: &[Row] = &[
+pub(super) const ACTIONS: &[Row] = &[
     Row::look(
         "messages.pivot",
         &["p"],
@@ -19,7 +19,7 @@ pub const ACTIONS: &[Row] = &[
     )
     .footer(80)
     .when(|state| match state.sub {
-        Sub::Outbox(View::Pending) => Ok(()),
+        Sub::Outbox(_) => state.outbox.can_pivot(),
         _ => Err("only pending messages are counted by groups"),
     })
     .cli_equivalent("orderscope messages status"),
@@ -31,10 +31,7 @@ pub const ACTIONS: &[Row] = &[
         || Msg::Json,
     )
     .footer(70)
-    .when(|state| {
-        let read = state.message().is_some() || archive::whole(state).is_some();
-        if read || state.sub == Sub::Errors { Ok(()) } else { Err("no message is read") }
-    })
+    .when(|state| if state.shown().has_body() { Ok(()) } else { Err("no message is read") })
     .cli_equivalent("orderscope messages show"),
     Row::look(
         "messages.holder",
@@ -50,7 +47,7 @@ pub const ACTIONS: &[Row] = &[
         &["U"],
         "unhandled only",
         "Only inbox rows that nobody handled; again: those that are half-done; again: all",
-        || Msg::Inbox(InboxView::Failing),
+        || Msg::Only(InboxView::Failing),
     )
     .footer(64)
     .when(near_inbox)
@@ -60,7 +57,7 @@ pub const ACTIONS: &[Row] = &[
         &["d"],
         "duplicates only",
         "Only inbox rows of messages that were received again; again: all",
-        || Msg::Inbox(InboxView::Duplicates),
+        || Msg::Only(InboxView::Duplicates),
     )
     .footer(63)
     .when(near_inbox)
@@ -119,20 +116,19 @@ pub const ACTIONS: &[Row] = &[
 fn near_inbox(state: &State) -> Result<(), &'static str> {
     match state.sub {
         Sub::Inbox | Sub::Outbox(_) => Ok(()),
-        Sub::Errors | Sub::Kept => Err("only inbox rows are told apart so: < > goes there"),
+        Sub::ErrorQueues | Sub::Archive => Err("only inbox rows are told apart so: < > goes there"),
     }
 }
 
 fn chosen(state: &State) -> Result<(), &'static str> {
-    if state.selected().is_some() { Ok(()) } else { Err("no message is chosen") }
+    if state.shown().sequence().is_some() { Ok(()) } else { Err("no message is chosen") }
 }
 
 /// Whether a global key means anything here now, or why not.
-pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
-    let any = || if state.len() > 0 { Ok(()) } else { Err("nothing is listed") };
+pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> {
+    let shown = state.shown();
     match common {
-        Common::Step(_)
-        | Common::Refresh
+        Common::Refresh
         | Common::NextPane
         | Common::PreviousPane
         | Common::NextView
@@ -141,25 +137,18 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         | Common::Zoom
         | Common::Escape
         | Common::CopyLink => Ok(()),
-        Common::Enter => match (state.pane, state.sub) {
-            (Pane::Diagnosis, _) => Ok(()),
-            (Pane::Detail, Sub::Errors) if state.errors.order(state.cursor.index).is_none() => {
-                Err("no message that names an order is chosen")
-            }
-            (_, Sub::Inbox) => Err("an inbox row names no order"),
-            _ => any(),
-        },
-        Common::Copy | Common::Export => any(),
+        Common::Enter if state.focus.pane == Pane::Diagnosis => Ok(()),
+        Common::Enter => shown.can_enter(state.focus.pane),
+        Common::Step(_)
+        | Common::Copy
+        | Common::Export
+        | Common::Mark
+        | Common::MarkAll
+        | Common::InvertMarks => shown.offers(common),
         Common::Left | Common::Right => Err(""),
         Common::Bookmark => Err("bookmarks are for orders; Enter goes to the message's"),
         Common::Filter => Err("p and Enter show the messages of one group"),
         Common::NextMatch | Common::PreviousMatch => Err("nothing is searched for here"),
-        Common::Mark | Common::MarkAll | Common::InvertMarks if state.sub == Sub::Errors => {
-            state.errors.can_mark()
-        }
-        Common::Mark | Common::MarkAll | Common::InvertMarks => {
-            Err("marks are for messages of the error queues and for orders")
-        }
         Common::Sort => Err("pending goes in the order of delivery, the rest newest first"),
         Common::Faults => Err("what is wrong stands in the diagnosis and in its own views: < >"),
     }

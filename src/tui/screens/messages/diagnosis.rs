@@ -27,7 +27,7 @@ pub(super) fn view(
     area: Rect,
     hits: &mut Hits<Msg>,
 ) {
-    let focused = state.pane == Pane::Diagnosis;
+    let focused = state.focus.pane == Pane::Diagnosis;
     let findings = state.status().map(|status| status.findings.as_slice()).unwrap_or_default();
     let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
     let mut title = "Diagnosis".to_owned();

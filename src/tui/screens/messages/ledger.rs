@@ -6,9 +6,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, State, Sub, inbox};
+use super::{InboxView, Msg, Pane, State, Sub, inbox};
 use crate::{
-    db::inbox::InboxView,
     domain::text::thousands,
     tui::{
         shared::Shared,
@@ -29,7 +28,7 @@ const ENOUGH: u16 = 13;
 
 /// What it takes of `height` lines: nothing where the list needs them, or a message is read.
 pub(super) fn height(state: &State, height: u16) -> u16 {
-    let beside = matches!(state.sub, Sub::Outbox(_)) && state.pane == Pane::List;
+    let beside = matches!(state.sub, Sub::Outbox(_)) && state.focus.pane == Pane::List;
     if beside && state.status().is_some() && height >= HEIGHT + ENOUGH { HEIGHT } else { 0 }
 }
 
@@ -42,6 +41,7 @@ pub(super) fn view(
     hits: &mut Hits<Msg>,
 ) {
     let Some(status) = state.status().filter(|_| area.height > 0) else { return };
+    let cx = state.context(shared, theme);
     let facts = &status.facts.inbox;
     let (exact, estimated, share) = facts.duplicates();
     let again = match share {
@@ -53,15 +53,15 @@ pub(super) fn view(
     let title = format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour);
     let note = "U not handled | d again | H by hour";
     let inner = pane(frame, area, theme, &title, note, false);
-    let mut lines = vec![Line::styled(inbox::HEADER, theme.header)];
+    let mut lines = vec![Line::styled(inbox::view::HEADER, theme.header)];
     for row in &status.glance {
-        lines.push(inbox::line(row, state, Span::raw("  "), true, shared, theme));
+        lines.push(inbox::view::line(row, Span::raw("  "), true, cx));
     }
     if status.glance.is_empty() {
-        lines.push(Line::styled(format!("  {}", inbox::EMPTY), theme.ok));
+        lines.push(Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok));
     }
     for (row, line) in (0..inner.height).zip(lines) {
         clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
     }
-    hits.click(area, Msg::Inbox(InboxView::All));
+    hits.click(area, Msg::Only(InboxView::All));
 }

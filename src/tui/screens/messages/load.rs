@@ -1,23 +1,22 @@
-//! What the screen asks of the database.
+//! What the frame of the screen asks of database and broker; each sub-view has its own.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use super::{Listed, Msg, PAGE, Request, Sub, ledger};
+use chrono::{DateTime, Utc};
+
+use super::{Msg, Request, archive, error_queues, inbox, ledger, outbox};
 use crate::{
-    db::{archive, inbox, outbox},
-    ops::{
-        archive as archived, error_queue,
-        messages::{self, MessageKey, report},
+    domain::diagnosis::HalfDone,
+    ops::messages::{
+        self,
+        broker::{self, BrokerReport},
+        list,
     },
     tui::runtime::Cx,
 };
 
-/// A cursor that runs down the list need not read every message.
-const MOVING_PAUSE: Duration = Duration::from_millis(40);
-
 /// Carries out a request; errors are part of the answer.
-pub async fn load(request: Request, cx: Cx) -> Msg {
-    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+pub(super) async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Look { ticket, history } => {
             let watch = cx.services.watch();
@@ -29,7 +28,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             }));
             let inbox = cx.read("messages", async |conn, layout| {
                 let facts = messages::inbox_facts(conn, layout, watch, None).await?;
-                Ok((facts, inbox::glance(conn, layout, ledger::ROWS).await?))
+                Ok((facts, list::glance(conn, layout, ledger::ROWS).await?))
             });
             let status = match tokio::join!(outboxes, inbox) {
                 (Ok((seen, kept)), Ok((inbox, glance))) => {
@@ -42,59 +41,6 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             };
             Msg::QueueReport(ticket, status)
         }
-        Request::List { ticket, sub, inbox: view, from, filter, after, before } => {
-            let (now, held) = (chrono::Utc::now(), cx.services.watch().thresholds.held);
-            let listed = cx.read("messages", async |conn, layout| match sub {
-                Sub::Outbox(view) => {
-                    let (messages, notes) =
-                        outbox::list(conn, layout, view, filter.as_slice(), after, limit, now)
-                            .await?;
-                    Ok(Listed {
-                        more: messages.len() == PAGE,
-                        messages,
-                        notes,
-                        ..Listed::default()
-                    })
-                }
-                Sub::Inbox => {
-                    let view = (view, held);
-                    let before = match (before, from) {
-                        (None, Some(message)) => {
-                            let rows = inbox::of_message(conn, layout, message).await?;
-                            rows.iter().map(|row| row.id + 1).max()
-                        }
-                        _ => before,
-                    };
-                    let inbox = inbox::list(conn, layout, view, before, limit).await?;
-                    Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
-                }
-                // Not in the database.
-                Sub::Errors => Ok(Listed::default()),
-                Sub::Kept => {
-                    let kept = archive::list(conn, before, limit).await?;
-                    Ok(Listed { more: kept.len() == PAGE, kept, ..Listed::default() })
-                }
-            });
-            Msg::Listed(ticket, listed.await)
-        }
-        Request::Read { ticket, sequence } => {
-            cx.pause(MOVING_PAUSE).await;
-            let watch = cx.services.watch();
-            let found = cx.read("messages", async |conn, layout| {
-                messages::message(conn, layout, watch, MessageKey::Sequence(sequence)).await
-            });
-            Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
-        }
-        Request::Copy { ticket, number } => {
-            let found =
-                cx.read("messages", async |conn, _| archived::read(conn, number).await).await;
-            Msg::Copied(ticket, found.map(|found| found.map(Arc::new)))
-        }
-        Request::Day { ticket } => {
-            let day =
-                cx.read("messages hours", async |conn, layout| messages::day(conn, layout).await);
-            Msg::Day(ticket, day.await.map(Arc::new))
-        }
         Request::Stored { ticket, within } => {
             let stored = cx.read("messages history", async |conn, _| {
                 messages::history::stored(conn, within).await
@@ -106,21 +52,18 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             };
             Msg::Stored(ticket, stored)
         }
-        Request::Broker { halves, now } => Msg::BrokerReport(cx.services.told(&halves, now).await),
-        Request::Errors { ticket } => {
-            Msg::Failed(ticket, cx.services.errors(&cx.stop).await.map(Arc::new))
-        }
-        Request::Export { messages, inbox, kept, errors } => {
-            let table = if let Some(listing) = &errors {
-                error_queue::report::messages(&listing.found)
-            } else if !kept.is_empty() {
-                archived::report::copies(&kept)
-            } else if inbox.is_empty() {
-                report::messages(&messages)
-            } else {
-                report::inbox(&inbox, cx.services.watch())
-            };
-            Msg::Exported(cx.services.export("messages", table).await)
-        }
+        Request::Broker { halves, now } => Msg::BrokerReport(report_of(&cx, &halves, now).await),
+        Request::Outbox(request) => outbox::load::load(request, cx).await,
+        Request::Inbox(request) => inbox::load::load(request, cx).await,
+        Request::ErrorQueues(request) => error_queues::load::load(request, cx).await,
+        Request::Archive(request) => archive::load::load(request, cx).await,
+    }
+}
+
+/// What the broker adds to a diagnosis; nothing where none is configured.
+async fn report_of(cx: &Cx, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
+    match cx.services.source() {
+        Ok(source) => broker::ask(source, halves, cx.services.watch().thresholds.held, now).await,
+        Err(_) => BrokerReport::default(),
     }
 }

@@ -1,131 +1,134 @@
-//! How the screen answers messages. No IO and no clock.
+//! How the frame of the screen answers messages; what is about one list goes to its sub-view. No IO and no clock.
 
 use std::sync::Arc;
 
 use super::{
-    BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
-    Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, archive, errors,
-    inbox, relay,
+    BROKER, BROKER_EVERY, Common, Effects, Focus, HISTORY, InboxView, Input, LOOK, Msg, Pane, Past,
+    Place, Request, State, Status, Step, Sub, SubView, Ticket, relay, sub,
 };
 use crate::{
-    db::{self, outbox::outbox_of},
-    domain::diagnosis::Subject,
-    tui::{
-        effect::{Effect, Lane},
-        route::Route,
-        shared::Shared,
-        ui::list::Step,
-    },
+    db,
+    domain::diagnosis::{Rule, Subject},
+    ops::messages::list::{Filter, View},
+    tui::{effect::Effect, route::Place as _, screens::Screen as _, shared::Shared},
 };
 
+/// Answers what every screen is told. Nothing is typed here.
+pub(super) fn input(state: &mut State, input: Input, shared: &Shared) -> Effects {
+    match input {
+        Input::Common(common) => common_key(state, common, shared),
+        Input::Scrolled(0, by) => to_list(state, Common::Step(Step::Lines(by)), shared),
+        Input::Scrolled(pane, by) => {
+            scrolled(
+                state,
+                if pane == 1 { Pane::Diagnosis } else { Pane::Detail },
+                Step::Lines(by),
+            );
+            vec![]
+        }
+        Input::Woken => refresh(state, false, shared),
+        Input::Typed(_) | Input::Pasted(_) => vec![],
+    }
+}
+
 /// Answers one message.
-pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+pub(super) fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
     match msg {
-        Msg::Common(common) => return common_key(state, common, shared),
-        Msg::Typed(_) | Msg::Pasted(_) => {}
-        Msg::Scrolled(pane, by) => return scrolled(state, pane, Step::Lines(by), shared),
-        Msg::Woken => return refresh(state, shared),
-        Msg::Opened(view, at) => return opened(state, &view, at, shared),
         Msg::Clicked(index) => {
-            state.pane = Pane::List;
-            return moved(state, Step::To(index), shared);
+            state.focus.pane = Pane::List;
+            return in_sub(state, |view, _| sub::to(view, index, shared));
         }
         Msg::Finding(index) => {
-            state.pane = Pane::Diagnosis;
+            state.focus.pane = Pane::Diagnosis;
             state.finding.index = index;
         }
         Msg::Pivot => {
-            state.pivot = match state.pivot {
-                None => Some(Pivot::Type),
-                Some(Pivot::Type) => Some(Pivot::Destination),
-                Some(Pivot::Destination) => Some(Pivot::Outbox),
-                Some(Pivot::Outbox) => None,
-            };
-            state.pane = Pane::List;
-            return moved(state, Step::First, shared);
+            state.focus.pane = Pane::List;
+            return about(state, |state| state.outbox.turn_pivot(shared));
         }
         Msg::Json => {
             state.unfolded = !state.unfolded;
-            state.detail_offset = 0;
+            state.focus.offset = 0;
         }
-        Msg::Holder => return holder(state, shared),
-        Msg::Inbox(view) => {
-            let now = if state.sub == Sub::Inbox { state.inbox.view } else { InboxView::All };
-            state.inbox.turn_to(inbox::after(now, view), None);
-            state.pivot = None;
-            state.filter = None;
-            state.pane = Pane::List;
+        Msg::Holder => return state.outbox.holder(shared),
+        Msg::Only(view) => {
+            state.inbox.turn_by(view, state.sub == Sub::Inbox);
+            state.focus.pane = Pane::List;
             return show(state, Sub::Inbox, shared);
         }
+        Msg::ByHour => return by_hour(state, shared),
         Msg::HistoryRange => return state.far.turn(shared).into_iter().collect(),
         Msg::Stored(ticket, result) => {
             return state.far.read(ticket, result, shared).into_iter().collect();
         }
-        Msg::ByHour => return inbox::turn(state, shared),
-        Msg::Act(act) => return vec![Effect::Change(Box::new(state.matter()), act)],
+        Msg::Act(act) => return vec![Effect::Change(state.selection(), act)],
         Msg::QueueReport(ticket, result) => return looked(state, ticket, result, shared),
         Msg::BrokerReport(told) => {
             if let Some(status) = state.look.value.take() {
-                state.look.value = Some(Arc::new(Arc::unwrap_or_clone(status).with_broker(&told)));
+                judge(state, Arc::unwrap_or_clone(status).with_broker(&told));
             }
             state.told = Some(told);
         }
-        Msg::Listed(ticket, result) => return listed(state, ticket, result, shared),
-        Msg::Read(ticket, result) => {
-            let settled = state.detail.settle(ticket, result, shared.now.instant);
-            if settled && std::mem::take(&mut state.telling) {
-                return vec![told(state, shared)];
-            }
+        Msg::Outbox(msg) => return about(state, |state| state.outbox.update(msg, shared)),
+        Msg::Inbox(msg) => return about(state, |state| state.inbox.update(msg, shared)),
+        Msg::ErrorQueues(msg) => {
+            return about(state, |state| state.error_queues.update(msg, shared));
         }
-        Msg::Copied(ticket, result) => archive::read(state, ticket, result, shared),
-        Msg::Day(ticket, result) => state.inbox.read(ticket, result, shared),
-        Msg::Failed(ticket, result) => errors::found(state, ticket, result, shared),
+        Msg::Archive(msg) => return about(state, |state| state.archive.update(msg, shared)),
         Msg::Exported(Ok(told)) => return vec![Effect::Tell(told)],
         Msg::Exported(Err(why)) => return vec![Effect::Warn(why)],
     }
     vec![]
 }
 
+/// Does something to a sub-view; what stands beside the list begins at its top when it is about something else now.
+fn about(state: &mut State, work: impl FnOnce(&mut State) -> Effects) -> Effects {
+    let before = state.shown().beside();
+    let effects = work(state);
+    if state.shown().beside() != before {
+        state.focus.offset = 0;
+    }
+    effects
+}
+
+/// The same to the one that is shown.
+fn in_sub(
+    state: &mut State,
+    work: impl FnOnce(&mut dyn SubView, &mut Focus) -> Effects,
+) -> Effects {
+    about(state, |state| {
+        let (view, focus) = state.shown_mut();
+        work(view, focus)
+    })
+}
+
+fn to_list(state: &mut State, common: Common, shared: &Shared) -> Effects {
+    in_sub(state, |view, _| view.common(common, shared))
+}
+
 fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
     match common {
-        Common::Step(step) => {
-            let pane = state.pane as usize;
-            return scrolled(state, pane, step, shared);
+        Common::Step(_) if state.focus.pane == Pane::List => {
+            return to_list(state, common, shared);
         }
+        Common::Step(step) => scrolled(state, state.focus.pane, step),
         Common::Enter => return enter(state, shared),
         Common::Escape => return escape(state, shared),
-        Common::NextPane => state.pane = next_pane(state.pane),
-        Common::PreviousPane => state.pane = next_pane(next_pane(state.pane)),
+        Common::NextPane => state.focus.pane = next_pane(state.focus.pane),
+        Common::PreviousPane => state.focus.pane = next_pane(next_pane(state.focus.pane)),
         Common::NextView => return turn(state, 1, shared),
         Common::PreviousView => return turn(state, Sub::ALL.len() - 1, shared),
-        Common::Copy => return copy(state),
         Common::CopyLink => {
-            let link = state.route().map(|route| route.link(shared.context()));
+            let link = state.place().map(|place| place.route().link(shared.context()));
             let copied = link.map(|text| Effect::Copy { text, what: "link".to_owned() });
             return copied.into_iter().collect();
         }
-        Common::Export => {
-            let Listed { messages, inbox, kept, .. } = state.rows.clone();
-            let errors = state.errors.look.value.clone().filter(|_| state.sub == Sub::Errors);
-            let request = Request::Export { messages, inbox, kept, errors };
-            return vec![Effect::Run(Lane::Every, request)];
-        }
-        Common::Refresh => {
-            let mut effects = refresh(state, shared);
-            // A look into the queues is a delivery for some of them: only when it is asked for.
-            if state.sub == Sub::Errors {
-                effects.push(ask(state, false, shared));
-            }
-            return effects;
-        }
-        Common::Mark | Common::MarkAll | Common::InvertMarks if state.sub == Sub::Errors => {
-            errors::mark(state, common);
-            if common == Common::Mark {
-                return moved(state, Step::Lines(1), shared);
-            }
-        }
+        Common::Refresh => return refresh(state, true, shared),
         Common::Explain => state.explaining = !state.explaining,
         Common::Zoom => state.zoomed = !state.zoomed,
+        Common::Copy | Common::Export | Common::Mark | Common::MarkAll | Common::InvertMarks => {
+            return to_list(state, common, shared);
+        }
         _ => {}
     }
     vec![]
@@ -139,72 +142,67 @@ const fn next_pane(pane: Pane) -> Pane {
     }
 }
 
-/// Enter: a finding leads to its row, a group to its messages, a message to its order.
+fn scrolled(state: &mut State, pane: Pane, step: Step) {
+    match pane {
+        Pane::List => {}
+        Pane::Diagnosis => {
+            let findings = state.status().map_or(0, |status| status.findings.len());
+            state.finding.step(step, findings);
+        }
+        Pane::Detail => state.focus.offset = step.scrolled(state.focus.offset),
+    }
+}
+
+/// Enter: a finding leads to its row; the rest is for the sub-view to say.
 fn enter(state: &mut State, shared: &Shared) -> Effects {
-    if state.pane == Pane::Diagnosis {
-        let status = state.status().cloned();
-        let finding = status.as_ref().and_then(|status| status.findings.get(state.finding.index));
-        let Some(finding) = finding else { return vec![] };
-        return match finding.about {
-            Some(about) => go(state, about, inbox::of_rule(finding.rule), shared),
-            None => vec![Effect::Tell(format!("no single row: {}", finding.next))],
-        };
+    if state.focus.pane != Pane::Diagnosis {
+        return in_sub(state, |view, focus| view.enter(focus, shared));
     }
-    if let Some(groups) = state.groups() {
-        let Some(group) = groups.get(state.cursor.index) else { return vec![] };
-        let filter = match (state.pivot, group.key.clone()) {
-            (Some(Pivot::Type), Some(kind)) => Some(Filter::Type(kind)),
-            (Some(Pivot::Destination), destination) => Some(Filter::Destination(destination)),
-            (Some(Pivot::Outbox), Some(key)) => outbox_of(&key).map(Filter::Outbox),
-            _ => None,
-        };
-        state.pivot = None;
-        state.filter = filter;
-        return show(state, state.sub, shared);
+    let status = state.status().cloned();
+    let finding = status.as_ref().and_then(|status| status.findings.get(state.finding.index));
+    let Some(finding) = finding else { return vec![] };
+    match finding.about {
+        Some(about) => go(state, about, rows_of(finding.rule), shared),
+        None => vec![Effect::Tell(format!("no single row: {}", finding.next))],
     }
-    if state.sub == Sub::Errors {
-        return errors::enter(state);
-    }
-    if state.sub == Sub::Kept {
-        return archive::enter(state, shared);
-    }
-    let read = state.message().filter(|_| state.detail.loading_since().is_none());
-    match read.map(|message| message.shown.order) {
-        Some(Some(order)) => vec![Effect::Open(Route::Timeline { order, at: None, diff: None })],
-        Some(None) => vec![Effect::Warn("its body names no order".to_owned())],
-        None => vec![],
+}
+
+/// The inbox rows that a rule is about.
+const fn rows_of(rule: Rule) -> InboxView {
+    match rule {
+        Rule::HalfDone => InboxView::HalfDone,
+        Rule::Failing => InboxView::Failing,
+        Rule::Duplicates => InboxView::Duplicates,
+        _ => InboxView::All,
     }
 }
 
 /// Goes to what a finding is about; in the inbox, to such rows.
-fn go(state: &mut State, about: Subject, rows: InboxView, shared: &Shared) -> Effects {
-    state.pivot = None;
-    state.pane = Pane::List;
+fn go(state: &mut State, what: Subject, rows: InboxView, shared: &Shared) -> Effects {
+    state.focus.pane = Pane::List;
     let inbox = |state: &mut State, message| {
-        state.filter = None;
         state.inbox.turn_to(rows, message);
         show(state, Sub::Inbox, shared)
     };
-    let (sub, filter, sequence) = match about {
-        Subject::Message(sequence) => (Sub::Outbox(View::Pending), None, Some(sequence)),
-        Subject::Outbox(outbox) => (Sub::Outbox(View::Pending), Some(Filter::Outbox(outbox)), None),
-        Subject::Orphans => (Sub::Outbox(View::Orphan), None, None),
-        Subject::Expired => (Sub::Outbox(View::Expired), None, None),
-        Subject::Undeliverable => (Sub::Outbox(View::Undeliverable), None, None),
+    let (view, filter, sequence) = match what {
+        Subject::Message(sequence) => (View::Pending, None, Some(sequence)),
+        Subject::Outbox(outbox) => (View::Pending, Some(Filter::Outbox(outbox)), None),
+        Subject::Orphans => (View::Orphan, None, None),
+        Subject::Expired => (View::Expired, None, None),
+        Subject::Undeliverable => (View::Undeliverable, None, None),
         Subject::Inbox(message) => return inbox(state, Some(message)),
         Subject::InboxList => return inbox(state, None),
     };
     let mut effects = vec![];
-    if state.sub != sub || state.filter != filter {
-        state.filter = filter;
-        effects = show(state, sub, shared);
+    let is_listed = state.sub == Sub::Outbox(view) && state.outbox.lists(view, filter.as_ref());
+    if is_listed {
+        state.outbox.leave_groups();
+    } else {
+        effects.extend(leave_for(state, Sub::Outbox(view)));
+        effects.extend(about(state, |state| state.outbox.list_only(view, filter, shared)));
     }
-    let at = sequence
-        .and_then(|wanted| state.rows.messages.iter().position(|row| row.sequence == wanted));
-    match (at, sequence) {
-        (Some(at), _) => effects.extend(moved(state, Step::To(at), shared)),
-        (None, Some(sequence)) => effects.extend(read(state, Some(sequence), shared)),
-        (None, None) => {}
+    if let Some(sequence) = sequence {
+        effects.extend(about(state, |state| state.outbox.go_to(sequence, shared)));
     }
     effects
 }
@@ -214,33 +212,27 @@ fn escape(state: &mut State, shared: &Shared) -> Effects {
         state.explaining = false;
     } else if state.zoomed {
         state.zoomed = false;
-    } else if state.pane != Pane::List {
-        state.pane = Pane::List;
-    } else if state.sub == Sub::Errors && errors::leave(state) {
-        return vec![];
-    } else if state.sub == Sub::Inbox && state.inbox.widen() {
-        return show(state, Sub::Inbox, shared);
-    } else if state.pivot.take().is_some() {
-        return moved(state, Step::First, shared);
-    } else if state.filter.take().is_some() {
-        return show(state, state.sub, shared);
+    } else if state.focus.pane != Pane::List {
+        state.focus.pane = Pane::List;
     } else {
-        return vec![Effect::Back];
+        return in_sub(state, |view, focus| {
+            view.back(focus, shared).unwrap_or_else(|| vec![Effect::Back])
+        });
     }
     vec![]
 }
 
-fn opened(state: &mut State, view: &str, at: Option<i64>, shared: &Shared) -> Effects {
+/// Goes to a list, perhaps to one message.
+pub(super) fn open(state: &mut State, place: &Place, shared: &Shared) -> Effects {
+    let Place { view, at } = place;
     let sub = Sub::ALL.into_iter().find(|sub| sub.name() == view).unwrap_or(state.sub);
     let mut effects = vec![];
     if sub != state.sub || state.look.value.is_none() {
-        state.filter = None;
-        state.pivot = None;
-        effects = show(state, sub, shared);
+        effects = turn_to(state, sub, shared);
     }
-    effects.extend(refresh(state, shared));
+    effects.extend(refresh(state, false, shared));
     if let Some(sequence) = at {
-        effects.extend(go(state, Subject::Message(sequence), InboxView::All, shared));
+        effects.extend(go(state, Subject::Message(*sequence), InboxView::All, shared));
     }
     effects
 }
@@ -248,43 +240,46 @@ fn opened(state: &mut State, view: &str, at: Option<i64>, shared: &Shared) -> Ef
 /// To another list.
 fn turn(state: &mut State, by: usize, shared: &Shared) -> Effects {
     let at = Sub::ALL.iter().position(|sub| *sub == state.sub).unwrap_or(0);
-    state.filter = None;
-    state.pivot = None;
-    state.inbox.turn_to(state.inbox.view, None);
-    show(state, Sub::ALL[(at + by) % Sub::ALL.len()], shared)
+    turn_to(state, Sub::ALL[(at + by) % Sub::ALL.len()], shared)
 }
 
-/// Empties the list and asks for the first page of this one.
-pub(super) fn show(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
-    let mut effects = errors::turned(state, sub);
-    state.sub = sub;
-    state.rows = Listed::default();
-    state.cursor = super::Cursor { height: state.cursor.height, ..super::Cursor::default() };
-    state.detail.value = None;
-    state.detail.abandon();
-    state.detail_of = None;
-    effects.push(ask(state, false, shared));
+/// To a list, with all of it.
+fn turn_to(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
+    if let Sub::Outbox(view) = sub {
+        state.outbox.turn_to(view);
+    }
+    show(state, sub, shared)
+}
+
+/// Empties a list and asks for its first page.
+fn show(state: &mut State, sub: Sub, shared: &Shared) -> Effects {
+    let mut effects = leave_for(state, sub);
+    effects.extend(in_sub(state, |view, _| view.show(shared)));
     effects
 }
 
-pub(super) fn ask(state: &mut State, continues: bool, shared: &Shared) -> Effect<Request> {
-    if state.sub == Sub::Errors {
-        state.page.abandon();
-        let ticket = state.errors.look.begin(shared.now.instant);
-        return Effect::Run(errors::LANE, Request::Errors { ticket });
-    }
-    let ticket = state.page.begin(shared.now.instant);
-    state.continues = continues;
-    let after = state.rows.messages.last().map(|row| row.key).filter(|_| continues);
-    let copy = state.rows.kept.last().map(|row| row.number);
-    let before = state.rows.inbox.last().map(|row| row.id).or(copy).filter(|_| continues);
-    let (sub, inbox, from, filter) =
-        (state.sub, state.inbox.view, state.inbox.from, state.filter.clone());
-    Effect::Run(LIST, Request::List { ticket, sub, inbox, from, filter, after, before })
+/// Puts another list on show.
+fn leave_for(state: &mut State, sub: Sub) -> Effects {
+    let is_other = std::mem::discriminant(&state.sub) != std::mem::discriminant(&sub);
+    let effects = if is_other { state.shown_mut().0.leave() } else { vec![] };
+    state.sub = sub;
+    effects
 }
 
-/// Looks again; the list too while it is at its first page.
-fn refresh(state: &mut State, shared: &Shared) -> Effects {
+/// Shows the day in place of the sums, or the sums again.
+fn by_hour(state: &mut State, shared: &Shared) -> Effects {
+    state.inbox.by_hour = !state.inbox.by_hour;
+    state.focus.to(if state.inbox.by_hour { Pane::Detail } else { Pane::List });
+    let mut effects = vec![];
+    if state.sub != Sub::Inbox {
+        effects = show(state, Sub::Inbox, shared);
+    }
+    effects.extend(state.inbox.ask_day(shared));
+    effects
+}
+
+/// Looks again; the list too, as far as it can be read again.
+fn refresh(state: &mut State, by_hand: bool, shared: &Shared) -> Effects {
     let ticket = state.look.begin(shared.now.instant);
     let now = shared.now.instant;
     let history = state.kept_at.is_none_or(|at| now.saturating_duration_since(at) >= HISTORY);
@@ -295,14 +290,7 @@ fn refresh(state: &mut State, shared: &Shared) -> Effects {
     if history {
         effects.extend(state.far.ask(shared));
     }
-    let Listed { messages, inbox, kept, .. } = &state.rows;
-    let first = messages.len().max(inbox.len()).max(kept.len()) <= PAGE;
-    if first && state.sub != Sub::Errors && state.page.loading_since().is_none() {
-        effects.push(ask(state, false, shared));
-    }
-    if state.sub == Sub::Inbox {
-        effects.extend(state.inbox.ask(shared));
-    }
+    effects.extend(in_sub(state, |view, _| view.refresh(by_hand, shared)));
     effects
 }
 
@@ -334,11 +322,16 @@ fn looked(
     judged = relay::with_tried(judged, shared);
     let effects = ask_broker(state, &judged, shared);
     let findings = judged.findings.len();
-    state.look.value = Some(Arc::new(judged));
+    judge(state, judged);
     state.finding.index = state.finding.index.min(findings.saturating_sub(1));
-    let len = state.len();
-    state.cursor.step(Step::Lines(0), len);
     effects
+}
+
+/// Takes a judgement, for the frame and for the sub-views that show a part of it.
+fn judge(state: &mut State, status: Status) {
+    let status = Arc::new(status);
+    state.outbox.looked(&status);
+    state.look.value = Some(status);
 }
 
 /// Now and then, and only where the answer would tell something.
@@ -352,141 +345,4 @@ fn ask_broker(state: &mut State, status: &Status, shared: &Shared) -> Effects {
     let request =
         Request::Broker { halves: status.facts.inbox.halves.clone(), now: status.facts.now };
     vec![Effect::Run(BROKER, request)]
-}
-
-fn listed(
-    state: &mut State,
-    ticket: Ticket,
-    result: Result<Listed, db::Error>,
-    shared: &Shared,
-) -> Effects {
-    if !state.page.settle(ticket, result, shared.now.instant) || state.page.error.is_some() {
-        return vec![];
-    }
-    let Some(page) = state.page.value.take() else { return vec![] };
-    let chosen = state.selected().map(|row| row.sequence);
-    let received = state.received().map(|row| row.id);
-    let copy = state.copy().map(|row| row.number);
-    if state.continues {
-        state.rows.messages.extend(page.messages);
-        state.rows.inbox.extend(page.inbox);
-        state.rows.kept.extend(page.kept);
-        (state.rows.more, state.rows.notes) = (page.more, page.notes);
-    } else {
-        state.rows = page;
-    }
-    if state.pivot.is_none() {
-        // The cursor follows its row; a row that left lets it stay on its line.
-        let message = state.rows.messages.iter().position(|row| Some(row.sequence) == chosen);
-        let inbox = state.rows.inbox.iter().position(|row| Some(row.id) == received);
-        let kept = state.rows.kept.iter().position(|row| Some(row.number) == copy);
-        if let Some(at) = message.or(inbox).or(kept) {
-            state.cursor.index = at;
-        }
-    }
-    let mut effects = inbox::arrived(state, shared);
-    let len = state.len();
-    state.cursor.step(Step::Lines(0), len);
-    let selected = state.selected().map(|row| row.sequence);
-    effects.extend(read(state, selected, shared));
-    effects
-}
-
-fn scrolled(state: &mut State, pane: usize, step: Step, shared: &Shared) -> Effects {
-    match pane {
-        0 => return moved(state, step, shared),
-        1 => {
-            let findings = state.status().map_or(0, |status| status.findings.len());
-            state.finding.step(step, findings);
-        }
-        _ => {
-            state.detail_offset = match step {
-                Step::Lines(by) => state.detail_offset.saturating_add_signed(by),
-                Step::HalfPages(by) => state.detail_offset.saturating_add_signed(by * 10),
-                Step::First => 0,
-                Step::Last | Step::To(_) => usize::MAX / 2,
-            };
-        }
-    }
-    vec![]
-}
-
-fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
-    let len = state.len();
-    let before = state.cursor.index;
-    state.cursor.step(step, len);
-    if matches!(state.sub, Sub::Errors | Sub::Kept) && state.cursor.index != before {
-        state.detail_offset = 0;
-    }
-    if state.pivot.is_some() {
-        // What is shown beside groups is the group, not the message before.
-        return read(state, None, shared);
-    }
-    let selected = state.selected().map(|row| row.sequence);
-    let mut effects = read(state, selected, shared);
-    let near_end = state.cursor.index + PAGE / 2 >= len;
-    if near_end && state.rows.more && state.page.loading_since().is_none() {
-        effects.push(ask(state, true, shared));
-    }
-    effects
-}
-
-/// Reads the message that the detail shows, if that is not what it shows already.
-fn read(state: &mut State, sequence: Option<i64>, shared: &Shared) -> Effects {
-    if state.detail_of == sequence {
-        return vec![];
-    }
-    state.telling = false;
-    state.detail_of = sequence;
-    state.detail_offset = 0;
-    state.detail.value = None;
-    let Some(sequence) = sequence else {
-        state.detail.abandon();
-        return vec![];
-    };
-    let ticket = state.detail.begin(shared.now.instant);
-    vec![Effect::Run(DETAIL, Request::Read { ticket, sequence })]
-}
-
-/// Reads the message once more, because locks come and go, and tells who holds its owner.
-fn holder(state: &mut State, shared: &Shared) -> Effects {
-    let Some(sequence) = state.detail_of else { return vec![] };
-    state.telling = true;
-    let ticket = state.detail.begin(shared.now.instant);
-    vec![Effect::Run(DETAIL, Request::Read { ticket, sequence })]
-}
-
-fn told(state: &State, shared: &Shared) -> Effect<Request> {
-    if let Some(error) = &state.detail.error {
-        return Effect::Warn(error.to_string());
-    }
-    let Some(message) = state.message() else {
-        return Effect::Warn("it is gone: delivered or purged".to_owned());
-    };
-    Effect::Tell(match &message.lock {
-        Some(lock) => format!("held by: {}", lock.describe(shared.now.utc)),
-        None => format!("{}: nobody holds it", message.shown.delivery),
-    })
-}
-
-fn copy(state: &State) -> Effects {
-    if let Some(kept) = state.copy() {
-        let (text, what) = (kept.number.to_string(), "number of the copy".to_owned());
-        return vec![Effect::Copy { text, what }];
-    }
-    if state.sub == Sub::Errors {
-        return errors::copy(state);
-    }
-    let (text, what) = match (state.selected(), state.received(), state.groups()) {
-        (Some(row), ..) => (row.message.to_string(), "message id"),
-        (_, Some(row), _) => (row.message.to_string(), "message id"),
-        (_, _, Some(groups)) => {
-            match groups.get(state.cursor.index).and_then(|group| group.key.clone()) {
-                Some(key) => (key, "group"),
-                None => return vec![],
-            }
-        }
-        _ => return vec![],
-    };
-    vec![Effect::Copy { text, what: what.to_owned() }]
 }

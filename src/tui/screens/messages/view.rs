@@ -10,17 +10,28 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, State, Sub, chart, detail, diagnosis, ledger, list, relay};
-use crate::tui::{
-    shared::Shared,
-    ui::{hits::Hits, legend, pane::clipped, theme::Theme},
+use super::{Msg, Pane, State, Sub, chart, diagnosis, ledger, relay, sub::Detail};
+use crate::{
+    ops::messages::list::View,
+    tui::{
+        shared::Shared,
+        ui::{
+            hits::Hits,
+            legend,
+            list::Look,
+            pane::{clipped, pane},
+            theme::Theme,
+        },
+    },
 };
 
 /// Below this width panes stand above each other.
 const TWO_PANES: u16 = 100;
+/// A list of fewer lines has better use for them than a summary.
+const TALL: u16 = 12;
 
 /// Draws the screen: diagnosis first, rows second.
-pub fn view(
+pub(super) fn view(
     state: &State,
     shared: &Shared,
     theme: &Theme,
@@ -32,7 +43,7 @@ pub fn view(
         only(state, shared, theme, frame, area, &mut hits);
     } else if area.width >= TWO_PANES {
         // The pane that is read gets the room.
-        let top = if state.pane == Pane::Diagnosis { 17 } else { 11 };
+        let top = if state.focus.pane == Pane::Diagnosis { 17 } else { 11 };
         let [top, body] =
             area.layout(&Layout::vertical([Length(top.min(area.height / 2)), Fill(1)]));
         let [left, right] = top.layout(&Layout::horizontal([Percentage(50), Fill(1)]));
@@ -42,19 +53,13 @@ pub fn view(
         let [body, below] = body.layout(&Layout::vertical([Fill(1), Length(below)]));
         ledger::view(state, shared, theme, frame, below, &mut hits);
         let [left, right] = body.layout(&Layout::horizontal([Percentage(57), Fill(1)]));
-        list::view(state, shared, theme, frame, left, &mut hits);
-        detail::view(state, shared, theme, frame, right, &mut hits);
+        list(state, shared, theme, frame, left, &mut hits);
+        detail(state, shared, theme, frame, right, &mut hits);
     } else {
         narrow(state, shared, theme, frame, area, &mut hits);
     }
     if state.explaining {
-        let rows = match state.sub {
-            Sub::Outbox(_) => SENT,
-            Sub::Inbox => RECEIVED,
-            Sub::Errors => FAILED,
-            Sub::Kept => TAKEN,
-        };
-        legend::view(theme, frame, area, rows);
+        legend::view(theme, frame, area, state.shown().legend());
     }
     hits
 }
@@ -68,10 +73,10 @@ fn only(
     area: Rect,
     hits: &mut Hits<Msg>,
 ) {
-    match state.pane {
-        Pane::List => list::view(state, shared, theme, frame, area, hits),
+    match state.focus.pane {
+        Pane::List => list(state, shared, theme, frame, area, hits),
         Pane::Diagnosis => diagnosis::view(state, theme, frame, area, hits),
-        Pane::Detail => detail::view(state, shared, theme, frame, area, hits),
+        Pane::Detail => detail(state, shared, theme, frame, area, hits),
     }
 }
 
@@ -104,71 +109,78 @@ fn narrow(
         let line = vec![Span::styled(since, theme.muted), Span::styled(bars, theme.accent)];
         frame.render_widget(Line::from(line), place);
     }
-    match state.pane {
+    match state.focus.pane {
         Pane::List => {
             let [top, body] =
                 rest.layout(&Layout::vertical([Length(5.min(rest.height / 2)), Fill(1)]));
             diagnosis::view(state, theme, frame, top, hits);
-            list::view(state, shared, theme, frame, body, hits);
+            list(state, shared, theme, frame, body, hits);
         }
         Pane::Diagnosis | Pane::Detail => only(state, shared, theme, frame, rest, hits),
     }
 }
 
-/// What `i` tells of the outbox's lists.
-const SENT: &[(&str, &str)] = &[
-    ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
-    ("delivered", "recorded so, still there; a row that is gone was that or purged"),
-    ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),
-    ("expired", "past its expiration time: still sent, with one second to live"),
-    ("age", "since it was published (sent_time), which is not delivery"),
-    ("next", "at the head of the oldest outbox: the one that a worker takes first"),
-    ("POISON", "its own text keeps it from leaving; the diagnosis says what"),
-    ("NO DEST", "without a destination, or (BAD) with one nobody can use: undeliverable"),
-    ("corr", "end of the correlation id, else of the conversation id"),
-    ("in, out", "messages a minute, from looks of our own or stored ones"),
-    ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
-    ("held by", "whose transaction holds the owner's row now; L looks again"),
-    ("relay", "beside this console since it opened; unheard: no queue was bound"),
-    ("~ and +", "estimated, and at least; in the diagnosis: what was not looked at"),
-];
+/// The list of the sub-view, with what has to be said about it.
+fn list(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<Msg>,
+) {
+    let (shown, cx) = (state.shown(), state.context(shared, theme));
+    let focused = state.focus.pane == Pane::List;
+    let inner = pane(frame, area, theme, &shown.title(), &neighbours(state), focused);
+    let mut foot = shown.footnotes(cx, inner.width);
+    if inner.height >= TALL {
+        foot.extend(shown.summary(cx, inner.width));
+    }
+    let below = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
+    let [head, body, notes] = inner.layout(&Layout::vertical([Length(1), Fill(1), Length(below)]));
+    let roomy = inner.width >= shown.roomy();
+    frame.render_widget(Line::styled(shown.header(roomy), theme.header), head);
+    shown.rows(Look { theme, focused, pane: 0 }, frame, body, roomy, hits, cx);
+    if shown.len() == 0 {
+        clipped(frame, Rect { height: body.height.min(1), ..body }, shown.empty(cx));
+    }
+    for (line, text) in (0..notes.height).zip(foot) {
+        clipped(frame, Rect { y: notes.y + line, height: 1, ..notes }, text);
+    }
+}
 
-/// The same of the inbox.
-const RECEIVED: &[(&str, &str)] = &[
-    ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-    ("again", "received again, nothing changed"),
-    ("again?", "the same, or it produced several messages: each is a pass of its own"),
-    ("not handled", "no attempt succeeded; a new row is being handled for a minute at most"),
-    ("half-done", "handled, its messages not recorded as delivered"),
-    ("lag", "from received to delivered; publish latency: from an outbox's creation to delivery"),
-    ("exact", "of consumers that produce nothing; estimated: of the others"),
-    ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
-    ("U and d", "only what nobody handled (again: half-done), only what came again; Esc: all"),
-    ("~ and +", "estimated, and at least; in the diagnosis: what was not looked at"),
-];
+/// Where `<` and `>` lead, with how much is there.
+fn neighbours(state: &State) -> String {
+    let Some(status) = state.status() else { return "< >".to_owned() };
+    let facts = &status.facts;
+    let sub = |sub: Sub| match sub {
+        Sub::Outbox(View::Pending) => format!("pending {}", facts.pending()),
+        Sub::Outbox(View::Orphan) => format!("orphan {}", facts.orphans),
+        Sub::Outbox(View::Expired) => format!("expired {}", facts.expired),
+        Sub::Outbox(View::Undeliverable) => format!("undeliverable {}", facts.undeliverable),
+        Sub::Inbox => format!("inbox {}", facts.inbox.rows),
+        Sub::Outbox(View::Delivered) | Sub::ErrorQueues | Sub::Archive => sub.name().to_owned(),
+    };
+    let at = Sub::ALL.iter().position(|one| *one == state.sub).unwrap_or(0);
+    let len = Sub::ALL.len();
+    format!("< {} | {} >", sub(Sub::ALL[(at + len - 1) % len]), sub(Sub::ALL[(at + 1) % len]))
+}
 
-/// The same of copies.
-const TAKEN: &[(&str, &str)] = &[
-    ("quarantined", "taken out of its outbox while it was pending"),
-    ("repaired", "as it was before it was repaired; the repaired one leaves as well"),
-    ("purged", "removed with its delivered outbox"),
-    ("delivered", "delivered by Orderscope's relay, which removed its row (relay.keep_days)"),
-    ("discarded", "taken out of an error queue of the broker"),
-    (
-        "put back",
-        "e, n: into an outbox of its own, under its id or another; b: into its error queue",
-    ),
-];
-
-/// The same of the error queues.
-const FAILED: &[(&str, &str)] = &[
-    ("count", "messages that failed alike; newest: when the last of them did"),
-    ("done", "its consumers have done it: nothing is lost with it"),
-    ("wait", "not done: a replay does its work for the first time"),
-    ("unkn", "it may be done: a replay may do its work again"),
-    ("dupl", "most likely the second of two deliveries: the first may have done it"),
-    ("+", "marked with Space (* all, v the others): x replays or discards just these"),
-    ("replay", "x: to the queue it came from; of many only what waits"),
-    ("discard", "x: out of its queue, a copy kept first; of many only what is done"),
-    ("again", "unkn and dupl are replayed one by one only, with more to type"),
-];
+/// What stands beside the list.
+fn detail(
+    state: &State,
+    shared: &Shared,
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+    hits: &mut Hits<Msg>,
+) {
+    let focused = state.focus.pane == Pane::Detail;
+    let width = usize::from(area.width.saturating_sub(2));
+    let Detail { title, note, lines } = state.shown().detail(state.context(shared, theme), width);
+    let inner = pane(frame, area, theme, &title, note, focused);
+    let offset = hits.text(inner, 2, lines.len(), state.focus.offset);
+    for (row, line) in (0..inner.height).zip(lines.into_iter().skip(offset)) {
+        clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);
+    }
+}

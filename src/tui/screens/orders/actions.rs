@@ -1,10 +1,13 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
 use super::{Common, Msg, Pane, State};
-use crate::tui::ui::action::Action;
+use crate::tui::{
+    screens::listing::{self, Listing},
+    ui::action::Action,
+};
 
 /// Keys that only Orders has.
-pub const ACTIONS: &[Action<State, Msg>] =
+pub(super) const ACTIONS: &[Action<State, Msg>] =
     &[Action::look(
         "orders.clear",
         &["x"],
@@ -16,12 +19,20 @@ pub const ACTIONS: &[Action<State, Msg>] =
         if state.field.text().is_empty() { Err("the search box is empty already") } else { Ok(()) }
     })];
 
+/// Keys that only the search box has.
+pub(super) const TYPING: &[Action<(), ()>] = &[Action::look(
+    "orders.complete",
+    &["tab"],
+    "complete",
+    "Fill in the only proposal for the word at the cursor, or list them",
+    || (),
+)
+.footer(10)];
+
 /// Whether a global key means anything here now, or why not.
-pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
-    let row = || state.selected().map(|_| ()).ok_or("no order is listed");
+pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> {
     match common {
-        Common::Step(_)
-        | Common::Filter
+        Common::Filter
         | Common::Refresh
         | Common::NextPane
         | Common::PreviousPane
@@ -30,10 +41,7 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         | Common::Escape
         | Common::CopyLink
         | Common::Faults => Ok(()),
-        Common::Enter | Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Copy => {
-            row()
-        }
-        Common::Bookmark | Common::Export => row(),
+        Common::Enter | Common::Bookmark => state.has_rows(),
         Common::Left | Common::Right => match state.pane {
             Pane::List | Pane::Preview => Err(""),
         },
@@ -42,5 +50,11 @@ pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
         Common::NextMatch | Common::PreviousMatch => {
             Err("every row here matches; n and N work in raw JSON")
         }
+        Common::Step(_)
+        | Common::Copy
+        | Common::Export
+        | Common::Mark
+        | Common::MarkAll
+        | Common::InvertMarks => listing::offers(state, common),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     domain::{order::Status, text, text::thousands},
     tui::{
         shared::Shared,
-        ui::{hits::Hits, pane::pane, theme::Theme},
+        ui::{hits::Hits, list::Look, pane::pane, theme::Theme},
         words,
     },
 };
@@ -40,20 +40,18 @@ pub(super) fn view(
         inner.layout(&Layout::vertical([Length(1), Fill(1), Length(foot_height)]));
     let roomy = inner.width >= ROOMY;
     frame.render_widget(Line::styled(header(roomy), theme.header), head);
-    let len = state.len();
-    let visible = state.cursor.visible(usize::from(body.height), len);
-    hits.pane(body, 0, usize::from(body.height));
-    let rows = state.visible_rows().enumerate().skip(visible.start).take(visible.len());
-    for (line, (index, row)) in (0..body.height).zip(rows) {
-        let place = Rect { y: body.y + line, height: 1, ..body };
-        let is_cursor = index == state.cursor.index;
-        frame.render_widget(row_line(row, state, shared, theme, roomy, is_cursor), place);
-        if is_cursor {
-            let style = if focused { theme.cursor } else { theme.chosen };
-            frame.buffer_mut().set_style(place, style);
-        }
-        hits.click(place, Msg::Clicked(index));
-    }
+    let rows: Vec<&Row> = state.visible_rows().collect();
+    let len = rows.len();
+    state.list.draw(
+        Look { theme, focused, pane: 0 },
+        frame,
+        body,
+        len,
+        hits,
+        |index| rows.get(index).map(|row| row.id),
+        Msg::Clicked,
+        |index, mark| Some(row_line(rows.get(index)?, mark, shared, theme, roomy)),
+    );
     if len == 0 {
         empty(state, theme, frame, body);
     }
@@ -94,25 +92,15 @@ fn header(roomy: bool) -> &'static str {
 
 fn row_line(
     row: &Row,
-    state: &State,
+    mark: Span<'static>,
     shared: &Shared,
     theme: &Theme,
     roomy: bool,
-    is_cursor: bool,
 ) -> Line<'static> {
-    let mark = match (is_cursor, state.marks.contains(&row.id)) {
-        (true, true) => ">+",
-        (true, false) => "> ",
-        (false, true) => " +",
-        (false, false) => "  ",
-    };
     let placed = |format| shared.zone.show(row.placed, format);
     let (status, style) = status(row, theme);
     let total = row.total.map_or_else(|| "?".to_owned(), |total| text::cut(&total.to_string(), 10));
-    let mut spans = vec![
-        Span::styled(mark, theme.marked),
-        Span::styled(format!("{} ", row.id.short()), theme.accent),
-    ];
+    let mut spans = vec![mark, Span::styled(format!("{} ", row.id.short()), theme.accent)];
     if roomy {
         let name = words::name(row.buyer_name.as_deref(), shared);
         spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M:%S"))));
@@ -203,7 +191,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
             answer.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)),
         );
     }
-    let marks = state.marks.len();
+    let marks = state.list.marks().len();
     let marked = if marks > 0 { format!("{marks} marked   ") } else { String::new() };
     out.push(Line::styled(
         text::cut(

@@ -16,7 +16,7 @@ const TYPING_PAUSE: Duration = Duration::from_millis(60);
 const MOVING_PAUSE: Duration = Duration::from_millis(40);
 
 /// Carries out a request; errors are part of the answer.
-pub async fn load(request: Request, cx: Cx) -> Msg {
+pub(super) async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Search { ticket, query, from, typed } => {
             if typed {

@@ -3,6 +3,7 @@
 mod actions;
 mod list;
 mod load;
+mod place;
 mod preview;
 #[cfg(test)]
 mod tests;
@@ -10,17 +11,11 @@ mod update;
 mod view;
 mod window;
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use crossterm::event::KeyEvent;
+use ratatui::{Frame, layout::Rect};
 
-pub use self::{
-    actions::{ACTIONS, offers},
-    load::load,
-    update::update,
-    view::view,
-    window::Window,
-};
+pub use self::{place::Place, window::Window};
 use crate::{
     db,
     domain::{
@@ -33,20 +28,21 @@ use crate::{
         search::{Access, Count, Cursor as Key, OrderLine as Row, Plan, Start},
     },
     tui::{
-        effect::Lane,
-        route::Route,
-        screens::{Common, Fit, Spec},
-        shared::{Shared, Subject},
+        effect::{Effect, Lane},
+        runtime::Cx,
+        screens::{Common, Fit, Input, Screen, ScreenId, Spec, listing::Listing},
+        selection::{Selection, Subject},
+        shared::{Remembered, Shared},
         ui::{
+            action::Action,
             field::Field,
-            list::Cursor,
+            hits::Hits,
+            list::{List, Step},
             remote::{Remote, Ticket},
+            theme::Theme,
         },
     },
 };
-
-/// How the screen is listed.
-pub const SPEC: Spec = Spec { number: '2', title: "Orders" };
 
 /// Rows asked for at a time.
 pub const PAGE: usize = 100;
@@ -93,8 +89,7 @@ pub struct State {
     rows: Window<Row, Key>,
     count: Remote<Count, db::Error>,
     faults_only: bool,
-    cursor: Cursor,
-    marks: BTreeSet<OrderId>,
+    list: List<OrderId>,
     preview: Remote<Option<Arc<OrderAnalysis>>, db::Error>,
     preview_of: Option<OrderId>,
     preview_offset: usize,
@@ -107,13 +102,6 @@ pub struct State {
 /// What can happen here.
 #[derive(Debug, Clone)]
 pub enum Msg {
-    Common(Common),
-    Typed(KeyEvent),
-    Pasted(String),
-    Scrolled(usize, isize),
-    Woken,
-    /// Come here with this query.
-    Opened(String),
     Clicked(usize),
     Clear,
     SearchClicked,
@@ -154,7 +142,7 @@ impl State {
     /// The row under the cursor.
     #[must_use]
     pub fn selected(&self) -> Option<&Row> {
-        self.visible_rows().nth(self.cursor.index)
+        self.visible_rows().nth(self.list.cursor.index)
     }
 
     /// Rows as listed: all, or those with a fault.
@@ -166,33 +154,8 @@ impl State {
         self.visible_rows().count()
     }
 
-    /// Whether keys are being typed as text.
-    #[must_use]
-    pub const fn is_typing(&self) -> bool {
-        self.typing
-    }
-
-    /// Takes what drawing learned about pane heights.
-    pub fn fit(&mut self, fits: &[Fit]) {
-        let len = self.len();
-        for fit in fits {
-            match fit.pane {
-                0 => self.cursor.fit(fit.rows, len),
-                2 => self.explain_offset = self.explain_offset.min(fit.end),
-                _ => self.preview_offset = self.preview_offset.min(fit.end),
-            }
-        }
-    }
-
-    /// The place, for links and history.
-    #[must_use]
-    pub fn route(&self) -> Option<Route> {
-        Some(Route::Orders { query: self.field.text().to_owned() })
-    }
-
-    /// The order under the cursor, with what its preview knows of it.
-    #[must_use]
-    pub fn subject(&self) -> Option<Subject> {
+    /// The order under the cursor; whole where its preview was read.
+    fn subject(&self) -> Option<Subject> {
         let row = self.selected()?;
         let known = self.preview.value.as_ref().and_then(Option::as_ref);
         let known = known.filter(|known| known.history.id == row.id);
@@ -209,34 +172,131 @@ impl State {
         };
         Some(Subject { order })
     }
+}
 
-    /// Where we are, in words.
-    #[must_use]
-    pub fn crumb(&self, _: &Shared) -> String {
+impl Listing for State {
+    type Key = OrderId;
+    type Request = Request;
+
+    fn list(&self) -> &List<OrderId> {
+        &self.list
+    }
+
+    fn list_mut(&mut self) -> &mut List<OrderId> {
+        &mut self.list
+    }
+
+    fn keys(&self) -> Vec<OrderId> {
+        self.visible_rows().map(|row| row.id).collect()
+    }
+
+    fn copied(&self, key: &OrderId) -> Option<(String, &'static str)> {
+        Some((key.to_string(), "order id"))
+    }
+
+    fn export(&self, shared: &Shared) -> Option<Request> {
+        let marks = self.list.marks();
+        let is_chosen = |row: &&Row| marks.is_empty() || marks.contains(&row.id);
+        let rows = self.visible_rows().filter(is_chosen).cloned().collect();
+        Some(Request::Export { rows, masked: shared.masked })
+    }
+
+    fn has_rows(&self) -> Result<(), &'static str> {
+        self.selected().map(|_| ()).ok_or("no order is listed")
+    }
+
+    /// The ends of a long answer are pages of their own.
+    fn step(&mut self, step: Step, shared: &Shared) -> Vec<Effect<Request>> {
+        update::moved(self, step, shared)
+    }
+}
+
+impl Screen for State {
+    type Msg = Msg;
+    type Request = Request;
+    type Place = Place;
+
+    const SPEC: Spec = Spec {
+        id: ScreenId("orders"),
+        title: "Orders",
+        action: "go.orders",
+        keys: &["2"],
+        help: "Search orders",
+        cli_equivalent: "orderscope orders search",
+        word: place::WORD,
+        link: "orders?q=QUERY",
+    };
+    const ACTIONS: &'static [Action<Self, Msg>] = actions::ACTIONS;
+    const TYPING: &'static [Action<(), ()>] = actions::TYPING;
+
+    fn update(&mut self, msg: Msg, shared: &Shared) -> Vec<Effect<Request>> {
+        update::update(self, msg, shared)
+    }
+
+    fn input(&mut self, input: Input, shared: &Shared) -> Vec<Effect<Request>> {
+        update::input(self, input, shared)
+    }
+
+    fn open(&mut self, place: Place, shared: &Shared) -> Vec<Effect<Request>> {
+        update::open(self, &place.query, shared)
+    }
+
+    fn view(&self, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
+        view::view(self, shared, theme, frame, area)
+    }
+
+    fn load(request: Request, cx: Cx) -> impl Future<Output = Msg> + Send {
+        load::load(request, cx)
+    }
+
+    fn offers(&self, common: Common) -> Result<(), &'static str> {
+        actions::offers(self, common)
+    }
+
+    fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    fn fit(&mut self, fits: &[Fit]) {
+        let len = self.len();
+        for fit in fits {
+            match fit.pane {
+                0 => self.list.cursor.fit(fit.rows, len),
+                2 => self.explain_offset = self.explain_offset.min(fit.end),
+                _ => self.preview_offset = self.preview_offset.min(fit.end),
+            }
+        }
+    }
+
+    fn place(&self) -> Option<Place> {
+        Some(Place { query: self.field.text().to_owned() })
+    }
+
+    /// The order under the cursor, with what its preview knows of it.
+    fn selection(&self) -> Selection {
+        Selection::Order(self.subject().map(Box::new))
+    }
+
+    fn crumb(&self, _: &Shared) -> String {
         match self.field.text() {
             "" => "Orders › newest".to_owned(),
             text => format!("Orders › {}", crate::domain::text::clean(text)),
         }
     }
 
-    /// The headless verb that shows the same.
-    #[must_use]
-    pub fn cli_equivalent(&self) -> String {
+    fn cli_equivalent(&self) -> String {
         match self.field.text() {
             "" => "orderscope orders search".to_owned(),
             text => format!("orderscope orders search '{}'", text.replace('\'', "'\\''")),
         }
     }
 
-    /// When the rows were read.
-    #[must_use]
-    pub const fn seen_at(&self) -> Option<Instant> {
+    fn seen_at(&self) -> Option<Instant> {
         self.asked.seen_at
     }
 
     /// When the newest page is read again: only while it is what is shown.
-    #[must_use]
-    pub fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
+    fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
         let idle = self.asked.loading_since().is_none() && !shared.frozen && !self.typing;
         let at_top = self.rows.before.is_none() && self.rows.rows.len() <= PAGE;
         let last = self.asked.seen_at.max(self.asked.failed_at)?;
@@ -245,7 +305,7 @@ impl State {
     }
 
     /// Takes past searches for `↑`.
-    pub fn recall(&mut self, searches: &[String]) {
-        self.field.recall_from(searches.to_vec());
+    fn recall(&mut self, kept: &Remembered) {
+        self.field.recall_from(kept.searches.clone());
     }
 }

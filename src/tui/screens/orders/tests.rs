@@ -10,7 +10,8 @@ use crate::{
     tui::{
         app,
         effect::Effect,
-        screens,
+        route::Route,
+        screens::{self, Input, Screen as _},
         shared::Keep,
         tests::{Desk, Effects, attached, copied, frames, place, runs, samples},
         ui::remote::Ticket,
@@ -18,7 +19,7 @@ use crate::{
 };
 
 fn state(desk: &Desk) -> &State {
-    &desk.app.screens.orders
+    desk.state()
 }
 
 fn selected(desk: &Desk) -> String {
@@ -28,12 +29,12 @@ fn selected(desk: &Desk) -> String {
 /// The searches among what was asked for.
 fn searches(effects: &Effects) -> Vec<(Ticket, search::Query, Start, bool)> {
     let search = |(_, request): (_, &app::Request)| match request {
-        app::Request::Screen(screens::Request::Orders(Request::Search {
-            ticket,
-            query,
-            from,
-            typed,
-        })) => Some((*ticket, query.clone(), *from, *typed)),
+        app::Request::Screen(request) => match request.of::<State>()? {
+            Request::Search { ticket, query, from, typed } => {
+                Some((*ticket, query.clone(), *from, *typed))
+            }
+            _ => None,
+        },
         _ => None,
     };
     runs(effects).into_iter().filter_map(search).collect()
@@ -69,7 +70,7 @@ fn typing_searches_at_once_and_a_malformed_query_keeps_the_rows() {
     let asked = searches(&desk.effects());
     let (_, query, from, typed) = asked.last().unwrap();
     assert_eq!((query, *from, *typed), (&meant("status:new"), Start::Newest, true));
-    let before = desk.app.screens.orders.rows.rows.clone();
+    let before = state(&desk).rows.rows.clone();
     desk.types(" total:>much");
     assert!(searches(&desk.effects()).iter().all(|asked| asked.1 != meant("")));
     let error = state(&desk).error.clone().unwrap();
@@ -129,7 +130,7 @@ fn the_cursor_follows_its_order_through_a_refresh() {
     let mut rows = samples::many(0..2);
     rows.extend(samples::rows());
     desk.list(rows);
-    assert_eq!((selected(&desk).as_str(), state(&desk).cursor.index), ("…8c41", 5));
+    assert_eq!((selected(&desk).as_str(), state(&desk).list.cursor.index), ("…8c41", 5));
     // An order that is gone leaves the cursor at the top.
     desk.press("r");
     desk.list(samples::rows()[..2].to_vec());
@@ -145,7 +146,7 @@ fn the_cursor_follows_its_order_among_faults_too() {
     desk.list(samples::rows());
     assert_eq!(selected(&desk), "…5508");
     desk.press("Z");
-    assert_eq!(desk.app.screens.orders.len(), 10);
+    assert_eq!(state(&desk).len(), 10);
 }
 
 #[test]
@@ -190,11 +191,11 @@ fn the_ends_of_a_long_list_are_pages_of_their_own() {
     desk.press("G");
     assert_eq!(searches(&desk.asked).last().map(|asked| asked.2), Some(Start::Oldest));
     page(&mut desk, 900..1000);
-    assert_eq!(state(&desk).cursor.index, 99);
+    assert_eq!(state(&desk).list.cursor.index, 99);
     desk.press("g g");
     assert_eq!(searches(&desk.asked).last().map(|asked| asked.2), Some(Start::Newest));
     page(&mut desk, 0..100);
-    assert_eq!(state(&desk).cursor.index, 0);
+    assert_eq!(state(&desk).list.cursor.index, 0);
 }
 
 #[test]
@@ -228,21 +229,21 @@ fn a_long_list_is_counted_and_a_short_one_is_not() {
 fn marks_are_kept_by_order_and_copied() {
     let mut desk = Desk::listing(120, 36);
     desk.press("space space");
-    assert_eq!((state(&desk).marks.len(), state(&desk).cursor.index), (2, 2));
+    assert_eq!((state(&desk).list.marks().len(), state(&desk).list.cursor.index), (2, 2));
     desk.effects();
     desk.press("y");
     let ids: Vec<_> = samples::rows()[..2].iter().map(|row| row.id.to_string()).collect();
     assert_eq!(copied(&desk.effects()), [ids.join("\n")]);
     desk.press("v");
-    assert_eq!(state(&desk).marks.len(), 8);
+    assert_eq!(state(&desk).list.marks().len(), 8);
     desk.press("*");
-    assert_eq!(state(&desk).marks.len(), 10);
+    assert_eq!(state(&desk).list.marks().len(), 10);
     assert!(desk.shows("10 marked"));
     desk.press("r");
     desk.list(samples::rows());
-    assert_eq!(state(&desk).marks.len(), 10);
+    assert_eq!(state(&desk).list.marks().len(), 10);
     desk.press("esc");
-    assert!(state(&desk).marks.is_empty());
+    assert!(state(&desk).list.marks().is_empty());
     desk.press("y");
     assert_eq!(copied(&desk.effects()), [samples::rows()[2].id.to_string()]);
 }
@@ -272,7 +273,7 @@ fn enter_opens_the_only_hit_and_remembers_the_search() {
     desk.types("8c41");
     desk.list(vec![samples::rows()[3].clone()]);
     desk.press("enter");
-    assert!(desk.app.shows(screens::ScreenId::Timeline));
+    assert!(desk.is_on::<screens::timeline::State>());
     assert_eq!(desk.app.shared.kept.searches, ["8c41"]);
     desk.press("2 / ctrl-u up");
     assert_eq!(state(&desk).field.text(), "8c41");
@@ -333,28 +334,26 @@ fn a_click_chooses_a_double_click_opens() {
     assert_eq!(selected(&desk), "…8c41");
     desk.wait(Duration::from_secs(2));
     desk.mouse(click, 5, 10);
-    assert!(desk.app.shows(screens::ScreenId::Orders), "two slow clicks are no double click");
+    assert!(desk.is_on::<State>(), "two slow clicks are no double click");
     desk.mouse(click, 5, 10);
-    assert!(desk.app.shows(screens::ScreenId::Timeline));
+    assert!(desk.is_on::<screens::timeline::State>());
     let mut desk = Desk::listing(120, 36);
     desk.mouse(MouseEventKind::ScrollDown, 5, 9);
-    assert_eq!(state(&desk).cursor.index, 3);
+    assert_eq!(state(&desk).list.cursor.index, 3);
     desk.mouse(click, 5, 3);
     assert!(state(&desk).is_typing());
 }
 
 #[test]
 fn bookmarks_go_to_the_root_and_enter_opens() {
-    let mut desk = Desk::listing(120, 36);
+    let desk = Desk::listing(120, 36);
     let shared = desk.app.shared.clone();
-    let common = |state: &mut State, common| super::update(state, Msg::Common(common), &shared);
-    let orders = &mut desk.app.screens.orders;
     let id = samples::rows()[0].id;
-    let kept = common(orders, super::Common::Bookmark);
-    assert_eq!(kept, [Effect::Keep(Keep::Bookmark(id))]);
-    let opened = common(orders, super::Common::Enter);
-    let route = super::Route::Timeline { order: id, at: None, diff: None };
-    assert_eq!(opened, [Effect::Open(route)]);
+    let mut orders = State::default();
+    orders.rows = state(&desk).rows.clone();
+    let mut common = |common| orders.input(Input::Common(common), &shared);
+    assert_eq!(common(super::Common::Bookmark), [Effect::Keep(Keep::Bookmark(id))]);
+    assert_eq!(common(super::Common::Enter), [Effect::Open(Route::order(id))]);
 }
 
 #[test]
@@ -447,7 +446,7 @@ fn reading_again_deep_in_a_list_stays_there() {
             page(&mut desk, loaded..loaded + 100);
         }
     }
-    while state(&desk).cursor.index < 150 {
+    while state(&desk).list.cursor.index < 150 {
         desk.press("j");
     }
     desk.effects();
@@ -456,7 +455,7 @@ fn reading_again_deep_in_a_list_stays_there() {
     let asked = searches(&desk.asked);
     let Some((_, _, Start::OlderThan(from), _)) = asked.last() else { panic!("{asked:?}") };
     // The page begins with the row half a page above the cursor.
-    let first = u32::try_from(state(&desk).cursor.index).unwrap() - 50;
+    let first = u32::try_from(state(&desk).list.cursor.index).unwrap() - 50;
     let row = &samples::many(first..first + 1)[0];
     assert_eq!((from.placed, from.id.0.as_u128()), (row.placed, row.id.0.as_u128() + 1));
     page(&mut desk, first..first + 100);
@@ -472,7 +471,7 @@ fn another_question_starts_at_the_top() {
     desk.types("total:>1");
     desk.list(samples::rows());
     assert_ne!(selected(&desk), chosen);
-    assert_eq!(state(&desk).cursor.index, 0);
+    assert_eq!(state(&desk).list.cursor.index, 0);
 }
 
 #[test]
@@ -514,10 +513,10 @@ fn the_footer_shows_the_keys_of_the_box_while_typing() {
 #[test]
 fn a_letter_typed_quickly_after_escape_is_a_key_of_its_own() {
     let mut desk = Desk::listing(120, 36);
-    let before = state(&desk).cursor.index;
+    let before = state(&desk).list.cursor.index;
     desk.press("/");
     desk.event(&Event::Key(KeyEvent::new(KeyCode::Char('j'), KeyModifiers::ALT)));
-    assert_eq!((state(&desk).is_typing(), state(&desk).cursor.index), (false, before + 1));
+    assert_eq!((state(&desk).is_typing(), state(&desk).list.cursor.index), (false, before + 1));
     // What the box has of its own stays its own.
     desk.press("/");
     desk.types("door");

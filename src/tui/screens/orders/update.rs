@@ -1,13 +1,14 @@
 //! How the search answers messages. No IO and no clock.
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::KeyEvent;
 
-use super::{COUNT, Common, Msg, OrderId, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
+use super::{COUNT, Common, Msg, PAGE, PREVIEW, Pane, Request, SEARCH, Start, State};
 use crate::{
     domain::{search, zone::Clock},
     tui::{
-        effect::{Effect, Lane},
-        route::Route,
+        effect::Effect,
+        route::{Place as _, Route},
+        screens::{Input, listing},
         shared::{Keep, Shared},
         ui::{field::Typed, list::Step},
     },
@@ -15,31 +16,40 @@ use crate::{
 
 type Effects = Vec<Effect<Request>>;
 
-/// Answers one message.
-pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
-    match msg {
-        Msg::Common(common) => return common_key(state, common, shared),
-        Msg::Typed(key) => return typed(state, key, shared),
-        Msg::Pasted(text) => {
+/// Answers what every screen is told.
+pub(super) fn input(state: &mut State, input: Input, shared: &Shared) -> Effects {
+    match input {
+        Input::Common(common) => return common_key(state, common, shared),
+        Input::Typed(key) => return typed(state, key, shared),
+        Input::Pasted(text) => {
             state.typing = true;
             state.field.paste(&text);
             return edited(state, shared);
         }
-        Msg::Scrolled(2, by) => {
+        Input::Scrolled(2, by) => {
             state.explain_offset = Step::Lines(by).scrolled(state.explain_offset);
         }
-        Msg::Scrolled(0, by) => return moved(state, Step::Lines(by), shared),
-        Msg::Scrolled(_, by) => {
+        Input::Scrolled(0, by) => return moved(state, Step::Lines(by), shared),
+        Input::Scrolled(_, by) => {
             state.preview_offset = Step::Lines(by).scrolled(state.preview_offset);
         }
-        Msg::Woken => return vec![ask(state, Start::Newest, false, shared)],
-        Msg::Opened(query) => {
-            if state.asked.value.is_some() && query == state.field.text() {
-                return vec![];
-            }
-            state.field.set(&query);
-            return edited(state, shared);
-        }
+        Input::Woken => return vec![ask(state, Start::Newest, false, shared)],
+    }
+    vec![]
+}
+
+/// Shows what a query finds.
+pub(super) fn open(state: &mut State, query: &str, shared: &Shared) -> Effects {
+    if state.asked.value.is_some() && query == state.field.text() {
+        return vec![];
+    }
+    state.field.set(query);
+    edited(state, shared)
+}
+
+/// Answers one message.
+pub(super) fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    match msg {
         Msg::Clicked(index) => {
             state.typing = false;
             state.pane = Pane::List;
@@ -75,7 +85,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             state.preview_offset = step.scrolled(state.preview_offset);
             vec![]
         }
-        Common::Step(step) => moved(state, step, shared),
+        Common::Step(_) => listing::common(state, common, shared),
         Common::Filter => {
             state.typing = true;
             vec![]
@@ -87,9 +97,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
                 state.zoomed = false;
             } else if state.pane == Pane::Preview {
                 state.pane = Pane::List;
-            } else if !state.marks.is_empty() {
-                state.marks.clear();
-            } else if !state.field.text().is_empty() {
+            } else if !state.list.unmark() && !state.field.text().is_empty() {
                 state.field.set("");
                 return edited(state, shared);
             }
@@ -99,35 +107,14 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
             state.pane = if state.pane == Pane::List { Pane::Preview } else { Pane::List };
             preview(state, shared)
         }
-        Common::Enter => open(state),
-        Common::Mark => {
-            if let Some(id) = state.selected().map(|row| row.id) {
-                let _ = state.marks.insert(id) || state.marks.remove(&id);
-            }
-            moved(state, Step::Lines(1), shared)
+        Common::Enter => enter(state),
+        Common::Mark | Common::MarkAll | Common::InvertMarks | Common::Copy | Common::Export => {
+            listing::common(state, common, shared)
         }
-        Common::MarkAll => {
-            let ids: Vec<_> = state.visible_rows().map(|row| row.id).collect();
-            state.marks.extend(ids);
-            vec![]
-        }
-        Common::InvertMarks => {
-            let ids: Vec<_> = state.visible_rows().map(|row| row.id).collect();
-            for id in ids {
-                let _ = state.marks.remove(&id) || state.marks.insert(id);
-            }
-            vec![]
-        }
-        Common::Copy => copy(state),
         Common::CopyLink => {
-            let Some(route) = state.route() else { return vec![] };
-            vec![Effect::Copy { text: route.link(shared.context()), what: "link".to_owned() }]
-        }
-        Common::Export => {
-            let marked =
-                |row: &&super::Row| state.marks.is_empty() || state.marks.contains(&row.id);
-            let rows = state.visible_rows().filter(marked).cloned().collect();
-            vec![Effect::Run(Lane::Every, Request::Export { rows, masked: shared.masked })]
+            let place = super::Place { query: state.field.text().to_owned() };
+            let text = place.route().link(shared.context());
+            vec![Effect::Copy { text, what: "link".to_owned() }]
         }
         Common::Bookmark => {
             state.selected().map(|row| Effect::Keep(Keep::Bookmark(row.id))).into_iter().collect()
@@ -160,11 +147,11 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
 }
 
 fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
-    if key.code == KeyCode::Tab {
+    if shared.keys.action(super::actions::TYPING, key).is_some() {
         return complete(state, shared);
     }
     state.proposals.clear();
-    match state.field.key(key) {
+    match state.field.key(key, &shared.keys) {
         Typed::Edited => edited(state, shared),
         Typed::Left => {
             state.typing = false;
@@ -189,7 +176,7 @@ fn entered(state: &mut State, shared: &Shared) -> Effects {
     let is_settled = state.asked.loading_since().is_none();
     let is_only = state.rows.rows.len() == 1 && !state.field.text().is_empty();
     if is_settled && is_only {
-        effects.extend(open(state));
+        effects.extend(enter(state));
     } else if !is_settled {
         // The answer is on its way; the cursor waits at the top.
         effects.extend(moved(state, Step::First, shared));
@@ -277,7 +264,7 @@ fn settled(
     }
     let (Some((page, plan)), Some(from)) = (page, state.asked_from.take()) else { return vec![] };
     let chosen = state.selected().map(|row| row.id);
-    let line = state.cursor.index.saturating_sub(state.cursor.offset);
+    let line = state.list.cursor.index.saturating_sub(state.list.cursor.offset);
     let same_text = matches!(from, Start::NewerThan(_) | Start::OlderThan(_));
     let is_other = std::mem::take(&mut state.is_other);
     match from {
@@ -295,9 +282,9 @@ fn settled(
         .filter(|_| !is_other)
         .and_then(|id| state.visible_rows().position(|row| row.id == id));
     let last = state.len().saturating_sub(1);
-    state.cursor.index = if from == Start::Oldest { last } else { kept.unwrap_or(0) };
-    state.cursor.offset = state.cursor.index.saturating_sub(line);
-    state.cursor.step(Step::Lines(0), state.len());
+    state.list.cursor.index = if from == Start::Oldest { last } else { kept.unwrap_or(0) };
+    state.list.cursor.offset = state.list.cursor.index.saturating_sub(line);
+    state.list.cursor.step(Step::Lines(0), state.len());
     let mut effects = preview(state, shared);
     if !same_text {
         if state.rows.before.is_none() && state.rows.after.is_none() {
@@ -310,7 +297,7 @@ fn settled(
     effects
 }
 
-fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
+pub(super) fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
     let len = state.len();
     // The ends of a long answer are pages of their own.
     match step {
@@ -320,12 +307,12 @@ fn moved(state: &mut State, step: Step, shared: &Shared) -> Effects {
         Step::First if state.rows.before.is_some() => {
             return vec![ask(state, Start::Newest, false, shared)];
         }
-        _ => state.cursor.step(step, len),
+        _ => state.list.cursor.step(step, len),
     }
     let mut effects = preview(state, shared);
     if state.asked.loading_since().is_none() {
-        let near_end = state.cursor.index + PAGE / 2 >= len;
-        let near_start = state.cursor.index < PAGE / 2;
+        let near_end = state.list.cursor.index + PAGE / 2 >= len;
+        let near_start = state.list.cursor.index < PAGE / 2;
         let from = match (&state.rows.after, &state.rows.before) {
             (Some(after), _) if near_end => Some(Start::OlderThan(*after)),
             (_, Some(before)) if near_start => Some(Start::NewerThan(*before)),
@@ -353,23 +340,7 @@ fn preview(state: &mut State, shared: &Shared) -> Effects {
     vec![Effect::Run(PREVIEW, Request::Preview { ticket, order })]
 }
 
-fn open(state: &State) -> Effects {
-    let route = |row: &super::Row| Route::Timeline { order: row.id, at: None, diff: None };
-    state.selected().map(|row| Effect::Open(route(row))).into_iter().collect()
-}
-
-fn copy(state: &State) -> Effects {
-    let ids: Vec<_> = if state.marks.is_empty() {
-        state.selected().map(|row| row.id).into_iter().collect()
-    } else {
-        // As they are listed; those that are out of the list come after, oldest last.
-        let listed: Vec<_> = state.rows.rows.iter().map(|row| row.id).collect();
-        let marked = |id: &&OrderId| state.marks.contains(id);
-        let others = state.marks.iter().rev().filter(|id| !listed.contains(id));
-        listed.iter().filter(marked).chain(others).copied().collect()
-    };
-    let what =
-        if ids.len() == 1 { "order id".to_owned() } else { format!("{} order ids", ids.len()) };
-    let text = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-    vec![Effect::Copy { text, what }]
+/// To the order under the cursor.
+fn enter(state: &State) -> Effects {
+    state.selected().map(|row| Effect::Open(Route::order(row.id))).into_iter().collect()
 }

@@ -28,7 +28,7 @@ use crate::{
 const TWO_PANES: u16 = 100;
 
 /// Draws the screen.
-pub fn view(
+pub(super) fn view(
     state: &State,
     shared: &Shared,
     theme: &Theme,

@@ -19,7 +19,7 @@ fn on_event(state: &State) -> Result<(), &'static str> {
 }
 
 /// Keys that only Timeline has.
-pub const ACTIONS: &[Row] = &[
+pub(super) const ACTIONS: &[Row] = &[
     Row::look(
         "timeline.diff",
         &["="],
@@ -102,7 +102,7 @@ pub const ACTIONS: &[Row] = &[
 ];
 
 /// Whether a global key means anything here now, or why not.
-pub fn offers(state: &State, common: Common) -> Result<(), &'static str> {
+pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> {
     let chosen = || state.order.map(|_| ()).ok_or("choose an order first: 2 searches");
     match common {
         Common::Step(_) | Common::Escape | Common::Explain | Common::Zoom => Ok(()),

@@ -11,11 +11,10 @@ use ratatui::{
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Entry, Msg, Pane, Place, Point, State, Version, chain_pane};
+use super::{At, Entry, Msg, Pane, Point, State, Version, chain_pane};
 use crate::{
-    db::messages::Message,
     domain::{age, contract, mask::veil, text},
-    ops::{analysis::OrderAnalysis, audit::Recorded},
+    ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -102,15 +101,15 @@ fn rows<'a>(state: &'a State, known: &'a OrderAnalysis) -> Vec<Row<'a>> {
         out.push(Row::Heading("   no events: the row is all there is"));
     }
     let mut is_loose = false;
-    for (row, place) in state.places.iter().enumerate() {
-        match place {
-            Place::Event(index) => {
+    for (row, at) in state.rows.iter().enumerate() {
+        match at {
+            At::Event(index) => {
                 out.extend(points.get(*index).map(|point| Row::Event(row, point)));
                 let path = known.chain.paths().get(*index).filter(|_| !state.lanes);
                 let missing = path.and_then(|path| chain_pane::missing(known, path));
                 out.extend(missing.map(|(contract, gone)| Row::Missing(contract, gone)));
             }
-            Place::Message(index) => {
+            At::Message(index) => {
                 let Some(message) = messages.get(*index) else { continue };
                 let of_event = known.chain.of_message(message.sequence);
                 if of_event.is_none_or(|path| path.version.is_none()) && !is_loose {
@@ -119,7 +118,7 @@ fn rows<'a>(state: &'a State, known: &'a OrderAnalysis) -> Vec<Row<'a>> {
                 }
                 out.push(Row::Message(row, message));
             }
-            Place::Act(index) => out.extend(state.acts().get(*index).map(|act| Row::Act(row, act))),
+            At::Act(index) => out.extend(state.acts().get(*index).map(|act| Row::Act(row, act))),
         }
     }
     let is_told = out.iter().any(|row| matches!(row, Row::Missing(..)));

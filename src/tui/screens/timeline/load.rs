@@ -12,7 +12,7 @@ use crate::{
 const MOST_ACTS: i64 = 200;
 
 /// Carries out a request; errors are part of the answer.
-pub async fn load(request: Request, cx: Cx) -> Msg {
+pub(super) async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Read { ticket, order } => {
             let known = cx

@@ -5,8 +5,9 @@ mod chain_pane;
 mod events;
 mod head;
 mod load;
-mod places;
+mod place;
 mod raw;
+mod rows;
 mod scrubber;
 mod state_pane;
 #[cfg(test)]
@@ -19,39 +20,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossterm::event::KeyEvent;
+use ratatui::{Frame, layout::Rect};
 use uuid::Uuid;
 
-use self::places::{Place, places};
-pub use self::{
-    actions::{ACTIONS, offers},
-    load::load,
-    update::update,
-    view::view,
-};
+pub use self::place::Place;
+use self::rows::{At, rows};
 use crate::{
     db,
-    db::messages::Message,
     domain::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::{analysis::OrderAnalysis, audit::Recorded},
+    ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
-        effect::Lane,
-        route::Route,
-        screens::{Common, Fit, Spec},
-        shared::{Shared, Subject},
+        effect::{Effect, Lane},
+        runtime::Cx,
+        screens::{Common, Fit, Input, Screen, ScreenId, Spec},
+        selection::{Selection, Subject},
+        shared::Shared,
         ui::{
+            action::Action,
             field::Field,
+            hits::Hits,
             list::Cursor,
             remote::{Remote, Ticket},
+            theme::Theme,
         },
     },
 };
-
-/// How the screen is listed.
-pub const SPEC: Spec = Spec { number: '3', title: "Timeline" };
 
 const READ: Lane = Lane::Latest("timeline.read");
 const ACTS: Lane = Lane::Latest("timeline.acts");
@@ -109,9 +105,9 @@ pub struct State {
     known: Remote<Option<Arc<OrderAnalysis>>, db::Error>,
     /// What operators did to the order, newest first, where that is recorded.
     acts: Remote<Vec<Recorded>, db::Error>,
-    /// Over the rows of the list, see `places`.
+    /// Over the rows of the list.
     cursor: Cursor,
-    places: Vec<Place>,
+    rows: Vec<At>,
     /// The cursor stays on the newest event when one arrives.
     live: bool,
     /// A version to go to once the history is read.
@@ -136,13 +132,6 @@ pub struct State {
 /// What can happen here.
 #[derive(Debug, Clone)]
 pub enum Msg {
-    Common(Common),
-    Typed(KeyEvent),
-    Pasted(String),
-    Scrolled(usize, isize),
-    Woken,
-    /// Come here to this order, at a version, comparing two.
-    Opened(OrderId, Option<Version>, Option<(Version, Version)>),
     Clicked(usize),
     GoTo,
     PinA,
@@ -204,17 +193,17 @@ impl State {
 
     /// Events and, unless those lanes are off, messages and operators' actions.
     fn len(&self) -> usize {
-        self.places.len()
+        self.rows.len()
     }
 
-    /// Lists anew after a reading, or when the lanes come or go.
+    /// Lists again after a reading, or when the lanes come or go.
     fn arrange(&mut self) {
-        self.places = self.known().map_or(vec![], |known| places(known, self.acts(), self.lanes));
+        self.rows = self.known().map_or(vec![], |known| rows(known, self.acts(), self.lanes));
     }
 
     /// The row of the list where something is.
-    fn row_of(&self, place: Place) -> Option<usize> {
-        self.places.iter().position(|other| *other == place)
+    fn row_of(&self, at: At) -> Option<usize> {
+        self.rows.iter().position(|other| *other == at)
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
@@ -224,10 +213,10 @@ impl State {
     /// What is in this row of the list.
     fn entry_at(&self, row: usize) -> Option<Entry<'_>> {
         let known = self.known()?;
-        match *self.places.get(row)? {
-            Place::Event(index) => known.timeline.steps().get(index).map(Entry::Event),
-            Place::Message(index) => known.history.messages.get(index).map(Entry::Message),
-            Place::Act(index) => self.acts().get(index).map(Entry::Act),
+        match *self.rows.get(row)? {
+            At::Event(index) => known.timeline.steps().get(index).map(Entry::Event),
+            At::Message(index) => known.history.messages.get(index).map(Entry::Message),
+            At::Act(index) => self.acts().get(index).map(Entry::Act),
         }
     }
 
@@ -287,14 +276,61 @@ impl State {
         some.then(|| self.pair())
     }
 
-    /// Whether keys are being typed as text.
-    #[must_use]
-    pub const fn is_typing(&self) -> bool {
+    /// The order on screen as its row is now, else as its events have it.
+    fn subject(&self) -> Option<Subject> {
+        let known = self.known()?;
+        let folded = || Some((**known.timeline.steps().last()?.state.order.as_ref()?).clone());
+        let order = known.history.row.clone().or_else(folded)?;
+        Some(Subject { order })
+    }
+}
+
+impl Screen for State {
+    type Msg = Msg;
+    type Request = Request;
+    type Place = Place;
+
+    const SPEC: Spec = Spec {
+        id: ScreenId("timeline"),
+        title: "Timeline",
+        action: "go.timeline",
+        keys: &["3"],
+        help: "The history of one order",
+        cli_equivalent: "orderscope order timeline",
+        word: crate::tui::route::ORDER,
+        link: "order/ID@VERSION?diff=A:B",
+    };
+    const ACTIONS: &'static [Action<Self, Msg>] = actions::ACTIONS;
+
+    fn update(&mut self, msg: Msg, shared: &Shared) -> Vec<Effect<Request>> {
+        update::update(self, msg, shared)
+    }
+
+    fn input(&mut self, input: Input, shared: &Shared) -> Vec<Effect<Request>> {
+        update::input(self, input, shared)
+    }
+
+    fn open(&mut self, place: Place, shared: &Shared) -> Vec<Effect<Request>> {
+        update::open(self, place, shared)
+    }
+
+    fn view(&self, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) -> Hits<Msg> {
+        view::view(self, shared, theme, frame, area)
+    }
+
+    fn load(request: Request, cx: Cx) -> impl Future<Output = Msg> + Send {
+        load::load(request, cx)
+    }
+
+    fn offers(&self, common: Common) -> Result<(), &'static str> {
+        actions::offers(self, common)
+    }
+
+    fn is_typing(&self) -> bool {
         self.prompt.is_some()
     }
 
-    /// Takes what drawing learned about pane heights.
-    pub fn fit(&mut self, fits: &[Fit]) {
+    fn fit(&mut self, fits: &[Fit]) {
         let len = self.len();
         for fit in fits {
             match (fit.pane, &mut self.raw) {
@@ -306,35 +342,29 @@ impl State {
         }
     }
 
-    /// The place, for links and history.
-    #[must_use]
-    pub fn route(&self) -> Option<Route> {
+    fn place(&self) -> Option<Place> {
         let at = (!self.live && self.known().is_some()).then(|| self.version());
         let diff = self.compared();
-        self.order.map(|order| Route::Timeline { order, at: at.or(self.wanted), diff })
+        self.order.map(|order| Place { order, at: at.or(self.wanted), diff })
     }
 
-    /// The order on screen as its row is now, else as its events have it.
-    #[must_use]
-    pub fn subject(&self) -> Option<Subject> {
-        let known = self.known()?;
-        let folded = || Some((**known.timeline.steps().last()?.state.order.as_ref()?).clone());
-        let order = known.history.row.clone().or_else(folded)?;
-        Some(Subject { order })
+    fn selection(&self) -> Selection {
+        Selection::Order(self.subject().map(Box::new))
     }
 
-    /// Where we are, in words.
-    #[must_use]
-    pub fn crumb(&self, _: &Shared) -> String {
+    /// The order.
+    fn looked_at(&self) -> String {
+        self.order.map_or_else(|| Self::SPEC.id.to_string(), |order| order.to_string())
+    }
+
+    fn crumb(&self, _: &Shared) -> String {
         match self.order {
             Some(order) => format!("Orders › {} › v{}", order.short(), self.version()),
             None => "Timeline › no order chosen yet".to_owned(),
         }
     }
 
-    /// The headless verb that shows the same.
-    #[must_use]
-    pub fn cli_equivalent(&self) -> String {
+    fn cli_equivalent(&self) -> String {
         match (self.order, self.compared()) {
             (Some(order), Some((a, b))) => format!("orderscope order diff {order} {a} {b}"),
             (Some(order), None) if self.pane == Pane::Chain => {
@@ -345,15 +375,12 @@ impl State {
         }
     }
 
-    /// When the history was read.
-    #[must_use]
-    pub const fn seen_at(&self) -> Option<Instant> {
+    fn seen_at(&self) -> Option<Instant> {
         self.known.seen_at
     }
 
     /// When the next step of playing, or the next reading, is due.
-    #[must_use]
-    pub fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
+    fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
         let idle = self.known.loading_since().is_none() && !shared.frozen && self.prompt.is_none();
         let last = self.known.seen_at.max(self.known.failed_at);
         let rate = if shared.focused { 1 } else { 4 };

@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use super::{Detail, Entry, Msg, PLAY_STEP, Pane, Pins, Prompt, Request, Show, State, Version};
+use super::{
+    Detail, Entry, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, Request, Show, State, Version,
+};
 use crate::{
     domain::samples as domain,
     ops::audit::Recorded,
     tui::{
         app,
         effect::Effect,
-        route::Route,
-        screens::{self, ScreenId},
+        route::{Place as _, Route},
+        screens::{Screen as _, orders},
         tests::{Desk, attached, copied, frames, runs, samples},
     },
 };
 
 fn state(desk: &Desk) -> &State {
-    &desk.app.screens.timeline
+    desk.state()
 }
 
 fn version(desk: &Desk) -> i64 {
@@ -37,10 +39,10 @@ fn act(desk: &mut Desk, acts: Vec<Recorded>) {
     desk.effects();
     desk.press("r");
     let asked = desk.effects().into_iter().find_map(|effect| match effect {
-        Effect::Run(
-            _,
-            app::Request::Screen(screens::Request::Timeline(Request::Acts { ticket, .. })),
-        ) => Some(ticket),
+        Effect::Run(_, app::Request::Screen(request)) => match request.of::<State>()? {
+            Request::Acts { ticket, .. } => Some(*ticket),
+            _ => None,
+        },
         _ => None,
     });
     desk.timeline(Msg::Acted(asked.unwrap(), Ok(acts)));
@@ -69,7 +71,8 @@ fn go_to(desk: &mut Desk, target: &str) {
 fn is_asked(desk: &mut Desk) -> bool {
     let effects = desk.effects();
     let read = |(_, request): &(_, &app::Request)| {
-        matches!(request, app::Request::Screen(screens::Request::Timeline(Request::Read { .. })))
+        let app::Request::Screen(request) = request else { return false };
+        matches!(request.of::<State>(), Some(Request::Read { .. }))
     };
     runs(&effects).iter().any(read)
 }
@@ -79,7 +82,7 @@ fn a_timeline_opens_at_its_newest_event() {
     let desk = desk();
     assert_eq!(version(&desk), 2);
     assert!(state(&desk).live);
-    assert_eq!(state(&desk).route().map(|route| route.to_string()), {
+    assert_eq!(state(&desk).place().map(|place| place.route().to_string()), {
         Some(format!("order/{}", samples::cancelled().id))
     });
 }
@@ -130,7 +133,7 @@ fn pins_compare_two_versions() {
     assert_eq!(state(&desk).pair(), (Version(1), Version(2)));
     assert_eq!(state(&desk).show, Show::Diff);
     assert!(desk.shows("Diff A:B  v1 → v2"));
-    assert_eq!(state(&desk).route().map(|route| route.to_string()), {
+    assert_eq!(state(&desk).place().map(|place| place.route().to_string()), {
         Some(format!("order/{}@2?diff=1:2", samples::cancelled().id))
     });
     desk.press("=");
@@ -271,11 +274,11 @@ fn escape_goes_back_one_step_at_a_time_and_never_out() {
     assert_eq!((state(&desk).show, state(&desk).pane), (Show::State, Pane::State));
     desk.press("esc");
     assert_eq!(state(&desk).pane, Pane::Events);
-    assert!(desk.app.shows(ScreenId::Timeline));
+    assert!(desk.is_on::<State>());
     desk.press("esc");
-    assert!(desk.app.shows(ScreenId::Orders));
+    assert!(desk.is_on::<orders::State>());
     desk.press("esc esc esc esc");
-    assert!(desk.app.shows(ScreenId::Orders) && !desk.app.quit);
+    assert!(desk.is_on::<orders::State>() && !desk.app.quit);
 }
 
 #[test]
@@ -324,13 +327,13 @@ fn a_link_waits_for_the_history() {
     let mut desk = Desk::listing(120, 36);
     let order = samples::cancelled().id;
     let diff = Some((Version(0), Version(1)));
-    desk.send(app::Msg::Go(Route::Timeline { order, at: Some(Version(1)), diff }));
-    assert_eq!(state(&desk).route(), Some(Route::Timeline { order, at: Some(Version(1)), diff }));
+    desk.send(app::Msg::Go(Place { order, at: Some(Version(1)), diff }.route()));
+    assert_eq!(state(&desk).place(), Some(Place { order, at: Some(Version(1)), diff }));
     desk.read(samples::cancelled());
     assert_eq!((version(&desk), state(&desk).pair()), (1, (Version(0), Version(1))));
     assert_eq!(state(&desk).show, Show::Diff);
     // A version that does not exist leads to the nearest.
-    desk.send(app::Msg::Go(Route::Timeline { order, at: Some(Version(99)), diff: None }));
+    desk.send(app::Msg::Go(Place { order, at: Some(Version(99)), diff: None }.route()));
     desk.read(samples::cancelled());
     assert_eq!(version(&desk), 2);
 }
@@ -378,7 +381,7 @@ fn looks_as_it_should() {
     desk.press("3");
     frames!("nothing_chosen", desk);
     let order = samples::cancelled().id;
-    desk.send(app::Msg::Go(Route::Timeline { order, at: None, diff: None }));
+    desk.send(app::Msg::Go(Route::order(order)));
     frames!("loading", desk);
     let ticket = desk.reading();
     desk.timeline(Msg::Read(ticket, Ok(None)));

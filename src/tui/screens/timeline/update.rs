@@ -4,8 +4,8 @@ use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
 use super::{
-    ACTS, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, READ, Recorded,
-    Request, Show, State, Version,
+    ACTS, At, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, READ,
+    Recorded, Request, Show, State, Version,
 };
 use crate::{
     domain::{
@@ -15,6 +15,8 @@ use crate::{
     },
     tui::{
         effect::{Effect, Lane},
+        route::Place as _,
+        screens::{Input, Screen as _},
         shared::{Keep, Shared},
         ui::{field::Typed, list::Step},
     },
@@ -22,18 +24,24 @@ use crate::{
 
 type Effects = Vec<Effect<Request>>;
 
-/// Answers one message.
-pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
-    match msg {
-        Msg::Common(common) => return common_key(state, common, shared),
-        Msg::Typed(key) => return typed(state, key, shared),
-        Msg::Pasted(text) => match &mut state.prompt {
+/// Answers what every screen is told.
+pub(super) fn input(state: &mut State, input: Input, shared: &Shared) -> Effects {
+    match input {
+        Input::Common(common) => return common_key(state, common, shared),
+        Input::Typed(key) => return typed(state, key, shared),
+        Input::Pasted(text) => match &mut state.prompt {
             Some(Prompt::GoTo(field, _) | Prompt::Find(field)) => field.paste(&text),
             None => {}
         },
-        Msg::Scrolled(pane, by) => scrolled(state, pane, by),
-        Msg::Woken => return woken(state, shared),
-        Msg::Opened(order, at, diff) => return opened(state, order, at, diff, shared),
+        Input::Scrolled(pane, by) => scrolled(state, pane, by),
+        Input::Woken => return woken(state, shared),
+    }
+    vec![]
+}
+
+/// Answers one message.
+pub(super) fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
+    match msg {
         Msg::Clicked(index) => {
             state.pane = Pane::Events;
             step(state, Step::To(index));
@@ -129,7 +137,7 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
         Common::PreviousMatch => return find(state, -1),
         Common::Copy => return copy(state),
         Common::CopyLink => {
-            let link = state.route().map(|route| route.link(shared.context()));
+            let link = state.place().map(|place| place.route().link(shared.context()));
             let copied = link.map(|text| Effect::Copy { text, what: "link".to_owned() });
             return copied.into_iter().collect();
         }
@@ -169,13 +177,9 @@ fn escape(state: &mut State) -> Effects {
     vec![]
 }
 
-fn opened(
-    state: &mut State,
-    order: super::OrderId,
-    at: Option<Version>,
-    diff: Option<(Version, Version)>,
-    shared: &Shared,
-) -> Effects {
+/// Shows an order's history, at a version, comparing two.
+pub(super) fn open(state: &mut State, place: Place, shared: &Shared) -> Effects {
+    let Place { order, at, diff } = place;
     let is_other = state.order != Some(order);
     if is_other {
         let lanes = state.lanes;
@@ -248,7 +252,7 @@ fn acted(
     }
 }
 
-/// Keeps the cursor on what it was on after the list was arranged anew, and what is being read as far as it
+/// Keeps the cursor on what it was on after the list was arranged again, and what is being read as far as it
 /// is scrolled to.
 fn hold(state: &mut State, held: Option<Uuid>) {
     let is_held =
@@ -289,7 +293,7 @@ fn go_to(state: &mut State, version: Version) {
     let last = state.last();
     let version = version.clamp(Version(1.min(last.0)), last);
     let event = usize::try_from(version.0 - 1).unwrap_or(0);
-    let row = state.row_of(Place::Event(event)).unwrap_or(0);
+    let row = state.row_of(At::Event(event)).unwrap_or(0);
     step(state, Step::To(row));
 }
 
@@ -316,7 +320,7 @@ fn scrolled(state: &mut State, pane: usize, by: isize) {
 
 fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     match state.prompt.take() {
-        Some(Prompt::GoTo(mut field, mut error)) => match field.key(key) {
+        Some(Prompt::GoTo(mut field, mut error)) => match field.key(key, &shared.keys) {
             Typed::Left => {}
             Typed::Entered => match target(state, field.text(), shared) {
                 Ok((version, clocks)) => {
@@ -336,7 +340,7 @@ fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
                 state.prompt = Some(Prompt::GoTo(field, error));
             }
         },
-        Some(Prompt::Find(mut field)) => match field.key(key) {
+        Some(Prompt::Find(mut field)) => match field.key(key, &shared.keys) {
             Typed::Left => {}
             Typed::Entered => {
                 field.text().clone_into(&mut state.found);
@@ -388,7 +392,7 @@ fn find(state: &mut State, direction: isize) -> Effects {
     let order = (1..=len).map(|by| (start + by * direction).rem_euclid(len.max(1)).unsigned_abs());
     match order.into_iter().find(|index| matches(*index)) {
         Some(index) => {
-            let row = state.row_of(Place::Event(index)).unwrap_or(0);
+            let row = state.row_of(At::Event(index)).unwrap_or(0);
             step(state, Step::To(row));
             vec![]
         }

@@ -26,7 +26,7 @@ const TWO_PANES: u16 = 100;
 const TALL: u16 = 26;
 
 /// Draws the screen.
-pub fn view(
+pub(super) fn view(
     state: &State,
     shared: &Shared,
     theme: &Theme,

@@ -6,14 +6,17 @@ mod parts;
 mod tests;
 mod view;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
 
 pub(super) use self::view::input;
 pub use self::{
     parts::{Choice, Grid, Part, Pick, Place, Problem, Single},
     view::{height, view},
 };
-use super::field::{Field, Typed};
+use super::{
+    action::{Action, Keys},
+    field::{Field, Typed},
+};
 
 /// Most rows a table of a form takes.
 const MOST_ROWS: usize = 200;
@@ -35,6 +38,42 @@ pub struct Form {
     /// Every problem is told, also of what was not touched yet.
     complete: bool,
 }
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    Enter,
+    Go(isize),
+    Vertical(isize),
+    Close,
+}
+
+type Row = Action<(), Ask>;
+
+/// The keys of a form; all others are text.
+pub const ACTIONS: &[Row] = &[
+    Row::look(
+        "form.enter",
+        &["enter", "ctrl-m", "ctrl-j"],
+        "next field, then the plan",
+        "Take what is offered, or go on; at the last field to the plan",
+        || Ask::Enter,
+    )
+    .footer(40),
+    Row::look("form.next", &["tab"], "next field", "To the next field", || Ask::Go(1)).footer(30),
+    Row::look("form.previous", &["shift-tab"], "field before", "To the field before", || {
+        Ask::Go(-1)
+    })
+    .footer(29),
+    Row::look("form.down", &["down"], "down", "To the next proposal, row or field", || {
+        Ask::Vertical(1)
+    }),
+    Row::look("form.up", &["up"], "up", "To the proposal, row or field before", || {
+        Ask::Vertical(-1)
+    }),
+    Row::look("form.close", &["esc"], "give up", "Close the form; nothing has run", || Ask::Close)
+        .footer(20),
+];
 
 /// What a key did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,20 +186,16 @@ impl Form {
     }
 
     /// Takes one key press.
-    pub fn key(&mut self, key: KeyEvent) -> Answer {
-        match (key.code, key.modifiers) {
-            (KeyCode::Esc, _) => return Answer::Left,
-            (KeyCode::Tab, _) => return self.go(1),
-            (KeyCode::BackTab, _) => return self.go(-1),
-            (KeyCode::Up, _) => return self.vertical(-1),
-            (KeyCode::Down, _) => return self.vertical(1),
-            (KeyCode::Enter, _) | (KeyCode::Char('m' | 'j'), KeyModifiers::CONTROL) => {
-                return self.entered();
-            }
-            _ => {}
+    pub fn key(&mut self, key: KeyEvent, keys: &Keys) -> Answer {
+        match keys.action(ACTIONS, key).map(|action| (action.msg)()) {
+            Some(Ask::Close) => return Answer::Left,
+            Some(Ask::Go(by)) => return self.go(by),
+            Some(Ask::Vertical(by)) => return self.vertical(by),
+            Some(Ask::Enter) => return self.entered(),
+            None => {}
         }
         let Some(field) = self.field_mut() else { return Answer::Ignored };
-        match field.key(key) {
+        match field.edit(key, keys) {
             Typed::Edited => self.edited(),
             Typed::Moved => Answer::Moved,
             Typed::Entered | Typed::Left | Typed::Ignored => Answer::Ignored,

@@ -1,5 +1,7 @@
 //! Going around a form, and what it tells.
 
+use crossterm::event::KeyCode;
+
 use super::*;
 use crate::tui::ui::theme::Theme;
 use ratatui::{Terminal, backend::TestBackend};
@@ -14,7 +16,7 @@ fn form() -> Form {
 }
 
 fn press(form: &mut Form, code: KeyCode) -> Answer {
-    form.key(KeyEvent::new(code, KeyModifiers::NONE))
+    form.key(code.into(), &Keys::default())
 }
 
 fn types(form: &mut Form, text: &str) {

@@ -5,7 +5,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{
     Frame,
     layout::{
@@ -16,8 +16,10 @@ use ratatui::{
 };
 
 use super::{
+    action::{Action, Keys},
     field::{Field, Typed},
     form,
+    list::Step,
     pane::{clipped, pane},
     theme::Theme,
 };
@@ -74,6 +76,68 @@ pub struct State {
     wrong: bool,
 }
 
+/// What a key asks of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    Scroll(Step),
+    Run,
+    Copy,
+    List,
+    Again,
+    Unlock,
+    Leave,
+    Back,
+}
+
+type Row = Action<(), Ask>;
+
+/// The keys of the card. Small letters mean something until the word to type is begun: it has capitals.
+pub const ACTIONS: &[Row] = &[
+    Row::look(
+        "plan.run",
+        &["enter"],
+        "run",
+        "Run what was planned, once its word is typed; when it is done, go on",
+        || Ask::Run,
+    ),
+    Row::look(
+        "plan.copy",
+        &["y"],
+        "copy command",
+        "Copy the command line that does the same",
+        || Ask::Copy,
+    )
+    .footer(40),
+    Row::look(
+        "plan.list",
+        &["s"],
+        "list",
+        "List the statements or messages, or show the plan",
+        || Ask::List,
+    )
+    .footer(39),
+    Row::look("plan.again", &["p"], "plan again", "Plan it again on what is there now", || {
+        Ask::Again
+    })
+    .footer(38),
+    Row::look("plan.unlock", &["w"], "unlock", "Unlock writes, with a reason", || Ask::Unlock),
+    Row::look("plan.leave", &["q"], "leave it running", "Leave the card of what runs", || {
+        Ask::Leave
+    }),
+    Row::look("plan.down", &["down", "j"], "down", "One line down", || Ask::Scroll(Step::Lines(1)))
+        .footer(30),
+    Row::look("plan.up", &["up", "k"], "up", "One line up", || Ask::Scroll(Step::Lines(-1)))
+        .footer(29),
+    Row::look("plan.half-down", &["pagedown", "ctrl-d"], "further", "Ten lines down", || {
+        Ask::Scroll(Step::HalfPages(1))
+    }),
+    Row::look("plan.half-up", &["pageup", "ctrl-u"], "back up", "Ten lines up", || {
+        Ask::Scroll(Step::HalfPages(-1))
+    }),
+    Row::look("plan.back", &["esc"], "back", "Back to the form; or stop what runs", || Ask::Back)
+        .footer(20),
+];
+
 /// What a key on the card asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -81,8 +145,14 @@ pub enum Answer {
     Run,
     Copy,
     Left,
-    /// A letter with a meaning that is not the card's own; the field is empty.
-    Other(char),
+    /// Enter, where no word is to be typed.
+    Entered,
+    /// Plan it again.
+    Again,
+    /// Unlock writes.
+    Unlock,
+    /// Leave it running.
+    Leave,
     Stays,
 }
 
@@ -110,42 +180,35 @@ impl Card {
 
 impl State {
     /// Takes one key press. `word` is what has to be typed; none where nothing can be run now.
-    pub fn key(&mut self, key: KeyEvent, word: Option<&str>) -> Answer {
-        let empty = self.field.text().is_empty();
-        match (key.code, key.modifiers) {
-            (KeyCode::Esc, _) if self.listing => self.listing = false,
-            (KeyCode::Esc, _) => return Answer::Left,
-            (KeyCode::Down, _) => self.offset += 1,
-            (KeyCode::Up, _) => self.offset = self.offset.saturating_sub(1),
-            (KeyCode::PageDown, _) | (KeyCode::Char('d'), KeyModifiers::CONTROL) => {
-                self.offset += 10;
-            }
-            (KeyCode::PageUp, _) => self.offset = self.offset.saturating_sub(10),
-            (KeyCode::Char('u'), KeyModifiers::CONTROL) if empty => {
-                self.offset = self.offset.saturating_sub(10);
-            }
-            // The words to type begin with capitals, so these are free until one is typed.
-            (KeyCode::Char('s'), KeyModifiers::NONE) if empty => {
+    pub fn key(&mut self, key: KeyEvent, word: Option<&str>, keys: &Keys) -> Answer {
+        let is_begun = !self.field.text().is_empty();
+        let is_text = is_begun && matches!(key.code, KeyCode::Char(_));
+        let asked = keys.action(ACTIONS, key).filter(|_| !is_text).map(|action| (action.msg)());
+        match asked {
+            Some(Ask::Back) if self.listing => self.listing = false,
+            Some(Ask::Back) => return Answer::Left,
+            Some(Ask::Scroll(step)) => self.offset = step.scrolled(self.offset),
+            Some(Ask::List) => {
                 self.listing = !self.listing;
                 self.offset = 0;
             }
-            (KeyCode::Char('y'), KeyModifiers::NONE) if empty => return Answer::Copy,
-            (KeyCode::Char('j'), KeyModifiers::NONE) if empty => self.offset += 1,
-            (KeyCode::Char('k'), KeyModifiers::NONE) if empty => {
-                self.offset = self.offset.saturating_sub(1);
-            }
-            (KeyCode::Char(letter @ ('p' | 'w' | 'q' | '?')), KeyModifiers::NONE) if empty => {
-                return Answer::Other(letter);
-            }
-            (KeyCode::Enter, _) => match word {
+            Some(Ask::Copy) => return Answer::Copy,
+            Some(Ask::Again) => return Answer::Again,
+            Some(Ask::Unlock) => return Answer::Unlock,
+            Some(Ask::Leave) => return Answer::Leave,
+            Some(Ask::Run) => match word {
                 Some(word) if self.field.text() == word => return Answer::Run,
-                _ => self.wrong = word.is_some(),
+                Some(_) => self.wrong = true,
+                None => {
+                    self.wrong = false;
+                    return Answer::Entered;
+                }
             },
-            _ if word.is_some() => {
-                let edited = self.field.key(key) == Typed::Edited;
+            None if word.is_some() => {
+                let edited = self.field.edit(key, keys) == Typed::Edited;
                 self.wrong &= !edited;
             }
-            _ => {}
+            None => {}
         }
         Answer::Stays
     }
@@ -178,12 +241,37 @@ impl State {
     }
 }
 
+/// Some of the keys as a line shows them: each action by its name, with what it is called there, or as its row does.
+#[must_use]
+pub fn hints(keys: &Keys, rows: &[(&str, &str)]) -> Vec<(String, String)> {
+    let hint = |(name, title): &(&str, &str)| {
+        let action = ACTIONS.iter().find(|action| action.name == *name)?;
+        let title = if title.is_empty() { action.title } else { title };
+        Some((keys.shown(action), title.to_owned()))
+    };
+    rows.iter().filter_map(hint).collect()
+}
+
+/// The key of one action as a line shows it.
+#[must_use]
+pub fn shown(keys: &Keys, name: &str) -> String {
+    hints(keys, &[(name, "")]).into_iter().map(|(key, _)| key).collect()
+}
+
+/// What can be done with a plan that cannot be run: `y copy  s SQL  p plan again  Esc back`.
+#[must_use]
+pub fn way_out(keys: &Keys, lists: &str) -> String {
+    let rows = [("plan.copy", "copy"), ("plan.list", lists), ("plan.again", ""), ("plan.back", "")];
+    let told = hints(keys, &rows).into_iter().map(|(key, title)| format!("{key} {title}"));
+    told.collect::<Vec<_>>().join("  ")
+}
+
 /// Draws the card in the middle of an area; yields where its text is, how many lines it has.
 pub fn view(
     card: &Card,
     state: &State,
     footing: Footing<'_>,
-    theme: &Theme,
+    (theme, keys): (&Theme, &Keys),
     frame: &mut Frame,
     area: Rect,
 ) -> (Rect, usize) {
@@ -225,7 +313,7 @@ pub fn view(
         clipped(frame, Rect { y: body.y + row, height: 1, ..body }, line);
     }
     frame.render_widget(rule_line(len, first, usize::from(body.height), theme, rule.width), rule);
-    foot_line(card, state, footing, theme, frame, foot);
+    foot_line(card, state, footing, (theme, keys), frame, foot);
     (body, len)
 }
 
@@ -248,7 +336,7 @@ fn foot_line(
     card: &Card,
     state: &State,
     footing: Footing<'_>,
-    theme: &Theme,
+    (theme, keys): (&Theme, &Keys),
     frame: &mut Frame,
     area: Rect,
 ) {
@@ -258,8 +346,8 @@ fn foot_line(
         return;
     }
     if let Footing::Failed(_) = footing {
-        let keys = format!("p plan again  y copy  s {}  Esc back", card.lists);
-        clipped(frame, area, Line::styled(keys, theme.muted));
+        let told = way_out(keys, card.lists);
+        clipped(frame, area, Line::styled(told, theme.muted));
         return;
     }
     if let Footing::Working(told, _) = footing {
@@ -267,19 +355,20 @@ fn foot_line(
         return;
     }
     if footing == Footing::Running {
-        let told = "running … (Esc leaves the card; what runs goes on and its end is told)";
+        let back = shown(keys, "plan.back");
+        let told =
+            format!("running … ({back} leaves the card; what runs goes on and its end is told)");
         clipped(frame, area, Line::styled(told, theme.warn));
         return;
     }
-    let lists = card.lists;
-    let keys = Line::from(vec![
-        Span::styled("y", theme.key),
-        Span::styled(" copy  ", theme.muted),
-        Span::styled("s", theme.key),
-        Span::styled(format!(" {}  ", if state.listing { "plan" } else { lists }), theme.muted),
-        Span::styled("Esc", theme.key),
-        Span::styled(" back", theme.muted),
-    ]);
+    let lists = if state.listing { "plan" } else { card.lists };
+    let rows = [("plan.copy", "copy"), ("plan.list", lists), ("plan.back", "")];
+    let mut spans = vec![];
+    for (at, (key, title)) in hints(keys, &rows).into_iter().enumerate() {
+        spans.push(Span::styled(if at > 0 { format!("  {key}") } else { key }, theme.key));
+        spans.push(Span::styled(format!(" {title}"), theme.muted));
+    }
+    let keys = Line::from(spans);
     let used = u16::try_from(keys.width()).unwrap_or(0).min(area.width);
     frame.render_widget(keys, area);
     let rest = Rect { x: area.x + used, width: area.width - used, ..area };

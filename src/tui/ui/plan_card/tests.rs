@@ -47,14 +47,15 @@ fn frame(card: &Card, state: &State, footing: Footing<'_>, width: u16, height: u
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
         .draw(|frame| {
-            view(card, state, footing, &Theme::MONO, frame, frame.area());
+            let look = (&Theme::MONO, &Keys::default());
+            view(card, state, footing, look, frame, frame.area());
         })
         .unwrap();
     terminal.backend().to_string()
 }
 
 fn press(state: &mut State, code: KeyCode) -> Answer {
-    state.key(KeyEvent::new(code, KeyModifiers::NONE), Some("CANCEL"))
+    state.key(code.into(), Some("CANCEL"), &Keys::default())
 }
 
 fn types(state: &mut State, text: &str) {
@@ -74,7 +75,7 @@ fn only_the_word_runs_it() {
     types(&mut state, "CANCEL");
     assert_eq!(press(&mut state, KeyCode::Enter), Answer::Run);
     // Not where nothing can be run, whatever was typed before.
-    assert_eq!(state.key(KeyCode::Enter.into(), None), Answer::Stays);
+    assert_eq!(state.key(KeyCode::Enter.into(), None, &Keys::default()), Answer::Entered);
     state.clear();
     state.paste("CANCEL\r");
     assert_eq!(press(&mut state, KeyCode::Enter), Answer::Run);
@@ -88,7 +89,7 @@ fn letters_mean_something_until_a_word_is_begun() {
     assert!(frame(&card(), &state, Footing::Ready, 80, 20).contains("UPDATE orders"));
     assert_eq!(press(&mut state, KeyCode::Esc), Answer::Stays);
     assert!(frame(&card(), &state, Footing::Ready, 80, 20).contains("preconditions"));
-    assert_eq!(press(&mut state, KeyCode::Char('p')), Answer::Other('p'));
+    assert_eq!(press(&mut state, KeyCode::Char('p')), Answer::Again);
     types(&mut state, "Cyspw");
     assert_eq!(state.field.text(), "Cyspw");
     assert_eq!(press(&mut state, KeyCode::Esc), Answer::Left);

@@ -11,6 +11,7 @@ use crate::{
         outbox_action::{Name, OutboxAction, Repair, Source},
     },
     ops::{
+        archive::Whole,
         operation::{
             Check, Effect as Planned, ExpectedVersions, Listed as Statement, Operation, Outcome,
             Plan, PlanRequest, Steps, Verdict,
@@ -116,10 +117,12 @@ fn a_copy_is_opened_masked_and_leads_to_its_order() {
     answer(&mut desk, &stalled(40, 1_204), &listed);
     assert!(desk.shows("Enter shows its headers and body"), "{}", desk.frame());
     desk.press("enter");
-    assert_eq!(state(&desk).pane, Pane::Detail);
+    assert_eq!(state(&desk).focus.pane, Pane::Detail);
     let asked = requests(&desk.effects());
-    let [Request::Copy { ticket, number: 4 }] = asked[..] else { panic!("{asked:?}") };
-    send(&mut desk, Msg::Copied(ticket, Ok(Some(Arc::new(whole(4))))));
+    let [Request::Archive(archive::Request::Read { ticket, number: 4 })] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    send(&mut desk, Msg::Archive(archive::Msg::Read(ticket, Ok(Some(Arc::new(whole(4)))))));
     assert_eq!(state(&desk).cli_equivalent(), "orderscope messages show --kept 4");
     desk.press("z G");
     let text = desk.frame();
@@ -134,15 +137,17 @@ fn a_copy_is_opened_masked_and_leads_to_its_order() {
     assert!(desk.shows("v@example.org"), "{}", desk.frame());
     desk.press("enter");
     let order = OrderId(Uuid::from_u128(0x0199_b6f1));
-    let expected = Some(Route::Timeline { order, at: None, diff: None });
-    assert_eq!(desk.app.screens.timeline.route(), expected);
+    let expected = Some(Route::order(order));
+    assert_eq!(desk.app.screens.route(), expected);
     // Another copy is another's body.
     desk.press("[ esc esc j");
     assert!(desk.shows("Enter shows its headers and body"), "{}", desk.frame());
     desk.press("enter");
     let asked = requests(&desk.effects());
-    let Some(Request::Copy { ticket, number: 3 }) = asked.last() else { panic!("{asked:?}") };
-    send(&mut desk, Msg::Copied(*ticket, Ok(None)));
+    let Some(Request::Archive(archive::Request::Read { ticket, number: 3 })) = asked.last() else {
+        panic!("{asked:?}")
+    };
+    send(&mut desk, Msg::Archive(archive::Msg::Read(*ticket, Ok(None))));
     assert!(desk.shows("it is gone: copies stay"), "{}", desk.frame());
 }
 
@@ -263,9 +268,8 @@ fn a_purge_takes_days() {
     desk.types("14");
     desk.press("tab enter");
     let draft = planned(&mut desk);
-    let Operation::Outbox(OutboxAction::PurgeOutbox { before }) = draft.operation else {
-        panic!("{draft:?}")
-    };
+    let Operation::Purge(purge) = draft.operation else { panic!("{draft:?}") };
+    let before: chrono::DateTime<chrono::Utc> = purge.before().parse().unwrap();
     let age = desk.app.shared.now.utc - before;
     assert_eq!(age.num_days(), 14);
 }

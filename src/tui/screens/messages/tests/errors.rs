@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     domain::fault::{Fault, Fingerprint, Judgement, Raw, Verdict, Why},
-    ops::error_queue::{FoundFault, QueueReport},
+    ops::error_queue::{FoundFault, Listing, QueueReport},
     tui::effect::Effect,
 };
 
@@ -83,7 +83,7 @@ fn asking(width: u16, height: u16) -> (Desk, Ticket) {
     desk.press("< <");
     let asked = requests(&desk.effects());
     let ticket = asked.iter().find_map(|request| match request {
-        Request::Errors { ticket } => Some(*ticket),
+        Request::ErrorQueues(error_queues::Request::Look { ticket }) => Some(*ticket),
         _ => None,
     });
     (desk, ticket.unwrap())
@@ -91,13 +91,18 @@ fn asking(width: u16, height: u16) -> (Desk, Ticket) {
 
 pub(super) fn desk(width: u16, height: u16) -> Desk {
     let (mut desk, ticket) = asking(width, height);
-    send(&mut desk, Msg::Failed(ticket, Ok(Arc::new(listing()))));
+    send(&mut desk, Msg::ErrorQueues(error_queues::Msg::Found(ticket, Ok(Arc::new(listing())))));
     desk
 }
 
 fn looks(desk: &mut Desk) -> usize {
     let asked = requests(&desk.effects());
-    asked.iter().filter(|request| matches!(request, Request::Errors { .. })).count()
+    asked
+        .iter()
+        .filter(|request| {
+            matches!(request, Request::ErrorQueues(error_queues::Request::Look { .. }))
+        })
+        .count()
 }
 
 #[test]
@@ -105,20 +110,20 @@ fn groups_lead_to_messages_and_messages_to_their_order() {
     let mut desk = desk(120, 36);
     assert!(desk.shows("Error queues: groups") && desk.shows("No basket <n> of <mail>"));
     assert!(desk.shows("finance_error could not be read"), "{}", desk.frame());
-    assert_eq!(state(&desk).len(), 2);
+    assert_eq!(state(&desk).shown().len(), 2);
     desk.press("enter");
-    assert_eq!(state(&desk).len(), 3);
+    assert_eq!(state(&desk).shown().len(), 3);
     assert!(desk.shows("Esc: all") && desk.shows("received"), "{}", desk.frame());
     desk.press("enter");
-    assert_eq!(state(&desk).pane, Pane::Detail);
+    assert_eq!(state(&desk).focus.pane, Pane::Detail);
     desk.press("enter");
     let order = OrderId(Uuid::from_u128(0x0199_b6f1));
-    let expected = Some(Route::Timeline { order, at: None, diff: None });
-    assert_eq!(desk.app.screens.timeline.route(), expected);
+    let expected = Some(Route::order(order));
+    assert_eq!(desk.app.screens.route(), expected);
     desk.press("[ esc esc");
-    assert_eq!(state(&desk).len(), 2);
-    assert_eq!(state(&desk).cursor.index, 0);
-    assert_eq!(state(&desk).sub, Sub::Errors);
+    assert_eq!(state(&desk).shown().len(), 2);
+    assert_eq!(state(&desk).error_queues.group_list.cursor.index, 0);
+    assert_eq!(state(&desk).sub, Sub::ErrorQueues);
 }
 
 #[test]
@@ -144,7 +149,13 @@ fn queues_are_looked_into_only_when_that_is_asked_for() {
     desk.wait(Duration::from_secs(30));
     let asked = requests(&desk.effects());
     assert!(asked.iter().any(|request| matches!(request, Request::Look { .. })), "{asked:?}");
-    assert!(!asked.iter().any(|request| matches!(request, Request::Errors { .. })), "{asked:?}");
+    assert!(
+        !asked.iter().any(|request| matches!(
+            request,
+            Request::ErrorQueues(error_queues::Request::Look { .. })
+        )),
+        "{asked:?}"
+    );
     desk.press("r");
     assert_eq!(looks(&mut desk), 1);
 }
@@ -157,15 +168,15 @@ fn a_look_that_nobody_waits_for_is_stopped_and_its_answer_dropped() {
     let stopped =
         desk.effects().iter().any(|effect| matches!(effect, Effect::Stop("messages.errors")));
     assert!(stopped);
-    send(&mut desk, Msg::Failed(ticket, Ok(Arc::new(listing()))));
-    assert!(state(&desk).errors.look.value.is_none());
+    send(&mut desk, Msg::ErrorQueues(error_queues::Msg::Found(ticket, Ok(Arc::new(listing())))));
+    assert!(state(&desk).error_queues.look.value.is_none());
 }
 
 #[test]
 fn a_broker_that_does_not_answer_leaves_the_rest_alive() {
     let (mut desk, ticket) = asking(120, 36);
     let why = "cannot reach RabbitMQ at mq:5672: connection refused; check that it runs and that the address is right";
-    send(&mut desk, Msg::Failed(ticket, Err(why.to_owned())));
+    send(&mut desk, Msg::ErrorQueues(error_queues::Msg::Found(ticket, Err(why.to_owned()))));
     assert!(desk.shows("cannot reach RabbitMQ") && desk.shows("Diagnosis ("), "{}", desk.frame());
     frames!("messages_errors_unreachable", desk);
     desk.press("r");
@@ -173,18 +184,21 @@ fn a_broker_that_does_not_answer_leaves_the_rest_alive() {
     assert!(asked.iter().any(|request| matches!(request, Request::Look { .. })), "{asked:?}");
     // What was found stays, with its age, when a later look fails.
     let again = asked.iter().find_map(|request| match request {
-        Request::Errors { ticket } => Some(*ticket),
+        Request::ErrorQueues(error_queues::Request::Look { ticket }) => Some(*ticket),
         _ => None,
     });
-    send(&mut desk, Msg::Failed(again.unwrap(), Ok(Arc::new(listing()))));
-    assert!(!desk.shows("cannot reach RabbitMQ") && state(&desk).len() == 2);
+    send(
+        &mut desk,
+        Msg::ErrorQueues(error_queues::Msg::Found(again.unwrap(), Ok(Arc::new(listing())))),
+    );
+    assert!(!desk.shows("cannot reach RabbitMQ") && state(&desk).shown().len() == 2);
 }
 
 #[test]
 fn without_a_broker_it_says_what_to_configure() {
     let (mut desk, ticket) = asking(120, 36);
     let why = crate::config::Error::NoBroker { path: "/home/mai/config.toml".to_owned() };
-    send(&mut desk, Msg::Failed(ticket, Err(why.to_string())));
+    send(&mut desk, Msg::ErrorQueues(error_queues::Msg::Found(ticket, Err(why.to_string()))));
     assert!(desk.shows("set relay.broker in"), "{}", desk.frame());
     frames!("messages_errors_unset", desk);
 }
@@ -195,14 +209,17 @@ fn the_cursor_follows_its_message() {
     desk.press("enter j j r");
     let asked = requests(&desk.effects());
     let ticket = asked.iter().find_map(|request| match request {
-        Request::Errors { ticket } => Some(*ticket),
+        Request::ErrorQueues(error_queues::Request::Look { ticket }) => Some(*ticket),
         _ => None,
     });
-    let chosen = state(&desk).errors.cli_equivalent(2);
+    let chosen = state(&desk).cli_equivalent();
     let mut fewer = listing();
     fewer.found.remove(0);
-    send(&mut desk, Msg::Failed(ticket.unwrap(), Ok(Arc::new(fewer))));
-    assert_eq!(state(&desk).cursor.index, 1);
+    send(
+        &mut desk,
+        Msg::ErrorQueues(error_queues::Msg::Found(ticket.unwrap(), Ok(Arc::new(fewer)))),
+    );
+    assert_eq!(state(&desk).error_queues.list.cursor.index, 1);
     assert_eq!(state(&desk).cli_equivalent(), chosen);
     desk.press("y");
     let effects = desk.effects();
@@ -237,7 +254,7 @@ fn the_text_of_a_hostile_queue_is_harmless() {
         found.fault.envelope = Err(evil);
     }
     bad.notes.push("\u{1b}[31m".to_owned());
-    send(&mut desk, Msg::Failed(ticket, Ok(Arc::new(bad))));
+    send(&mut desk, Msg::ErrorQueues(error_queues::Msg::Found(ticket, Ok(Arc::new(bad)))));
     for keys in ["z", "esc", "enter", "enter", "z", "J"] {
         desk.press(keys);
         let frame = desk.frame();

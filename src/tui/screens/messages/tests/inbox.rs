@@ -38,7 +38,7 @@ pub fn day() -> Day {
         hour(consumer(), number, received, i64::from(number == 19), 0)
     });
     let rare = [hour(DELETING, 2, 1, 0, 0), hour(DELETING, 23, 3, 0, 2)];
-    Day { from, hours: busy.chain(rare).collect() }
+    Day { from, hours: busy.chain(rare).collect(), notes: vec![] }
 }
 
 /// In the inbox, from a screen that has looked for a minute.
@@ -51,7 +51,7 @@ fn desk() -> Desk {
 
 fn lists(asked: &[Request]) -> Vec<InboxView> {
     let view = |request: &Request| match request {
-        Request::List { sub: Sub::Inbox, inbox, .. } => Some(*inbox),
+        Request::Inbox(received::Request::List { view, .. }) => Some(*view),
         _ => None,
     };
     asked.iter().filter_map(view).collect()
@@ -98,7 +98,12 @@ fn the_day_is_shown_hour_by_hour_from_any_list() {
     let mut desk = watching(120, 36);
     desk.press("H");
     let asked = answer(&mut desk, &stalled(40, 1_204), &listed());
-    assert!(asked.iter().any(|request| matches!(request, Request::Day { .. })), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .any(|request| matches!(request, Request::Inbox(received::Request::Day { .. }))),
+        "{asked:?}"
+    );
     assert_eq!(lists(&asked), [InboxView::All]);
     assert!(desk.shows("Received by hour") && desk.shows("2 not done"), "{}", desk.frame());
     assert_eq!(state(&desk).cli_equivalent(), "orderscope inbox hours");
@@ -106,12 +111,22 @@ fn the_day_is_shown_hour_by_hour_from_any_list() {
     desk.resize(120, 36);
     desk.wait(Duration::from_secs(5));
     let asked = answer(&mut desk, &stalled(45, 1_204), &listed());
-    assert!(asked.iter().any(|request| matches!(request, Request::Day { .. })), "{asked:?}");
+    assert!(
+        asked
+            .iter()
+            .any(|request| matches!(request, Request::Inbox(received::Request::Day { .. }))),
+        "{asked:?}"
+    );
     desk.press("H");
     assert!(!desk.shows("Received by hour"), "{}", desk.frame());
     desk.wait(Duration::from_secs(5));
     let asked = answer(&mut desk, &stalled(50, 1_204), &listed());
-    assert!(!asked.iter().any(|request| matches!(request, Request::Day { .. })), "{asked:?}");
+    assert!(
+        !asked
+            .iter()
+            .any(|request| matches!(request, Request::Inbox(received::Request::Day { .. }))),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -119,19 +134,26 @@ fn a_day_that_cannot_be_read_says_so() {
     let mut desk = desk();
     desk.press("H");
     let asked = requests(&desk.effects());
-    let [Request::Day { ticket }] = asked[..] else { panic!("{asked:?}") };
-    send(&mut desk, Msg::Day(ticket, Err(db::Error::Lost("gone".to_owned()))));
+    let [Request::Inbox(received::Request::Day { ticket })] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    send(
+        &mut desk,
+        Msg::Inbox(received::Msg::Day(ticket, Err(db::Error::Lost("gone".to_owned())))),
+    );
     assert!(desk.shows("Not refreshed"), "{}", desk.frame());
 }
 
 #[test]
-fn the_holder_is_looked_up_anew_and_told() {
+fn the_holder_is_looked_up_again_and_told() {
     let mut desk = watching(120, 36);
     desk.press("tab tab");
     assert!(desk.shows("held by"), "{}", desk.frame());
     desk.press("L");
     let asked = requests(&desk.effects());
-    let [Request::Read { ticket, sequence: 88_190 }] = asked[..] else { panic!("{asked:?}") };
+    let [Request::Outbox(outbox::Request::Read { ticket, sequence: 88_190 })] = asked[..] else {
+        panic!("{asked:?}")
+    };
     let backend = Backend {
         pid: 412,
         application: "ordering-7f".to_owned(),
@@ -140,7 +162,7 @@ fn the_holder_is_looked_up_anew_and_told() {
         client: None,
     };
     let held = Message { lock: Some(Lock::Held(backend)), ..message(88_190) };
-    send(&mut desk, Msg::Read(ticket, Ok(Some(Arc::new(held)))));
+    send(&mut desk, Msg::Outbox(outbox::Msg::Read(ticket, Ok(Some(Arc::new(held))))));
     assert!(
         desk.shows(
             "held by: backend 412 (ordering-7f, idle in transaction, in its transaction for 3m"
@@ -150,8 +172,10 @@ fn the_holder_is_looked_up_anew_and_told() {
     );
     desk.press("esc L");
     let asked = requests(&desk.effects());
-    let [Request::Read { ticket, .. }] = asked[..] else { panic!("{asked:?}") };
-    send(&mut desk, Msg::Read(ticket, Ok(None)));
+    let [Request::Outbox(outbox::Request::Read { ticket, .. })] = asked[..] else {
+        panic!("{asked:?}")
+    };
+    send(&mut desk, Msg::Outbox(outbox::Msg::Read(ticket, Ok(None))));
     assert!(desk.shows("it is gone: delivered or purged"), "{}", desk.frame());
 }
 

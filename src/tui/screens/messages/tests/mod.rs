@@ -1,10 +1,10 @@
 //! Messages: what keys and answers do, and how it looks.
 
 mod acting;
-mod errands;
 mod errors;
 mod inbox;
 mod ledger;
+mod operating;
 mod relay;
 
 use std::{sync::Arc, time::Duration};
@@ -13,9 +13,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crossterm::event::{MouseButton, MouseEventKind};
 use uuid::Uuid;
 
-use super::*;
+use super::{inbox as received, *};
 use crate::{
-    db::outbox::{OutboxMessage, Overview},
+    db::outbox::Overview,
     domain::{
         address::InvalidAddress,
         backlog::Sample,
@@ -30,9 +30,15 @@ use crate::{
         stored_message::StoredMessage,
         trend::{self, Look, Slice},
     },
-    ops::messages::history::History,
+    ops::messages::{
+        Day, Message, OutboxMessage,
+        history::History,
+        list::{ArchivedMessage, Cursor as Key, Filter, From, Group, InboxRow, Page, Row, View},
+    },
     tui::{
-        app, screens,
+        app,
+        route::Route,
+        screens,
         tests::{Desk, Effects, copied, frames, now, place, runs},
     },
 };
@@ -220,18 +226,41 @@ fn message(sequence: i64) -> Message {
     }
 }
 
+/// What the lists are answered with, whichever is asked for.
+#[derive(Debug, Clone, Default)]
+struct Listed {
+    messages: Vec<Row>,
+    inbox: Vec<InboxRow>,
+    kept: Vec<ArchivedMessage>,
+    more: bool,
+}
+
+impl Listed {
+    fn page<T>(rows: Vec<T>, more: bool) -> Page<T> {
+        Page { rows, more, notes: vec![] }
+    }
+
+    fn messages(self) -> Page<Row> {
+        Self::page(self.messages, self.more)
+    }
+
+    fn inbox(self) -> Page<InboxRow> {
+        Self::page(self.inbox, self.more)
+    }
+}
+
 fn state(desk: &Desk) -> &State {
-    &desk.app.screens.messages
+    desk.state()
 }
 
 fn send(desk: &mut Desk, msg: Msg) {
-    desk.send(app::Msg::Screen(screens::Msg::Messages(msg)));
+    desk.send(app::Msg::Screen(screens::Msg::new::<State>(msg)));
 }
 
 /// The screen's requests among what was asked for.
 fn requests(effects: &Effects) -> Vec<Request> {
     let mine = |(_, request): (_, &app::Request)| match request {
-        app::Request::Screen(screens::Request::Messages(request)) => Some(request.clone()),
+        app::Request::Screen(request) => request.of::<State>().cloned(),
         _ => None,
     };
     runs(effects).into_iter().filter_map(mine).collect()
@@ -251,19 +280,37 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                 Request::Look { ticket, .. } => {
                     Msg::QueueReport(ticket, Ok(Arc::new(status.clone())))
                 }
-                Request::List { ticket, .. } => Msg::Listed(ticket, Ok(listed.clone())),
-                Request::Read { ticket, sequence } => {
-                    Msg::Read(ticket, Ok(Some(Arc::new(message(sequence)))))
+                Request::Outbox(outbox::Request::List { ticket, .. }) => {
+                    Msg::Outbox(outbox::Msg::Listed(ticket, Ok(listed.clone().messages())))
+                }
+                Request::Inbox(received::Request::List { ticket, .. }) => {
+                    Msg::Inbox(received::Msg::Listed(ticket, Ok(listed.clone().inbox())))
+                }
+                Request::Archive(archive::Request::List { ticket, .. }) => {
+                    let page = Listed::page(listed.kept.clone(), listed.more);
+                    Msg::Archive(archive::Msg::Listed(ticket, Ok(page)))
+                }
+                Request::Outbox(outbox::Request::Read { ticket, sequence }) => {
+                    let read = Ok(Some(Arc::new(message(sequence))));
+                    Msg::Outbox(outbox::Msg::Read(ticket, read))
+                }
+                Request::Archive(archive::Request::Read { ticket, number }) => {
+                    let read = Ok(Some(Arc::new(acting::whole(number))));
+                    Msg::Archive(archive::Msg::Read(ticket, read))
+                }
+                Request::Inbox(received::Request::Day { ticket }) => {
+                    Msg::Inbox(received::Msg::Day(ticket, Ok(Arc::new(inbox::day()))))
+                }
+                Request::ErrorQueues(error_queues::Request::Look { ticket }) => {
+                    let found = Ok(Arc::new(errors::listing()));
+                    Msg::ErrorQueues(error_queues::Msg::Found(ticket, found))
                 }
                 // Nobody answers: what is judged without a broker stays as it is.
-                Request::Broker { .. } => continue,
-                Request::Stored { .. } => continue,
-                Request::Copy { ticket, number } => {
-                    Msg::Copied(ticket, Ok(Some(Arc::new(acting::whole(number)))))
-                }
-                Request::Day { ticket } => Msg::Day(ticket, Ok(Arc::new(inbox::day()))),
-                Request::Errors { ticket } => Msg::Failed(ticket, Ok(Arc::new(errors::listing()))),
-                Request::Export { .. } => continue,
+                Request::Broker { .. } | Request::Stored { .. } => continue,
+                Request::Outbox(outbox::Request::Export { .. })
+                | Request::Inbox(received::Request::Export { .. })
+                | Request::ErrorQueues(error_queues::Request::Export { .. })
+                | Request::Archive(archive::Request::Export { .. }) => continue,
             };
             send(desk, msg);
         }
@@ -295,7 +342,10 @@ fn it_looks_when_it_is_opened_and_again_by_itself() {
     assert!(desk.shows("reading …"));
     let asked = answer(&mut desk, &stalled(0, 1_204), &page(0..3));
     assert!(asked.iter().any(|request| matches!(request, Request::Look { .. })), "{asked:?}");
-    assert!(asked.iter().any(|request| matches!(request, Request::Read { sequence: 88_190, .. })));
+    assert!(asked.iter().any(|request| matches!(
+        request,
+        Request::Outbox(outbox::Request::Read { sequence: 88_190, .. })
+    )));
     desk.wait(Duration::from_secs(5));
     let asked = answer(&mut desk, &stalled(5, 1_204), &page(0..3));
     assert!(asked.iter().any(|request| matches!(request, Request::Look { .. })), "{asked:?}");
@@ -430,12 +480,12 @@ fn the_broker_is_asked_once_a_minute_and_its_answer_judged() {
 fn a_finding_leads_to_its_row() {
     let mut desk = watching(120, 36);
     desk.press("G");
-    assert_eq!(state(&desk).selected().map(|row| row.sequence), Some(88_229));
+    assert_eq!(state(&desk).outbox.selected().map(|row| row.sequence), Some(88_229));
     desk.press("tab");
     assert!(desk.shows("Enter goes to the row"));
     desk.press("enter");
-    assert_eq!(state(&desk).selected().map(|row| row.sequence), Some(88_190));
-    assert_eq!(state(&desk).pane, Pane::List);
+    assert_eq!(state(&desk).outbox.selected().map(|row| row.sequence), Some(88_190));
+    assert_eq!(state(&desk).focus.pane, Pane::List);
     let status = state(&desk).status().unwrap().clone();
     let orphans = status.findings.iter().position(|finding| finding.rule == Rule::Orphans).unwrap();
     desk.press("tab");
@@ -445,8 +495,10 @@ fn a_finding_leads_to_its_row() {
     desk.effects();
     desk.press("enter");
     let asked = requests(&desk.effects());
-    let orphan = Sub::Outbox(View::Orphan);
-    assert!(matches!(asked[..], [Request::List { sub, .. }] if sub == orphan), "{asked:?}");
+    assert!(
+        matches!(asked[..], [Request::Outbox(outbox::Request::List { view: View::Orphan, .. })]),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -474,42 +526,45 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         send(desk, Msg::Finding(at));
         desk.effects();
         desk.press("enter");
-        assert_eq!(state(desk).pane, Pane::List);
+        assert_eq!(state(desk).focus.pane, Pane::List);
         requests(&desk.effects()).into_iter().next().unwrap()
     };
-    let Request::List { sub, .. } = enter(&mut desk, Rule::Undeliverable) else { panic!() };
-    assert_eq!(sub, Sub::Outbox(View::Undeliverable));
-    let Request::List { ticket, sub, inbox, from, .. } = enter(&mut desk, Rule::HalfDone) else {
-        panic!()
+    let of_inbox = |request: Request| match request {
+        Request::Inbox(received::Request::List { ticket, view, from }) => (ticket, view, from),
+        other => panic!("{other:?}"),
     };
-    assert_eq!((sub, inbox, from), (Sub::Inbox, InboxView::HalfDone, None));
-    let rows = self::inbox::listed().inbox;
-    send(&mut desk, Msg::Listed(ticket, Ok(Listed { inbox: rows.clone(), ..Listed::default() })));
-    assert_eq!(state(&desk).received().map(|row| row.message), Some(half(3).message));
-    // Further down than a page: the list begins there.
-    let Request::List { ticket, .. } = enter(&mut desk, Rule::HalfDone) else { panic!() };
-    let others = Listed { inbox: rows[4..].to_vec(), more: true, ..Listed::default() };
-    send(&mut desk, Msg::Listed(ticket, Ok(others)));
-    let asked = requests(&desk.effects());
-    let [Request::List { ticket, from, .. }] = asked[..] else { panic!("{asked:?}") };
-    assert_eq!(from, Some(half(3).message));
-    send(
-        &mut desk,
-        Msg::Listed(ticket, Ok(Listed { inbox: rows[3..].to_vec(), ..Listed::default() })),
+    let list = |desk: &mut Desk, ticket, rows: &[InboxRow], more| {
+        let page = Listed::page(rows.to_vec(), more);
+        send(desk, Msg::Inbox(received::Msg::Listed(ticket, Ok(page))));
+    };
+    let asked = enter(&mut desk, Rule::Undeliverable);
+    let undeliverable = View::Undeliverable;
+    assert!(
+        matches!(asked, Request::Outbox(outbox::Request::List { view, .. }) if view == undeliverable)
     );
-    assert_eq!(state(&desk).received().map(|row| row.message), Some(half(3).message));
+    let (ticket, view, from) = of_inbox(enter(&mut desk, Rule::HalfDone));
+    assert_eq!((view, from), (InboxView::HalfDone, From::Newest));
+    let rows = self::inbox::listed().inbox;
+    list(&mut desk, ticket, &rows, false);
+    assert_eq!(state(&desk).inbox.selected().map(|row| row.message), Some(half(3).message));
+    // Further down than a page: the list begins there.
+    let (ticket, ..) = of_inbox(enter(&mut desk, Rule::HalfDone));
+    list(&mut desk, ticket, &rows[4..], true);
+    let mut asked = requests(&desk.effects());
+    let (ticket, _, from) = of_inbox(asked.remove(0));
+    assert_eq!((from, asked.len()), (From::Message(half(3).message), 0));
+    list(&mut desk, ticket, &rows[3..], false);
+    assert_eq!(state(&desk).inbox.selected().map(|row| row.message), Some(half(3).message));
     assert!(desk.shows("Inbox: half-done, from …6103 on (Esc: all)"), "{}", desk.frame());
     desk.press("esc");
-    let asked = requests(&desk.effects());
-    assert!(
-        matches!(asked[..], [Request::List { inbox: InboxView::All, from: None, .. }]),
-        "{asked:?}"
-    );
-    let Request::List { inbox, .. } = enter(&mut desk, Rule::Failing) else { panic!() };
-    assert_eq!(inbox, InboxView::Failing);
+    let mut asked = requests(&desk.effects());
+    let (_, view, from) = of_inbox(asked.remove(0));
+    assert_eq!((view, from, asked.len()), (InboxView::All, From::Newest, 0));
+    let (_, view, _) = of_inbox(enter(&mut desk, Rule::Failing));
+    assert_eq!(view, InboxView::Failing);
     // It was handled or cleaned up in the meantime.
-    let Request::List { ticket, .. } = enter(&mut desk, Rule::HalfDone) else { panic!() };
-    send(&mut desk, Msg::Listed(ticket, Ok(Listed::default())));
+    let (ticket, ..) = of_inbox(enter(&mut desk, Rule::HalfDone));
+    list(&mut desk, ticket, &[], false);
     assert!(desk.shows("message …6103 is not in this list any more"), "{}", desk.frame());
 }
 
@@ -529,7 +584,7 @@ fn what_was_not_looked_at_is_told_on_every_list() {
             assert_eq!(state(&desk).sub, sub);
             assert!(desk.shows("Diagnosis (6), ~ not all was looked at"), "{}", desk.frame());
             // The errors' own notes are about the broker.
-            assert_eq!(desk.shows(UNSEEN[0]), sub != Sub::Errors, "{sub:?} {}", desk.frame());
+            assert_eq!(desk.shows(UNSEEN[0]), sub != Sub::ErrorQueues, "{sub:?} {}", desk.frame());
             desk.press(">");
             answer(&mut desk, &status, &page(0..40));
         }
@@ -553,8 +608,8 @@ fn a_message_leads_to_its_order() {
     let mut desk = watching(120, 36);
     desk.press("enter");
     let order = OrderId(Uuid::from_u128(0x0199_b6f1));
-    let expected = Some(Route::Timeline { order, at: None, diff: None });
-    assert_eq!(desk.app.screens.timeline.route(), expected);
+    let expected = Some(Route::order(order));
+    assert_eq!(desk.app.screens.route(), expected);
     desk.press("[");
     assert!(desk.shows("Diagnosis ("));
 }
@@ -573,12 +628,15 @@ fn groups_lead_to_their_messages() {
     let asked = requests(&desk.effects());
     let nowhere = Some(Filter::Destination(None));
     assert!(
-        matches!(&asked[..], [Request::List { filter, after: None, .. }] if *filter == nowhere),
+        matches!(&asked[..], [Request::Outbox(outbox::Request::List { filter, after: None, .. })] if *filter == nowhere),
         "{asked:?}"
     );
     desk.press("esc");
     let asked = requests(&desk.effects());
-    assert!(matches!(&asked[..], [Request::List { filter: None, .. }]), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Request::Outbox(outbox::Request::List { filter: None, .. })]),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -590,17 +648,17 @@ fn views_turn_and_keep_what_is_right_for_them() {
         ("expired", Sub::Outbox(View::Expired)),
         ("undeliverable", Sub::Outbox(View::Undeliverable)),
         ("inbox", Sub::Inbox),
-        ("errors", Sub::Errors),
-        ("kept", Sub::Kept),
+        ("errors", Sub::ErrorQueues),
+        ("kept", Sub::Archive),
         ("pending", Sub::Outbox(View::Pending)),
     ] {
         desk.press(">");
         assert_eq!(state(&desk).sub, sub);
-        assert_eq!(state(&desk).route(), Some(Route::Messages { view: name.to_owned(), at: None }));
+        assert_eq!(state(&desk).place(), Some(Place { view: name.to_owned(), at: None }));
         answer(&mut desk, &stalled(40, 1_204), &Listed::default());
     }
     desk.press("<");
-    assert_eq!(state(&desk).sub, Sub::Kept);
+    assert_eq!(state(&desk).sub, Sub::Archive);
     desk.press("p");
     assert!(desk.shows("only pending messages are counted"));
 }
@@ -613,17 +671,22 @@ fn the_next_page_is_asked_for_near_the_end() {
     desk.press("G");
     let asked = requests(&desk.effects());
     let continued = asked.iter().find_map(|request| match request {
-        Request::List { ticket, after, .. } => Some((*ticket, *after)),
+        Request::Outbox(outbox::Request::List { ticket, after, .. }) => Some((*ticket, *after)),
         _ => None,
     });
     let (ticket, after) = continued.unwrap();
     assert_eq!(after, Some(Key::sample(88_289)));
-    send(&mut desk, Msg::Listed(ticket, Ok(page(100..130))));
-    assert_eq!(state(&desk).len(), 130);
+    send(&mut desk, Msg::Outbox(outbox::Msg::Listed(ticket, Ok(page(100..130).messages()))));
+    assert_eq!(state(&desk).shown().len(), 130);
     // With more than a page read, a refresh does not throw the rows away.
     desk.press("r");
     let asked = requests(&desk.effects());
-    assert!(!asked.iter().any(|request| matches!(request, Request::List { .. })), "{asked:?}");
+    assert!(
+        !asked
+            .iter()
+            .any(|request| matches!(request, Request::Outbox(outbox::Request::List { .. }))),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -647,7 +710,9 @@ fn an_error_keeps_the_figures_with_their_age() {
         let lost = || db::Error::Lost("connection reset".to_owned());
         match request {
             Request::Look { ticket, .. } => send(&mut desk, Msg::QueueReport(ticket, Err(lost()))),
-            Request::List { ticket, .. } => send(&mut desk, Msg::Listed(ticket, Err(lost()))),
+            Request::Outbox(outbox::Request::List { ticket, .. }) => {
+                send(&mut desk, Msg::Outbox(outbox::Msg::Listed(ticket, Err(lost()))));
+            }
             _ => {}
         }
     }
@@ -669,16 +734,18 @@ fn an_export_takes_what_is_listed() {
     let mut desk = watching(120, 36);
     desk.press("e");
     let asked = requests(&desk.effects());
-    assert!(matches!(&asked[..], [Request::Export { messages, .. }] if messages.len() == 40));
+    assert!(
+        matches!(&asked[..], [Request::Outbox(outbox::Request::Export { rows })] if rows.len() == 40)
+    );
 }
 
 #[test]
 fn a_click_chooses() {
     let mut desk = watching(120, 36);
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 10, 20);
-    assert!(state(&desk).cursor.index > 0);
+    assert!(state(&desk).outbox.paged.list.cursor.index > 0);
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 80, 4);
-    assert_eq!(state(&desk).pane, Pane::Diagnosis);
+    assert_eq!(state(&desk).focus.pane, Pane::Diagnosis);
 }
 
 #[test]
@@ -710,8 +777,8 @@ fn what_columns_mean_is_told_for_each_list_and_fits_a_small_window() {
         let last = match sub {
             Sub::Outbox(_) => "in the diagnosis: what was not looked at",
             Sub::Inbox => "U and d",
-            Sub::Errors => "replayed one by one only, with more to type",
-            Sub::Kept => "another; b: into",
+            Sub::ErrorQueues => "replayed one by one only, with more to type",
+            Sub::Archive => "another; b: into",
         };
         assert!(desk.shows("i or Esc closes"), "{sub:?} {}", desk.frame());
         assert!(desk.shows(last), "{sub:?} {}", desk.frame());

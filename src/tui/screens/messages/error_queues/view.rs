@@ -1,19 +1,21 @@
 //! How groups and messages of error queues look.
 
 use ratatui::{
+    Frame,
+    layout::Rect,
     style::Style,
     text::{Line, Span},
 };
 use serde_json::Value;
 
-use super::{Errors, FoundFault, Group};
+use super::{Context, Detail, FoundFault, Group, ScreenMsg, State, SubView as _};
 use crate::{
     domain::{age::Age, fault::Verdict, text},
     ops::error_queue::report,
     tui::{
-        screens::messages::{State, detail},
+        screens::messages::body,
         shared::Shared,
-        ui::theme::Theme,
+        ui::{hits::Hits, list::Look, theme::Theme},
         words,
     },
 };
@@ -23,34 +25,46 @@ const MOST: usize = 6;
 /// Queues whose state is told below the list.
 const QUEUES: usize = 3;
 
-pub(in super::super) fn line(
-    errors: &Errors,
-    index: usize,
+pub(super) fn rows(
+    state: &State,
+    look: Look<'_>,
+    frame: &mut Frame,
+    body: Rect,
+    hits: &mut Hits<ScreenMsg>,
+    cx: Context<'_>,
+) {
+    let (len, click) = (state.len(), ScreenMsg::Clicked);
+    let Context { shared, theme, .. } = cx;
+    if state.within.is_none() {
+        let line =
+            |index: usize, mark| Some(group_line(state.groups.get(index)?, mark, shared, theme));
+        state.group_list.draw(look, frame, body, len, hits, |_| None, click, line);
+        return;
+    }
+    let messages: Vec<&FoundFault> = state.messages().collect();
+    let key = |index: usize| Some(messages.get(index)?.fault.key.clone());
+    let line = |index: usize, mark| Some(message_line(messages.get(index)?, mark, shared, theme));
+    state.list.draw(look, frame, body, len, hits, key, click, line);
+}
+
+fn message_line(
+    found: &FoundFault,
     mark: Span<'static>,
     shared: &Shared,
     theme: &Theme,
-) -> Option<Line<'static>> {
-    if errors.within.is_none() {
-        return Some(group_line(errors.group(index)?, mark, shared, theme));
-    }
-    let found = errors.message(index)?;
+) -> Line<'static> {
     let fault = &found.fault;
     let age =
         fault.failed.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
     let kind = fault.message_type.as_deref().unwrap_or("(no type)");
     let verdict = found.judgement.verdict;
-    let mark = if errors.marks.contains(&fault.key) {
-        Span::styled(mark.content.replace("  ", " +").replace("> ", ">+"), theme.marked)
-    } else {
-        mark
-    };
-    Some(Line::from(vec![
+    Line::from(vec![
         mark,
         Span::styled(text::fit(fault.key.as_str(), 14), theme.accent),
         Span::raw(text::fit(&age, 9)),
         Span::styled(text::fit(short(verdict), 11), style(verdict, theme)),
         Span::raw(text::clean(last(kind)).into_owned()),
-    ]))
+    ])
 }
 
 fn group_line(group: &Group, mark: Span<'static>, shared: &Shared, theme: &Theme) -> Line<'static> {
@@ -109,8 +123,9 @@ const fn style(verdict: Verdict, theme: &Theme) -> Style {
 }
 
 /// The line in place of an empty list.
-pub(in super::super) fn empty(errors: &Errors, theme: &Theme) -> Line<'static> {
-    match (errors.look.loading_since(), &errors.look.value, &errors.look.error) {
+pub(super) fn empty(state: &State, cx: Context<'_>) -> Line<'static> {
+    let theme = cx.theme;
+    match (state.look.loading_since(), &state.look.value, &state.look.error) {
         (Some(_), None, _) => Line::styled("  looking into the queues …", theme.muted),
         (_, None, Some(_)) => Line::styled("  the error queues were not looked into", theme.muted),
         (_, None, None) => Line::styled("  r looks into the queues", theme.muted),
@@ -122,30 +137,26 @@ pub(in super::super) fn empty(errors: &Errors, theme: &Theme) -> Line<'static> {
 }
 
 /// Why nothing newer is shown, what was not read, which queues these are.
-pub(in super::super) fn footnotes(
-    errors: &Errors,
-    shared: &Shared,
-    theme: &Theme,
-    width: u16,
-) -> Vec<Line<'static>> {
+pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
+    let Context { shared, theme, .. } = cx;
     let width = usize::from(width).max(8);
     let mut out = vec![];
     let mut say = |told: &str, most: usize, style: Style| {
         let lines = words::wrapped(told, width, most);
         out.extend(lines.into_iter().map(|line| Line::styled(line, style)));
     };
-    let marked = errors.marked().len();
+    let marked = state.marked().len();
     if marked > 0 {
         let told = format!("{marked} marked: x acts on them; Esc at the groups lets them go");
         say(&told, 1, theme.marked);
     }
-    if let Some(error) = &errors.look.error {
-        let old = errors.look.seen_at.map(|at| {
+    if let Some(error) = &state.look.error {
+        let old = state.look.seen_at.map(|at| {
             format!("Not refreshed (what is shown is {} old): ", words::since(at, shared))
         });
         say(&format!("{}{error}", old.unwrap_or_default()), 5, theme.danger);
     }
-    if let Some(listing) = &errors.look.value {
+    if let Some(listing) = &state.look.value {
         for note in &listing.notes {
             say(note, 2, theme.warn);
         }
@@ -166,11 +177,11 @@ pub(in super::super) fn footnotes(
             told.push(format!("{never} {queues} never made"));
         }
         let told = told.join(", ");
-        let age = errors
+        let age = state
             .look
             .seen_at
             .map_or_else(String::new, |at| format!(" {} ago", words::since(at, shared)));
-        let doing = if errors.look.loading_since().is_some() {
+        let doing = if state.look.loading_since().is_some() {
             "; looking again …"
         } else {
             "; r looks again"
@@ -181,29 +192,31 @@ pub(in super::super) fn footnotes(
 }
 
 /// A group or a message in full.
-pub(in super::super) fn detail(
-    state: &State,
-    shared: &Shared,
-    theme: &Theme,
-    width: usize,
-) -> Vec<Line<'static>> {
-    let (errors, index) = (&state.errors, state.cursor.index);
-    if let Some(group) = errors.group(index) {
-        return group_lines(group, shared, theme, width);
-    }
-    match errors.message(index) {
-        Some(found) => message_lines(found, state.unfolded, shared, theme, width),
-        None => vec![Line::styled("no message is chosen", theme.muted)],
-    }
+pub(super) fn detail(state: &State, cx: Context<'_>, width: usize) -> Detail {
+    let Context { shared, theme, unfolded, .. } = cx;
+    let (group, message) = (state.group(), state.message());
+    let title = match (group, message) {
+        (Some(group), _) => format!("Group {}", group.fingerprint),
+        (_, Some(found)) => format!("Message {}", found.fault.key),
+        _ => "Message".to_owned(),
+    };
+    let order = message.and_then(|found| found.fault.order);
+    let note = if order.is_some() { "Enter: its order" } else { "" };
+    let lines = match (group, message) {
+        (Some(group), _) => group_lines(group, shared, theme, width),
+        (None, Some(found)) => message_lines(found, unfolded, shared, theme, width),
+        (None, None) => vec![Line::styled("no message is chosen", theme.muted)],
+    };
+    Detail { title, note, lines }
 }
 
 /// A name and its value, broken where the room ends.
 fn field(name: &str, value: &str, style: Style, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let room = width.saturating_sub(detail::LABEL).max(8);
-    let lines = detail::broken(value, room, MOST).into_iter().enumerate();
+    let room = width.saturating_sub(body::LABEL).max(8);
+    let lines = body::broken(value, room, MOST).into_iter().enumerate();
     let line = |(at, words): (usize, String)| {
         let name = if at == 0 { name } else { "" };
-        let label = Span::styled(text::fit(name, detail::LABEL), theme.muted);
+        let label = Span::styled(text::fit(name, body::LABEL), theme.muted);
         Line::from(vec![label, Span::styled(words, style)])
     };
     lines.map(line).collect()
@@ -294,16 +307,29 @@ fn message_lines(
     }
     if !read.headers.is_empty() {
         out.push(Line::styled("headers", theme.muted));
-        out.extend(detail::pretty(&Value::Object(read.headers)));
+        out.extend(body::pretty(&Value::Object(read.headers)));
     }
     let covered = if shared.masked { ", personal data covered" } else { "" };
     out.push(Line::styled(format!("body, {} bytes ({fold}{covered})", fault.bytes), theme.muted));
     match read.envelope {
         Ok(value) => {
-            out.extend(detail::pretty(&if unfolded { value } else { detail::folded(value) }));
+            out.extend(body::pretty(&if unfolded { value } else { body::folded(value) }));
         }
         Err(why) => out
             .push(Line::styled(format!("it is no envelope: {}", text::clean(&why)), theme.danger)),
     }
     out
 }
+
+/// What `i` tells.
+pub(super) const LEGEND: &[(&str, &str)] = &[
+    ("count", "messages that failed alike; newest: when the last of them did"),
+    ("done", "its consumers have done it: nothing is lost with it"),
+    ("wait", "not done: a replay does its work for the first time"),
+    ("unkn", "it may be done: a replay may do its work again"),
+    ("dupl", "most likely the second of two deliveries: the first may have done it"),
+    ("+", "marked with Space (* all, v the others): x replays or discards just these"),
+    ("replay", "x: to the queue it came from; of many only what waits"),
+    ("discard", "x: out of its queue, a copy kept first; of many only what is done"),
+    ("again", "unkn and dupl are replayed one by one only, with more to type"),
+];

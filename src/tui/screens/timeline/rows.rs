@@ -6,7 +6,7 @@ use crate::ops::{analysis::OrderAnalysis, audit::Recorded};
 
 /// What a row of the list is, by its place in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum At {
     Event(usize),
     Message(usize),
     /// What an operator did, by its place in what was read, newest first.
@@ -15,10 +15,10 @@ pub(super) enum Place {
 
 /// Events by version, each with its messages below it, then what operators did before the next event, at last
 /// the messages of no event. `bare`: events only.
-pub(super) fn places(known: &OrderAnalysis, acts: &[Recorded], bare: bool) -> Vec<Place> {
+pub(super) fn rows(known: &OrderAnalysis, acts: &[Recorded], bare: bool) -> Vec<At> {
     let steps = known.timeline.steps();
     if bare {
-        return (0..steps.len()).map(Place::Event).collect();
+        return (0..steps.len()).map(At::Event).collect();
     }
     let messages = &known.history.messages;
     let index: HashMap<i64, usize> =
@@ -28,7 +28,7 @@ pub(super) fn places(known: &OrderAnalysis, acts: &[Recorded], bare: bool) -> Ve
     let mut placed = HashSet::new();
     for (at, path) in known.chain.paths().iter().enumerate() {
         if path.version.is_none() {
-            out.extend(acts.by_ref().map(|(index, _)| Place::Act(index)));
+            out.extend(acts.by_ref().map(|(index, _)| At::Act(index)));
         } else {
             // Written by one transaction, record and event have the same time, or nearly so: the event is
             // first. A frozen time says nothing.
@@ -36,18 +36,18 @@ pub(super) fn places(known: &OrderAnalysis, acts: &[Recorded], bare: bool) -> Ve
             while let Some((index, _)) =
                 acts.next_if(|(_, act)| time.is_some_and(|time| act.at < time))
             {
-                out.push(Place::Act(index));
+                out.push(At::Act(index));
             }
-            out.push(Place::Event(at));
+            out.push(At::Event(at));
         }
         for index in path.messages.iter().filter_map(|sequence| index.get(sequence)) {
             if placed.insert(*index) {
-                out.push(Place::Message(*index));
+                out.push(At::Message(*index));
             }
         }
     }
-    out.extend(acts.map(|(index, _)| Place::Act(index)));
+    out.extend(acts.map(|(index, _)| At::Act(index)));
     let rest = (0..messages.len()).filter(|index| !placed.contains(index));
-    out.extend(rest.map(Place::Message));
+    out.extend(rest.map(At::Message));
     out
 }

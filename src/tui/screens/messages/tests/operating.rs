@@ -134,9 +134,9 @@ fn the_menu_of_the_queues_offers_what_is_safe_and_says_why_not() {
     assert!(desk.shows("Change error queues"), "what is refused opens nothing");
     desk.press("d");
     assert!(desk.shows("Change error queues"));
-    assert!(!desk.shows("quarantine"), "deeds are for what is in the database: {}", desk.frame());
+    assert!(!desk.shows("quarantine"), "these are for what is in the database: {}", desk.frame());
     assert!(desk.shows("is repaired, drained, requeued and purged on its own lists: < >"));
-    frames!("errands_menu", desk);
+    frames!("operations_menu", desk);
     desk.resize(120, 36);
     // Of the second group one waits, and none is done.
     desk.press("esc j x");
@@ -183,7 +183,7 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     desk.press("tab ctrl-u enter");
     assert!(desk.shows("the reason is needed"), "{}", desk.frame());
     desk.types(WHY);
-    frames!("errands_form", desk);
+    frames!("operations_form", desk);
     desk.resize(120, 36);
     desk.press("enter");
     assert!(desk.shows("nothing is taken"), "{}", desk.frame());
@@ -195,9 +195,9 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     );
     assert!(desk.shows("1 message to basket-checkout-failed, at most 50 a second"));
     assert!(desk.shows("finance_error could not be read"), "what was not seen is said");
-    frames!("errands_plan", desk);
+    frames!("operations_plan", desk);
     desk.press("s");
-    frames!("errands_listed", desk);
+    frames!("operations_listed", desk);
     desk.resize(120, 36);
     desk.press("s y");
     let effects = desk.effects();
@@ -219,8 +219,14 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     desk.change(change::Msg::Ended(plan.request.id, Ok(ended(&plan, "1 message replayed", false))));
     assert!(desk.shows("DONE") && desk.shows("audit    #12"), "{}", desk.frame());
     let looked = requests(&desk.effects());
-    assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
-    frames!("errands_done", desk);
+    assert!(
+        looked.iter().any(|request| matches!(
+            request,
+            Request::ErrorQueues(error_queues::Request::Look { .. })
+        )),
+        "{looked:?}"
+    );
+    frames!("operations_done", desk);
     desk.press("esc");
     assert!(!desk.app.change.is_open());
 }
@@ -230,7 +236,7 @@ fn what_runs_says_how_far_it_is_and_stops_after_its_message() {
     let (mut desk, plan) = running(120, 36);
     desk.change(change::Msg::Progressed(plan.request.id, far(1)));
     assert!(desk.shows("running … 1 of 2"), "{}", desk.frame());
-    frames!("errands_running", desk);
+    frames!("operations_running", desk);
     desk.resize(120, 36);
     // What is typed meanwhile runs nothing a second time.
     desk.types("REPLAY");
@@ -242,8 +248,8 @@ fn what_runs_says_how_far_it_is_and_stops_after_its_message() {
     let told = "stopped: 1 message replayed, 1 left where they are";
     desk.change(change::Msg::Ended(plan.request.id, Ok(ended(&plan, told, true))));
     assert!(desk.shows(told) && desk.shows("ENDED"), "{}", desk.frame());
-    frames!("errands_stopped", desk);
-    // Another errand's news means nothing here.
+    frames!("operations_stopped", desk);
+    // Another operation's news means nothing here.
     desk.change(change::Msg::Progressed(Uuid::from_u128(9), far(2)));
     desk.change(change::Msg::Ended(Uuid::from_u128(9), Ok(ended(&plan, "other", false))));
     assert!(!desk.shows("other"));
@@ -270,7 +276,13 @@ fn a_card_that_is_left_lets_it_run_on_and_can_be_come_back_to() {
     desk.change(change::Msg::Ended(plan.request.id, Ok(ended(&plan, told, true))));
     assert!(desk.shows(told), "{}", desk.frame());
     let looked = requests(&desk.effects());
-    assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
+    assert!(
+        looked.iter().any(|request| matches!(
+            request,
+            Request::ErrorQueues(error_queues::Request::Look { .. })
+        )),
+        "{looked:?}"
+    );
     // Nothing runs any more: x is the menu again.
     desk.press("x");
     assert!(desk.shows("Change error queues"), "{}", desk.frame());
@@ -287,7 +299,7 @@ fn what_may_do_work_again_warns_and_wants_more_typed() {
     assert_eq!(errors.pick, Pick::Keys { keys: vec![key], again: true });
     assert!(desk.shows("warn") && desk.shows("may do its work again"), "{}", desk.frame());
     assert!(!desk.app.shared.policy.typed);
-    frames!("errands_again", desk);
+    frames!("operations_again", desk);
     desk.resize(120, 36);
     desk.types("REPLAY");
     desk.press("enter");
@@ -322,7 +334,7 @@ fn some_are_marked_and_replayed_or_discarded_together() {
     desk.press("space j space esc j enter space");
     assert!(desk.shows("3 marked"), "{}", desk.frame());
     desk.press("esc k enter");
-    frames!("errands_marked", desk);
+    frames!("operations_marked", desk);
     desk.resize(120, 36);
     let [first, _, third]: [FaultKey; 3] = keys().try_into().unwrap();
     let second = errors::listing().found[2].fault.key.clone();
@@ -361,7 +373,7 @@ fn some_are_marked_and_replayed_or_discarded_together() {
     desk.press("* esc");
     assert!(desk.shows("3 marked"), "{}", desk.frame());
     desk.press("esc");
-    assert!(!desk.shows("3 marked") && state(&desk).sub == Sub::Errors, "{}", desk.frame());
+    assert!(!desk.shows("3 marked") && state(&desk).sub == Sub::ErrorQueues, "{}", desk.frame());
 }
 
 #[test]
@@ -438,7 +450,7 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
     for (key, scope) in [("o", Scope::Outbox(outbox(0).0)), ("a", Scope::All)] {
         let mut desk = pending(120, 36);
         desk.press("x");
-        frames!("errands_pending_menu", desk);
+        frames!("operations_pending_menu", desk);
         desk.resize(120, 36);
         desk.press(key);
         desk.types(WHY);
@@ -456,7 +468,7 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         let warnings = Stats { returned: 31, ..Stats::default() }.warnings();
         desk.change(change::Msg::Progressed(
             plan.request.id,
-            Progress { done: 900, of: 1_204, hindered, warnings },
+            Progress { done: 900, of: 1_204, hindered, warnings, ..Progress::default() },
         ));
         assert!(desk.shows("running … 900 of 1,204"), "{}", desk.frame());
         assert!(desk.shows("Esc stops after this pass"), "{}", desk.frame());
@@ -477,7 +489,7 @@ fn a_group_is_drained_where_it_is_an_outbox_and_else_says_why_not() {
     let mut desk = pending(120, 36);
     desk.press("p p p j x");
     assert!(desk.shows("Change outbox …b301"), "{}", desk.frame());
-    frames!("errands_outbox_menu", desk);
+    frames!("operations_outbox_menu", desk);
     desk.resize(120, 36);
     desk.press("o");
     desk.types(WHY);
@@ -493,7 +505,7 @@ fn the_menu_begins_with_what_the_list_is_about_and_scrolls() {
     answer(&mut desk, &stalled(30, 1_204), &Listed { kept, ..Listed::default() });
     desk.press("x");
     assert!(desk.shows("b  put the copy back into the error queue"), "{}", desk.frame());
-    frames!("errands_kept_menu", desk);
+    frames!("operations_kept_menu", desk);
     // In a small window the last one comes into sight with the cursor.
     desk.resize(80, 18);
     assert!(!desk.shows("remove failed inbox rows") && desk.shows(" … "), "{}", desk.frame());
@@ -563,7 +575,7 @@ fn a_discarded_copy_goes_back_into_its_queue_and_no_other() {
     desk.types(WHY);
     desk.press("enter");
     assert_eq!(planned(&mut desk), Operation::Restore(8));
-    frames!("errands_restore", desk);
+    frames!("operations_restore", desk);
     desk.resize(120, 36);
     desk.types("RESTORE");
     desk.press("enter");
@@ -571,7 +583,7 @@ fn a_discarded_copy_goes_back_into_its_queue_and_no_other() {
 }
 
 #[test]
-fn every_stage_of_an_errand_fits_every_window() {
+fn every_stage_of_an_operation_fits_every_window() {
     let stages: [fn(&mut Desk); 4] = [
         |_| {},
         |desk| desk.press("esc"),

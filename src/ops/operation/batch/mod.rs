@@ -1,0 +1,109 @@
+//! Bulk writes over a frozen list of ids. The list is made once, in schema `orderscope`; then batch by batch, each in
+//! one transaction with its journal row and the outcome of every item. Killed at any point it goes on where it
+//! stopped, from any console. Audit has an entry when it begins and one when it ends.
+//!
+//! A kind of bulk operation is a [`BatchKind`]. [`plan`] counts and tries out a few items, [`start`] freezes the list,
+//! [`run`] does it; [`approve`], [`pause`] and [`cancel`] steer it.
+
+mod kind;
+mod plan;
+mod purge;
+pub mod report;
+mod run;
+mod show;
+mod start;
+mod steer;
+mod verify;
+
+use chrono::SecondsFormat;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+pub(super) use self::purge::UNASKED;
+pub use self::{
+    kind::{Batch, BatchKind, Committed, Ran, Work},
+    plan::{BatchPlan, BatchRequest, plan},
+    run::run,
+    show::{Shown, items, list, outcome, show},
+    start::{Started, start},
+    steer::{Steered, approve, cancel, pause, waiting},
+};
+use super::{Context, PlanError, Purge, Selected, Writer};
+pub use crate::{
+    db::operations::{Record, Settled, Which},
+    domain::batch::{Counts, Estimate, State},
+};
+use crate::{
+    db::{self, operations},
+    domain::batch,
+    ops::audit::Entry,
+};
+
+/// The kind of a recorded operation.
+///
+/// # Errors
+/// When this program knows none of that name.
+pub fn kind_of(record: &Record) -> Result<Box<dyn BatchKind>, PlanError> {
+    match purge::read(&record.name, &record.parameters) {
+        Some(purge) => Ok(Box::new(purge)),
+        None => Err(PlanError::NoKind { number: record.number, name: record.name.clone() }),
+    }
+}
+
+/// Whether this operator may do that here.
+fn permitted(writer: &Writer, name: &str) -> Result<(), PlanError> {
+    Ok(writer.policy.allows(name, &writer.roles)?)
+}
+
+/// The operation that is meant.
+async fn found(conn: &mut PgConnection, which: Which) -> Result<Record, PlanError> {
+    let unknown = || match which {
+        Which::Number(number) => PlanError::NoOperation(number),
+        _ => db::Error::Conflict("the operation is not there".to_owned()).into(),
+    };
+    if !operations::is_known(conn).await? {
+        return Err(unknown());
+    }
+    operations::find(conn, which).await?.ok_or_else(unknown)
+}
+
+/// It cannot follow in the state it is in.
+const fn refused(number: i64, why: batch::Refusal) -> PlanError {
+    PlanError::NotNow { number, why }
+}
+
+/// `mai@ws-1`
+fn name_of(writer: &Writer) -> String {
+    format!("{}@{}", writer.operator.name, writer.operator.host)
+}
+
+/// Who runs it, in words.
+fn runner(record: &Record) -> String {
+    let who = record.runner.clone();
+    let who = who.unwrap_or_else(|| format!("{}@{}", record.operator, record.host));
+    match record.runner_since {
+        Some(since) => format!("{who} since {}", since.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        None => who,
+    }
+}
+
+/// The targets of audit entries about an operation.
+fn targets(mut targets: Vec<String>, number: i64) -> Vec<String> {
+    targets.push(format!("operation {number}"));
+    targets
+}
+
+/// Writes an audit entry with the server's time, in the caller's transaction.
+async fn record(
+    conn: &mut PgConnection,
+    writer: &Writer,
+    (id, intent): (Uuid, &str),
+    targets: Vec<String>,
+    reason: Option<&str>,
+    after: &Value,
+) -> Result<i64, PlanError> {
+    let at = db::clock::now(conn).await?;
+    let entry = Entry { id, at, intent, targets, reason, before: &Value::Null, after };
+    Ok(writer.chain.record(conn, &entry).await?)
+}

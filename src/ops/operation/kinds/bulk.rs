@@ -1,0 +1,150 @@
+//! Bulk operations over a frozen list, and what others do to them: what is said of them, and the way to the engine.
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::super::{
+    batch::{self, BatchRequest, Steered, Which},
+    broker_check,
+    context::Context,
+    error::PlanError,
+    outcome::{Outcome, Progress},
+    plan::{Effect, Listed, Plan, PlanRequest, Steps},
+    purge::Purge,
+    selected::Selected,
+    value::Operation,
+};
+use crate::domain::batch::State;
+
+/// `purge delivered outboxes`
+pub(super) fn title(purge: &Purge) -> String {
+    purge.kind().spec().menu.first().map_or_else(String::new, |entry| entry.title.to_owned())
+}
+
+/// What its command line says after the verb.
+pub(super) fn options(purge: &Purge) -> Vec<String> {
+    let mut options = vec!["--before".to_owned(), purge.before()];
+    options.extend(purge.rate.iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
+    options
+}
+
+fn asked<'a>(request: &'a PlanRequest, purge: &Purge) -> BatchRequest<'a> {
+    BatchRequest { id: request.id, reason: request.why(), rate: purge.rate }
+}
+
+/// Counts what is due and tries out a few; where there is a broker it is asked about failed rows.
+pub(super) async fn plan(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+    purge: &Purge,
+    stop: &CancellationToken,
+) -> Result<Plan, PlanError> {
+    let writer = ctx.writer()?;
+    let mut batches = batch::plan(ctx, purge, &asked(request, purge), stop).await?;
+    if batches.selected.goes_on.is_none()
+        && let Ok(broker) = ctx.broker()
+    {
+        let checks = &mut batches.checks;
+        broker_check::ask(checks, writer, purge, &broker.source, stop).await;
+    }
+    let policy = ctx.policy();
+    let listed = batches.statements.into_iter().map(Listed::statement).collect();
+    Ok(Plan {
+        checks: batches.checks,
+        effects: batches.effects,
+        listed,
+        cli_equivalent: request.cli_equivalent(None, policy, false),
+        ..Plan::new(request, policy, ctx.now(), Steps::Batches(batches.selected))
+    })
+}
+
+/// Freezes the list and runs it, as far as nobody else has to approve it first.
+pub(super) async fn run(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+    (purge, selected): (&Purge, &Selected),
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
+) -> Result<Outcome, PlanError> {
+    let asked = asked(request, purge);
+    let mut record = batch::start(ctx, purge, &asked, selected, progress, stop).await?.record;
+    if record.state != State::Waiting {
+        record = batch::run(ctx, purge, record.id, progress, stop).await?;
+    }
+    batch::outcome(&ctx.writer()?.db, &record, None).await
+}
+
+/// What came of an operation that is over.
+pub(super) async fn ended_before(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+    stop: &CancellationToken,
+) -> Result<Option<Outcome>, PlanError> {
+    let db = &ctx.writer()?.db;
+    let found = batch::list(db, Which::Id(request.id), 1, stop).await?.pop();
+    match found {
+        Some((record, _)) if record.state.is_over() => {
+            let outcome = batch::outcome(db, &record, None).await?;
+            Ok(Some(Outcome { repeated: true, ..outcome }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What approving or cancelling would do.
+pub(super) async fn plan_steering(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+    number: i64,
+    stop: &CancellationToken,
+) -> Result<Plan, PlanError> {
+    let (record, checks) = batch::waiting(ctx, request.spec().kind, number, stop).await?;
+    let next = match request.operation {
+        Operation::Approve(_) => State::Ready,
+        _ => State::Cancelled,
+    };
+    let change = format!("operation {number}, {}: {} → {next}", record.name, record.state);
+    let policy = ctx.policy();
+    Ok(Plan {
+        checks,
+        effects: vec![Effect::told("operations", change)],
+        cli_equivalent: request.cli_equivalent(None, policy, false),
+        ..Plan::new(request, policy, ctx.now(), Steps::Steering)
+    })
+}
+
+/// Approves it.
+pub(super) async fn approve(
+    ctx: &Context<'_>,
+    plan: &Plan,
+    number: i64,
+) -> Result<Outcome, PlanError> {
+    let steered = batch::approve(ctx, &plan.request, number).await?;
+    Ok(told(plan, &steered))
+}
+
+/// Ends it, or asks whoever runs it to.
+pub(super) async fn cancel(
+    ctx: &Context<'_>,
+    plan: &Plan,
+    number: i64,
+) -> Result<Outcome, PlanError> {
+    let steered = batch::cancel(ctx, &plan.request, number).await?;
+    Ok(told(plan, &steered))
+}
+
+fn told(plan: &Plan, steered: &Steered) -> Outcome {
+    let record = &steered.record;
+    let told = match &steered.asked {
+        Some(who) => format!("asked {who}: it is done after the batch under way"),
+        None => format!(
+            "operation {}, {}: {}",
+            record.number,
+            batch::report::state(record),
+            batch::report::counted(record)
+        ),
+    };
+    let items = Some(batch::report::list(&[(record.clone(), None)]));
+    let more = batch::report::next_step(record).into_iter().collect();
+    Outcome { items, more, ..Outcome::new(&plan.request, steered.audit, told) }
+}

@@ -1,0 +1,14 @@
+//! What a bulk operation selects, as its plan counted it.
+
+/// Counted when it was planned. The list itself is frozen when it starts: no more than this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selected {
+    /// Items that are selected now: these and no others are done.
+    pub items: u64,
+    /// There are more, which one operation does not take.
+    pub cut: bool,
+    /// The number of the operation that goes on: its list was frozen before.
+    pub goes_on: Option<i64>,
+    /// It has more items than this, so that a second person has to approve it.
+    pub approve_above: Option<u64>,
+}

@@ -1,0 +1,185 @@
+//! How the inbox looks: its rows, and what each consumer's add up to.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Context, Detail, InboxRow, InboxView, ScreenMsg, State, hours, name};
+use crate::{
+    domain::{age::Age, text},
+    ops::messages::{
+        history::Past,
+        report::{inbox_note, percentiles, published},
+    },
+    tui::{
+        ui::{hits::Hits, list::Look},
+        words,
+    },
+};
+
+/// Columns wide enough for a line of explanation.
+const ROOMY: u16 = 70;
+/// Above the rows where there is room.
+pub(in super::super) const HEADER: &str =
+    "  msg    consumer            received        passes  lag       note";
+/// In place of rows where there are none.
+pub(in super::super) const EMPTY: &str = "no consumer received anything, or it was cleaned up";
+
+pub(super) fn title(state: &State) -> String {
+    let view = match state.view {
+        InboxView::All => "Inbox",
+        InboxView::Failing => "Inbox: not handled",
+        InboxView::HalfDone => "Inbox: half-done",
+        InboxView::Duplicates => "Inbox: received again",
+    };
+    match state.from {
+        Some(message) => format!("{view}, from {} on (Esc: all)", message.short()),
+        None if state.view == InboxView::All => view.to_owned(),
+        None => format!("{view} (Esc: all)"),
+    }
+}
+
+pub(super) const fn header(roomy: bool) -> &'static str {
+    if roomy { HEADER } else { "  msg    consumer            received        passes  note" }
+}
+
+pub(super) fn rows(
+    state: &State,
+    look: Look<'_>,
+    frame: &mut Frame,
+    body: Rect,
+    roomy: bool,
+    hits: &mut Hits<ScreenMsg>,
+    cx: Context<'_>,
+) {
+    let rows = &state.paged.rows;
+    let row = |index: usize, mark| Some(line(rows.get(index)?, mark, roomy, cx));
+    let click = ScreenMsg::Clicked;
+    state.paged.list.draw(look, frame, body, rows.len(), hits, |_| None, click, row);
+}
+
+/// One row of the list.
+pub(in super::super) fn line(
+    row: &InboxRow,
+    mark: Span<'static>,
+    roomy: bool,
+    cx: Context<'_>,
+) -> Line<'static> {
+    let Context { shared, theme, .. } = cx;
+    let name = name(cx, row.consumer);
+    let received = shared.zone.show(row.received, "%m-%d %H:%M:%S");
+    let bad = row.delivered.is_none();
+    let note = match (row.consumed, row.delivered) {
+        (None, None) => "not handled",
+        (Some(_), None) => "half-done",
+        _ if inbox_note(row) == "done" => "done",
+        // Without a message of its own, every pass beyond three is a second delivery.
+        _ if row.cursor.is_none() => "again",
+        _ => "again?",
+    };
+    let style = if bad { theme.danger } else { theme.muted };
+    let passes = format!("{:>6}  ", row.passes);
+    let mut spans = vec![
+        mark,
+        Span::styled(text::fit(&row.message.short(), 7), theme.accent),
+        Span::raw(text::fit(&name, 19)),
+        Span::raw(" "),
+        Span::raw(text::fit(&received, 16)),
+        Span::raw(passes),
+    ];
+    if roomy {
+        let lag = row
+            .delivered
+            .map_or_else(|| "-".to_owned(), |at| Age::of(row.received, at).to_string());
+        spans.push(Span::raw(text::fit(&lag, 10)));
+    }
+    spans.push(Span::styled(note, style));
+    Line::from(spans)
+}
+
+pub(super) fn empty(state: &State, cx: Context<'_>) -> Line<'static> {
+    if let Some(told) = state.paged.waiting(cx.reading, cx.theme) {
+        return told;
+    }
+    let told = match state.view {
+        InboxView::All => EMPTY,
+        InboxView::Failing => "nothing has waited for longer than messages.held_after",
+        InboxView::HalfDone => "nothing is half-done",
+        InboxView::Duplicates => "nothing that is kept here was received again",
+    };
+    Line::styled(format!("  {told}"), cx.theme.ok)
+}
+
+pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
+    let coverage = cx.status.map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let mut out = state.paged.footnotes(coverage, cx.shared, cx.theme, width);
+    if width >= ROOMY {
+        let told =
+            "passes: 3, and one for each message the consumer produced, is normal   i explains";
+        out.push(Line::styled(told, cx.theme.muted));
+    }
+    out
+}
+
+pub(super) fn detail(state: &State, cx: Context<'_>, width: usize) -> Detail {
+    let (title, note, lines) = if state.by_hour {
+        ("Received by hour", "H: sums", hours::by_hour(&state.day, cx, width))
+    } else {
+        ("Consumers", "H: by hour", consumers(cx, width))
+    };
+    Detail { title: title.to_owned(), note, lines }
+}
+
+/// What each consumer's rows add up to.
+fn consumers(cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
+    let theme = cx.theme;
+    let Some(status) = cx.status else { return vec![] };
+    let inbox = &status.facts.inbox;
+    let mut out = vec![];
+    let (exact, estimated, share) = inbox.duplicates();
+    let share = share.map_or_else(String::new, |share| format!(" ({share:.1}%)"));
+    out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
+    out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
+    let told = format!("publish latency {}", published(status.facts.published));
+    out.extend(words::wrapped(&told, width, 2).into_iter().map(Line::raw));
+    if let Some(Past::Stored(history)) = cx.kept
+        && let Some(day) = history.day.filter(|day| day.repeated > 0)
+    {
+        let told = format!("handled again after their rows had gone: {} in 24h", day.repeated);
+        out.push(Line::styled(text::cut(&told, width), theme.warn));
+    }
+    for one in &inbox.consumers {
+        out.push(Line::default());
+        out.push(Line::styled(text::cut(&one.name, width), theme.title));
+        let style = if one.failing + one.half_done > 0 { theme.danger } else { theme.text };
+        out.push(Line::raw(format!("  {} rows, {} done", one.rows, one.done)));
+        out.push(Line::styled(
+            format!("  {} failing, {} half-done", one.failing, one.half_done),
+            style,
+        ));
+        out.push(Line::raw(format!(
+            "  duplicates {} exact, {} estimated",
+            one.duplicates_exact, one.duplicates_estimated
+        )));
+        if let Some(latency) = one.latency {
+            out.push(Line::raw(format!("  {}", percentiles(latency))));
+        }
+    }
+    out
+}
+
+/// What `i` tells.
+pub(super) const LEGEND: &[(&str, &str)] = &[
+    ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
+    ("again", "received again, nothing changed"),
+    ("again?", "the same, or it produced several messages: each is a pass of its own"),
+    ("not handled", "no attempt succeeded; a new row is being handled for a minute at most"),
+    ("half-done", "handled, its messages not recorded as delivered"),
+    ("lag", "from received to delivered; publish latency: from an outbox's creation to delivery"),
+    ("exact", "of consumers that produce nothing; estimated: of the others"),
+    ("by hour", "H: shades of what came in; + some of it again, ! some of it not done"),
+    ("U and d", "only what nobody handled (again: half-done), only what came again; Esc: all"),
+    ("~ and +", "estimated, and at least; in the diagnosis: what was not looked at"),
+];

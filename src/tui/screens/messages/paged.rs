@@ -1,0 +1,150 @@
+//! A list that comes from the database page by page, newest or next first; more of it is read near its end.
+
+use ratatui::text::Line;
+
+use super::{PAGE, Shared, Ticket};
+use crate::{
+    db,
+    domain::text,
+    ops::messages::list::Page,
+    tui::{
+        ui::{list::List, remote::Remote, theme::Theme},
+        words,
+    },
+};
+
+/// A row that the cursor follows by its number.
+pub(super) trait Numbered {
+    fn number(&self) -> i64;
+}
+
+/// The rows read so far, and what is being read.
+#[derive(Debug)]
+pub(super) struct Paged<T> {
+    pub rows: Vec<T>,
+    more: bool,
+    notes: Vec<String>,
+    asked: Remote<Page<T>, db::Error>,
+    /// What is asked for continues the rows.
+    continues: bool,
+    pub list: List<i64>,
+}
+
+impl<T> Default for Paged<T> {
+    fn default() -> Self {
+        Self {
+            rows: vec![],
+            more: false,
+            notes: vec![],
+            asked: Remote::default(),
+            continues: false,
+            list: List::default(),
+        }
+    }
+}
+
+impl<T: Numbered> Paged<T> {
+    /// Empties it.
+    pub fn reset(&mut self) {
+        self.rows = vec![];
+        self.more = false;
+        self.notes = vec![];
+        self.list.reset();
+    }
+
+    /// The row under the cursor.
+    pub fn selected(&self) -> Option<&T> {
+        self.rows.get(self.list.cursor.index)
+    }
+
+    pub fn keys(&self) -> Vec<i64> {
+        self.rows.iter().map(T::number).collect()
+    }
+
+    /// A page is asked for: the first, or the one that continues the rows.
+    pub fn begin(&mut self, continues: bool, shared: &Shared) -> Ticket {
+        self.continues = continues;
+        self.asked.begin(shared.now.instant)
+    }
+
+    /// Takes a page; the cursor follows its row, and stays on its line where that left. Whether it was wanted and
+    /// could be read.
+    pub fn settle(
+        &mut self,
+        ticket: Ticket,
+        result: Result<Page<T>, db::Error>,
+        shared: &Shared,
+    ) -> bool {
+        if !self.asked.settle(ticket, result, shared.now.instant) || self.asked.error.is_some() {
+            return false;
+        }
+        let Some(page) = self.asked.value.take() else { return false };
+        let chosen = self.selected().map(T::number);
+        if self.continues {
+            self.rows.extend(page.rows);
+        } else {
+            self.rows = page.rows;
+        }
+        (self.more, self.notes) = (page.more, page.notes);
+        let at = self.rows.iter().position(|row| Some(row.number()) == chosen);
+        self.list.follow(at, self.rows.len());
+        true
+    }
+
+    /// Whether the cursor is so near the end that the next page is worth asking for.
+    pub fn wants_more(&self) -> bool {
+        let near_end = self.list.cursor.index + PAGE / 2 >= self.rows.len();
+        near_end && self.more && !self.is_asking()
+    }
+
+    /// Whether it can be read again without losing rows, and is not already.
+    pub fn can_refresh(&self) -> bool {
+        self.rows.len() <= PAGE && !self.is_asking()
+    }
+
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// Nobody waits for a page any more.
+    pub fn abandon(&mut self) {
+        self.asked.abandon();
+    }
+
+    fn is_asking(&self) -> bool {
+        self.asked.loading_since().is_some()
+    }
+
+    /// What to say of no rows before there is an answer.
+    pub fn waiting(&self, reading: bool, theme: &Theme) -> Option<Line<'static>> {
+        if self.is_asking() || reading {
+            return Some(Line::styled("  reading …", theme.muted));
+        }
+        let failed = self.asked.error.is_some();
+        failed.then(|| Line::styled("  nothing read yet", theme.muted))
+    }
+
+    /// Why the rows are old, and what was not looked at: of these rows, then of the figures.
+    pub fn footnotes(
+        &self,
+        coverage: &[String],
+        shared: &Shared,
+        theme: &Theme,
+        width: u16,
+    ) -> Vec<Line<'static>> {
+        let mut out = vec![];
+        if let Some(error) = &self.asked.error {
+            let age = self.asked.seen_at.map_or_else(
+                || "nothing read yet".to_owned(),
+                |at| format!("rows are {} old", words::since(at, shared)),
+            );
+            let told = format!("Not refreshed ({age}): {error}");
+            out.push(Line::styled(text::clean(&told).into_owned(), theme.danger));
+        }
+        let said = |note: &&String| !coverage.iter().any(|told| told.ends_with(note.as_str()));
+        let notes = self.notes.iter().filter(said).chain(coverage);
+        let wrap = |note: &String| words::wrapped(note, usize::from(width).max(8), 2);
+        out.extend(notes.flat_map(wrap).map(|line| Line::styled(line, theme.warn)));
+        out
+    }
+}
