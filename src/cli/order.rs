@@ -164,6 +164,14 @@ fn show(
 fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> Value {
     let order = |order: &Order| {
         let mut body = body::order_json(order);
+        // A body would have .NET's first or last moment for it.
+        for (key, at) in
+            [("CreatedAt", order.created_at), ("LastModifiedAt", order.last_modified_at)]
+        {
+            if let Some(told) = at.and_then(endless::told) {
+                body[key] = json!(told);
+            }
+        }
         mask::mask_json(&mut body);
         body
     };
