@@ -64,11 +64,8 @@ pub fn has_password(text: &str) -> bool {
         }
     }
     let text = decoded(text);
-    let mut parts = text.split('=');
-    let mut before = parts.next();
-    parts.any(|after| {
-        let name = before.replace(after).unwrap_or_default();
-        let name: String = name
+    text.match_indices('=').any(|(at, _)| {
+        let name: String = text[..at]
             .trim_end()
             .chars()
             .rev()
@@ -77,9 +74,9 @@ pub fn has_password(text: &str) -> bool {
             .flat_map(char::to_lowercase)
             .collect();
         let name: String = name.chars().rev().collect();
-        let value = after.trim_start().trim_start_matches(['\'', '"']);
-        let empty = value.is_empty() || value.starts_with([';', '&']);
-        !empty && SECRETS.iter().any(|secret| name.ends_with(secret))
+        // Whatever follows counts: a password may begin with any sign.
+        let value = text[at + 1..].trim_start().trim_start_matches(['\'', '"']);
+        !value.is_empty() && SECRETS.iter().any(|secret| name.ends_with(secret))
     })
 }
 
@@ -131,6 +128,9 @@ mod tests {
             "jdbc:postgresql://db/x?user=mai&PASSWORD=s3cret",
             "jdbc:postgresql://mai:s3cret@db/x",
             "oauth_client_secret=s3cret",
+            "user=mai;password==s3cret",
+            "user=mai;password=&s3cret",
+            "user=mai;password=;s3cret",
         ] {
             assert!(has_password(text), "{text}");
         }
