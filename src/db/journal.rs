@@ -15,7 +15,7 @@ impl Db {
     ) -> Result<T, Error> {
         let mut session = self.journal.session(who).await?;
         let answer = guarded(&mut session, work).await;
-        if !matches!(answer, Err(Error::Lost(_))) {
+        if !answer.as_ref().is_err_and(Error::ends_session) {
             session.finish();
         }
         answer.map_err(|error| error.within(self.journal.statement_limit()))

@@ -39,6 +39,7 @@ mod sql;
 pub use address::connect;
 pub use cancel::cancellable;
 pub use error::Error;
+use error::OfTable;
 pub use layout::{Index, Kind, Layout, Missing, Table};
 pub use pool::{Db, Limits, Pool, Session};
 pub use sql::unless_late;

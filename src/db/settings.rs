@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, PgConnection, Row};
 
-use super::{Error, Layout};
+use super::{Error, Layout, OfTable};
 
 /// Who keeps the order summary documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,7 +56,8 @@ pub async fn read(conn: &mut PgConnection, layout: &Layout) -> Result<Option<Set
         "SELECT projection, publisher, broker, snapshot_every FROM orderscope.database",
     )
     .fetch_optional(conn)
-    .await?;
+    .await
+    .of("orderscope.database")?;
     Ok(row.map(|row| Settings {
         projection: match row.projection.as_str() {
             "inline" if layout.is_managed() => Projection::Inline,

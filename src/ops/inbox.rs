@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     command::{self, Ahead, Origin, Performed, Task},
-    plan::{Done, Error, Intent, Request, Writer, is_safe_again},
+    plan::{Done, Error, Intent, Request, Writer},
 };
 use crate::{
     db::{
@@ -147,7 +147,7 @@ impl Passes<'_> {
         loop {
             tries += 1;
             match self.once(pass).await {
-                Err(Error::Database(error)) if is_safe_again(&error) && tries < TRIES => {}
+                Err(Error::Database(error)) if error.is_safe_again() && tries < TRIES => {}
                 ended => return ended,
             }
         }
@@ -156,7 +156,7 @@ impl Passes<'_> {
     async fn once(&self, pass: Pass<'_>) -> Result<Ended, Error> {
         let mut session = self.writer.pool.session("consumer").await?;
         let ended = self.in_transaction(&mut session, pass).await;
-        if !matches!(ended, Err(Error::Database(db::Error::Lost(_)))) {
+        if !matches!(&ended, Err(Error::Database(error)) if error.ends_session()) {
             session.finish();
         }
         ended

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, OfTable,
     sql::{OwnSchema, own_schema},
 };
 
@@ -147,7 +147,8 @@ pub async fn next(conn: &mut PgConnection, chain: Uuid) -> Result<Option<Next>, 
         chain
     )
     .fetch_optional(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_chains")?;
     Ok(found)
 }
 
@@ -262,7 +263,7 @@ pub async fn list(
         limit
     )
     .fetch_all(conn)
-    .await?;
+    .await.of("orderscope.audit")?;
     Ok(found)
 }
 

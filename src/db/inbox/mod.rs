@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, Table, outbox::locks, samples::Seen, sql::moment};
+use super::{Error, Index, Layout, OfTable, Table, outbox::locks, samples::Seen, sql::moment};
 use crate::domain::{
     diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
     id::{ConsumerId, MessageId},
@@ -115,8 +115,11 @@ pub async fn consumers(
          FROM {rows} WHERE delivered IS NOT NULL GROUP BY 1, 2, 3 LIMIT 10000"
     );
     let hour = now - TimeDelta::hours(1);
-    let done: Vec<Done> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(hour).fetch_all(&mut *conn).await?;
+    let done: Vec<Done> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(hour)
+        .fetch_all(&mut *conn)
+        .await
+        .of(Table::InboxStates.name())?;
     let sql = format!(
         "SELECT consumer_id, count(*) AS rows, count(*) FILTER (WHERE received > $1) AS last_hour, \
          count(*) FILTER (WHERE consumed IS NULL AND received < $2) AS failing, {} AS oldest_failing, \
@@ -128,7 +131,8 @@ pub async fn consumers(
         .bind(hour)
         .bind(now - held)
         .fetch_all(&mut *conn)
-        .await?;
+        .await
+        .of(Table::InboxStates.name())?;
     // The service's own index on `delivered` gives the newest; without it all rows are sorted.
     let sql = format!(
         "SELECT consumer_id, count(*) AS rows, percentile_disc(ARRAY[0.5, 0.95, 0.99]) \
@@ -137,8 +141,11 @@ pub async fn consumers(
              WHERE delivered IS NOT NULL ORDER BY delivered DESC LIMIT {TIMED}) n \
            WHERE delivered - received BETWEEN '0'::interval AND make_interval(secs => $1)) d GROUP BY 1"
     );
-    let timed: Vec<Timed> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(window.as_seconds_f64()).fetch_all(conn).await?;
+    let timed: Vec<Timed> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(window.as_seconds_f64())
+        .fetch_all(conn)
+        .await
+        .of(Table::InboxStates.name())?;
     Ok(together(&done, &open, &timed))
 }
 
@@ -217,7 +224,8 @@ pub async fn at_work(
         layout.from(Table::InboxStates),
     ));
     sql.push_bind(before).push(format!(" ORDER BY received LIMIT {PROBED}"));
-    let rows: Vec<(MessageId, ConsumerId)> = sql.build_query_as().fetch_all(&mut *conn).await?;
+    let rows: Vec<(MessageId, ConsumerId)> =
+        sql.build_query_as().fetch_all(&mut *conn).await.of(Table::InboxStates.name())?;
     let of = |(message, consumer): &(MessageId, ConsumerId)| Owner::Consumer {
         message: *message,
         consumer: *consumer,
@@ -247,7 +255,7 @@ pub async fn finished(
     ));
     sql.push_bind(from).push(" ORDER BY s.delivered LIMIT ").push_bind(limit);
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>, DateTime<Utc>)> =
-        sql.build_query_as().fetch_all(conn).await?;
+        sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())?;
     let seen = rows.into_iter().map(|(message, consumer, received, delivered)| Seen {
         message,
         consumer,
@@ -289,7 +297,10 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
         moment("s.consumed"),
         layout.from(Table::InboxStates),
     );
-    let rows: Vec<Half> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
+    let rows: Vec<Half> = sqlx::query_as(AssertSqlSafe(sql))
+        .fetch_all(&mut *conn)
+        .await
+        .of(Table::OutboxMessages.name())?;
     let of = |row: &Half| Owner::Consumer { message: row.message_id, consumer: row.consumer_id };
     let owners: Vec<_> = rows.iter().map(of).collect();
     let mut locks = locks(conn, layout, &owners).await.unwrap_or_default();
@@ -338,7 +349,7 @@ pub async fn cleanup(
     ));
     sql.push_bind(before).push(format!(" LIMIT {MOST_WRONG}) x)"));
     let (blocking, one, past): (i64, Option<MessageId>, i64) =
-        sql.build_query_as().fetch_one(conn).await?;
+        sql.build_query_as().fetch_one(conn).await.of(Table::InboxStates.name())?;
     Ok((Tally::up_to(blocking, MOST_WRONG), one, Tally::up_to(past, MOST_WRONG)))
 }
 
@@ -423,12 +434,21 @@ pub async fn glance(
     limit: i64,
 ) -> Result<Vec<InboxRow>, Error> {
     let mut sql = rows(layout, "delivered IS NULL ORDER BY received, id LIMIT ");
-    let mut found: Vec<InboxRow> =
-        sql.push_bind(limit).build_query_as().fetch_all(&mut *conn).await?;
+    let mut found: Vec<InboxRow> = sql
+        .push_bind(limit)
+        .build_query_as()
+        .fetch_all(&mut *conn)
+        .await
+        .of(Table::InboxStates.name())?;
     let left = limit - i64::try_from(found.len()).unwrap_or(limit);
     if left > 0 {
         let mut sql = rows(layout, "delivered IS NOT NULL ORDER BY id DESC LIMIT ");
-        let last: Vec<InboxRow> = sql.push_bind(left).build_query_as().fetch_all(conn).await?;
+        let last: Vec<InboxRow> = sql
+            .push_bind(left)
+            .build_query_as()
+            .fetch_all(conn)
+            .await
+            .of(Table::InboxStates.name())?;
         found.extend(last);
     }
     Ok(found)
@@ -448,7 +468,7 @@ pub async fn list(
         sql.push(" AND id < ").push_bind(before);
     }
     sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-    Ok(sql.build_query_as().fetch_all(conn).await?)
+    sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())
 }
 
 /// Rows received before a moment and never consumed, which no outbox message refers to: the oldest `limit`.
@@ -466,7 +486,7 @@ pub async fn failed(
         layout.from(Table::OutboxMessages),
     ));
     sql.push_bind(before).push(" ORDER BY s.received, s.id LIMIT ").push_bind(limit);
-    Ok(sql.build_query_as().fetch_all(conn).await?)
+    sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())
 }
 
 /// The rows of one message, by consumer.
@@ -484,5 +504,5 @@ pub async fn of_message(
         layout.from(Table::InboxStates),
     ));
     sql.push_bind(message).push(" ORDER BY id LIMIT 100");
-    Ok(sql.build_query_as().fetch_all(conn).await?)
+    sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{SINCE, finds_by_outbox, locks, messages};
 use crate::{
-    db::{Error, Layout, Table, expressions::MESSAGE_ORDER, sql::moment},
+    db::{Error, Layout, OfTable, Table, expressions::MESSAGE_ORDER, sql::moment},
     domain::{
         diagnosis::{Blast, Lock, Tally},
         id::{MessageId, OutboxId},
@@ -86,8 +86,12 @@ pub async fn heads(
         moment("o.created"),
         layout.from(Table::OutboxStates),
     );
-    let rows: Vec<Found> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(since).bind(held).fetch_all(&mut *conn).await?;
+    let rows: Vec<Found> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(since)
+        .bind(held)
+        .fetch_all(&mut *conn)
+        .await
+        .of(Table::OutboxStates.name())?;
     let owners: Vec<_> = rows.iter().map(|row| Owner::Bus(row.outbox_id)).collect();
     // Unknown where it cannot be told, which is no reason to tell nothing else.
     let locks = locks(conn, layout, &owners).await.unwrap_or_default();
@@ -143,7 +147,7 @@ pub async fn text(
         layout.from(Table::OutboxMessages)
     ));
     sql.push_bind(sequence);
-    Ok(sql.build_query_as().fetch_optional(conn).await?)
+    sql.build_query_as().fetch_optional(conn).await.of(Table::OutboxMessages.name())
 }
 
 /// What waits behind an outbox: the younger open ones that nobody holds, the orders that their messages name and what
@@ -182,7 +186,7 @@ pub async fn blast(
         layout.from(Table::OutboxMessages)
     ));
     let (outboxes, orders, value): (i64, i64, Option<Decimal>) =
-        sql.build_query_as().fetch_one(conn).await?;
+        sql.build_query_as().fetch_one(conn).await.of(Table::OutboxStates.name())?;
     Ok(Some(Blast {
         outboxes: Tally::up_to(outboxes, BEHIND),
         orders: Tally::up_to(orders, BEHIND),

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use crate::{
-    db::{Error, Layout, Table, sql::moment},
+    db::{Error, Layout, OfTable, Table, sql::moment},
     domain::diagnosis::{Latency, Left},
 };
 
@@ -34,8 +34,12 @@ pub async fn latency(
         layout.from(Table::OutboxStates),
     );
     let sensible = from - TimeDelta::days(3_650);
-    let timed: Timed =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(from).bind(sensible).fetch_one(conn).await?;
+    let timed: Timed = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(from)
+        .bind(sensible)
+        .fetch_one(conn)
+        .await
+        .of(Table::OutboxStates.name())?;
     let times = timed.times.unwrap_or_default();
     let &[p50, p95, p99] = times.as_slice() else { return Ok(None) };
     let time = TimeDelta::milliseconds;
@@ -55,7 +59,10 @@ pub async fn youngest_left(
         moment("n.created"),
         layout.from(Table::OutboxStates),
     );
-    let found: Option<(DateTime<Utc>, Option<i64>)> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(from).fetch_optional(conn).await?;
+    let found: Option<(DateTime<Utc>, Option<i64>)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(from)
+        .fetch_optional(conn)
+        .await
+        .of(Table::OutboxStates.name())?;
     Ok(found.map(|(created, sequence)| Left { created, sequence }))
 }

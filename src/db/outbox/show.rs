@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        Error, Index, Layout, Table,
+        Error, Index, Layout, OfTable, Table,
         expressions::MESSAGE_ORDER,
         messages::{DELIVERY, parents},
         sql::moment,
@@ -121,7 +121,8 @@ pub async fn show(
         None => sql.push("m.message_id = ").push_bind(message),
     };
     sql.push(" ORDER BY m.sequence_number DESC LIMIT 1");
-    let row: Option<Found> = sql.build_query_as().fetch_optional(conn).await?;
+    let row: Option<Found> =
+        sql.build_query_as().fetch_optional(conn).await.of(Table::OutboxMessages.name())?;
     Ok(row.map(OutboxMessage::from))
 }
 
@@ -174,6 +175,7 @@ pub async fn ahead(
            AND b.created < s.created LIMIT {MOST}) x) FROM {from} s WHERE s.delivered IS NULL AND s.outbox_id = "
     ));
     sql.push_bind(outbox);
-    let count: Option<i64> = sql.build_query_scalar().fetch_optional(conn).await?;
+    let count: Option<i64> =
+        sql.build_query_scalar().fetch_optional(conn).await.of(Table::OutboxMessages.name())?;
     Ok(count.map(|count| Tally::up_to(count, MOST)))
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     db::{
-        Error, Layout, Table,
+        Error, Layout, OfTable, Table,
         expressions::MESSAGE_ORDER,
         messages::{DELIVERY, parents},
         sql::moment,
@@ -86,7 +86,8 @@ pub async fn whole(
         parents(layout),
     ));
     sql.push_bind(sequence);
-    let row: Option<Found> = sql.build_query_as().fetch_optional(conn).await?;
+    let row: Option<Found> =
+        sql.build_query_as().fetch_optional(conn).await.of(Table::OutboxMessages.name())?;
     Ok(row.map(WholeRow::from))
 }
 

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    super::{Error, archive},
+    super::{Error, OfTable, Table, archive},
     Open, Progress,
 };
 
@@ -37,7 +37,7 @@ pub async fn halves(
                        AND m.inbox_consumer_id = i.consumer_id \
                        AND m.sequence_number > coalesce(i.last_sequence_number, 0)) \
          ORDER BY i.consumed LIMIT $2 FOR UPDATE OF i SKIP LOCKED";
-    Ok(sqlx::query_as(sql).bind(before).bind(limit).fetch_all(conn).await?)
+    sqlx::query_as(sql).bind(before).bind(limit).fetch_all(conn).await.of(Table::InboxStates.name())
 }
 
 /// Locks one of them, if it is still half-done and free.
@@ -55,7 +55,8 @@ pub async fn lock_half(
         .bind(half.consumer_id)
         .bind(before)
         .fetch_optional(conn)
-        .await?;
+        .await
+        .of(Table::InboxStates.name())?;
     Ok(found.map(|open| Open { outbox_id: half.key(), ..open }))
 }
 
@@ -81,7 +82,7 @@ pub async fn half_waiting(
          FROM public.inbox_state i WHERE i.message_id = $1 AND i.consumer_id = $2 \
            AND i.consumed IS NOT NULL AND i.delivered IS NULL";
     let asked = sqlx::query_as(sql).bind(half.message_id).bind(half.consumer_id);
-    Ok(asked.fetch_optional(conn).await?)
+    asked.fetch_optional(conn).await.of(Table::OutboxMessages.name())
 }
 
 /// Writes how far the pass came with it, in its transaction. What was delivered goes, as MassTransit does it:

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
-use super::{Error, Layout, Limits, Table, archive};
+use super::{Error, Layout, Limits, OfTable, Table, archive};
 use crate::domain::outgoing::Stored;
 pub use consumer_outbox::{
     ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
@@ -84,7 +84,13 @@ pub async fn lock(
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
          ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED";
-    Ok(sqlx::query_as(sql).bind(held).bind(limit).bind(only).fetch_all(conn).await?)
+    sqlx::query_as(sql)
+        .bind(held)
+        .bind(limit)
+        .bind(only)
+        .fetch_all(conn)
+        .await
+        .of(Table::OutboxStates.name())
 }
 
 /// Whether anything is pending, locked by others or not, leaving out `held`; with `only`, in that outbox.
@@ -129,7 +135,12 @@ pub async fn next_waiting(
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($2::uuid IS NULL OR s.outbox_id = $2) \
          ORDER BY s.created, s.outbox_id LIMIT 1";
-    Ok(sqlx::query_as(sql).bind(held).bind(only).fetch_optional(conn).await?)
+    sqlx::query_as(sql)
+        .bind(held)
+        .bind(only)
+        .fetch_optional(conn)
+        .await
+        .of(Table::OutboxMessages.name())
 }
 
 /// Counting stops here.
@@ -221,7 +232,7 @@ pub async fn load(
     if let Some(half) = half {
         query = query.bind(half.message_id).bind(half.consumer_id);
     }
-    let rows: Vec<Loaded> = query.fetch_all(conn).await?;
+    let rows: Vec<Loaded> = query.fetch_all(conn).await.of(Table::OutboxMessages.name())?;
     Ok(rows.into_iter().map(Row::from).collect())
 }
 
@@ -345,5 +356,5 @@ pub async fn still_pending(conn: &mut PgConnection, sequences: &[i64]) -> Result
            AND i.consumer_id = m.inbox_consumer_id \
          WHERE m.sequence_number = ANY($1) AND i.delivered IS NULL \
            AND m.sequence_number > coalesce(i.last_sequence_number, 0)";
-    Ok(sqlx::query_scalar(sql).bind(sequences).fetch_all(conn).await?)
+    sqlx::query_scalar(sql).bind(sequences).fetch_all(conn).await.of(Table::OutboxMessages.name())
 }

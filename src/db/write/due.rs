@@ -7,7 +7,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{Tx, direct::both};
-use crate::db::{Error, Table};
+use crate::db::{Error, OfTable, Table};
 
 /// Counting what is due stops here.
 const MOST: i64 = 100_000;
@@ -123,7 +123,8 @@ impl Tx<'_> {
         sql.push_bind(due.outboxes.clone()).push(") ORDER BY array_position(");
         sql.push_bind(due.outboxes.clone());
         sql.push(format!(", m.outbox_id), m.sequence_number LIMIT {}", MOST_MESSAGES + 1));
-        let mut found: Vec<(Uuid, i64)> = sql.build_query_as().fetch_all(self.conn()).await?;
+        let mut found: Vec<(Uuid, i64)> =
+            sql.build_query_as().fetch_all(self.conn()).await.of(Table::OutboxMessages.name())?;
         if found.len() > MOST_MESSAGES {
             let cut = found.pop().map(|(outbox, _)| outbox);
             let whole = due.outboxes.iter().position(|id| Some(*id) == cut).unwrap_or_default();

@@ -16,7 +16,6 @@ use uuid::Uuid;
 
 pub use error::{Error, Moved};
 pub(crate) use kind::{Performed, Task, Work};
-pub(crate) use run::is_safe_again;
 pub use writer::Writer;
 
 use crate::domain::{decide::Command, id::Version, outbox_action::OutboxAction};

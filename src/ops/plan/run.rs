@@ -77,7 +77,7 @@ fn timed(error: Error, limit: Duration) -> Error {
 enum Attempt {
     Ended(Result<Done, Error>),
     /// The server was told to commit and did not answer.
-    Unanswered(String),
+    Unanswered(db::Error),
 }
 
 /// Runs a request until it is done, refused, or cannot be done.
@@ -94,16 +94,11 @@ pub async fn drive(
         tries += 1;
         match attempt(&task).await {
             Attempt::Ended(Err(Error::Database(error)))
-                if is_safe_again(&error) && tries < TRIES => {}
+                if error.is_safe_again() && tries < TRIES => {}
             Attempt::Ended(ended) => return ended,
             Attempt::Unanswered(why) => return resolve(&task, why).await,
         }
     }
-}
-
-/// Nothing was written, and the same may succeed now.
-pub fn is_safe_again(error: &db::Error) -> bool {
-    matches!(error, db::Error::Again(_) | db::Error::Lost(_))
 }
 
 async fn attempt(task: &Task<'_>) -> Attempt {
@@ -113,10 +108,12 @@ async fn attempt(task: &Task<'_>) -> Attempt {
         Err(error) => return Attempt::Ended(Err(error.into())),
     };
     let ended = in_transaction(&mut session, task).await;
-    if !matches!(
-        &ended,
-        Attempt::Unanswered(_) | Attempt::Ended(Err(Error::Database(db::Error::Lost(_))))
-    ) {
+    let over = match &ended {
+        Attempt::Unanswered(_) => true,
+        Attempt::Ended(Err(Error::Database(error))) => error.ends_session(),
+        Attempt::Ended(_) => false,
+    };
+    if !over {
         session.finish();
     }
     ended
@@ -135,8 +132,8 @@ async fn in_transaction(conn: &mut PgConnection, task: &Task<'_>) -> Attempt {
     match Box::pin(task.perform(&mut tx, &ahead)).await {
         Ok(Performed::Written(work)) => match tx.commit().await {
             Ok(()) => Attempt::Ended(Ok(work.done(task.request))),
+            Err(error) if error.ends_session() => Attempt::Unanswered(error),
             // An answer of the server is one: it did not commit.
-            Err(db::Error::Lost(why)) => Attempt::Unanswered(why),
             Err(error) => Attempt::Ended(Err(error.into())),
         },
         Ok(Performed::Repeated(done)) => {
@@ -164,15 +161,15 @@ async fn named(conn: &mut PgConnection, task: &Task<'_>, ahead: &Ahead, error: E
 
 /// Looks for the operation's record. Never runs it again: the transaction that was lost may still be open, and
 /// beginning one of the same operation waits for its end.
-pub async fn resolve(task: &Task<'_>, why: String) -> Result<Done, Error> {
-    let mut last = why.clone();
+pub async fn resolve(task: &Task<'_>, why: db::Error) -> Result<Done, Error> {
+    let mut last = why.to_string();
     for asked in 0..ASKED {
         if asked > 0 {
             tokio::time::sleep(BETWEEN).await;
         }
         match look_up(task).await {
             Ok(Some(done)) => return Ok(Done { repeated: false, ..done }),
-            Ok(None) => return Err(Error::Database(db::Error::Lost(why))),
+            Ok(None) => return Err(Error::Database(why)),
             Err(Error::Database(error)) => last = error.to_string(),
             Err(error) => return Err(error),
         }
