@@ -2,17 +2,14 @@
 
 use std::{io::Write, sync::Arc};
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
     args::{self, Global},
     ask::{self, Said},
-    exit, given, open,
+    exit, given, open, signals,
 };
 use crate::{
     config::{self, Settings, choose},
@@ -101,18 +98,8 @@ async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Resu
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
     let clock = Arc::new(chrono::Utc::now);
-    let mut run = std::pin::pin!(consumer::run(work, writer, until, clock, stop.clone(), sender));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut telling = std::pin::pin!(tell(receiver));
-    loop {
-        tokio::select! {
-            ended = &mut run => return Ok(ended?),
-            _ = interrupt.recv() => stop.cancel(),
-            _ = terminate.recv() => stop.cancel(),
-            () = &mut telling => {}
-        }
-    }
+    let run = consumer::run(work, writer, until, clock, stop.clone(), sender);
+    Ok(signals::see_through(run, &stop, tell(receiver)).await??)
 }
 
 /// Tells what hinders it, when that changes.
@@ -126,7 +113,6 @@ async fn tell(mut stats: watch::Receiver<Stats>) {
         }
         told = trouble;
     }
-    std::future::pending::<()>().await;
 }
 
 fn table(stats: &Stats) -> Table {

@@ -19,6 +19,7 @@ mod orders;
 mod ownership;
 mod relay;
 mod running;
+mod signals;
 mod telling;
 mod write;
 

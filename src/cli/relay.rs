@@ -2,14 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Failure, Outcome, args, exit, open,
+    Failure, Outcome, args, exit, open, signals,
     telling::{self, Telling},
 };
 use crate::{
@@ -96,18 +93,8 @@ pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats,
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
     let clock = Arc::new(chrono::Utc::now);
-    let mut work = std::pin::pin!(relay::run(relay, until, clock, stop.clone(), sender));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut telling = std::pin::pin!(tell(receiver));
-    loop {
-        tokio::select! {
-            ended = &mut work => return Ok(ended?),
-            _ = interrupt.recv() => stop.cancel(),
-            _ = terminate.recv() => stop.cancel(),
-            () = &mut telling => {}
-        }
-    }
+    let work = relay::run(relay, until, clock, stop.clone(), sender);
+    Ok(signals::see_through(work, &stop, tell(receiver)).await??)
 }
 
 /// A relay beside the console.
@@ -238,7 +225,6 @@ async fn tell(mut stats: watch::Receiver<Stats>) {
         };
         telling.tell(hindered, &warnings);
     }
-    std::future::pending::<()>().await;
 }
 
 pub(super) fn table(stats: &Stats) -> Table {

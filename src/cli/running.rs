@@ -1,17 +1,14 @@
 //! What every verb does that writes: reason, policy, database; and seeing an errand through.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
     args::{Global, RunArgs},
-    given, open,
+    given, open, signals,
     telling::Telling,
 };
 use crate::{
@@ -82,19 +79,12 @@ pub(super) async fn driven<T>(
     mut progress: watch::Receiver<Progress>,
     work: impl Future<Output = T>,
 ) -> Result<T, Failure> {
-    let mut work = pin!(work);
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut telling = Telling::default();
-    loop {
-        tokio::select! {
-            ended = &mut work => return Ok(ended),
-            _ = interrupt.recv() => tools.stop.cancel(),
-            _ = terminate.recv() => tools.stop.cancel(),
-            Ok(()) = progress.changed() => {
-                let Progress { hindered, warnings, .. } = progress.borrow_and_update().clone();
-                telling.tell(hindered, &warnings);
-            }
+    let telling = async {
+        let mut telling = Telling::default();
+        while progress.changed().await.is_ok() {
+            let Progress { hindered, warnings, .. } = progress.borrow_and_update().clone();
+            telling.tell(hindered, &warnings);
         }
-    }
+    };
+    Ok(signals::see_through(work, &tools.stop, telling).await?)
 }

@@ -1,10 +1,13 @@
-//! Signals that end the program. A lost terminal makes the input reader spin, so the process is ended
-//! for good if the loop has not returned a second later.
+//! Signals that end the program. A lost terminal makes the input reader spin, and a server may not answer while the
+//! console leaves it: a process that has not ended by itself after [`PATIENCE`] is ended.
 
 use std::{thread, time::Duration};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// How long the console may take to end by itself; a running operation has two seconds of it to record where it stopped.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Cancels `stop` at SIGTERM, SIGHUP or SIGINT; the signal's number decides the exit code.
 ///
@@ -22,7 +25,7 @@ pub(super) fn listen(stop: CancellationToken) -> std::io::Result<tokio::task::Jo
         };
         stop.cancel();
         thread::spawn(move || {
-            thread::sleep(Duration::from_secs(3));
+            thread::sleep(PATIENCE);
             crate::tui::term::leave();
             std::process::exit(128 + number);
         });
