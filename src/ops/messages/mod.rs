@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod history;
 pub mod inbound;
+pub mod list;
 mod look;
 pub mod report;
 
@@ -15,7 +16,7 @@ use crate::{
     db::{
         Error, Layout, clock,
         inbox::{self, Hour, InboxRow},
-        outbox::{self, OutboxMessage, Overview},
+        outbox::{self, Overview},
     },
     domain::{
         backlog::{Movement, Sample},
@@ -32,6 +33,7 @@ use crate::{
 use self::{broker::BrokerReport, history::Past};
 
 pub use self::look::outboxes;
+pub use crate::db::outbox::OutboxMessage;
 
 /// What the configuration says about watching messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -284,12 +286,18 @@ pub async fn inbox_facts(
 pub struct Day {
     pub from: DateTime<Utc>,
     pub hours: Vec<Hour>,
+    /// What was not looked at.
+    pub notes: Vec<String>,
 }
 
 /// Looks at the last day of the inbox.
 pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error> {
     let from = inbox::first(clock::now(conn).await?);
-    Ok(Day { from, hours: inbox::hours(conn, layout, from).await? })
+    let notes = match inbox::sums_all(layout) {
+        true => vec![],
+        false => vec![format!("of the newest {} rows", inbox::MOST)],
+    };
+    Ok(Day { from, hours: inbox::hours(conn, layout, from).await?, notes })
 }
 
 /// One message, what is wrong with it, and who received it.
@@ -314,6 +322,19 @@ pub enum Key {
     Message(MessageId),
 }
 
+/// One message as it is stored.
+pub async fn stored(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    key: Key,
+) -> Result<Option<OutboxMessage>, Error> {
+    let (sequence, id) = match key {
+        Key::Sequence(sequence) => (Some(sequence), None),
+        Key::Message(id) => (None, Some(id)),
+    };
+    outbox::show(conn, layout, sequence, id).await
+}
+
 /// One message with everything stored of it.
 pub async fn message(
     conn: &mut PgConnection,
@@ -321,11 +342,7 @@ pub async fn message(
     watch: &Watch,
     key: Key,
 ) -> Result<Option<Message>, Error> {
-    let (sequence, id) = match key {
-        Key::Sequence(sequence) => (Some(sequence), None),
-        Key::Message(id) => (None, Some(id)),
-    };
-    let Some(shown) = outbox::show(conn, layout, sequence, id).await? else { return Ok(None) };
+    let Some(shown) = stored(conn, layout, key).await? else { return Ok(None) };
     let text = Text {
         headers: shown.headers.as_deref(),
         properties: shown.properties.as_deref(),

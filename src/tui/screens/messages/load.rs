@@ -4,10 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
-    db::{archive, inbox, outbox},
     ops::{
         deeds, error_queue,
-        messages::{self, Key, report},
+        messages::{self, Key, list, report},
     },
     tui::runtime::Cx,
 };
@@ -17,7 +16,6 @@ const MOVING_PAUSE: Duration = Duration::from_millis(40);
 
 /// Carries out a request; errors are part of the answer.
 pub async fn load(request: Request, cx: Cx) -> Msg {
-    let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
     match request {
         Request::Look { ticket, history } => {
             let watch = cx.services.watch();
@@ -29,7 +27,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             }));
             let inbox = cx.read("messages", async |conn, layout| {
                 let facts = messages::inbox_facts(conn, layout, watch, None).await?;
-                Ok((facts, inbox::glance(conn, layout, ledger::ROWS).await?))
+                Ok((facts, list::glance(conn, layout, ledger::ROWS).await?))
             });
             let status = match tokio::join!(outboxes, inbox) {
                 (Ok((seen, kept)), Ok((inbox, glance))) => {
@@ -46,33 +44,27 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let (now, held) = (chrono::Utc::now(), cx.services.watch().thresholds.held);
             let listed = cx.read("messages", async |conn, layout| match sub {
                 Sub::Outbox(view) => {
-                    let (messages, notes) =
-                        outbox::list(conn, layout, view, filter.as_slice(), after, limit, now)
-                            .await?;
-                    Ok(Listed {
-                        more: messages.len() == PAGE,
-                        messages,
-                        notes,
-                        ..Listed::default()
-                    })
+                    let of = (view, filter.as_slice());
+                    let page = list::outbox(conn, layout, of, after, PAGE, now).await?;
+                    let list::Page { rows: messages, more, notes } = page;
+                    Ok(Listed { more, messages, notes, ..Listed::default() })
                 }
                 Sub::Inbox => {
-                    let view = (view, held);
-                    let before = match (before, from) {
-                        (None, Some(message)) => {
-                            let rows = inbox::of_message(conn, layout, message).await?;
-                            rows.iter().map(|row| row.id + 1).max()
-                        }
-                        _ => before,
+                    let from = match (before, from) {
+                        (Some(id), _) => list::From::Row(id),
+                        (None, Some(message)) => list::From::Message(message),
+                        (None, None) => list::From::Newest,
                     };
-                    let inbox = inbox::list(conn, layout, view, before, limit).await?;
-                    Ok(Listed { more: inbox.len() == PAGE, inbox, ..Listed::default() })
+                    let page = list::inbox(conn, layout, (view, held), from, PAGE).await?;
+                    let list::Page { rows: inbox, more, notes } = page;
+                    Ok(Listed { more, inbox, notes, ..Listed::default() })
                 }
                 // Not in the database.
                 Sub::Errors => Ok(Listed::default()),
                 Sub::Kept => {
-                    let kept = archive::list(conn, before, limit).await?;
-                    Ok(Listed { more: kept.len() == PAGE, kept, ..Listed::default() })
+                    let page = list::archived(conn, before, PAGE).await?;
+                    let list::Page { rows: kept, more, notes } = page;
+                    Ok(Listed { more, kept, notes, ..Listed::default() })
                 }
             });
             Msg::Listed(ticket, listed.await)
