@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure, Outcome,
     args::{Audit, Global},
-    exit, open, order,
+    clock, exit, open, order,
 };
 use crate::{
     config::Settings,
@@ -75,7 +75,7 @@ async fn named(session: &Session, text: &str) -> Result<String, Failure> {
 }
 
 fn moment(text: &str, settings: &Settings) -> Result<chrono::DateTime<Utc>, Failure> {
-    let clock = Clock { now: Utc::now(), zone: settings.zone };
+    let clock = Clock { now: clock::now(), zone: settings.zone };
     match when::parse(text, &clock, None) {
         Ok(When::Time(time)) => Ok(time),
         Ok(When::Version(_)) => Err(Failure::usage("--since takes a time")),

@@ -3,7 +3,7 @@
 use super::{
     Failure, Outcome,
     args::Global,
-    errors, given,
+    clock, errors, given,
     relay::{self, Background},
 };
 use crate::{
@@ -88,7 +88,14 @@ fn options(
     let means = means(settings).map_err(|failure| failure.message);
     let target = context.target.clone();
     let options = Options {
-        services: Services::new(context, limits, operator, policy.clone(), (watch, means)),
+        services: Services::new(
+            context,
+            limits,
+            operator,
+            policy.clone(),
+            (watch, means),
+            clock::handed(),
+        ),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
         mouse: settings.file.mouse.unwrap_or(true),

@@ -1,6 +1,6 @@
 //! `orderscope consume`: commands that come as messages, run as an operator's are.
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -9,7 +9,7 @@ use super::{
     Failure, Outcome,
     args::{self, Global},
     ask::{self, Said},
-    exit, given, open, signals,
+    clock, exit, given, open, signals,
 };
 use crate::{
     config::{self, Settings, choose},
@@ -97,8 +97,8 @@ async fn consume(
 async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
-    let clock = Arc::new(chrono::Utc::now);
-    let run = consumer::run(work, writer, until, clock, stop.clone(), sender);
+    let clock = clock::handed();
+    let run = Box::pin(consumer::run(work, writer, until, clock, stop.clone(), sender));
     Ok(signals::see_through(run, &stop, tell(receiver)).await??)
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Failure, Outcome,
     args::{AgeArgs, Global, InboxDeed, MessageDeed, WriteArgs},
-    exit, input, write,
+    clock, exit, input, write,
 };
 use crate::{
     config::Settings,
@@ -72,7 +72,7 @@ pub(super) async fn messages(verb: MessageDeed, global: &Global, settings: &Sett
             let args: WriteArgs = write.into();
             // Repeated with the same key it has the same id.
             let operation = input::operation(args.idempotency_key.as_deref())?;
-            let fresh = MessageId(Derived::new(operation, Utc::now()).id("another message id"));
+            let fresh = MessageId(Derived::new(operation, clock::now()).id("another message id"));
             let name = if new_id { Name::New(fresh) } else { Name::Same };
             let make = async |session: &Session| {
                 let source = match (given, &id) {
@@ -132,13 +132,13 @@ async fn purge(
             Err(failure) => return Err(failure),
             Ok(_) => round += 1,
         }
-        let next = Derived::new(first, Utc::now()).id(&format!("round {round}"));
+        let next = Derived::new(first, clock::now()).id(&format!("round {round}"));
         args.idempotency_key = Some(next.to_string());
     }
 }
 
 fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTime<Utc>, Failure> {
-    let now = Utc::now();
+    let now = clock::now();
     let Some(text) = &age.before else {
         let age = age.older_than.map_or(usual, |days| TimeDelta::days(i64::from(days)));
         return Ok(now - age);
@@ -243,6 +243,6 @@ fn whole(path: &Path) -> Result<Whole, Failure> {
     let shown = path.display();
     let fields: Value = serde_json::from_str(&text(path)?)
         .map_err(|error| Failure::usage(format!("--json {shown}: {error}")))?;
-    Whole::read(&fields, Utc::now())
+    Whole::read(&fields, clock::now())
         .map_err(|refusal| Failure::usage(format!("--json {shown}: {refusal}")))
 }

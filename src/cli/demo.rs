@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{
     Failure, Outcome,
     args::{Demo, Global, ScenarioName},
-    exit, open,
+    clock, exit, open,
 };
 use crate::{
     config::{self, Settings},
@@ -22,7 +22,7 @@ use crate::{
 pub(super) async fn run(verb: Demo, global: &Global, settings: &Settings) -> Outcome {
     match verb {
         Demo::Load { orders, seed, years, until, replace } => {
-            let until = until.unwrap_or_else(|| chrono::Utc::now().date_naive());
+            let until = until.unwrap_or_else(|| clock::now().date_naive());
             let years = u32::from(years);
             let options = demo::Options { orders: u64::from(orders), seed, years, until };
             load(options, replace, global, settings).await

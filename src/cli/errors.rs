@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,7 @@ use super::{
     args::{ErrorPick, ErrorScope, ErrorWork, Errors, Global, RunArgs},
     ask::{self, Said},
     card::{self, Head},
-    exit, open, running,
+    clock, exit, open, running,
 };
 use crate::{
     config::{self, Settings},
@@ -161,7 +161,7 @@ async fn list(
     scope: &Scope,
 ) -> Result<Listing, error_queue::Error> {
     let stop = CancellationToken::new();
-    error_queue::list(broker, &session.db, &session.layout, scope, Utc::now(), &stop).await
+    error_queue::list(broker, &session.db, &session.layout, scope, clock::now(), &stop).await
 }
 
 /// The notes beside the answer, and the exit code.

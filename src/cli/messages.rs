@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Inbox, InboxRows, MessageView, Messages, Only, Output},
-    deeds, errors, exit, open,
+    clock, deeds, errors, exit, open,
 };
 use crate::{
     config::{self, Settings},
@@ -156,7 +156,7 @@ async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> 
 async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
     let layout = &session.layout;
     let status = read(session, "messages status", async |conn| {
-        messages::status_with_history(conn, layout, watch).await
+        messages::status_with_history(conn, layout, watch, &clock::handed()).await
     })
     .await?;
     let status = with_broker(status, watch, settings).await;
@@ -201,7 +201,7 @@ async fn list(
         MessageView::Expired => View::Expired,
         MessageView::Undeliverable => View::Undeliverable,
     };
-    let (layout, now) = (&session.layout, chrono::Utc::now());
+    let (layout, now) = (&session.layout, clock::now());
     let (rows, mut notes) = read(session, "messages list", async |conn| {
         outbox::list(conn, layout, view, filters, None, limit + 1, now).await
     })
@@ -251,7 +251,7 @@ async fn show(
     settings: &Settings,
 ) -> Outcome {
     let message = find(session, watch, key).await?;
-    let table = report::envelope(&message, chrono::Utc::now());
+    let table = report::envelope(&message, clock::now());
     let body = report::body(&message, true);
     let part = |text: Option<&String>| {
         text.map_or(Value::Null, |text| {
@@ -315,7 +315,7 @@ async fn why(
     };
     let layout = &session.layout;
     let status = read(session, "messages why", async |conn| {
-        messages::status_with_history(conn, layout, watch).await
+        messages::status_with_history(conn, layout, watch, &clock::handed()).await
     })
     .await?;
     let status = with_broker(status, watch, settings).await;
@@ -356,7 +356,7 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
         Inbox::OutboxAction(_) => Err(Failure::usage("this verb writes")),
         Inbox::Status { output } => {
             let status = read(&session, "inbox status", async |conn| {
-                messages::status_with_history(conn, layout, &watch).await
+                messages::status_with_history(conn, layout, &watch, &clock::handed()).await
             });
             let status = match status.await {
                 Ok(status) => Ok(with_broker(status, &watch, settings).await),

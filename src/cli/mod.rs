@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 mod audit;
 mod card;
+mod clock;
 mod console;
 mod consume;
 mod db;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Failure, Outcome, args::Global, exit, given};
+use super::{Failure, Outcome, args::Global, clock, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
     db::{Limits, migrate},
@@ -16,7 +16,7 @@ use crate::{
 /// Opens the database that is meant, telling on a terminal what takes time.
 pub(super) async fn open(global: &Global, settings: &Settings) -> Result<Session, Failure> {
     let context = choose(&given(global), settings)?;
-    let today = chrono::Utc::now().date_naive();
+    let today = clock::now().date_naive();
     Ok(session::open(&context, &limits(settings), today, &|doing| tell(&doing)).await?)
 }
 

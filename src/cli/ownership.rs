@@ -6,7 +6,7 @@ use super::{
     Failure, Outcome,
     args::{Global, OwnershipArgs, PublisherArg},
     ask::{self, Said},
-    exit, given, open,
+    clock, exit, given, open,
 };
 use crate::{
     config::{Settings, choose},
@@ -42,7 +42,7 @@ pub(super) async fn attach(args: &OwnershipArgs, global: &Global, settings: &Set
     let (mut conn, lease) = open::writable(global, settings).await?;
     let done = async {
         let operator = operator(&mut conn, global).await?;
-        let by = By { operator: &operator, at: chrono::Utc::now(), reason: args.reason.as_deref() };
+        let by = By { operator: &operator, at: clock::now(), reason: args.reason.as_deref() };
         Ok::<_, Failure>(ownership::attach(&mut conn, args.publisher.map(publisher), by).await?)
     }
     .await;
@@ -78,7 +78,7 @@ pub(super) async fn hand_over(
     let (mut conn, lease) = open::writable(global, settings).await?;
     let done = async {
         let operator = operator(&mut conn, global).await?;
-        let by = By { operator: &operator, at: chrono::Utc::now(), reason: args.reason.as_deref() };
+        let by = By { operator: &operator, at: clock::now(), reason: args.reason.as_deref() };
         Ok::<_, Failure>(ownership::hand_over(&mut conn, args.publisher.map(publisher), by).await?)
     }
     .await;

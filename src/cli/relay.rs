@@ -1,12 +1,12 @@
 //! `orderscope relay`: the relay as a program of its own.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Failure, Outcome, args, exit, open, signals,
+    Failure, Outcome, args, clock, exit, open, signals,
     telling::{self, Telling},
 };
 use crate::{
@@ -92,8 +92,8 @@ async fn deliver(
 pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
-    let clock = Arc::new(chrono::Utc::now);
-    let work = relay::run(relay, until, clock, stop.clone(), sender);
+    let clock = clock::handed();
+    let work = Box::pin(relay::run(relay, until, clock, stop.clone(), sender));
     Ok(signals::see_through(work, &stop, tell(receiver)).await??)
 }
 
@@ -110,6 +110,7 @@ const ENDING: Duration = Duration::from_secs(3);
 impl Background {
     /// Delivers from the private database while the console is open, where a broker is configured. Any
     /// other database has its own service, or a relay of its own.
+    #[expect(clippy::disallowed_methods, reason = "it lives beside the console's loop, not in it")]
     pub(super) fn start(target: &Target, settings: &Settings) -> Result<Option<Self>, Failure> {
         if !matches!(target, Target::Embedded) {
             return Ok(None);
@@ -169,7 +170,7 @@ async fn beside(
     // The same as that of a relay or a drain from a shell: what one leaves, another takes over.
     relay.journal = Some(journal(Db::new(lease.options(), &relay.limits).place()));
     relay.unasked = true;
-    let clock = Arc::new(chrono::Utc::now);
+    let clock = clock::handed();
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
         ended(error.to_string());
     }

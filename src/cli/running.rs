@@ -1,14 +1,12 @@
 //! What every verb does that writes: reason, policy, database; and seeing an errand through.
 
-use std::sync::Arc;
-
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
     args::{Global, RunArgs},
-    given, open, signals,
+    clock, given, open, signals,
     telling::Telling,
 };
 use crate::{
@@ -70,7 +68,7 @@ pub(super) async fn opened(
 pub(super) fn tools(writer: &Writer) -> (Tools<'_>, watch::Receiver<Progress>) {
     let (progress, seen) = watch::channel(Progress::default());
     let stop = CancellationToken::new();
-    (Tools { writer, clock: Arc::new(chrono::Utc::now), stop, progress }, seen)
+    (Tools { writer, clock: clock::handed(), stop, progress }, seen)
 }
 
 /// Runs an errand, telling what hinders it; a signal stops it after what is under way.

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use chrono::Utc;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +9,7 @@ use super::{
     Failure, Outcome,
     args::{Buyer, EndArgs, Global, Order, WriteArgs},
     ask::{self, Said},
-    card, errors, exit, input, order, running,
+    card, clock, errors, exit, input, order, running,
 };
 use crate::{
     config::{self, Settings},
@@ -138,7 +137,7 @@ async fn act(
     {
         return tell(&repeated(&request, &before)?, &before.targets, intent.name(), form);
     }
-    let mut plan = plan::plan(writer, request, Utc::now(), &stop).await?;
+    let mut plan = plan::plan(writer, request, clock::now(), &stop).await?;
     if matches!(intent, Intent::Messages(OutboxAction::RemoveFailed { .. }))
         && config::broker(None, settings).is_ok()
     {
@@ -158,7 +157,7 @@ async fn act(
         return Err(Error::Blocked(plan.checks).into());
     }
     ask::confirmed(said, writer.policy(), &plan.word)?;
-    let done = match plan::run(writer, &plan, Utc::now()).await {
+    let done = match plan::run(writer, &plan, clock::now()).await {
         // Another run with the same key was faster; a new order's id is drawn anew each time.
         Err(Error::Reused { id, was }) => {
             let before = audit::by_operation(&session.db, id, &stop).await?;
@@ -170,7 +169,7 @@ async fn act(
         done => done?,
     };
     // Only the log's own guard: the command is done whatever becomes of it.
-    if let Err(error) = audit::anchor_if_due(&session.db, Utc::now(), audit::EVERY).await {
+    if let Err(error) = audit::anchor_if_due(&session.db, clock::now(), audit::EVERY).await {
         tracing::warn!(%error, "no anchor was written");
     }
     tell(&done, &targets(&intent), intent.name(), form)

@@ -17,3 +17,10 @@ pub mod policy;
 pub mod report;
 pub mod running;
 pub mod search;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+/// The present time, handed in by whoever starts the program or a part of it.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;

@@ -26,6 +26,7 @@ use crate::{
         report::{Form, Table},
     },
     ops::{
+        Clock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
         deeds::failed,
         error_queue::{self, Listing, Source},
@@ -49,13 +50,13 @@ use crate::{
 const ENDING: Duration = Duration::from_secs(2);
 
 /// Shared by all requests of one console.
-#[derive(Debug)]
 pub struct Services {
     context: Context,
     limits: Limits,
     /// Who acts; the role is the database session's.
     operator: Operator,
     policy: Policy,
+    clock: Clock,
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
@@ -66,6 +67,12 @@ pub struct Services {
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("context", &self.context).finish_non_exhaustive()
+    }
 }
 
 /// Which errand runs and what stops it; which one was told to stop, perhaps before it began.
@@ -95,11 +102,24 @@ impl Services {
         operator: Operator,
         policy: Policy,
         (watch, means): (Watch, Result<Means, String>),
+        clock: Clock,
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
         let (errand, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
-        Self { context, limits, operator, policy, watch, means, errand, halting, exports, open }
+        Self {
+            context,
+            limits,
+            operator,
+            policy,
+            clock,
+            watch,
+            means,
+            errand,
+            halting,
+            exports,
+            open,
+        }
     }
 
     /// Opens the database, telling what takes time.
@@ -108,7 +128,7 @@ impl Services {
             // A full box only means that nobody could have read this line.
             let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
         };
-        let today = chrono::Utc::now().date_naive();
+        let today = self.now().date_naive();
         match session::open(&self.context, &self.limits, today, &tell).await {
             Ok(session) => {
                 let place = self.place(&session);
@@ -126,6 +146,18 @@ impl Services {
         }
     }
 
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// What tells the present time again and again.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// What counts as trouble with messages.
     #[must_use]
     pub const fn watch(&self) -> &Watch {
@@ -138,7 +170,7 @@ impl Services {
         if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
             let Opened { db, layout, .. } = &*opened;
             let sampler = Sampler::new(db, layout, &self.watch);
-            tokio::join!(sampler.run(stop), anchors::run(db, stop));
+            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, stop));
         }
     }
 
@@ -170,7 +202,7 @@ impl Services {
     pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
         let Source { broker, scope } = &self.means.as_ref().map_err(Clone::clone)?.source;
         let opened = self.ready(stop).await.ok_or("stopped before the database was open")?;
-        let now = chrono::Utc::now();
+        let now = self.now();
         let looking = error_queue::list(broker, &opened.db, &opened.layout, scope, now, stop);
         looking.await.map_err(|error| error.to_string())
     }
@@ -228,6 +260,15 @@ impl Services {
         writer.ok_or(plan::Error::Locked)
     }
 
+    fn tools<'a>(
+        &self,
+        writer: &'a Writer,
+        progress: watch::Sender<Progress>,
+        stop: CancellationToken,
+    ) -> Tools<'a> {
+        Tools { writer, clock: Arc::clone(&self.clock), stop, progress }
+    }
+
     fn means(&self) -> Result<&Means, errand::Error> {
         self.means.as_ref().map_err(|why| errand::Error::Means(why.clone()))
     }
@@ -244,7 +285,7 @@ impl Services {
     ) -> Result<errand::Plan, errand::Error> {
         let (means, writer) = (self.means()?, self.writer().await?);
         let (progress, _) = watch::channel(Progress::default());
-        let tools = tools(&writer, progress, stop.clone());
+        let tools = self.tools(&writer, progress, stop.clone());
         errand::plan(&tools, means, errand, reason).await
     }
 
@@ -268,7 +309,7 @@ impl Services {
             }
             halting.running = Some((plan.id, stop.clone()));
         }
-        Box::pin(errand::run(&tools(&writer, progress, stop), means, plan)).await
+        Box::pin(errand::run(&self.tools(&writer, progress, stop), means, plan)).await
     }
 
     /// Stops the errand with this plan, after what is under way.
@@ -286,7 +327,7 @@ impl Services {
     pub(super) async fn reveal(&self, reason: &str, target: String) -> Result<String, String> {
         let opened = self.opened().ok_or("not connected yet")?;
         let targets = vec![target];
-        let reveal = Reveal { at: chrono::Utc::now(), targets, reason: reason.to_owned() };
+        let reveal = Reveal { at: self.now(), targets, reason: reason.to_owned() };
         match audit::revealed(&opened.trail, &reveal).await {
             Ok(RevealRecord::Audit(number)) => Ok(format!("recorded as #{number}")),
             Ok(RevealRecord::Local(path)) => Ok(format!("recorded in {}", path.display())),
@@ -314,7 +355,7 @@ impl Services {
     /// Writes a table to the working directory in three forms; yields what to tell.
     pub async fn export(&self, name: &str, table: Table) -> Result<String, String> {
         let dir = self.exports.clone();
-        let stamp = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+        let stamp = self.now().format("%Y%m%dT%H%M%SZ");
         let base = format!("orderscope-{name}-{stamp}");
         let rows = table.rows.len();
         let told = format!("{rows} rows to {}/{base}.csv, .json and .md", dir.display());
@@ -403,8 +444,4 @@ impl Services {
             ),
         }
     }
-}
-
-fn tools(writer: &Writer, progress: watch::Sender<Progress>, stop: CancellationToken) -> Tools<'_> {
-    Tools { writer, clock: Arc::new(Utc::now), stop, progress }
 }

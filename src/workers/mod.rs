@@ -6,9 +6,4 @@ pub mod errand;
 pub mod relay;
 pub mod sampler;
 
-use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
-
-/// The present time, from whoever starts a worker.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+pub use crate::ops::Clock;

@@ -19,7 +19,7 @@ impl fmt::Display for Answer {
 impl std::error::Error for Answer {}
 
 impl DatabaseError for Answer {
-    fn message(&self) -> &str {
+    fn message(&self) -> &'static str {
         "told"
     }
     fn code(&self) -> Option<Cow<'_, str>> {

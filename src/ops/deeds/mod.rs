@@ -104,10 +104,10 @@ pub async fn perform(
         let stamp = EventMetadata::new(task.writer, task.request, None, task.now, task.dry);
         match deed {
             OutboxAction::Hold { outbox } => {
-                outbox::hold(tx, task, *outbox, &stamp, &mut work).await?
+                outbox::hold(tx, task, *outbox, &stamp, &mut work).await?;
             }
             OutboxAction::Release { outbox } => {
-                outbox::release(tx, task, *outbox, &mut work).await?
+                outbox::release(tx, task, *outbox, &mut work).await?;
             }
             OutboxAction::Quarantine { sequence } => {
                 message::quarantine(tx, task, *sequence, &stamp, &mut work).await?;

@@ -4,12 +4,10 @@ mod plan;
 mod resolve;
 mod walk;
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 pub use crate::db::search::{Count, Cursor, OrderBy, OrderLine, Start};
 pub use plan::{Plan, plan};

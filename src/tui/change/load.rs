@@ -2,7 +2,6 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use chrono::Utc;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -38,7 +37,7 @@ pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
             let made = match cx.services.writer().await {
                 Ok(writer) => {
                     let request = request_of(draft);
-                    let mut made = plan::plan(&writer, request, Utc::now(), &cx.stop).await;
+                    let mut made = plan::plan(&writer, request, cx.services.now(), &cx.stop).await;
                     if let Ok(plan) = &mut made {
                         cx.services.in_queues(plan, &cx.stop).await;
                     }
@@ -50,7 +49,7 @@ pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
         }
         Request::Run { plan } => {
             let done = match cx.services.writer().await {
-                Ok(writer) => plan::run(&writer, &plan, Utc::now()).await,
+                Ok(writer) => plan::run(&writer, &plan, cx.services.now()).await,
                 Err(error) => Err(error),
             };
             Msg::Ran(plan.request.id, done)
@@ -93,7 +92,7 @@ fn request_of(draft: Draft) -> plan::Request {
         }
         Intent::Command(Command::CreateBuyer { id, .. }) => *id = BuyerId(fresh(id.0)),
         Intent::Messages(OutboxAction::Requeue { name: Name::New(id), .. }) => {
-            *id = MessageId(fresh(id.0))
+            *id = MessageId(fresh(id.0));
         }
         _ => {}
     }

@@ -69,7 +69,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let stop = CancellationToken::new();
     let signalled = signals::listen(stop.clone())?;
     let services = Arc::new(options.services);
-    let mut shared = Shared::new(now(Instant::now()), options.zone);
+    let mut shared = Shared::new(now(&services, Instant::now()), options.zone);
     shared.interval = options.interval;
     shared.policy = options.policy;
     let app = App::new(shared, options.caps.theme, options.keys, options.mouse);
@@ -192,7 +192,8 @@ impl Program for Console {
     type Msg = Msg;
 
     fn input(&mut self, event: Event, at: Instant) {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         if event == Event::Key(KeyCode::F(12).into()) {
             panic::provoke();
         }
@@ -206,7 +207,8 @@ impl Program for Console {
     }
 
     fn update(&mut self, msg: Msg, at: Instant) {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         let effects = app::update(&mut self.app, msg);
         self.perform(effects);
     }
@@ -216,13 +218,15 @@ impl Program for Console {
     }
 
     fn wake(&mut self, at: Instant) {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         let effects = app::wake(&mut self.app);
         self.perform(effects);
     }
 
     fn draw(&mut self, at: Instant) -> io::Result<()> {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         let mut hits = None;
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| hits = Some(app::view(&self.app, frame)))?;
@@ -237,6 +241,6 @@ impl Program for Console {
 }
 
 /// The console's only look at the clocks.
-fn now(at: Instant) -> Now {
-    Now { instant: at.into_std(), utc: chrono::Utc::now() }
+fn now(services: &Services, at: Instant) -> Now {
+    Now { instant: at.into_std(), utc: services.now() }
 }

@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the signals cannot be listened for.
+#[expect(clippy::disallowed_methods, reason = "signals come at any time, beside the loop")]
 pub(super) fn listen(stop: CancellationToken) -> std::io::Result<tokio::task::JoinHandle<i32>> {
     let mut term = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;

@@ -12,7 +12,7 @@ use orderscope::{
         outbox_action::{Name, OutboxAction, Refusal, Repair, Source},
     },
     ops::{
-        messages::{self, Watch},
+        messages::{self, AsOf, Watch},
         plan::{Done, Error, Intent, Plan, Request, Verdict, Writer, execute, plan, run},
         policy::Policy,
     },
@@ -63,7 +63,7 @@ async fn sql(world: &World, text: &str) {
 async fn rules(options: &PgConnectOptions) -> Vec<Rule> {
     let db = Db::new(options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let at = Some("2026-11-22T18:21:40Z".parse::<DateTime<Utc>>().unwrap());
+    let at = AsOf::Moment("2026-11-22T18:21:40Z".parse().unwrap());
     let look = async |conn: &mut PgConnection| {
         messages::status(conn, &layout, &Watch::default(), at).await
     };

@@ -6,3 +6,8 @@ pub mod nap;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod rabbitmq;
+
+/// The present time, as a console or a verb hands it down.
+pub fn clock() -> orderscope::ops::Clock {
+    std::sync::Arc::new(chrono::Utc::now)
+}

@@ -6,7 +6,7 @@ use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
     ops::{
         deeds, error_queue,
-        messages::{self, Key, list, report},
+        messages::{self, AsOf, Key, list, report},
     },
     tui::runtime::Cx,
 };
@@ -19,8 +19,9 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Look { ticket, history } => {
             let watch = cx.services.watch();
+            let as_of = AsOf::Server(cx.services.clock());
             let outboxes = Box::pin(cx.read("messages", async |conn, layout| {
-                let seen = messages::outboxes(conn, layout, watch, None).await?;
+                let seen = messages::outboxes(conn, layout, watch, as_of).await?;
                 // The look is worth more than its history.
                 let kept = if history { messages::history::kept(conn).await.ok() } else { None };
                 Ok((seen, kept))
@@ -41,13 +42,13 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             Msg::QueueReport(ticket, status)
         }
         Request::List { ticket, sub, inbox: view, from, filter, after, before } => {
-            let (now, held) = (chrono::Utc::now(), cx.services.watch().thresholds.held);
+            let (now, held) = (cx.services.now(), cx.services.watch().thresholds.held);
             let listed = cx.read("messages", async |conn, layout| match sub {
                 Sub::Outbox(view) => {
                     let of = (view, filter.as_slice());
                     let page = list::outbox(conn, layout, of, after, PAGE, now).await?;
                     let list::Page { rows: messages, more, notes } = page;
-                    Ok(Listed { more, messages, notes, ..Listed::default() })
+                    Ok(Listed { messages, more, notes, ..Listed::default() })
                 }
                 Sub::Inbox => {
                     let from = match (before, from) {
@@ -57,14 +58,14 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                     };
                     let page = list::inbox(conn, layout, (view, held), from, PAGE).await?;
                     let list::Page { rows: inbox, more, notes } = page;
-                    Ok(Listed { more, inbox, notes, ..Listed::default() })
+                    Ok(Listed { inbox, more, notes, ..Listed::default() })
                 }
                 // Not in the database.
                 Sub::Errors => Ok(Listed::default()),
                 Sub::Kept => {
                     let page = list::archived(conn, before, PAGE).await?;
                     let list::Page { rows: kept, more, notes } = page;
-                    Ok(Listed { more, kept, notes, ..Listed::default() })
+                    Ok(Listed { kept, more, notes, ..Listed::default() })
                 }
             });
             Msg::Listed(ticket, listed.await)
