@@ -38,7 +38,7 @@ use crate::{
         plan::{self, Writer},
         policy::Policy,
     },
-    session::{self, Session},
+    session::{self, Session, exit::ExitCode},
     workers::{
         anchors,
         errand::{self, Errand, Means, Progress, Tools},
@@ -63,6 +63,8 @@ pub struct Services {
     means: Result<Means, String>,
     /// Held while an errand runs.
     errand: tokio::sync::Mutex<()>,
+    /// Held while error queues are looked into: what one look holds, another does not see.
+    queues: tokio::sync::Mutex<()>,
     halting: Mutex<Halting>,
     /// Where exports go.
     exports: PathBuf,
@@ -107,6 +109,7 @@ impl Services {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
         let (errand, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
+        let queues = tokio::sync::Mutex::new(());
         Self {
             context,
             limits,
@@ -116,6 +119,7 @@ impl Services {
             watch,
             means,
             errand,
+            queues,
             halting,
             exports,
             open,
@@ -142,7 +146,7 @@ impl Services {
                 self.open.send_replace(Some(Arc::new(opened)));
                 Msg::Linked(Link::Up(Arc::new(place)))
             }
-            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
+            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.exit_code() }),
         }
     }
 
@@ -202,6 +206,7 @@ impl Services {
     pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
         let Source { broker, scope } = &self.means.as_ref().map_err(Clone::clone)?.source;
         let opened = self.ready(stop).await.ok_or("stopped before the database was open")?;
+        let _alone = self.queues.lock().await;
         let now = self.now();
         let looking = error_queue::list(broker, &opened.db, &opened.layout, scope, now, stop);
         looking.await.map_err(|error| error.to_string())
@@ -211,6 +216,7 @@ impl Services {
     pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
         match &self.means {
             Ok(Means { source, .. }) => {
+                let _alone = self.queues.lock().await;
                 broker::ask(source, halves, self.watch.thresholds.held, now).await
             }
             Err(_) => BrokerReport::default(),
@@ -221,6 +227,7 @@ impl Services {
     pub async fn in_queues(&self, plan: &mut plan::Plan, stop: &CancellationToken) {
         let (Ok(Means { source, .. }), Some(opened)) = (&self.means, self.opened()) else { return };
         let (db, layout) = (&opened.db, &opened.layout);
+        let _alone = self.queues.lock().await;
         if let Err(error) = failed::in_queues(plan, db, layout, source, stop).await {
             tracing::warn!(%error, "the broker was not asked about failed inbox rows");
         }
@@ -286,6 +293,7 @@ impl Services {
         let (means, writer) = (self.means()?, self.writer().await?);
         let (progress, _) = watch::channel(Progress::default());
         let tools = self.tools(&writer, progress, stop.clone());
+        let _alone = self.queues.lock().await;
         errand::plan(&tools, means, errand, reason).await
     }
 

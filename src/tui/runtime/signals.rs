@@ -6,7 +6,8 @@ use std::{thread, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long the console may take to end by itself; a running operation has two seconds of it to record where it stopped.
+/// How long the console may take to end by itself; a running operation has two seconds of it to record where it
+/// stopped.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Cancels `stop` at SIGTERM, SIGHUP or SIGINT; the signal's number decides the exit code.
