@@ -21,22 +21,8 @@ use crate::{
     },
     relay::Broker,
     session::{self, Session},
-    workers::consumer::{self, Error, Stats, Until},
+    workers::consumer::{self, Stats, Until},
 };
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Database(error) => error.into(),
-            Error::Broker(error) => error.into(),
-            Error::Later(error) => Self {
-                code: Self::from(error.clone()).code,
-                message: Error::Later(error).to_string(),
-            },
-            again @ Error::Again { .. } => Self { message: again.to_string(), code: exit::PARTIAL },
-        }
-    }
-}
 
 pub(super) async fn run(verb: args::Consume, global: &Global, settings: &Settings) -> Outcome {
     let Some(commands) = settings.commands.clone() else {

@@ -14,7 +14,6 @@ use crate::{
         scenario::{self, Planted, Refused, Scenario},
     },
     domain::report::{Cell, Form, Table},
-    ops::error_queue::training,
     relay::Broker,
     session,
 };
@@ -75,16 +74,6 @@ const fn scenario_of(name: ScenarioName) -> Scenario {
         ScenarioName::Duplicates => Scenario::Duplicates,
         ScenarioName::HalfDone => Scenario::HalfDone,
         ScenarioName::ErrorQueue => Scenario::ErrorQueue,
-    }
-}
-
-impl From<Refused> for Failure {
-    fn from(error: Refused) -> Self {
-        match error {
-            Refused::Load(error) => session::Error::Demo(error).into(),
-            Refused::Broker(training::Error::Broker(error)) => error.into(),
-            other => Self { message: other.to_string(), code: exit::REFUSED },
-        }
     }
 }
 

@@ -28,46 +28,6 @@ use crate::{
 /// So many messages are named in a plan.
 const SHOWN: usize = 20;
 
-impl From<crate::relay::Error> for Failure {
-    fn from(error: crate::relay::Error) -> Self {
-        use crate::relay::Error as Broker;
-        let code = match error {
-            Broker::Url(_) | Broker::ManagementUrl(_) => exit::USAGE,
-            Broker::Login { .. } | Broker::Refused { .. } => exit::REFUSED,
-            _ => exit::UNREACHABLE,
-        };
-        Self { message: error.to_string(), code }
-    }
-}
-
-impl From<error_queue::Error> for Failure {
-    fn from(error: error_queue::Error) -> Self {
-        let message = error.to_string();
-        match error {
-            error_queue::Error::Broker(error) => error.into(),
-            error_queue::Error::NoKey(_) | error_queue::Error::NoGroup(_) => {
-                Self { message, code: exit::NOTHING }
-            }
-            error_queue::Error::NoQueue | error_queue::Error::Ambiguous(_) => Self::usage(message),
-        }
-    }
-}
-
-impl From<errand::Error> for Failure {
-    fn from(error: errand::Error) -> Self {
-        use errand::Error as E;
-        match error {
-            E::Write(error) => error.into(),
-            E::Errors(error) => error.into(),
-            E::Relay(error) => error.into(),
-            E::Broker(error) => error.into(),
-            E::Database(error) => error.into(),
-            E::Blocked(_) => Self { message: error.to_string(), code: exit::REFUSED },
-            E::Means(message) => Self::usage(message),
-        }
-    }
-}
-
 pub(super) async fn run(verb: Errors, global: &Global, settings: &Settings) -> Outcome {
     match verb {
         Errors::List { scope, output } => {

@@ -12,7 +12,7 @@ use crate::{
     config::{Settings, choose},
     ops::{
         operator::Operator,
-        ownership::{self, By, Error, Publisher},
+        ownership::{self, By, Publisher},
         policy::Policy,
     },
     session,
@@ -27,15 +27,6 @@ const HAND_OVER: &str = "\
 This records that the database now belongs to the service, for good: Orderscope no longer changes its schema,
 keeps no summary documents, and its workers stop. Start the service after it, not before: until then nothing
 publishes what lies in the outbox. Nothing is removed.";
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Migrate(error) => session::Error::Migrate(error).into(),
-            Error::Database(error) => error.into(),
-        }
-    }
-}
 
 pub(super) async fn attach(args: &OwnershipArgs, global: &Global, settings: &Settings) -> Outcome {
     let policy = asked(args, global, settings, ATTACH, "ATTACH")?;

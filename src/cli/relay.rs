@@ -16,27 +16,10 @@ use crate::{
     embedded,
     relay::{Broker, Management},
     workers::{
-        relay::{self, Error, NobodyListens, Stats, Until},
+        relay::{self, NobodyListens, Stats, Until},
         sampler,
     },
 };
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Database(error) => error.into(),
-            Error::Broker(error) => {
-                let refused = matches!(error, crate::relay::Error::Login { .. });
-                let code = if refused { exit::REFUSED } else { exit::UNREACHABLE };
-                Self { message: error.to_string(), code }
-            }
-            Error::Unrecorded | Error::OfService => {
-                Self { message: error.to_string(), code: exit::REFUSED }
-            }
-            Error::Journal { .. } => Self::usage(error.to_string()),
-        }
-    }
-}
 
 pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Settings) -> Outcome {
     open::may_write(global, settings)?;

@@ -14,10 +14,10 @@ use super::{
 use crate::{
     config::{self, Settings},
     domain::{
-        decide::{Command, Refusal},
+        decide::Command,
         id::{OrderId, Version},
         order_ref,
-        outbox_action::{self, OutboxAction},
+        outbox_action::OutboxAction,
         report::{Cell, Form, Table, print_json},
     },
     ops::{
@@ -27,32 +27,6 @@ use crate::{
     },
     session::Session,
 };
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let code = match &error {
-            Error::Refused(Refusal::UnknownOrder(_)) => exit::NOTHING,
-            Error::Declined(refusal) if is_absence(refusal) => exit::NOTHING,
-            Error::Unresolved { .. } => exit::UNREACHABLE,
-            Error::Database(error) if is_refusal(error) => exit::REFUSED,
-            Error::Database(error) => return error.clone().into(),
-            _ => exit::REFUSED,
-        };
-        Self { message: error.to_string(), code }
-    }
-}
-
-/// There is nothing to do it to.
-const fn is_absence(refusal: &outbox_action::Refusal) -> bool {
-    use outbox_action::Refusal as R;
-    matches!(refusal, R::NoMessage(_) | R::NoOutbox(_) | R::NotKept(_) | R::Nothing)
-}
-
-/// The server answered, and will not do it.
-fn is_refusal(error: &crate::db::Error) -> bool {
-    use crate::db::Error as Db;
-    matches!(error, Db::Conflict(_) | Db::Locked(_) | Db::NotPermitted(_) | Db::Server { .. })
-}
 
 /// `order create|complete|cancel|delete|restore`
 pub(super) async fn order(verb: Order, global: &Global, settings: &Settings) -> Outcome {

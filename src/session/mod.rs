@@ -1,6 +1,8 @@
 //! Opening the database that is meant: the private one is started, migrated and filled first; any other
 //! is taken as it is.
 
+pub mod exit;
+
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -42,34 +44,6 @@ pub enum Error {
          `orderscope migrate` on an empty one"
     )]
     NotOrders(String),
-}
-
-impl Error {
-    /// The exit code that goes with it: 1 nothing there, 2 wrong usage, 3 unreachable, 4 refused.
-    #[must_use]
-    pub fn code(&self) -> u8 {
-        use crate::db::Error as Db;
-        use embedded::Error as Private;
-        let refused = match self {
-            Self::Embedded(Private::Absent { .. } | Private::NothingNewer { .. }) => return 1,
-            Self::Demo(demo::Error::Invalid(_)) => return 2,
-            Self::Embedded(error) => matches!(error, Private::InUse),
-            Self::Migrate(error) => !matches!(error, migrate::Error::Database(_)),
-            Self::Demo(error) => {
-                !matches!(error, demo::Error::Database(_) | demo::Error::Planting(_))
-            }
-            Self::Database(error) => matches!(
-                error,
-                Db::NotPermitted(_)
-                    | Db::MissingTable(_)
-                    | Db::Spelt { .. }
-                    | Db::Pooled(_)
-                    | Db::PooledToo(_)
-            ),
-            Self::NotOrders(_) => true,
-        };
-        if refused { 4 } else { 3 }
-    }
 }
 
 /// What may be done in a context: its rules in the configuration, and `--read-only`.

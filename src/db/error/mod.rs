@@ -87,10 +87,14 @@ pub enum Error {
     Server { code: String, message: String },
     /// A value that cannot be right, or is of another type than this program knows. Table, column and key as far as
     /// they are known.
-    #[error("{} cannot be read: {why}; look at it with psql, the schema may be another version's", unreadable(*.table, .column.as_deref(), .key.as_deref()))]
+    #[error(
+        "{} cannot be read: {why}; look at it with psql, the schema may be another version's",
+        unreadable(*.table, .column.as_deref(), .key.as_deref())
+    )]
     Inconsistent {
         table: Option<&'static str>,
         column: Option<String>,
+        /// Of the row.
         key: Option<String>,
         why: String,
     },
@@ -129,8 +133,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether nothing was written and the same may succeed at once: the server undid it, or the connection broke before
-    /// the commit was sent. Whoever did send one asks [`Error::ends_session`] instead.
+    /// Whether nothing was written and the same may succeed at once: the server undid it, or the connection broke
+    /// before the commit was sent. Whoever did send one asks [`Error::ends_session`] instead.
     pub const fn is_safe_again(&self) -> bool {
         matches!(self, Self::Again(_) | Self::Lost(_))
     }
