@@ -3,7 +3,10 @@
 use std::{
     path::PathBuf,
     process::Command as Process,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Instant,
 };
 
@@ -21,8 +24,8 @@ use orderscope::{
     },
     embedded::{self, Lease},
     ops::{
+        operation::{Context, Operation, PlanRequest, Writer, execute},
         operator::Operator,
-        plan::{Intent, Request, Writer, execute},
         policy::Policy,
     },
     session,
@@ -356,13 +359,14 @@ impl Texts {
 }
 
 async fn run_one(writer: &Writer, command: Command) {
-    let request = Request {
+    let request = PlanRequest {
         id: Uuid::now_v7(),
-        intent: Intent::Command(command),
+        operation: Operation::Order(command),
         reason: Some("bench".to_owned()),
         expect: None,
     };
-    execute(writer, &request, Utc::now()).await.unwrap();
+    let ctx = Context::new(writer, Err("there is no broker here"), Arc::new(Utc::now));
+    execute(&ctx, &request).await.unwrap();
 }
 
 async fn drop_database(admin: &mut PgConnection) {

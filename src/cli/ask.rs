@@ -1,51 +1,62 @@
-//! Asking before something is written: a word is typed, or the command line has said it.
+//! Asking before something is written: a phrase is typed, or the command line has said it.
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use super::{Failure, exit};
-use crate::ops::policy::Policy;
+use super::{Failure, args::RunArgs, exit};
+use crate::ops::operation::{Confirmation, Needed};
 
-/// What the command line said.
+/// What a person said to a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    Typed(String),
+}
+
+impl Answer {
+    /// As operations take it; they check it.
+    pub(super) fn confirmation(&self) -> Confirmation<'_> {
+        match self {
+            Self::Yes => Confirmation::Yes,
+            Self::Typed(text) => Confirmation::Typed(text),
+        }
+    }
+}
+
+/// What was said on the command line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Said<'a> {
     pub yes: bool,
     pub confirm: Option<&'a str>,
 }
 
-/// Goes on only if the phrase was typed or given, or `--yes` is enough here.
+impl<'a> From<&'a RunArgs> for Said<'a> {
+    fn from(run: &'a RunArgs) -> Self {
+        Self { yes: run.yes, confirm: run.confirm.as_deref() }
+    }
+}
+
+/// What was said on the command line, where that is enough; else what is typed now.
 ///
-/// `word` is the plan's; the policy may want the context's name with it.
-pub(super) fn confirmed(said: Said<'_>, policy: &Policy, word: &str) -> Result<(), Failure> {
-    let phrase = policy.phrase(word);
-    match said.confirm {
-        Some(given) if given.trim() == phrase => return Ok(()),
-        Some(given) => {
-            return Err(refused(format!(
-                "--confirm is {given:?}, not '{phrase}'; nothing was written"
-            )));
-        }
-        None => {}
+/// # Errors
+/// When nobody can be asked.
+pub(super) fn answer(said: Said<'_>, needed: &Needed) -> Result<Answer, Failure> {
+    if let Some(given) = said.confirm {
+        return Ok(Answer::Typed(given.to_owned()));
     }
-    if said.yes && !policy.typed {
-        return Ok(());
+    if said.yes && !needed.typed {
+        return Ok(Answer::Yes);
     }
-    let option = if policy.typed { format!("--confirm '{phrase}'") } else { "--yes".to_owned() };
+    let phrase = &needed.phrase;
     let (input, mut out) = (std::io::stdin(), std::io::stderr());
     if !(input.is_terminal() && out.is_terminal()) {
-        return Err(refused(format!(
-            "nothing was written: there is no terminal to ask at; say {option}"
-        )));
+        let option =
+            if needed.typed { format!("--confirm '{phrase}'") } else { "--yes".to_owned() };
+        let message = format!("nothing was written: there is no terminal to ask at; say {option}");
+        return Err(Failure { message, code: exit::REFUSED });
     }
     write!(out, "type {phrase} to run: ")?;
     out.flush()?;
     let mut line = String::new();
     input.lock().read_line(&mut line)?;
-    if line.trim() == phrase {
-        return Ok(());
-    }
-    Err(refused("nothing was written".to_owned()))
-}
-
-fn refused(message: String) -> Failure {
-    Failure { message, code: exit::REFUSED }
+    Ok(Answer::Typed(line))
 }

@@ -11,7 +11,7 @@ use crate::{
         report::{Cell, Form, Table, print_json},
         text,
     },
-    ops::plan::{Plan, Verdict, Writer},
+    ops::operation::{Context, Plan},
 };
 
 /// Columns of the card, its frame included.
@@ -22,85 +22,52 @@ const INSIDE: usize = WIDTH - 4;
 /// Prints it in the form asked for.
 pub(super) fn print(
     plan: &Plan,
-    writer: &Writer,
-    place: &str,
+    ctx: &Context<'_>,
     form: Form,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     match form {
-        Form::Table | Form::Markdown => write!(out, "{}", card(plan, writer, place)),
+        Form::Table | Form::Markdown => write!(out, "{}", card(plan, ctx)),
         Form::Json => print_json(&value(plan), out),
         Form::Csv => rows(plan).print(form, out),
     }
 }
 
-const fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Ok => "ok",
-        Verdict::Warn => "warn",
-        Verdict::Blocking => "BLOCK",
-        Verdict::Unknown => "?",
-    }
-}
-
-/// What every plan begins with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Head<'a> {
-    pub title: &'a str,
-    pub command: &'a str,
-    pub reason: Option<&'a str>,
-}
-
-/// A plan of work that is no single transaction: labelled lines under the same head.
-pub(super) fn sheet(
-    head: Head<'_>,
-    writer: &Writer,
-    place: &str,
-    lines: &[(&str, String)],
-) -> String {
-    let mut out = begun(head, writer, place);
-    for (label, value) in lines {
-        line(&mut out, label, value);
-    }
-    out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
-}
-
-fn begun(head: Head<'_>, writer: &Writer, place: &str) -> String {
-    let title = format!("─ PLAN  {} ", text::clean(head.title));
+fn card(plan: &Plan, ctx: &Context<'_>) -> String {
+    let title = format!("─ PLAN  {} ", text::cut(&text::clean(&plan.title), WIDTH - 32));
     let tail = " (nothing has run) ─";
     let gap = WIDTH.saturating_sub(2 + title.width() + tail.width());
     let mut out = format!("┌{title}{}{tail}┐\n", "─".repeat(gap));
-    let operator = writer.operator();
-    let policy = writer.policy();
+    let (operator, policy) = (ctx.operator(), ctx.policy());
     let prod = if policy.production { "PROD " } else { "" };
-    line(&mut out, "command   ", head.command);
-    line(&mut out, "target    ", &format!("{prod}{} {place}", policy.context));
+    line(&mut out, "command   ", plan.spec().name);
+    line(&mut out, "target    ", &format!("{prod}{} {}", policy.context, ctx.place()));
     line(
         &mut out,
         "you       ",
         &format!("{}@{} ({})", operator.name, operator.host, operator.role),
     );
-    line(&mut out, "reason    ", head.reason.unwrap_or("none given"));
-    out
-}
-
-fn card(plan: &Plan, writer: &Writer, place: &str) -> String {
-    let head = Head {
-        title: &plan.title,
-        command: plan.request.intent.name(),
-        reason: plan.request.why(),
-    };
-    let mut out = begun(head, writer, place);
+    line(&mut out, "reason    ", plan.request.why().unwrap_or("none given"));
     line(&mut out, "", "preconditions");
     for check in &plan.checks {
-        line(&mut out, &format!("  {:<6}", name(check.verdict)), &check.text);
+        line(&mut out, &format!("  {:<6}", check.verdict.name()), &check.text);
     }
-    line(&mut out, "", "would write, in one transaction");
+    line(&mut out, "", plan.would());
     for effect in &plan.effects {
-        line(&mut out, &format!("  {:<18} ", effect.table), &effect.change);
+        line(&mut out, &format!("  {:<18} ", effect.place), &effect.change);
     }
-    line(&mut out, "undo      ", &plan.undo);
+    line(&mut out, "undo      ", plan.undo());
+    line(&mut out, "to type   ", &plan.confirmation.phrase);
     line(&mut out, "same as   ", &plan.cli_equivalent);
+    let listed = plan.shown(true);
+    if !listed.is_empty() {
+        line(&mut out, "", plan.lists());
+    }
+    for one in listed {
+        for (at, part) in one.to_string().lines().enumerate() {
+            line(&mut out, if at == 0 { "  " } else { "    " }, part);
+        }
+    }
     out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
 }
 
@@ -141,7 +108,7 @@ fn push(lines: &mut [String], c: char) {
     }
 }
 
-/// Personal values are covered, as everywhere; the statements, which hold them, are left to the console.
+/// Personal values are covered, as everywhere.
 fn value(plan: &Plan) -> Value {
     let masked = |value: &Option<Value>| {
         let mut value = value.clone().unwrap_or(Value::Null);
@@ -152,25 +119,28 @@ fn value(plan: &Plan) -> Value {
     let checks = plan
         .checks
         .iter()
-        .map(|check| json!({ "verdict": name(check.verdict), "text": check.text }));
+        .map(|check| json!({ "verdict": check.verdict.name(), "text": check.text }));
     let effects = plan.effects.iter().map(|effect| {
         json!({
-            "table": effect.table,
+            "place": effect.place,
             "change": effect.change,
             "before": masked(&effect.before),
             "after": masked(&effect.after),
         })
     });
+    let listed = plan.shown(true);
+    let listed = listed.iter().map(|one| json!({ "key": one.key, "text": one.text }));
     json!({
         "plan": plan.title,
-        "command": plan.request.intent.name(),
+        "command": plan.spec().name,
         "operation": plan.request.id,
         "made_at": plan.made_at,
         "blocked": plan.is_blocked(),
         "checks": checks.collect::<Vec<_>>(),
         "effects": effects.collect::<Vec<_>>(),
-        "undo": plan.undo,
-        "word": plan.word,
+        "listed": listed.collect::<Vec<_>>(),
+        "undo": plan.undo(),
+        "word": plan.confirmation.phrase,
         "cli_equivalent": plan.cli_equivalent,
     })
 }
@@ -194,10 +164,13 @@ fn rows(plan: &Plan) -> Table {
     let row = |kind: &str, name: &str, text: &str| {
         [kind, name, text].map(|cell| Cell::Text(cell.to_owned())).to_vec()
     };
-    let mut rows = vec![row("plan", plan.request.intent.name(), &plan.title)];
-    rows.extend(plan.checks.iter().map(|check| row("check", name(check.verdict), &check.text)));
-    rows.extend(plan.effects.iter().map(|effect| row("effect", effect.table, &effect.change)));
-    rows.push(row("undo", "", &plan.undo));
+    let mut rows = vec![row("plan", plan.spec().name, &plan.title)];
+    let checks = plan.checks.iter();
+    rows.extend(checks.map(|check| row("check", check.verdict.name(), &check.text)));
+    rows.extend(plan.effects.iter().map(|effect| row("effect", &effect.place, &effect.change)));
+    rows.extend(plan.shown(true).iter().map(|one| row("listed", &one.key, &one.text)));
+    rows.push(row("undo", "", plan.undo()));
+    rows.push(row("word", "", &plan.confirmation.phrase));
     rows.push(row("cli_equivalent", "", &plan.cli_equivalent));
     Table { columns: vec!["kind", "name", "text"], rows }
 }

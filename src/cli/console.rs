@@ -1,11 +1,6 @@
 //! Opening the full-screen console.
 
-use super::{
-    Failure, Outcome,
-    args::Global,
-    clock, errors, given,
-    relay::{self, Background},
-};
+use super::{Failure, Outcome, args::Global, clock, given, operation, relay::Background};
 use crate::{
     config::{Settings, Target, choose},
     ops::operator::Operator,
@@ -18,7 +13,6 @@ use crate::{
         term::caps::{Caps, Env},
         ui::{action::Keys, theme::Theme},
     },
-    workers::{self, errand::Means},
 };
 
 /// Runs the console, at a link if one is given.
@@ -85,7 +79,7 @@ fn options(
     let limits = super::open::limits(settings);
     let watch = super::open::watch(settings);
     // The console lives without a broker; where one is needed, it says why there is none.
-    let means = means(settings).map_err(|failure| failure.message);
+    let broker = operation::broker(None, settings).map_err(|failure| failure.message);
     let target = context.target.clone();
     let options = Options {
         services: Services::new(
@@ -93,7 +87,7 @@ fn options(
             limits,
             operator,
             policy.clone(),
-            (watch, means),
+            (watch, broker),
             clock::handed(),
         ),
         caps: Caps::new(&Env::read(), theme.transpose()?),
@@ -106,16 +100,4 @@ fn options(
         relay: None,
     };
     Ok((options, target))
-}
-
-/// The broker, and how a relay works with it on whatever database is opened.
-fn means(settings: &Settings) -> Result<Means, Failure> {
-    let source = errors::source(None, settings)?;
-    let (broker, settings) = (source.broker.clone(), settings.clone());
-    Ok(Means::new(source, move |options, place| {
-        let made = relay::settings(&settings, options, broker.clone());
-        let made = made.map_err(|failure| failure.message)?;
-        let (limits, journal) = (super::open::limits(&settings), relay::journal(place));
-        Ok(workers::relay::Settings { limits, journal: Some(journal), ..made })
-    }))
 }

@@ -15,9 +15,8 @@ use crate::{
     config::{self, Settings, choose},
     domain::report::{Cell, Form, Table},
     ops::{
+        operation::{Kind, Needed, PlanError, Writer},
         operator::Operator,
-        plan::{self, Writer},
-        running,
     },
     relay::Broker,
     session::{self, Session},
@@ -36,7 +35,7 @@ pub(super) async fn run(verb: args::Consume, global: &Global, settings: &Setting
     let context = choose(&given(global), settings)?;
     let policy = session::policy(&context, settings, global.read_only);
     if policy.read_only {
-        return Err(plan::Error::ReadOnly.into());
+        return Err(PlanError::ReadOnly.into());
     }
     let session = open::open(global, settings).await?;
     let mut work = consumer::Settings::new(broker, commands);
@@ -66,11 +65,12 @@ async fn consume(
     settings: &Settings,
 ) -> Outcome {
     // One that may not would send every message to the error queue.
-    for command in ["CompleteOrder", "CancelOrder"] {
-        running::permitted(writer, command)?;
+    for command in [Kind::CompleteOrder, Kind::CancelOrder] {
+        writer.permits(command.spec())?;
     }
     let said = Said { yes: verb.yes, confirm: verb.confirm.as_deref() };
-    ask::confirmed(said, writer.policy(), "CONSUME")?;
+    let needed = Needed::word("CONSUME", writer.policy(), false);
+    needed.met(ask::answer(said, &needed)?.confirmation())?;
     let kept = settings.file.relay.keep_days.is_some_and(|days| days > 0);
     work.copies = session.layout.is_managed() || kept;
     let until = if verb.once { Until::Empty } else { Until::Told };

@@ -6,11 +6,12 @@ use crate::{
     demo::scenario,
     domain::{decide, outbox_action},
     ops::{
+        delivery,
         error_queue::{self, training},
-        ownership, plan,
+        operation::{Check, PlanError},
     },
     relay,
-    workers::{consumer, errand, relay as deliver},
+    workers::consumer,
 };
 
 /// Why a verb could not do its work: what to tell, and the exit code.
@@ -58,13 +59,19 @@ impl ExitCode for relay::Error {
     }
 }
 
-impl ExitCode for plan::Error {
+impl ExitCode for PlanError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(decide::Refusal::UnknownOrder(_)) => exit::NOTHING,
             Self::Declined(refusal) if is_absence(refusal) => exit::NOTHING,
-            Self::Unresolved { .. } => exit::UNREACHABLE,
+            // Nothing forbids it but that there is nothing to do.
+            Self::Blocked(checks) if !checks.iter().any(Check::forbids) => exit::NOTHING,
+            Self::ErrorQueue(error) => error.exit_code(),
+            Self::NoBroker(_) | Self::Nameless(_) => exit::USAGE,
+            Self::Unresolved { .. } | Self::Schema { refused: false, .. } => exit::UNREACHABLE,
             Self::Database(error) => error.exit_code(),
+            Self::Broker(error) => error.exit_code(),
+            Self::Delivery(error) => error.exit_code(),
             _ => exit::REFUSED,
         }
     }
@@ -74,15 +81,6 @@ impl ExitCode for plan::Error {
 const fn is_absence(refusal: &outbox_action::Refusal) -> bool {
     use outbox_action::Refusal as R;
     matches!(refusal, R::NoMessage(_) | R::NoOutbox(_) | R::NotKept(_) | R::Nothing)
-}
-
-impl ExitCode for ownership::Error {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Migrate(error) => error.exit_code(),
-            Self::Database(error) => error.exit_code(),
-        }
-    }
 }
 
 impl ExitCode for error_queue::Error {
@@ -95,21 +93,7 @@ impl ExitCode for error_queue::Error {
     }
 }
 
-impl ExitCode for errand::Error {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Write(error) => error.exit_code(),
-            Self::Errors(error) => error.exit_code(),
-            Self::Relay(error) => error.exit_code(),
-            Self::Broker(error) => error.exit_code(),
-            Self::Database(error) => error.exit_code(),
-            Self::Blocked(_) => exit::REFUSED,
-            Self::Means(_) => exit::USAGE,
-        }
-    }
-}
-
-impl ExitCode for deliver::Error {
+impl ExitCode for delivery::Error {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Database(error) => error.exit_code(),
@@ -154,16 +138,14 @@ mod tests {
             (db::Error::MissingRow(Some("orders")), exit::REFUSED),
         ];
         for (error, code) in pairs {
-            let planned = plan::Error::Database(error.clone());
+            let planned = PlanError::Database(error.clone());
             let codes = [
                 Failure::from(planned.clone()).code,
-                Failure::from(errand::Error::Write(planned.clone())).code,
                 Failure::from(consumer::Error::Later(planned)).code,
-                Failure::from(deliver::Error::Database(error.clone())).code,
-                Failure::from(ownership::Error::Database(error.clone())).code,
+                Failure::from(delivery::Error::Database(error.clone())).code,
                 Failure::from(error).code,
             ];
-            assert_eq!(codes, [code; 6]);
+            assert_eq!(codes, [code; 4]);
         }
     }
 
@@ -172,8 +154,8 @@ mod tests {
         let refused = || relay::Error::Refused { why: "no permission".to_owned() };
         let codes = [
             Failure::from(refused()).code,
-            Failure::from(deliver::Error::Broker(refused())).code,
-            Failure::from(errand::Error::Broker(refused())).code,
+            Failure::from(delivery::Error::Broker(refused())).code,
+            Failure::from(PlanError::Broker(refused())).code,
             Failure::from(error_queue::Error::Broker(refused())).code,
         ];
         assert_eq!(codes, [exit::REFUSED; 4]);

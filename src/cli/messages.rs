@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Inbox, InboxRows, MessageView, Messages, Only, Output},
-    clock, deeds, errors, exit, open,
+    clock, errors, exit, open, outbox_action,
 };
 use crate::{
     config::{self, Settings},
@@ -24,10 +24,7 @@ use crate::{
         report::{Cell, Form, Table, print_json},
     },
     ops::{
-        deeds::{
-            archive::{self as copied, Parts},
-            report as copies_of,
-        },
+        archive::{self as copied, Parts, report as copies_of},
         messages::{self, Key, Message, Status, Watch, broker, report},
     },
     session::Session,
@@ -35,8 +32,8 @@ use crate::{
 
 pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) -> Outcome {
     let verb = match verb {
-        Messages::OutboxAction(deed) => {
-            return Box::pin(deeds::messages(deed, global, settings)).await;
+        Messages::OutboxAction(action) => {
+            return Box::pin(outbox_action::messages(action, global, settings)).await;
         }
         verb => verb,
     };
@@ -345,7 +342,9 @@ async fn why(
 
 pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
     let verb = match verb {
-        Inbox::OutboxAction(deed) => return Box::pin(deeds::inbox(deed, global, settings)).await,
+        Inbox::OutboxAction(action) => {
+            return Box::pin(outbox_action::inbox(action, global, settings)).await;
+        }
         verb => verb,
     };
     let watch = open::watch(settings);

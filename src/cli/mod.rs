@@ -8,7 +8,6 @@ mod clock;
 mod console;
 mod consume;
 mod db;
-mod deeds;
 mod demo;
 mod drain;
 mod errors;
@@ -16,14 +15,15 @@ mod failure;
 mod input;
 mod messages;
 mod open;
+mod operation;
 mod order;
+mod order_command;
 mod orders;
+mod outbox_action;
 mod ownership;
+mod progress;
 mod relay;
-mod running;
 mod signals;
-mod telling;
-mod write;
 
 use std::io::Write;
 
@@ -35,6 +35,7 @@ use clap::CommandFactory;
 use crate::{
     config::{self, Given, Settings},
     domain::report::Form,
+    ops::operation::OPERATIONS,
     session::exit,
 };
 
@@ -85,7 +86,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Orders(verb)) => orders::run(verb, global, &settings).await,
         // Boxed: commands hold much on their way.
         Some(Verb::Order(verb)) => Box::pin(order::run(verb, global, &settings)).await,
-        Some(Verb::Buyer(verb)) => Box::pin(write::buyer(verb, global, &settings)).await,
+        Some(Verb::Buyer(verb)) => Box::pin(order_command::buyer(verb, global, &settings)).await,
         Some(Verb::Audit(verb)) => audit::run(verb, global, &settings).await,
         Some(Verb::Attach(args)) => ownership::attach(&args, global, &settings).await,
         Some(Verb::HandOver(args)) => ownership::hand_over(&args, global, &settings).await,
@@ -95,7 +96,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Consume(verb)) => Box::pin(consume::run(verb, global, &settings)).await,
         Some(Verb::Errors(verb)) => Box::pin(errors::run(verb, global, &settings)).await,
         Some(Verb::Db(verb)) => db::run(verb).await,
-        Some(Verb::Migrate) => open::migrate(global, &settings).await,
+        Some(Verb::Migrate(args)) => ownership::migrate(&args, global, &settings).await,
         Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,
         Some(Verb::Completions { shell }) => completions(shell),
         Some(Verb::Man { verb }) => man(&verb),
@@ -129,6 +130,7 @@ fn man(verb: &[String]) -> Outcome {
 
 fn settings(global: &Global) -> Result<Settings, Failure> {
     let mut settings = Settings::read(global.config.clone())?;
+    settings.check_allowed(&OPERATIONS.iter().map(|spec| spec.name).collect::<Vec<_>>())?;
     if let Some(zone) = &global.zone {
         settings.zone = config::zone(zone)?;
     }

@@ -4,10 +4,10 @@ use std::io::{IsTerminal, Write};
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Failure, Outcome, args::Global, clock, exit, given};
+use super::{Failure, args::Global, clock, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
-    db::{Limits, migrate},
+    db::Limits,
     embedded::{self, Lease},
     ops::messages::{Sampling, Watch},
     session::{self, Session},
@@ -84,23 +84,4 @@ pub(super) async fn own(
             (lease.options().clone(), Some(lease))
         }
     })
-}
-
-/// `orderscope migrate`
-pub(super) async fn migrate(global: &Global, settings: &Settings) -> Outcome {
-    may_write(global, settings)?;
-    let (mut conn, lease) = writable(global, settings).await?;
-    let migrated = migrate::migrate(&mut conn).await;
-    if let Some(lease) = lease {
-        lease.leave().await?;
-    }
-    let migrated = migrated.map_err(session::Error::Migrate)?;
-    let mut out = std::io::stdout();
-    for step in &migrated.applied {
-        writeln!(out, "{step}")?;
-    }
-    if migrated.applied.is_empty() {
-        writeln!(out, "the schema is up to date")?;
-    }
-    Ok(exit::FOUND)
 }

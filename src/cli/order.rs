@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Order as Verb, Output},
-    clock, exit, open, write,
+    clock, exit, open, order_command,
 };
 use crate::{
     config::Settings,
@@ -33,7 +33,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
         | Verb::Events { id, .. }
         | Verb::Messages { id, .. }
         | Verb::Diff { id, .. } => id.clone(),
-        _ => return write::order(verb, global, settings).await,
+        _ => return order_command::order(verb, global, settings).await,
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
     let session = open::open(global, settings).await?;

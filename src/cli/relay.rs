@@ -6,14 +6,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Failure, Outcome, args, clock, exit, open, signals,
-    telling::{self, Telling},
+    Failure, Outcome, args, clock, exit, open,
+    progress::{self, Reporter},
+    signals,
 };
 use crate::{
     config::{self, Settings, Target},
     db::Db,
-    domain::report::{Cell, Form, Table},
+    domain::report::Form,
     embedded,
+    ops::delivery::figures,
     relay::{Broker, Management},
     workers::{
         relay::{self, NobodyListens, Stats, Until},
@@ -32,7 +34,7 @@ pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Set
         lease.leave().await?;
     }
     let stats = ended?;
-    table(&stats).print(Form::from(verb.output.output), &mut std::io::stdout().lock())?;
+    figures(&stats).print(Form::from(verb.output.output), &mut std::io::stdout().lock())?;
     Ok(if stats.held.is_empty() { exit::FOUND } else { exit::PARTIAL })
 }
 
@@ -197,40 +199,16 @@ pub(super) fn journal(place: &str) -> PathBuf {
 
 /// Tells what hinders it, and what nobody got or somebody perhaps twice.
 async fn tell(mut stats: watch::Receiver<Stats>) {
-    let mut telling = Telling::default();
+    let mut reporter = Reporter::default();
     let mut named = 0;
     while stats.changed().await.is_ok() {
         let (hindered, warnings) = {
             let stats = stats.borrow_and_update();
-            telling::lines(stats.doubts.iter().skip(named));
+            progress::lines(stats.doubts.iter().skip(named));
             named = stats.doubts.len();
             let held = stats.held.iter().map(ToString::to_string);
             (stats.trouble.iter().cloned().chain(held).collect(), stats.warnings())
         };
-        telling.tell(hindered, &warnings);
+        reporter.tell(hindered, &warnings);
     }
-}
-
-pub(super) fn table(stats: &Stats) -> Table {
-    let columns = vec![
-        "delivered",
-        "no subscriber",
-        "recovered",
-        "perhaps twice",
-        "failed",
-        "held",
-        "purged",
-        "last",
-    ];
-    let row = vec![
-        Cell::number(stats.delivered),
-        Cell::number(stats.returned),
-        Cell::number(stats.recovered),
-        Cell::number(stats.unknown),
-        Cell::number(stats.failed),
-        Cell::number(stats.held.len()),
-        Cell::number(stats.purged),
-        stats.last.map_or(Cell::None, Cell::time),
-    ];
-    Table { columns, rows: vec![row] }
 }

@@ -18,10 +18,8 @@ pub use self::{
 };
 use crate::domain::{
     consumer::Consumer,
-    decide::{COMMANDS, OPERATIONS},
     diagnosis::Thresholds,
     inbound::{Commands, Kind},
-    outbox_action::DEEDS,
     zone::Zone,
 };
 
@@ -81,7 +79,6 @@ impl Settings {
         let zone = zone(file.zone.as_deref().unwrap_or("UTC"))?;
         let interval = Duration::from_secs(file.interval.unwrap_or(5).clamp(1, 3_600));
         let keys = file.keys.clone();
-        allowed(&file, &path)?;
         let thresholds = thresholds(&file.messages);
         let seconds = file.messages.sample_every.map(|seconds| u64::from(seconds.clamp(5, 300)));
         let sample_every = seconds.map(Duration::from_secs);
@@ -104,6 +101,26 @@ impl Settings {
             consumers,
             commands,
         })
+    }
+
+    /// That every operation the rules of a context name is one of these: a misspelt one would silently stay forbidden.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn check_allowed(&self, operations: &[&str]) -> Result<(), Error> {
+        for (name, context) in &self.file.contexts {
+            for (role, allowed) in &context.allow {
+                let known = |operation: &str| operation == "*" || operations.contains(&operation);
+                if let Some(unknown) = allowed.iter().find(|operation| !known(operation)) {
+                    let list = operations.join(", ");
+                    let why = format!(
+                        "contexts.{name}.allow.{role} names the operation {unknown:?}; there are {list}, and \"*\""
+                    );
+                    return Err(Error::Malformed { path: self.path.display().to_string(), why });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -148,24 +165,6 @@ fn commands(file: &CommandsFile) -> Result<Option<Commands>, Error> {
             why: why.to_owned(),
         }),
     }
-}
-
-/// A misspelt command would silently stay forbidden.
-fn allowed(file: &File, path: &std::path::Path) -> Result<(), Error> {
-    for (name, context) in &file.contexts {
-        for (role, commands) in &context.allow {
-            let all = || COMMANDS.iter().chain(&DEEDS).chain(&OPERATIONS).copied();
-            let known = |command: &String| command == "*" || all().any(|name| name == command);
-            if let Some(command) = commands.iter().find(|command| !known(command)) {
-                let list = all().collect::<Vec<_>>().join(", ");
-                let why = format!(
-                    "contexts.{name}.allow.{role} names the command {command:?}; there are {list}, and \"*\""
-                );
-                return Err(Error::Malformed { path: path.display().to_string(), why });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The broker's URL and the password that does not stand in it: `--amqp-url`, `ORDERSCOPE_AMQP_URL`, then the
@@ -226,13 +225,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_command_is_refused() {
+    fn a_misspelt_operation_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
         let read = |commands: &str| {
             let text = format!("[contexts.prod]\nallow = {{ support = [{commands}] }}\n");
             std::fs::write(&path, text).unwrap();
-            Settings::read(Some(path.clone()))
+            Settings::read(Some(path.clone()))?.check_allowed(&["CancelOrder", "DrainOutbox"])
         };
         assert!(read("\"CancelOrder\", \"*\"").is_ok());
         let error = read("\"CancelOrders\"").unwrap_err().to_string();

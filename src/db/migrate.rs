@@ -4,6 +4,8 @@
 //! ours, `console` (the program's own records) also to attached ones; so neither can number the other's
 //! steps. Everything happens in one transaction: a migration either is there as a whole or is not.
 
+use std::fmt;
+
 use sqlx::{
     Connection, PgConnection, Row,
     migrate::{MigrateError, Migrator},
@@ -113,6 +115,20 @@ pub enum Standing {
     Service { evidence: String },
 }
 
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("empty"),
+            Self::Managed { pending: 0 } => f.write_str("Orderscope's own"),
+            Self::Managed { pending } => {
+                write!(f, "Orderscope's own, with {pending} steps to be applied")
+            }
+            Self::Attached { since } => write!(f, "attached since {since}"),
+            Self::Service { evidence } => write!(f, "a service's: {evidence}"),
+        }
+    }
+}
+
 /// What `migrate` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
@@ -128,8 +144,15 @@ pub struct Migrated {
 /// service, one that is newer than this program, and servers before PostgreSQL 15.
 pub async fn migrate(conn: &mut PgConnection) -> Result<Migrated, Error> {
     let mut tx = conn.begin().await?;
-    prepare(&mut tx, PATIENCE).await?;
-    let standing = standing(&mut tx).await?;
+    let migrated = migrate_in(&mut tx).await?;
+    tx.commit().await?;
+    Ok(migrated)
+}
+
+/// The same in the caller's transaction.
+pub async fn migrate_in(tx: &mut PgConnection) -> Result<Migrated, Error> {
+    prepare(tx, PATIENCE).await?;
+    let standing = standing(tx).await?;
     match &standing {
         Standing::Empty | Standing::Managed { .. } => {}
         Standing::Attached { since } => return Err(Error::HandedOver { when: since.clone() }),
@@ -137,16 +160,31 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<Migrated, Error> {
             return Err(Error::BelongsToService { evidence: evidence.clone() });
         }
     }
-    let mut applied = run(&console(), &mut tx).await?;
-    applied.extend(run(&managed(), &mut tx).await?);
+    let mut applied = run(&console(), tx).await?;
+    applied.extend(run(&managed(), tx).await?);
     if standing == Standing::Empty {
         sqlx::query("INSERT INTO orderscope.database (kind, created_by) VALUES ('managed', $1)")
             .bind(env!("CARGO_PKG_VERSION"))
-            .execute(&mut *tx)
+            .execute(tx)
             .await?;
     }
-    tx.commit().await?;
     Ok(Migrated { created: standing == Standing::Empty, applied })
+}
+
+/// The steps that the database lacks, each with the schema it is about: those of schema `orderscope`, and for a
+/// database of our own those of the document's tables. Reads only.
+pub async fn missing(
+    conn: &mut PgConnection,
+    ours: bool,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let mut out = vec![];
+    let sets = [("orderscope", console(), CONSOLE_TABLE), ("public", managed(), MANAGED_TABLE)];
+    for (schema, set, table) in sets.iter().take(if ours { 2 } else { 1 }) {
+        let applied = applied(conn, table).await?;
+        let missing = set.iter().filter(|step| !applied.contains(&step.version));
+        out.extend(missing.map(|step| (*schema, step.description.to_string())));
+    }
+    Ok(out)
 }
 
 /// What this database is. Reads only.

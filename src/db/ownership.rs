@@ -34,7 +34,7 @@ pub async fn attach(
         .bind(GUEST)
         .execute(&mut *tx)
         .await?;
-    permitted(tx).await?;
+    may_own(tx).await?;
     let evidence = match migrate::standing(tx).await? {
         Standing::Empty => return Err(Error::NothingThere),
         Standing::Managed { .. } => return Err(Error::Managed),
@@ -63,18 +63,9 @@ pub async fn attach(
 /// that is under way, and the next one sees whose database it is and stops.
 pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> Result<(), Error> {
     migrate::prepare(tx, migrate::PATIENCE).await?;
-    permitted(tx).await?;
-    match migrate::standing(tx).await? {
-        Standing::Empty => return Err(Error::NothingThere),
-        Standing::Attached { since } => return Err(Error::Attached { since }),
-        Standing::Managed { .. } => {}
-        // The service is there already; only the record says otherwise.
-        Standing::Service { evidence } => match kind(tx).await?.as_deref() {
-            Some("managed") => {}
-            Some(_) => return Err(Error::Attached { since: since(tx).await? }),
-            None => return Err(Error::BelongsToService { evidence }),
-        },
-    }
+    may_own(tx).await?;
+    let standing = migrate::standing(tx).await?;
+    may_hand_over(tx, &standing).await?;
     migrate::run(&migrate::console(), tx).await?;
     sqlx::query!(
         "UPDATE orderscope.database SET kind = 'attached', publisher = $1, changed_at = now()
@@ -84,6 +75,21 @@ pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> R
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// That a database which is that can be handed over.
+pub async fn may_hand_over(conn: &mut PgConnection, standing: &Standing) -> Result<(), Error> {
+    match standing {
+        Standing::Empty => Err(Error::NothingThere),
+        Standing::Attached { since } => Err(Error::Attached { since: since.clone() }),
+        Standing::Managed { .. } => Ok(()),
+        // The service is there already; only the record says otherwise.
+        Standing::Service { evidence } => match kind(conn).await?.as_deref() {
+            Some("managed") => Ok(()),
+            Some(_) => Err(Error::Attached { since: since(conn).await? }),
+            None => Err(Error::BelongsToService { evidence: evidence.clone() }),
+        },
+    }
 }
 
 /// Whose a database is, as a worker has to know it.
@@ -166,8 +172,8 @@ async fn since(conn: &mut PgConnection) -> Result<String, Error> {
     Ok(day.fetch_one(conn).await.of("orderscope.database")?)
 }
 
-/// That the schema is ours, or may be made.
-async fn permitted(conn: &mut PgConnection) -> Result<(), Error> {
+/// That schema `orderscope` is this login's, or may be made by it.
+pub async fn may_own(conn: &mut PgConnection) -> Result<(), Error> {
     let found = sqlx::query(
         "SELECT n.oid IS NOT NULL AS there,
                 coalesce(pg_has_role(n.nspowner, 'USAGE'), false) AS own,

@@ -82,6 +82,59 @@ fn mask_under(value: &mut Value, personal: bool) {
     }
 }
 
+/// SQL whose quoted texts are covered: ids, times and numbers stay, JSON is covered
+/// under its personal keys, everything else may be personal.
+#[must_use]
+pub fn masked_sql(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('\'') {
+        out.push_str(&rest[..=start]);
+        rest = &rest[start + 1..];
+        let (literal, after) = literal(rest);
+        out.push_str(&veiled(&literal));
+        out.push('\'');
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The text up to the quote that ends it (two are one inside), and what follows.
+fn literal(text: &str) -> (String, &str) {
+    let mut out = String::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c != '\'' {
+            out.push(c);
+        } else if chars.peek().is_some_and(|(_, next)| *next == '\'') {
+            chars.next();
+            out.push('\'');
+        } else {
+            return (out, &text[at + 1..]);
+        }
+    }
+    (out, "")
+}
+
+fn veiled(text: &str) -> String {
+    let plain = text.is_empty()
+        || uuid::Uuid::try_parse(text).is_ok()
+        || text.parse::<f64>().is_ok()
+        || chrono::DateTime::parse_from_rfc3339(text).is_ok()
+        || chrono::DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").is_ok();
+    if plain {
+        return text.to_owned();
+    }
+    match serde_json::from_str::<Value>(text) {
+        Ok(mut body) if body.is_object() || body.is_array() => {
+            mask_json(&mut body);
+            body.to_string().replace('\'', "''")
+        }
+        _ => MASK.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -132,5 +185,23 @@ mod tests {
                 "email": MASK, "Address": [{"Line": MASK}],
                 "items": [{"fullName": MASK, "Quantity": 2}]})
         );
+    }
+
+    #[test]
+    fn quoted_texts_are_covered_ids_times_and_numbers_are_not() {
+        let id = "019aab5c-2ba6-7b40-9d2a-5e0c4b1f8c41";
+        let sql = format!(
+            "UPDATE buyers SET name = 'O''Le', n = '7' WHERE id = '{id}' AND at = \
+             '2026-11-22T09:12:04Z' AND data = '{{\"Note\":\"x\",\"Id\":\"{id}\"}}'"
+        );
+        assert_eq!(
+            masked_sql(&sql),
+            format!(
+                "UPDATE buyers SET name = '{MASK}', n = '7' WHERE id = '{id}' AND at = \
+                 '2026-11-22T09:12:04Z' AND data = '{{\"Note\":\"{MASK}\",\"Id\":\"{id}\"}}'"
+            )
+        );
+        assert_eq!(masked_sql("it's"), format!("it'{MASK}'"));
+        assert_eq!(masked_sql("plain"), "plain");
     }
 }

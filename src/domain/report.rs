@@ -118,13 +118,16 @@ impl Table {
     pub fn print(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
         match form {
             Form::Table => self.print_table(out),
-            Form::Json => {
-                let rows: Vec<_> = self.rows.iter().map(|row| self.object(row)).collect();
-                print_json(&Value::Array(rows), out)
-            }
+            Form::Json => print_json(&self.value(), out),
             Form::Csv => self.print_csv(out),
             Form::Markdown => self.print_markdown(out),
         }
+    }
+
+    /// The rows as JSON objects.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        self.rows.iter().map(|row| self.object(row)).collect()
     }
 
     fn object(&self, row: &[Cell]) -> Value {

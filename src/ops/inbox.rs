@@ -9,9 +9,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{
-    command::{self, Ahead, Origin, Performed, Task},
-    plan::{Done, Error, Intent, Request, Writer},
+use super::operation::{
+    Operation, Outcome, Performed, PlanError, PlanRequest, Task, Writer,
+    command::{self, Ahead, Origin},
 };
 use crate::{
     db::{
@@ -33,7 +33,7 @@ const TRIES: u32 = 4;
 pub enum Received {
     /// Its command was run now. What it produced waits in the outbox unless `delivered` says that there is
     /// nothing to send.
-    Handled { done: Done, delivered: bool },
+    Handled { done: Box<Outcome>, delivered: bool },
     /// It was consumed before, but not all it produced is recorded as sent: send that, and record it with
     /// [`db::relay::record_half`].
     Waiting { last_sequence: i64 },
@@ -55,27 +55,27 @@ pub async fn receive(
     writer: &Writer,
     delivery: &Delivery,
     now: DateTime<Utc>,
-) -> Result<Received, Error> {
-    command::allowed(writer, delivery.command.name())?;
+) -> Result<Received, PlanError> {
+    let operation = Operation::Order(delivery.command.clone());
+    writer.permits(operation.spec())?;
     let Origin { message, consumer, .. } = delivery.origin;
-    let request = Request {
+    let request = PlanRequest {
         id: of_message(message.0, consumer.0),
-        intent: Intent::Command(delivery.command.clone()),
+        operation,
         reason: delivery.reason.clone(),
         expect: None,
     };
     let task = Task {
         writer,
         request: &request,
-        command: &delivery.command,
         origin: Some(&delivery.origin),
-        relied: None,
+        expected: None,
         now,
         dry: false,
     };
     let passes = Passes { writer, message, consumer, now };
     passes.make(Pass::First).await?;
-    match passes.make(Pass::Consume(&task)).await? {
+    match passes.make(Pass::Consume(&task, &delivery.command)).await? {
         // Nothing produced: MassTransit finds that out in a pass of its own and cleans up in the next.
         Ended::Done(done) => {
             let delivered = passes.settle().await?.is_none();
@@ -107,7 +107,7 @@ enum Pass<'a> {
     /// Makes the row of a message that was never seen.
     First,
     /// Runs the command unless it was run.
-    Consume(&'a Task<'a>),
+    Consume(&'a Task<'a>, &'a Command),
     /// Marks the message as delivered if nothing it produced is left to send.
     Settle,
     /// Removes what was sent.
@@ -120,7 +120,7 @@ enum Pass<'a> {
 #[derive(Debug)]
 enum Ended {
     Nothing,
-    Done(Done),
+    Done(Box<Outcome>),
     /// The newest message that is left to send.
     Left(i64),
     Settled,
@@ -129,7 +129,7 @@ enum Ended {
 
 impl Passes<'_> {
     /// Settles and cleans up. What is left to send, if anything.
-    async fn settle(&self) -> Result<Option<i64>, Error> {
+    async fn settle(&self) -> Result<Option<i64>, PlanError> {
         match self.make(Pass::Settle).await? {
             Ended::Left(last_sequence) => Ok(Some(last_sequence)),
             Ended::Settled => {
@@ -142,21 +142,21 @@ impl Passes<'_> {
 
     /// Makes a pass, again where that is safe. A commit without an answer is as if the message had not been
     /// acknowledged: the row tells what was done.
-    async fn make(&self, pass: Pass<'_>) -> Result<Ended, Error> {
+    async fn make(&self, pass: Pass<'_>) -> Result<Ended, PlanError> {
         let mut tries = 0;
         loop {
             tries += 1;
             match self.once(pass).await {
-                Err(Error::Database(error)) if error.is_safe_again() && tries < TRIES => {}
+                Err(PlanError::Database(error)) if error.is_safe_again() && tries < TRIES => {}
                 ended => return ended,
             }
         }
     }
 
-    async fn once(&self, pass: Pass<'_>) -> Result<Ended, Error> {
+    async fn once(&self, pass: Pass<'_>) -> Result<Ended, PlanError> {
         let mut session = self.writer.pool.session("consumer").await?;
         let ended = self.in_transaction(&mut session, pass).await;
-        if !matches!(&ended, Err(Error::Database(error)) if error.ends_session()) {
+        if !matches!(&ended, Err(PlanError::Database(error)) if error.ends_session()) {
             session.finish();
         }
         ended
@@ -166,9 +166,9 @@ impl Passes<'_> {
         &self,
         conn: &mut PgConnection,
         pass: Pass<'_>,
-    ) -> Result<Ended, Error> {
+    ) -> Result<Ended, PlanError> {
         let ahead = match pass {
-            Pass::Consume(task) => Ahead::read(conn, self.writer, task.command()).await?,
+            Pass::Consume(_, command) => Ahead::read(conn, self.writer, command).await?,
             _ => Ahead::default(),
         };
         let operation = of_message(self.message.0, self.consumer.0);
@@ -185,7 +185,12 @@ impl Passes<'_> {
         }
     }
 
-    async fn work(&self, tx: &mut Tx<'_>, pass: Pass<'_>, ahead: &Ahead) -> Result<Ended, Error> {
+    async fn work(
+        &self,
+        tx: &mut Tx<'_>,
+        pass: Pass<'_>,
+        ahead: &Ahead,
+    ) -> Result<Ended, PlanError> {
         let (message, consumer, at) = (self.message, self.consumer, self.now.trunc_subsecs(6));
         // What `lock_id` gets: an id whose clock is the pass's.
         let lock = Derived::new(Uuid::new_v4(), at).new_id("lock");
@@ -195,24 +200,24 @@ impl Passes<'_> {
         }
         let inbox = tx.hold_inbox(message, consumer).await?.ok_or_else(|| {
             // Someone purged it between two passes: the next delivery begins anew.
-            Error::Database(db::Error::Conflict("the inbox row was removed".to_owned()))
+            PlanError::Database(db::Error::Conflict("the inbox row was removed".to_owned()))
         })?;
         let count = inbox.receive_count + 1;
         let next = match pass {
             Pass::First => return Ok(Ended::Nothing),
-            Pass::Consume(_) if inbox.delivered.is_some() => return Ok(Ended::Delivered),
-            Pass::Consume(_) if inbox.consumed.is_some() => return Ok(Ended::Nothing),
-            Pass::Consume(task) => {
+            Pass::Consume(..) if inbox.delivered.is_some() => return Ok(Ended::Delivered),
+            Pass::Consume(..) if inbox.consumed.is_some() => return Ok(Ended::Nothing),
+            Pass::Consume(task, command) => {
                 let inbox = Inbox { receive_count: count, consumed: Some(at), ..inbox };
                 // Before the command: the event's number is to be the last thing drawn.
                 tx.pass_inbox(message, consumer, lock, &inbox).await?;
-                if let Some(held) = command::held(task.command()) {
+                if let Some(held) = command::held(command) {
                     tx.hold(held).await?;
                 }
                 return Ok(Ended::Done(
-                    match Box::pin(command::perform(tx, task, ahead)).await? {
+                    match Box::pin(command::perform(tx, task, command, ahead, None)).await? {
                         Performed::Repeated(done) => done,
-                        Performed::Written(work) => command::done(task.request, *work),
+                        Performed::Written(work) => Box::new(work.outcome(task.request)),
                     },
                 ));
             }

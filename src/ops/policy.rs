@@ -8,7 +8,7 @@ use crate::domain::diagnosis::Thresholds;
 /// How long an unlocked console stays so, unless the context says otherwise.
 pub const UNLOCK: Duration = Duration::from_mins(10);
 
-/// Stands for every command in a role's list.
+/// Stands for every operation in a role's list.
 pub const EVERY: &str = "*";
 
 /// The rules of a context.
@@ -24,7 +24,7 @@ pub struct Policy {
     pub unlock: Duration,
     /// The context's name has to be typed with the word, and `--yes` alone runs nothing.
     pub typed: bool,
-    /// Commands by database role; no role at all leaves it to the grants.
+    /// Operations by database role; no role at all leaves it to the grants.
     pub allow: BTreeMap<String, Vec<String>>,
     /// The largest message that may be written, in bytes: what the broker takes.
     pub largest: i64,
@@ -44,17 +44,17 @@ impl Default for Policy {
     }
 }
 
-/// Why a command may not be run by this operator.
+/// Why an operation may not be run by this operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    #[error("{context} is read-only here; no command runs in it")]
+    #[error("{context} is read-only here; nothing runs in it")]
     ReadOnly { context: String },
     #[error(
-        "{command} is not allowed to your roles in {context}{}; ask whoever keeps the policy \
+        "{operation} is not allowed to your roles in {context}{}; ask whoever keeps the policy \
          (contexts.{context}.allow)", whom(.allowed)
     )]
     NotAllowed {
-        command: String,
+        operation: String,
         context: String,
         /// Roles that may.
         allowed: Vec<String>,
@@ -69,29 +69,24 @@ fn whom(roles: &[String]) -> String {
 }
 
 impl Policy {
-    /// Whether an operator who has these database roles may run a command of that name.
-    pub fn allows(&self, command: &str, roles: &[String]) -> Result<(), Denied> {
+    /// Whether an operator who has these database roles may run an operation of that name.
+    pub fn allows(&self, operation: &str, roles: &[String]) -> Result<(), Denied> {
         if self.read_only {
             return Err(Denied::ReadOnly { context: self.context.clone() });
         }
         if self.allow.is_empty() {
             return Ok(());
         }
-        let may = |list: &[String]| list.iter().any(|name| name == EVERY || name == command);
+        let may = |list: &[String]| list.iter().any(|name| name == EVERY || name == operation);
         let allowed = || self.allow.iter().filter(|(_, list)| may(list)).map(|(role, _)| role);
         if allowed().any(|role| roles.contains(role)) {
             return Ok(());
         }
         Err(Denied::NotAllowed {
-            command: command.to_owned(),
+            operation: operation.to_owned(),
             context: self.context.clone(),
             allowed: allowed().cloned().collect(),
         })
-    }
-
-    /// What has to be typed to run a plan whose word is `CANCEL`: that, or `CANCEL prod`.
-    pub fn phrase(&self, word: &str) -> String {
-        if self.typed { format!("{word} {}", self.context) } else { word.to_owned() }
     }
 }
 
@@ -134,12 +129,5 @@ mod tests {
             policy.allows("CancelOrder", &roles(&["lead"])),
             Err(Denied::ReadOnly { .. })
         ));
-    }
-
-    #[test]
-    fn the_context_is_typed_where_it_is_asked_for() {
-        let policy = Policy { context: "prod".to_owned(), typed: true, ..Policy::default() };
-        assert_eq!(policy.phrase("CANCEL"), "CANCEL prod");
-        assert_eq!(Policy::default().phrase("CANCEL"), "CANCEL");
     }
 }

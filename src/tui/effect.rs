@@ -2,8 +2,10 @@
 
 use super::{
     route::Route,
-    shared::{Act, Keep, Matter},
+    shared::{Keep, Matter},
 };
+
+use crate::ops::operation::Kind;
 
 /// How requests of one kind relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,8 +37,8 @@ pub enum Effect<R> {
     Keep(Keep),
     /// Ask for the reason to unlock writes.
     Unlock,
-    /// Change something of messages: by this act, or by one from the menu.
-    Change(Box<Matter>, Option<Act>),
+    /// Change something of messages: by this operation, or by one from the menu.
+    Change(Box<Matter>, Option<Kind>),
 }
 
 impl<R> Effect<R> {

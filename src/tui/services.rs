@@ -28,25 +28,23 @@ use crate::{
     ops::{
         Clock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
-        deeds::failed,
         error_queue::{self, Listing, Source},
         messages::{
             Watch,
             broker::{self, BrokerReport},
         },
+        operation::{
+            self, BrokerAccess, Confirmation, Context as Operating, Operation, Plan, PlanError,
+            PlanRequest, Progress, Writer,
+        },
         operator::Operator,
-        plan::{self, Writer},
         policy::Policy,
     },
     session::{self, Session, exit::ExitCode},
-    workers::{
-        anchors,
-        errand::{self, Errand, Means, Progress, Tools},
-        sampler::Sampler,
-    },
+    workers::{anchors, sampler::Sampler},
 };
 
-/// How long the console waits at its end for what an errand is doing.
+/// How long the console waits at its end for what an operation is doing.
 const ENDING: Duration = Duration::from_secs(2);
 
 /// Shared by all requests of one console.
@@ -60,9 +58,9 @@ pub struct Services {
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
-    means: Result<Means, String>,
-    /// Held while an errand runs.
-    errand: tokio::sync::Mutex<()>,
+    broker: Result<BrokerAccess, String>,
+    /// Held while an operation runs.
+    running: tokio::sync::Mutex<()>,
     /// Held while error queues are looked into: what one look holds, another does not see.
     queues: tokio::sync::Mutex<()>,
     halting: Mutex<Halting>,
@@ -77,7 +75,7 @@ impl std::fmt::Debug for Services {
     }
 }
 
-/// Which errand runs and what stops it; which one was told to stop, perhaps before it began.
+/// Which operation runs and what stops it; which one was told to stop, perhaps before it began.
 #[derive(Debug, Default)]
 struct Halting {
     running: Option<(Uuid, CancellationToken)>,
@@ -96,19 +94,19 @@ struct Opened {
 }
 
 impl Services {
-    /// Nothing is opened before the first request. `means`: the broker, or why there is none.
+    /// Nothing is opened before the first request. `broker`: the broker, or why there is none.
     #[must_use]
     pub fn new(
         context: Context,
         limits: Limits,
         operator: Operator,
         policy: Policy,
-        (watch, means): (Watch, Result<Means, String>),
+        (watch, broker): (Watch, Result<BrokerAccess, String>),
         clock: Clock,
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
-        let (errand, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
+        let (running, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
         let queues = tokio::sync::Mutex::new(());
         Self {
             context,
@@ -117,8 +115,8 @@ impl Services {
             policy,
             clock,
             watch,
-            means,
-            errand,
+            broker,
+            running,
             queues,
             halting,
             exports,
@@ -204,7 +202,7 @@ impl Services {
     /// # Errors
     /// When no broker is configured, it does not answer, or the answer is no longer wanted.
     pub async fn errors(&self, stop: &CancellationToken) -> Result<Listing, String> {
-        let Source { broker, scope } = &self.means.as_ref().map_err(Clone::clone)?.source;
+        let Source { broker, scope } = &self.broker.as_ref().map_err(Clone::clone)?.source;
         let opened = self.ready(stop).await.ok_or("stopped before the database was open")?;
         let _alone = self.queues.lock().await;
         let now = self.now();
@@ -214,22 +212,12 @@ impl Services {
 
     /// What the broker adds to a diagnosis; nothing where none is configured.
     pub async fn told(&self, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
-        match &self.means {
-            Ok(Means { source, .. }) => {
+        match &self.broker {
+            Ok(BrokerAccess { source, .. }) => {
                 let _alone = self.queues.lock().await;
                 broker::ask(source, halves, self.watch.thresholds.held, now).await
             }
             Err(_) => BrokerReport::default(),
-        }
-    }
-
-    /// What the broker adds to a plan; nothing where none is configured or the database does not answer.
-    pub async fn in_queues(&self, plan: &mut plan::Plan, stop: &CancellationToken) {
-        let (Ok(Means { source, .. }), Some(opened)) = (&self.means, self.opened()) else { return };
-        let (db, layout) = (&opened.db, &opened.layout);
-        let _alone = self.queues.lock().await;
-        if let Err(error) = failed::in_queues(plan, db, layout, source, stop).await {
-            tracing::warn!(%error, "the broker was not asked about failed inbox rows");
         }
     }
 
@@ -261,66 +249,61 @@ impl Services {
     ///
     /// # Errors
     /// When it is locked.
-    pub async fn writer(&self) -> Result<Writer, plan::Error> {
-        let opened = self.opened().ok_or(plan::Error::Locked)?;
+    pub async fn writer(&self) -> Result<Writer, PlanError> {
+        let opened = self.opened().ok_or(PlanError::Locked)?;
         let writer = opened.writer.lock().await.clone();
-        writer.ok_or(plan::Error::Locked)
+        writer.ok_or(PlanError::Locked)
     }
 
-    fn tools<'a>(
-        &self,
-        writer: &'a Writer,
-        progress: watch::Sender<Progress>,
-        stop: CancellationToken,
-    ) -> Tools<'a> {
-        Tools { writer, clock: Arc::clone(&self.clock), stop, progress }
-    }
-
-    fn means(&self) -> Result<&Means, errand::Error> {
-        self.means.as_ref().map_err(|why| errand::Error::Means(why.clone()))
-    }
-
-    /// What an errand would do.
+    /// What an operation would do.
     ///
     /// # Errors
-    /// When the console is locked, and as [`errand::plan`].
-    pub async fn look(
+    /// When the console is locked, and as [`operation::plan`].
+    pub async fn plan(
         &self,
-        errand: &Errand,
-        reason: &str,
+        request: PlanRequest,
         stop: &CancellationToken,
-    ) -> Result<errand::Plan, errand::Error> {
-        let (means, writer) = (self.means()?, self.writer().await?);
-        let (progress, _) = watch::channel(Progress::default());
-        let tools = self.tools(&writer, progress, stop.clone());
-        let _alone = self.queues.lock().await;
-        errand::plan(&tools, means, errand, reason).await
+    ) -> Result<Plan, PlanError> {
+        let writer = self.writer().await?;
+        // Orders have nothing to do with the broker.
+        let _alone = match request.operation {
+            Operation::Order(_) => None,
+            _ => Some(self.queues.lock().await),
+        };
+        operation::plan(&self.operating(&writer), request, stop).await
     }
 
-    /// Runs one to its end, or until it or everything is stopped.
+    /// Runs a plan to its end, or until it or everything is stopped. `confirmed`: what was typed.
     ///
     /// # Errors
-    /// When the console is locked, and as [`errand::run`].
-    pub async fn work(
+    /// When the console is locked, and as [`operation::run`].
+    pub async fn run(
         &self,
-        plan: &errand::Plan,
+        plan: &Plan,
+        confirmed: &str,
         progress: watch::Sender<Progress>,
         stop: &CancellationToken,
-    ) -> Result<errand::Ended, errand::Error> {
-        let _busy = self.errand.lock().await;
-        let (means, writer) = (self.means()?, self.writer().await?);
-        let stop = stop.child_token();
+    ) -> Result<operation::Outcome, PlanError> {
+        let _running = self.running.lock().await;
+        let writer = self.writer().await?;
+        let (stop, id) = (stop.child_token(), plan.request.id);
         {
             let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
-            if halting.told == Some(plan.id) {
+            if halting.told == Some(id) {
                 stop.cancel();
             }
-            halting.running = Some((plan.id, stop.clone()));
+            halting.running = Some((id, stop.clone()));
         }
-        Box::pin(errand::run(&self.tools(&writer, progress, stop), means, plan)).await
+        let (ctx, confirmation) = (self.operating(&writer), Confirmation::Typed(confirmed));
+        Box::pin(operation::run(&ctx, plan, confirmation, &progress, &stop)).await
     }
 
-    /// Stops the errand with this plan, after what is under way.
+    fn operating<'a>(&'a self, writer: &'a Writer) -> Operating<'a> {
+        let broker = self.broker.as_ref().map_err(String::as_str);
+        Operating::new(writer, broker, Arc::clone(&self.clock))
+    }
+
+    /// Stops what runs this operation, after what is under way.
     pub fn halt(&self, id: Uuid) {
         let mut halting = self.halting.lock().unwrap_or_else(PoisonError::into_inner);
         halting.told = Some(id);
@@ -417,9 +400,9 @@ impl Services {
         written.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Leaves the database; an errand, which was told to stop, may finish its message and record its end.
+    /// Leaves the database; an operation that was told to stop may finish its message and record its end.
     pub(super) async fn close(&self) {
-        let _ = tokio::time::timeout(ENDING, self.errand.lock()).await;
+        let _ = tokio::time::timeout(ENDING, self.running.lock()).await;
         self.lock().await;
         if let Some(opened) = self.opened()
             && let Some(session) = opened.session.lock().await.take()
@@ -446,7 +429,7 @@ impl Services {
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
             operator: format!("{}@{}", self.operator.name, self.operator.host),
-            no_broker: self.means.as_ref().err().cloned(),
+            no_broker: self.broker.as_ref().err().cloned(),
             barred: (!layout.has_console_schema()).then_some(
                 "there is no schema orderscope to record in: run `orderscope attach` first",
             ),

@@ -16,7 +16,7 @@ use crate::{
         outbox_action::Texts,
         zone::Zone,
     },
-    ops::policy::Policy,
+    ops::{operation::List, policy::Policy},
     workers::relay::Stats,
 };
 use chrono::{DateTime, Utc};
@@ -82,31 +82,6 @@ impl Timed {
 pub struct Subject {
     /// With its lines only where they were read.
     pub order: Order,
-}
-
-/// What is done by hand to messages and the inbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Act {
-    Repair,
-    Quarantine,
-    Hold,
-    Release,
-    Requeue,
-    /// Under another id.
-    RequeueAnew,
-    PurgeOutbox,
-    PurgeInbox,
-    RemoveFailed,
-}
-
-/// Which list of messages someone looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum List {
-    #[default]
-    Outboxes,
-    Inbox,
-    Errors,
-    Kept,
 }
 
 /// What lies in the error queues, as errands need to know it.

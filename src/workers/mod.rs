@@ -2,7 +2,6 @@
 
 pub mod anchors;
 pub mod consumer;
-pub mod errand;
 pub mod relay;
 pub mod sampler;
 

@@ -483,7 +483,7 @@ async fn everything(broker: &orderscope::relay::Broker, deed: ErrorAction) -> Wo
         message: None,
     });
     Work {
-        deed,
+        action: deed,
         choice: Choice { chosen: chosen.collect(), left: vec![] },
         pause: Duration::ZERO,
         limits: Limits::default(),

@@ -21,7 +21,7 @@ use orderscope::{
         inbound::Commands,
         order::Status,
     },
-    ops::plan::Writer,
+    ops::operation::Writer,
     workers::consumer::{self, Settings, Stats, Until},
 };
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{OutputArg, RunArgs};
-use crate::workers::errand::errors::RATE;
+use crate::ops::operation::RATE;
 
 /// How the relay runs.
 #[derive(Debug, Clone, Args)]

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use super::{Drain, InboxDeed, MessageDeed, OutputArg};
+use super::{Drain, InboxAction, MessageAction, OutputArg};
 
 #[derive(Debug, Subcommand)]
 pub enum Messages {
@@ -54,7 +54,7 @@ pub enum Messages {
     /// Deliver now: one outbox, all that are pending, or a half-done consumer's
     Drain(Drain),
     #[command(flatten)]
-    OutboxAction(MessageDeed),
+    OutboxAction(MessageAction),
 }
 
 /// Only some of the messages; what is given must all hold.
@@ -114,7 +114,7 @@ pub enum Inbox {
         output: OutputArg,
     },
     #[command(flatten)]
-    OutboxAction(InboxDeed),
+    OutboxAction(InboxAction),
 }
 
 /// The lists of inbox rows.

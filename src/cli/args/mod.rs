@@ -3,8 +3,8 @@
 use std::{ffi::OsString, path::PathBuf};
 
 mod broker;
-mod deeds;
 mod messages;
+mod outbox_action;
 mod write;
 
 use chrono::NaiveDate;
@@ -14,11 +14,11 @@ pub use broker::{
     CONSUME_HELP, Consume, Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors,
     RELAY_HELP, Relay,
 };
-pub use deeds::{AgeArgs, DeedArgs, InboxDeed, MessageDeed};
 pub use messages::{Inbox, InboxRows, MessageView, Messages, Only};
+pub use outbox_action::{AgeArgs, InboxAction, MessageAction, OutboxActionArgs};
 pub use write::{
-    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, OwnershipArgs, PublisherArg, RunArgs,
-    WriteArgs,
+    AddressArgs, Audit, Buyer, CreateOrder, EndArgs, MigrateArgs, OwnershipArgs, PublisherArg,
+    RunArgs, WriteArgs,
 };
 
 /// A terminal operations console for event-sourced orders on PostgreSQL.
@@ -160,7 +160,7 @@ pub enum Verb {
     #[command(subcommand)]
     Db(Db),
     /// Make an empty database ready for Orderscope, or bring one of its own up to date
-    Migrate,
+    Migrate(MigrateArgs),
     /// Make schema orderscope in a service's database, so that commands can run there and are recorded
     Attach(OwnershipArgs),
     /// Give a database of Orderscope's own to the service, for good

@@ -160,13 +160,17 @@ pub struct OwnershipArgs {
     /// Who publishes integration events there (default: as recorded, at first unknown)
     #[arg(long, value_enum)]
     pub publisher: Option<PublisherArg>,
-    /// Why; it goes on record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    /// What would be typed, in contexts with typed confirmation
-    #[arg(long, value_name = "TEXT")]
-    pub confirm: Option<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+/// Bringing the schema up to date.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub output: OutputArg,
 }

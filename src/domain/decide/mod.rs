@@ -27,20 +27,6 @@ pub enum Command {
     UpdateBuyerAddress { id: BuyerId, address: Address },
 }
 
-/// The name of every command, as policies list them.
-pub const COMMANDS: [&str; 7] = [
-    "CreateOrder",
-    "CompleteOrder",
-    "CancelOrder",
-    "DeleteOrder",
-    "RestoreOrder",
-    "CreateBuyer",
-    "UpdateBuyerAddress",
-];
-
-/// Work with the broker that policies list beside commands.
-pub const OPERATIONS: [&str; 4] = ["ReplayErrors", "DiscardErrors", "RestoreErrors", "DrainOutbox"];
-
 /// A line of a new order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLine {
@@ -89,20 +75,6 @@ pub enum Change {
 }
 
 impl Command {
-    /// As audit, headers and messages name it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::CreateOrder { .. } => "CreateOrder",
-            Self::CompleteOrder { .. } => "CompleteOrder",
-            Self::CancelOrder { .. } => "CancelOrder",
-            Self::DeleteOrder { .. } => "DeleteOrder",
-            Self::RestoreOrder { .. } => "RestoreOrder",
-            Self::CreateBuyer { .. } => "CreateBuyer",
-            Self::UpdateBuyerAddress { .. } => "UpdateBuyerAddress",
-        }
-    }
-
     /// The order it is about.
     #[must_use]
     pub const fn order(&self) -> Option<OrderId> {

@@ -54,18 +54,6 @@ pub enum Name {
     New(MessageId),
 }
 
-/// The name of every deed, as policies list them.
-pub const DEEDS: [&str; 8] = [
-    "HoldOutbox",
-    "ReleaseOutbox",
-    "RepairMessage",
-    "QuarantineMessage",
-    "RequeueMessage",
-    "PurgeOutbox",
-    "PurgeInbox",
-    "RemoveFailedInbox",
-];
-
 /// What is younger is not purged: the longest window in which a service or a broker may still ask for it is
 /// shorter.
 pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
@@ -73,21 +61,6 @@ pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
 pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
 
 impl OutboxAction {
-    /// As audit and policies name it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Hold { .. } => "HoldOutbox",
-            Self::Release { .. } => "ReleaseOutbox",
-            Self::Repair { .. } => "RepairMessage",
-            Self::Quarantine { .. } => "QuarantineMessage",
-            Self::Requeue { .. } => "RequeueMessage",
-            Self::PurgeOutbox { .. } => "PurgeOutbox",
-            Self::PurgeInbox { .. } => "PurgeInbox",
-            Self::RemoveFailed { .. } => "RemoveFailedInbox",
-        }
-    }
-
     /// Whether its moment lies far enough back.
     ///
     /// # Errors

@@ -158,22 +158,6 @@ fn only_what_is_old_enough_goes() {
     assert!(OutboxAction::RemoveFailed { before: now() }.in_time(now()).is_err());
 }
 
-#[test]
-fn every_deed_has_the_name_that_policies_list() {
-    let outbox = OutboxId(Uuid::nil());
-    let deeds = [
-        OutboxAction::Hold { outbox },
-        OutboxAction::Release { outbox },
-        OutboxAction::Repair { sequence: 1, repair: Repair::default() },
-        OutboxAction::Quarantine { sequence: 1 },
-        OutboxAction::Requeue { source: Source::Kept(1), name: Name::Same },
-        OutboxAction::PurgeOutbox { before: now() },
-        OutboxAction::PurgeInbox { before: now() },
-        OutboxAction::RemoveFailed { before: now() },
-    ];
-    assert_eq!(deeds.map(|deed| deed.name()), DEEDS);
-}
-
 proptest! {
     /// Whatever is repaired leaves, or is refused, or what keeps it is a part that was not given.
     #[test]

@@ -12,7 +12,6 @@ use crate::{
         fault::{Judgement, Key},
         id::MessageId,
     },
-    ops::plan::Writer,
 };
 
 /// A message as it was, and what was thought of it.
@@ -48,8 +47,8 @@ pub struct TableKeep {
 impl TableKeep {
     /// For the messages of one operation.
     #[must_use]
-    pub fn new(writer: &Writer, operation: Uuid) -> Self {
-        Self { pool: writer.pool.clone(), operation }
+    pub fn new(pool: &Pool, operation: Uuid) -> Self {
+        Self { pool: pool.clone(), operation }
     }
 }
 

@@ -59,24 +59,6 @@ impl ErrorAction {
         }
     }
 
-    /// As audit and policies name it.
-    #[must_use]
-    pub const fn intent(self) -> &'static str {
-        match self {
-            Self::Replay => "ReplayErrors",
-            Self::Discard => "DiscardErrors",
-        }
-    }
-
-    /// What is typed to run it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Replay => "REPLAY",
-            Self::Discard => "DISCARD",
-        }
-    }
-
     /// As what happened.
     #[must_use]
     pub const fn past(self) -> &'static str {
@@ -98,13 +80,13 @@ impl fmt::Display for ErrorAction {
 ///
 /// # Errors
 /// When a key or a group is not there, or a key's beginning fits several messages.
-pub fn choose(found: &[FoundFault], pick: &Pick, deed: ErrorAction) -> Result<Choice, Error> {
+pub fn choose(found: &[FoundFault], pick: &Pick, action: ErrorAction) -> Result<Choice, Error> {
     let mut choice = Choice::default();
     for found in meant(found, pick)? {
         let key = found.fault.key.clone();
         let verdict = found.judgement.verdict;
         let home = found.fault.home();
-        let refused = match (pick, deed) {
+        let refused = match (pick, action) {
             (_, ErrorAction::Replay) if home.is_err() => {
                 home.as_ref().err().map(ToString::to_string)
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Choice, ErrorAction, FoundFault, Listing, Outcome};
+use super::{ErrorAction, FoundFault, Listing, Outcome};
 use crate::domain::{
     fault::{Group, Verdict, group, without_addresses},
     mask,
@@ -168,26 +168,11 @@ pub fn detail(found: &FoundFault, whole_stack: bool) -> Value {
     })
 }
 
-/// What would be done, and what would be left.
-#[must_use]
-pub fn plan(choice: &Choice, deed: ErrorAction) -> Table {
-    let chosen = choice.chosen.iter().map(|chosen| {
-        let what = match (deed, &chosen.home) {
-            (ErrorAction::Replay, Some(home)) => format!("replay to {home}"),
-            _ => format!("{deed}, a copy is kept"),
-        };
-        row(chosen.key.as_str(), what, chosen.why.clone())
-    });
-    let left =
-        choice.left.iter().map(|(key, why)| row(key.as_str(), "leave".to_owned(), why.clone()));
-    Table { columns: vec!["key", "what", "why"], rows: chosen.chain(left).collect() }
-}
-
 /// What was done, and what was left.
 #[must_use]
-pub fn outcome(outcome: &Outcome, deed: ErrorAction) -> Table {
+pub fn outcome(outcome: &Outcome, action: ErrorAction) -> Table {
     let done =
-        outcome.done.iter().map(|key| row(key.as_str(), deed.past().to_owned(), String::new()));
+        outcome.done.iter().map(|key| row(key.as_str(), action.past().to_owned(), String::new()));
     let gone = outcome
         .gone
         .iter()

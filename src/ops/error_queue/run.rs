@@ -15,7 +15,7 @@ use crate::{
 /// What to do, to what, and how fast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
-    pub deed: ErrorAction,
+    pub action: ErrorAction,
     pub choice: Choice,
     /// Between two messages.
     pub pause: Duration,
@@ -69,7 +69,7 @@ pub async fn run<K: Keep>(
     let aside = QueueInspector::connect(broker, "errors", work.limits.wait).await?;
     let mut open = by_queue(&work.choice.chosen);
     for (queue, chosen) in &mut open {
-        outcome.stopped = homes(&aside, work.deed, chosen).await;
+        outcome.stopped = homes(&aside, work.action, chosen).await;
         if outcome.stopped.is_some() {
             break;
         }
@@ -112,8 +112,8 @@ fn by_queue(chosen: &[Chosen]) -> Vec<(String, Vec<&Chosen>)> {
 }
 
 /// Why a replay cannot begin: a queue to send to that is not there.
-async fn homes(aside: &QueueInspector, deed: ErrorAction, chosen: &[&Chosen]) -> Option<String> {
-    if deed == ErrorAction::Discard {
+async fn homes(aside: &QueueInspector, action: ErrorAction, chosen: &[&Chosen]) -> Option<String> {
+    if action == ErrorAction::Discard {
         return None;
     }
     let homes: std::collections::BTreeSet<_> =
@@ -162,7 +162,7 @@ async fn through<K: Keep>(
         let meant = chosen[place];
         let judgement = judge.judge(&fault).await;
         let step = if judgement.verdict == meant.verdict {
-            one(walk, taken, work.deed, meant, judgement, keep).await
+            one(walk, taken, work.action, meant, judgement, keep).await
         } else {
             Step::Left(format!("it was {}, now it is {}", meant.verdict, judgement.verdict))
         };
@@ -185,12 +185,12 @@ async fn through<K: Keep>(
 async fn one<K: Keep>(
     walk: &Walk,
     taken: Taken,
-    deed: ErrorAction,
+    action: ErrorAction,
     meant: &Chosen,
     judgement: Judgement,
     keep: &mut K,
 ) -> Step {
-    if deed == ErrorAction::Discard {
+    if action == ErrorAction::Discard {
         let copy = Copy {
             key: meant.key.clone(),
             queue: meant.queue.clone(),
@@ -218,7 +218,7 @@ async fn one<K: Keep>(
     }
     match walk.settle(taken).await {
         Ok(()) => Step::Done,
-        Err(error) if deed == ErrorAction::Replay => Step::Stop(format!(
+        Err(error) if action == ErrorAction::Replay => Step::Stop(format!(
             "message {} is in its queue again, but perhaps also still in {}: {error}",
             meant.key, meant.queue
         )),

@@ -129,8 +129,8 @@ fn screen(app: &mut App, msg: screens::Msg) -> Vec<Effect<Request>> {
 }
 
 fn change(app: &mut App, msg: change::Msg) -> Vec<Effect<Request>> {
-    // What is on screen may show the order that was changed. An errand that broke off has done a part.
-    let refresh = matches!(msg, change::Msg::Ran(_, Ok(_)) | change::Msg::Ended(..));
+    // What is on screen may show the order that was changed. What broke off may have done a part.
+    let refresh = matches!(msg, change::Msg::Ended(..));
     let effects = change::update(&mut app.change, msg, &app.shared);
     let mut out = settle(app, effects, Request::Change);
     if app.change.running().is_none() {
@@ -158,8 +158,8 @@ fn settle<R>(
             Effect::Back => out.extend(follow_trail(app, -1)),
             Effect::Keep(keep) => out.extend(kept(app, keep)),
             Effect::Unlock => out.extend(app.toggle_lock()),
-            Effect::Change(matter, act) => {
-                out.extend(change(app, change::Msg::Deeds(matter, act)));
+            Effect::Change(matter, kind) => {
+                out.extend(change(app, change::Msg::Messages(matter, kind)));
             }
             other => out.push(other.map(&wrap)),
         }

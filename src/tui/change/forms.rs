@@ -1,61 +1,62 @@
-//! The form of each command: its fields, and the command they come to.
+//! The form of each operation: its fields, and the operation they come to.
 
 use uuid::Uuid;
 
-use super::{Asked, Draft, Kind, Sheet, deeds, errands, rules};
+use super::{Draft, Sheet, menu, rules, values};
 use crate::{
     domain::{
         decide::{Address, Command},
         id::{BuyerId, OrderId},
         order::Buyer,
     },
-    ops::{buyers::FoundBuyer, plan::Intent},
+    ops::{
+        buyers::FoundBuyer,
+        operation::{Entry, Input, Kind, List, Operation, Reason, Spec},
+    },
     tui::{
         shared::{Matter, Shared, Subject},
         ui::{
-            form::{Choice, Form, Part},
+            form::{Choice, Form, Part, Problem},
             remote::Remote,
         },
         words,
     },
 };
 
-/// Columns of the lines of an order.
-const LINES: &[(&str, u16)] = &[("book id", 38), ("quantity", 10), ("price", 14)];
+/// The fields of an operation, the reason last.
+fn parts(spec: &'static Spec) -> Vec<Part> {
+    let field = |field: &'static crate::ops::operation::Field| match field.input {
+        Input::Line => Part::single(field.name, field.label, field.hint),
+        Input::Search => Part::search(field.name, field.label, field.hint),
+        Input::Grid(columns) => Part::grid(field.name, field.label, columns),
+        Input::Told => Part::told(field.name, field.label),
+    };
+    let hint = match spec.reason {
+        Reason::Optional => Some("for the audit; may be empty"),
+        Reason::Needed => Some("needed: it goes on record"),
+        Reason::InHistory => Some("needed: it is written into the order's history"),
+        Reason::Absent => None,
+    };
+    let reason = hint.map(|hint| Part::single("reason", "reason", hint));
+    spec.fields.iter().map(field).chain(reason).collect()
+}
 
 impl Sheet {
-    /// An empty form for a command on this order.
+    /// A form for an operation on what is looked at, filled as far as that is known.
     pub(super) fn new(
-        kind: Kind,
+        (spec, entry): (&'static Spec, &'static Entry),
         subject: Option<Subject>,
         matter: Option<Box<Matter>>,
         shared: &Shared,
     ) -> Self {
-        let reason = |hint| Part::single("reason", "reason", hint);
-        let for_audit = "for the audit; may be empty";
-        let parts = match kind {
-            Kind::Complete | Kind::Delete | Kind::Restore => vec![reason(for_audit)],
-            Kind::Cancel => vec![reason("needed: it is written into the order's history")],
-            Kind::Address => [address(), vec![reason(for_audit)]].concat(),
-            Kind::NewBuyer => {
-                [vec![Part::single("name", "name", "up to 20 characters")], address()].concat()
-            }
-            Kind::NewOrder => vec![
-                Part::search("buyer", "buyer", "a part of the name, or the end of the id"),
-                Part::grid("lines", "lines", LINES),
-                Part::told("total", "total"),
-                Part::single("note", "note", "may be empty; up to 500 characters"),
-            ],
-            Kind::OutboxAction(act) => deeds::parts(act),
-            Kind::Errand(task) => errands::parts(task),
-        };
         let mut sheet = Self {
-            kind,
+            spec,
+            entry,
             subject,
             matter: matter.unwrap_or_default(),
             opened: shared.now.utc,
             largest: shared.policy.largest,
-            form: Form::new(parts),
+            form: Form::new(parts(spec)),
             buyers: Remote::default(),
         };
         sheet.fill(shared);
@@ -65,61 +66,33 @@ impl Sheet {
 
     /// What it is about, for the frame.
     pub(super) fn title(&self) -> String {
-        let order = || self.subject.as_ref().map_or_else(String::new, |s| s.order.id.short());
-        let buyer = self.subject.as_ref().and_then(|subject| subject.order.buyer_id);
-        match self.kind {
-            Kind::Complete => format!("Complete order {}", order()),
-            Kind::Cancel => format!("Cancel order {}", order()),
-            Kind::Delete => format!("Delete order {}", order()),
-            Kind::Restore => format!("Restore order {}", order()),
-            Kind::Address => {
-                format!("New address of buyer {}", buyer.map_or_else(String::new, |id| id.short()))
-            }
-            Kind::NewOrder => "New order".to_owned(),
-            Kind::NewBuyer => "New buyer".to_owned(),
-            Kind::OutboxAction(act) => deeds::heading(act, &self.matter),
-            Kind::Errand(task) => errands::heading(task, &self.matter),
-        }
+        menu::heading(self.spec, self.entry, self.subject.as_ref(), &self.matter)
     }
 
     /// What is said above the fields.
     pub(super) fn words(&self, shared: &Shared) -> &'static str {
-        match self.kind {
-            Kind::Complete => "Completes the order: it can neither be cancelled nor changed after.",
-            Kind::Cancel => "Cancels the order, for good. The reason is kept with the event.",
-            Kind::Delete => {
-                "Hides the order from the service; no event is written. It can be restored."
-            }
-            Kind::Restore => "Takes the deletion back; no event is written.",
-            Kind::Address if shared.masked => {
-                "Replaces all three parts; an empty one is cleared. What is there now is masked: R shows it."
-            }
-            Kind::Address => "Replaces all three parts; an empty one is cleared.",
-            Kind::NewOrder => "A blank line ends the list. Lines never change after placing.",
-            Kind::NewBuyer => "A buyer is never deleted, only anonymised.",
-            Kind::OutboxAction(act) => deeds::words(act, shared.masked),
-            Kind::Errand(task) => errands::words(task),
-        }
+        self.entry.masked.filter(|_| shared.masked).unwrap_or(self.entry.words)
+    }
+
+    /// Whether the form has a buyer to search for.
+    pub(super) fn searches(&self) -> bool {
+        self.spec.fields.iter().any(|field| field.input == Input::Search)
     }
 
     /// Puts in what is known and may be seen: the buyer of the chosen order, the address of today.
     fn fill(&mut self, shared: &Shared) {
-        match self.kind {
-            Kind::OutboxAction(act) => deeds::fill(act, &self.matter, &mut self.form, shared),
-            Kind::Errand(_) => errands::fill(&mut self.form),
-            _ => {}
-        }
+        values::fill(self.spec.kind, &self.matter, &mut self.form, shared);
         let Some(order) = self.subject.as_ref().map(|subject| &subject.order) else { return };
         let buyer = order.buyer.clone().unwrap_or_default();
-        match (self.kind, order.buyer_id) {
-            (Kind::Address, _) if !shared.masked => {
+        match (self.spec.kind, order.buyer_id) {
+            (Kind::UpdateBuyerAddress, _) if !shared.masked => {
                 for (name, part) in
                     [("street", buyer.street), ("city", buyer.city), ("province", buyer.province)]
                 {
                     self.form.set(name, &part.unwrap_or_default());
                 }
             }
-            (Kind::NewOrder, Some(id)) => {
+            (Kind::CreateOrder, Some(id)) => {
                 self.form.pick("buyer", choice(&FoundBuyer { id, buyer }, shared));
             }
             _ => {}
@@ -142,54 +115,25 @@ impl Sheet {
         self.form.offer("buyer", found, note);
     }
 
-    /// Checks everything typed by the rules, and sums up the lines. Yields the command when all is well.
-    pub(super) fn check(&mut self) -> Option<Asked> {
+    /// Checks everything typed by the rules, and sums up the lines. Yields what is to be planned when all is well.
+    pub(super) fn check(&mut self) -> Option<Draft> {
         let mut wrong = vec![];
-        let form = &self.form;
-        let order = self.subject.as_ref().map(|subject| subject.order.id);
-        let buyer = self.subject.as_ref().and_then(|subject| subject.order.buyer_id);
         let mut total = None;
-        let mut deed = None;
-        let mut errand = None;
-        let command = match self.kind {
-            Kind::Errand(task) => {
-                errand = errands::errand(task, &self.matter, form, &mut wrong);
-                rules::reason(form, &mut wrong);
-                None
-            }
-            Kind::OutboxAction(act) => {
-                deed =
-                    deeds::deed(act, &self.matter, form, (self.opened, self.largest), &mut wrong);
-                None
-            }
-            Kind::Complete => order.map(|id| Command::CompleteOrder { id }),
-            Kind::Delete => order.map(|id| Command::DeleteOrder { id }),
-            Kind::Restore => order.map(|id| Command::RestoreOrder { id }),
-            Kind::Cancel => {
-                let reason = rules::reason(form, &mut wrong);
-                order.map(|id| Command::CancelOrder { id, reason })
-            }
-            Kind::Address => {
-                let address = rules::address(form, &mut wrong);
-                buyer.map(|id| Command::UpdateBuyerAddress { id, address })
-            }
-            Kind::NewBuyer => {
-                let name = rules::name(form, &mut wrong);
-                let address = rules::address(form, &mut wrong);
-                Some(Command::CreateBuyer { id: BuyerId(Uuid::nil()), name, address })
-            }
-            Kind::NewOrder => {
-                let buyer = rules::buyer(form, &mut wrong);
-                let (lines, sum) = rules::lines(form, &mut wrong);
-                let note = rules::note(form, &mut wrong);
-                total = Some(sum);
-                let id = OrderId(Uuid::nil());
-                buyer.map(|buyer| Command::CreateOrder { id, buyer, note, lines })
-            }
+        let form = &self.form;
+        let operation = if self.entry.list == List::Orders {
+            self.command(&mut total, &mut wrong).map(Operation::Order)
+        } else {
+            let which = (self.spec.kind, self.entry.choice);
+            let limits = (self.opened, self.largest);
+            values::on_messages(which, &self.matter, form, limits, &mut wrong)
         };
-        let own = matches!(self.kind, Kind::Cancel | Kind::Errand(_));
-        if !own && !matches!(self.kind, Kind::NewOrder | Kind::NewBuyer) {
-            rules::for_audit(form, &mut wrong);
+        match self.spec.reason {
+            Reason::Optional => rules::for_audit(form, &mut wrong),
+            Reason::Needed => {
+                rules::reason(form, &mut wrong);
+            }
+            // The command's own.
+            Reason::InHistory | Reason::Absent => {}
         }
         let reason = Some(form.text("reason").trim().to_owned()).filter(|text| !text.is_empty());
         let fine = wrong.is_empty();
@@ -197,23 +141,42 @@ impl Sheet {
             self.form.tell("total", total);
         }
         self.form.complain(wrong);
-        if !fine {
-            return None;
-        }
-        if let Some(errand) = errand {
-            return Some(Asked::Errand(errand, reason?));
-        }
-        let intent = command.map(Intent::Command).or_else(|| deed.map(Intent::Messages))?;
-        Some(Asked::Write(Draft { intent, reason, reverses: false }))
+        Some(Draft { operation: operation.filter(|_| fine)?, reason, reverses: false })
     }
-}
 
-fn address() -> Vec<Part> {
-    vec![
-        Part::single("street", "street", "up to 50 characters"),
-        Part::single("city", "city", "up to 50 characters"),
-        Part::single("province", "province", "up to 50 characters"),
-    ]
+    /// The command about an order or a buyer; `total`: the sum of its lines in words.
+    fn command(&self, total: &mut Option<String>, wrong: &mut Vec<Problem>) -> Option<Command> {
+        let form = &self.form;
+        let order = self.subject.as_ref().map(|subject| subject.order.id);
+        let buyer = self.subject.as_ref().and_then(|subject| subject.order.buyer_id);
+        match self.spec.kind {
+            Kind::CompleteOrder => order.map(|id| Command::CompleteOrder { id }),
+            Kind::DeleteOrder => order.map(|id| Command::DeleteOrder { id }),
+            Kind::RestoreOrder => order.map(|id| Command::RestoreOrder { id }),
+            Kind::CancelOrder => {
+                let reason = rules::reason(form, wrong);
+                order.map(|id| Command::CancelOrder { id, reason })
+            }
+            Kind::UpdateBuyerAddress => {
+                let address = rules::address(form, wrong);
+                buyer.map(|id| Command::UpdateBuyerAddress { id, address })
+            }
+            Kind::CreateBuyer => {
+                let name = rules::name(form, wrong);
+                let address = rules::address(form, wrong);
+                Some(Command::CreateBuyer { id: BuyerId(Uuid::nil()), name, address })
+            }
+            Kind::CreateOrder => {
+                let buyer = rules::buyer(form, wrong);
+                let (lines, sum) = rules::lines(form, wrong);
+                let note = rules::note(form, wrong);
+                *total = Some(sum);
+                let id = OrderId(Uuid::nil());
+                buyer.map(|buyer| Command::CreateOrder { id, buyer, note, lines })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A buyer as it may be shown.
@@ -226,13 +189,6 @@ fn choice(found: &FoundBuyer, shared: &Shared) -> Choice {
         _ => String::new(),
     };
     Choice { value: found.id.to_string(), label: format!("{}  {name}{city}", found.id.short()) }
-}
-
-impl Kind {
-    /// Whether the form has a buyer to search for.
-    pub(super) const fn searches(self) -> bool {
-        matches!(self, Self::NewOrder)
-    }
 }
 
 /// What an address of empty texts means: nothing known.

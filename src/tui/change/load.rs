@@ -1,4 +1,4 @@
-//! What changing asks of the database.
+//! What changing asks of the database and the broker.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -14,10 +14,9 @@ use crate::{
     },
     ops::{
         buyers,
-        plan::{self, Intent},
+        operation::{Operation, PlanRequest, Progress},
     },
     tui::runtime::Cx,
-    workers::errand::Progress,
 };
 
 /// Between two keystrokes of someone who types quickly.
@@ -34,43 +33,22 @@ pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
             Msg::Buyers(ticket, found)
         }
         Request::Plan { ticket, draft } => {
-            let made = match cx.services.writer().await {
-                Ok(writer) => {
-                    let request = request_of(draft);
-                    let mut made = plan::plan(&writer, request, cx.services.now(), &cx.stop).await;
-                    if let Ok(plan) = &mut made {
-                        cx.services.in_queues(plan, &cx.stop).await;
-                    }
-                    made.map(Arc::new)
-                }
-                Err(error) => Err(error),
-            };
-            Msg::Planned(ticket, made)
+            let made = cx.services.plan(request_of(draft), &cx.stop).await;
+            Msg::Planned(ticket, made.map(Arc::new))
         }
-        Request::Run { plan } => {
-            let done = match cx.services.writer().await {
-                Ok(writer) => plan::run(&writer, &plan, cx.services.now()).await,
-                Err(error) => Err(error),
-            };
-            Msg::Ran(plan.request.id, done)
-        }
-        Request::Look { ticket, errand, reason } => {
-            let looked = cx.services.look(&errand, &reason, &cx.stop).await;
-            Msg::Looked(ticket, looked.map(Arc::new))
-        }
-        Request::Work { plan } => {
+        Request::Run { plan, confirmed } => {
             let (progress, mut seen) = watch::channel(Progress::default());
-            let mut work = pin!(cx.services.work(&plan, progress, &cx.stop));
+            let mut work = pin!(cx.services.run(&plan, &confirmed, progress, &cx.stop));
             let ended = loop {
                 tokio::select! {
                     ended = &mut work => break ended,
                     Ok(()) = seen.changed() => {
                         let progress = seen.borrow_and_update().clone();
-                        tell(Msg::Went(plan.id, progress));
+                        tell(Msg::Progressed(plan.request.id, progress));
                     }
                 }
             };
-            Msg::Ended(plan.id, ended)
+            Msg::Ended(plan.request.id, ended)
         }
         Request::Halt { id } => {
             cx.services.halt(id);
@@ -80,21 +58,21 @@ pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
 }
 
 /// The request with its ids drawn: the operation's own, and those of what is new.
-fn request_of(draft: Draft) -> plan::Request {
+fn request_of(draft: Draft) -> PlanRequest {
     let fresh = |id: Uuid| if id.is_nil() { Uuid::now_v7() } else { id };
-    let mut intent = draft.intent;
-    match &mut intent {
-        Intent::Command(Command::CreateOrder { id, lines, .. }) => {
+    let mut operation = draft.operation;
+    match &mut operation {
+        Operation::Order(Command::CreateOrder { id, lines, .. }) => {
             *id = OrderId(fresh(id.0));
             for line in lines {
                 line.id = LineId(fresh(line.id.0));
             }
         }
-        Intent::Command(Command::CreateBuyer { id, .. }) => *id = BuyerId(fresh(id.0)),
-        Intent::Messages(OutboxAction::Requeue { name: Name::New(id), .. }) => {
+        Operation::Order(Command::CreateBuyer { id, .. }) => *id = BuyerId(fresh(id.0)),
+        Operation::Outbox(OutboxAction::Requeue { name: Name::New(id), .. }) => {
             *id = MessageId(fresh(id.0));
         }
         _ => {}
     }
-    plan::Request { id: Uuid::now_v7(), intent, reason: draft.reason, expect: None }
+    PlanRequest::new(operation, draft.reason)
 }

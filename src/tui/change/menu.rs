@@ -1,98 +1,129 @@
-//! The commands there are, and which of them the order under the cursor takes.
+//! The operations that are offered on what is looked at: the lines of the table, with why not.
 
-use uuid::Uuid;
-
-use super::{Kind, Menu, deeds};
+use super::{
+    Menu,
+    refusals::{self, Refused},
+};
 use crate::{
-    domain::{
-        decide::{Command, Facts, Refusal, decide},
-        id::BuyerId,
-    },
-    ops::plan::Intent,
-    tui::shared::{Shared, Subject},
+    domain::{diagnosis::thousands, fault::Key as FaultKey, id},
+    ops::operation::{Choice, Entry, Kind, List, OPERATIONS, Spec, StepKind},
+    tui::shared::{Faults, Matter, Shared, Subject},
 };
 
 /// One line of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
-    pub kind: Kind,
-    pub key: char,
-    pub title: &'static str,
-    /// Why not now: the words, and the rule's name.
-    pub refused: Option<(String, &'static str)>,
+    pub spec: &'static Spec,
+    pub entry: &'static Entry,
+    /// Why not now.
+    pub refused: Refused,
 }
 
-const ITEMS: [(Kind, char, &str); 7] = [
-    (Kind::Complete, 'c', "complete the order"),
-    (Kind::Cancel, 'x', "cancel the order, with a reason"),
-    (Kind::Delete, 'd', "delete the order (softly: it can be restored)"),
-    (Kind::Restore, 'r', "restore the deleted order"),
-    (Kind::Address, 'a', "change the buyer's address"),
-    (Kind::NewOrder, 'n', "new order"),
-    (Kind::NewBuyer, 'b', "new buyer"),
-];
+fn lines() -> impl Iterator<Item = (&'static Spec, &'static Entry)> {
+    OPERATIONS.iter().flat_map(|spec| spec.menu.iter().map(move |entry| (spec, entry)))
+}
 
-/// Every command; those that the order does not take say which rule forbids it.
+/// Every operation that belongs there; those that what is looked at does not take say which rule forbids it.
 pub(super) fn items(menu: &Menu, shared: &Shared) -> Vec<Item> {
-    if let Some(matter) = &menu.matter {
-        return deeds::items(matter, shared);
+    match &menu.matter {
+        Some(matter) => on_messages(matter, shared),
+        None => lines()
+            .filter(|(_, entry)| entry.list == List::Orders)
+            .map(|(spec, entry)| {
+                let refused = refusals::of_order(spec, menu.subject.as_ref(), shared);
+                Item { spec, entry, refused }
+            })
+            .collect(),
     }
-    let subject = menu.subject.as_ref();
-    let item = |(kind, key, title)| {
-        let refused = refusal(kind, subject, shared);
-        Item { kind, key, title, refused }
-    };
-    ITEMS.into_iter().map(item).collect()
 }
 
-fn refusal(
-    kind: Kind,
+/// On the lists of messages what is done in the database is offered everywhere, and what is done with the broker on
+/// its own list. What lies with the broker has operations of its own only.
+fn on_messages(matter: &Matter, shared: &Shared) -> Vec<Item> {
+    let offered = |(spec, entry): &(&Spec, &Entry)| match (spec.steps, entry.list) {
+        (_, List::Orders) => false,
+        (StepKind::OneTransaction, List::Errors) => false,
+        (StepKind::OneTransaction, _) => matter.list != List::Errors,
+        (StepKind::BrokerMessages, list) => list == matter.list,
+    };
+    let item = |(spec, entry)| {
+        let refused = refusals::of_messages(spec, entry, matter, shared);
+        Item { spec, entry, refused }
+    };
+    let mut items: Vec<_> = lines().filter(offered).map(item).collect();
+    // What the list is about comes first: the rest may be out of sight.
+    items.sort_by_key(|item| item.entry.list != matter.list);
+    items
+}
+
+/// The line of an operation that is opened by a key of its own.
+pub(super) fn line(kind: Kind) -> Option<(&'static Spec, &'static Entry)> {
+    let spec = kind.spec();
+    Some((spec, spec.menu.first()?))
+}
+
+/// What is not offered here, and where it is.
+pub(super) fn elsewhere(matter: &Matter) -> Option<&'static str> {
+    (matter.list == List::Errors).then_some(
+        "what the database holds is repaired, drained, requeued and purged on its own lists: < >",
+    )
+}
+
+/// What is looked at, for frames.
+pub(super) fn title(matter: &Matter) -> String {
+    match (matter.sequence, matter.copy) {
+        _ if matter.list == List::Errors => "error queues".to_owned(),
+        (Some(sequence), _) => format!("message {}", thousands(sequence)),
+        (None, Some(copy)) => format!("copy {}", thousands(copy)),
+        (None, None) => match matter.outbox {
+            Some(outbox) => format!("outbox {}", outbox.short()),
+            None => "messages".to_owned(),
+        },
+    }
+}
+
+/// The frame of a form.
+pub(super) fn heading(
+    spec: &Spec,
+    entry: &Entry,
     subject: Option<&Subject>,
-    shared: &Shared,
-) -> Option<(String, &'static str)> {
-    if matches!(kind, Kind::NewOrder | Kind::NewBuyer) {
-        return None;
-    }
-    let Some(subject) = subject else {
-        return Some(("no order is chosen".to_owned(), "order-chosen"));
-    };
-    let id = subject.order.id;
-    let command = match kind {
-        Kind::Complete => Command::CompleteOrder { id },
-        // Any reason does to see whether the order takes it.
-        Kind::Cancel => Command::CancelOrder { id, reason: "-".to_owned() },
-        Kind::Delete => Command::DeleteOrder { id },
-        Kind::Restore => Command::RestoreOrder { id },
-        Kind::Address if subject.order.buyer_id.is_none() => {
-            let refusal = Refusal::UnknownBuyer(BuyerId(Uuid::nil()));
-            return Some(("the buyer of this order is not known".to_owned(), refusal.rule()));
+    matter: &Matter,
+) -> String {
+    let about = match (spec.kind, entry.choice) {
+        (Kind::UpdateBuyerAddress, _) => {
+            subject.and_then(|subject| Some(subject.order.buyer_id?.short())).unwrap_or_default()
         }
-        Kind::Address
-        | Kind::NewOrder
-        | Kind::NewBuyer
-        | Kind::OutboxAction(_)
-        | Kind::Errand(_) => {
-            return None;
+        (_, Choice::Consumer) => {
+            matter.received.map(|(consumer, _)| id::short(consumer.consumer_id)).unwrap_or_default()
         }
+        (Kind::HoldOutbox | Kind::ReleaseOutbox | Kind::DrainOutbox, _) => {
+            matter.outbox.map(|outbox| outbox.short()).unwrap_or_default()
+        }
+        (Kind::ReplayErrors | Kind::DiscardErrors, choice) => {
+            of_errors(choice, matter.faults.as_deref())
+        }
+        _ if entry.list == List::Orders => {
+            subject.map(|subject| subject.order.id.short()).unwrap_or_default()
+        }
+        _ => title(matter),
     };
-    let facts = Facts { order: Some(&subject.order), buyer: None, now: shared.now.utc };
-    let refusal = decide(&facts, &command).err()?;
-    Some((refusal.to_string(), refusal.rule()))
+    entry.heading.replace("{}", &about)
 }
 
-/// A few words for an intent, where no plan has named it yet.
-pub(super) fn named(intent: &Intent) -> String {
-    let command = match intent {
-        Intent::Command(command) => command,
-        Intent::Messages(deed) => return crate::ops::deeds::title(deed),
-    };
-    match command {
-        Command::CreateOrder { .. } => "new order".to_owned(),
-        Command::CreateBuyer { .. } => "new buyer".to_owned(),
-        Command::CompleteOrder { id } => format!("complete order {}", id.short()),
-        Command::CancelOrder { id, .. } => format!("cancel order {}", id.short()),
-        Command::DeleteOrder { id } => format!("delete order {}", id.short()),
-        Command::RestoreOrder { id } => format!("restore order {}", id.short()),
-        Command::UpdateBuyerAddress { id, .. } => format!("change address of buyer {}", id.short()),
+fn of_errors(choice: Choice, faults: Option<&Faults>) -> String {
+    match (choice, faults) {
+        (Choice::This, Some(Faults { message: Some(key), .. })) => {
+            format!("message {}", brief(key))
+        }
+        (Choice::Marked, Some(Faults { marked, .. })) => match marked.len() {
+            1 => "1 marked message".to_owned(),
+            count => format!("{count} marked messages"),
+        },
+        (Choice::Group, Some(Faults { group: Some((group, _)), .. })) => format!("group {group}"),
+        _ => "all error queues".to_owned(),
     }
+}
+
+fn brief(key: &FaultKey) -> &str {
+    key.as_str().get(..10).unwrap_or(key.as_str())
 }

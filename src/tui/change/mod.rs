@@ -1,19 +1,18 @@
-//! Changing something: from the key to the result. A menu of commands, a form, the plan, the typed word,
-//! and what came of it.
+//! Changing something: from the key to the result. A menu of operations, a form, the plan, the typed word, and what
+//! came of it.
 
 mod card;
-mod deeds;
-mod errands;
 mod forms;
 mod load;
-mod made;
 mod menu;
+mod refusals;
 mod rules;
+mod running;
 #[cfg(test)]
 mod tests;
 mod update;
+mod values;
 mod view;
-mod working;
 
 use std::sync::Arc;
 
@@ -21,19 +20,11 @@ use chrono::{DateTime, Utc};
 use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
-pub use self::{
-    errands::{Task, Which},
-    load::load,
-    update::update,
-    view::view,
-};
-use self::{
-    made::{Asked, Made, Outcome, Trouble},
-    working::Under,
-};
+use self::running::Running;
+pub use self::{card::facts, load::load, update::update, view::view};
 use super::{
     effect::Lane,
-    shared::{Act, Matter, Subject},
+    shared::{Matter, Subject},
     ui::{
         form::Form,
         list::Cursor,
@@ -45,27 +36,12 @@ use crate::{
     db,
     ops::{
         buyers::FoundBuyer,
-        plan::{Done, Error, Intent, Plan},
+        operation::{Entry, Kind, Operation, Outcome, Plan, PlanError, Progress, Spec, StepKind},
     },
-    workers::errand::{self, Ended, Errand, Progress},
 };
 
 const BUYERS: Lane = Lane::Latest("change.buyers");
 const PLAN: Lane = Lane::Latest("change.plan");
-
-/// What a person can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Complete,
-    Cancel,
-    Delete,
-    Restore,
-    Address,
-    NewOrder,
-    NewBuyer,
-    OutboxAction(Act),
-    Errand(Task),
-}
 
 /// Everything known about changes of this console.
 #[derive(Debug, Default)]
@@ -74,8 +50,8 @@ pub struct State {
     /// What is being run, whether its card is open or not.
     running: Option<Running>,
     /// What can be taken back, newest last: what it was called, and how.
-    reversible: Vec<(String, Intent)>,
-    /// The card of an errand that runs, while it is not looked at.
+    reversible: Vec<(String, Operation)>,
+    /// The card of what runs, while it is not looked at.
     aside: Option<Box<Proposal>>,
 }
 
@@ -89,7 +65,7 @@ enum Stage {
     Plan(Box<Proposal>),
 }
 
-/// Which command?
+/// Which operation?
 #[derive(Debug)]
 struct Menu {
     subject: Option<Subject>,
@@ -101,7 +77,8 @@ struct Menu {
 /// A form being filled in.
 #[derive(Debug)]
 struct Sheet {
-    kind: Kind,
+    spec: &'static Spec,
+    entry: &'static Entry,
     subject: Option<Subject>,
     matter: Box<Matter>,
     opened: DateTime<Utc>,
@@ -114,32 +91,24 @@ struct Sheet {
 /// A plan being made, looked at, and perhaps run.
 #[derive(Debug)]
 struct Proposal {
-    asked: Asked,
+    draft: Draft,
     /// The form it came from, to go back to.
     sheet: Option<Box<Sheet>>,
-    plan: Remote<Made, Trouble>,
+    plan: Remote<Arc<Plan>, PlanError>,
     card: plan_card::State,
+    /// What was typed to run it.
+    confirmed: String,
     /// What came of running it.
-    ended: Option<Result<Outcome, Trouble>>,
+    ended: Option<Result<Outcome, PlanError>>,
 }
 
 /// What is to be planned. Ids of new things are all zeros until it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    pub intent: Intent,
+    pub operation: Operation,
     pub reason: Option<String>,
     /// It takes back what was done before.
     pub reverses: bool,
-}
-
-#[derive(Debug)]
-struct Running {
-    id: Uuid,
-    title: String,
-    /// It takes back the newest reversible operation.
-    reverses: bool,
-    /// An errand takes a while, and can be stopped.
-    under: Option<Under>,
 }
 
 /// What can happen.
@@ -147,8 +116,8 @@ struct Running {
 pub enum Msg {
     /// `c`, with the order under the cursor.
     Menu(Option<Subject>),
-    /// Something of messages: the menu of what can be done, or the form of one deed.
-    Deeds(Box<Matter>, Option<Act>),
+    /// Something of messages: the menu of what can be done, or the form of one operation.
+    Messages(Box<Matter>, Option<Kind>),
     /// `u`.
     Undo,
     Typed(KeyEvent),
@@ -156,13 +125,10 @@ pub enum Msg {
     Scrolled(isize),
     Clicked(usize),
     Buyers(Ticket, Result<Vec<FoundBuyer>, db::Error>),
-    Planned(Ticket, Result<Arc<Plan>, Error>),
-    Ran(Uuid, Result<Done, Error>),
-    /// What an errand would do.
-    Looked(Ticket, Result<Arc<errand::Plan>, errand::Error>),
-    /// How far it is.
-    Went(Uuid, Progress),
-    Ended(Uuid, Result<Ended, errand::Error>),
+    Planned(Ticket, Result<Arc<Plan>, PlanError>),
+    /// How far what runs is.
+    Progressed(Uuid, Progress),
+    Ended(Uuid, Result<Outcome, PlanError>),
     /// It was told to stop.
     Halted,
 }
@@ -178,21 +144,12 @@ pub enum Request {
         ticket: Ticket,
         draft: Draft,
     },
-    /// Never cancelled by going elsewhere.
+    /// Never cancelled by going elsewhere. `confirmed`: what was typed.
     Run {
         plan: Arc<Plan>,
+        confirmed: String,
     },
-    /// Plan an errand.
-    Look {
-        ticket: Ticket,
-        errand: Errand,
-        reason: String,
-    },
-    /// Run it: to its end, or until it is stopped.
-    Work {
-        plan: Arc<errand::Plan>,
-    },
-    /// Stop the one with this plan.
+    /// Stop what runs this operation.
     Halt {
         id: Uuid,
     },
@@ -237,32 +194,34 @@ impl State {
                 ("Shift+Tab", "field before"),
                 ("Esc", "give up"),
             ],
-            Stage::Plan(_) if working::shown(self).is_some() => &[
+            Stage::Plan(_) if running::stoppable(self).is_some() => &[
                 ("Esc", "stop"),
                 ("q", "leave it running"),
                 ("y", "copy command"),
                 ("↑ ↓", "scroll"),
             ],
             Stage::Plan(proposal) => match (&proposal.ended, &proposal.plan.value) {
-                (Some(Ok(_)), Some(made)) if update::order(made).is_some() => {
+                (Some(Ok(_)), Some(plan)) if plan.request.operation.order().is_some() => {
                     &[("Enter", "open its timeline"), ("Esc", "close")]
                 }
                 (Some(Ok(_)), _) => &[("Esc", "close")],
                 (_, None) => &[("p", "plan again"), ("Esc", "back")],
-                (_, Some(Made::Errand(_))) => &[
-                    ("y", "copy command"),
-                    ("s", "messages"),
-                    ("p", "plan again"),
-                    ("↑ ↓", "scroll"),
-                    ("Esc", "back"),
-                ],
-                (_, Some(_)) => &[
-                    ("y", "copy command"),
-                    ("s", "SQL"),
-                    ("p", "plan again"),
-                    ("↑ ↓", "scroll"),
-                    ("Esc", "back"),
-                ],
+                (_, Some(plan)) => match plan.spec().steps {
+                    StepKind::OneTransaction => &[
+                        ("y", "copy command"),
+                        ("s", "SQL"),
+                        ("p", "plan again"),
+                        ("↑ ↓", "scroll"),
+                        ("Esc", "back"),
+                    ],
+                    StepKind::BrokerMessages => &[
+                        ("y", "copy command"),
+                        ("s", "messages"),
+                        ("p", "plan again"),
+                        ("↑ ↓", "scroll"),
+                        ("Esc", "back"),
+                    ],
+                },
             },
         }
     }

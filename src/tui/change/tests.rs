@@ -7,7 +7,7 @@ use crate::{
         id::BuyerId,
         order::Buyer,
     },
-    ops::plan::Moved,
+    ops::operation::{Moved, Needed},
     tui::{
         app::Msg as Root,
         tests::{Desk, copied, frames, runs, samples},
@@ -29,6 +29,12 @@ fn card(width: u16, height: u16) -> Desk {
     desk.press("enter");
     desk.planned(Ok(samples::plan(1)));
     desk
+}
+
+/// A plan with another word.
+fn typing(word: &str, id: u128) -> Plan {
+    let confirmation = Needed { phrase: word.to_owned(), typed: false };
+    Plan { confirmation, ..samples::plan(id) }
 }
 
 fn moved() -> Moved {
@@ -109,7 +115,7 @@ fn a_cancellation_goes_from_reason_to_plan_to_word_to_result() {
     let draft = desk.planned(Ok(samples::plan(1)));
     let id = samples::new().id;
     let command = Command::CancelOrder { id, reason: "CB-91 customer asked".to_owned() };
-    assert_eq!(draft.intent, Intent::Command(command));
+    assert_eq!(draft.operation, Operation::Order(command));
     assert_eq!(draft.reason.as_deref(), Some("CB-91 customer asked"));
     // Enter alone runs nothing, nor does another word.
     desk.press("enter");
@@ -127,7 +133,7 @@ fn a_cancellation_goes_from_reason_to_plan_to_word_to_result() {
     desk.types("CANCEL");
     desk.press("enter enter p");
     assert!(runs(&desk.effects()).is_empty());
-    desk.change(Msg::Ran(Uuid::from_u128(1), Ok(samples::done(1))));
+    desk.change(Msg::Ended(Uuid::from_u128(1), Ok(samples::done(1))));
     assert!(desk.shows("order …8c41 is cancelled at version 2") && desk.shows("audit    #838"));
     // The timeline beneath is read again.
     let _ = desk.reading();
@@ -143,21 +149,21 @@ fn what_can_be_taken_back_is_planned_by_u_once() {
     let mut desk = desk(120, 36);
     let id = samples::new().id;
     desk.press("c d enter");
-    desk.planned(Ok(Plan { word: "DELETE".to_owned(), ..samples::plan(7) }));
+    desk.planned(Ok(typing("DELETE", 7)));
     desk.types("DELETE");
     desk.press("enter");
     desk.run();
-    let reverse = Intent::Command(Command::RestoreOrder { id });
-    let done = Done { reverse: Some(reverse.clone()), version: None, ..samples::done(7) };
-    desk.change(Msg::Ran(Uuid::from_u128(7), Ok(done)));
+    let reverse = Operation::Order(Command::RestoreOrder { id });
+    let done = Outcome { reverse: Some(reverse.clone()), version: None, ..samples::done(7) };
+    desk.change(Msg::Ended(Uuid::from_u128(7), Ok(done)));
     assert!(desk.shows("u takes it back"));
     desk.press("esc u");
-    let draft = desk.planned(Ok(Plan { word: "RESTORE".to_owned(), ..samples::plan(8) }));
-    assert_eq!((draft.intent, draft.reverses), (reverse, true));
+    let draft = desk.planned(Ok(typing("RESTORE", 8)));
+    assert_eq!((draft.operation, draft.reverses), (reverse, true));
     desk.types("RESTORE");
     desk.press("enter");
     desk.run();
-    desk.change(Msg::Ran(Uuid::from_u128(8), Ok(samples::done(8))));
+    desk.change(Msg::Ended(Uuid::from_u128(8), Ok(samples::done(8))));
     desk.press("esc u");
     assert!(desk.shows("nothing done in this session can be taken back"));
 }
@@ -176,7 +182,7 @@ fn going_elsewhere_does_not_stop_what_runs() {
     desk.press("q");
     assert!(!desk.app.quit && desk.shows("cancel order …8c41 is still running"));
     desk.press("2");
-    desk.change(Msg::Ran(Uuid::from_u128(1), Ok(samples::done(1))));
+    desk.change(Msg::Ended(Uuid::from_u128(1), Ok(samples::done(1))));
     assert!(desk.shows("order …8c41 is cancelled at version 2"));
     desk.press("q");
     assert!(desk.app.quit);
@@ -188,7 +194,7 @@ fn a_failure_on_the_way_is_told_and_nothing_is_lost() {
     desk.types("CANCEL");
     desk.press("enter");
     desk.run();
-    desk.change(Msg::Ran(Uuid::from_u128(1), Err(Error::Stale(moved()))));
+    desk.change(Msg::Ended(Uuid::from_u128(1), Err(PlanError::Stale(moved()))));
     assert!(desk.shows("by lan at 2026-11-22T14:01:58Z") && desk.shows("p plan again"));
     desk.types("CANCEL");
     desk.press("enter");
@@ -198,7 +204,7 @@ fn a_failure_on_the_way_is_told_and_nothing_is_lost() {
     desk.types("CANCEL");
     desk.press("enter");
     assert_eq!(desk.run().1.request.id, Uuid::from_u128(2), "a new plan is a new operation");
-    desk.change(Msg::Ran(Uuid::from_u128(2), Err(Error::Conflict(moved()))));
+    desk.change(Msg::Ended(Uuid::from_u128(2), Err(PlanError::Conflict(moved()))));
     // Back in the form, what was typed is there.
     desk.press("esc");
     assert!(desk.shows("CB-91 customer asked before completion"));
@@ -217,10 +223,10 @@ fn a_late_plan_is_dropped_and_a_failed_one_can_be_asked_for_again() {
     desk.press("p");
     desk.change(Msg::Planned(ticket, Ok(Arc::new(samples::plan(1)))));
     assert!(desk.shows("Planning"), "the first answer belongs to the first request");
-    desk.planned(Err(Error::Database(samples::lost())));
+    desk.planned(Err(PlanError::Database(samples::lost())));
     assert!(desk.shows("Connection refused") && desk.shows("p plan again"));
     desk.press("p");
-    desk.planned(Err(Error::Refused(Refusal::Deleted(samples::new().id))));
+    desk.planned(Err(PlanError::Refused(Refusal::Deleted(samples::new().id))));
     assert!(desk.shows("a deleted order takes no command but restore"));
 }
 
@@ -296,7 +302,7 @@ fn a_new_order_is_checked_and_summed_up_while_it_is_typed() {
     desk.types("leave at the door");
     desk.press("enter");
     let draft = desk.planned(Ok(samples::plan(3)));
-    let Intent::Command(Command::CreateOrder { buyer, note, lines, .. }) = draft.intent else {
+    let Operation::Order(Command::CreateOrder { buyer, note, lines, .. }) = draft.operation else {
         panic!("{draft:?}");
     };
     assert_eq!(buyer, found()[0].id);
@@ -334,7 +340,7 @@ fn todays_address_is_filled_in_only_where_it_may_be_seen() {
     desk.types("Da Nang");
     desk.press("enter enter enter");
     let draft = desk.planned(Ok(samples::plan(4)));
-    let Intent::Command(Command::UpdateBuyerAddress { address, .. }) = draft.intent else {
+    let Operation::Order(Command::UpdateBuyerAddress { address, .. }) = draft.operation else {
         panic!("{draft:?}");
     };
     assert_eq!(address.city.as_deref(), Some("Da Nang"));
@@ -357,10 +363,10 @@ fn every_stage_looks_as_it_should() {
     desk.types("CANCEL");
     desk.press("enter");
     frames!("running", desk);
-    desk.change(Msg::Ran(Uuid::from_u128(1), Err(Error::Conflict(moved()))));
+    desk.change(Msg::Ended(Uuid::from_u128(1), Err(PlanError::Conflict(moved()))));
     frames!("conflict", desk);
     desk.press("p");
-    desk.planned(Err(Error::NoAudit));
+    desk.planned(Err(PlanError::NoAudit));
     frames!("plan_failed", desk);
     desk.press("p");
     desk.planned(Ok(samples::blocked()));
@@ -369,7 +375,7 @@ fn every_stage_looks_as_it_should() {
     desk.planned(Ok(samples::plan(2)));
     desk.types("CANCEL");
     desk.press("enter");
-    desk.change(Msg::Ran(Uuid::from_u128(2), Ok(samples::done(2))));
+    desk.change(Msg::Ended(Uuid::from_u128(2), Ok(samples::done(2))));
     frames!("done", desk);
     desk.press("esc c n");
     frames!("new_order", desk);
@@ -397,7 +403,7 @@ fn every_stage_fits_every_window() {
             desk.planned(Ok(samples::plan(1)));
             desk.types("CANCEL");
             desk.press("enter");
-            desk.change(Msg::Ran(Uuid::from_u128(1), Ok(samples::done(1))));
+            desk.change(Msg::Ended(Uuid::from_u128(1), Ok(samples::done(1))));
         },
     ];
     for stage in stages {

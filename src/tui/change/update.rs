@@ -1,18 +1,17 @@
 //! How changing answers messages. No IO and no clock.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use uuid::Uuid;
 
 use super::{
-    Asked, BUYERS, Draft, Kind, Made, Menu, Msg, Outcome, PLAN, Proposal, Request, Running, Sheet,
-    Stage, State, Ticket, Trouble, card, menu, working,
+    BUYERS, Draft, Menu, Msg, PLAN, Proposal, Request, Sheet, Stage, State, card, menu, refusals,
+    running,
 };
 use crate::{
-    ops::plan::{Done, Error, Intent},
+    ops::operation::{Kind, PlanError},
     tui::{
-        effect::{Effect, Lane},
+        effect::Effect,
         route::Route,
-        shared::{Act, Matter, Shared},
+        shared::{Matter, Shared},
         ui::{form::Answer, list::Step, plan_card, remote::Remote},
     },
 };
@@ -21,21 +20,15 @@ pub(super) type Effects = Vec<Effect<Request>>;
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
-    if matches!(msg, Msg::Menu(_) | Msg::Deeds(..)) && working::back(state) {
+    if matches!(msg, Msg::Menu(_) | Msg::Messages(..)) && running::back(state) {
         return vec![];
     }
     match msg {
         Msg::Menu(subject) => {
-            let mut cursor = super::Cursor::default();
-            let menu = Menu { subject, matter: None, cursor };
-            let items = menu::items(&menu, shared);
-            // On the first command that can be given.
-            let first = items.iter().position(|item| item.refused.is_none()).unwrap_or(0);
-            cursor.step(Step::To(first), items.len());
-            state.stage = Stage::Menu(Box::new(Menu { cursor, ..menu }));
+            open(state, Menu { subject, matter: None, cursor: super::Cursor::default() }, shared);
             vec![]
         }
-        Msg::Deeds(matter, act) => deeds(state, matter, act, shared),
+        Msg::Messages(matter, kind) => messages(state, matter, kind, shared),
         Msg::Undo => undo(state, shared),
         Msg::Typed(key) => typed(state, key, shared),
         Msg::Pasted(text) => pasted(state, &text, shared),
@@ -61,37 +54,49 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
             vec![]
         }
         Msg::Planned(ticket, result) => {
-            planned(state, ticket, result.map(Made::Write).map_err(Trouble::Write), shared)
-        }
-        Msg::Looked(ticket, result) => {
-            planned(state, ticket, result.map(Made::Errand).map_err(Trouble::Errand), shared)
-        }
-        Msg::Ran(id, result) => ran(state, id, result),
-        Msg::Went(id, progress) => {
-            working::went(state, id, progress);
+            if let Stage::Plan(proposal) = &mut state.stage {
+                proposal.plan.settle(ticket, result, shared.now.instant);
+            }
             vec![]
         }
-        Msg::Ended(id, result) => working::ended(state, id, result),
+        Msg::Progressed(id, progress) => {
+            running::progressed(state, id, progress);
+            vec![]
+        }
+        Msg::Ended(id, result) => running::ended(state, id, result),
         Msg::Halted => vec![],
     }
 }
 
-/// The menu of deeds on what is looked at, or at once the form of one of them.
-fn deeds(state: &mut State, matter: Box<Matter>, act: Option<Act>, shared: &Shared) -> Effects {
-    if let Some(act) = act {
-        if let Some((why, rule)) = super::deeds::refusal(act, &matter, shared) {
+/// The menu of what can be done with messages, or at once the form of one operation.
+fn messages(
+    state: &mut State,
+    matter: Box<Matter>,
+    kind: Option<Kind>,
+    shared: &Shared,
+) -> Effects {
+    if let Some((spec, entry)) = kind.and_then(menu::line) {
+        if let Some((why, rule)) = refusals::of_messages(spec, entry, &matter, shared) {
             return vec![Effect::Warn(format!("{why} ({rule})"))];
         }
-        let sheet = Sheet::new(Kind::OutboxAction(act), None, Some(matter), shared);
+        let sheet = Sheet::new((spec, entry), None, Some(matter), shared);
         state.stage = Stage::Form(Box::new(sheet));
         return vec![];
     }
-    let mut cursor = super::Cursor::default();
-    let items = super::deeds::items(&matter, shared);
-    let first = items.iter().position(|item| item.refused.is_none()).unwrap_or(0);
-    cursor.step(Step::To(first), items.len());
-    state.stage = Stage::Menu(Box::new(Menu { subject: None, matter: Some(matter), cursor }));
+    open(
+        state,
+        Menu { subject: None, matter: Some(matter), cursor: super::Cursor::default() },
+        shared,
+    );
     vec![]
+}
+
+/// Opens a menu on the first line that can be chosen.
+fn open(state: &mut State, mut menu: Menu, shared: &Shared) {
+    let items = menu::items(&menu, shared);
+    let first = items.iter().position(|item| item.refused.is_none()).unwrap_or(0);
+    menu.cursor.step(Step::To(first), items.len());
+    state.stage = Stage::Menu(Box::new(menu));
 }
 
 fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
@@ -124,7 +129,7 @@ fn menu_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         }
         (KeyCode::Enter, _) => Some(menu.cursor.index),
         (KeyCode::Char(letter), KeyModifiers::NONE) => {
-            items.iter().position(|item| item.key == letter)
+            items.iter().position(|item| item.entry.key == letter)
         }
         _ => None,
     };
@@ -135,7 +140,8 @@ fn menu_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     if let Some((why, rule)) = &item.refused {
         return vec![Effect::Warn(format!("{why} ({rule})"))];
     }
-    let sheet = Sheet::new(item.kind, menu.subject.take(), menu.matter.take(), shared);
+    let sheet =
+        Sheet::new((item.spec, item.entry), menu.subject.take(), menu.matter.take(), shared);
     state.stage = Stage::Form(Box::new(sheet));
     vec![]
 }
@@ -168,11 +174,11 @@ fn form_answer(state: &mut State, answer: Answer, shared: &Shared) -> Effects {
             if name == "buyer" { search(sheet, shared) } else { vec![] }
         }
         Answer::Done => {
-            let asked = sheet.check();
+            let draft = sheet.check();
             let complete = sheet.form.is_complete();
-            let Some(asked) = asked.filter(|_| complete) else { return vec![] };
+            let Some(draft) = draft.filter(|_| complete) else { return vec![] };
             let Stage::Form(sheet) = std::mem::take(&mut state.stage) else { return vec![] };
-            propose(state, asked, Some(sheet), shared)
+            propose(state, draft, Some(sheet), shared)
         }
         Answer::Moved | Answer::Ignored => vec![],
     }
@@ -180,7 +186,7 @@ fn form_answer(state: &mut State, answer: Answer, shared: &Shared) -> Effects {
 
 /// Looks for buyers while someone types.
 fn search(sheet: &mut Sheet, shared: &Shared) -> Effects {
-    if !sheet.kind.searches() || sheet.form.picked("buyer").is_some() {
+    if !sheet.searches() || sheet.form.picked("buyer").is_some() {
         return vec![];
     }
     let text = sheet.form.text("buyer").trim().to_owned();
@@ -195,12 +201,13 @@ fn search(sheet: &mut Sheet, shared: &Shared) -> Effects {
 }
 
 /// Asks for a plan and shows its card.
-fn propose(state: &mut State, asked: Asked, sheet: Option<Box<Sheet>>, shared: &Shared) -> Effects {
+fn propose(state: &mut State, draft: Draft, sheet: Option<Box<Sheet>>, shared: &Shared) -> Effects {
     let mut proposal = Proposal {
-        asked,
+        draft,
         sheet,
         plan: Remote::default(),
         card: plan_card::State::default(),
+        confirmed: String::new(),
         ended: None,
     };
     let effect = ask(&mut proposal, shared);
@@ -212,36 +219,21 @@ fn ask(proposal: &mut Proposal, shared: &Shared) -> Effect<Request> {
     proposal.plan.value = None;
     proposal.plan.error = None;
     proposal.ended = None;
+    proposal.confirmed.clear();
     proposal.card = plan_card::State::default();
     let ticket = proposal.plan.begin(shared.now.instant);
-    let request = match proposal.asked.clone() {
-        Asked::Write(draft) => Request::Plan { ticket, draft },
-        Asked::Errand(errand, reason) => Request::Look { ticket, errand, reason },
-    };
-    Effect::Run(PLAN, request)
+    Effect::Run(PLAN, Request::Plan { ticket, draft: proposal.draft.clone() })
 }
 
 fn undo(state: &mut State, shared: &Shared) -> Effects {
-    let Some((title, intent)) = state.reversible.last().cloned() else { return vec![] };
-    let draft = Draft { intent, reason: Some(format!("takes back: {title}")), reverses: true };
-    propose(state, Asked::Write(draft), None, shared)
-}
-
-fn planned(
-    state: &mut State,
-    ticket: Ticket,
-    result: Result<Made, Trouble>,
-    shared: &Shared,
-) -> Effects {
-    if let Stage::Plan(proposal) = &mut state.stage {
-        proposal.plan.settle(ticket, result, shared.now.instant);
-    }
-    vec![]
+    let Some((title, operation)) = state.reversible.last().cloned() else { return vec![] };
+    let draft = Draft { operation, reason: Some(format!("takes back: {title}")), reverses: true };
+    propose(state, draft, None, shared)
 }
 
 fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
-    if working::shown(state).is_some() {
-        return working::key(state, key);
+    if running::stoppable(state).is_some() {
+        return running::key(state, key);
     }
     let is_running = state.running.is_some();
     let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
@@ -254,16 +246,16 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
             open && !plan.is_blocked() && shared.writable().is_ok()
         })
         .cloned();
-    let word = runnable.as_ref().map(|made| made.phrase(&shared.policy));
+    let word = runnable.as_ref().map(|plan| plan.confirmation.phrase.clone());
     let answer = proposal.card.key(key, word.as_deref());
     match answer {
         plan_card::Answer::Left => left(state),
         plan_card::Answer::Run => match runnable {
-            Some(plan) => run(state, plan),
+            Some(plan) => running::begin(state, plan),
             None => vec![],
         },
         plan_card::Answer::Copy => match &proposal.plan.value {
-            Some(_) if card::hidden(&proposal.asked, shared).is_some() => {
+            Some(_) if card::hidden(&proposal.draft, shared).is_some() => {
                 vec![Effect::Warn("the command holds personal data: R reveals it".to_owned())]
             }
             _ => copied(proposal).into_iter().collect(),
@@ -271,7 +263,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         // The same operation again, by its id: it is not run twice.
         plan_card::Answer::Other('p') if is_unresolved(proposal) => {
             match (proposal.plan.value.clone(), shared.writable()) {
-                (Some(plan), Ok(())) => run(state, plan),
+                (Some(plan), Ok(())) => running::begin(state, plan),
                 (_, writable) => writable.err().map(warn).into_iter().collect(),
             }
         }
@@ -280,7 +272,8 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         }
         plan_card::Answer::Other('w') if shared.writable().is_err() => vec![Effect::Unlock],
         plan_card::Answer::Stays if key.code == KeyCode::Enter && succeeded(proposal) => {
-            let found = proposal.plan.value.as_ref().and_then(order);
+            let found =
+                proposal.plan.value.as_ref().and_then(|plan| plan.request.operation.order());
             state.stage = Stage::Closed;
             let at = |order| Effect::Open(Route::Timeline { order, at: None, diff: None });
             found.map(at).into_iter().collect()
@@ -291,7 +284,7 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
 
 /// The command line that does the same.
 pub(super) fn copied(proposal: &Proposal) -> Option<Effect<Request>> {
-    let text = proposal.plan.value.as_ref()?.cli_equivalent().to_owned();
+    let text = proposal.plan.value.as_ref()?.cli_equivalent.clone();
     Some(Effect::Copy { text, what: "command".to_owned() })
 }
 
@@ -300,18 +293,11 @@ fn warn(why: &str) -> Effect<Request> {
 }
 
 const fn is_unresolved(proposal: &Proposal) -> bool {
-    matches!(proposal.ended, Some(Err(Trouble::Write(Error::Unresolved { .. }))))
+    matches!(proposal.ended, Some(Err(PlanError::Unresolved { .. })))
 }
 
 const fn succeeded(proposal: &Proposal) -> bool {
     matches!(proposal.ended, Some(Ok(_)))
-}
-
-/// The order a plan is about.
-pub(super) fn order(made: &Made) -> Option<crate::domain::id::OrderId> {
-    let Made::Write(plan) = made else { return None };
-    let Intent::Command(command) = &plan.request.intent else { return None };
-    command.order()
 }
 
 /// Esc on the card: back to the form, unless something runs or has run.
@@ -323,62 +309,4 @@ fn left(state: &mut State) -> Effects {
         state.stage = Stage::Form(sheet);
     }
     vec![Effect::Stop("change.plan")]
-}
-
-/// Runs a plan, once: what is running already is not asked for again.
-fn run(state: &mut State, made: Made) -> Effects {
-    let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
-    if state.running.is_some() {
-        return vec![];
-    }
-    proposal.card.clear();
-    proposal.ended = None;
-    let reverses = proposal.asked.reverses();
-    let plan = match made {
-        Made::Write(plan) => plan,
-        Made::Errand(plan) => return working::begin(state, plan),
-    };
-    let (id, title) = (plan.request.id, plan.title.clone());
-    state.running = Some(Running { id, title, reverses, under: None });
-    vec![Effect::Run(Lane::Every, Request::Run { plan })]
-}
-
-fn ran(state: &mut State, id: Uuid, result: Result<Done, Error>) -> Effects {
-    let Some(running) = state.running.take_if(|running| running.id == id) else { return vec![] };
-    if let Ok(done) = &result {
-        if running.reverses {
-            state.reversible.pop();
-        }
-        if let Some(reverse) = &done.reverse {
-            state.reversible.push((running.title.clone(), reverse.clone()));
-        }
-    }
-    let shown = match &mut state.stage {
-        Stage::Plan(proposal) => {
-            let own = proposal.plan.value.as_ref().is_some_and(|made| made.id() == id);
-            own.then_some(proposal)
-        }
-        _ => None,
-    };
-    match (shown, result) {
-        (Some(proposal), result) => {
-            proposal.ended = Some(result.map(Outcome::Write).map_err(Trouble::Write));
-            vec![]
-        }
-        (None, Ok(done)) => vec![Effect::Tell(done.told)],
-        (None, Err(error)) => vec![Effect::Warn(format!("{}: {error}", running.title))],
-    }
-}
-
-impl Kind {
-    /// Every kind, for tests and docs.
-    pub const ALL: [Self; 7] = [
-        Self::Complete,
-        Self::Cancel,
-        Self::Delete,
-        Self::Restore,
-        Self::Address,
-        Self::NewOrder,
-        Self::NewBuyer,
-    ];
 }

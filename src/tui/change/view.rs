@@ -11,9 +11,9 @@ use ratatui::{
     widgets::{Clear, Paragraph, Wrap},
 };
 
-use super::{Made, Menu, Msg, Outcome, Proposal, Sheet, Stage, State, card, deeds, menu, working};
+use super::{Menu, Msg, Proposal, Sheet, Stage, State, card, menu, running};
 use crate::{
-    ops::plan::Done,
+    ops::operation::{Outcome, Plan, PlanError, StepKind},
     tui::{
         shared::Shared,
         ui::{
@@ -48,14 +48,14 @@ pub fn view(
         Stage::Menu(menu) => commands(menu, shared, theme, frame, area, &mut hits),
         Stage::Form(sheet) => typing(sheet, shared, theme, frame, area),
         Stage::Plan(proposal) => match &proposal.plan.value {
-            Some(made) => {
-                let under = working::shown(state);
-                let told = under.map(|under| (working::foot(under, made), under.progress.lines()));
+            Some(plan) => {
+                let told =
+                    running::stoppable(state).map(|running| (running.foot(), running.lines()));
                 let running = match &told {
                     Some((told, lines)) => Some(Footing::Working(told, lines)),
                     None => state.running.as_ref().map(|_| Footing::Running),
                 };
-                plan_view(made, proposal, running, shared, theme, frame, area, pane, &mut hits);
+                plan_view(plan, proposal, running, shared, theme, frame, area, pane, &mut hits);
             }
             None => waiting(proposal, shared, theme, frame, area),
         },
@@ -78,7 +78,7 @@ fn commands(
         Some((why, rule)) => words::wrapped(&format!("not now: {why} ({rule})"), room, 2),
         None => vec![],
     };
-    let note = menu.matter.as_ref().and_then(|matter| deeds::elsewhere(matter));
+    let note = menu.matter.as_ref().and_then(|matter| menu::elsewhere(matter));
     let note = words::wrapped(note.unwrap_or_default(), room, 2);
     let refused: usize = items.iter().map(|item| why(item).len()).sum();
     let height = u16::try_from(items.len() + refused + note.len() + 2).unwrap_or(16);
@@ -86,7 +86,7 @@ fn commands(
     frame.render_widget(Clear, area);
     let title = match (&menu.subject, &menu.matter) {
         (Some(subject), _) => format!("Change order {}", subject.order.id.short()),
-        (None, Some(matter)) => format!("Change {}", deeds::title(matter)),
+        (None, Some(matter)) => format!("Change {}", menu::title(matter)),
         (None, None) => "Change".to_owned(),
     };
     let inner = pane(frame, area, theme, &title, "a letter opens", true);
@@ -101,9 +101,9 @@ fn commands(
         };
         let line = Line::from(vec![
             Span::raw(mark),
-            Span::styled(item.key.to_string(), theme.key),
+            Span::styled(item.entry.key.to_string(), theme.key),
             Span::raw("  "),
-            Span::styled(item.title, style),
+            Span::styled(item.entry.title, style),
         ]);
         lines.push((Some(index), line));
         let refused = why(item).into_iter();
@@ -134,7 +134,7 @@ fn commands(
 fn typing(sheet: &Sheet, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
     let wide = area.centered_horizontally(Max(92));
     // Two lines of words, the keys, the frame; a form that grows does not move at every key.
-    let least = if sheet.kind.searches() { 20 } else { 12 };
+    let least = if sheet.searches() { 20 } else { 12 };
     let wanted = u16::try_from(form::height(&sheet.form) + 4).unwrap_or(u16::MAX).max(least);
     let area = wide.centered_vertically(Max(wanted.min(wide.height)));
     frame.render_widget(Clear, area);
@@ -150,16 +150,16 @@ fn typing(sheet: &Sheet, shared: &Shared, theme: &Theme, frame: &mut Frame, area
 /// No plan yet, or none at all.
 fn waiting(proposal: &Proposal, shared: &Shared, theme: &Theme, frame: &mut Frame, area: Rect) {
     let (text, style, note) = match (&proposal.plan.error, proposal.plan.loading_since()) {
-        (Some(trouble), _) => (trouble.told(), theme.danger, ""),
+        (Some(error), _) => (told(error), theme.danger, ""),
         (None, since) => {
             let waited = since.map_or_else(String::new, |since| words::since(since, shared));
-            let told = format!("{} {waited}", proposal.asked.planning());
+            let told = format!("{} {waited}", planning(proposal.draft.operation.spec().steps));
             (told, theme.muted, "")
         }
     };
     let area = area.centered(Max(84), Max(8));
     frame.render_widget(Clear, area);
-    let title = format!("PLAN  {}", proposal.asked.named());
+    let title = format!("PLAN  {}", proposal.draft.operation.title());
     let inner = pane(frame, area, theme, &title, note, true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
@@ -172,7 +172,7 @@ fn waiting(proposal: &Proposal, shared: &Shared, theme: &Theme, frame: &mut Fram
     reason = "the view of one stage; all of it is drawn from these"
 )]
 fn plan_view(
-    made: &Made,
+    plan: &Plan,
     proposal: &Proposal,
     running: Option<Footing<'_>>,
     shared: &Shared,
@@ -182,13 +182,13 @@ fn plan_view(
     pane: usize,
     hits: &mut Hits<Msg>,
 ) {
-    let card = card::card(made, proposal, shared);
-    let (told, keys);
+    let card = card::card(plan, proposal, shared);
+    let (failed, keys);
     let footing = match (&proposal.ended, running) {
-        (Some(Ok(outcome)), _) => return ended(made, outcome, theme, frame, area),
-        (Some(Err(trouble)), _) => {
-            told = trouble.told();
-            Footing::Failed(&told)
+        (Some(Ok(outcome)), _) => return ended(plan, outcome, theme, frame, area),
+        (Some(Err(error)), _) => {
+            failed = told(error);
+            Footing::Failed(&failed)
         }
         (None, Some(running)) => running,
         (None, None) => {
@@ -197,7 +197,7 @@ fn plan_view(
                 Ok(()) => None,
                 Err(_) => Some("LOCKED: w unlocks"),
             };
-            let lists = card.kind.lists();
+            let lists = card.lists;
             match why {
                 Some(why) => {
                     keys = format!("{why}   y copy  s {lists}  p plan again  Esc back");
@@ -211,42 +211,54 @@ fn plan_view(
     hits.text(body, pane, len, 0);
 }
 
-/// It was done: the version, the record, and where to look; of an errand what it came to.
-fn ended(made: &Made, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area: Rect) {
+/// What goes on while a plan is made.
+const fn planning(steps: StepKind) -> &'static str {
+    match steps {
+        StepKind::OneTransaction => "Planning: the real statements run and are rolled back …",
+        StepKind::BrokerMessages => {
+            "Planning: broker and database are looked at, nothing is taken …"
+        }
+    }
+}
+
+/// Why not, with the key that helps.
+fn told(error: &PlanError) -> String {
+    let key = match error {
+        PlanError::Conflict(_) | PlanError::Stale(_) => "; p plans it again on what is there now",
+        PlanError::Locked => "; w unlocks",
+        PlanError::Unresolved { .. } => "; p asks again for the same operation",
+        _ => "",
+    };
+    format!("{}{key}", crate::domain::text::clean(&error.to_string()))
+}
+
+/// What came of it: the version, the record, where to look, how it is taken back.
+fn ended(plan: &Plan, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area: Rect) {
     let room = usize::from(area.width.min(LESS).saturating_sub(4));
     let mut lines = vec![];
     let mut say = |told: &str, style: Style| {
         lines.push(Line::styled(crate::domain::text::clean(told).into_owned(), style));
     };
-    let mut partly = false;
-    match outcome {
-        Outcome::Write(done) => {
-            say(&done.told, theme.ok);
-            say("", theme.text);
-            if done.repeated {
-                say("It had been done before: nothing was written now.", theme.warn);
-            }
-            if let Some(version) = done.version {
-                say(&format!("version  {version}"), theme.text);
-            }
-            say(&format!("audit    #{}   (@ shows the operations log)", done.audit), theme.text);
-        }
-        Outcome::Errand(ended) => {
-            partly = ended.partly;
-            say(&ended.told, if partly { theme.warn } else { theme.ok });
-            for line in &ended.more {
-                say(line, theme.text);
-            }
-            say("", theme.text);
-            let told = "what it came to is recorded after it; @ shows the operations log";
-            say(&format!("audit    #{}   ({told})", ended.audit), theme.text);
-        }
+    let partly = outcome.partly;
+    say(&outcome.told, if partly { theme.warn } else { theme.ok });
+    for line in &outcome.more {
+        say(line, theme.text);
     }
-    let undo = match (made, outcome) {
-        (_, Outcome::Write(Done { reverse: Some(_), .. })) => "u takes it back",
-        (Made::Write(plan), _) => plan.undo.as_str(),
-        (Made::Errand(plan), _) => plan.sheet.undo,
-    };
+    say("", theme.text);
+    if outcome.repeated {
+        say("It had been done before: nothing was written now.", theme.warn);
+    }
+    if let Some(version) = outcome.version {
+        say(&format!("version  {version}"), theme.text);
+    }
+    if let Some(audit) = outcome.audit {
+        let after = match plan.spec().steps {
+            StepKind::OneTransaction => "",
+            StepKind::BrokerMessages => "what it came to is recorded after it; ",
+        };
+        say(&format!("audit    #{audit}   ({after}@ shows the operations log)"), theme.text);
+    }
+    let undo = if outcome.reverse.is_some() { "u takes it back" } else { plan.undo() };
     say(&format!("undo     {undo}"), theme.text);
     // Broken between words a line may take one row more than it has columns for.
     let rows = lines.iter().map(|line| match line.width() {
@@ -257,7 +269,7 @@ fn ended(made: &Made, outcome: &Outcome, theme: &Theme, frame: &mut Frame, area:
     let area = area.centered(Max(LESS), Max(height.min(area.height)));
     frame.render_widget(Clear, area);
     let state = if partly { "ENDED" } else { "DONE" };
-    let title = format!("{state}  {}", crate::domain::text::clean(made.title()));
+    let title = format!("{state}  {}", crate::domain::text::clean(&plan.title));
     let inner = pane(frame, area, theme, &title, "", true);
     let inner =
         Rect { x: inner.x + 1.min(inner.width), width: inner.width.saturating_sub(2), ..inner };

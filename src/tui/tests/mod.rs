@@ -26,7 +26,7 @@ use crate::{
     ops::{
         analysis::OrderAnalysis,
         history::History,
-        plan::{self, Plan},
+        operation::{Plan, PlanError},
         search::OrderLine,
     },
 };
@@ -284,7 +284,7 @@ impl Desk {
     }
 
     /// Answers the newest request for a plan.
-    pub fn planned(&mut self, result: Result<Plan, plan::Error>) -> change::Draft {
+    pub fn planned(&mut self, result: Result<Plan, PlanError>) -> change::Draft {
         let (ticket, draft) = self.changing(|request| match request {
             change::Request::Plan { ticket, draft } => Some((*ticket, draft.clone())),
             _ => None,
@@ -297,7 +297,7 @@ impl Desk {
     pub fn run(&mut self) -> (Lane, Arc<Plan>) {
         let effects = self.effects();
         let found = effects.iter().rev().find_map(|effect| match effect {
-            Effect::Run(lane, Request::Change(change::Request::Run { plan })) => {
+            Effect::Run(lane, Request::Change(change::Request::Run { plan, .. })) => {
                 Some((*lane, Arc::clone(plan)))
             }
             _ => None,

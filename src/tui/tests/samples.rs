@@ -27,7 +27,11 @@ use crate::{
     ops::{
         audit::Recorded,
         history::History,
-        plan::{Check, Done, Effect as PlannedEffect, Intent, Plan, Relied, Request, Verdict},
+        operation::{
+            Check, Effect as PlannedEffect, ExpectedVersions, Listed, Needed, Operation, Outcome,
+            Plan, PlanRequest, Steps, Verdict,
+        },
+        policy::Policy,
         search::{Access, OrderLine},
     },
     tui::screens::orders::Answer,
@@ -388,35 +392,29 @@ pub fn all() -> Vec<History> {
     ]
 }
 
-fn check(verdict: Verdict, text: &str) -> Check {
-    Check { verdict, text: text.to_owned() }
-}
-
 /// What cancelling the sample order would do.
-pub fn plan(operation: u128) -> Plan {
+pub fn plan(id: u128) -> Plan {
     let order = placed().id;
     let reason = "CB-91 customer asked before completion".to_owned();
     let command = Command::CancelOrder { id: order, reason: reason.clone() };
-    let effect = |table, change: &str| PlannedEffect {
-        table,
-        change: change.to_owned(),
-        before: None,
-        after: None,
+    let effect = |place: &'static str, change: &str| PlannedEffect::told(place, change);
+    let operation = Operation::Order(command);
+    let request = PlanRequest {
+        id: Uuid::from_u128(id),
+        operation,
+        reason: Some(reason.clone()),
+        expect: None,
     };
     Plan {
-        request: Request {
-            id: Uuid::from_u128(operation),
-            intent: Intent::Command(command),
-            reason: Some(reason.clone()),
-            expect: None,
-        },
+        confirmation: Needed::new(request.spec(), &Policy::default(), false),
+        request,
         title: format!("cancel order {}", order.short()),
         made_at: at("2026-11-22T14:02:11Z"),
         checks: vec![
-            check(Verdict::Ok, "status is New: row, events and view agree"),
-            check(Verdict::Ok, "stream version is 1; will append v2; fails if it moved"),
-            check(Verdict::Unknown, "inbox: table inbox_state cannot be read"),
-            check(Verdict::Warn, "outbox stalled: the notice will queue, not leave"),
+            Check::new(Verdict::Ok, "status is New: row, events and view agree"),
+            Check::new(Verdict::Ok, "stream version is 1; will append v2; fails if it moved"),
+            Check::new(Verdict::Unknown, "inbox: table inbox_state cannot be read"),
+            Check::new(Verdict::Warn, "outbox stalled: the notice will queue, not leave"),
         ],
         effects: vec![
             effect("orders", "status New → Cancelled, last_modified_at"),
@@ -424,19 +422,17 @@ pub fn plan(operation: u128) -> Plan {
             effect("mt_streams", "version 1 → 2"),
             effect("outbox_message", "+ OrderStatusChangedToCancel"),
         ],
-        undo: "none once sent; place the order again".to_owned(),
         reverse: None,
         cli_equivalent: format!(
             "orderscope order cancel {order} --expect-version 1 --reason '{reason}' --yes"
         ),
-        word: "CANCEL".to_owned(),
-        relied: Relied::default(),
-        statements: vec![
-            "UPDATE orders SET status = 1 WHERE id = '019aab5c-2ba6-7b40-9d2a-5e0c4b1f8c41'"
-                .to_owned(),
-            "INSERT INTO mt_events (data) VALUES ('{\"Order\":{\"Buyer\":{\"Name\":\"Le Thi\"}}}')"
-                .to_owned(),
-        ],
+        steps: Steps::OneTransaction(ExpectedVersions::default()),
+        listed: [
+            "UPDATE orders SET status = 1 WHERE id = '019aab5c-2ba6-7b40-9d2a-5e0c4b1f8c41'",
+            "INSERT INTO mt_events (data) VALUES ('{\"Order\":{\"Buyer\":{\"Name\":\"Le Thi\"}}}')",
+        ]
+        .map(|statement| Listed::statement(statement.to_owned()))
+        .to_vec(),
     }
 }
 
@@ -444,23 +440,18 @@ pub fn plan(operation: u128) -> Plan {
 pub fn blocked() -> Plan {
     let forbids = "only a New order completes or cancels: …8c41 is Cancelled (only-new-orders-end)";
     Plan {
-        checks: vec![check(Verdict::Blocking, forbids)],
+        checks: vec![Check::new(Verdict::Blocking, forbids)],
         effects: vec![],
-        statements: vec![],
+        listed: vec![],
         ..plan(1)
     }
 }
 
 /// That the plan was run.
-pub fn done(operation: u128) -> Done {
-    Done {
-        id: Uuid::from_u128(operation),
-        audit: 838,
-        version: Some(Version(2)),
-        repeated: false,
-        told: "order …8c41 is cancelled at version 2; its timeline shows it".to_owned(),
-        reverse: None,
-    }
+pub fn done(id: u128) -> Outcome {
+    let told = "order …8c41 is cancelled at version 2; its timeline shows it".to_owned();
+    let version = Some(Version(2));
+    Outcome { version, ..Outcome::new(&plan(id).request, Some(838), told) }
 }
 
 fn record(number: i64, time: &str, operator: &str, intent: &str, reason: Option<&str>) -> Recorded {

@@ -7,7 +7,7 @@ use super::Error;
 use crate::{
     db::Error as Db,
     domain::id::{ConsumerId, MessageId},
-    ops::plan,
+    ops::operation::PlanError,
     relay::Backoff,
 };
 
@@ -44,28 +44,21 @@ pub(super) fn wait((first, longest): (Duration, Duration), tried: u32) -> Durati
 }
 
 /// The name of a failure that trying again does not help; none where it may.
-pub(super) const fn hopeless(error: &plan::Error) -> Option<&'static str> {
-    use plan::Error as E;
+pub(super) const fn hopeless(error: &PlanError) -> Option<&'static str> {
+    use PlanError as E;
     match error {
         E::Refused(_) | E::Declined(_) => Some("Orderscope.Refused"),
         E::Blocked(_) => Some("Orderscope.Blocked"),
         E::NotPermitted(_) => Some("Orderscope.NotPermitted"),
         E::Reused { .. } => Some("Orderscope.IdReused"),
         E::Database(error) if is_unreadable(error) => Some("Orderscope.Database"),
-        E::Database(_)
-        | E::Conflict(_)
-        | E::Stale(_)
-        | E::Locked
-        | E::ReadOnly
-        | E::NoAudit
-        | E::Behind(_)
-        | E::Unresolved { .. } => None,
+        _ => None,
     }
 }
 
 /// The name of a failure that may pass, where it is this message's; none where no message could be handled now.
-pub(super) const fn passing(error: &plan::Error) -> Option<&'static str> {
-    use plan::Error as E;
+pub(super) const fn passing(error: &PlanError) -> Option<&'static str> {
+    use PlanError as E;
     match error {
         E::Conflict(_) | E::Stale(_) => Some("Orderscope.Conflict"),
         E::Database(error) => of_row(error),
@@ -114,17 +107,17 @@ mod tests {
         let (full, odd) =
             (Db::NoRoom("disk full".to_owned()), Db::Protocol("no such message".to_owned()));
         for error in [lost.clone(), away, busy, Db::Exhausted(4), full, odd, Db::PoolTimedOut] {
-            let unplanned = plan::Error::Database(error.clone());
+            let unplanned = PlanError::Database(error.clone());
             assert_eq!((passing(&unplanned), hopeless(&unplanned)), (None, None), "{error}");
             assert_eq!(passing_unsent(&Error::Database(error)), None);
         }
-        let unresolved = plan::Error::Unresolved { id: Uuid::nil(), why: "reset".to_owned() };
+        let unresolved = PlanError::Unresolved { id: Uuid::nil(), why: "reset".to_owned() };
         assert_eq!((passing(&unresolved), hopeless(&unresolved)), (None, None));
-        assert_eq!(passing(&plan::Error::Locked), None);
+        assert_eq!(passing(&PlanError::Locked), None);
         assert_eq!(passing_unsent(&Error::Broker(relay::Error::Lost("reset".to_owned()))), None);
         let nacked = Error::Broker(relay::Error::Nacked);
         assert_eq!(passing_unsent(&nacked), Some("Orderscope.Undeliverable"));
-        let locked = plan::Error::Database(Db::Locked("a row".to_owned()));
+        let locked = PlanError::Database(Db::Locked("a row".to_owned()));
         assert_eq!(passing(&locked), Some("Orderscope.RowLocked"));
     }
 
@@ -137,7 +130,7 @@ mod tests {
             why: "it is text".to_owned(),
         };
         for error in [unreadable, Db::MissingRow(Some("mt_streams"))] {
-            assert_eq!(hopeless(&plan::Error::Database(error)), Some("Orderscope.Database"));
+            assert_eq!(hopeless(&PlanError::Database(error)), Some("Orderscope.Database"));
         }
     }
 

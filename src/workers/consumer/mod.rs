@@ -26,9 +26,8 @@ use crate::{
         inbound::{Commands, GivenUp, Inbound, Kind, Unreadable, skipped},
     },
     ops::{
-        command::Origin,
         inbox::{Delivery, Received, receive},
-        plan::{self, Writer},
+        operation::{PlanError, Writer, command::Origin},
     },
     relay::{self, Backoff, Broker, Endpoint, Handed},
 };
@@ -109,7 +108,7 @@ pub enum Error {
     Broker(#[from] relay::Error),
     /// Nothing can be written now; the message is back in its queue.
     #[error("a message is back in its queue: {0}")]
-    Later(plan::Error),
+    Later(PlanError),
     /// It may pass by itself; the message is back in its queue.
     #[error("a message is back in its queue after {tried} of {most} attempts: {why}")]
     Again { tried: u32, most: u32, why: String },
@@ -266,7 +265,7 @@ impl Worker<'_> {
                 }
                 let Some(name) = passing(&error) else {
                     return Ended::Later(match error {
-                        plan::Error::Database(error) => Error::Database(error),
+                        PlanError::Database(error) => Error::Database(error),
                         other => Error::Later(other),
                     });
                 };

@@ -19,7 +19,7 @@ use crate::{
         id_timestamp::new_id,
         outgoing::{Poison, outgoing},
     },
-    ops::plan::Writer,
+    ops::operation::Writer,
     relay::{self, Publisher},
     workers::Clock,
 };

@@ -1,32 +1,12 @@
 //! Outboxes that cannot be delivered now: each waits longer after every attempt, and none delays another.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::relay::Backoff;
-
-/// An outbox that is held, as it is told to people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlockedOutbox {
-    pub outbox: Uuid,
-    /// The message that stands in the way.
-    pub sequence: i64,
-    pub why: String,
-    /// Its own text keeps it from leaving, or the broker refuses it for itself: trying again does not help.
-    pub poison: bool,
-    pub since: DateTime<Utc>,
-    pub attempts: u32,
-}
-
-impl fmt::Display for BlockedOutbox {
-    /// `outbox … is held at 88190: no destination address`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "outbox {} is held at {}: {}", self.outbox, self.sequence, self.why)
-    }
-}
+use crate::{ops::delivery::BlockedOutbox, relay::Backoff};
 
 /// Why a message did not leave.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chrono::TimeDelta;
 use sqlx::PgConnection;
 
 use super::{Error, Settings, Shared};
@@ -14,12 +13,13 @@ use crate::{
         diagnosis::Inbound,
         id::{ConsumerId, MessageId},
     },
-    ops::messages::inbound::{Search, Unnamed},
+    ops::{
+        delivery::QUIET,
+        messages::inbound::{Search, Unnamed},
+    },
     relay::{Limits, QueueInspector},
 };
 
-/// A consumer that did something so short ago may still be at it.
-pub const QUIET: TimeDelta = TimeDelta::minutes(1);
 /// So many are looked into at a time.
 const MOST: i64 = 20;
 /// So many messages of a queue are looked at.

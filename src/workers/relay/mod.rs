@@ -10,7 +10,6 @@ mod consumer_outbox;
 mod journal;
 mod pass;
 mod send_log;
-mod stats;
 mod worker;
 
 use std::{
@@ -20,25 +19,30 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use backoff::{BlockedOutbox, DeliveryBackoff, Failure};
-pub use consumer_outbox::{QUIET, inbound};
+pub use backoff::{DeliveryBackoff, Failure};
+pub use consumer_outbox::inbound;
 pub use journal::Journal;
-pub use stats::{Doubt, Stats, Warning};
 
 use self::worker::RelayWorker;
 use super::Clock;
+pub use crate::ops::delivery::{BlockedOutbox, Doubt, Error, Scope, Stats, Warning};
 use crate::{
     db::{
-        self, Limits,
+        Limits,
         relay::{ConsumerOutbox, Most},
     },
-    domain::{consumer::Consumer, diagnosis::Thresholds},
-    relay::{self, Broker, Management},
+    domain::{
+        consumer::Consumer,
+        diagnosis::{Inbound, Thresholds},
+    },
+    ops::delivery::Delivery,
+    relay::{Broker, Management},
 };
 
 /// When to end.
@@ -59,17 +63,6 @@ pub enum NobodyListens {
     Deliver,
     /// Its outbox is held until a queue is bound.
     Hold,
-}
-
-/// What a relay delivers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Every pending outbox, and the half-done consumers that nothing else will ever finish.
-    All,
-    /// One outbox.
-    Outbox(Uuid),
-    /// One half-done consumer; whoever says so has seen that its message cannot come again ([`inbound`]).
-    ConsumerOutbox(ConsumerOutbox),
 }
 
 /// How a relay works.
@@ -140,32 +133,20 @@ impl Settings {
     }
 }
 
-/// Why a relay ended before it was told to.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Database(#[from] db::Error),
-    #[error(transparent)]
-    Broker(#[from] relay::Error),
-    #[error(
-        "nothing records whose database this is, so nothing is delivered from it; `orderscope attach` records \
-         that it belongs to its service"
-    )]
-    Unrecorded,
-    #[error(
-        "this database belongs to its service, which delivers from it; nothing is delivered beside it unless \
-         `orderscope relay --beside-service` says so"
-    )]
-    OfService,
-    #[error("cannot keep the relay's journal in {place}: {why}; name another directory")]
-    Journal { place: String, why: String },
-}
+impl Delivery for Settings {
+    fn inbound(&self, consumer: ConsumerOutbox) -> BoxFuture<'_, Result<Inbound, Error>> {
+        Box::pin(inbound(self, consumer))
+    }
 
-impl Error {
-    /// Whether it must not deliver here, and so ends even where it was to run until told.
-    #[must_use]
-    pub const fn forbids(&self) -> bool {
-        matches!(self, Self::Unrecorded | Self::OfService | Self::Database(db::Error::Spelt { .. }))
+    fn deliver(
+        &self,
+        scope: Scope,
+        clock: Clock,
+        stop: CancellationToken,
+        stats: watch::Sender<Stats>,
+    ) -> BoxFuture<'_, Result<Stats, Error>> {
+        let settings = Self { scope, beside_service: true, ..self.clone() };
+        Box::pin(run(settings, Until::Empty, clock, stop, stats))
     }
 }
 

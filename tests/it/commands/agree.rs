@@ -10,14 +10,14 @@ use orderscope::{
         id_timestamp::new_id_time,
         order::Status,
     },
-    ops::plan::{Error, Intent, Request, execute},
+    ops::operation::{Operation, PlanError, PlanRequest},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::world::{World, cancel, create, now, request};
+use super::world::{World, cancel, create, execute, now, request};
 
 #[tokio::test]
 async fn an_order_is_written_to_all_tables() {
@@ -112,10 +112,10 @@ async fn deleting_and_restoring_change_the_row_alone() {
     ];
     let before = world.dump(&except).await;
     let done = world.run(Command::DeleteOrder { id }).await.unwrap();
-    assert_eq!(done.reverse, Some(Intent::Command(Command::RestoreOrder { id })));
+    assert_eq!(done.reverse, Some(Operation::Order(Command::RestoreOrder { id })));
     assert!(world.known(id).await.history.row.unwrap().is_deleted);
     let refused = world.run(Command::CompleteOrder { id }).await;
-    assert_eq!(refused, Err(Error::Refused(Refusal::Deleted(id))));
+    assert_eq!(refused, Err(PlanError::Refused(Refusal::Deleted(id))));
     world.run(Command::RestoreOrder { id }).await.unwrap();
     assert_eq!(world.dump(&except).await, before);
     world.run(Command::CompleteOrder { id }).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_new_address_is_in_events_written_from_then_on() {
     let address = Address { street: Some("8 Book Lane".to_owned()), ..Address::default() };
     let command = Command::UpdateBuyerAddress { id: buyer, address };
     let done = world.run(command).await.unwrap();
-    let Some(Intent::Command(Command::UpdateBuyerAddress { address, .. })) = done.reverse else {
+    let Some(Operation::Order(Command::UpdateBuyerAddress { address, .. })) = done.reverse else {
         panic!("it can be taken back")
     };
     assert_eq!((address.street, address.city.as_deref()), (None, Some("Hue")));
@@ -230,7 +230,7 @@ async fn what_is_refused_writes_nothing_anywhere() {
     let before = world.dump(&[]).await;
     for (command, rule) in refused {
         match world.run(command.clone()).await {
-            Err(Error::Refused(refusal)) => assert_eq!(refusal.rule(), rule, "{command:?}"),
+            Err(PlanError::Refused(refusal)) => assert_eq!(refusal.rule(), rule, "{command:?}"),
             other => panic!("{command:?}: {other:?}"),
         }
         assert!(world.plan(command).await.is_err());
@@ -249,7 +249,7 @@ async fn a_line_of_another_order_is_not_taken() {
         lines[1].id = taken;
     }
     let before = world.dump(&[]).await;
-    assert!(matches!(world.run(command).await, Err(Error::Database(_))));
+    assert!(matches!(world.run(command).await, Err(PlanError::Database(_))));
     assert_eq!(world.dump(&[]).await, before);
 }
 
@@ -282,9 +282,9 @@ async fn the_same_operation_is_done_once() {
         (second.audit, second.version, &second.told),
         (first.audit, first.version, &first.told)
     );
-    let other = Request { intent: Intent::Command(cancel(id)), ..request };
+    let other = PlanRequest { operation: Operation::Order(cancel(id)), ..request };
     let reused = execute(&world.writer, &other, now()).await;
-    assert!(matches!(reused, Err(Error::Reused { .. })), "{reused:?}");
+    assert!(matches!(reused, Err(PlanError::Reused { .. })), "{reused:?}");
     assert_eq!(world.dump(&[]).await, before);
 }
 
@@ -411,7 +411,7 @@ async fn live(world: &World, life: Vec<Next>) {
                 }
                 (_, None) => {}
             },
-            Err(Error::Refused(_)) => assert_eq!(world.dump(&[]).await, before, "{command:?}"),
+            Err(PlanError::Refused(_)) => assert_eq!(world.dump(&[]).await, before, "{command:?}"),
             Err(other) => panic!("{command:?}: {other:?}"),
         }
         for (id, version) in &orders {

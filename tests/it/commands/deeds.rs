@@ -13,7 +13,7 @@ use orderscope::{
     },
     ops::{
         messages::{self, AsOf, Watch},
-        plan::{Done, Error, Intent, Plan, Request, Verdict, Writer, execute, plan, run},
+        operation::{Listed, Operation, Outcome, Plan, PlanError, PlanRequest, Verdict, Writer},
         policy::Policy,
     },
 };
@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::world::{World, limited, now, policy};
+use super::world::{World, execute, limited, now, plan, policy, run};
 use crate::support::fixture::Schema;
 
 const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
@@ -30,20 +30,20 @@ const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
 const POISON: i64 = 89;
 const THERE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
 
-fn asked(deed: OutboxAction) -> Request {
-    Request {
+fn asked(deed: OutboxAction) -> PlanRequest {
+    PlanRequest {
         id: Uuid::now_v7(),
-        intent: Intent::Messages(deed),
+        operation: Operation::Outbox(deed),
         reason: Some("INC-7".to_owned()),
         expect: None,
     }
 }
 
-async fn planned(world: &World, deed: OutboxAction) -> Result<Plan, Error> {
+async fn planned(world: &World, deed: OutboxAction) -> Result<Plan, PlanError> {
     plan(&world.writer, asked(deed), now(), &CancellationToken::new()).await
 }
 
-async fn done(world: &World, deed: OutboxAction) -> Result<Done, Error> {
+async fn done(world: &World, deed: OutboxAction) -> Result<Outcome, PlanError> {
     execute(&world.writer, &asked(deed), now()).await
 }
 
@@ -151,15 +151,16 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
             "{:?}",
             made.checks
         );
-        assert_eq!(made.word, "QUARANTINE");
+        assert_eq!(made.confirmation.phrase, "QUARANTINE");
         assert_eq!(
             made.cli_equivalent,
             format!("orderscope messages quarantine {POISON} --reason INC-7 --yes")
         );
-        let deletes =
-            |text: &String| text.starts_with("DELETE FROM") && text.contains("outbox_message");
-        assert!(made.statements.iter().any(deletes), "{:?}", made.statements);
-        let tables: Vec<_> = made.effects.iter().map(|effect| effect.table).collect();
+        let deletes = |one: &Listed| {
+            one.text.starts_with("DELETE FROM") && one.text.contains("outbox_message")
+        };
+        assert!(made.listed.iter().any(deletes), "{:?}", made.listed);
+        let tables: Vec<_> = made.effects.iter().map(|effect| &*effect.place).collect();
         assert_eq!(tables, ["outbox_message", "kept_messages", "outbox_state"]);
 
         let done = run(&world.writer, &made, now()).await.unwrap();
@@ -198,10 +199,10 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         assert!(value.contains("bytes)") && !value.contains("messageType"), "{value}");
 
         // Taken back: the same message, at the end of the line, in an outbox of its own.
-        let Some(Intent::Messages(back)) = done.reverse else { panic!("{:?}", done.reverse) };
+        let Some(Operation::Outbox(back)) = done.reverse else { panic!("{:?}", done.reverse) };
         assert_eq!(back, requeue(copy.number));
         let again = self::done(&world, back.clone()).await.unwrap();
-        let Some(Intent::Messages(OutboxAction::Quarantine { sequence })) = again.reverse else {
+        let Some(Operation::Outbox(OutboxAction::Quarantine { sequence })) = again.reverse else {
             panic!("{:?}", again.reverse)
         };
         let mut after = row(&world, sequence).await.unwrap();
@@ -212,7 +213,7 @@ async fn the_poisonous_head_of_the_service_is_taken_out_and_put_back() {
         assert_eq!(after, before);
         assert!(matches!(
             self::done(&world, back).await,
-            Err(Error::Declined(Refusal::Returned { .. }))
+            Err(PlanError::Declined(Refusal::Returned { .. }))
         ));
     }
 }
@@ -225,7 +226,7 @@ async fn a_message_that_moved_since_makes_the_plan_stale() {
     sql(&world, "UPDATE outbox_state SET lock_id = gen_random_uuid()").await;
     sql(&world, "UPDATE outbox_message SET headers = '{}' WHERE sequence_number = 89").await;
     let stale = run(&world.writer, &made, now()).await.unwrap_err();
-    assert!(matches!(stale, Error::Stale(_)), "{stale:?}");
+    assert!(matches!(stale, PlanError::Stale(_)), "{stale:?}");
     let made = planned(&world, quarantine(POISON)).await.unwrap();
     sql(&world, "UPDATE outbox_state SET lock_id = gen_random_uuid()").await;
     run(&world.writer, &made, now()).await.unwrap();
@@ -238,10 +239,10 @@ async fn a_message_that_moved_since_makes_the_plan_stale() {
     )
     .await;
     let refused = run(&world.writer, &made, now()).await.unwrap_err();
-    assert_eq!(refused, Error::Declined(Refusal::NotPending(90)));
+    assert_eq!(refused, PlanError::Declined(Refusal::NotPending(90)));
     sql(&world, "DELETE FROM outbox_message WHERE sequence_number = 90").await;
     let refused = run(&world.writer, &made, now()).await.unwrap_err();
-    assert_eq!(refused, Error::Declined(Refusal::NoMessage(90)));
+    assert_eq!(refused, PlanError::Declined(Refusal::NoMessage(90)));
 }
 
 #[tokio::test]
@@ -251,10 +252,10 @@ async fn the_same_operation_is_done_once() {
     let first = execute(&world.writer, &request, now()).await.unwrap();
     let all = world.dump(&[]).await;
     let again = execute(&world.writer, &request, now()).await.unwrap();
-    assert_eq!(again, Done { repeated: true, ..first });
+    assert_eq!(again, Outcome { repeated: true, ..first });
     assert_eq!(world.dump(&[]).await, all);
-    let other = Request { intent: Intent::Messages(quarantine(90)), ..request };
-    assert!(matches!(execute(&world.writer, &other, now()).await, Err(Error::Reused { .. })));
+    let other = PlanRequest { operation: Operation::Outbox(quarantine(90)), ..request };
+    assert!(matches!(execute(&world.writer, &other, now()).await, Err(PlanError::Reused { .. })));
 }
 
 #[tokio::test]
@@ -271,7 +272,7 @@ async fn a_delivery_in_the_middle_is_waited_for_and_one_with_an_old_view_never_s
     worker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
     worker.execute(take).await.unwrap();
     let locked = done(&hasty, quarantine(POISON)).await.unwrap_err();
-    assert!(matches!(locked, Error::Database(_)), "{locked:?}");
+    assert!(matches!(locked, PlanError::Database(_)), "{locked:?}");
     assert!(row(&world, POISON).await.is_some());
     worker.execute("ROLLBACK").await.unwrap();
 
@@ -300,13 +301,13 @@ async fn an_orphan_is_taken_out_and_put_into_an_outbox_of_its_own() {
         let repaired =
             planned(&world, OutboxAction::Repair { sequence: orphan, repair: to(THERE) }).await;
         assert!(
-            matches!(repaired, Err(Error::Declined(Refusal::NoOwner(found))) if found == orphan),
+            matches!(repaired, Err(PlanError::Declined(Refusal::NoOwner(found))) if found == orphan),
             "{repaired:?}"
         );
         let made = planned(&world, quarantine(orphan)).await.unwrap();
         assert!(said(&made, "it has no owner: nothing would ever send it"), "{:?}", made.checks);
         assert!(!said(&made, "pending"), "{:?}", made.checks);
-        let tables: Vec<_> = made.effects.iter().map(|effect| effect.table).collect();
+        let tables: Vec<_> = made.effects.iter().map(|effect| &*effect.place).collect();
         assert_eq!(tables, ["outbox_message", "kept_messages"]);
         run(&world.writer, &made, now()).await.unwrap();
         assert_eq!(row(&world, orphan).await, None);
@@ -336,7 +337,7 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
         let before = row(&world, POISON).await.unwrap();
         let bad =
             planned(&world, OutboxAction::Repair { sequence: POISON, repair: to("nowhere") }).await;
-        assert!(matches!(bad, Err(Error::Declined(Refusal::Unfit { .. }))), "{bad:?}");
+        assert!(matches!(bad, Err(PlanError::Declined(Refusal::Unfit { .. }))), "{bad:?}");
         let deed = OutboxAction::Repair { sequence: POISON, repair: to(THERE) };
         let made = planned(&world, deed).await.unwrap();
         assert!(made.effects[0].change.contains(&format!("→ {THERE}")), "{:?}", made.effects);
@@ -379,15 +380,15 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     assert_eq!(paused::held(&mut conn).await.unwrap()[0].by, "mai");
     assert!(rules(&world.options).await.contains(&Rule::Held), "nobody looks for another cause");
     let twice = done(&world, hold(ids[0])).await.unwrap_err();
-    assert!(matches!(twice, Error::Declined(Refusal::Held { .. })), "{twice:?}");
+    assert!(matches!(twice, PlanError::Declined(Refusal::Held { .. })), "{twice:?}");
     let delivered = done(&world, hold(ids[2])).await.unwrap_err();
-    assert_eq!(delivered, Error::Declined(Refusal::Delivered(ids[2])));
-    assert_eq!(held.reverse, Some(Intent::Messages(OutboxAction::Release { outbox: ids[0] })));
+    assert_eq!(delivered, PlanError::Declined(Refusal::Delivered(ids[2])));
+    assert_eq!(held.reverse, Some(Operation::Outbox(OutboxAction::Release { outbox: ids[0] })));
     let free = done(&world, OutboxAction::Release { outbox: ids[0] }).await.unwrap();
-    assert_eq!(free.reverse, Some(Intent::Messages(hold(ids[0]))));
+    assert_eq!(free.reverse, Some(Operation::Outbox(hold(ids[0]))));
     assert_eq!(paused::among(&mut conn, &both).await.unwrap(), Vec::<Uuid>::new());
     let gone = done(&world, OutboxAction::Release { outbox: ids[0] }).await.unwrap_err();
-    assert_eq!(gone, Error::Declined(Refusal::NotHeld(ids[0])));
+    assert_eq!(gone, PlanError::Declined(Refusal::NotHeld(ids[0])));
 
     // The service would not know of it.
     let world = service(Schema::Marten9, "6-bad-destination").await;
@@ -399,7 +400,7 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     let made = planned(&world, hold(OutboxId(outbox))).await.unwrap();
     assert!(made.is_blocked() && made.effects.is_empty(), "{made:?}");
     let blocked = done(&world, hold(OutboxId(outbox))).await.unwrap_err();
-    assert!(matches!(&blocked, Error::Blocked(_)) && blocked.to_string().contains("no pause"));
+    assert!(matches!(&blocked, PlanError::Blocked(_)) && blocked.to_string().contains("no pause"));
 }
 
 #[tokio::test]
@@ -456,7 +457,7 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
     let take = "SELECT * FROM outbox_state WHERE outbox_id = $1 FOR UPDATE";
     sqlx::query(take).bind(ids[1]).execute(&mut worker).await.unwrap();
     let stale = run(&world.writer, &made, now()).await.unwrap_err();
-    assert!(matches!(stale, Error::Stale(_)), "{stale:?}");
+    assert!(matches!(stale, PlanError::Stale(_)), "{stale:?}");
     let first = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap();
     assert!(
         first.told.contains("1 delivered outboxes with 3 messages are gone; 1 more"),
@@ -476,9 +477,9 @@ async fn only_what_was_delivered_long_ago_is_purged_with_copies() {
     let copies = "SELECT count(*) FROM orderscope.kept_messages WHERE cause = 'purged'";
     assert_eq!(world.count(copies).await, 6);
     let nothing = done(&world, OutboxAction::PurgeOutbox { before }).await.unwrap_err();
-    assert_eq!(nothing, Error::Declined(Refusal::Nothing));
+    assert_eq!(nothing, PlanError::Declined(Refusal::Nothing));
     let young = done(&world, OutboxAction::PurgeOutbox { before: now() }).await.unwrap_err();
-    assert!(matches!(young, Error::Declined(Refusal::TooYoung { .. })));
+    assert!(matches!(young, PlanError::Declined(Refusal::TooYoung { .. })));
 }
 
 #[tokio::test]
@@ -570,7 +571,7 @@ async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     let small = Policy { largest: 400, ..policy() };
     let writer = Writer::open(&db, world.writer.operator().clone(), small).await.unwrap();
     let refused = plan(&writer, asked(deed.clone()), now(), &CancellationToken::new()).await;
-    assert!(matches!(refused, Err(Error::Declined(_))), "{refused:?}");
+    assert!(matches!(refused, Err(PlanError::Declined(_))), "{refused:?}");
     writer.close().await;
     db.close().await;
     let made = planned(&world, deed).await.unwrap();

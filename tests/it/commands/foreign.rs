@@ -11,12 +11,14 @@ use orderscope::{
         id::{BuyerId, OrderId, Version},
         order::Status,
     },
-    ops::plan::{Check, Error, Intent, Verdict, execute, plan, run},
+    ops::operation::{Check, Operation, PlanError, Verdict},
 };
 use sqlx::{AssertSqlSafe, Executor, Row};
 use tokio_util::sync::CancellationToken;
 
-use super::world::{World, attached, cancel, create, limited, now, request, writer};
+use super::world::{
+    World, attached, cancel, create, execute, limited, now, plan, request, run, writer,
+};
 use crate::support::{
     fixture::{self, Schema},
     postgres::{pg15, pg18},
@@ -114,7 +116,7 @@ async fn the_service_that_publishes_itself_gets_no_second_message() {
         let messages = world.count("SELECT count(*) FROM outbox_message").await;
         let (id, _) = new_order(&world, true).await;
         let made = world.plan(cancel(id)).await.unwrap();
-        assert!(made.effects.iter().all(|effect| !effect.table.starts_with("outbox")));
+        assert!(made.effects.iter().all(|effect| !effect.place.starts_with("outbox")));
         world.run(cancel(id)).await.unwrap();
         world.agrees(id, 2).await;
         assert_eq!(world.count("SELECT count(*) FROM outbox_message").await, messages);
@@ -133,7 +135,7 @@ async fn while_nobody_says_who_publishes_no_event_is_written() {
                 made.checks.iter().find(|check| check.verdict == Verdict::Blocking).unwrap();
             assert!(check.text.contains("who publishes is not known"), "{}", check.text);
             assert!(check.text.contains("--publisher service|outbox"));
-            assert!(matches!(world.run(command).await, Err(Error::Blocked(_))));
+            assert!(matches!(world.run(command).await, Err(PlanError::Blocked(_))));
         }
         assert_eq!(world.dump(&[]).await, before);
         // What no event carries needs no publisher.
@@ -169,7 +171,9 @@ async fn an_archived_stream_takes_no_event() {
 async fn refused_as_archived(world: &World, id: OrderId) {
     let before = world.dump(&[]).await;
     match world.run(cancel(id)).await {
-        Err(Error::Blocked(checks)) => assert!(checks[0].text.contains("archived"), "{checks:?}"),
+        Err(PlanError::Blocked(checks)) => {
+            assert!(checks[0].text.contains("archived"), "{checks:?}")
+        }
         ended => panic!("{ended:?}"),
     }
     assert_eq!(world.dump(&[]).await, before);
@@ -179,7 +183,7 @@ async fn refused_as_archived(world: &World, id: OrderId) {
 async fn without_a_place_for_the_record_nobody_writes() {
     for schema in SCHEMAS {
         let options = fixture::own(pg18(), schema, "2-delivered").await;
-        assert!(matches!(writer(&options, "mai").await, Err(Error::NoAudit)));
+        assert!(matches!(writer(&options, "mai").await, Err(PlanError::NoAudit)));
     }
 }
 
@@ -260,7 +264,7 @@ async fn tables_too_large_to_be_read_whole_take_commands() {
             world.run(Command::DeleteOrder { id }).await.unwrap();
             world.run(Command::RestoreOrder { id }).await.unwrap();
             match run(&large, &made, now()).await {
-                Err(Error::Stale(moved)) => assert_eq!(moved.who.as_deref(), Some("mai")),
+                Err(PlanError::Stale(moved)) => assert_eq!(moved.who.as_deref(), Some("mai")),
                 ended => panic!("{schema:?}: {ended:?}"),
             }
             let ended = join_all(
@@ -276,7 +280,7 @@ async fn tables_too_large_to_be_read_whole_take_commands() {
         let (_, buyer) = new_order(&world, false).await;
         let new = request(create(buyer));
         execute(&large, &new, now()).await.unwrap();
-        let Intent::Command(command) = new.intent else { panic!("another kind") };
+        let Operation::Order(command) = new.operation else { panic!("another kind") };
         world.agrees(command.order().unwrap(), 1).await;
     }
 }
@@ -306,7 +310,7 @@ async fn a_schema_that_is_behind_is_brought_up_to_date_not_attached_again() {
         let behind = "ALTER TABLE orderscope.database DROP COLUMN snapshot_every";
         world.conn().await.execute(behind).await.unwrap();
         let error = writer(&world.options, "mai").await.unwrap_err();
-        assert_eq!(error, Error::Behind(verb));
+        assert_eq!(error, PlanError::Behind(verb));
         let said = error.to_string();
         assert!(said.contains(&format!("`orderscope {verb}` brings it up to date")), "{said}");
     }

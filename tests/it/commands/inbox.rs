@@ -11,9 +11,8 @@ use orderscope::{
         order::Status,
     },
     ops::{
-        command::Origin,
         inbox::{Delivery, Received, receive},
-        plan::Error,
+        operation::{PlanError, command::Origin},
     },
 };
 use serde_json::Value;
@@ -149,7 +148,7 @@ async fn a_refused_message_stays_unconsumed() {
     let before = world.dump(&except).await;
     for _ in 0..2 {
         let refused = receive(&world.writer, &delivery, now()).await;
-        assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+        assert!(matches!(refused, Err(PlanError::Refused(_))), "{refused:?}");
     }
     let row = inbox(&world, &delivery).await;
     assert_eq!((row["receive_count"].as_i64(), row["consumed"].is_null()), (Some(0), true));

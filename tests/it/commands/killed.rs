@@ -5,11 +5,11 @@ use std::{
     process::{Command as Process, Stdio},
 };
 
-use orderscope::{domain::id::BuyerId, ops::plan::execute};
+use orderscope::domain::id::BuyerId;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
-use super::world::{World, create, now, request, writer};
+use super::world::{World, create, execute, now, request, writer};
 
 /// Names the database for the child; this process is the parent where it is not set.
 const CHILD: &str = "ORDERSCOPE_TEST_CREATE_IN";

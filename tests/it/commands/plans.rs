@@ -6,14 +6,14 @@ use orderscope::{
     db::{self, Limits},
     domain::decide::{Address, Command},
     domain::id::{OrderId, Version},
-    ops::plan::{Error, Request, Verdict, execute, plan, run},
+    ops::operation::{PlanError, PlanRequest, Verdict},
 };
 use serde_json::Value;
 use sqlx::{Connection, Executor};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::world::{World, cancel, create, limited, now, request, writer};
+use super::world::{World, cancel, create, execute, limited, now, plan, request, run, writer};
 use crate::support::fixture::Schema;
 
 #[tokio::test]
@@ -52,12 +52,12 @@ async fn dry_runs_leave_every_table_and_every_sequence_untouched() {
         for command in commands {
             let made = world.plan(command.clone()).await.unwrap();
             assert!(!made.is_blocked(), "{:?}", made.checks);
-            assert!(!made.effects.is_empty() && !made.statements.is_empty(), "{command:?}");
+            assert!(!made.effects.is_empty() && !made.listed.is_empty(), "{command:?}");
             assert!(
                 made.cli_equivalent.starts_with("orderscope ")
                     && made.cli_equivalent.ends_with("--yes")
             );
-            assert!(made.statements.iter().all(|text| !text.contains("nextval")));
+            assert!(made.listed.iter().all(|one| !one.text.contains("nextval")));
         }
         assert_eq!(world.dump(&[]).await, before);
     }
@@ -69,10 +69,10 @@ async fn a_run_writes_what_its_plan_showed() {
     let id = world.order(world.buyer().await).await;
     let made = world.plan(cancel(id)).await.unwrap();
     assert_eq!(
-        (made.word.as_str(), made.title.clone()),
+        (made.confirmation.phrase.as_str(), made.title.clone()),
         ("CANCEL", format!("cancel order {}", id.short()))
     );
-    let tables: Vec<_> = made.effects.iter().map(|effect| effect.table).collect();
+    let tables: Vec<_> = made.effects.iter().map(|effect| &*effect.place).collect();
     let expected = [
         "orders",
         "mt_streams",
@@ -122,7 +122,7 @@ async fn a_plan_is_stale_when_anything_moved_and_says_who_moved_it() {
         execute(&other, &moved, now()).await.unwrap();
         let before = world.dump(&[]).await;
         match run(&world.writer, &made, now()).await {
-            Err(Error::Stale(moved)) => {
+            Err(PlanError::Stale(moved)) => {
                 assert!(moved.what.contains(what), "{moved}");
                 assert_eq!((moved.who.as_deref(), moved.when), (Some("kim"), Some(now())));
             }
@@ -136,17 +136,17 @@ async fn a_plan_is_stale_when_anything_moved_and_says_who_moved_it() {
 async fn an_expected_version_that_is_not_there_is_a_conflict() {
     let world = World::managed().await;
     let id = world.order(world.buyer().await).await;
-    let wanted = Request { expect: Some(Version(7)), ..request(cancel(id)) };
+    let wanted = PlanRequest { expect: Some(Version(7)), ..request(cancel(id)) };
     let before = world.dump(&[]).await;
     match execute(&world.writer, &wanted, now()).await {
-        Err(Error::Conflict(moved)) => {
+        Err(PlanError::Conflict(moved)) => {
             assert_eq!(moved.what, "the version is 1, not 7");
             assert_eq!(moved.who.as_deref(), Some("mai"));
         }
         ended => panic!("{ended:?}"),
     }
     assert_eq!(world.dump(&[]).await, before);
-    let wanted = Request { expect: Some(Version(1)), ..request(cancel(id)) };
+    let wanted = PlanRequest { expect: Some(Version(1)), ..request(cancel(id)) };
     execute(&world.writer, &wanted, now()).await.unwrap();
 }
 
@@ -174,9 +174,9 @@ async fn a_plan_says_what_to_know_before() {
         .unwrap();
     let made = plan(&world.writer, request(cancel(id)), later, &stop).await.unwrap();
     assert!(made.is_blocked() && made.effects.is_empty(), "{:?}", made.checks);
-    assert!(matches!(run(&world.writer, &made, later).await, Err(Error::Blocked(_))));
+    assert!(matches!(run(&world.writer, &made, later).await, Err(PlanError::Blocked(_))));
     let direct = world.run(cancel(id)).await;
-    assert!(matches!(direct, Err(Error::Blocked(_))), "{direct:?}");
+    assert!(matches!(direct, Err(PlanError::Blocked(_))), "{direct:?}");
 }
 
 #[tokio::test]
@@ -189,11 +189,11 @@ async fn a_plan_that_is_no_longer_wanted_ends() {
     let writer = world.writer.clone();
     let ended = tokio::spawn(async move { plan(&writer, request(cancel(id)), now(), &stop).await });
     let ended = ended.await.unwrap();
-    assert_eq!(ended, Err(Error::Database(orderscope::db::Error::Cancelled)));
+    assert_eq!(ended, Err(PlanError::Database(orderscope::db::Error::Cancelled)));
 }
 
 /// A writer whose plans may hold locks for a moment only.
-async fn hasty(world: &World) -> orderscope::ops::plan::Writer {
+async fn hasty(world: &World) -> orderscope::ops::operation::Writer {
     let long = Duration::from_mins(1);
     let planning = Duration::from_millis(400);
     let limits =
@@ -225,7 +225,7 @@ async fn a_plan_gives_up_what_someone_else_holds() {
         let mut held = other.begin().await.unwrap();
         sqlx::query(hold).bind(id).execute(&mut *held).await.unwrap();
         let error = plan(&writer, request(cancel(id)), now(), &stop).await.unwrap_err();
-        assert!(matches!(&error, Error::Database(db::Error::Locked(_))), "{hold}: {error:?}");
+        assert!(matches!(&error, PlanError::Database(db::Error::Locked(_))), "{hold}: {error:?}");
         assert!(error.to_string().starts_with("another session holds a lock on it"), "{error}");
         held.rollback().await.unwrap();
         is_free(&world, id).await;
@@ -246,7 +246,7 @@ async fn a_plan_that_takes_too_long_is_cut_and_lets_go() {
     let stop = CancellationToken::new();
     let error = plan(&writer, request(cancel(id)), now(), &stop).await.unwrap_err();
     let limit = Duration::from_millis(400);
-    assert_eq!(error, Error::Database(db::Error::TimedOut(limit)));
+    assert_eq!(error, PlanError::Database(db::Error::TimedOut(limit)));
     assert!(error.to_string().starts_with("no answer within 400 ms"), "{error}");
     is_free(&world, id).await;
     assert_eq!(world.dump(&[]).await, before);
@@ -265,7 +265,7 @@ async fn documents_that_are_guarded_by_an_id_are_written_and_read() {
     assert_eq!(known.summary.unwrap().mt_version, None);
     let placed: Uuid = serde_json::from_value(world.value(version, id.0).await).unwrap();
     let made = world.plan(cancel(id)).await.unwrap();
-    assert!(made.effects.iter().any(|effect| effect.table == "mt_doc_ordersummaryview"));
+    assert!(made.effects.iter().any(|effect| effect.place == "mt_doc_ordersummaryview"));
     run(&world.writer, &made, now()).await.unwrap();
     world.agrees(id, 2).await;
     let cancelled: Uuid = serde_json::from_value(world.value(version, id.0).await).unwrap();

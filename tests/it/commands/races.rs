@@ -14,10 +14,10 @@ use orderscope::{
         decide::{Command, Refusal},
         id::OrderId,
     },
-    ops::plan::{Error, Request, Writer, execute},
+    ops::operation::{PlanError, PlanRequest, Writer},
 };
 
-use super::world::{World, cancel, create, now, request, writer};
+use super::world::{World, cancel, create, execute, now, request, writer};
 
 const TASKS: usize = 32;
 const ORDERS: usize = 100;
@@ -58,7 +58,7 @@ async fn many_tasks_end_each_order_once() {
                 };
                 match execute(&writer, &request(command), now()).await {
                     Ok(_) => assert_eq!(done.insert(id, name), None),
-                    Err(Error::Refused(Refusal::NotNew { .. })) => {
+                    Err(PlanError::Refused(Refusal::NotNew { .. })) => {
                         late.fetch_add(1, Ordering::Relaxed);
                     }
                     Err(other) => panic!("{other:?}"),
@@ -96,7 +96,7 @@ async fn a_double_submit_is_done_once_and_answered_alike() {
     let writers = join_all((0..4).map(|_| writer(&world.options, "mai"))).await;
     let mut created = 0;
     for _ in 0..10 {
-        let wanted: Request = request(create(buyer));
+        let wanted: PlanRequest = request(create(buyer));
         created += 1;
         let runs = writers.iter().map(|writer| {
             let (writer, wanted) =
@@ -115,8 +115,8 @@ async fn a_double_submit_is_done_once_and_answered_alike() {
     assert_eq!(world.count("SELECT count(*) FROM outbox_message").await, created);
 }
 
-fn wanted_order(request: &Request) -> Option<OrderId> {
-    let orderscope::ops::plan::Intent::Command(command) = &request.intent else {
+fn wanted_order(request: &PlanRequest) -> Option<OrderId> {
+    let orderscope::ops::operation::Operation::Order(command) = &request.operation else {
         panic!("{request:?}")
     };
     command.order()
@@ -157,7 +157,7 @@ async fn a_version_that_the_service_took_meanwhile_is_a_conflict() {
     }
     sqlx::query("COMMIT").execute(&mut conn).await.unwrap();
     match run.await.unwrap() {
-        Err(Error::Conflict(moved)) => {
+        Err(PlanError::Conflict(moved)) => {
             assert_eq!(moved.what, "the stream's version");
             assert_eq!(moved.who.as_deref(), Some("mai"), "audit is as late as the event");
         }

@@ -1,6 +1,6 @@
 //! A database to write to, a writer on it, and ways to look at all of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use orderscope::{
@@ -13,13 +13,17 @@ use orderscope::{
     ops::{
         analysis::OrderAnalysis,
         history::history,
+        operation::{
+            self, Confirmation, Context, Operation, Outcome, Plan, PlanError, PlanRequest,
+            Progress, Writer,
+        },
         operator::Operator,
-        plan::{Done, Error, Intent, Plan, Request, Writer, execute, plan},
         policy::Policy,
     },
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -75,12 +79,12 @@ impl World {
     }
 
     /// Runs a command without a plan.
-    pub async fn run(&self, command: Command) -> Result<Done, Error> {
+    pub async fn run(&self, command: Command) -> Result<Outcome, PlanError> {
         execute(&self.writer, &request(command), now()).await
     }
 
     /// Plans a command.
-    pub async fn plan(&self, command: Command) -> Result<Plan, Error> {
+    pub async fn plan(&self, command: Command) -> Result<Plan, PlanError> {
         plan(&self.writer, request(command), now(), &CancellationToken::new()).await
     }
 
@@ -157,8 +161,38 @@ impl World {
     }
 }
 
+/// Operations of a writer at a moment, without a broker.
+fn context(writer: &Writer, now: DateTime<Utc>) -> Context<'_> {
+    Context::new(writer, Err("there is no broker here"), Arc::new(move || now))
+}
+
+/// Runs a request that nobody planned.
+pub async fn execute(
+    writer: &Writer,
+    request: &PlanRequest,
+    now: DateTime<Utc>,
+) -> Result<Outcome, PlanError> {
+    operation::execute(&context(writer, now), request).await
+}
+
+pub async fn plan(
+    writer: &Writer,
+    request: PlanRequest,
+    now: DateTime<Utc>,
+    stop: &CancellationToken,
+) -> Result<Plan, PlanError> {
+    operation::plan(&context(writer, now), request, stop).await
+}
+
+/// Runs a plan as it wants to be confirmed.
+pub async fn run(writer: &Writer, plan: &Plan, now: DateTime<Utc>) -> Result<Outcome, PlanError> {
+    let confirmation = Confirmation::Typed(&plan.confirmation.phrase);
+    let (progress, stop) = (watch::Sender::new(Progress::default()), CancellationToken::new());
+    operation::run(&context(writer, now), plan, confirmation, &progress, &stop).await
+}
+
 /// Someone who may write to that database.
-pub async fn writer(options: &PgConnectOptions, name: &str) -> Result<Writer, Error> {
+pub async fn writer(options: &PgConnectOptions, name: &str) -> Result<Writer, PlanError> {
     // A machine that runs many tests at once is slow: no limit is to decide what they find out.
     let long = Duration::from_mins(1);
     let limits = Limits {
@@ -175,7 +209,7 @@ pub async fn limited(
     options: &PgConnectOptions,
     name: &str,
     limits: &Limits,
-) -> Result<Writer, Error> {
+) -> Result<Writer, PlanError> {
     let operator =
         Operator { name: name.to_owned(), host: "ws-1".to_owned(), role: "postgres".to_owned() };
     Writer::open(&Db::new(options, limits), operator, policy()).await
@@ -211,10 +245,10 @@ pub async fn attached(
     options
 }
 
-pub fn request(command: Command) -> Request {
-    Request {
+pub fn request(command: Command) -> PlanRequest {
+    PlanRequest {
         id: Uuid::now_v7(),
-        intent: Intent::Command(command),
+        operation: Operation::Order(command),
         reason: Some("CB-91".to_owned()),
         expect: None,
     }

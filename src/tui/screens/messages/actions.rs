@@ -1,9 +1,9 @@
 //! The screen's own rows of the action table, and which global keys mean something here.
 
 use super::{Common, InboxView, Msg, Pane, State, Sub, View, archive};
-use crate::tui::{
-    shared::Act,
-    ui::action::{Action, Risk},
+use crate::{
+    ops::operation::Kind,
+    tui::ui::action::{Action, Risk},
 };
 
 type Row = Action<State, Msg>;
@@ -97,7 +97,7 @@ pub const ACTIONS: &[Row] = &[
         &["D"],
         "set destination",
         "Repair the message: its destination, headers, properties or body",
-        || Msg::Act(Some(Act::Repair)),
+        || Msg::Act(Some(Kind::RepairMessage)),
     )
     .risk(Risk::Change)
     .footer(22)
@@ -108,7 +108,7 @@ pub const ACTIONS: &[Row] = &[
         &["K"],
         "quarantine",
         "Take the message out of the outbox, with a copy, so that those behind it leave",
-        || Msg::Act(Some(Act::Quarantine)),
+        || Msg::Act(Some(Kind::QuarantineMessage)),
     )
     .risk(Risk::Destroy)
     .footer(23)

@@ -14,10 +14,7 @@ use crate::{
         id::OrderId,
         text,
     },
-    ops::deeds::{
-        archive::{Parts, Whole},
-        report,
-    },
+    ops::archive::{Parts, Whole, report},
     tui::{
         effect::Effect,
         route::Route,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
     ops::{
-        deeds, error_queue,
+        archive as archived, error_queue,
         messages::{self, AsOf, Key, list, report},
     },
     tui::runtime::Cx,
@@ -80,7 +80,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
         }
         Request::Copy { ticket, number } => {
             let found =
-                cx.read("messages", async |conn, _| deeds::archive::read(conn, number).await).await;
+                cx.read("messages", async |conn, _| archived::read(conn, number).await).await;
             Msg::Copied(ticket, found.map(|found| found.map(Arc::new)))
         }
         Request::Day { ticket } => {
@@ -107,7 +107,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             let table = if let Some(listing) = &errors {
                 error_queue::report::messages(&listing.found)
             } else if !kept.is_empty() {
-                deeds::report::copies(&kept)
+                archived::report::copies(&kept)
             } else if inbox.is_empty() {
                 report::messages(&messages)
             } else {

@@ -44,16 +44,16 @@ use crate::{
         outbox_action::Texts,
     },
     ops::{
-        command::quoted,
-        deeds::archive::Whole,
+        archive::Whole,
         error_queue::Listing,
         messages::{Day, Message, Status, broker::BrokerReport, history::Past},
+        operation::{Kind, List, quoted},
     },
     tui::{
         effect::{Effect, Lane},
         route::Route,
         screens::{Common, Fit, Spec},
-        shared::{Act, List, Matter, Shared, Subject},
+        shared::{Matter, Shared, Subject},
         ui::{
             list::Cursor,
             remote::{Remote, Ticket},
@@ -213,7 +213,7 @@ pub enum Msg {
     /// How far back the bars go.
     HistoryRange,
     /// Change something: by this act, or by one from the menu.
-    Act(Option<Act>),
+    Act(Option<Kind>),
     QueueReport(Ticket, Result<Arc<Status>, db::Error>),
     /// The broker's answer.
     BrokerReport(BrokerReport),
@@ -335,7 +335,7 @@ impl State {
         outbox_of(groups.get(self.cursor.index)?.key.as_deref()?)
     }
 
-    /// What deeds and errands would be about.
+    /// What operations would be about.
     fn matter(&self) -> Matter {
         let row = self.selected();
         let read =
@@ -371,7 +371,7 @@ impl State {
                 Sub::Outbox(_) => List::Outboxes,
                 Sub::Inbox => List::Inbox,
                 Sub::Errors => List::Errors,
-                Sub::Kept => List::Kept,
+                Sub::Kept => List::Archive,
             },
             faults: match self.sub {
                 Sub::Errors => self.errors.matter(self.cursor.index),

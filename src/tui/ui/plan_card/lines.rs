@@ -6,11 +6,13 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{Card, Kind, Mark};
+use super::{Card, Mark};
 use crate::{domain::text, tui::ui::theme::Theme};
 
 /// Columns of the labels.
 const LABEL: usize = 10;
+/// Columns for the names of tables and queues: queues seldom have short ones.
+const WIDEST: usize = 34;
 
 /// The plan in words.
 pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
@@ -43,13 +45,9 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
     if card.checks.is_empty() {
         out.push(Line::styled("  none", theme.muted));
     }
-    // Tables have short names, queues seldom.
-    let (would, widest) = match card.kind {
-        Kind::Write => ("would write, in one transaction", 26),
-        Kind::Errand => ("would do, on record before and after", 34),
-    };
-    out.push(heading(theme, would, "", width));
-    let column = card.effects.iter().map(|(table, _)| table.width()).max().unwrap_or(0).min(widest);
+    out.push(heading(theme, card.would, "", width));
+    let names = card.effects.iter().map(|(place, _)| place.width());
+    let column = names.max().unwrap_or(0).min(WIDEST);
     for (table, change) in &card.effects {
         let head = format!("  {}  ", text::fit(table, column));
         indented(&mut out, &head, theme.accent, change, plain, width);
@@ -64,13 +62,7 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
 
 /// The statements, or the messages, in full.
 pub(super) fn listed(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let (what, none) = match card.kind {
-        Kind::Write => ("statements, in this order", "  none"),
-        Kind::Errand => {
-            ("messages, in this order", "  not known one by one: they go in the order they wait in")
-        }
-    };
-    let mut out = vec![heading(theme, what, "s or Esc: the plan", width)];
+    let mut out = vec![heading(theme, card.listing, "s or Esc: the plan", width)];
     for one in &card.listed {
         for (at, line) in one.lines().enumerate() {
             let head = if at == 0 { "  " } else { "    " };
@@ -78,7 +70,7 @@ pub(super) fn listed(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'stat
         }
     }
     if card.listed.is_empty() {
-        out.push(Line::styled(none, theme.muted));
+        out.push(Line::styled(format!("  {}", card.unlisted), theme.muted));
     }
     out
 }

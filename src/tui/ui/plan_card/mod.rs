@@ -26,31 +26,9 @@ use crate::domain::text;
 /// Widest a card gets.
 const WIDEST: u16 = 104;
 
-/// What a card is about.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// One transaction.
-    #[default]
-    Write,
-    /// Work on messages, one after the other.
-    Errand,
-}
-
-impl Kind {
-    /// What `s` lists.
-    #[must_use]
-    pub const fn lists(self) -> &'static str {
-        match self {
-            Self::Write => "SQL",
-            Self::Errand => "messages",
-        }
-    }
-}
-
 /// What stands on the card; plain text only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Card {
-    pub kind: Kind,
     pub title: String,
     pub command: String,
     pub reason: Option<String>,
@@ -66,8 +44,13 @@ pub struct Card {
     pub undo: String,
     pub cli_equivalent: String,
     pub word: String,
-    /// Statements, or messages, in their order.
+    /// The heading over the effects.
+    pub would: &'static str,
+    /// What `s` shows, in a word; its heading; the lines in their order, and what is said where there are none.
+    pub lists: &'static str,
+    pub listing: &'static str,
     pub listed: Vec<String>,
+    pub unlisted: &'static str,
 }
 
 /// What a precondition came to.
@@ -165,6 +148,12 @@ impl State {
             _ => {}
         }
         Answer::Stays
+    }
+
+    /// What stands in the field for the word.
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        self.field.text()
     }
 
     /// Pasted text goes into the field for the word; it is read like typed text and runs nothing.
@@ -269,7 +258,7 @@ fn foot_line(
         return;
     }
     if let Footing::Failed(_) = footing {
-        let keys = format!("p plan again  y copy  s {}  Esc back", card.kind.lists());
+        let keys = format!("p plan again  y copy  s {}  Esc back", card.lists);
         clipped(frame, area, Line::styled(keys, theme.muted));
         return;
     }
@@ -282,7 +271,7 @@ fn foot_line(
         clipped(frame, area, Line::styled(told, theme.warn));
         return;
     }
-    let lists = card.kind.lists();
+    let lists = card.lists;
     let keys = Line::from(vec![
         Span::styled("y", theme.key),
         Span::styled(" copy  ", theme.muted),

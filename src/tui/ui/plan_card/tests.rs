@@ -6,7 +6,6 @@ use super::*;
 
 fn card() -> Card {
     Card {
-        kind: Kind::Write,
         title: "cancel order …8c41".to_owned(),
         command: "CancelOrder".to_owned(),
         reason: Some("CB-91 customer asked before completion".to_owned()),
@@ -36,6 +35,10 @@ fn card() -> Card {
                --reason 'CB-91 customer asked before completion' --yes"
                 .to_owned(),
         word: "CANCEL".to_owned(),
+        would: "would write, in one transaction",
+        lists: "SQL",
+        listing: "statements, in this order",
+        unlisted: "none",
         listed: vec!["UPDATE orders SET status = 1\nWHERE id = $1 AND status = 0".to_owned()],
     }
 }

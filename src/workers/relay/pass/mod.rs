@@ -131,7 +131,7 @@ impl Pass {
             }
             Some(half) if apart.contains(&half.key()) => vec![],
             Some(half) => {
-                let before = (shared.clock)() - super::consumer_outbox::QUIET;
+                let before = (shared.clock)() - crate::ops::delivery::QUIET;
                 table::lock_half(&mut tx, half, before).await?.into_iter().collect()
             }
         };

@@ -1,4 +1,4 @@
-//! Deeds on messages from the key to the result, without a database: what is offered, asked for and shown.
+//! Operations on messages from the key to the result, without a database: what is offered, asked for and shown.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,7 +10,13 @@ use crate::{
         outbox::Delivery,
         outbox_action::{Name, OutboxAction, Repair, Source},
     },
-    ops::plan::{Check, Done, Effect as Planned, Intent, Plan, Relied, Verdict},
+    ops::{
+        operation::{
+            Check, Effect as Planned, ExpectedVersions, Listed as Statement, Operation, Outcome,
+            Plan, PlanRequest, Steps, Verdict,
+        },
+        policy::Policy,
+    },
     tui::{
         change,
         shared::Place,
@@ -28,46 +34,33 @@ fn desk(width: u16, height: u16) -> Desk {
 }
 
 fn plan(draft: &change::Draft) -> Plan {
-    let check = |verdict, text: &str| Check { verdict, text: text.to_owned() };
-    let effect = |table, change: &str| Planned {
-        table,
-        change: change.to_owned(),
-        before: None,
-        after: None,
+    let request = PlanRequest {
+        id: Uuid::from_u128(7),
+        ..PlanRequest::new(draft.operation.clone(), draft.reason.clone())
     };
+    let steps = Steps::OneTransaction(ExpectedVersions::default());
+    let statement = "DELETE FROM public.outbox_message AS t WHERE t.\"sequence_number\" = 88190";
     Plan {
-        request: crate::ops::plan::Request {
-            id: Uuid::from_u128(7),
-            intent: draft.intent.clone(),
-            reason: draft.reason.clone(),
-            expect: None,
-        },
         title: "quarantine message 88190".to_owned(),
-        made_at: now().utc,
         checks: vec![
-            check(
+            Check::new(
                 Verdict::Ok,
                 "no delivery is in the middle of its outbox: its row is locked for this",
             ),
-            check(
+            Check::new(
                 Verdict::Warn,
                 "pending means not recorded as delivered: after a crash it may be out all the same",
             ),
-            check(Verdict::Ok, "it cannot leave as it is: the destination cannot be used"),
+            Check::new(Verdict::Ok, "it cannot leave as it is: the destination cannot be used"),
         ],
         effects: vec![
-            effect("outbox_message", "- seq 88190 UserCheckedOutIntegrationEvent"),
-            effect("kept_messages", "+ the whole message (quarantined)"),
-            effect("outbox_state", "unchanged; the service removes an empty one"),
+            Planned::told("outbox_message", "- seq 88190 UserCheckedOutIntegrationEvent"),
+            Planned::told("kept_messages", "+ the whole message (quarantined)"),
+            Planned::told("outbox_state", "unchanged; the service removes an empty one"),
         ],
-        undo: "requeue the copy: it goes to the end of the line".to_owned(),
-        reverse: None,
         cli_equivalent: "orderscope messages quarantine 88190 --reason INC-7 --yes".to_owned(),
-        word: "QUARANTINE".to_owned(),
-        relied: Relied::default(),
-        statements: vec![
-            "DELETE FROM public.outbox_message AS t WHERE t.\"sequence_number\" = 88190".to_owned(),
-        ],
+        listed: vec![Statement::statement(statement.to_owned())],
+        ..Plan::new(&request, &Policy::default(), now().utc, steps)
     }
 }
 
@@ -196,7 +189,7 @@ fn a_quarantine_goes_from_key_to_plan_to_word_to_result_and_back() {
     desk.press("enter");
     assert!(desk.shows("Planning"));
     let draft = planned(&mut desk);
-    assert_eq!(draft.intent, Intent::Messages(OutboxAction::Quarantine { sequence: 88_190 }));
+    assert_eq!(draft.operation, Operation::Outbox(OutboxAction::Quarantine { sequence: 88_190 }));
     assert_eq!(draft.reason.as_deref(), Some("INC-7"));
     frames!("quarantine", desk);
     desk.resize(120, 36);
@@ -204,20 +197,17 @@ fn a_quarantine_goes_from_key_to_plan_to_word_to_result_and_back() {
     desk.press("enter");
     let (_, plan) = desk.run();
     let back = OutboxAction::Requeue { source: Source::Kept(3), name: Name::Same };
-    let done = Done {
-        id: plan.request.id,
-        audit: 12,
-        version: None,
-        repeated: false,
-        told: "message 88190 is out of the outbox, kept as copy 3".to_owned(),
-        reverse: Some(Intent::Messages(back.clone())),
+    let told = "message 88190 is out of the outbox, kept as copy 3".to_owned();
+    let outcome = Outcome {
+        reverse: Some(Operation::Outbox(back.clone())),
+        ..Outcome::new(&plan.request, Some(12), told)
     };
-    desk.change(change::Msg::Ran(plan.request.id, Ok(done)));
+    desk.change(change::Msg::Ended(plan.request.id, Ok(outcome)));
     assert!(desk.shows("kept as copy 3") && desk.shows("u takes it back"), "{}", desk.frame());
     desk.press("esc");
     desk.press("u");
     let draft = planned(&mut desk);
-    assert_eq!(draft.intent, Intent::Messages(back));
+    assert_eq!(draft.operation, Operation::Outbox(back));
     assert!(draft.reverses);
 }
 
@@ -239,7 +229,10 @@ fn a_repair_says_only_what_differs_and_refuses_what_would_not_leave() {
     desk.press("tab tab tab tab enter");
     let draft = planned(&mut desk);
     let repair = Repair { destination: Some(THERE.to_owned()), ..Repair::default() };
-    assert_eq!(draft.intent, Intent::Messages(OutboxAction::Repair { sequence: 88_190, repair }));
+    assert_eq!(
+        draft.operation,
+        Operation::Outbox(OutboxAction::Repair { sequence: 88_190, repair })
+    );
 }
 
 #[test]
@@ -270,7 +263,7 @@ fn a_purge_takes_days() {
     desk.types("14");
     desk.press("tab enter");
     let draft = planned(&mut desk);
-    let Intent::Messages(OutboxAction::PurgeOutbox { before }) = draft.intent else {
+    let Operation::Outbox(OutboxAction::PurgeOutbox { before }) = draft.operation else {
         panic!("{draft:?}")
     };
     let age = desk.app.shared.now.utc - before;
@@ -289,8 +282,8 @@ fn copies_are_listed_and_put_back_under_either_id() {
     desk.resize(120, 36);
     desk.press("x n enter");
     let draft = planned(&mut desk);
-    let Intent::Messages(OutboxAction::Requeue { source: Source::Kept(4), name: Name::New(_) }) =
-        draft.intent
+    let Operation::Outbox(OutboxAction::Requeue { source: Source::Kept(4), name: Name::New(_) }) =
+        draft.operation
     else {
         panic!("{draft:?}")
     };

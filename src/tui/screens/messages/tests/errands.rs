@@ -3,15 +3,18 @@
 use super::*;
 use crate::{
     domain::fault::Key as FaultKey,
-    ops::error_queue::{ErrorAction, Limits, Pick, Work, choose},
+    ops::{
+        delivery::{Scope, Stats},
+        error_queue::{ErrorAction, Limits, Pick, Work, choose},
+        operation::{
+            ErrorWork, Operation, Outcome, Plan, PlanError, PlanRequest, Progress, Restoring,
+            Waiting, plan_of_drain, plan_of_errors, plan_of_restore,
+        },
+    },
     tui::{
         change::{self, Request as Changing},
         effect::Lane,
         shared::Place,
-    },
-    workers::{
-        errand::{self, Chosen, Ended, Errand, Errors, Progress, Restoring, Waiting},
-        relay::{Scope, Stats},
     },
 };
 
@@ -31,28 +34,27 @@ fn pending(width: u16, height: u16) -> Desk {
 }
 
 /// What the newest request for a plan asks for.
-fn asked(desk: &mut Desk) -> (Ticket, Errand, String) {
+fn asked(desk: &mut Desk) -> (Ticket, change::Draft) {
     desk.changing(|request| match request {
-        Changing::Look { ticket, errand, reason } => {
-            Some((*ticket, errand.clone(), reason.clone()))
-        }
+        Changing::Plan { ticket, draft } => Some((*ticket, draft.clone())),
         _ => None,
     })
 }
 
 /// Answers it as a broker with the usual listing would; yields what was asked.
-fn planned(desk: &mut Desk) -> Errand {
-    let (ticket, errand, reason) = asked(desk);
-    let policy = &desk.app.shared.policy;
-    let plan = match &errand {
-        Errand::Errors(errors) => {
+fn planned(desk: &mut Desk) -> Operation {
+    let (ticket, draft) = asked(desk);
+    let (policy, now) = (&desk.app.shared.policy, desk.app.shared.now.utc);
+    let request = PlanRequest::new(draft.operation.clone(), draft.reason);
+    let plan = match &draft.operation {
+        Operation::Errors(work) => {
             let listing = errors::listing();
-            let choice = choose(&listing.found, &errors.pick, errors.deed).unwrap();
-            let (pause, limits) = (errors.pause(), Limits::default());
-            let work = Work { deed: errors.deed, choice, pause, limits };
-            errand::Plan::of_errors(errors, Chosen { work, notes: listing.notes }, &reason, policy)
+            let choice = choose(&listing.found, &work.pick, work.action).unwrap();
+            let (pause, limits) = (Duration::ZERO, Limits::default());
+            let chosen = Work { action: work.action, choice, pause, limits };
+            plan_of_errors(&request, work, chosen, &listing.notes, policy, now)
         }
-        Errand::Restore(number) => {
+        Operation::Restore(number) => {
             let restoring = Restoring {
                 number: *number,
                 queue: "basket-checkout-failed_error".to_owned(),
@@ -61,33 +63,27 @@ fn planned(desk: &mut Desk) -> Errand {
                 blocked: None,
                 notes: vec![],
             };
-            errand::Plan::of_restore(restoring, &reason, policy)
+            plan_of_restore(&request, restoring, policy, now)
         }
-        Errand::Drain(scope) => {
+        Operation::Drain(scope) => {
             let waiting = Waiting {
                 scope: *scope,
-                title: errand::named(&errand),
-                targets: vec![],
                 outboxes: 12,
                 messages: 1_204,
                 blocked: None,
                 notes: vec!["these are not recorded as delivered".to_owned()],
             };
-            errand::Plan::of_drain(waiting, &reason, policy)
+            plan_of_drain(&request, waiting, policy, now)
         }
+        other => panic!("no broker needed: {other:?}"),
     };
-    desk.change(change::Msg::Looked(ticket, Ok(Arc::new(plan))));
-    errand
+    desk.change(change::Msg::Planned(ticket, Ok(Arc::new(plan))));
+    draft.operation
 }
 
 /// The plan that is asked to be run, and in which lane.
-fn working(desk: &mut Desk) -> (Lane, Arc<errand::Plan>) {
-    let effects = desk.effects();
-    let found = runs(&effects).into_iter().rev().find_map(|(lane, request)| match request {
-        app::Request::Change(Changing::Work { plan }) => Some((lane, Arc::clone(plan))),
-        _ => None,
-    });
-    found.unwrap_or_else(|| panic!("nothing is run: {effects:?}"))
+fn working(desk: &mut Desk) -> (Lane, Arc<Plan>) {
+    desk.run()
 }
 
 fn halts(desk: &mut Desk) -> usize {
@@ -98,7 +94,7 @@ fn halts(desk: &mut Desk) -> usize {
 }
 
 /// On a group's replay that runs.
-fn running(width: u16, height: u16) -> (Desk, Arc<errand::Plan>) {
+fn running(width: u16, height: u16) -> (Desk, Arc<Plan>) {
     let mut desk = queues(width, height);
     desk.press("x a tab");
     desk.types(WHY);
@@ -111,10 +107,10 @@ fn running(width: u16, height: u16) -> (Desk, Arc<errand::Plan>) {
     (desk, plan)
 }
 
-fn ended(told: &str, partly: bool) -> Ended {
+fn ended(plan: &Plan, told: &str, partly: bool) -> Outcome {
     let more = vec!["1 message: not tried: stopped by the operator".to_owned()];
     let more = if partly { more } else { vec![] };
-    Ended { audit: 12, told: told.to_owned(), more, partly }
+    Outcome { more, partly, ..Outcome::new(&plan.request, Some(12), told.to_owned()) }
 }
 
 fn far(done: u64) -> Progress {
@@ -195,7 +191,7 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     let pick = Pick::Group(group.clone());
     assert_eq!(
         planned(&mut desk),
-        Errand::Errors(Errors { deed: ErrorAction::Replay, pick, rate: 50 })
+        Operation::Errors(ErrorWork { action: ErrorAction::Replay, pick, rate: 50 })
     );
     assert!(desk.shows("1 message to basket-checkout-failed, at most 50 a second"));
     assert!(desk.shows("finance_error could not be read"), "what was not seen is said");
@@ -215,9 +211,12 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     desk.types("REPLAY");
     desk.press("enter");
     let (_, plan) = working(&mut desk);
-    assert_eq!(plan.reason, WHY);
-    desk.change(change::Msg::Went(plan.id, Progress { of: 1, ..Progress::default() }));
-    desk.change(change::Msg::Ended(plan.id, Ok(ended("1 message replayed", false))));
+    assert_eq!(plan.request.reason.as_deref(), Some(WHY));
+    desk.change(change::Msg::Progressed(
+        plan.request.id,
+        Progress { of: 1, ..Progress::default() },
+    ));
+    desk.change(change::Msg::Ended(plan.request.id, Ok(ended(&plan, "1 message replayed", false))));
     assert!(desk.shows("DONE") && desk.shows("audit    #12"), "{}", desk.frame());
     let looked = requests(&desk.effects());
     assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
@@ -229,7 +228,7 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
 #[test]
 fn what_runs_says_how_far_it_is_and_stops_after_its_message() {
     let (mut desk, plan) = running(120, 36);
-    desk.change(change::Msg::Went(plan.id, far(1)));
+    desk.change(change::Msg::Progressed(plan.request.id, far(1)));
     assert!(desk.shows("running … 1 of 2"), "{}", desk.frame());
     frames!("errands_running", desk);
     desk.resize(120, 36);
@@ -241,12 +240,12 @@ fn what_runs_says_how_far_it_is_and_stops_after_its_message() {
     assert_eq!(halts(&mut desk), 1);
     assert!(desk.shows("stopping after this message"), "{}", desk.frame());
     let told = "stopped: 1 message replayed, 1 left where they are";
-    desk.change(change::Msg::Ended(plan.id, Ok(ended(told, true))));
+    desk.change(change::Msg::Ended(plan.request.id, Ok(ended(&plan, told, true))));
     assert!(desk.shows(told) && desk.shows("ENDED"), "{}", desk.frame());
     frames!("errands_stopped", desk);
     // Another errand's news means nothing here.
-    desk.change(change::Msg::Went(Uuid::from_u128(9), far(2)));
-    desk.change(change::Msg::Ended(Uuid::from_u128(9), Ok(ended("other", false))));
+    desk.change(change::Msg::Progressed(Uuid::from_u128(9), far(2)));
+    desk.change(change::Msg::Ended(Uuid::from_u128(9), Ok(ended(&plan, "other", false))));
     assert!(!desk.shows("other"));
 }
 
@@ -259,7 +258,7 @@ fn a_card_that_is_left_lets_it_run_on_and_can_be_come_back_to() {
     // Leaving the console asks once.
     desk.press("q");
     assert!(!desk.app.quit && desk.shows("is still running; once more leaves"), "{}", desk.frame());
-    desk.change(change::Msg::Went(plan.id, far(1)));
+    desk.change(change::Msg::Progressed(plan.request.id, far(1)));
     desk.press("x");
     assert!(desk.shows("running … 1 of 2"), "its own card: {}", desk.frame());
     desk.press("esc");
@@ -268,7 +267,7 @@ fn a_card_that_is_left_lets_it_run_on_and_can_be_come_back_to() {
     desk.press("esc");
     assert!(!desk.app.change.is_open());
     let told = "stopped: 1 message replayed, 1 left where they are";
-    desk.change(change::Msg::Ended(plan.id, Ok(ended(told, true))));
+    desk.change(change::Msg::Ended(plan.request.id, Ok(ended(&plan, told, true))));
     assert!(desk.shows(told), "{}", desk.frame());
     let looked = requests(&desk.effects());
     assert!(looked.iter().any(|request| matches!(request, Request::Errors { .. })), "{looked:?}");
@@ -283,7 +282,7 @@ fn what_may_do_work_again_warns_and_wants_more_typed() {
     desk.press("enter j j x r tab");
     desk.types(WHY);
     desk.press("enter");
-    let Errand::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
+    let Operation::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
     let key = keys()[2].to_string();
     assert_eq!(errors.pick, Pick::Keys { keys: vec![key], again: true });
     assert!(desk.shows("warn") && desk.shows("may do its work again"), "{}", desk.frame());
@@ -332,15 +331,15 @@ fn some_are_marked_and_replayed_or_discarded_together() {
     assert!(desk.shows("Discard 3 marked messages"), "{}", desk.frame());
     desk.types(WHY);
     desk.press("enter");
-    let Errand::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
+    let Operation::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
     assert_eq!(errors.pick, Pick::Keys { keys: wanted.clone(), again: false });
-    assert_eq!(errors.deed, ErrorAction::Discard);
+    assert_eq!(errors.action, ErrorAction::Discard);
     desk.press("esc esc x m");
     assert!(desk.shows("Replay 3 marked messages") && desk.shows("per second"), "{}", desk.frame());
     desk.press("tab");
     desk.types(WHY);
     desk.press("enter");
-    let Errand::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
+    let Operation::Errors(errors) = planned(&mut desk) else { panic!("no errors") };
     assert_eq!(errors.pick, Pick::Keys { keys: wanted.clone(), again: false });
     // What may do its work again is not replayed together with others.
     assert!(desk.shows("; alone, or with"), "{}", desk.frame());
@@ -367,7 +366,8 @@ fn some_are_marked_and_replayed_or_discarded_together() {
 
 #[test]
 fn discarding_takes_one_or_what_is_done() {
-    let discard = |pick| Errand::Errors(Errors { deed: ErrorAction::Discard, pick, rate: 20 });
+    let discard =
+        |pick| Operation::Errors(ErrorWork { action: ErrorAction::Discard, pick, rate: 20 });
     let group = errors::listing().found[0].fingerprint.to_string();
     let one = Pick::Keys { keys: vec![keys()[0].to_string()], again: true };
     for (way, pick) in [
@@ -396,16 +396,16 @@ fn what_cannot_be_planned_or_run_says_why_and_is_planned_again() {
     desk.press("x a tab");
     desk.types(WHY);
     desk.press("enter");
-    let (ticket, ..) = asked(&mut desk);
+    let (ticket, _) = asked(&mut desk);
     let lost = "cannot reach RabbitMQ at mq:5672";
-    desk.change(change::Msg::Looked(ticket, Err(errand::Error::Means(lost.to_owned()))));
+    desk.change(change::Msg::Planned(ticket, Err(PlanError::NoBroker(lost.to_owned()))));
     assert!(desk.shows(lost), "{}", desk.frame());
     desk.press("p");
     planned(&mut desk);
     desk.types("REPLAY");
     desk.press("enter");
     let (_, plan) = working(&mut desk);
-    desk.change(change::Msg::Ended(plan.id, Err(errand::Error::Means(lost.to_owned()))));
+    desk.change(change::Msg::Ended(plan.request.id, Err(PlanError::NoBroker(lost.to_owned()))));
     assert!(desk.shows(lost) && desk.shows("p plan again"), "{}", desk.frame());
     // It is not run again as it is.
     desk.types("REPLAY");
@@ -429,7 +429,7 @@ fn a_lock_that_falls_meanwhile_is_told_on_the_card() {
     desk.press("enter");
     let effects = desk.effects();
     let works =
-        |request: &app::Request| matches!(request, app::Request::Change(Changing::Work { .. }));
+        |request: &app::Request| matches!(request, app::Request::Change(Changing::Run { .. }));
     assert!(!runs(&effects).into_iter().any(|(_, request)| works(request)), "{effects:?}");
 }
 
@@ -443,7 +443,7 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         desk.press(key);
         desk.types(WHY);
         desk.press("enter");
-        assert_eq!(planned(&mut desk), Errand::Drain(scope));
+        assert_eq!(planned(&mut desk), Operation::Drain(scope));
         assert!(
             desk.shows("type DRAIN to run") && desk.shows("1,204 messages"),
             "{}",
@@ -454,8 +454,8 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         let (_, plan) = working(&mut desk);
         let hindered = vec!["outbox 7 is held at 3: no destination".to_owned()];
         let warnings = Stats { returned: 31, ..Stats::default() }.warnings();
-        desk.change(change::Msg::Went(
-            plan.id,
+        desk.change(change::Msg::Progressed(
+            plan.request.id,
             Progress { done: 900, of: 1_204, hindered, warnings },
         ));
         assert!(desk.shows("running … 900 of 1,204"), "{}", desk.frame());
@@ -482,7 +482,7 @@ fn a_group_is_drained_where_it_is_an_outbox_and_else_says_why_not() {
     desk.press("o");
     desk.types(WHY);
     desk.press("enter");
-    assert_eq!(planned(&mut desk), Errand::Drain(Scope::Outbox(outbox(1).0)));
+    assert_eq!(planned(&mut desk), Operation::Drain(Scope::Outbox(outbox(1).0)));
 }
 
 #[test]
@@ -540,7 +540,7 @@ fn only_a_half_done_consumer_is_delivered_for() {
         message_id: Uuid::from_u128(0x6100),
         consumer_id: Uuid::from_u128(0xcdc6e),
     };
-    assert_eq!(planned(&mut desk), Errand::Drain(Scope::ConsumerOutbox(half)));
+    assert_eq!(planned(&mut desk), Operation::Drain(Scope::ConsumerOutbox(half)));
 }
 
 #[test]
@@ -562,7 +562,7 @@ fn a_discarded_copy_goes_back_into_its_queue_and_no_other() {
     assert!(desk.shows("Put copy 8 back"), "{}", desk.frame());
     desk.types(WHY);
     desk.press("enter");
-    assert_eq!(planned(&mut desk), Errand::Restore(8));
+    assert_eq!(planned(&mut desk), Operation::Restore(8));
     frames!("errands_restore", desk);
     desk.resize(120, 36);
     desk.types("RESTORE");
@@ -589,8 +589,8 @@ fn every_stage_of_an_errand_fits_every_window() {
     let (mut desk, plan) = running(120, 36);
     let evil = "\u{1b}]52;c;eA==\u{7}\u{202e}x".repeat(9);
     let more = vec![evil.clone()];
-    let ended = Ended { audit: 1, told: evil, more, partly: true };
-    desk.change(change::Msg::Ended(plan.id, Ok(ended)));
+    let outcome = Outcome { more, ..ended(&plan, &evil, true) };
+    desk.change(change::Msg::Ended(plan.request.id, Ok(outcome)));
     desk.fits_every_window();
     desk.resize(120, 36);
     let frame = desk.frame();

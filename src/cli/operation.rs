@@ -1,0 +1,281 @@
+//! What every verb that writes does: open, plan, show or ask, run, tell. There is no other way.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Failure, Outcome,
+    args::{Global, OutputArg, RunArgs, WriteArgs},
+    ask::{self, Said},
+    card, clock, errors, exit, given, input, open,
+    progress::Reporter,
+    relay, signals,
+};
+use crate::{
+    config::{Settings, choose},
+    domain::{
+        decide::Command,
+        id::Version,
+        report::{Cell, Form, Table, print_json},
+        text::clean,
+    },
+    ops::{
+        audit,
+        delivery::Delivery,
+        error_queue::Source,
+        operation::{
+            self, BrokerAccess, Context, Operation, Outcome as Done, Owner, Plan, PlanError,
+            PlanRequest, Progress, StepKind, Writer,
+        },
+        operator::Operator,
+        policy::Policy,
+    },
+    session::{self, Session},
+    workers,
+};
+
+/// How an operation is asked for on the command line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub run: &'a RunArgs,
+    pub output: OutputArg,
+    pub expect_version: Option<i64>,
+    pub key: Option<&'a str>,
+}
+
+impl<'a> From<&'a WriteArgs> for Ask<'a> {
+    fn from(args: &'a WriteArgs) -> Self {
+        Self {
+            run: &args.run,
+            output: args.output,
+            expect_version: args.expect_version,
+            key: args.idempotency_key.as_deref(),
+        }
+    }
+}
+
+impl<'a> Ask<'a> {
+    /// Without a version or a key.
+    pub(super) const fn new(run: &'a RunArgs, output: OutputArg) -> Self {
+        Self { run, output, expect_version: None, key: None }
+    }
+
+    fn form(&self) -> Form {
+        Form::from(self.output.output)
+    }
+
+    /// The request for an operation, under the id that the key stands for.
+    fn request(&self, operation: Operation) -> Result<PlanRequest, Failure> {
+        // A reason for cancelling is the command's own.
+        let own = matches!(operation, Operation::Order(Command::CancelOrder { .. }));
+        Ok(PlanRequest {
+            id: input::operation(self.key)?,
+            operation,
+            reason: self.run.reason.clone().filter(|_| !own),
+            expect: self.expect_version.map(Version),
+        })
+    }
+
+    fn is_reasoned(&self) -> Result<(), Failure> {
+        let none = self.run.reason.as_deref().is_none_or(|reason| reason.trim().is_empty());
+        if !self.run.dry_run && none {
+            return Err(Failure::usage("--reason is needed: it goes on record"));
+        }
+        Ok(())
+    }
+}
+
+/// Opens the database to write, makes the operation and sees it through; leaves everything in order.
+pub(super) async fn run(
+    ask: Ask<'_>,
+    broker: Result<BrokerAccess, Failure>,
+    global: &Global,
+    settings: &Settings,
+    make: impl AsyncFnOnce(&Session) -> Result<Operation, Failure>,
+) -> Outcome {
+    ask.is_reasoned()?;
+    // Before anything is opened.
+    input::operation(ask.key)?;
+    let policy = writable(global, settings)?;
+    let broker = broker.map_err(|failure| failure.message);
+    let session = open::open(global, settings).await?;
+    let outcome = async {
+        let operator = Operator::new(global.operator.as_deref(), session.layout.role());
+        let operator = operator.map_err(PlanError::from)?;
+        let writer = Writer::open(&session.db, operator, policy).await?;
+        let outcome = async {
+            let request = ask.request(make(&session).await?)?;
+            let broker = broker.as_ref().map_err(String::as_str);
+            let ctx = Context::new(&writer, broker, clock::handed());
+            see_through(&ctx, request, ask).await
+        }
+        .await;
+        // Only the log's own guard: what was done is done whatever becomes of it.
+        if outcome.is_ok() && !ask.run.dry_run {
+            let anchored = audit::anchor_if_due(&session.db, clock::now(), audit::EVERY).await;
+            if let Err(error) = anchored {
+                tracing::warn!(%error, "no anchor was written");
+            }
+        }
+        writer.close().await;
+        outcome
+    }
+    .await;
+    session.close().await;
+    outcome
+}
+
+/// The same for what changes the schema of a database or whose it is: it is opened as it is.
+pub(super) async fn run_owning(
+    ask: Ask<'_>,
+    global: &Global,
+    settings: &Settings,
+    operation: Operation,
+) -> Outcome {
+    ask.is_reasoned()?;
+    let policy = writable(global, settings)?;
+    let (options, lease) = open::own(global, settings).await?;
+    let outcome = async {
+        let owner = Owner::open(&options, global.operator.as_deref(), policy).await?;
+        let ctx = Context::owning(&owner, clock::handed());
+        see_through(&ctx, ask.request(operation)?, ask).await
+    }
+    .await;
+    if let Some(lease) = lease {
+        lease.leave().await?;
+    }
+    outcome
+}
+
+/// The rules of the context, where they let anything be written.
+fn writable(global: &Global, settings: &Settings) -> Result<Policy, Failure> {
+    let context = choose(&given(global), settings)?;
+    let policy = session::policy(&context, settings, global.read_only);
+    if policy.read_only { Err(PlanError::ReadOnly.into()) } else { Ok(policy) }
+}
+
+/// The broker as the configuration names it, and how what is pending is delivered to it.
+pub(super) fn broker(url: Option<&str>, settings: &Settings) -> Result<BrokerAccess, Failure> {
+    Ok(access(errors::source(url, settings)?, settings))
+}
+
+/// The same with other queues.
+pub(super) fn access(source: Source, settings: &Settings) -> BrokerAccess {
+    let (broker, settings) = (source.broker.clone(), settings.clone());
+    BrokerAccess::new(source, move |options, place| {
+        let made = relay::settings(&settings, options, broker.clone());
+        let made = made.map_err(|failure| failure.message)?;
+        let (limits, journal) = (open::limits(&settings), relay::journal(place));
+        let made = workers::relay::Settings { limits, journal: Some(journal), ..made };
+        Ok(Box::new(made) as Box<dyn Delivery>)
+    })
+}
+
+/// Plans it, shows or asks, runs it and tells what came of it.
+async fn see_through(ctx: &Context<'_>, request: PlanRequest, ask: Ask<'_>) -> Outcome {
+    let (run, form, stop) = (ask.run, ask.form(), CancellationToken::new());
+    if ask.key.is_some()
+        && let Some(before) = operation::done_before(ctx, &request, &stop).await?
+    {
+        return tell(&before, form);
+    }
+    let plan = operation::plan(ctx, request, &stop).await?;
+    let said = Said::from(run);
+    if run.dry_run {
+        card::print(&plan, ctx, form, &mut std::io::stdout().lock())?;
+    } else if !said.yes && said.confirm.is_none() && !plan.is_done() {
+        card::print(&plan, ctx, Form::Table, &mut std::io::stderr().lock())?;
+    }
+    plan.runnable()?;
+    if run.dry_run {
+        return Ok(exit::FOUND);
+    }
+    let answer =
+        if plan.is_done() { ask::Answer::Yes } else { ask::answer(said, &plan.confirmation)? };
+    let done = drive(ctx, &plan, &answer, &stop).await?;
+    tell(&done, form)
+}
+
+/// Runs it. Work with the broker tells what hinders it, and a signal stops it after what is under way; a transaction
+/// is short, and a signal ends the program as it does elsewhere.
+async fn drive(
+    ctx: &Context<'_>,
+    plan: &Plan,
+    answer: &ask::Answer,
+    stop: &CancellationToken,
+) -> Result<Done, Failure> {
+    let (sender, mut progress) = watch::channel(Progress::default());
+    let work = operation::run(ctx, plan, answer.confirmation(), &sender, stop);
+    if plan.spec().steps == StepKind::OneTransaction {
+        return Ok(Box::pin(work).await?);
+    }
+    let telling = async {
+        let mut reporter = Reporter::default();
+        while progress.changed().await.is_ok() {
+            let Progress { hindered, warnings, .. } = progress.borrow_and_update().clone();
+            reporter.tell(hindered, &warnings);
+        }
+    };
+    Ok(signals::see_through(Box::pin(work), stop, telling).await??)
+}
+
+/// Tells what came of it. Where what became of each message is the answer, the words go to standard error.
+fn tell(done: &Done, form: Form) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    match (form, &done.items) {
+        (Form::Json, _) => print_json(&value(done), &mut out)?,
+        (form, Some(items)) => items.print(form, &mut out)?,
+        (Form::Csv, None) => row(done).print(form, &mut out)?,
+        (Form::Table | Form::Markdown, None) => words(done, &mut out)?,
+    }
+    if done.items.is_some() {
+        words(done, &mut std::io::stderr().lock())?;
+    }
+    Ok(if done.partly { exit::PARTIAL } else { exit::FOUND })
+}
+
+fn words(done: &Done, out: &mut impl Write) -> std::io::Result<()> {
+    let again = if done.repeated { "done before, not again: " } else { "" };
+    writeln!(out, "{again}{}", clean(&done.told))?;
+    for line in &done.more {
+        writeln!(out, "{}", clean(line))?;
+    }
+    if let Some(audit) = done.audit {
+        writeln!(out, "audit {audit}, operation {}", done.id)?;
+    }
+    Ok(())
+}
+
+fn row(done: &Done) -> Table {
+    let row = vec![
+        Cell::Text(done.spec.name.to_owned()),
+        Cell::maybe(done.targets.first().cloned()),
+        Cell::Text(done.id.to_string()),
+        done.audit.map_or(Cell::None, Cell::number),
+        done.version.map_or(Cell::None, Cell::number),
+        Cell::Flag(done.repeated),
+        Cell::Flag(done.partly),
+        Cell::Text(done.told.clone()),
+    ];
+    let columns =
+        vec!["command", "target", "operation", "audit", "version", "repeated", "partly", "told"];
+    Table { columns, rows: vec![row] }
+}
+
+fn value(done: &Done) -> Value {
+    json!({
+        "command": done.spec.name,
+        "target": done.targets.first().map_or("", String::as_str),
+        "operation": done.id,
+        "audit": done.audit,
+        "version": done.version,
+        "repeated": done.repeated,
+        "partly": done.partly,
+        "told": done.told,
+        "more": done.more,
+        "items": done.items.as_ref().map(Table::value),
+    })
+}

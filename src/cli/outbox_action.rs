@@ -1,0 +1,260 @@
+//! Verbs that change messages and inbox rows by hand: what is named on the command line, as an outbox action.
+
+use std::{io::Read, path::Path};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Failure, Outcome,
+    args::{AgeArgs, Global, InboxAction, MessageAction, WriteArgs},
+    clock, exit, input, operation,
+};
+use crate::{
+    config::Settings,
+    db::{archive, outbox},
+    domain::{
+        derived::Derived,
+        id::{MessageId, OutboxId},
+        outbox::Owner,
+        outbox_action::{Name, OutboxAction, Refusal, Repair, Source, Whole},
+        when::{self, When},
+        zone::Clock,
+    },
+    ops::operation::{Operation, PlanError},
+    session::Session,
+};
+
+/// A larger text is no message.
+const LARGEST: u64 = 128 << 20;
+
+/// `messages hold|release|repair|quarantine|requeue|purge`
+pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Settings) -> Outcome {
+    match verb {
+        MessageAction::Hold { id, write } => {
+            let make = async |session: &Session| {
+                let outbox = outbox_of(session, &id).await?;
+                Ok(Operation::Outbox(OutboxAction::Hold { outbox }))
+            };
+            run(&write.into(), global, settings, make).await
+        }
+        MessageAction::Release { id, write } => {
+            let make = async |session: &Session| {
+                let outbox = outbox_of(session, &id).await?;
+                Ok(Operation::Outbox(OutboxAction::Release { outbox }))
+            };
+            run(&write.into(), global, settings, make).await
+        }
+        MessageAction::Repair { id, destination, headers, properties, body, write } => {
+            let body = body.as_deref().map(text).transpose()?;
+            let repair = Repair { destination, headers, properties, body };
+            if repair.parts().is_empty() {
+                return Err(Failure::usage(
+                    "say what is repaired: --destination, --headers, --properties or --body",
+                ));
+            }
+            let make = async |session: &Session| {
+                let sequence = sequence_of(session, &id).await?;
+                Ok(Operation::Outbox(OutboxAction::Repair { sequence, repair }))
+            };
+            run(&write.into(), global, settings, make).await
+        }
+        MessageAction::Quarantine { id, write } => {
+            let make = async |session: &Session| {
+                let sequence = sequence_of(session, &id).await?;
+                Ok(Operation::Outbox(OutboxAction::Quarantine { sequence }))
+            };
+            run(&write.into(), global, settings, make).await
+        }
+        MessageAction::Requeue { id, new_id, json, write } => {
+            let given = json.as_deref().map(whole).transpose()?;
+            let args: WriteArgs = write.into();
+            // Repeated with the same key it has the same id.
+            let operation = input::operation(args.idempotency_key.as_deref())?;
+            let fresh = MessageId(Derived::new(operation, clock::now()).id("another message id"));
+            let name = if new_id { Name::New(fresh) } else { Name::Same };
+            let make = async |session: &Session| {
+                let source = match (given, &id) {
+                    (Some(whole), _) => Source::Given(Box::new(whole)),
+                    (None, Some(id)) => Source::Kept(copy_of(session, id).await?),
+                    (None, None) => return Err(Failure::usage("name a copy, or give --json")),
+                };
+                Ok(Operation::Outbox(OutboxAction::Requeue { source, name }))
+            };
+            run(&args, global, settings, make).await
+        }
+        MessageAction::Purge { age, write } => {
+            let before = before(&age, TimeDelta::days(7), settings)?;
+            purge(OutboxAction::PurgeOutbox { before }, age.all, global, settings, write.into())
+                .await
+        }
+    }
+}
+
+/// The broker is asked only by the plan that needs it, where one is configured.
+async fn run(
+    args: &WriteArgs,
+    global: &Global,
+    settings: &Settings,
+    make: impl AsyncFnOnce(&Session) -> Result<Operation, Failure>,
+) -> Outcome {
+    operation::run(args.into(), operation::broker(None, settings), global, settings, make).await
+}
+
+/// `inbox purge|remove-failed`
+pub(super) async fn inbox(verb: InboxAction, global: &Global, settings: &Settings) -> Outcome {
+    let (action, all, write) = match verb {
+        InboxAction::Purge { age, write } => {
+            let before = before(&age, TimeDelta::days(30), settings)?;
+            (OutboxAction::PurgeInbox { before }, age.all, write)
+        }
+        InboxAction::RemoveFailed { age, write } => {
+            let before = before(&age, TimeDelta::days(1), settings)?;
+            (OutboxAction::RemoveFailed { before }, age.all, write)
+        }
+    };
+    purge(action, all, global, settings, write.into()).await
+}
+
+/// One transaction, or one after the other until nothing is left: each an operation of its own, with a key that
+/// follows from the first one's.
+async fn purge(
+    action: OutboxAction,
+    all: bool,
+    global: &Global,
+    settings: &Settings,
+    mut args: WriteArgs,
+) -> Outcome {
+    let first = input::operation(args.idempotency_key.as_deref())?;
+    let (nothing, mut round) = (PlanError::from(Refusal::Nothing).to_string(), 1_u32);
+    loop {
+        let next = Operation::Outbox(action.clone());
+        let outcome = run(&args, global, settings, async |_| Ok(next)).await;
+        if !all || args.run.dry_run {
+            return outcome;
+        }
+        match outcome {
+            Err(failure) if failure.message == nothing && round > 1 => return Ok(exit::FOUND),
+            Err(failure) if round > 1 => {
+                return Err(Failure { code: exit::PARTIAL, ..failure });
+            }
+            Err(failure) => return Err(failure),
+            Ok(_) => round += 1,
+        }
+        let next = Derived::new(first, clock::now()).id(&format!("round {round}"));
+        args.idempotency_key = Some(next.to_string());
+    }
+}
+
+fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTime<Utc>, Failure> {
+    let now = clock::now();
+    let Some(text) = &age.before else {
+        let age = age.older_than.map_or(usual, |days| TimeDelta::days(i64::from(days)));
+        return Ok(now - age);
+    };
+    match when::parse(text, &Clock { now, zone: settings.zone }, None) {
+        Ok(When::Time(time)) => Ok(time),
+        Ok(When::Version(_)) => {
+            Err(Failure::usage("--before takes a time; --older-than takes days"))
+        }
+        Err(error) => Err(Failure::usage(format!("--before: {error}"))),
+    }
+}
+
+/// How a message or an outbox is named.
+enum Named {
+    Sequence(i64),
+    Id(Uuid),
+}
+
+fn named(text: &str) -> Result<Named, Failure> {
+    let plain = text.trim().replace(',', "");
+    if let Ok(sequence) = plain.parse() {
+        return Ok(Named::Sequence(sequence));
+    }
+    Uuid::try_parse(&plain)
+        .map(Named::Id)
+        .map_err(|_| Failure::usage(format!("{text:?} is neither a number nor a whole id")))
+}
+
+async fn shown(session: &Session, named: &Named) -> Result<Option<outbox::OutboxMessage>, Failure> {
+    let (layout, stop) = (&session.layout, tokio_util::sync::CancellationToken::new());
+    let (sequence, id) = match named {
+        Named::Sequence(sequence) => (Some(*sequence), None),
+        Named::Id(id) => (None, Some(MessageId(*id))),
+    };
+    let work = async |conn: &mut sqlx::PgConnection| outbox::show(conn, layout, sequence, id).await;
+    Ok(session.db.read("messages", &stop, work).await?)
+}
+
+/// A number is taken as it is: whether it is there is looked at under the lock.
+async fn sequence_of(session: &Session, text: &str) -> Result<i64, Failure> {
+    let named = named(text)?;
+    if let Named::Sequence(sequence) = named {
+        return Ok(sequence);
+    }
+    let found = shown(session, &named).await?.map(|shown| shown.sequence);
+    found.ok_or_else(|| Failure {
+        message:
+            "no message of the outbox has that id: it was delivered or purged, nobody can say which"
+                .to_owned(),
+        code: exit::NOTHING,
+    })
+}
+
+async fn outbox_of(session: &Session, text: &str) -> Result<OutboxId, Failure> {
+    let named = named(text)?;
+    let owner = shown(session, &named).await?.map(|shown| shown.owner);
+    match (owner, named) {
+        (Some(Owner::Bus(outbox)), _) => Ok(outbox),
+        (Some(_), _) => Err(Failure::usage(
+            "that message is in no outbox of its own: a consumer's messages leave when the consumer's message \
+             comes again",
+        )),
+        (None, Named::Id(id)) => Ok(OutboxId(id)),
+        (None, Named::Sequence(sequence)) => {
+            Err(PlanError::from(Refusal::NoMessage(sequence)).into())
+        }
+    }
+}
+
+async fn copy_of(session: &Session, text: &str) -> Result<i64, Failure> {
+    let id = match named(text)? {
+        Named::Sequence(number) => return Ok(number),
+        Named::Id(id) => MessageId(id),
+    };
+    let stop = tokio_util::sync::CancellationToken::new();
+    let work = async |conn: &mut sqlx::PgConnection| archive::newest_of(conn, id).await;
+    let found = session.db.read("messages", &stop, work).await?;
+    found.ok_or_else(|| Failure {
+        message:
+            "no copy of that message waits to be put back; `orderscope messages list --view kept` \
+                  lists copies"
+                .to_owned(),
+        code: exit::NOTHING,
+    })
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST + 1).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+    };
+    let shown = path.display();
+    let size = read.map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+    if size as u64 > LARGEST {
+        return Err(Failure::usage(format!("{shown} is longer than {LARGEST} bytes")));
+    }
+    Ok(text)
+}
+
+fn whole(path: &Path) -> Result<Whole, Failure> {
+    let shown = path.display();
+    let fields: Value = serde_json::from_str(&text(path)?)
+        .map_err(|error| Failure::usage(format!("--json {shown}: {error}")))?;
+    Whole::read(&fields, clock::now())
+        .map_err(|refusal| Failure::usage(format!("--json {shown}: {refusal}")))
+}

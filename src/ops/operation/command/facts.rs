@@ -1,0 +1,237 @@
+//! What a command is decided on: the fold of the order's events wherever they are, overlaid with the facts that
+//! only the row has.
+
+use sqlx::PgConnection;
+
+use crate::{
+    db::{
+        self, Table, events, orders,
+        settings::{Projection, Publisher},
+        streams::Stream,
+        summaries::{Position, SummaryDocument},
+        write::{Held, Lookup, OrderRows, Seen, Tx, newest_style},
+    },
+    domain::{
+        compare::{self, Comparison, Sources, Summary, compare},
+        decide::{self, Command},
+        event::RecordedEvent,
+        fold::with_row_facts,
+        id::{BuyerId, OrderId, SeqId, StreamId, Version},
+        order::{Buyer, Order},
+        timeline::Timeline,
+    },
+    ops::history::{self, MOST_EVENTS},
+};
+
+use super::super::{plan::ExpectedVersions, transaction::Task, writer::Writer};
+
+/// How many numbers before the newest one may still be filled by a transaction that was open when we looked.
+const OVERLAP: i64 = 1_000;
+
+/// Events that were read before the transaction began, where finding them may take too long to hold a lock
+/// meanwhile.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    events: Vec<RecordedEvent>,
+    /// What is stored after this is read once the order is held.
+    after: Option<SeqId>,
+    coverage: Vec<String>,
+}
+
+impl Ahead {
+    /// Reads them; nothing where indexes lead to every event of an order at once.
+    pub async fn read(
+        conn: &mut PgConnection,
+        writer: &Writer,
+        command: &Command,
+    ) -> Result<Self, db::Error> {
+        let layout = &writer.layout;
+        let Some(id) = command.order() else { return Ok(Self::default()) };
+        if events::finds_stream(layout) && events::finds_bodies(layout) {
+            return Ok(Self::default());
+        }
+        let head = events::newest(conn, layout).await?.map_or(0, |head| head.0);
+        let placed = orders::created_at(conn, layout, id.0).await?;
+        let mut coverage = Vec::new();
+        let events = history::events_of(conn, layout, id, placed, &mut coverage).await?;
+        Ok(Self { events, after: Some(SeqId((head - OVERLAP).max(0))), coverage })
+    }
+}
+
+/// The order and the buyer that a command is about.
+#[derive(Debug)]
+pub struct Facts {
+    pub order: Option<OrderFacts>,
+    pub buyer: Option<(BuyerId, Buyer)>,
+    pub buyer_row: Option<Seen>,
+    /// Where the newest message goes to, where nothing else says how destinations begin.
+    pub destination: Option<String>,
+}
+
+/// The row that is held while a command is decided and written: everything else about an order changes only
+/// with it.
+pub fn held(command: &Command) -> Option<Held> {
+    match command {
+        Command::UpdateBuyerAddress { id, .. } => Some(Held(Table::Buyers, id.0)),
+        _ => command.order().map(|id| Held(Table::Orders, id.0)),
+    }
+}
+
+/// What is known of the order.
+#[derive(Debug)]
+pub struct OrderFacts {
+    pub id: OrderId,
+    pub row: Option<Order>,
+    pub seen: Option<Seen>,
+    pub timeline: Timeline,
+    pub cut: bool,
+    /// What was not searched; a line each.
+    pub coverage: Vec<String>,
+    /// Its own stream.
+    pub stream: Option<Stream>,
+    pub summary: Option<SummaryDocument>,
+    pub position: Position,
+    /// Whether the next event goes into the order's own stream.
+    pub own_stream: bool,
+    /// What a command is decided on.
+    pub known: Option<Order>,
+}
+
+impl Facts {
+    /// Reads them, after what the command needs [`held`] is; none where the same operation is on record, which
+    /// a dry run does not ask.
+    pub async fn gather(
+        tx: &mut Tx<'_>,
+        task: &Task<'_>,
+        command: &Command,
+        ahead: &Ahead,
+    ) -> Result<Option<Self>, db::Error> {
+        let Task { writer, dry, .. } = *task;
+        let settings = &writer.settings;
+        let inline = writer.layout.is_managed() && settings.projection == Projection::Inline;
+        let mut found = tx
+            .look(&Lookup {
+                operation: (!dry).then_some(task.request.id),
+                order: command.order(),
+                after: ahead.after,
+                most: i64::try_from(MOST_EVENTS).unwrap_or(i64::MAX - 1) + 1,
+                summary: inline || dry,
+                buyer: command.buyer(),
+                style: matches!(command, Command::CreateOrder { .. }),
+                destination: settings.publisher == Publisher::Outbox && settings.broker.is_none(),
+            })
+            .await?;
+        if found.recorded {
+            return Ok(None);
+        }
+        let (buyer, buyer_row) = match found.buyer.take() {
+            Some((id, buyer, seen)) => (Some((id, buyer)), Some(seen)),
+            None => (None, None),
+        };
+        let destination = found.destination.take();
+        let order = match command.order() {
+            Some(id) => Some(OrderFacts::gather(tx, id, command, found, ahead).await?),
+            None => None,
+        };
+        Ok(Some(Self { order, buyer, buyer_row, destination }))
+    }
+
+    /// As the domain decides on them.
+    pub fn decided_on(&self, now: chrono::DateTime<chrono::Utc>) -> decide::Facts<'_> {
+        decide::Facts {
+            order: self.order.as_ref().and_then(|order| order.known.as_ref()),
+            buyer: self.buyer.as_ref().map(|(_, buyer)| buyer),
+            now,
+        }
+    }
+
+    /// What a plan made on them relies on.
+    pub fn expected(&self) -> ExpectedVersions {
+        let order = self.order.as_ref();
+        ExpectedVersions {
+            version: order.map_or(0, |order| order.version().0),
+            stream: order.and_then(|order| order.stream.as_ref()?.version),
+            newest: order.and_then(|order| Some(order.timeline.steps().last()?.event.seq.0)),
+            order: order.and_then(|order| Some(order.seen.as_ref()?.xmin.clone())),
+            buyer: self.buyer_row.as_ref().map(|seen| seen.xmin.clone()),
+            rows: Vec::new(),
+        }
+    }
+}
+
+impl OrderFacts {
+    async fn gather(
+        tx: &mut Tx<'_>,
+        id: OrderId,
+        command: &Command,
+        found: OrderRows,
+        ahead: &Ahead,
+    ) -> Result<Self, db::Error> {
+        let OrderRows { order, mut events, stream, summary, position, own_style, .. } = found;
+        let (row, seen) = order.unzip();
+        events.extend(ahead.events.iter().cloned());
+        let timeline = Timeline::new(id, events);
+        let cut = timeline.steps().len() > MOST_EVENTS;
+        let own = Some(StreamId(id.0));
+        let own_stream = match timeline.steps().last() {
+            Some(step) => step.event.stream == own,
+            None if stream.is_some() => true,
+            None if matches!(
+                command,
+                Command::DeleteOrder { .. } | Command::RestoreOrder { .. }
+            ) =>
+            {
+                true
+            }
+            None if matches!(command, Command::CreateOrder { .. }) => own_style.unwrap_or(true),
+            // Its row is all there is of it.
+            None => {
+                let layout = tx.layout();
+                newest_style(tx.conn(), layout).await?.unwrap_or(true)
+            }
+        };
+        let folded = timeline.latest().order().cloned();
+        let known = match (folded, &row) {
+            (Some(order), Some(row)) => Some(with_row_facts(order, row)),
+            (Some(order), None) => Some(order),
+            // Placed before there were events: the row is all there is.
+            (None, row) => row.clone(),
+        };
+        let coverage = ahead.coverage.clone();
+        Ok(Self {
+            id,
+            row,
+            seen,
+            timeline,
+            cut,
+            coverage,
+            stream,
+            summary,
+            position,
+            own_stream,
+            known,
+        })
+    }
+
+    /// The order's version: its position in the union of its events.
+    pub fn version(&self) -> Version {
+        self.timeline.last_version()
+    }
+
+    /// Whether row, events and view say the same.
+    pub fn comparison(&self, projection: Projection) -> Comparison {
+        let summary = self.summary.as_ref();
+        let summary = summary.map(|document| Summary::read(&document.data, document.version));
+        let projection = match projection {
+            Projection::Inline => compare::Projection::Inline,
+            Projection::Async => compare::Projection::Async { position: self.position.summary },
+        };
+        compare(&Sources {
+            timeline: &self.timeline,
+            row: self.row.as_ref(),
+            summary: summary.as_ref(),
+            projection,
+            history_complete: self.coverage.is_empty() && !self.cut,
+        })
+    }
+}

@@ -1,0 +1,200 @@
+//! What an operation works with: a way to write, a broker where there is one, and the time.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
+use tokio_util::sync::CancellationToken;
+
+use super::{error::PlanError, spec::Spec, writer::Writer};
+use crate::{
+    db::{Db, Limits, settings},
+    ops::{
+        Clock, audit::Chain, delivery::Delivery, error_queue::Source, operator::Operator,
+        policy::Policy,
+    },
+};
+
+/// What an operation works with.
+#[derive(Clone)]
+pub struct Context<'a> {
+    database: Database<'a>,
+    /// The broker, or why there is none.
+    broker: Result<&'a BrokerAccess, &'a str>,
+    pub clock: Clock,
+}
+
+/// The way to write.
+#[derive(Debug, Clone, Copy)]
+enum Database<'a> {
+    Writer(&'a Writer),
+    Owner(&'a Owner),
+}
+
+/// A database whose schema, or whose owner, is changed: it may have no schema `orderscope` yet, and so nobody who could
+/// write to it otherwise.
+#[derive(Debug)]
+pub struct Owner {
+    pub(super) options: PgConnectOptions,
+    pub(super) chain: Chain,
+    operator: Operator,
+    policy: Policy,
+    roles: Vec<String>,
+    place: String,
+}
+
+/// Makes a delivery for a database and the place it is at, or says why it cannot.
+type Deliveries =
+    dyn Fn(&PgConnectOptions, &str) -> Result<Box<dyn Delivery>, String> + Send + Sync;
+
+/// The broker as operations meet it: its error queues, and how what is pending is delivered to it.
+pub struct BrokerAccess {
+    pub source: Source,
+    deliveries: Box<Deliveries>,
+}
+
+impl<'a> Context<'a> {
+    /// Where operations write to this database; `broker`: why there is none, where there is none.
+    #[must_use]
+    pub const fn new(
+        writer: &'a Writer,
+        broker: Result<&'a BrokerAccess, &'a str>,
+        clock: Clock,
+    ) -> Self {
+        Self { database: Database::Writer(writer), broker, clock }
+    }
+
+    /// Where the schema of a database, or whose it is, is changed.
+    #[must_use]
+    pub const fn owning(owner: &'a Owner, clock: Clock) -> Self {
+        let broker = Err("this needs no broker");
+        Self { database: Database::Owner(owner), broker, clock }
+    }
+
+    /// The present time.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// The way to write.
+    pub(super) const fn writer(&self) -> Result<&'a Writer, PlanError> {
+        match self.database {
+            Database::Writer(writer) => Ok(writer),
+            Database::Owner(_) => Err(PlanError::NoAudit),
+        }
+    }
+
+    /// The way to change the schema.
+    pub(super) const fn owner(&self, spec: &Spec) -> Result<&'a Owner, PlanError> {
+        match self.database {
+            Database::Owner(owner) => Ok(owner),
+            Database::Writer(_) => Err(PlanError::VerbOnly(spec.verb)),
+        }
+    }
+
+    /// The broker.
+    pub(super) fn broker(&self) -> Result<&'a BrokerAccess, PlanError> {
+        self.broker.map_err(|why| PlanError::NoBroker(why.to_owned()))
+    }
+
+    /// The rules of the context.
+    #[must_use]
+    pub const fn policy(&self) -> &'a Policy {
+        match self.database {
+            Database::Writer(writer) => &writer.policy,
+            Database::Owner(owner) => &owner.policy,
+        }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn operator(&self) -> &'a Operator {
+        match self.database {
+            Database::Writer(writer) => &writer.operator,
+            Database::Owner(owner) => &owner.operator,
+        }
+    }
+
+    /// `host:port/database`, without user or password.
+    #[must_use]
+    pub fn place(&self) -> &'a str {
+        match self.database {
+            Database::Writer(writer) => writer.db.place(),
+            Database::Owner(owner) => &owner.place,
+        }
+    }
+
+    /// Whether this operator may do that here: asked before anything else.
+    pub(super) fn permits(&self, spec: &Spec) -> Result<(), PlanError> {
+        match self.database {
+            Database::Writer(writer) => writer.permits(spec),
+            Database::Owner(owner) => permits(&owner.policy, &owner.roles, spec),
+        }
+    }
+}
+
+/// The policy's word on an operation.
+pub(super) fn permits(policy: &Policy, roles: &[String], spec: &Spec) -> Result<(), PlanError> {
+    if policy.read_only {
+        return Err(PlanError::ReadOnly);
+    }
+    Ok(policy.allows(spec.name, roles)?)
+}
+
+impl Owner {
+    /// Asks the database who acts. `name`: who is recorded, in place of the operating system's user.
+    ///
+    /// # Errors
+    /// When nothing may be written here, the name cannot go on record, or the database does not answer.
+    pub async fn open(
+        options: &PgConnectOptions,
+        name: Option<&str>,
+        policy: Policy,
+    ) -> Result<Self, PlanError> {
+        if policy.read_only {
+            return Err(PlanError::ReadOnly);
+        }
+        let db = Db::new(options, &Limits::default());
+        let asked = db
+            .read("prepare", &CancellationToken::new(), async |conn: &mut PgConnection| {
+                Ok((crate::db::ownership::role(conn).await?, settings::roles(conn).await?))
+            })
+            .await;
+        db.close().await;
+        let (role, roles) = asked?;
+        let operator = Operator::new(name, &role)?;
+        let chain = Chain::open(&operator);
+        let place = db.place().to_owned();
+        Ok(Self { options: options.clone(), chain, operator, policy, roles, place })
+    }
+}
+
+impl BrokerAccess {
+    /// A broker with its error queues, and how what is pending is delivered to it.
+    pub fn new(
+        source: Source,
+        deliveries: impl Fn(&PgConnectOptions, &str) -> Result<Box<dyn Delivery>, String>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { source, deliveries: Box::new(deliveries) }
+    }
+
+    /// How what is pending in this database is delivered.
+    pub(super) fn delivery(&self, writer: &Writer) -> Result<Box<dyn Delivery>, PlanError> {
+        (self.deliveries)(writer.db.options(), writer.db.place()).map_err(PlanError::NoBroker)
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BrokerAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerAccess").field("source", &self.source).finish_non_exhaustive()
+    }
+}

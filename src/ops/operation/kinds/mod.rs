@@ -1,0 +1,154 @@
+//! What differs from one kind of operation to the next: how it is called, planned and run. Each has a file; this one
+//! only finds it.
+
+mod drain;
+mod error_queue;
+mod ownership;
+mod restore;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use drain::plan_of as plan_of_drain;
+pub use error_queue::plan_of as plan_of_errors;
+pub use restore::plan_of as plan_of_restore;
+
+use super::{
+    command,
+    context::Context,
+    error::PlanError,
+    messages::Messages,
+    outbox_action,
+    outcome::{Outcome, Progress},
+    plan::{Plan, PlanRequest, Steps},
+    transaction,
+    value::Operation,
+};
+use crate::domain::{diagnosis::thousands, outbox_action::OutboxAction};
+
+impl Operation {
+    /// A few words for it: `cancel order …8c41`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::Order(command) => command::title(command),
+            Self::Outbox(action) => outbox_action::title(action),
+            Self::Errors(work) => error_queue::title(work),
+            Self::Restore(number) => restore::title(*number),
+            Self::Drain(scope) => drain::title(*scope),
+            Self::Attach { .. } | Self::HandOver { .. } | Self::Migrate => ownership::title(self),
+        }
+    }
+
+    /// What its command line says after the verb.
+    pub(super) fn options(&self) -> Vec<String> {
+        match self {
+            Self::Order(command) => command::options(command),
+            Self::Outbox(action) => outbox_action::options(action),
+            Self::Errors(work) => error_queue::options(work),
+            Self::Restore(number) => vec![number.to_string()],
+            Self::Drain(scope) => drain::options(*scope),
+            Self::Attach { publisher } | Self::HandOver { publisher } => {
+                ownership::options(*publisher)
+            }
+            Self::Migrate => vec![],
+        }
+    }
+
+    /// What takes it back, as far as its record tells.
+    pub(super) fn recorded_reverse(&self, after: &Value) -> Option<Self> {
+        match self {
+            Self::Order(command) => command::reverse(command, None),
+            Self::Outbox(_) => outbox_action::recorded_reverse(after),
+            _ => None,
+        }
+    }
+}
+
+/// Plans it. Nothing is written, taken or sent.
+pub(super) async fn plan(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+    stop: &CancellationToken,
+) -> Result<Plan, PlanError> {
+    match &request.operation {
+        Operation::Order(command) => {
+            transaction::plan(ctx.writer()?, request, command, ctx.now(), stop).await
+        }
+        Operation::Outbox(action) => {
+            let writer = ctx.writer()?;
+            let mut plan = transaction::plan(writer, request, action, ctx.now(), stop).await?;
+            // Only this one needs to know what lies in the queues; without a broker its plan says so.
+            if matches!(action, OutboxAction::RemoveFailed { .. })
+                && let Ok(broker) = ctx.broker()
+            {
+                let (db, layout) = (&writer.db, &*writer.layout);
+                let asked =
+                    outbox_action::ask_broker(&mut plan, db, layout, &broker.source, stop).await;
+                if let Err(error) = asked {
+                    tracing::warn!(%error, "the broker was not asked about failed inbox rows");
+                }
+            }
+            Ok(plan)
+        }
+        Operation::Errors(work) => error_queue::plan(ctx, request, work, stop).await,
+        Operation::Restore(number) => restore::plan(ctx, request, *number, stop).await,
+        Operation::Drain(scope) => drain::plan(ctx, request, *scope, stop).await,
+        Operation::Attach { .. } | Operation::HandOver { .. } | Operation::Migrate => {
+            ownership::plan(ctx, request).await
+        }
+    }
+}
+
+/// Runs what was planned, as its steps promise.
+pub(super) async fn run(
+    ctx: &Context<'_>,
+    plan: &Plan,
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
+) -> Result<Outcome, PlanError> {
+    let request = &plan.request;
+    match (&plan.steps, &request.operation) {
+        (Steps::Nothing, _) => Ok(Outcome::new(request, None, plan.told_nothing())),
+        (Steps::OneTransaction(expected), Operation::Order(command)) => {
+            transaction::run(ctx.writer()?, request, command, Some(expected), ctx.now()).await
+        }
+        (Steps::OneTransaction(expected), Operation::Outbox(action)) => {
+            transaction::run(ctx.writer()?, request, action, Some(expected), ctx.now()).await
+        }
+        (Steps::Schema(standing), _) => ownership::run(ctx, plan, standing).await,
+        (Steps::BrokerMessages(Messages::Errors(work)), _) => {
+            error_queue::run(ctx, plan, work, progress, stop).await
+        }
+        (Steps::BrokerMessages(Messages::Restore(restoring)), _) => {
+            restore::run(ctx, plan, restoring, progress).await
+        }
+        (Steps::BrokerMessages(Messages::Drain(waiting)), _) => {
+            drain::run(ctx, plan, waiting, progress, stop).await
+        }
+        (Steps::OneTransaction(_), _) => Err(PlanError::Mismatch),
+    }
+}
+
+/// Runs a request that nobody planned, in one transaction; `expect` alone guards it against others.
+pub(super) async fn execute(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+) -> Result<Outcome, PlanError> {
+    let (writer, now) = (ctx.writer()?, ctx.now());
+    match &request.operation {
+        Operation::Order(command) => transaction::run(writer, request, command, None, now).await,
+        Operation::Outbox(action) => transaction::run(writer, request, action, None, now).await,
+        _ => Err(PlanError::Mismatch),
+    }
+}
+
+/// `1 message`, `2,000 messages`
+fn counted(count: usize, what: &str) -> String {
+    let number = thousands(i64::try_from(count).unwrap_or(i64::MAX));
+    let more = if count == 1 { "" } else { "s" };
+    format!("{number} {what}{more}")
+}

@@ -1,0 +1,108 @@
+//! How far an operation is, and what came of it.
+
+use uuid::Uuid;
+
+use super::{
+    error::PlanError,
+    plan::PlanRequest,
+    spec::{Kind, Spec},
+    value::Operation,
+};
+use crate::{
+    db::audit::Recorded,
+    domain::{id::Version, report::Table},
+    ops::delivery::Warning,
+};
+
+/// How far an operation is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub done: u64,
+    /// Of so many that were meant; nothing where it is not known.
+    pub of: u64,
+    /// What stands in its way now, a line each.
+    pub hindered: Vec<String>,
+    /// What nobody got, or somebody perhaps twice, so far.
+    pub warnings: Vec<Warning>,
+}
+
+impl Progress {
+    /// What a person who waits has to know, a line each.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.hindered.iter().cloned().chain(self.warnings.iter().map(ToString::to_string)).collect()
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The operation.
+    pub id: Uuid,
+    pub spec: &'static Spec,
+    /// What it was about.
+    pub targets: Vec<String>,
+    /// Number of the audit record; none where nothing was written.
+    pub audit: Option<i64>,
+    /// The order's version afterwards, where it is about an order.
+    pub version: Option<Version>,
+    /// The same operation had been done before; nothing was written now.
+    pub repeated: bool,
+    /// One line: what happened and where to look.
+    pub told: String,
+    /// What is worth a line of its own: why something was left, what was perhaps sent twice.
+    pub more: Vec<String>,
+    /// Not everything that was meant was done.
+    pub partly: bool,
+    /// What takes it back.
+    pub reverse: Option<Operation>,
+    /// What became of each message, or the figures of a delivery.
+    pub items: Option<Table>,
+}
+
+impl Outcome {
+    /// Everything was done.
+    pub(crate) fn new(request: &PlanRequest, audit: Option<i64>, told: String) -> Self {
+        Self {
+            id: request.id,
+            spec: request.spec(),
+            targets: request.operation.targets(),
+            audit,
+            version: None,
+            repeated: false,
+            told,
+            more: vec![],
+            partly: false,
+            reverse: None,
+            items: None,
+        }
+    }
+}
+
+/// The first answer to an operation that is on record, or that its id meant something else.
+///
+/// The same operation is one of the same name about the same thing. What makes something new is about the same thing
+/// whatever id was drawn for it this time.
+pub fn repeated(request: &PlanRequest, recorded: &Recorded) -> Result<Outcome, PlanError> {
+    let (spec, targets) = (request.spec(), request.operation.targets());
+    let draws_id = matches!(spec.kind, Kind::CreateOrder | Kind::CreateBuyer);
+    let same_target = draws_id || targets.first() == recorded.targets.first();
+    if recorded.intent != spec.name || !same_target {
+        let was = format!("{} of {}", recorded.intent, recorded.targets.join(", "));
+        return Err(PlanError::Reused { id: request.id, was });
+    }
+    let after = recorded.after.as_ref();
+    let told = after.and_then(|after| after.get("told")?.as_str());
+    let reverse = after.and_then(|after| request.operation.recorded_reverse(after));
+    Ok(Outcome {
+        targets: recorded.targets.clone(),
+        version: after.and_then(|after| after.get("version")?.as_i64()).map(Version),
+        repeated: true,
+        reverse,
+        ..Outcome::new(
+            request,
+            Some(recorded.number),
+            told.unwrap_or("done before; its record says no more").to_owned(),
+        )
+    })
+}

@@ -1,0 +1,268 @@
+//! What a row of the table of operations says: everything about an operation that is the same each time.
+
+/// An operation, as policy, menu, forms, command line, audit and documentation know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spec {
+    pub kind: Kind,
+    /// As audit records and policies name it.
+    pub name: &'static str,
+    /// What it does, for the documentation.
+    pub title: &'static str,
+    /// Typed to run it.
+    pub word: &'static str,
+    pub risk: Risk,
+    pub target: Target,
+    pub steps: StepKind,
+    /// About one thing, or about everything that fits.
+    pub bulk: bool,
+    /// What becomes of it when the console is left while it runs.
+    pub leaving: Leaving,
+    /// The command line: `order cancel`.
+    pub verb: &'static str,
+    /// How it is taken back, in a sentence.
+    pub undo: &'static str,
+    /// What has to be known beside the target.
+    pub fields: &'static [Field],
+    pub reason: Reason,
+    /// Its lines in the console's menus; none where only a verb offers it.
+    pub menu: &'static [Entry],
+}
+
+/// The operations there are, in the order of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    CompleteOrder,
+    CancelOrder,
+    DeleteOrder,
+    RestoreOrder,
+    UpdateBuyerAddress,
+    CreateOrder,
+    CreateBuyer,
+    RepairMessage,
+    QuarantineMessage,
+    HoldOutbox,
+    ReleaseOutbox,
+    RequeueMessage,
+    PurgeOutbox,
+    PurgeInbox,
+    RemoveFailedInbox,
+    ReplayErrors,
+    DiscardErrors,
+    DrainOutbox,
+    RestoreErrors,
+    Attach,
+    HandOver,
+    Migrate,
+}
+
+/// What an operation risks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Risk {
+    /// It changes something and can be taken back or made good.
+    Change,
+    /// It removes or sends something, for good.
+    Destroy,
+}
+
+/// What an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    Order,
+    Buyer,
+    Outbox,
+    OutboxMessage,
+    ArchivedMessage,
+    InboxRows,
+    ErrorQueues,
+    Database,
+}
+
+/// How an operation runs, and what that promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// Everything and its audit record in one transaction: all of it or nothing, tried again only where nothing was
+    /// written, never done twice under one id.
+    OneTransaction,
+    /// One message after the other with the broker: each at least once, never lost, perhaps twice; one audit record
+    /// before the first and one after the last. Never tried again by itself.
+    BrokerMessages,
+}
+
+/// What becomes of a running operation when the console is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// It ends within moments, and is waited for.
+    Finishes,
+    /// It ends after the message or the pass under way, and records how far it came.
+    Stops,
+}
+
+/// Whether a reason is asked for in a form. Verbs always want one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// For the audit record; may be empty.
+    Optional,
+    /// Nothing runs without one.
+    Needed,
+    /// Nothing runs without one, and it becomes part of the order's history.
+    InHistory,
+    /// The form has no place for it.
+    Absent,
+}
+
+/// A field of an operation's form, and the option of its verb that says the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    pub name: &'static str,
+    pub label: &'static str,
+    pub hint: &'static str,
+    pub input: Input,
+    /// None where the verb needs no option for it.
+    pub option: Option<&'static str>,
+}
+
+/// How a field is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    Line,
+    /// Found by typing a part of it.
+    Search,
+    /// Rows of cells: names and widths of the columns.
+    Grid(&'static [(&'static str, u16)]),
+    /// Nothing is typed: the form tells it.
+    Told,
+}
+
+/// A line of a menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub key: char,
+    pub title: &'static str,
+    /// The list it belongs to.
+    pub list: List,
+    pub choice: Choice,
+    /// The frame of its form; `{}` is what it is about.
+    pub heading: &'static str,
+    /// What is said above the fields.
+    pub words: &'static str,
+    /// The same while personal data is masked, where that differs.
+    pub masked: Option<&'static str>,
+}
+
+/// Which list of the console is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum List {
+    Orders,
+    #[default]
+    Outboxes,
+    Inbox,
+    Errors,
+    Archive,
+}
+
+/// Which of several ways to do an operation a line of the menu means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// What the cursor is on, or what needs no target.
+    This,
+    /// What is marked.
+    Marked,
+    /// What is safe in the group that the cursor is on.
+    Group,
+    /// Everything that is safe.
+    All,
+    /// What a half-done consumer produced.
+    Consumer,
+    /// Under another id.
+    NewId,
+}
+
+impl Kind {
+    /// Its row of the table.
+    #[must_use]
+    pub const fn spec(self) -> &'static Spec {
+        &super::table::OPERATIONS[self as usize]
+    }
+}
+
+impl Entry {
+    /// A line about what the cursor is on.
+    pub(super) const fn new(
+        list: List,
+        key: char,
+        title: &'static str,
+        heading: &'static str,
+        words: &'static str,
+    ) -> Self {
+        Self { key, title, list, choice: Choice::This, heading, words, masked: None }
+    }
+
+    /// The same about something else.
+    pub(super) const fn of(self, choice: Choice) -> Self {
+        Self { choice, ..self }
+    }
+
+    /// The same with other words while personal data is masked.
+    pub(super) const fn masked(self, words: &'static str) -> Self {
+        Self { masked: Some(words), ..self }
+    }
+}
+
+impl Field {
+    /// A line that is typed.
+    pub(super) const fn line(
+        name: &'static str,
+        label: &'static str,
+        hint: &'static str,
+        option: &'static str,
+    ) -> Self {
+        Self { name, label, hint, input: Input::Line, option: Some(option) }
+    }
+}
+
+impl Spec {
+    /// The row of an operation by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        super::table::OPERATIONS.iter().find(|spec| spec.name == name)
+    }
+}
+
+impl Risk {
+    /// In a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+impl Target {
+    /// In a word or two.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Buyer => "buyer",
+            Self::Outbox => "outbox",
+            Self::OutboxMessage => "outbox message",
+            Self::ArchivedMessage => "archived message",
+            Self::InboxRows => "inbox rows",
+            Self::ErrorQueues => "error queue messages",
+            Self::Database => "database",
+        }
+    }
+}
+
+impl StepKind {
+    /// What is promised, in a few words.
+    #[must_use]
+    pub const fn promise(self) -> &'static str {
+        match self {
+            Self::OneTransaction => "one transaction",
+            Self::BrokerMessages => "broker messages, at least once",
+        }
+    }
+}

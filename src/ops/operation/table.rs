@@ -1,0 +1,588 @@
+//! The table of operations: the only list of what can be done and what it is called.
+
+use super::spec::{
+    Choice::{All, Consumer, Group, Marked, NewId},
+    Entry, Field, Input, Kind,
+    Leaving::{Finishes, Stops},
+    List::{Archive, Errors, Inbox, Orders, Outboxes},
+    Reason,
+    Risk::{Change, Destroy},
+    Spec,
+    StepKind::{BrokerMessages, OneTransaction},
+    Target,
+};
+
+const STREET: Field = Field::line("street", "street", "up to 50 characters", "--street");
+const CITY: Field = Field::line("city", "city", "up to 50 characters", "--city");
+const PROVINCE: Field = Field::line("province", "province", "up to 50 characters", "--province");
+const DAYS: &[Field] = &[Field::line("days", "older than", "days", "--older-than")];
+
+/// What most operations have in common: one transaction about one thing.
+const ONE: Spec = Spec {
+    kind: Kind::CompleteOrder,
+    name: "",
+    title: "",
+    word: "",
+    risk: Change,
+    target: Target::Order,
+    steps: OneTransaction,
+    bulk: false,
+    leaving: Finishes,
+    verb: "",
+    undo: "",
+    fields: &[],
+    reason: Reason::Optional,
+    menu: &[],
+};
+
+/// What work with the broker has in common.
+const BROKER: Spec = Spec {
+    risk: Destroy,
+    target: Target::ErrorQueues,
+    steps: BrokerMessages,
+    bulk: true,
+    leaving: Stops,
+    reason: Reason::Needed,
+    ..ONE
+};
+
+/// Every operation. A row stands at the place of its [`Kind`].
+pub const OPERATIONS: &[Spec] = &[
+    Spec {
+        kind: Kind::CompleteOrder,
+        name: "CompleteOrder",
+        title: "Complete a New order",
+        word: "COMPLETE",
+        risk: Destroy,
+        verb: "order complete",
+        undo: "none: a completed order stays completed",
+        menu: &[Entry::new(
+            Orders,
+            'c',
+            "complete the order",
+            "Complete order {}",
+            "Completes the order: it can neither be cancelled nor changed after.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::CancelOrder,
+        name: "CancelOrder",
+        title: "Cancel a New order",
+        word: "CANCEL",
+        risk: Destroy,
+        verb: "order cancel",
+        undo: "none once sent; compensation offered: place the order again",
+        reason: Reason::InHistory,
+        menu: &[Entry::new(
+            Orders,
+            'x',
+            "cancel the order, with a reason",
+            "Cancel order {}",
+            "Cancels the order, for good. The reason is kept with the event.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::DeleteOrder,
+        name: "DeleteOrder",
+        title: "Mark an order as deleted",
+        word: "DELETE",
+        verb: "order delete",
+        undo: "restore the order",
+        menu: &[Entry::new(
+            Orders,
+            'd',
+            "delete the order (softly: it can be restored)",
+            "Delete order {}",
+            "Hides the order from the service; no event is written. It can be restored.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::RestoreOrder,
+        name: "RestoreOrder",
+        title: "Take the deletion of an order back",
+        word: "RESTORE",
+        verb: "order restore",
+        undo: "delete the order again",
+        menu: &[Entry::new(
+            Orders,
+            'r',
+            "restore the deleted order",
+            "Restore order {}",
+            "Takes the deletion back; no event is written.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::UpdateBuyerAddress,
+        name: "UpdateBuyerAddress",
+        title: "Give a buyer another address",
+        word: "CHANGE",
+        target: Target::Buyer,
+        verb: "buyer address",
+        undo: "change the address back",
+        fields: &[STREET, CITY, PROVINCE],
+        menu: &[Entry::new(
+            Orders,
+            'a',
+            "change the buyer's address",
+            "New address of buyer {}",
+            "Replaces all three parts; an empty one is cleared.",
+        )
+        .masked(
+            "Replaces all three parts; an empty one is cleared. What is there now is masked: R shows it.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::CreateOrder,
+        name: "CreateOrder",
+        title: "Place an order",
+        word: "CREATE",
+        verb: "order create",
+        undo: "none once sent; compensation offered: cancel the order",
+        fields: &[
+            Field {
+                name: "buyer",
+                label: "buyer",
+                hint: "a part of the name, or the end of the id",
+                input: Input::Search,
+                option: Some("--buyer"),
+            },
+            Field {
+                name: "lines",
+                label: "lines",
+                hint: "",
+                input: Input::Grid(&[("book id", 38), ("quantity", 10), ("price", 14)]),
+                option: Some("--line"),
+            },
+            Field { name: "total", label: "total", hint: "", input: Input::Told, option: None },
+            Field::line("note", "note", "may be empty; up to 500 characters", "--note"),
+        ],
+        reason: Reason::Absent,
+        menu: &[Entry::new(
+            Orders,
+            'n',
+            "new order",
+            "New order",
+            "A blank line ends the list. Lines never change after placing.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::CreateBuyer,
+        name: "CreateBuyer",
+        title: "Make a buyer",
+        word: "CREATE",
+        target: Target::Buyer,
+        verb: "buyer create",
+        undo: "none: buyers are never deleted, they are anonymised",
+        fields: &[
+            Field::line("name", "name", "up to 20 characters", "--name"),
+            STREET,
+            CITY,
+            PROVINCE,
+        ],
+        reason: Reason::Absent,
+        menu: &[Entry::new(
+            Orders,
+            'b',
+            "new buyer",
+            "New buyer",
+            "A buyer is never deleted, only anonymised.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::RepairMessage,
+        name: "RepairMessage",
+        title: "Change the texts of a pending message",
+        word: "REPAIR",
+        target: Target::OutboxMessage,
+        verb: "messages repair",
+        undo: "repair it again: the message as it was is kept",
+        fields: &[
+            Field::line("destination", "send to", "rabbitmq://host/exchange", "--destination"),
+            Field::line("headers", "headers", "a JSON object", "--headers"),
+            Field::line(
+                "properties",
+                "properties",
+                "a JSON object; its exchange follows the destination",
+                "--properties",
+            ),
+            Field::line(
+                "body",
+                "body",
+                "the whole envelope, with its messageId; empty leaves it",
+                "--body",
+            ),
+        ],
+        menu: &[Entry::new(
+            Outboxes,
+            'd',
+            "repair: set its destination, headers, properties or body",
+            "Repair {}",
+            "What is left as it is stays so. As it was, the message is kept as a copy.",
+        )
+        .masked("An empty field leaves what is there. Headers are masked: R shows them.")],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::QuarantineMessage,
+        name: "QuarantineMessage",
+        title: "Take a message out of the outbox, with a copy",
+        word: "QUARANTINE",
+        target: Target::OutboxMessage,
+        verb: "messages quarantine",
+        undo: "requeue the copy: it goes to the end of the line",
+        menu: &[Entry::new(
+            Outboxes,
+            'x',
+            "quarantine: take it out with a copy, so that those behind it leave",
+            "Quarantine {}",
+            "The message leaves the outbox and is kept whole; it can be requeued.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::HoldOutbox,
+        name: "HoldOutbox",
+        title: "Keep the relay away from an outbox",
+        word: "HOLD",
+        target: Target::Outbox,
+        verb: "messages hold",
+        undo: "release the outbox",
+        menu: &[Entry::new(
+            Outboxes,
+            'h',
+            "hold its outbox: the relay leaves it alone",
+            "Hold outbox {}",
+            "Its messages stay where they are until somebody releases it.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::ReleaseOutbox,
+        name: "ReleaseOutbox",
+        title: "Let the relay have a held outbox again",
+        word: "RELEASE",
+        target: Target::Outbox,
+        verb: "messages release",
+        undo: "hold the outbox again, as far as it has not left by then",
+        menu: &[Entry::new(
+            Outboxes,
+            'r',
+            "release its outbox",
+            "Release outbox {}",
+            "The relay's next pass may take it.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::RequeueMessage,
+        name: "RequeueMessage",
+        title: "Put an archived message, or one from a file, into the outbox",
+        word: "REQUEUE",
+        target: Target::ArchivedMessage,
+        verb: "messages requeue",
+        undo: "quarantine it again, until it has left; none once sent",
+        menu: &[
+            Entry::new(
+                Archive,
+                'e',
+                "requeue the copy under its id",
+                "Requeue {}",
+                "It goes to the end of the line; inboxes that know its id drop it.",
+            ),
+            Entry::new(
+                Archive,
+                'n',
+                "requeue the copy under another id: handled again by all",
+                "Requeue {} under another id",
+                "It goes to the end of the line; no inbox knows it: all handle it.",
+            )
+            .of(NewId),
+        ],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::PurgeOutbox,
+        name: "PurgeOutbox",
+        title: "Remove what outboxes delivered, with copies",
+        word: "PURGE",
+        risk: Destroy,
+        target: Target::Outbox,
+        bulk: true,
+        verb: "messages purge",
+        undo: "none; the messages are kept and can be requeued one by one",
+        fields: DAYS,
+        menu: &[Entry::new(
+            Outboxes,
+            'p',
+            "purge delivered outboxes",
+            "Purge delivered outboxes",
+            "Removes what is recorded as delivered, with copies; never by sent_time.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::PurgeInbox,
+        name: "PurgeInbox",
+        title: "Remove delivered inbox rows",
+        word: "PURGE",
+        risk: Destroy,
+        target: Target::InboxRows,
+        bulk: true,
+        verb: "inbox purge",
+        undo: ROWS_ARE_GONE,
+        fields: DAYS,
+        menu: &[Entry::new(
+            Inbox,
+            'i',
+            "purge the inbox",
+            "Purge the inbox",
+            "A message of theirs that comes once more is handled as a new one.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::RemoveFailedInbox,
+        name: "RemoveFailedInbox",
+        title: "Remove inbox rows that were never consumed",
+        word: "REMOVE",
+        risk: Destroy,
+        target: Target::InboxRows,
+        bulk: true,
+        verb: "inbox remove-failed",
+        undo: ROWS_ARE_GONE,
+        fields: DAYS,
+        menu: &[Entry::new(
+            Inbox,
+            'f',
+            "remove failed inbox rows",
+            "Remove failed inbox rows",
+            "Rows that were received, never consumed, and that nobody works on.",
+        )],
+        ..ONE
+    },
+    Spec {
+        kind: Kind::ReplayErrors,
+        name: "ReplayErrors",
+        title: "Publish messages of error queues to the queues they came from",
+        word: "REPLAY",
+        verb: "errors replay",
+        undo: "none: its consumer takes it; what fails again comes back to the error queue",
+        fields: &[Field::line("rate", "per second", "messages at most", "--rate")],
+        menu: &[
+            Entry::new(
+                Errors,
+                'r',
+                "replay this message to the queue it came from",
+                "Replay {}",
+                "It goes to the queue it came from. What may do its work again says so in the plan.",
+            ),
+            Entry::new(
+                Errors,
+                'm',
+                "replay the marked messages",
+                "Replay {}",
+                "Each to the queue it came from. What may do its work again is left: only alone.",
+            )
+            .of(Marked),
+            Entry::new(Errors, 'g', "replay what waits in this group", "Replay {}", ONLY_WAITING)
+                .of(Group),
+            Entry::new(Errors, 'a', "replay everything that waits", "Replay {}", ONLY_WAITING)
+                .of(All),
+        ],
+        ..BROKER
+    },
+    Spec {
+        kind: Kind::DiscardErrors,
+        name: "DiscardErrors",
+        title: "Take messages out of error queues, with copies",
+        word: "DISCARD",
+        verb: "errors discard",
+        undo: "copies can be put back into their queue: kept, x, b; errors restore",
+        menu: &[
+            Entry::new(
+                Errors,
+                'd',
+                "discard this message, a copy is kept",
+                "Discard {}",
+                "It leaves its queue; a copy is kept first.",
+            ),
+            Entry::new(
+                Errors,
+                's',
+                "discard the marked messages, copies are kept",
+                "Discard {}",
+                "They leave their queues; a copy of each is kept first.",
+            )
+            .of(Marked),
+            Entry::new(
+                Errors,
+                'o',
+                "discard what is done in this group, copies are kept",
+                "Discard {}",
+                ONLY_DONE,
+            )
+            .of(Group),
+            Entry::new(
+                Errors,
+                'e',
+                "discard everything that is done, copies are kept",
+                "Discard {}",
+                ONLY_DONE,
+            )
+            .of(All),
+        ],
+        ..BROKER
+    },
+    Spec {
+        kind: Kind::DrainOutbox,
+        name: "DrainOutbox",
+        title: "Deliver what is pending, now",
+        word: "DRAIN",
+        target: Target::Outbox,
+        verb: "messages drain",
+        undo: "none: what is delivered is delivered",
+        menu: &[
+            Entry::new(
+                Outboxes,
+                'o',
+                "drain its outbox: deliver what waits in it now",
+                "Drain outbox {}",
+                "The relay's own pass, now: its messages go out in their order.",
+            ),
+            Entry::new(
+                Outboxes,
+                'a',
+                "drain everything: deliver all that is pending now",
+                "Drain everything",
+                "The relay's own pass, now, on everything that is pending; what is held stays.",
+            )
+            .of(All),
+            Entry::new(
+                Inbox,
+                'o',
+                "deliver for the half-done consumer: send what it produced",
+                "Deliver for consumer {}",
+                "Sends what the consumer produced, where its message can come from nowhere any more.",
+            )
+            .of(Consumer),
+        ],
+        ..BROKER
+    },
+    Spec {
+        kind: Kind::RestoreErrors,
+        name: "RestoreErrors",
+        title: "Put a discarded message back into its error queue",
+        word: "RESTORE",
+        risk: Change,
+        target: Target::ArchivedMessage,
+        bulk: false,
+        verb: "errors restore",
+        undo: "discard it again: a copy is kept then, too",
+        menu: &[Entry::new(
+            Archive,
+            'b',
+            "put the copy back into the error queue it was discarded from",
+            "Put {} back",
+            "It lies in its error queue again, as it was; nothing handles it until it is replayed.",
+        )],
+        ..BROKER
+    },
+    Spec {
+        kind: Kind::Attach,
+        name: "Attach",
+        title: "Make schema orderscope in a service's database and record whose it is",
+        word: "ATTACH",
+        target: Target::Database,
+        verb: "attach",
+        undo: "none; schema orderscope can be dropped by its owner, with every record in it",
+        fields: PUBLISHER,
+        ..ONE
+    },
+    Spec {
+        kind: Kind::HandOver,
+        name: "HandOver",
+        title: "Give a database of Orderscope's own to the service",
+        word: "HAND OVER",
+        risk: Destroy,
+        target: Target::Database,
+        verb: "hand-over",
+        undo: "none: the database stays the service's",
+        fields: PUBLISHER,
+        ..ONE
+    },
+    Spec {
+        kind: Kind::Migrate,
+        name: "Migrate",
+        title: "Make an empty database Orderscope's own, or bring one of its own up to date",
+        word: "MIGRATE",
+        target: Target::Database,
+        verb: "migrate",
+        undo: "none: a schema never goes back to an older step",
+        ..ONE
+    },
+];
+
+const PUBLISHER: &[Field] =
+    &[Field::line("publisher", "publisher", "service, outbox or unknown", "--publisher")];
+
+const ROWS_ARE_GONE: &str = "none; the audit record has how many there were, from when to when, and a hash: a message \
+     that comes again makes its row anew";
+
+const ONLY_WAITING: &str =
+    "Only what waits: a replay does its work for the first time. The rest stays.";
+
+const ONLY_DONE: &str = "Only what its consumers have done; a copy of each is kept first.";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_row_stands_at_the_place_of_its_kind_and_is_called_like_it() {
+        for spec in OPERATIONS {
+            assert_eq!(spec.kind.spec(), spec);
+            assert_eq!(format!("{:?}", spec.kind), spec.name);
+            for text in [spec.title, spec.word, spec.verb, spec.undo] {
+                assert!(!text.is_empty(), "{}", spec.name);
+            }
+            assert_eq!(Spec::named(spec.name), Some(spec));
+        }
+    }
+
+    #[test]
+    fn no_two_lines_of_a_menu_have_the_same_key() {
+        let entries =
+            || OPERATIONS.iter().flat_map(|spec| spec.menu.iter().map(move |e| (spec, e)));
+        for list in [Orders, Errors] {
+            let keys: Vec<_> =
+                entries().filter(|(_, e)| e.list == list).map(|(_, e)| e.key).collect();
+            assert_eq!(
+                keys.iter().collect::<BTreeSet<_>>().len(),
+                keys.len(),
+                "{list:?}: {keys:?}"
+            );
+        }
+        // On every other list all that is done in the database is offered, and what its own list does with the broker.
+        for list in [Outboxes, Inbox, Archive] {
+            let offered = entries().filter(|(spec, e)| match spec.steps {
+                OneTransaction => !matches!(e.list, Orders | Errors),
+                BrokerMessages => e.list == list,
+            });
+            let keys: Vec<_> = offered.map(|(_, e)| e.key).collect();
+            assert_eq!(
+                keys.iter().collect::<BTreeSet<_>>().len(),
+                keys.len(),
+                "{list:?}: {keys:?}"
+            );
+        }
+    }
+}

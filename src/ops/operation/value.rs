@@ -1,0 +1,118 @@
+//! An operation with its values: which row of the table, and on what.
+
+use super::spec::{Kind, Spec};
+use crate::{
+    db::settings::Publisher,
+    domain::{decide::Command, outbox_action::OutboxAction},
+    ops::{
+        delivery::Scope,
+        error_queue::{ErrorAction, Pick},
+    },
+};
+
+/// Something that can be planned and run. Ids of new things are drawn by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// A command about an order or a buyer.
+    Order(Command),
+    /// Something done by hand to the outbox or the inbox.
+    Outbox(OutboxAction),
+    /// Something done to messages of error queues.
+    Errors(ErrorWork),
+    /// Puts the discarded message of this copy back into its error queue.
+    Restore(i64),
+    /// Delivers what is pending there.
+    Drain(Scope),
+    /// Makes schema `orderscope` in a service's database.
+    Attach { publisher: Option<Publisher> },
+    /// Gives a database of our own to the service.
+    HandOver { publisher: Option<Publisher> },
+    /// Brings the schema of a database of our own up to date.
+    Migrate,
+}
+
+/// What is done to which messages of error queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorWork {
+    pub action: ErrorAction,
+    pub pick: Pick,
+    /// At most so many replays a second; discarding does not wait.
+    pub rate: u16,
+}
+
+/// Messages replayed a second, unless someone says otherwise.
+pub const RATE: u16 = 20;
+
+impl Operation {
+    /// Which row of the table it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Order(command) => match command {
+                Command::CreateOrder { .. } => Kind::CreateOrder,
+                Command::CompleteOrder { .. } => Kind::CompleteOrder,
+                Command::CancelOrder { .. } => Kind::CancelOrder,
+                Command::DeleteOrder { .. } => Kind::DeleteOrder,
+                Command::RestoreOrder { .. } => Kind::RestoreOrder,
+                Command::CreateBuyer { .. } => Kind::CreateBuyer,
+                Command::UpdateBuyerAddress { .. } => Kind::UpdateBuyerAddress,
+            },
+            Self::Outbox(action) => match action {
+                OutboxAction::Hold { .. } => Kind::HoldOutbox,
+                OutboxAction::Release { .. } => Kind::ReleaseOutbox,
+                OutboxAction::Repair { .. } => Kind::RepairMessage,
+                OutboxAction::Quarantine { .. } => Kind::QuarantineMessage,
+                OutboxAction::Requeue { .. } => Kind::RequeueMessage,
+                OutboxAction::PurgeOutbox { .. } => Kind::PurgeOutbox,
+                OutboxAction::PurgeInbox { .. } => Kind::PurgeInbox,
+                OutboxAction::RemoveFailed { .. } => Kind::RemoveFailedInbox,
+            },
+            Self::Errors(work) => match work.action {
+                ErrorAction::Replay => Kind::ReplayErrors,
+                ErrorAction::Discard => Kind::DiscardErrors,
+            },
+            Self::Restore(_) => Kind::RestoreErrors,
+            Self::Drain(_) => Kind::DrainOutbox,
+            Self::Attach { .. } => Kind::Attach,
+            Self::HandOver { .. } => Kind::HandOver,
+            Self::Migrate => Kind::Migrate,
+        }
+    }
+
+    /// Its row of the table.
+    #[must_use]
+    pub const fn spec(&self) -> &'static Spec {
+        self.kind().spec()
+    }
+
+    /// The order it is about.
+    #[must_use]
+    pub const fn order(&self) -> Option<crate::domain::id::OrderId> {
+        match self {
+            Self::Order(command) => command.order(),
+            _ => None,
+        }
+    }
+
+    /// What audit records of it are found by, as far as that is known before it runs; the first is what it is about.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        match self {
+            Self::Order(command) => {
+                let order = command.order().map(|id| id.to_string());
+                order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
+            }
+            Self::Outbox(action) => vec![action.target()],
+            Self::Restore(number) => vec![format!("kept {number}")],
+            Self::Drain(Scope::Outbox(id)) => vec![id.to_string()],
+            Self::Drain(Scope::ConsumerOutbox(half)) => {
+                vec![half.message_id.to_string(), half.consumer_id.to_string()]
+            }
+            Self::Drain(Scope::All)
+            | Self::Errors(_)
+            | Self::Attach { .. }
+            | Self::HandOver { .. }
+            | Self::Migrate => vec![],
+        }
+    }
+}

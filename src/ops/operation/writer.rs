@@ -1,0 +1,85 @@
+//! The one way to write: who does it, into what kind of database, and where it is recorded.
+
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::{context, error::PlanError, spec::Spec};
+use crate::{
+    db::{
+        Db, Layout, Pool,
+        settings::{self, Settings},
+    },
+    ops::{audit::Chain, operator::Operator, policy::Policy},
+};
+
+/// An unlocked database. Its sessions are opened when first needed and end with it.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    pub(crate) db: Db,
+    pub(crate) pool: Pool,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) operator: Operator,
+    pub(crate) policy: Policy,
+    pub(crate) chain: Chain,
+    pub(crate) settings: Settings,
+    pub(crate) roles: Arc<[String]>,
+}
+
+impl Writer {
+    /// Reads what kind of database this is and makes sure that there is somewhere to record.
+    pub async fn open(db: &Db, operator: Operator, policy: Policy) -> Result<Self, PlanError> {
+        if policy.read_only {
+            return Err(PlanError::ReadOnly);
+        }
+        let layout = db.layout().await?;
+        if !layout.has_console_schema() {
+            return Err(PlanError::NoAudit);
+        }
+        let known = async |conn: &mut PgConnection| {
+            Ok((settings::read(conn, &layout).await?, settings::roles(conn).await?))
+        };
+        let (settings, roles) = db.read("unlock", &CancellationToken::new(), known).await?;
+        let verb = if layout.is_managed() { "migrate" } else { "attach" };
+        let settings = settings.ok_or(PlanError::Behind(verb))?;
+        Ok(Self {
+            db: db.clone(),
+            pool: db.writing(),
+            layout,
+            chain: Chain::open(&operator),
+            operator,
+            policy,
+            settings,
+            roles: roles.into(),
+        })
+    }
+
+    /// What is known of the database.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What is recorded about the database.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub const fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether this operator may do that here: asked before anything else.
+    pub(crate) fn permits(&self, spec: &Spec) -> Result<(), PlanError> {
+        context::permits(&self.policy, &self.roles, spec)
+    }
+
+    /// Ends its sessions in an orderly way.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

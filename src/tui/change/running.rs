@@ -1,0 +1,154 @@
+//! An operation while it runs: how far it is, stopping it, leaving its card and coming back to it. No IO and no clock.
+
+use std::sync::Arc;
+
+use crossterm::event::KeyEvent;
+use uuid::Uuid;
+
+use super::{
+    Request, Stage, State,
+    update::{Effects, copied},
+};
+use crate::{
+    domain::diagnosis::thousands,
+    ops::operation::{Outcome, Plan, PlanError, Progress, StepKind},
+    tui::{
+        effect::{Effect, Lane},
+        ui::plan_card,
+    },
+};
+
+/// What is being run.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) id: Uuid,
+    pub(super) title: String,
+    /// It takes back the newest reversible operation.
+    reverses: bool,
+    /// A transaction is short and never stopped.
+    steps: StepKind,
+    /// What is finished before it stops.
+    step: &'static str,
+    progress: Progress,
+    /// It was told to stop.
+    stopping: bool,
+}
+
+impl Running {
+    /// What stands in its way, a line each.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.progress.lines()
+    }
+
+    /// The last line of its card.
+    pub(super) fn foot(&self) -> String {
+        let Progress { done, of, .. } = self.progress;
+        let number = |number: u64| thousands(i64::try_from(number).unwrap_or(i64::MAX));
+        let far = match of {
+            0 => "running …".to_owned(),
+            _ => format!("running … {} of {}", number(done), number(of)),
+        };
+        let step = self.step;
+        if self.stopping {
+            return format!("{far}  stopping after this {step}  Esc leaves the card");
+        }
+        format!("{far}  Esc stops after this {step}  q leaves it running")
+    }
+}
+
+/// Runs a plan, once: what is running already is not asked for again.
+pub(super) fn begin(state: &mut State, plan: Arc<Plan>) -> Effects {
+    let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
+    if state.running.is_some() {
+        return vec![];
+    }
+    let typed = proposal.card.typed();
+    if !typed.is_empty() {
+        proposal.confirmed = typed.to_owned();
+    }
+    proposal.card.clear();
+    proposal.ended = None;
+    state.running = Some(Running {
+        id: plan.request.id,
+        title: plan.title.clone(),
+        reverses: proposal.draft.reverses,
+        steps: plan.spec().steps,
+        step: plan.spec().kind.step(),
+        progress: Progress::default(),
+        stopping: false,
+    });
+    let confirmed = proposal.confirmed.clone();
+    vec![Effect::Run(Lane::Every, Request::Run { plan, confirmed })]
+}
+
+/// What runs, if it can be stopped and its card is open.
+pub(super) fn stoppable(state: &State) -> Option<&Running> {
+    let Stage::Plan(proposal) = &state.stage else { return None };
+    let running = state.running.as_ref()?;
+    let own = proposal.plan.value.as_ref().is_some_and(|plan| plan.request.id == running.id);
+    Some(running).filter(|running| own && running.steps == StepKind::BrokerMessages)
+}
+
+/// Keys while it runs: Esc stops it, q lets it run on by itself.
+pub(super) fn key(state: &mut State, key: KeyEvent) -> Effects {
+    let stopping = stoppable(state).is_some_and(|running| running.stopping);
+    let Stage::Plan(proposal) = &mut state.stage else { return vec![] };
+    match proposal.card.key(key, None) {
+        plan_card::Answer::Left if !stopping => halt(state),
+        plan_card::Answer::Left | plan_card::Answer::Other('q') => {
+            if let Stage::Plan(proposal) = std::mem::take(&mut state.stage) {
+                state.aside = Some(proposal);
+            }
+            let told = "it runs on, and its end is told; x comes back to its card";
+            vec![Effect::Tell(told.to_owned())]
+        }
+        plan_card::Answer::Copy => copied(proposal).into_iter().collect(),
+        _ => vec![],
+    }
+}
+
+fn halt(state: &mut State) -> Effects {
+    let Some(running) = &mut state.running else { return vec![] };
+    running.stopping = true;
+    vec![Effect::Run(Lane::Every, Request::Halt { id: running.id })]
+}
+
+/// Back to the card of what still runs; whether there is one.
+pub(super) fn back(state: &mut State) -> bool {
+    let Some(proposal) = state.aside.take() else { return false };
+    state.stage = Stage::Plan(proposal);
+    true
+}
+
+/// It is so far.
+pub(super) fn progressed(state: &mut State, id: Uuid, progress: Progress) {
+    if let Some(running) = state.running.as_mut().filter(|running| running.id == id) {
+        running.progress = progress;
+    }
+}
+
+/// It has ended: told on its card, or in a line where that was left.
+pub(super) fn ended(state: &mut State, id: Uuid, result: Result<Outcome, PlanError>) -> Effects {
+    let Some(running) = state.running.take_if(|running| running.id == id) else { return vec![] };
+    state.aside = None;
+    if let Ok(outcome) = &result {
+        if running.reverses {
+            state.reversible.pop();
+        }
+        if let Some(reverse) = &outcome.reverse {
+            state.reversible.push((running.title.clone(), reverse.clone()));
+        }
+    }
+    if let Stage::Plan(proposal) = &mut state.stage
+        && proposal.plan.value.as_ref().is_some_and(|plan| plan.request.id == id)
+    {
+        proposal.ended = Some(result);
+        return vec![];
+    }
+    let title = running.title;
+    vec![match result {
+        Ok(outcome) if outcome.partly => Effect::Warn(format!("{title}: {}", outcome.told)),
+        Ok(outcome) => Effect::Tell(format!("{title}: {}", outcome.told)),
+        Err(error) => Effect::Warn(format!("{title}: {error}")),
+    }]
+}
