@@ -47,7 +47,7 @@ async fn load(
     open::may_write(global, settings)?;
     let (mut conn, lease) = open::writable(global, settings).await?;
     let done = async {
-        crate::db::migrate::migrate(&mut conn).await.map_err(session::Error::Migrate)?;
+        session::migrate(&mut conn).await?;
         let told = |step| open::tell(&session::progress(&step));
         let loaded = demo::load(&mut conn, options, replace, told).await;
         loaded.map_err(session::Error::Demo)

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     config::Settings,
-    db::{archive, outbox},
     domain::{
         derived::Derived,
         id::{MessageId, OutboxId},
@@ -22,7 +21,10 @@ use crate::{
         when::{self, When},
         zone::Clock,
     },
-    ops::operation::{Operation, PlanError},
+    ops::{
+        messages::{self as stored, Key, OutboxMessage, list},
+        operation::{Operation, PlanError},
+    },
     session::Session,
 };
 
@@ -178,13 +180,13 @@ fn named(text: &str) -> Result<Named, Failure> {
         .map_err(|_| Failure::usage(format!("{text:?} is neither a number nor a whole id")))
 }
 
-async fn shown(session: &Session, named: &Named) -> Result<Option<outbox::OutboxMessage>, Failure> {
+async fn shown(session: &Session, named: &Named) -> Result<Option<OutboxMessage>, Failure> {
     let (layout, stop) = (&session.layout, tokio_util::sync::CancellationToken::new());
-    let (sequence, id) = match named {
-        Named::Sequence(sequence) => (Some(*sequence), None),
-        Named::Id(id) => (None, Some(MessageId(*id))),
+    let key = match named {
+        Named::Sequence(sequence) => Key::Sequence(*sequence),
+        Named::Id(id) => Key::Message(MessageId(*id)),
     };
-    let work = async |conn: &mut sqlx::PgConnection| outbox::show(conn, layout, sequence, id).await;
+    let work = async |conn: &mut sqlx::PgConnection| stored::stored(conn, layout, key).await;
     Ok(session.db.read("messages", &stop, work).await?)
 }
 
@@ -225,7 +227,7 @@ async fn copy_of(session: &Session, text: &str) -> Result<i64, Failure> {
         Named::Id(id) => MessageId(id),
     };
     let stop = tokio_util::sync::CancellationToken::new();
-    let work = async |conn: &mut sqlx::PgConnection| archive::newest_of(conn, id).await;
+    let work = async |conn: &mut sqlx::PgConnection| list::newest_copy(conn, id).await;
     let found = session.db.read("messages", &stop, work).await?;
     found.ok_or_else(|| Failure {
         message:

@@ -5,12 +5,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::chain;
+pub use crate::db::messages::Message;
 use crate::{
     db::{
         Error, Layout, Table, clock, events,
         letters::{self, Letter},
-        messages::{self, Message},
-        orders,
+        messages, orders,
         streams::{self, Stream},
         summaries::{self, Position, SummaryDocument},
         unless_late,

@@ -131,7 +131,7 @@ async fn prepare(
 ) -> Result<(), Error> {
     tell("preparing the database".to_owned());
     let mut conn = connect(options).await?;
-    let migrated = migrate::migrate(&mut conn).await?;
+    let migrated = self::migrate(&mut conn).await?;
     if migrated.created {
         let made = |step: demo::Progress| tell(progress(&step));
         demo::load(&mut conn, demo::Options::until(today), false, made).await?;
@@ -147,6 +147,14 @@ async fn prepare(
 /// When the server cannot be reached.
 pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
     Ok(crate::db::connect(options, "prepare").await?)
+}
+
+/// Brings a database of our own to this program's schema.
+///
+/// # Errors
+/// When it is not ours, or a step fails; nothing was changed then.
+pub async fn migrate(conn: &mut PgConnection) -> Result<migrate::Migrated, Error> {
+    Ok(migrate::migrate(conn).await?)
 }
 
 /// How far a load of demo data is, in words.

@@ -7,7 +7,6 @@ use std::{
 };
 
 use crate::{
-    db::relay::ConsumerOutbox,
     domain::{
         fault::{Fingerprint, Key},
         id::OutboxId,
@@ -16,7 +15,7 @@ use crate::{
         outbox_action::Texts,
         zone::Zone,
     },
-    ops::{operation::List, policy::Policy},
+    ops::{delivery::ConsumerOutbox, operation::List, policy::Policy},
     workers::relay::Stats,
 };
 use chrono::{DateTime, Utc};

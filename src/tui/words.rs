@@ -11,8 +11,8 @@ use ratatui::style::Style;
 pub use super::ui::wrap::wrapped;
 use super::{shared::Shared, ui::theme::Theme};
 use crate::{
-    db::messages::Message,
     domain::{age, chain, compare::Agreement, mask, outbox::Delivery, text},
+    ops::history::Message,
 };
 
 /// How a source stands to the events, in a few words.

@@ -37,7 +37,7 @@ pub use self::{
         Choice, Entry, Field, Input, Kind, Leaving, List, Reason, Risk, Spec, StepKind, Target,
     },
     table::OPERATIONS,
-    value::{ErrorWork, Operation, RATE},
+    value::{ErrorWork, Operation, Publisher, RATE},
     writer::Writer,
 };
 

@@ -1,8 +1,8 @@
 //! An operation with its values: which row of the table, and on what.
 
 use super::spec::{Kind, Spec};
+pub use crate::db::settings::Publisher;
 use crate::{
-    db::settings::Publisher,
     domain::{decide::Command, outbox_action::OutboxAction},
     ops::{
         delivery::Scope,

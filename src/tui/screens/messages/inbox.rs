@@ -7,10 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::{Effects, InboxRow, Lane, Pane, Past, Request, State, Sub, Ticket};
 use crate::{
-    db::{
-        self,
-        inbox::{HOURS, Hour, InboxView},
-    },
+    db,
     domain::{
         age::Age,
         diagnosis::{Rule, thousands},
@@ -19,6 +16,7 @@ use crate::{
     },
     ops::messages::{
         Day,
+        list::{HOURS, Hour, InboxView},
         report::{inbox_note, percentiles, published},
     },
     tui::{

@@ -6,9 +6,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::{Msg, Pane, State, Sub, inbox};
+use super::{InboxView, Msg, Pane, State, Sub, inbox};
 use crate::{
-    db::inbox::InboxView,
     domain::diagnosis::thousands,
     tui::{
         shared::Shared,

@@ -29,13 +29,7 @@ pub use self::{
     view::view,
 };
 use crate::{
-    db::{
-        self,
-        archive::ArchivedMessage,
-        inbox::{InboxRow, InboxView},
-        outbox::{Cursor as Key, Filter, Group, Row, View, outbox_of},
-        relay::ConsumerOutbox,
-    },
+    db,
     domain::{
         backlog::{Sample, Samples},
         diagnosis::HalfDone,
@@ -45,8 +39,17 @@ use crate::{
     },
     ops::{
         archive::Whole,
+        delivery::ConsumerOutbox,
         error_queue::Listing,
-        messages::{Day, Message, Status, broker::BrokerReport, history::Past},
+        messages::{
+            Day, Message, Status,
+            broker::BrokerReport,
+            history::Past,
+            list::{
+                ArchivedMessage, Cursor as Key, Filter, Group, InboxRow, InboxView, Row, View,
+                outbox_of,
+            },
+        },
         operation::{Kind, List, quoted},
     },
     tui::{

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{
     BROKER, BROKER_EVERY, Common, DETAIL, Effects, Filter, HISTORY, InboxView, LIST, LOOK, Listed,
     Msg, PAGE, Pane, Past, Pivot, Request, State, Status, Sub, Ticket, View, archive, errors,
-    inbox, relay,
+    inbox, outbox_of, relay,
 };
 use crate::{
-    db::{self, outbox::outbox_of},
+    db,
     domain::diagnosis::Subject,
     tui::{
         effect::{Effect, Lane},

@@ -13,9 +13,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Entry, Msg, Pane, Place, Point, State, Version, chain_pane};
 use crate::{
-    db::messages::Message,
     domain::{age, mask::veil, text},
-    ops::{analysis::OrderAnalysis, audit::Recorded},
+    ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},

@@ -31,12 +31,11 @@ pub use self::{
 };
 use crate::{
     db,
-    db::messages::Message,
     domain::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::{analysis::OrderAnalysis, audit::Recorded},
+    ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
         effect::Lane,
         route::Route,

@@ -121,7 +121,7 @@ fn act_lines(act: &Recorded, shared: &Shared, theme: &Theme) -> Vec<Line<'static
     out
 }
 
-fn message_lines(message: &crate::db::messages::Message, theme: &Theme) -> Vec<Line<'static>> {
+fn message_lines(message: &crate::ops::history::Message, theme: &Theme) -> Vec<Line<'static>> {
     let maybe = |id: Option<uuid::Uuid>| id.map_or("-".to_owned(), |id| id.to_string());
     vec![
         column(theme, "sequence_number", &message.sequence.to_string()),
