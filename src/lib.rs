@@ -2,7 +2,7 @@
 //!
 //! Arrows go down only: `cli` and `tui` stand on `session`, `demo`, `workers` and `ops`; those stand on
 //! `db`, `relay` and `embedded`; everything but `embedded` stands on `domain`, which is pure.
-//! `ARCHITECTURE.md` has the map, `tests/tidy.rs` keeps it true.
+//! `ARCHITECTURE.md` has the map, `tests/tidy` keeps it true.
 
 #![cfg_attr(
     test,

@@ -4,7 +4,7 @@ use std::{fs::OpenOptions, path::Path, sync::Mutex};
 
 use tracing_subscriber::EnvFilter;
 
-/// Writes the log to a file, with the detail that `RUST_LOG` asks for (default: `info`).
+/// Writes the log to a file, at the level that `RUST_LOG` sets (default: `info`).
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -1,4 +1,4 @@
-//! Placing and completing orders, and `pgbench` doing the same with the same statements on the same server.
+//! Placing and completing orders, compared with `pgbench` running the same statements on the same server.
 
 use std::{
     path::PathBuf,
@@ -35,14 +35,14 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-/// Demo orders that are there before.
+/// Demo orders in the database before the measurement.
 const ORDERS: u64 = 20_000;
 const CLIENTS: [i64; 3] = [1, 4, 16];
-/// Each side runs so often, by turns, and its middle run counts.
+/// Runs of each side, alternating; the median counts.
 const ROUNDS: usize = 3;
-/// Commands of a run; every client has the same share.
+/// Commands per run, divided evenly among the clients.
 const COMMANDS: i64 = 800;
-/// What a writer has: `db::Db::writing`.
+/// Sessions of a writer: `db::Db::writing`.
 const SESSIONS_OF_WRITER: i64 = 2;
 const DATABASE: &str = "orderscope_bench_commands";
 
@@ -58,11 +58,11 @@ struct Scratch {
     options: PgConnectOptions,
     conn: PgConnection,
     buyer: BuyerId,
-    /// Numbers that no order has yet. An order's id is made of its number.
+    /// Numbers that no order has yet. An order's id is computed from its number.
     next: AtomicI64,
 }
 
-/// What a command wrote, for `pgbench` to write again.
+/// The values that a command wrote, for `pgbench` to write again.
 #[derive(FromRow)]
 struct Texts {
     at: String,
@@ -97,7 +97,7 @@ const TEXTS: &str = "
     LEFT JOIN orderscope.audit_values b ON b.number = r.number AND b.part = 'before'
     WHERE o.id = $1";
 
-/// Copies of a placed order, one a number.
+/// Statements that copy a placed order, one copy per number.
 const COPIES: [&str; 5] = [
     "INSERT INTO orders (id, status, note, buyer_id, is_deleted, created_at, last_modified_at)
      SELECT md5(n::text)::uuid, status, note, buyer_id, is_deleted, created_at, last_modified_at
@@ -166,7 +166,7 @@ impl Scratch {
         let wanted =
             demo::Options { orders: ORDERS, ..demo::Options::until(Utc::now().date_naive()) };
         demo::load(&mut conn, wanted, true, |_| ()).await.unwrap();
-        // As the document has it, which is more work than the demo's setting.
+        // The setting of the document, which is more work than the demo's.
         set_projection(&mut conn, Projection::Inline).await.unwrap();
         let chains = "INSERT INTO orderscope.audit_chains (chain, operator, host, program)
                       SELECT md5('chain ' || n)::uuid, 'bench', 'bench', 'pgbench'
@@ -242,7 +242,7 @@ impl Scratch {
                 copy.execute(&mut self.conn).await.unwrap();
             }
         }
-        // What one run leaves behind is no burden to the next.
+        // One run must not slow down the next.
         self.conn.execute("VACUUM ANALYZE").await.unwrap();
         self.conn.execute("CHECKPOINT").await.unwrap();
         from
@@ -273,7 +273,7 @@ impl Scratch {
         let clients: Vec<(Writer, Vec<Command>)> = (0..usize::try_from(clients).unwrap())
             .map(|client| (writers[client / 2].clone(), commands(client)))
             .collect();
-        // Sessions are opened before the clock runs, as pgbench's are.
+        // Sessions are opened before the clock starts, as in pgbench.
         try_join_all(clients.iter().map(|(writer, _)| {
             let writer = writer.clone();
             let command = self.creation();
@@ -298,7 +298,7 @@ impl Scratch {
         COMMANDS as f64 / took.as_secs_f64()
     }
 
-    /// Commands a second as `pgbench` tells.
+    /// Commands a second as reported by `pgbench`.
     fn pgbench(&self, kind: Kind, clients: i64, from: i64, texts: &Texts) -> f64 {
         let script = match kind {
             Kind::Create => "create.sql",
@@ -317,7 +317,7 @@ impl Scratch {
             .env("PGPORT", self.options.get_port().to_string())
             .env("PGUSER", self.options.get_username())
             .env("PGDATABASE", DATABASE)
-            // As our sessions are.
+            // The settings of our sessions.
             .env(
                 "PGOPTIONS",
                 "-c search_path=pg_catalog,public,pg_temp -c TimeZone=UTC -c jit=off",
@@ -374,7 +374,7 @@ async fn drop_database(admin: &mut PgConnection) {
     admin.execute(AssertSqlSafe(drop)).await.unwrap();
 }
 
-/// The newest of Debian's, else the one in `PATH`.
+/// Debian's newest `pgbench`, else the one in `PATH`.
 fn program() -> PathBuf {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

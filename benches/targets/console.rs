@@ -1,5 +1,5 @@
-//! The real program in a pseudo-terminal: how long until something, and then the rows, can be seen; how
-//! long from a key to its frame; what it costs while nothing happens.
+//! The real program in a pseudo-terminal: time to the first frame and to the first rows, time from a key to
+//! its frame, and the cost of an idle console.
 
 use std::{
     io::{Read, Write},
@@ -48,12 +48,12 @@ impl Session {
             }
         });
         let input = pty.master.take_writer().unwrap();
-        // The master must outlive the session: closing it hangs up.
+        // The master must outlive the session: closing it sends SIGHUP.
         std::mem::forget(pty.master);
         Self { child, input, screen, began, _home: home }
     }
 
-    /// Waits until the screen shows what `sees` looks for; yields when that was.
+    /// Waits until `sees` accepts the screen; returns the time of that.
     fn until(&self, what: &str, sees: impl Fn(&str) -> bool) -> Instant {
         let end = Instant::now() + Duration::from_secs(30);
         let mut screen = self.screen.0.lock().unwrap();
@@ -116,7 +116,7 @@ pub fn run(database: &Database) {
         "| console: memory, resident | 1 | {:.1} MB | | |",
         resident(pid) as f64 / 1_048_576.0
     );
-    println!("| console: processor while nothing moves | 1 | {used:.2} % | | |");
+    println!("| console: processor while idle | 1 | {used:.2} % | | |");
     session.quit();
 }
 

@@ -1,4 +1,4 @@
-//! The database that is measured: the one named, or a private one with seven years of orders.
+//! The database for the measurements: the configured one, or a private one with seven years of orders.
 
 use orderscope::{
     db::{Db, Limits, migrate},
@@ -8,7 +8,7 @@ use orderscope::{
 };
 use sqlx::postgres::PgConnectOptions;
 
-/// As the project's targets are stated: 1,000 orders a day for seven years.
+/// The size that the project's targets assume: 1,000 orders a day for seven years.
 const ORDERS: u64 = 2_555_000;
 
 /// An open database.
@@ -19,7 +19,7 @@ pub struct Database {
     lease: Option<Lease>,
 }
 
-/// Opens it, and fills it the first time.
+/// Opens the database, and fills it the first time.
 pub async fn ready() -> Database {
     let url = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
     let (options, url, lease) = match url {
@@ -37,12 +37,12 @@ pub async fn ready() -> Database {
         let today = chrono::Utc::now().date_naive();
         let wanted = demo::Options { orders: ORDERS, years: 7, ..demo::Options::until(today) };
         if demo::loaded(&mut conn).await.unwrap().is_none_or(|found| found.orders != ORDERS) {
-            let told = |step: demo::Progress| {
+            let progress = |step: demo::Progress| {
                 if step.done == step.total {
-                    eprintln!("{}", session::progress(&step));
+                    eprintln!("{}", session::demo_progress(&step));
                 }
             };
-            demo::load(&mut conn, wanted, true, told).await.unwrap();
+            demo::load(&mut conn, wanted, true, progress).await.unwrap();
         }
     }
     Database { db: Db::new(&options, &Limits::default()), url, lease }

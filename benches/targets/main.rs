@@ -1,15 +1,15 @@
-//! What a person waits for, measured on seven years of demo orders:
+//! Times that a person waits for, measured on seven years of demo orders:
 //!
 //! ```text
-//! cargo bench --bench targets                    # makes the data first: about 15 GB, some minutes
-//! DATABASE_URL=… cargo bench --bench targets     # on a database that is there
-//! cargo bench --bench targets -- commands        # a part; this one makes a small database of its own
-//! cargo bench --bench targets -- messages        # the look at outbox and inbox, 100,000 rows in each table
-//! cargo bench --bench targets -- relay 20000     # only the relay, with so many messages; needs RabbitMQ
-//! cargo bench --bench targets -- relay 20000 2   # the same, with two lanes
+//! cargo bench --bench targets                    # creates the data first: about 15 GB, some minutes
+//! DATABASE_URL=… cargo bench --bench targets     # on an existing database
+//! cargo bench --bench targets -- commands        # only this part, on a small database of its own
+//! cargo bench --bench targets -- messages        # outbox and inbox with 100,000 rows in each table
+//! cargo bench --bench targets -- relay 20000     # only the relay, with this many messages; needs RabbitMQ
+//! cargo bench --bench targets -- relay 20000 2   # the same, with two workers
 //! ```
 //!
-//! Prints one Markdown row a figure; `docs/performance.md` keeps them with the machine. Nothing here is a
+//! Prints one Markdown row per figure; `docs/performance.md` has them, with the machine. Nothing here is a
 //! test: figures are read, not asserted.
 
 #![allow(
@@ -19,7 +19,7 @@
     clippy::print_stderr,
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
-    reason = "a benchmark that cannot go on says where, and measures"
+    reason = "a benchmark that cannot continue says where, and measures"
 )]
 
 mod commands;
@@ -44,7 +44,7 @@ use std::time::Duration;
 
 #[tokio::main]
 async fn main() {
-    // `cargo bench` adds this; there is nothing to filter.
+    // `cargo bench` adds this argument; it has no use here.
     let only: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let mut numbers = only.iter().filter_map(|arg| arg.parse::<u32>().ok());
     let (size, lanes) = (numbers.next(), numbers.next());
@@ -73,7 +73,7 @@ async fn main() {
     }
 }
 
-/// Prints a row: the middle, the 95th percentile and the worst of some runs.
+/// Prints a row: the median, the 95th percentile and the maximum of the runs.
 fn row(path: &str, mut times: Vec<Duration>) {
     times.sort();
     let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];

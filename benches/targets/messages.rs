@@ -1,4 +1,4 @@
-//! The look behind the Messages screen, and its lists, with 100,000 rows in each of the
+//! The queries of the Messages screen and of its lists, with 100,000 rows in each of the
 //! outbox's and the inbox's tables, on a private PostgreSQL of its own.
 
 use std::time::Instant;
@@ -25,9 +25,9 @@ use super::row;
 
 const RUNS: usize = 60;
 const ROWS: u32 = 100_000;
-/// As many inbox rows as the screen shows below its list.
+/// Inbox rows that the screen shows below its list.
 const GLANCE: i64 = 4;
-/// As many as the screen's lists have at once.
+/// Rows per page of the screen's lists.
 const PAGE: i64 = 100;
 
 /// Indexes that Orderscope adds; the service's own database has none of them.
@@ -74,7 +74,7 @@ async fn measure(db: &Db, name: &str) {
     let mut times = vec![];
     for _ in 0..RUNS {
         let began = Instant::now();
-        // On two sessions at once, as the screen asks.
+        // On two sessions at once, as the screen does.
         let outboxes = db.read("bench", &stop, async |conn| {
             messages::outboxes(conn, &layout, &watch, AsOf::Server(&clock)).await
         });
@@ -116,8 +116,8 @@ async fn measure(db: &Db, name: &str) {
     }
 }
 
-/// Fills the tables: one message an outbox, the newest ones pending; an inbox of four consumers, with some that
-/// fail and some that stopped half-way, and the messages of those.
+/// Fills the tables: one message per outbox, the newest ones pending; an inbox of four consumers, with some that
+/// fail and some that are half-done, and the messages of those.
 async fn plant(conn: &mut PgConnection, pending: u32) {
     let sql = format!(
         "TRUNCATE public.outbox_message, public.outbox_state, public.inbox_state;

@@ -1,8 +1,8 @@
-//! The relay beside bare publishers with confirms, of the same library, bodies, broker and number of
-//! connections: messages per second. One bare publisher waits for each message to be written before it sends the
-//! next, as the library's own examples do; the other has all of its window in line, as the relay has.
+//! The relay compared with bare publishers with confirms: messages per second with the same library, bodies, broker
+//! and number of connections. One bare publisher waits for each message to be written before it sends the
+//! next, as the library's own examples do; the other pipelines its whole window, as the relay does.
 //!
-//! PostgreSQL is a private one of its own that keeps what is committed; RabbitMQ is the tests' private one.
+//! PostgreSQL is a private server with durable commits; RabbitMQ is the tests' private one.
 
 use std::{
     sync::Arc,
@@ -29,16 +29,16 @@ use crate::rabbitmq;
 
 const EXCHANGE: &str = "Bench:Planted";
 const QUEUE: &str = "planted";
-/// Messages of one outbox: an order's usually has fewer.
+/// Messages per outbox; an order's usually has fewer.
 const IN_ONE: u32 = 10;
-/// Of a body, without the envelope: what the service's messages have.
+/// Size of a body without the envelope, as in the service's messages.
 const PADDING: usize = 700;
-/// A bare publisher has so many unconfirmed messages at a time; the relay's passes have as many.
+/// Unconfirmed messages of a bare publisher at a time; the same as in a pass of the relay.
 const WINDOW: usize = 1_000;
-/// Each is measured so often, by turns; the middle one counts, and all are shown.
+/// Runs of each, alternating; the median counts, and all are printed.
 const RUNS: usize = 5;
 
-/// Measures with so many messages, and with so many lanes, or as many as a relay usually has.
+/// Measures with this many messages and workers; the relay's default number if none is given.
 pub async fn run(messages: u32, lanes: Option<u32>) {
     let broker = rabbitmq::broker().await;
     broker.bind(QUEUE, &[EXCHANGE]).await;
@@ -55,11 +55,11 @@ pub async fn run(messages: u32, lanes: Option<u32>) {
     settings.lanes = lanes;
     let dir = tempfile::tempdir().unwrap();
     settings.journal = Some(dir.path().join("relay.journal"));
-    let (mut bare, mut lined, mut own) = (vec![], vec![], vec![]);
+    let (mut bare, mut pipelined_rates, mut own) = (vec![], vec![], vec![]);
     for _ in 0..RUNS {
         let bodies = plant(&mut conn, messages).await;
-        for (rates, in_line) in [(&mut bare, false), (&mut lined, true)] {
-            rates.push(rate(bodies.len(), publish(&broker.url(), &bodies, lanes, in_line).await));
+        for (rates, pipelined) in [(&mut bare, false), (&mut pipelined_rates, true)] {
+            rates.push(rate(bodies.len(), publish(&broker.url(), &bodies, lanes, pipelined).await));
             assert_eq!(broker.take(QUEUE).await.len(), bodies.len());
         }
         let begun = Instant::now();
@@ -88,25 +88,25 @@ pub async fn run(messages: u32, lanes: Option<u32>) {
     let outboxes = messages.div_ceil(IN_ONE);
     println!();
     println!(
-        "| {messages} messages, {outboxes} outboxes, {lanes} connections | messages/s, middle | runs |"
+        "| {messages} messages, {outboxes} outboxes, {lanes} connections | messages/s, median | runs |"
     );
     println!("|---|---|---|");
     for (name, rates) in [
         ("bare publisher with confirms", &bare),
-        ("the same, with its window in line", &lined),
+        ("the same, with its window pipelined", &pipelined_rates),
         ("relay until empty, commits included", &own),
     ] {
         println!("| {name} | {:.0} | {} |", middle(rates), all(rates));
     }
     println!("| relay's share of the first | {} |", share(&bare));
-    println!("| relay's share of the second | {} |", share(&lined));
+    println!("| relay's share of the second | {} |", share(&pipelined_rates));
 }
 
 fn rate(messages: usize, time: Duration) -> f64 {
     messages as f64 / time.as_secs_f64()
 }
 
-/// Fills the outbox and tells the bodies that are in it.
+/// Fills the outbox and returns the bodies in it.
 async fn plant(conn: &mut PgConnection, messages: u32) -> Vec<String> {
     let outboxes = messages.div_ceil(IN_ONE);
     let sql = format!(
@@ -133,9 +133,9 @@ async fn plant(conn: &mut PgConnection, messages: u32) -> Vec<String> {
     sqlx::query_scalar(bodies).fetch_all(conn).await.unwrap()
 }
 
-/// Publishes them over so many connections, each with its share, and waits for every confirm; `in_line` without
-/// waiting for each one's write.
-async fn publish(url: &str, bodies: &[String], connections: usize, in_line: bool) -> Duration {
+/// Publishes the bodies over several connections, each with its share, and waits for every confirm; if `pipelined`,
+/// without waiting for each write.
+async fn publish(url: &str, bodies: &[String], connections: usize, pipelined: bool) -> Duration {
     let begun = Instant::now();
     let share = bodies.len().div_ceil(connections).max(1);
     let parts = bodies.chunks(share).map(|part| async move {
@@ -154,11 +154,11 @@ async fn publish(url: &str, bodies: &[String], connections: usize, in_line: bool
             }
         };
         let taken = |confirmed: lapin::Confirmation| async move {
-            assert!(confirmed.is_ack(), "the broker did not take one");
+            assert!(confirmed.is_ack(), "the broker rejected a message");
             Ok(())
         };
         let bodies = futures::stream::iter(part);
-        if in_line {
+        if pipelined {
             let sending = bodies.map(|body| async { send(body).await?.await });
             sending.buffered(WINDOW).try_for_each(taken).await?;
         } else {

@@ -21,7 +21,7 @@ use super::{data::Database, row};
 
 const RUNS: usize = 40;
 
-/// Makes the text of the nth search.
+/// Returns the text of the nth search.
 type Ask<'a> = Box<dyn Fn(usize) -> String + 'a>;
 
 pub async fn run(database: &Database) {
@@ -40,7 +40,7 @@ pub async fn run(database: &Database) {
     )
     .await;
     let tail = |n: usize| nth(n).id.to_string()[28..].to_owned();
-    // From one buyer in three to one in four hundred; the demo's names are spelt as their bearers do.
+    // From one buyer in three to one in four hundred; the demo's names have their original spelling.
     let names = ["nguyễn", "trang", "linh", "đặng", "liam", "müller"];
     let words = ["gift", "door", "call", "birthday", "leave"];
     let kinds: Vec<(&str, Ask<'_>)> = vec![

@@ -14,9 +14,8 @@ use super::{
 use crate::{
     config::Settings,
     domain::{
-        order_ref,
+        order_ref::{self, IdMatch},
         report::{Cell, Form, Table, print_json},
-        search::IdMatch,
         when::{self, When},
         zone::Clock,
     },

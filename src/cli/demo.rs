@@ -48,8 +48,8 @@ async fn load(
     let (mut conn, lease) = open::writable(global, settings).await?;
     let done = async {
         session::migrate(&mut conn).await?;
-        let told = |step| open::tell(&session::progress(&step));
-        let loaded = demo::load(&mut conn, options, replace, told).await;
+        let progress = |step| open::tell(&session::demo_progress(&step));
+        let loaded = demo::load(&mut conn, options, replace, progress).await;
         loaded.map_err(session::Error::Demo)
     }
     .await;

@@ -212,14 +212,14 @@ async fn drive(
     if plan.spec().steps == StepKind::OneTransaction {
         return Ok(Box::pin(work).await?);
     }
-    let telling = async {
+    let reporting = async {
         let mut reporter = Reporter::default();
         while progress.changed().await.is_ok() {
             let Progress { hindered, warnings, .. } = progress.borrow_and_update().clone();
             reporter.tell(hindered, &warnings);
         }
     };
-    Ok(signals::see_through(Box::pin(work), stop, telling).await??)
+    Ok(signals::see_through(Box::pin(work), stop, reporting).await??)
 }
 
 /// Tells what came of it. Where what became of each message is the answer, the words go to standard error.

@@ -16,12 +16,12 @@ use crate::{
         id::{OrderId, Version},
         mask,
         order::Order,
-        order_ref,
+        order_ref::{self, IdMatch},
         report::{Cell, Form, Table, print_json},
         when::{self, When},
         zone::Clock,
     },
-    ops::{analysis::OrderAnalysis, chain, history, report},
+    ops::{analysis::OrderAnalysis, history, report},
     session::Session,
 };
 
@@ -56,7 +56,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
             found(known.history.events.is_empty())
         }
         Verb::Events { output, .. } => print(report::events(&known), output.output, settings)?,
-        Verb::Chain { output, .. } => print(chain::table(&known), output.output, settings)?,
+        Verb::Chain { output, .. } => print(report::chain(&known), output.output, settings)?,
         Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
         Verb::Show { at, version, output, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;
@@ -79,11 +79,7 @@ const fn found(nothing: bool) -> u8 {
     if nothing { exit::NOTHING } else { exit::FOUND }
 }
 
-async fn find(
-    session: &Session,
-    wanted: &crate::domain::search::IdMatch,
-    text: &str,
-) -> Result<OrderAnalysis, Failure> {
+async fn find(session: &Session, wanted: &IdMatch, text: &str) -> Result<OrderAnalysis, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();
     let layout = &session.layout;
     let found = session
@@ -106,7 +102,7 @@ async fn find(
 /// The one order that an id or the end of one means.
 pub(super) async fn resolve(
     session: &Session,
-    wanted: &crate::domain::search::IdMatch,
+    wanted: &IdMatch,
     text: &str,
 ) -> Result<OrderId, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();

@@ -73,7 +73,7 @@ async fn deliver(
     ended
 }
 
-/// Runs a relay, telling what hinders it, until it ends or a signal comes.
+/// Runs a relay, reporting what hinders it, until it ends or a signal comes.
 pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());

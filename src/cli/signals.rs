@@ -5,7 +5,7 @@ use std::{io, pin::pin};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Runs `work` to its end, and beside it `telling`, which tells of its progress. A signal fires `stop`; when to end is
+/// Runs `work` to its end, and beside it `reporting`, which tells its progress. A signal fires `stop`; when to end is
 /// the work's own decision.
 ///
 /// # Errors
@@ -13,18 +13,18 @@ use tokio_util::sync::CancellationToken;
 pub(super) async fn see_through<T>(
     work: impl Future<Output = T>,
     stop: &CancellationToken,
-    telling: impl Future<Output = ()>,
+    reporting: impl Future<Output = ()>,
 ) -> io::Result<T> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let (mut work, mut telling) = (pin!(work), pin!(telling));
+    let (mut work, mut reporting) = (pin!(work), pin!(reporting));
     let mut all_told = false;
     loop {
         tokio::select! {
             ended = &mut work => return Ok(ended),
             _ = interrupt.recv() => stop.cancel(),
             _ = terminate.recv() => stop.cancel(),
-            () = &mut telling, if !all_told => all_told = true,
+            () = &mut reporting, if !all_told => all_told = true,
         }
     }
 }
@@ -38,8 +38,8 @@ mod tests {
         let stop = CancellationToken::new();
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let work = async { receiver.await.unwrap() };
-        let telling = async { sender.send(7).unwrap() };
-        assert_eq!(see_through(work, &stop, telling).await.unwrap(), 7);
+        let reporting = async { sender.send(7).unwrap() };
+        assert_eq!(see_through(work, &stop, reporting).await.unwrap(), 7);
         assert!(!stop.is_cancelled());
     }
 

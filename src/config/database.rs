@@ -1,4 +1,4 @@
-//! Which database is meant: argument, context, environment, configuration, else the private one.
+//! Which database to open: argument, context, environment, configuration, else the private one.
 
 use std::env;
 
@@ -13,7 +13,7 @@ pub struct Given {
     pub context: Option<String>,
 }
 
-/// A database to open, and how it is called.
+/// A database to open, and its name.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub name: String,
@@ -29,13 +29,13 @@ pub enum Target {
     Embedded,
 }
 
-/// A server, maybe behind a pooler.
+/// A server, possibly behind a pooler.
 #[derive(Debug, Clone)]
 pub struct Server {
     pub options: PgConnectOptions,
-    /// Past the pooler.
+    /// The address that bypasses the pooler.
     pub direct: Option<PgConnectOptions>,
-    /// A pooler in transaction mode is known to be in between; else that is found out.
+    /// A pooler in transaction mode is known to be in between; otherwise the first session finds out.
     pub pooled: bool,
 }
 
@@ -46,14 +46,14 @@ impl From<PgConnectOptions> for Target {
 }
 
 /// libpq's variables that name a server or a database. (Those that only carry a password or a user
-/// do not by themselves mean that a database was given.)
+/// do not name a database by themselves.)
 const NAMING: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE"];
 
 /// Chooses by precedence: `--database-url`, `--context`, `DATABASE_URL`, `PG*`, the configured default,
-/// and at last the private database.
+/// and finally the private database.
 ///
 /// # Errors
-/// When what was given cannot be used.
+/// When the chosen setting is invalid.
 pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
     if let Some(url) = &given.url {
         if has_password(url) {
@@ -125,12 +125,12 @@ fn address(what: &'static str, url: &str) -> Result<PgConnectOptions, Error> {
     })
 }
 
-/// Whether `user:password@` or `?password=` stands in a URL.
+/// Whether a URL contains `user:password@` or `?password=`.
 pub(super) fn has_password(url: &str) -> bool {
     without_password(url) != url
 }
 
-/// The URL with any password covered, for messages.
+/// The URL with any password masked, for messages.
 fn without_password(url: &str) -> String {
     let (base, query) =
         url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
@@ -151,12 +151,12 @@ fn without_password(url: &str) -> String {
         None => base.to_owned(),
     };
     if let Some(query) = query {
-        let covered = query.split('&').map(|pair| match pair.split_once('=') {
+        let masked = query.split('&').map(|pair| match pair.split_once('=') {
             Some(("password", _)) => "password=•••".to_owned(),
             _ => pair.to_owned(),
         });
         out.push('?');
-        out.push_str(&covered.collect::<Vec<_>>().join("&"));
+        out.push_str(&masked.collect::<Vec<_>>().join("&"));
     }
     out
 }
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_seen_and_covered() {
+    fn passwords_are_found_and_masked() {
         assert!(!has_password("postgres://mai@db:5432/ordering?sslmode=require"));
         assert!(has_password("postgres://mai:s3cret@db/ordering"));
         assert!(has_password("postgres:///ordering?host=/tmp&password=s3cret"));

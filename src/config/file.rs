@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::Error;
 
-/// `config.toml` as it is written. Every key is optional.
+/// `config.toml` as written. Every key is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// The context to open when nothing else names a database.
+    /// The context to open if nothing else names a database.
     pub default: Option<String>,
     /// `ansi`, `dusk`, `paper` or `mono`.
     pub theme: Option<String>,
@@ -18,9 +18,9 @@ pub struct File {
     pub zone: Option<String>,
     /// Whether the mouse is used. Default: yes.
     pub mouse: Option<bool>,
-    /// Seconds between two refreshes, 1 to 3600. Default: 5.
+    /// Seconds between refreshes, 1 to 3600. Default: 5.
     pub interval: Option<u64>,
-    /// The longest a statement may run, in seconds. Default: 2.
+    /// The statement timeout in seconds. Default: 2.
     pub statement_timeout: Option<u64>,
     /// What counts as trouble with messages.
     #[serde(default)]
@@ -28,13 +28,13 @@ pub struct File {
     /// Keys by action name, in place of the defaults.
     #[serde(default)]
     pub keys: BTreeMap<String, Vec<String>>,
-    /// The relay: which broker, how much.
+    /// The relay: its broker and its batch sizes.
     #[serde(default)]
     pub relay: RelayFile,
     /// The broker's error queues.
     #[serde(default)]
     pub errors: ErrorsFile,
-    /// Commands that come as messages.
+    /// Commands that arrive as messages.
     #[serde(default)]
     pub commands: CommandsFile,
     /// Named databases.
@@ -48,47 +48,47 @@ pub struct File {
 pub struct MessagesFile {
     /// More pending messages than this are an alert. Default: 1000.
     pub backlog_alert: Option<u32>,
-    /// Seconds after which an outbox that nothing moves is a stall. Default: 900.
+    /// Seconds after which an oldest outbox that does not move counts as stalled. Default: 900.
     pub stalled_after: Option<u32>,
-    /// Seconds after which an outbox is held, and an inbox row fails. Default: 60.
+    /// Seconds after which a pending outbox is diagnosed, and an inbox row counts as failing. Default: 60.
     pub held_after: Option<u32>,
     /// The service's window for duplicates, in seconds. Default: 1800.
     pub duplicate_window: Option<u32>,
-    /// The largest message the broker takes, in bytes. Default: 16 MiB.
+    /// The largest message the broker accepts, in bytes. Default: 16 MiB.
     pub largest: Option<u32>,
-    /// Percent of the last hour's deliveries that come a second time, from which on they are an alert. Default: 10.
+    /// Alert if at least this many percent of the last hour's deliveries are duplicates. Default: 10.
     pub duplicates_alert: Option<u8>,
-    /// Seconds between two looks that the history is made of, 5 to 300. Default: 20.
+    /// Seconds between samples of outbox and inbox, 5 to 300. Default: 20.
     pub sample_every: Option<u16>,
-    /// Days that copies of what operators took out or changed stay, 1 at least. Default: for ever.
+    /// Days to keep copies of messages that operators removed or changed, at least 1. Default: forever.
     pub copies_days: Option<NonZeroU16>,
     /// `HANDLER:MESSAGE:QUEUE`, with full type names.
     #[serde(default)]
     pub consumers: Vec<String>,
 }
 
-/// `[errors]`: the broker's error queues and who consumes what.
+/// `[errors]`: the broker's error queues.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorsFile {
-    /// `_error` and `_skipped` queues. Default: those of the consumers' queues.
+    /// `_error` and `_skipped` queues. Default: those that belong to the consumers' queues.
     #[serde(default)]
     pub queues: Vec<String>,
-    /// `http://HOST:PORT` of the broker's management interface. Default: it is not asked.
+    /// `http://HOST:PORT` of the broker's management interface. Default: not used.
     pub management: Option<String>,
 }
 
-/// `[commands]`: orders completed and cancelled by messages.
+/// `[commands]`: completing and cancelling orders by message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandsFile {
-    /// The queue they come in by. Default: none, nothing is consumed.
+    /// The queue they arrive in. Default: none, nothing is consumed.
     pub queue: Option<String>,
     /// The message type that completes an order.
     pub complete: Option<String>,
     /// The message type that cancels an order.
     pub cancel: Option<String>,
-    /// How often a message is tried whose failure may pass. Default: 9.
+    /// Attempts for a message whose failure may be temporary. Default: 9.
     pub attempts: Option<NonZeroU16>,
 }
 
@@ -98,22 +98,22 @@ pub struct CommandsFile {
 pub struct ContextFile {
     /// A PostgreSQL connection URL; leave the password to a pass file or `PGPASSWORD`.
     pub url: Option<String>,
-    /// The same database past a pooler: for writing, and for stopping statements.
+    /// The same database without the pooler: for writing and for cancelling statements.
     pub direct: Option<String>,
-    /// `url` is known to be a pooler in transaction mode; else that is found out.
+    /// `url` is known to be a pooler in transaction mode; otherwise the first session finds out.
     #[serde(default)]
     pub pgbouncer: bool,
-    /// Production is named and framed.
+    /// Production is shown in the header.
     #[serde(default)]
     pub production: bool,
-    /// Nothing is written, and nothing unlocks it.
+    /// Nothing can be written, and the console cannot be unlocked.
     #[serde(default)]
     pub read_only: bool,
-    /// Seconds for which the console is unlocked, 1 to 28800. Default: 600.
+    /// Seconds that the console stays unlocked, 1 to 28800. Default: 600.
     pub unlock: Option<u64>,
-    /// The context's name has to be typed to run a command. Default: in production.
+    /// The context's name must be typed to run a command. Default: only in production.
     pub typed_confirmation: Option<bool>,
-    /// Commands by database role; `*` is all of them.
+    /// Allowed commands by database role; `*` allows all.
     #[serde(default)]
     pub allow: BTreeMap<String, Vec<String>>,
 }
@@ -124,21 +124,21 @@ pub struct ContextFile {
 pub struct RelayFile {
     /// `amqp://USER@HOST:PORT/VIRTUALHOST`; the password is better in `ORDERSCOPE_AMQP_PASSWORD`.
     pub broker: Option<String>,
-    /// Days that delivered rows stay in a managed database (default: 7), and copies of them in an attached one
+    /// Days to keep delivered rows in a managed database (default: 7), and copies of them in an attached one
     /// (default: none).
     pub keep_days: Option<u32>,
-    /// Outboxes in one transaction. Default: 500.
+    /// Outboxes per transaction. Default: 500.
     pub outboxes: Option<u16>,
-    /// Messages in one transaction. Default: 1000.
+    /// Messages per transaction. Default: 1000.
     pub messages: Option<u16>,
-    /// Megabytes of bodies in one transaction. Default: 8.
+    /// Megabytes of bodies per transaction. Default: 8.
     pub megabytes: Option<u16>,
-    /// Hold a message that no queue wants instead of counting it as delivered. Default: no.
+    /// Keep a message pending if no queue is bound for it, instead of counting it as delivered. Default: no.
     #[serde(default)]
     pub hold_returned: bool,
 }
 
-/// Reads a file; one that does not exist and need not is an empty one.
+/// Reads a file. A missing file counts as empty, unless `must_exist`.
 pub(super) fn read(path: &Path, must_exist: bool) -> Result<File, Error> {
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_key_is_told_with_its_line() {
+    fn a_misspelt_key_is_reported_with_its_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
         std::fs::write(&path, "theme = \"dusk\"\nzoen = \"UTC\"\n").unwrap();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_file_may_be_missing_the_named_one_not() {
+    fn the_default_file_may_be_missing_but_not_a_named_one() {
         let nowhere = Path::new("/nonexistent/orderscope.toml");
         assert_eq!(read(nowhere, false), Ok(File::default()));
         assert!(matches!(read(nowhere, true), Err(Error::Unreadable { .. })));

@@ -1,10 +1,10 @@
 //! Settings: arguments, environment and the configuration file, as typed values. The only module that
-//! reads environment variables for settings (the embedded server's own stand in `embedded::Config`).
+//! reads environment variables for settings (those of the embedded server are in `embedded::Config`).
 
 mod database;
 mod file;
-mod kept;
 mod reference;
+mod saved;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -13,8 +13,8 @@ use chrono::TimeDelta;
 pub use self::{
     database::{Context, Given, Server, Target, choose},
     file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
-    kept::KeptFile,
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
+    saved::SavedState,
 };
 use crate::domain::{
     consumer::Consumer,
@@ -23,7 +23,7 @@ use crate::domain::{
     zone::Zone,
 };
 
-/// What is wrong with the settings; always names the place and the next step.
+/// What is wrong with the settings. Every text names the place and the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error(
@@ -43,11 +43,11 @@ pub enum Error {
         "no broker is named; set relay.broker in {path}, ORDERSCOPE_AMQP_URL or --amqp-url (without a password)"
     )]
     NoBroker { path: String },
-    #[error("there is no context {name:?} in {path}; it has: {known}")]
+    #[error("there is no context {name:?} in {path}; its contexts are: {known}")]
     NoContext { name: String, path: String, known: String },
 }
 
-/// Everything the file may say, with defaults for what it does not.
+/// The settings of the file, with defaults for what it does not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub path: PathBuf,
@@ -57,21 +57,21 @@ pub struct Settings {
     pub keys: BTreeMap<String, Vec<String>>,
     /// What counts as trouble with messages.
     pub thresholds: Thresholds,
-    /// The time between two looks that the history of messages is made of.
+    /// The time between samples of outbox and inbox.
     pub sample_every: Option<Duration>,
-    /// How long copies of what operators took out stay; none: for ever.
+    /// How long to keep copies of messages that operators removed; none: forever.
     pub copies: Option<TimeDelta>,
     /// Names for the ids of consumers.
     pub consumers: Vec<Consumer>,
-    /// Where commands come in as messages, if anywhere.
+    /// Where commands arrive as messages, if anywhere.
     pub commands: Option<Commands>,
 }
 
 impl Settings {
-    /// Reads the configuration file: the one named, which must exist, or the usual one, which may not.
+    /// Reads the configuration file: a named one, which must exist, or the default one, which may be missing.
     ///
     /// # Errors
-    /// When it cannot be read or says something that cannot be used.
+    /// When it cannot be read or has an invalid value.
     pub fn read(named: Option<PathBuf>) -> Result<Self, Error> {
         let must_exist = named.is_some();
         let path = named.unwrap_or_else(default_path);
@@ -124,19 +124,19 @@ impl Settings {
     }
 }
 
-/// What the file says, with defaults for what it does not.
+/// The thresholds of the file, with defaults for what it does not set.
 fn thresholds(file: &MessagesFile) -> Thresholds {
-    let usual = Thresholds::default();
-    let seconds = |given: Option<u32>, usual: TimeDelta| {
-        given.map_or(usual, |seconds| TimeDelta::seconds(seconds.into()))
+    let default = Thresholds::default();
+    let seconds = |given: Option<u32>, default: TimeDelta| {
+        given.map_or(default, |seconds| TimeDelta::seconds(seconds.into()))
     };
     Thresholds {
-        backlog: file.backlog_alert.map_or(usual.backlog, i64::from),
-        stalled: seconds(file.stalled_after, usual.stalled),
-        held: seconds(file.held_after, usual.held),
-        window: seconds(file.duplicate_window, usual.window),
-        largest: file.largest.map_or(usual.largest, i64::from),
-        duplicates: file.duplicates_alert.map_or(usual.duplicates, i64::from),
+        backlog: file.backlog_alert.map_or(default.backlog, i64::from),
+        stalled: seconds(file.stalled_after, default.stalled),
+        held: seconds(file.held_after, default.held),
+        window: seconds(file.duplicate_window, default.window),
+        largest: file.largest.map_or(default.largest, i64::from),
+        duplicates: file.duplicates_alert.map_or(default.duplicates, i64::from),
     }
 }
 
@@ -151,7 +151,7 @@ fn consumer(name: &str) -> Result<Consumer, Error> {
 
 fn commands(file: &CommandsFile) -> Result<Option<Commands>, Error> {
     let Some(queue) = &file.queue else { return Ok(None) };
-    let or = |given: &Option<String>, usual: &str| given.clone().unwrap_or(usual.to_owned());
+    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or(default.to_owned());
     let commands = Commands {
         queue: queue.clone(),
         complete: or(&file.complete, Commands::COMPLETE),
@@ -167,11 +167,11 @@ fn commands(file: &CommandsFile) -> Result<Option<Commands>, Error> {
     }
 }
 
-/// The broker's URL and the password that does not stand in it: `--amqp-url`, `ORDERSCOPE_AMQP_URL`, then the
+/// The broker's URL, and its password if that is not in the URL: `--amqp-url`, `ORDERSCOPE_AMQP_URL`, then the
 /// configuration.
 ///
 /// # Errors
-/// When none is named, or a password stands in the arguments.
+/// When none is configured, or the arguments contain a password.
 pub fn broker(
     argument: Option<&str>,
     settings: &Settings,
@@ -213,7 +213,7 @@ pub fn default_path() -> PathBuf {
     dirs::config_dir().unwrap_or_else(|| PathBuf::from(".")).join("orderscope/config.toml")
 }
 
-/// Where things remembered between sessions, logs and exports of lesser weight are kept.
+/// Where saved state, logs and exports are kept.
 #[must_use]
 pub fn state_dir() -> PathBuf {
     let dir = dirs::state_dir().or_else(dirs::data_local_dir);

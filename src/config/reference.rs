@@ -1,12 +1,12 @@
-//! What can be configured, told once: the documentation is made from these tables, and tests compare them
+//! Everything that can be configured. The documentation is generated from these tables, and tests compare them
 //! with what the program really reads.
 
 /// One key of `config.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyHelp {
-    /// Its name; keys of a table with the table's name, as in `contexts.NAME.url`.
+    /// Its name, with the name of its table: `contexts.NAME.url`.
     pub name: &'static str,
-    /// What holds where it is not given.
+    /// The value if it is not set.
     pub default: &'static str,
     pub help: &'static str,
     /// A file with nothing else in it is valid.
@@ -25,7 +25,7 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "default",
         "the private database",
-        "The context to open when nothing else names a database",
+        "The context to open if nothing else names a database",
         "default = \"prod\"",
     ),
     key(
@@ -38,41 +38,41 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "zone",
         "UTC",
-        "The zone in which times are shown, and in which dates and clock times are meant: UTC, \
+        "The zone for showing times and for reading dates and clock times: UTC, \
          local, an offset or a name",
         "zone = \"Asia/Tokyo\"",
     ),
     key(
         "mouse",
         "true",
-        "Whether the console uses the mouse; without it the terminal selects text itself",
+        "Whether the console uses the mouse; if not, the terminal selects text itself",
         "mouse = false",
     ),
-    key("interval", "5", "Seconds between two refreshes, 1 to 3600", "interval = 10"),
+    key("interval", "5", "Seconds between refreshes, 1 to 3600", "interval = 10"),
     key(
         "statement_timeout",
         "2",
-        "The longest one statement may run, in seconds, 1 to 600. Leave it at 2 on a database that a \
-         service uses: a longer statement can hold its projections back",
+        "The statement timeout in seconds, 1 to 600. Leave it at 2 on a database that a \
+         service uses: a longer statement can delay its projections",
         "statement_timeout = 5",
     ),
     key(
         "messages.backlog_alert",
         "1000",
-        "More messages not recorded as delivered than this are an alert: `orderscope messages status` then ends \
+        "Alert above this number of messages not recorded as delivered: `orderscope messages status` then exits \
          with code 1",
         "[messages]\nbacklog_alert = 5000",
     ),
     key(
         "messages.stalled_after",
         "900",
-        "Seconds after which an oldest outbox that nothing moves is a stalled delivery",
+        "Seconds after which delivery counts as stalled if the oldest outbox does not move",
         "[messages]\nstalled_after = 300",
     ),
     key(
         "messages.held_after",
         "60",
-        "Seconds after which an outbox that should have left is looked into, and an inbox row that was not \
+        "Seconds after which a pending outbox is diagnosed, and an inbox row that was not \
          handled counts as failing",
         "[messages]\nheld_after = 120",
     ),
@@ -85,34 +85,34 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "messages.largest",
         "16777216",
-        "The largest message that the broker takes, in bytes",
+        "The largest message that the broker accepts, in bytes",
         "[messages]\nlargest = 134217728",
     ),
     key(
         "messages.duplicates_alert",
         "10",
-        "So many percent of the last hour's deliveries that come a second time are an alert, ten of them at least",
+        "Alert if at least this many percent of the last hour's deliveries are duplicates, and at least ten",
         "[messages]\nduplicates_alert = 25",
     ),
     key(
         "messages.sample_every",
         "20",
-        "Seconds between two looks at outbox and inbox that rates and trends are made of, 5 to 300",
+        "Seconds between samples of outbox and inbox, from which rates and trends are computed, 5 to 300",
         "[messages]\nsample_every = 60",
     ),
     key(
         "messages.copies_days",
-        "for ever",
-        "Days that copies of what operators took out of outboxes and error queues, or repaired, stay in schema \
-         orderscope. They hold personal data, and may be all that is left of a message: after these days also of one \
-         that was quarantined and never put back. An open console removes them",
+        "forever",
+        "Days to keep copies, in schema orderscope, of messages that operators removed from outboxes and error queues \
+         or repaired. Copies contain personal data and may be all that is left of a message; after these days they are \
+         removed even if a quarantined message was never put back. An open console removes them",
         "[messages]\ncopies_days = 90",
     ),
     key(
         "messages.consumers",
         "none; those of the demo data for the private database",
-        "Names for consumer ids, each written HANDLER:MESSAGE:QUEUE with the full type names of the service. Name all \
-         consumers of a message type on a queue: only those then decide whether a message in its error queue is done",
+        "Names for consumer ids, each as HANDLER:MESSAGE:QUEUE with the full type names of the service. Name all \
+         consumers of a message type on a queue: only they decide whether a message in its error queue is done",
         "[messages]\nconsumers = [\"Shop.CompleteHandler:Shop.Contracts.CompleteCommand:complete\"]",
     ),
     key(
@@ -124,14 +124,14 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "errors.queues",
         "those of the queues in messages.consumers, and what errors.management names",
-        "The broker's error queues to look into",
+        "The broker's error queues to read",
         "[errors]\nqueues = [\"place-order_error\", \"place-order_skipped\"]",
     ),
     key(
         "errors.management",
-        "not asked",
-        "The broker's management interface, which names all error queues. It is asked with the broker's user and \
-         password, unencrypted: use it inside a trusted network only",
+        "not used",
+        "The broker's management interface, which lists all error queues. It gets the broker's user and \
+         password, unencrypted: use it only inside a trusted network",
         "[errors]\nmanagement = \"http://mq.example:15672\"",
     ),
     key(
@@ -143,38 +143,38 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "relay.keep_days",
         "7",
-        "Days that delivered messages stay in a database of Orderscope's own. In one of a service the rows go at once; \
-         where this is given, copies stay in schema orderscope for as long",
+        "Days to keep delivered messages in a managed database. In an attached one the rows are removed at once; \
+         if this is set, copies stay in schema orderscope for this long",
         "[relay]\nkeep_days = 3",
     ),
     key(
         "relay.outboxes",
         "500",
-        "Outboxes that the relay takes in one transaction",
+        "Outboxes per transaction of the relay",
         "[relay]\noutboxes = 100",
     ),
     key(
         "relay.messages",
         "1000",
-        "Messages that the relay takes in one transaction",
+        "Messages per transaction of the relay",
         "[relay]\nmessages = 500",
     ),
     key(
         "relay.megabytes",
         "8",
-        "Megabytes of message bodies that the relay takes in one transaction",
+        "Megabytes of message bodies per transaction of the relay",
         "[relay]\nmegabytes = 4",
     ),
     key(
         "relay.hold_returned",
         "false",
-        "Whether a message that no queue wants holds its outbox; else it counts as delivered, as with MassTransit",
+        "Keep an outbox pending if no queue is bound for its message; otherwise the message counts as delivered, as with MassTransit",
         "[relay]\nhold_returned = true",
     ),
     key(
         "commands.queue",
         "none: no commands are consumed",
-        "The queue by which `orderscope consume` takes commands that come as messages; it is made where it is missing",
+        "The queue from which `orderscope consume` takes commands; it is created if missing",
         "[commands]\nqueue = \"orderscope-commands\"",
     ),
     key(
@@ -192,9 +192,9 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "commands.attempts",
         "9",
-        "How often a command's message is tried that fails for what may pass (a row that others hold, work at the same \
-         time), with longer and longer waits, before it is moved to the error queue. A database or broker that is \
-         away does not count",
+        "Attempts for a command's message that fails for a reason that may pass (a locked row, concurrent work), with \
+         growing waits, before it is moved to the error queue. An unreachable database or broker does not count as \
+         an attempt",
         "[commands]\nattempts = 3",
     ),
     key(
@@ -206,46 +206,46 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "contexts.NAME.direct",
         "none",
-        "The same database past a pooler such as PgBouncer: commands, migrating and stopping statements need it",
+        "The same database without a pooler such as PgBouncer: commands, migrations and cancelling statements need it",
         "[contexts.prod]\ndirect = \"postgres://support@db.example/ordering?sslmode=verify-full\"",
     ),
     key(
         "contexts.NAME.pgbouncer",
-        "found out",
+        "detected",
         "Whether the address is a pooler in transaction mode, so that every read is one transaction",
         "[contexts.prod]\npgbouncer = true",
     ),
     key(
         "contexts.NAME.production",
         "false",
-        "Whether it is production, which the header then names",
+        "Whether this is production; the header then says so",
         "[contexts.prod]\nproduction = true",
     ),
     key(
         "contexts.NAME.read_only",
         "false",
-        "Whether nothing may be written there, by anyone; nothing unlocks it (--read-only says the same \
+        "Whether nothing may be written there, by anyone; it cannot be unlocked (--read-only does the same \
          for one run)",
         "[contexts.prod]\nread_only = true",
     ),
     key(
         "contexts.NAME.unlock",
         "600",
-        "Seconds for which the console stays unlocked, 1 to 28800",
+        "Seconds that the console stays unlocked, 1 to 28800",
         "[contexts.prod]\nunlock = 300",
     ),
     key(
         "contexts.NAME.typed_confirmation",
         "true in production",
-        "Whether the context's name has to be typed to run a command; a script says it with --confirm, \
+        "Whether the context's name must be typed to run a command; a script passes it with --confirm, \
          --yes alone is refused",
         "[contexts.prod]\ntyped_confirmation = true",
     ),
     key(
         "contexts.NAME.allow",
         "what the database grants",
-        "Which commands the members of which database roles may run, \"*\" for all of them; who is in none \
-         of the roles runs none",
+        "Which commands the members of which database roles may run, \"*\" for all commands; members of none \
+         of these roles may run none",
         "[contexts.prod]\nallow = { support = [\"CancelOrder\"], lead = [\"*\"] }",
     ),
 ];
@@ -271,13 +271,13 @@ pub const ENVIRONMENT: &[VariableHelp] = &[
     variable("ORDERSCOPE_DATA_DIR", "Where the private database lives"),
     variable("ORDERSCOPE_CACHE_DIR", "Where fetched PostgreSQL programs are kept"),
     variable("ORDERSCOPE_PG_BIN", "The PostgreSQL programs that run the private database"),
-    variable("NO_COLOR", "Set to anything: no colours, whatever else is asked for"),
+    variable("NO_COLOR", "Set to anything: no colours, whatever other settings say"),
     variable("TERM", "`dumb` means no colours"),
-    variable("TMUX", "Copies are wrapped so that tmux passes them on"),
-    variable("SSH_CONNECTION", "At most 30 frames a second instead of 60"),
-    variable("SSH_TTY", "The same"),
-    variable("PATH", "Where npm and an installed PostgreSQL are looked for"),
-    variable("RUST_LOG", "How much goes into the file of --log; `info` by default"),
+    variable("TMUX", "If set, copied text is wrapped so that tmux passes it to the terminal"),
+    variable("SSH_CONNECTION", "If set, at most 30 frames a second instead of 60"),
+    variable("SSH_TTY", "The same as SSH_CONNECTION"),
+    variable("PATH", "Where to look for npm and an installed PostgreSQL"),
+    variable("RUST_LOG", "The level of the log file of --log; `info` by default"),
 ];
 
 const fn key(
@@ -309,22 +309,22 @@ mod tests {
     }
 
     #[test]
-    fn every_key_that_is_read_is_told() {
+    fn every_key_that_is_read_is_documented() {
         // An unknown key is refused with a list of the known ones, which serde takes from the struct.
         let known = |toml: &str| -> BTreeSet<String> {
             let error = toml::from_str::<File>(toml).unwrap_err().message().to_owned();
             let (_, list) = error.split_once("expected").unwrap();
             list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
         };
-        let told = |inside: &str| -> BTreeSet<String> {
+        let documented = |inside: &str| -> BTreeSet<String> {
             let names = KEYS.iter().filter_map(|key| key.name.strip_prefix(inside));
             names.map(|name| name.split('.').next().unwrap_or(name).to_owned()).collect()
         };
-        assert_eq!(known("nothing = 1"), told(""));
-        assert_eq!(known("[contexts.a]\nnothing = 1"), told("contexts.NAME."));
-        assert_eq!(known("[messages]\nnothing = 1"), told("messages."));
-        assert_eq!(known("[relay]\nnothing = 1"), told("relay."));
-        assert_eq!(known("[errors]\nnothing = 1"), told("errors."));
-        assert_eq!(known("[commands]\nnothing = 1"), told("commands."));
+        assert_eq!(known("nothing = 1"), documented(""));
+        assert_eq!(known("[contexts.a]\nnothing = 1"), documented("contexts.NAME."));
+        assert_eq!(known("[messages]\nnothing = 1"), documented("messages."));
+        assert_eq!(known("[relay]\nnothing = 1"), documented("relay."));
+        assert_eq!(known("[errors]\nnothing = 1"), documented("errors."));
+        assert_eq!(known("[commands]\nnothing = 1"), documented("commands."));
     }
 }

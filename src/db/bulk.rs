@@ -52,8 +52,8 @@ pub async fn occupied(conn: &mut PgConnection) -> sqlx::Result<bool> {
     .await
 }
 
-/// Empties the document's tables and takes their indexes and constraints away.
-pub async fn set_aside(tx: &mut PgConnection) -> sqlx::Result<DroppedIndexes> {
+/// Empties the document's tables and drops their indexes and constraints.
+pub async fn drop_indexes(tx: &mut PgConnection) -> sqlx::Result<DroppedIndexes> {
     let names = filled().map(|name| format!("public.{name}")).collect::<Vec<_>>().join(", ");
     sqlx::query(AssertSqlSafe(format!("TRUNCATE {names}"))).execute(&mut *tx).await?;
     let found = sqlx::query(
@@ -88,13 +88,13 @@ pub async fn set_aside(tx: &mut PgConnection) -> sqlx::Result<DroppedIndexes> {
     Ok(DroppedIndexes { statements })
 }
 
-/// Makes everything again. `done` is told how many are made and the name of the next.
+/// Creates them again. `done` gets the number of finished ones and the name of the next.
 pub async fn restore(
     tx: &mut PgConnection,
-    aside: DroppedIndexes,
+    dropped: DroppedIndexes,
     mut done: impl FnMut(usize, &str),
 ) -> sqlx::Result<()> {
-    for (count, (name, make)) in aside.statements.into_iter().enumerate() {
+    for (count, (name, make)) in dropped.statements.into_iter().enumerate() {
         done(count, &name);
         sqlx::query(AssertSqlSafe(make)).execute(&mut *tx).await?;
     }

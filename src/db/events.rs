@@ -176,25 +176,25 @@ pub async fn around(
 ) -> Result<Option<SeqRange>, Error> {
     let from = layout.from(Table::Events);
     // The wanted number is always within [low, high]; every step halves the distance.
-    let bisect = |name: &str, sought: &str| {
+    let bisect = |name: &str, wanted: &str| {
         format!(
             "{name}(low, high) AS (SELECT low, high + 1 FROM ends UNION ALL \
-             SELECT CASE WHEN m.at < {sought} THEN least(m.seq_id + 1, b.high) ELSE b.low END, \
-                    CASE WHEN m.at < {sought} THEN b.high ELSE b.middle END \
+             SELECT CASE WHEN m.at < {wanted} THEN least(m.seq_id + 1, b.high) ELSE b.low END, \
+                    CASE WHEN m.at < {wanted} THEN b.high ELSE b.middle END \
              FROM (SELECT low, high, (low + high) / 2 AS middle FROM {name} WHERE low < high) b \
              CROSS JOIN LATERAL (SELECT e.seq_id, e.\"timestamp\" AS at FROM {from} e \
                  WHERE e.seq_id >= b.middle ORDER BY e.seq_id LIMIT 1) m)"
         )
     };
-    let mut sql = QueryBuilder::<Postgres>::new("WITH RECURSIVE sought AS (SELECT ");
+    let mut sql = QueryBuilder::<Postgres>::new("WITH RECURSIVE wanted AS (SELECT ");
     sql.push_bind(at - window).push("::timestamptz AS first, ");
     sql.push_bind(at + window).push("::timestamptz AS last), ends AS (SELECT ");
     sql.push(format!(
         "(SELECT seq_id FROM {from} e ORDER BY seq_id LIMIT 1) AS low, \
          (SELECT seq_id FROM {from} e ORDER BY seq_id DESC LIMIT 1) AS high), "
     ));
-    sql.push(bisect("a", "(SELECT first FROM sought)")).push(", ");
-    sql.push(bisect("z", "(SELECT last FROM sought)"));
+    sql.push(bisect("a", "(SELECT first FROM wanted)")).push(", ");
+    sql.push(bisect("z", "(SELECT last FROM wanted)"));
     sql.push(" SELECT (SELECT max(low) FROM a), (SELECT max(low) FROM z)");
     let (first, last): (Option<SeqId>, Option<SeqId>) =
         sql.build_query_as().fetch_one(conn).await.of(Table::Events.name())?;

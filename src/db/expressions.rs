@@ -1,5 +1,5 @@
 //! Expressions that a managed database has indexes on, for the queries that want to use them. They are
-//! valid on every layout; without the index they only cost more. Their twins are in `0003_search.sql` and
+//! valid on every layout; without the index they only cost more. The same expressions are in `0003_search.sql` and
 //! `0005_search_faster.sql` of `migrations/managed`, and a test asks the planner whether they still match.
 //!
 //! Columns are named without their table: use them where only one table has a `data`, `body` or `id`.

@@ -33,6 +33,7 @@ mod cancel;
 mod error;
 mod journal;
 mod layout;
+mod limits;
 mod pool;
 mod sql;
 
@@ -41,5 +42,6 @@ pub use cancel::cancellable;
 pub use error::Error;
 use error::OfTable;
 pub use layout::{Index, Kind, Layout, Missing, Table};
-pub use pool::{Db, Limits, Pool, Session};
+pub use limits::Limits;
+pub use pool::{Db, Pool, Session};
 pub use sql::unless_late;

@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, PgConnection, Row};
 
-use super::{Error, Layout, OfTable};
+use super::{Error, OfTable};
 
 /// Who keeps the order summary documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,8 +43,9 @@ struct SettingsRow {
     snapshot_every: Option<i32>,
 }
 
-/// Reads the record; none if this schema has none, or is older than this program.
-pub async fn read(conn: &mut PgConnection, layout: &Layout) -> Result<Option<Settings>, Error> {
+/// Reads the record; none if this schema has none, or is older than this program. What is not recorded
+/// has other defaults in a managed database than in an attached one.
+pub async fn read(conn: &mut PgConnection, managed: bool) -> Result<Option<Settings>, Error> {
     let current = sqlx::query(
         "SELECT count(*) = 4 FROM pg_attribute WHERE attrelid = to_regclass('orderscope.database')
            AND attname IN ('projection', 'publisher', 'broker', 'snapshot_every')",
@@ -60,13 +61,13 @@ pub async fn read(conn: &mut PgConnection, layout: &Layout) -> Result<Option<Set
     .of("orderscope.database")?;
     Ok(row.map(|row| Settings {
         projection: match row.projection.as_str() {
-            "inline" if layout.is_managed() => Projection::Inline,
+            "inline" if managed => Projection::Inline,
             _ => Projection::Async,
         },
         publisher: match row.publisher.as_deref() {
             Some("service") => Publisher::Service,
             Some("outbox") => Publisher::Outbox,
-            _ if layout.is_managed() => Publisher::Outbox,
+            _ if managed => Publisher::Outbox,
             _ => Publisher::Unknown,
         },
         broker: row.broker,

@@ -1,4 +1,4 @@
-//! When orders are placed: growth over the years, a yearly, weekly and daily rhythm, and a few great days.
+//! When orders are placed: growth over the years, a yearly, weekly and daily rhythm, and some special days.
 
 use chrono::{Datelike, Days, Months, NaiveDate, Weekday};
 
@@ -8,11 +8,11 @@ use super::{
     random::{Random, Subject},
 };
 
-/// Parts per million by which a day is busier than the day before: four times as much in seven years.
+/// Growth per day in parts per million: a factor of four in seven years.
 const GROWTH: u64 = 543;
-/// Permille of a usual day.
+/// Permille of an average day, from January.
 const MONTHS: [u64; 12] = [940, 900, 980, 1010, 970, 930, 900, 980, 1060, 1050, 1220, 1390];
-/// From Monday, permille of a usual day.
+/// Permille of an average day, from Monday.
 const WEEKDAYS: [u64; 7] = [1060, 1050, 1020, 1010, 1040, 960, 860];
 /// Weights of the hours of a day in UTC. The buyers live seven to nine hours ahead: they order before noon
 /// and after dinner, on a weekend all day.
@@ -21,12 +21,12 @@ const HOURS: [u64; 24] =
 const WEEKEND_HOURS: [u64; 24] =
     [24, 38, 54, 62, 64, 62, 58, 56, 55, 54, 53, 54, 60, 66, 64, 54, 40, 28, 16, 9, 6, 6, 9, 15];
 
-/// The number of orders on each day, and from that every order's moment.
+/// The number of orders on each day, and the time of every order.
 #[derive(Debug)]
 pub struct Calendar {
     seed: u64,
     first: NaiveDate,
-    /// Orders placed before each day, and at the end all of them.
+    /// Orders placed before each day; the last entry is the total.
     before: Vec<u64>,
 }
 
@@ -41,7 +41,7 @@ impl Calendar {
         for (n, day) in first.iter_days().take_while(|&day| day < options.until).enumerate() {
             let noise = 900 + Random::new(options.seed, Subject::Day, n as u64).below(200);
             let weight = (growing >> 12) * WEEKDAYS[day.weekday() as usize] * month(day) / 1000;
-            sum += u128::from(weight * noise * great(day) / 1000);
+            sum += u128::from(weight * noise * special_day(day) / 1000);
             sums.push(sum);
             growing += growing * GROWTH / 1_000_000;
         }
@@ -51,17 +51,17 @@ impl Calendar {
         Self { seed: options.seed, first, before }
     }
 
-    /// Midnight at which the first day begins.
+    /// Midnight at the start of the first day.
     pub fn start(&self) -> Moment {
         Moment::start_of(self.first)
     }
 
-    /// How many days there are.
+    /// The number of days.
     pub fn days(&self) -> usize {
         self.before.len() - 1
     }
 
-    /// The moments of the orders of the `n`th day, ascending, and the index of the first of them.
+    /// The times of the orders of the `n`th day, ascending, and the index of the first one.
     pub fn day(&self, n: usize) -> (u64, Vec<Moment>) {
         let date = self.first.checked_add_days(Days::new(n as u64)).unwrap_or_default();
         let midnight = Moment::start_of(date);
@@ -92,8 +92,8 @@ fn month(day: NaiveDate) -> u64 {
     MONTHS[day.month0() as usize]
 }
 
-/// Permille of what the day would be otherwise: Vietnam's book day and the sales of double dates.
-fn great(day: NaiveDate) -> u64 {
+/// Permille of what the day would have otherwise: Vietnam's book day, the sales of double dates, and holidays.
+fn special_day(day: NaiveDate) -> u64 {
     match (day.month(), day.day()) {
         (4, 21) => 1800,
         (11, 11) => 2100,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn every_order_has_one_moment_and_they_ascend() {
+    fn every_order_has_one_time_and_times_ascend() {
         for (orders, years) in [(100, 7), (5000, 1), (20_000, 2)] {
             let calendar = calendar(orders, years);
             let mut index = 0;

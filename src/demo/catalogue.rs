@@ -1,5 +1,5 @@
 //! The books of the demo data. The database holds only their ids; titles, authors and prices are in
-//! `assets/catalogue.tsv`, and are invented.
+//! `assets/catalogue.tsv`; all are invented.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::domain::id::BookId;
 
 const LIST: &str = include_str!("../../assets/catalogue.tsv");
-/// Ids depend on the place in the list only, not on a load's seed: a title is found in every database.
+/// Ids depend only on the place in the list, not on a load's seed: a book has the same id in every database.
 const SEED: u64 = 0x626f_6f6b_776f_726d;
 
 /// A book for sale.
@@ -22,7 +22,7 @@ pub struct Book {
     pub id: BookId,
     pub title: &'static str,
     pub author: &'static str,
-    /// In hundredths, at the time the shop opened.
+    /// The price in hundredths when the shop opened.
     pub cents: u64,
 }
 
@@ -44,25 +44,25 @@ static BOOKS: LazyLock<Vec<Book>> = LazyLock::new(|| {
     books
 });
 
-/// All books. Their ids ascend.
+/// All books, in ascending order of their ids.
 pub fn books() -> &'static [Book] {
     &BOOKS
 }
 
-/// The book with this id, if it is one of the demo data.
+/// The book with this id, if it is one of the demo data's.
 pub fn book(id: BookId) -> Option<&'static Book> {
     let at = BOOKS.binary_search_by_key(&id, |book| book.id).ok()?;
     BOOKS.get(at)
 }
 
-/// Which book a buyer takes: a few sell by the hundred, most now and then, and every quarter the shop's
-/// favourites move.
+/// Which book a buyer chooses: a few are bestsellers, most sell now and then, and every quarter other
+/// books are popular.
 pub(super) fn choose(random: &mut Random, quarter: u64) -> usize {
     let count = BOOKS.len() as u64;
     let reach = random.skewed(count) + 1;
     let rank = random.skewed(reach);
     let moved = if random.permille(300) { rank * 7 + quarter * 41 } else { rank };
-    // A fixed scatter, so that the best sellers are not the first lines of the list.
+    // A fixed permutation, so that the bestsellers are not the first lines of the list.
     usize::try_from((moved * 197 + 58) % count.max(1)).unwrap_or_default()
 }
 
@@ -92,7 +92,7 @@ mod tests {
             assert!(!each.author.is_empty() && each.cents >= 500);
         }
         assert_eq!(book(BookId(Uuid::nil())), None);
-        // The scatter must reach every book: its factor shares no divisor with their number.
+        // The permutation must reach every book: its factor shares no divisor with their number.
         let reached: std::collections::BTreeSet<usize> =
             (0..books().len()).map(|rank| (rank * 197 + 58) % books().len()).collect();
         assert_eq!(reached.len(), books().len());

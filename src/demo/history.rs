@@ -1,6 +1,6 @@
-//! Everything in the order in which it happened: walks through the days, lets every order's later events
-//! wait until their moment, and numbers events and messages as they come. Memory holds what is waiting and
-//! one id per buyer, whatever the number of orders.
+//! Writes all rows in the order in which things happened: goes through the days, queues every order's later
+//! steps until their time, and numbers events and messages as they occur. Memory use is the queue and one id
+//! per buyer, however many orders there are.
 
 use std::{cmp::Ordering, collections::BinaryHeap, rc::Rc};
 
@@ -8,83 +8,36 @@ use uuid::Uuid;
 
 use super::{
     moment::{HOUR, MILLI, MINUTE, Moment},
-    order::{Fate, Order, known_buyers},
-    people::{self, Person},
+    order::known_buyers,
+    people,
     plan::Plan,
     random::{Random, Subject},
+    step::{Counts, Event, PlacedOrder, Step, steps},
     tables::{
-        copy::{Piece, Tables},
+        copy::{Chunk, TableWriter},
         dead_letter,
         event::{self, EventMetadata},
         message, row,
     },
-    troubles::Kind,
+    trouble::Kind,
 };
 
-/// Event numbers burnt at each gap.
-const BURNT: u64 = 3;
-/// Versions of the long stream, the one it was completed at, and the one it was photographed at.
-const LONG: u64 = 500;
-const LONG_COMPLETED: u64 = 120;
-pub const SNAPSHOT: u64 = 480;
-
-/// What happened at one version of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    Placed,
-    Completed,
-    Cancelled,
-    /// Of a type that the fold does not know; the number chooses which.
-    Unknown(u64),
-    /// No event: the row changed, because a command said so.
-    Deleted,
-}
-
-/// An event that is to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    pub at: Moment,
-    /// From 1: the position in the order's history.
-    pub version: u64,
-    pub event: Event,
-}
-
-/// An order whose history goes on.
-#[derive(Debug)]
-pub struct Open {
-    pub order: Order,
-    pub buyer: Uuid,
-    pub person: Person,
-    pub steps: Vec<Step>,
-}
-
-/// How much there is of everything; also where the sequences go on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub orders: u64,
-    pub lines: u64,
-    pub buyers: u64,
-    pub events: u64,
-    /// The last event number drawn, whether an event has it or not.
-    pub last_event: u64,
-    /// Messages ever published; the outbox keeps the last week's.
-    pub last_message: u64,
-    /// Commands ever received; the inbox keeps the last month's.
-    pub last_command: u64,
-    /// The number at which the projections stand; 0 until they stop.
-    pub high_water: u64,
-}
-
-/// Writes everything into `sink`. `go_on` is told the number of orders after every day and ends the work by
-/// answering false.
-pub fn write(plan: &Plan, sink: impl FnMut(Piece), mut go_on: impl FnMut(u64) -> bool) -> Counts {
+/// Event numbers left out at each gap.
+const SKIPPED: u64 = 3;
+/// Writes everything into `sink`. `keep_going` gets the number of orders after every day; if it returns false,
+/// writing stops.
+pub fn write(
+    plan: &Plan,
+    sink: impl FnMut(Chunk),
+    mut keep_going: impl FnMut(u64) -> bool,
+) -> Counts {
     let mut history = History {
         plan,
-        tables: Tables::new(sink),
+        tables: TableWriter::new(sink),
         buyers: Vec::new(),
         queue: BinaryHeap::new(),
         counts: Counts::default(),
-        gone: 0,
+        missing_event: 0,
     };
     for day in 0..plan.calendar.days() {
         let (first, moments) = plan.calendar.day(day);
@@ -92,7 +45,7 @@ pub fn write(plan: &Plan, sink: impl FnMut(Piece), mut go_on: impl FnMut(u64) ->
             history.advance(moment);
             history.place(index, moment);
         }
-        if !go_on(history.counts.orders) {
+        if !keep_going(history.counts.orders) {
             break;
         }
     }
@@ -102,43 +55,43 @@ pub fn write(plan: &Plan, sink: impl FnMut(Piece), mut go_on: impl FnMut(u64) ->
 
 struct History<'a, S> {
     plan: &'a Plan,
-    tables: Tables<S>,
+    tables: TableWriter<S>,
     buyers: Vec<Uuid>,
-    queue: BinaryHeap<Later>,
+    queue: BinaryHeap<NextStep>,
     counts: Counts,
-    /// A burnt number that a dead letter names; 0 until it is burnt.
-    gone: u64,
+    /// The left-out number that a dead letter names; 0 before the gap.
+    missing_event: u64,
 }
 
-impl<S: FnMut(Piece)> History<'_, S> {
-    /// Records what was waiting up to `moment`.
+impl<S: FnMut(Chunk)> History<'_, S> {
+    /// Records all queued steps up to `moment`.
     fn advance(&mut self, moment: Moment) {
-        while self.queue.peek().is_some_and(|later| later.step().at <= moment) {
-            let Some(later) = self.queue.pop() else { break };
-            self.record(later);
+        while self.queue.peek().is_some_and(|next| next.step().at <= moment) {
+            let Some(next) = self.queue.pop() else { break };
+            self.record(next);
         }
     }
 
     fn place(&mut self, index: u64, created: Moment) {
         let order = self.plan.order(index, created);
         if known_buyers(&self.plan.options, index) > self.buyers.len() as u64 {
-            self.join(created);
+            self.add_buyer(created);
         }
         let buyer = usize::try_from(order.buyer).unwrap_or_default();
-        let open = Open {
+        let placed = PlacedOrder {
             buyer: self.buyers[buyer],
             person: people::person(self.plan.options.seed, order.buyer),
             steps: steps(&order),
             order,
         };
-        row::order(&mut self.tables, &open);
+        row::order(&mut self.tables, &placed);
         self.counts.orders += 1;
-        self.counts.lines += open.order.lines.len() as u64;
-        self.record(Later { open: Rc::new(open), next: 0 });
+        self.counts.lines += placed.order.lines.len() as u64;
+        self.record(NextStep { placed: Rc::new(placed), index: 0 });
     }
 
     /// A buyer signs up, a little before the first order.
-    fn join(&mut self, first_order: Moment) {
+    fn add_buyer(&mut self, first_order: Moment) {
         let number = self.buyers.len() as u64;
         let mut random = Random::new(!self.plan.options.seed, Subject::Buyer, number);
         let id = first_order.plus(-random.between(MINUTE, 2 * HOUR)).v7(&mut random);
@@ -147,156 +100,124 @@ impl<S: FnMut(Piece)> History<'_, S> {
         row::buyer(&mut self.tables, id, &people::person(self.plan.options.seed, number));
     }
 
-    fn record(&mut self, later: Later) {
-        let step = later.step();
-        let open = &*later.open;
-        let stamp = EventMetadata::new(self.plan, &open.order, step);
+    fn record(&mut self, next: NextStep) {
+        let step = next.step();
+        let placed = &*next.placed;
+        let metadata = EventMetadata::new(self.plan, &placed.order, step);
         if step.event == Event::Deleted {
-            message::deleting(&mut self.tables, self.plan, &mut self.counts, open, &stamp);
+            message::deleting(&mut self.tables, self.plan, &mut self.counts, placed, &metadata);
         } else {
             self.skip_numbers(step.at);
             self.counts.last_event += 1;
             self.counts.events += 1;
             let number = self.counts.last_event;
-            event::event(&mut self.tables, open, step, &stamp, number);
-            self.stream(open, step, &stamp);
-            if shown(open, self.plan.gap_above_at) == Some(step.version) {
-                row::summary(&mut self.tables, open, step, &stamp, number);
+            event::event(&mut self.tables, placed, step, &metadata, number);
+            self.stream(placed, step, &metadata);
+            if projected_version(placed, self.plan.gap_above_at) == Some(step.version) {
+                row::summary(&mut self.tables, placed, step, &metadata, number);
             }
-            dead_letter::letters(&mut self.tables, open, step, &stamp, number);
-            message::publish(&mut self.tables, self.plan, &mut self.counts, open, step, &stamp);
+            dead_letter::letters(&mut self.tables, placed, step, &metadata, number);
+            message::publish(
+                &mut self.tables,
+                self.plan,
+                &mut self.counts,
+                placed,
+                step,
+                &metadata,
+            );
         }
-        if later.next + 1 < later.open.steps.len() {
-            self.queue.push(Later { next: later.next + 1, ..later });
+        if next.index + 1 < next.placed.steps.len() {
+            self.queue.push(NextStep { index: next.index + 1, ..next });
         }
     }
 
-    /// The stream row: with every event where each has its own stream, else with the last one.
-    fn stream(&mut self, open: &Open, step: Step, stamp: &EventMetadata) {
-        let events = open.steps.iter().filter(|step| step.event != Event::Deleted);
-        if open.order.trouble == Some(Kind::ForeignStreams) {
-            row::stream(&mut self.tables, open, stamp.own_stream, 1, stamp, stamp.at);
+    /// The stream row: for every event if each has its own stream, else once, with the last event.
+    fn stream(&mut self, placed: &PlacedOrder, step: Step, metadata: &EventMetadata) {
+        let events = placed.steps.iter().filter(|step| step.event != Event::Deleted);
+        if placed.order.trouble == Some(Kind::ForeignStreams) {
+            row::stream(&mut self.tables, placed, metadata.own_stream, 1, metadata, metadata.at);
         } else if events.count() as u64 == step.version {
-            let first = EventMetadata::new(self.plan, &open.order, open.steps[0]);
-            row::stream(&mut self.tables, open, open.order.id, step.version, stamp, first.at);
+            let first = EventMetadata::new(self.plan, &placed.order, placed.steps[0]);
+            row::stream(
+                &mut self.tables,
+                placed,
+                placed.order.id,
+                step.version,
+                metadata,
+                first.at,
+            );
         }
     }
 
-    /// Burns the numbers of a gap when its moment has come.
+    /// Leaves out the event numbers of a gap when its time has come.
     fn skip_numbers(&mut self, at: Moment) {
-        if self.gone == 0 && at >= self.plan.gap_below_at {
-            self.gone = self.counts.last_event + 2;
-            self.counts.last_event += BURNT;
+        if self.missing_event == 0 && at >= self.plan.gap_below_at {
+            self.missing_event = self.counts.last_event + 2;
+            self.counts.last_event += SKIPPED;
         }
         if self.counts.high_water == 0 && at >= self.plan.gap_above_at {
             self.counts.high_water = self.counts.last_event;
-            self.counts.last_event += BURNT;
+            self.counts.last_event += SKIPPED;
         }
     }
 
     fn finish(mut self) -> Counts {
         let checked = self.plan.end.plus(-700 * MILLI);
         row::progression(&mut self.tables, self.counts.high_water, checked);
-        dead_letter::of_a_missing_event(&mut self.tables, self.plan, self.gone);
+        dead_letter::for_missing_event(&mut self.tables, self.plan, self.missing_event);
         message::failing(&mut self.tables, self.plan, &mut self.counts);
         self.tables.finish();
         self.counts
     }
 }
 
-/// What happens to an order, from placing it on.
-fn steps(order: &Order) -> Vec<Step> {
-    let mut events = vec![(order.created, Event::Placed)];
-    let ended = match order.fate {
-        Fate::Open => None,
-        Fate::Completed { at, .. } => Some((at, Event::Completed)),
-        Fate::Cancelled { at, .. } => Some((at, Event::Cancelled)),
-    };
-    let between = |part: i64, of: i64| {
-        let end = order.fate.at().unwrap_or(order.created);
-        order.created.plus((end.0 - order.created.0) * part / of)
-    };
-    match order.trouble {
-        Some(Kind::CancelledAfterCompletion) => events.push((between(4, 5), Event::Completed)),
-        Some(Kind::UnknownEvent) => events.push((between(1, 2), Event::Unknown(0))),
-        Some(Kind::LongStream) => return long(order, ended),
-        _ => {}
-    }
-    events.extend(ended);
-    let numbered = (1..).zip(events);
-    let mut steps: Vec<Step> =
-        numbered.map(|(version, (at, event))| Step { at, version, event }).collect();
-    if let Some(at) = order.deleted {
-        steps.push(Step { at, version: 0, event: Event::Deleted });
-    }
-    steps
-}
-
-/// Hundreds of versions that say little: after the parcel left, everybody reports everything.
-fn long(order: &Order, ended: Option<(Moment, Event)>) -> Vec<Step> {
-    let Some((end, event)) = ended else { return Vec::new() };
-    let pace = (end.0 - order.created.0) / i64::try_from(LONG_COMPLETED).unwrap_or(1);
-    let mut at = order.created;
-    let step = |version: u64| {
-        let event = match version {
-            1 => Event::Placed,
-            LONG_COMPLETED => event,
-            other => Event::Unknown(other),
-        };
-        let this = if version == LONG_COMPLETED { end } else { at };
-        at = this.plus(if version < LONG_COMPLETED { pace } else { pace / 50 + MILLI });
-        Step { at: this, version, event }
-    };
-    (1..=LONG).map(step).collect()
-}
-
-/// The version that the summary shows: the last one that the projection knew, could apply, and reached.
-fn shown(open: &Open, stopped: Moment) -> Option<u64> {
-    let applied = |step: &&Step| match (step.event, open.order.trouble) {
+/// The version in the summary document: the last one that the projection knows, can apply and has reached.
+fn projected_version(placed: &PlacedOrder, stopped: Moment) -> Option<u64> {
+    let applied = |step: &&Step| match (step.event, placed.order.trouble) {
         (Event::Unknown(_) | Event::Deleted, _)
         | (Event::Completed, Some(Kind::UnreadableTotal | Kind::SourcesDisagree))
         | (Event::Placed, Some(Kind::UnreadableItems)) => false,
         _ => step.at < stopped,
     };
-    open.steps.iter().rfind(applied).map(|step| step.version)
+    placed.steps.iter().rfind(applied).map(|step| step.version)
 }
 
 /// An order's next step, the earliest first.
-struct Later {
-    open: Rc<Open>,
-    next: usize,
+struct NextStep {
+    placed: Rc<PlacedOrder>,
+    index: usize,
 }
 
-impl Later {
+impl NextStep {
     fn step(&self) -> Step {
-        self.open.steps[self.next]
+        self.placed.steps[self.index]
     }
 
     fn key(&self) -> (Moment, u64, usize) {
-        (self.step().at, self.open.order.index, self.next)
+        (self.step().at, self.placed.order.index, self.index)
     }
 }
 
-impl Ord for Later {
+impl Ord for NextStep {
     fn cmp(&self, other: &Self) -> Ordering {
-        // A heap gives its greatest: turned round, the earliest.
+        // The heap returns its greatest, so the order is reversed.
         other.key().cmp(&self.key())
     }
 }
 
-impl PartialOrd for Later {
+impl PartialOrd for NextStep {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Later {
+impl PartialEq for NextStep {
     fn eq(&self, other: &Self) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Later {}
+impl Eq for NextStep {}
 
 #[cfg(test)]
 mod tests {
@@ -308,19 +229,19 @@ mod tests {
 
     const GOLDEN: &str = "a21f381a3606fcad8d56a03c316ef58fbe27e7d852ef9e31197c0816f3acdb34";
 
-    /// Changing this changes everybody's demo data: on purpose only.
+    /// Changing this hash changes everybody's demo data. Do it only on purpose.
     #[test]
     fn the_rows_never_change() {
         let until = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
         let plan = Plan::new(Options { orders: 150, seed: 4, years: 1, until });
         let mut hash = Sha256::new();
-        let counts = write(&plan, |piece| hash.update(piece.bytes), |_| true);
+        let counts = write(&plan, |chunk| hash.update(chunk.bytes), |_| true);
         assert_eq!((counts.orders, counts.buyers), (150, 23));
         assert_eq!(format!("{:x}", hash.finalize()), GOLDEN);
     }
 
     #[test]
-    fn work_ends_when_nobody_wants_it() {
+    fn writing_stops_when_told_to() {
         let until = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
         let plan = Plan::new(Options { orders: 5000, seed: 4, years: 1, until });
         let counts = write(&plan, |_| (), |orders| orders < 1000);

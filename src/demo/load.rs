@@ -1,5 +1,5 @@
-//! Puts demo data into a managed database, in one transaction: either all of it is there afterwards, or
-//! what was there before. One thread makes rows while the server takes the ones before.
+//! Loads demo data into a managed database, in one transaction: it either succeeds completely or changes
+//! nothing. One thread generates rows while the server stores the previous ones.
 
 use std::sync::{
     Arc,
@@ -9,12 +9,7 @@ use std::sync::{
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
-use super::{
-    Invalid, Options,
-    history::{self, Counts},
-    plan::Plan,
-    tables::copy::Piece,
-};
+use super::{Invalid, Options, history, plan::Plan, step::Counts, tables::copy::Chunk};
 use crate::db::{
     self, bulk, demo,
     migrate::{self, Standing},
@@ -22,44 +17,42 @@ use crate::db::{
     settings::{self, Projection},
 };
 
-/// Pieces of some megabytes that may wait for the server.
-const AHEAD: usize = 2;
-/// Memory the server may use to make an index, for a large load and for a small one.
+/// Chunks of some megabytes that may wait for the server.
+const QUEUED_CHUNKS: usize = 2;
+/// Memory that the server may use to build an index, for a large load and for a small one.
 const MEMORY_MB: u32 = 512;
 const SMALL_MEMORY_MB: u32 = 64;
 const LARGE: u64 = 200_000;
 
-/// Why no demo data was loaded. The database is as it was before.
+/// Why no demo data was loaded. The database is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(
-        "this database is not one that Orderscope made ({found}): demo data goes only into those. \
+        "this database was not created by Orderscope ({found}): demo data is loaded only into those. \
          Name another database, or none to use the private one"
     )]
     NotManaged { found: String },
     #[error(
-        "scenario error-queue is planted: its messages lie in a broker's queues, and only `orderscope demo heal` takes \
-         them out; say that first"
+        "scenario error-queue is planted: its messages are in a broker's queues, and only `orderscope demo heal` removes \
+         them; run that first"
     )]
     FaultsPlanted,
-    #[error(
-        "there is data in this database already: say --replace to lose it, or name another database"
-    )]
+    #[error("this database already has data: add --replace to delete it, or name another database")]
     Occupied,
     #[error(
-        "another session uses the tables and kept the load waiting for 10 seconds: \
+        "another session uses the tables and blocked the load for 10 seconds: \
          close other consoles on this database and try again"
     )]
     InUse,
     #[error(transparent)]
     Migrate(#[from] migrate::Error),
-    #[error("loading failed, the database is as it was before: {0}")]
+    #[error("loading failed, the database is unchanged: {0}")]
     Database(#[from] db::Error),
-    #[error("making rows failed, the database is as it was before")]
+    #[error("generating rows failed, the database is unchanged")]
     Stopped,
-    #[error("planting or healing failed, the database is as it was before: {0}")]
+    #[error("planting or healing failed, the database is unchanged: {0}")]
     Planting(db::Error),
 }
 
@@ -80,14 +73,14 @@ pub enum Stage {
     Statistics,
 }
 
-/// How far a load is.
+/// The progress of a load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     pub stage: Stage,
     pub done: u64,
     pub total: u64,
-    /// What is being made now: an index, a constraint; empty while rows come in.
-    pub doing: String,
+    /// The index or constraint being created; empty while rows are loaded.
+    pub current: String,
 }
 
 /// What was loaded.
@@ -101,7 +94,7 @@ pub struct Loaded {
     pub rows: u64,
 }
 
-/// The arguments of the demo data in a database; none if there is none.
+/// The options of the demo data in a database; none if it has none.
 pub async fn loaded(conn: &mut PgConnection) -> Result<Option<Options>, Error> {
     let record = demo::record(conn).await?;
     Ok(record.map(|record| Options {
@@ -112,9 +105,9 @@ pub async fn loaded(conn: &mut PgConnection) -> Result<Option<Options>, Error> {
     }))
 }
 
-/// Fills a managed database. What is in it is replaced if `replace` is set, else the load is refused.
+/// Fills a managed database. Existing data is replaced if `replace` is set; otherwise the load is refused.
 ///
-/// The caller migrates first. While it runs, other sessions wait for the tables. `progress` is called from
+/// The caller migrates first. During the load, other sessions wait for the tables. `progress` is called from
 /// this future, often enough for a progress bar.
 pub async fn load(
     conn: &mut PgConnection,
@@ -123,7 +116,7 @@ pub async fn load(
     mut progress: impl FnMut(Progress),
 ) -> Result<Loaded, Error> {
     options.check()?;
-    managed(conn).await?;
+    check_managed(conn).await?;
     let mut tx = conn.begin().await?;
     let large = options.orders >= LARGE;
     bulk::prepare(&mut tx, if large { MEMORY_MB } else { SMALL_MEMORY_MB }).await?;
@@ -133,15 +126,15 @@ pub async fn load(
     if !scenario::faults(&mut tx).await?.is_empty() {
         return Err(Error::FaultsPlanted);
     }
-    let aside = bulk::set_aside(&mut tx).await.map_err(in_use)?;
+    let dropped = bulk::drop_indexes(&mut tx).await.map_err(in_use)?;
     let (counts, rows) = fill(&mut tx, options, &mut progress).await?;
-    let total = aside.len() as u64;
-    bulk::restore(&mut tx, aside, |done, name| {
-        let (done, doing) = (done as u64, name.to_owned());
-        progress(Progress { stage: Stage::Indexes, done, total, doing });
+    let total = dropped.len() as u64;
+    bulk::restore(&mut tx, dropped, |done, name| {
+        let (done, current) = (done as u64, name.to_owned());
+        progress(Progress { stage: Stage::Indexes, done, total, current });
     })
     .await?;
-    let step = |done| Progress { stage: Stage::Statistics, done, total: 1, doing: String::new() };
+    let step = |done| Progress { stage: Stage::Statistics, done, total: 1, current: String::new() };
     progress(step(0));
     bulk::set_sequences(
         &mut tx,
@@ -165,7 +158,7 @@ pub async fn load(
     )
     .await?;
     scenario::forget(&mut tx).await?;
-    // So that lag and dead letters live.
+    // An asynchronous projection is what makes lag and dead letters possible.
     settings::set_projection(&mut tx, Projection::Async).await?;
     tx.commit().await?;
     progress(step(1));
@@ -173,12 +166,12 @@ pub async fn load(
     Ok(Loaded { orders, lines, buyers, events, rows })
 }
 
-/// That the database is one of ours and up to date.
-pub(super) async fn managed(conn: &mut PgConnection) -> Result<(), Error> {
+/// Refuses databases that are not managed or not up to date.
+pub(super) async fn check_managed(conn: &mut PgConnection) -> Result<(), Error> {
     let found = match migrate::standing(conn).await? {
         Standing::Managed { pending: 0 } => return Ok(()),
         Standing::Managed { pending } => {
-            format!("{pending} steps of its schema are missing: migrate it first")
+            format!("{pending} migrations are missing: migrate it first")
         }
         Standing::Empty => "it is empty: migrate it first".to_owned(),
         Standing::Attached { since } => format!("handed over to the service, {since}"),
@@ -187,32 +180,32 @@ pub(super) async fn managed(conn: &mut PgConnection) -> Result<(), Error> {
     Err(Error::NotManaged { found })
 }
 
-/// Makes rows in one thread and gives them to the server from here.
+/// Generates rows in one thread and sends them to the server from here.
 async fn fill(
     tx: &mut PgConnection,
     options: Options,
     progress: &mut impl FnMut(Progress),
 ) -> Result<(Counts, u64), Error> {
-    let (sender, mut pieces) = mpsc::channel::<Piece>(AHEAD);
+    let (sender, mut chunks) = mpsc::channel::<Chunk>(QUEUED_CHUNKS);
     let made = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&made);
     let maker = tokio::task::spawn_blocking(move || {
         let plan = Plan::new(options);
-        // A receiver that is gone means that the load has failed.
+        // If the receiver was dropped, the load has failed.
         let failed = std::cell::Cell::new(false);
-        let sink = |piece| failed.set(failed.get() || sender.blocking_send(piece).is_err());
+        let sink = |chunk| failed.set(failed.get() || sender.blocking_send(chunk).is_err());
         history::write(&plan, sink, |orders| {
             counter.store(orders, Ordering::Relaxed);
             !failed.get()
         })
     });
     let mut rows = 0;
-    while let Some(piece) = pieces.recv().await {
-        let (table, columns) = piece.table.columns();
-        rows += bulk::copy(tx, table, columns, &piece.bytes).await?;
+    while let Some(chunk) = chunks.recv().await {
+        let (table, columns) = chunk.table.columns();
+        rows += bulk::copy(tx, table, columns, &chunk.bytes).await?;
         let done = made.load(Ordering::Relaxed);
-        let (total, doing) = (options.orders, String::new());
-        progress(Progress { stage: Stage::Rows, done, total, doing });
+        let (total, current) = (options.orders, String::new());
+        progress(Progress { stage: Stage::Rows, done, total, current });
     }
     let counts = maker.await.map_err(|_| Error::Stopped)?;
     Ok((counts, rows))

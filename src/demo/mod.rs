@@ -1,7 +1,7 @@
-//! Demo data: years of believable orders with planted trouble, the same for the same arguments.
+//! Demo data: years of realistic orders with planted trouble, identical for identical options.
 //!
-//! `Options` → `plan` (days, troubles) → `history` (orders and events in time) → `tables` (rows as text) →
-//! `load` (into a managed database). Nothing here reads a clock or a generator's default seed.
+//! `Options` → `plan` (days, troubles) → `history` (orders and events in time) → `tables` (rows for COPY) →
+//! `load` (into a managed database). Nothing here reads a clock or a random seed of its own.
 
 pub mod calendar;
 pub mod catalogue;
@@ -13,12 +13,14 @@ mod options;
 mod order;
 mod people;
 mod plan;
+mod planted;
 mod random;
 pub mod scenario;
+mod step;
 mod tables;
-mod troubles;
+mod trouble;
 
 pub use load::{Error, Loaded, Progress, Stage, load, loaded};
 pub use options::{Invalid, Options};
+pub use planted::{Trouble, troubles};
 pub use tables::message::consumers;
-pub use troubles::{Trouble, troubles};

@@ -1,4 +1,4 @@
-//! Moments in microseconds since 1970 UTC, as PostgreSQL counts them, their text, and ids that carry them.
+//! Times in microseconds since 1970 UTC, the resolution of PostgreSQL; their text, and ids that contain them.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -17,22 +17,22 @@ pub const DAY: i64 = 24 * HOUR;
 pub struct Moment(pub i64);
 
 impl Moment {
-    /// Midnight at which a day begins.
+    /// Midnight at the start of a day.
     pub fn start_of(date: NaiveDate) -> Self {
         Self(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros())
     }
 
-    /// This moment and some microseconds.
+    /// This time plus some microseconds.
     pub const fn plus(self, micros: i64) -> Self {
         Self(self.0 + micros)
     }
 
-    /// The same as a time.
+    /// The same as a `DateTime`.
     pub fn utc(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 
-    /// `2026-11-22T18:16:40.11599Z`, as System.Text.Json writes it: no zeros at the end.
+    /// `2026-11-22T18:16:40.11599Z`, as System.Text.Json writes it: without trailing zeros.
     pub fn push_json(self, out: &mut String) {
         self.push_seconds(out);
         let mut micros = self.0.rem_euclid(SECOND);
@@ -64,7 +64,7 @@ impl Moment {
         push_padded(out, rest / SECOND % 60, 2);
     }
 
-    /// A version 7 id whose clock is this moment, down to a quarter of a microsecond as in PostgreSQL 18.
+    /// A version 7 id with this time, precise to a quarter of a microsecond as in PostgreSQL 18.
     pub fn v7(self, random: &mut Random) -> Uuid {
         let millis = u64::try_from(self.0 / MILLI).unwrap_or_default();
         let fraction = u64::try_from(self.0 % MILLI).unwrap_or_default() * 4096 / 1000;
@@ -72,7 +72,7 @@ impl Moment {
         Uuid::from_u64_pair(high, (random.any() >> 2) | (1 << 63))
     }
 
-    /// An id as .NET's `NewId` makes it, by one process of one machine.
+    /// An id as .NET's `NewId` makes it, for one process of one machine.
     pub fn new_id(self, process: u16, serial: u16) -> Uuid {
         let mut maker = [0, 0, 0, 0, 0xee, 0x9d, 0x1e, 0xbc];
         maker[..2].copy_from_slice(&process.to_le_bytes());
@@ -81,7 +81,7 @@ impl Moment {
     }
 }
 
-/// `number` with zeros before it up to `width` digits.
+/// `number` with leading zeros up to `width` digits.
 pub fn push_padded(out: &mut String, number: i64, width: u32) {
     for place in (0..width).rev() {
         let digit = number / 10_i64.pow(place) % 10;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_carry_their_moment() {
+    fn ids_contain_their_time() {
         let at = moment("2026-11-22T18:16:40.115990Z");
         let id = at.v7(&mut Random::new(1, Subject::Order, 1));
         assert_eq!(id.get_version_num(), 7);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn new_ids_decode_to_their_moment() {
+    fn new_ids_decode_to_their_time() {
         // Of a captured outbox row whose sent_time is 2026-11-22 18:17:08.59683+00.
         let captured = "e21c0000-ee9d-1ebc-7bb5-08df48c4d21f";
         let made = moment("2026-11-22T18:17:08.596830Z").new_id(7394, 0).to_string();

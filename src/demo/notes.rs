@@ -1,4 +1,4 @@
-//! What buyers write into the note: short wishes in words that make a search interesting, a few rare ones.
+//! Notes that buyers write: short wishes with common words for the search, and a few rare ones.
 
 use super::random::Random;
 
@@ -48,7 +48,7 @@ const RARE: [&str; 12] = [
     "prize for the spelling bee",
     "museum of umbrellas, loading dock",
 ];
-/// What stands around a number.
+/// Texts around a number.
 const NUMBERED: [(&str, &str); 4] =
     [("Code ", " at the gate"), ("Reference PO-", ""), ("Phone ends in ", ""), ("Parcel box ", "")];
 const GREETINGS: [&str; 6] = [
@@ -60,7 +60,7 @@ const GREETINGS: [&str; 6] = [
     "Congratulations, Minh",
 ];
 
-/// A note, or most of the time none.
+/// A note, or in most cases none.
 pub fn note(random: &mut Random) -> Option<String> {
     if !random.permille(150) {
         return None;

@@ -1,19 +1,19 @@
-//! What demo data is made from.
+//! The options of demo data.
 
 use chrono::NaiveDate;
 
-/// The arguments of `demo load`. The same ones give the same rows, byte for byte.
+/// The arguments of `demo load`. The same options give the same rows, byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     pub orders: u64,
     pub seed: u64,
-    /// How far back the first order lies.
+    /// How many years back the first order is.
     pub years: u32,
-    /// The data ends when this day begins (UTC).
+    /// The data ends at the start of this day (UTC).
     pub until: NaiveDate,
 }
 
-/// Why demo data cannot be made from some options.
+/// Why options are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("--orders {0} is out of range: choose 100 to 20000000")]
@@ -27,7 +27,7 @@ pub enum Invalid {
 }
 
 impl Options {
-    /// 20,000 orders of the two years before `until`, which the caller takes from its clock.
+    /// 20,000 orders in the two years before `until`, which the caller takes from its clock.
     pub fn until(until: NaiveDate) -> Self {
         Self { orders: 20_000, seed: 1, years: 2, until }
     }

@@ -1,4 +1,4 @@
-//! One order of the demo data: what was bought, and what became of it.
+//! One order of the demo data: what was bought, and how the order ended.
 
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use super::{
     moment::{DAY, MINUTE, Moment, SECOND},
     notes,
     random::{Random, Subject},
-    troubles::Kind,
+    trouble::Kind,
 };
 
 /// Weights of one to six lines: three on average.
@@ -38,7 +38,7 @@ const REASONS: [&str; 8] = [
     "customer asked support",
 ];
 
-/// A line.
+/// A line of an order.
 #[derive(Debug, Clone)]
 pub struct Line {
     pub id: Uuid,
@@ -51,7 +51,7 @@ pub struct Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Open,
-    /// `by_message`: the payment service's command came through the broker, so the inbox knows it.
+    /// `by_message`: the payment service's command came through the broker, so the inbox has it.
     Completed {
         at: Moment,
         by_message: bool,
@@ -74,7 +74,7 @@ pub struct Order {
     pub note: Option<String>,
     pub lines: Vec<Line>,
     pub fate: Fate,
-    /// When somebody deleted it; no event tells.
+    /// When it was deleted; there is no event for that.
     pub deleted: Option<Moment>,
     pub trouble: Option<Kind>,
 }
@@ -111,7 +111,7 @@ impl Order {
         Self { index, id, buyer, created, note, lines, fate, deleted, trouble: None }
     }
 
-    /// In hundredths.
+    /// The total in hundredths.
     pub fn total(&self) -> u64 {
         self.lines.iter().map(|line| line.quantity * line.cents).sum()
     }
@@ -132,19 +132,19 @@ impl Fate {
     }
 }
 
-/// How many buyers there are.
+/// The total number of buyers.
 pub fn buyers(options: &Options) -> u64 {
     (options.orders * 400 / 2555).max(10)
 }
 
-/// How many buyers have placed an order when this one is placed, it included. The newest of them places
+/// The number of buyers who have placed an order by the time of this one, which counts. The newest of them places
 /// this one if it is their first.
 pub fn known_buyers(options: &Options, index: u64) -> u64 {
     (index * buyers(options) / options.orders) + 1
 }
 
-/// Whose order: a new buyer's first; now and then one of twenty bulk buyers'; else that of somebody recent,
-/// or of a loyal one, the oldest most of all.
+/// Who places the order: a new buyer; sometimes one of twenty bulk buyers; otherwise a recent buyer,
+/// or a loyal one, the longest-standing ones most often.
 fn buyer(options: &Options, index: u64, random: &mut Random) -> u64 {
     let known = known_buyers(options, index);
     if index == 0 || known > known_buyers(options, index - 1) {
@@ -156,7 +156,7 @@ fn buyer(options: &Options, index: u64, random: &mut Random) -> u64 {
             random.weighted(&weights) as u64
         }
         7..560 => {
-            // One in three comes back.
+            // One in three orders again.
             let behind = random.skewed(known.min(40_000));
             (known - 1 - behind) / 3 * 3
         }
@@ -170,7 +170,7 @@ fn fate(random: &mut Random, created: Moment, end: Moment) -> Fate {
     let minutes = random.quantile(if cancelled { &UNTIL_CANCELLED } else { &UNTIL_COMPLETED });
     let reason = *random.pick(&REASONS);
     let seconds = random.between(0, 59 * SECOND + 999_999);
-    // Some are forgotten, and of the last weeks' many wait for something.
+    // A few stay open for good, and many of the last weeks are still open.
     let age = (end.0 - created.0) / DAY;
     let waiting = u64::try_from((45 - age).max(0).pow(2) * 330 / 2025).unwrap_or_default();
     let open = random.permille(8 + waiting);

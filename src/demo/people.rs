@@ -1,4 +1,4 @@
-//! Who orders: names of the length the table allows, addresses in places of very different size.
+//! Buyers: names of the length that the table allows, addresses in places of very different size.
 
 use super::random::{Random, Subject};
 
@@ -6,7 +6,7 @@ const FAMILY: [&str; 16] = [
     "Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Phan", "Vũ", "Đặng", "Bùi", "Đỗ", "Hồ", "Ngô",
     "Dương", "Lý", "Mai", "Trịnh",
 ];
-/// How many in a thousand bear each of those names, roughly as in Vietnam.
+/// How many in a thousand have each of these names, roughly as in Vietnam.
 const FAMILY_WEIGHTS: [u64; 16] = [380, 110, 95, 70, 51, 45, 39, 21, 20, 14, 13, 13, 10, 5, 5, 4];
 const MIDDLE: [&str; 10] =
     ["Thị", "Văn", "Minh", "Ngọc", "Thanh", "Đức", "Thu", "Quang", "Gia", "Hải"];

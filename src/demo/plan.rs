@@ -1,5 +1,5 @@
-//! What is decided before the first row: the days, where the trouble goes, and the moments at which the
-//! outbox stalls and the projections stop.
+//! What is decided before the first row is written: the days, which orders get trouble, and the times at
+//! which the outbox stalls and the projections stop.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use super::{
     calendar::Calendar,
     moment::{DAY, HOUR, Moment},
     order::{Fate, Order},
-    troubles::Kind,
+    trouble::{self, Kind},
 };
 
-/// Delivered messages are kept this long, as a managed database keeps them.
+/// Delivered messages are kept this long, as in a managed database.
 const MESSAGES_KEPT: i64 = 7 * DAY;
 /// Inbox rows are kept this long.
 const COMMANDS_KEPT: i64 = 30 * DAY;
 /// Orders placed after the projections stopped.
 const BEHIND: u64 = 3;
 
-/// The frame of one load.
+/// The plan of one load.
 #[derive(Debug)]
 pub struct Plan {
     pub options: Options,
     pub calendar: Calendar,
     pub start: Moment,
-    /// Everything happened before this.
+    /// Everything happens before this.
     pub end: Moment,
-    /// No bus message published from here on has left.
+    /// No bus message published from here on was delivered.
     pub stalled_at: Moment,
-    /// Burnt event numbers: before the events from these moments on.
+    /// Event numbers are left out before the first event from here on.
     pub gap_below_at: Moment,
-    /// Here the projections stopped: nothing from here on is in a summary.
+    /// The projections stopped here: nothing from here on is in a summary. Event numbers are left out, too.
     pub gap_above_at: Moment,
     planted: BTreeMap<u64, Kind>,
 }
@@ -42,7 +42,7 @@ impl Plan {
         let head = options.orders - waiting;
         let mut planted =
             BTreeMap::from([(head, Kind::StalledHead), (head + 2, Kind::NoDestination)]);
-        // The others lie before the stall and apart, so that each is found in its own surroundings.
+        // The others are before the stall and far apart, so that each stands among normal orders.
         let apart = (options.orders / 200).clamp(1, 500);
         let last = head - 8;
         for (n, kind) in (0..).zip(Kind::SCATTERED) {
@@ -60,16 +60,16 @@ impl Plan {
         }
     }
 
-    /// The order with this index, bent if trouble is planted on it.
+    /// The order with this index, with its planted trouble, if any.
     pub fn order(&self, index: u64, created: Moment) -> Order {
         let mut order = Order::make(&self.options, index, created, self.start, self.end);
         if let Some(&kind) = self.planted.get(&index) {
-            self.bend(&mut order, kind);
+            self.apply_trouble(&mut order, kind);
         }
         order
     }
 
-    /// Where trouble is planted, by order.
+    /// The planted trouble, by index of the order.
     pub fn planted(&self) -> impl Iterator<Item = (u64, Kind)> {
         self.planted.iter().map(|(&index, &kind)| (index, kind))
     }
@@ -82,8 +82,8 @@ impl Plan {
         delivered.0 >= self.end.0 - COMMANDS_KEPT
     }
 
-    /// Makes an order what its trouble needs: most of them completed, all before the projections stop.
-    fn bend(&self, order: &mut Order, kind: Kind) {
+    /// Changes an order as its trouble needs: most are completed, all before the projections stop.
+    fn apply_trouble(&self, order: &mut Order, kind: Kind) {
         let left = self.gap_above_at.0 - order.created.0;
         let at = order.created.plus((20 * HOUR).min(left / 3));
         let by_message = kind == Kind::HalfDelivered;
@@ -95,7 +95,7 @@ impl Plan {
                 let at = at.plus((5 * HOUR).min(left / 3));
                 order.fate = Fate::Cancelled { at, reason: "customer asked support" };
             }
-            Kind::HostileNote => order.note = Some(super::troubles::hostile_note()),
+            Kind::HostileNote => order.note = Some(trouble::hostile_note()),
             Kind::StalledHead | Kind::NoDestination => order.fate = Fate::Open,
             _ => {}
         }

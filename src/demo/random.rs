@@ -1,11 +1,11 @@
-//! Random numbers that are the same on every machine and with every version of every library: the
-//! algorithm is named, seeding and ranges are done here, and nothing is a float.
+//! Random numbers that are the same on every machine and with every library version: the
+//! algorithm is fixed, seeding and ranges are implemented here, and there are no floats.
 
 use rand::{RngCore, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// What a sequence of random numbers is for. Each subject has its own, so that a change in how one is drawn
-/// leaves the others alone.
+/// What a sequence of random numbers is for. Each subject has its own, so that a change in how one is used
+/// does not affect the others.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject {
     Day = 1,
@@ -16,7 +16,7 @@ pub enum Subject {
     Trace,
     Message,
     Book,
-    Letter,
+    DeadLetter,
 }
 
 /// A sequence of random numbers.
@@ -24,7 +24,7 @@ pub enum Subject {
 pub struct Random(Xoshiro256PlusPlus);
 
 impl Random {
-    /// The sequence of the `n`th thing of a kind.
+    /// The sequence for the `n`th item of a subject.
     pub fn new(seed: u64, subject: Subject, n: u64) -> Self {
         let mut state = seed ^ (subject as u64).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ mix(n);
         let mut bytes = [0; 32];
@@ -56,13 +56,13 @@ impl Random {
         usize::try_from(self.below(length as u64)).unwrap_or_default()
     }
 
-    /// A number below `limit`, small ones more often: the product of two, about a Zipf distribution.
+    /// A number below `limit`, small ones more often: a product of two, roughly a Zipf distribution.
     pub fn skewed(&mut self, limit: u64) -> u64 {
         let once = self.any();
         scale(self.any(), scale(once, limit).saturating_add(1)).min(limit.saturating_sub(1))
     }
 
-    /// Whether something happens that happens `n` times in a thousand.
+    /// True `n` times in a thousand.
     pub fn permille(&mut self, n: u64) -> bool {
         self.below(1000) < n
     }
@@ -72,7 +72,7 @@ impl Random {
         &choices[self.index(choices.len())]
     }
 
-    /// The index of one of several, each as often as its weight says.
+    /// The index of one of several, in proportion to their weights.
     pub fn weighted(&mut self, weights: &[u64]) -> usize {
         let mut rest = self.below(weights.iter().sum());
         for (index, &weight) in weights.iter().enumerate() {
@@ -97,13 +97,13 @@ impl Random {
     }
 }
 
-/// The first `limit`th part of all numbers becomes 0, the next 1, and so on.
+/// Maps all numbers evenly to `0..limit`.
 fn scale(number: u64, limit: u64) -> u64 {
-    // The high half of a product is below `limit`.
+    // The high half of the product is below `limit`.
     u64::try_from((u128::from(number) * u128::from(limit)) >> 64).unwrap_or_default()
 }
 
-/// The finishing steps of `SplitMix64`: near numbers become far ones.
+/// The final steps of `SplitMix64`, so that neighbouring numbers give unrelated ones.
 pub fn mix(number: u64) -> u64 {
     let mut z = number;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -2,8 +2,6 @@
 
 use uuid::Uuid;
 
-use super::search::IdMatch;
-
 /// Fewer digits than this match too many ids to be a reference.
 pub const SHORTEST_TAIL: usize = 4;
 
@@ -11,6 +9,14 @@ pub const SHORTEST_TAIL: usize = 4;
 const WHOLE: usize = 32;
 /// Where, counted from the end in digits, the dashes of an id stand.
 const DASHES: [usize; 4] = [12, 16, 20, 24];
+
+/// A whole id, or the end of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdMatch {
+    Full(Uuid),
+    /// At least four hexadecimal digits, lower case, dashes removed.
+    Tail(String),
+}
 
 /// The text names no id. Each says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

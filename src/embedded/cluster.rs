@@ -1,4 +1,4 @@
-//! The cluster's directory: made whole or not at all, checked, configured.
+//! The cluster's directory: created completely or not at all, checked, configured.
 
 use std::{
     fmt::Write as _,
@@ -20,16 +20,16 @@ use super::{
 
 /// Superuser and database of the private server.
 pub(super) const NAME: &str = "orderscope";
-/// Clusters being made; whatever has this name while nobody holds the change lock is rubbish.
+/// Name prefix of clusters being created; without a holder of the change lock they are leftovers.
 const HALF: &str = "half-";
-/// How long the server of such a cluster may take to end.
+/// How long the server of such a cluster may take to stop.
 const ORPHAN: Duration = Duration::from_mins(1);
-/// A cluster `db upgrade` finished, about to take the place of the old one.
+/// A cluster that `db upgrade` completed and that is about to replace the old one.
 pub(super) const READY: &str = "upgraded";
-/// The old cluster, from the moment it gave up its place until the new one has started.
+/// The old cluster, from its replacement until the new one has started.
 pub(super) const OLD: &str = "before-upgrade";
 
-/// The major version a cluster was made by; `None` when there is no cluster.
+/// The major version that created a cluster; `None` if there is no cluster.
 pub(super) fn major(cluster: &Path) -> Result<Option<u32>, Error> {
     match fs::read_to_string(cluster.join("PG_VERSION")) {
         Ok(text) => match text.trim().parse() {
@@ -44,21 +44,21 @@ pub(super) fn major(cluster: &Path) -> Result<Option<u32>, Error> {
     }
 }
 
-/// Puts right what an interrupted change left behind. The change lock is held, no server runs.
+/// Cleans up after an interrupted change. The change lock is held, no server runs.
 pub(super) async fn recover(layout: &Layout) -> Result<(), Error> {
     let (ready, old) = (layout.sibling(READY), layout.sibling(OLD));
     let is_there = fs::symlink_metadata(&layout.cluster).is_ok();
     if !is_there && major(&ready)?.is_some() {
-        // The swap was cut between its two renames.
+        // The swap was interrupted between its two renames.
         rename(layout, &ready, &layout.cluster)?;
     } else if !is_there && major(&old)?.is_some() {
         rename(layout, &old, &layout.cluster)?;
     }
-    // Next to a cluster in its place an upgraded copy is not in use yet, and half a one never was.
+    // While the cluster is in place, an upgraded copy is not in use yet, and an incomplete one never was.
     remove(&ready).await?;
-    for entry in layout.home.read_dir().doing("read", &layout.home)?.filter_map(Result::ok) {
+    for entry in layout.home.read_dir().context("read", &layout.home)?.filter_map(Result::ok) {
         if entry.file_name().to_string_lossy().starts_with(HALF) {
-            // An upgrade that was killed leaves its second server running.
+            // A killed upgrade leaves its second server running.
             let ended = pidfile::end(&entry.path(), ORPHAN).await;
             ended.map_err(|pid| Error::StillStopping {
                 pid,
@@ -71,10 +71,10 @@ pub(super) async fn recover(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses early, and in plainer words, what the server would refuse.
+/// Refuses early, in plain words, what the server would refuse.
 pub(super) fn check(layout: &Layout) -> Result<(), Error> {
     let (path, account) = (&layout.cluster, &layout.account);
-    let meta = fs::symlink_metadata(path).doing("look at", path)?;
+    let meta = fs::symlink_metadata(path).context("look at", path)?;
     let (path, mode) = (path.clone(), meta.mode() & 0o7777);
     if meta.uid() != account.uid {
         return Err(Error::WrongOwner { path, owner: meta.uid(), user: account.name.clone() });
@@ -85,7 +85,7 @@ pub(super) fn check(layout: &Layout) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes a cluster under a temporary name and returns its directory.
+/// Creates a cluster under a temporary name and returns its directory.
 pub(super) async fn make(
     layout: &Layout,
     binaries: &Binaries,
@@ -105,7 +105,7 @@ async fn initdb(layout: &Layout, binaries: &Binaries, half: &Path) -> Result<(),
     let mut reason = String::new();
     for locale in locales(binaries.major) {
         remove(half).await?;
-        DirBuilder::new().mode(0o700).create(half).doing("make", half)?;
+        DirBuilder::new().mode(0o700).create(half).context("make", half)?;
         account.own(half)?;
         let program = binaries.dir.join("initdb");
         let mut command = account.command(&program);
@@ -148,17 +148,17 @@ fn locales(major: u32) -> &'static [&'static [&'static str]] {
     ]
 }
 
-/// Failures that a plainer error says better than the program's own words.
-pub(super) fn explain(layout: &Layout, said: &str) -> Option<Error> {
-    // A full disk takes no log either, so the program's words may be missing.
+/// Failures for which we have a clearer error than the program's output.
+pub(super) fn explain(layout: &Layout, output_text: &str) -> Option<Error> {
+    // A full disk cannot store a log either, so the program's output may be missing.
     let free = rustix::fs::statvfs(&layout.home).map_or(u64::MAX, |fs| fs.f_bavail * fs.f_frsize);
-    if said.contains("No space left on device") || free < 1 << 20 {
+    if output_text.contains("No space left on device") || free < 1 << 20 {
         return Some(Error::DiskFull { path: layout.home.clone() });
     }
-    if said.contains("could not look up effective user ID") {
+    if output_text.contains("could not look up effective user ID") {
         return Some(Error::NoName { uid: layout.account.uid });
     }
-    if said.contains("Permission denied") {
+    if output_text.contains("Permission denied") {
         let path = layout.account.barrier(&layout.cluster)?;
         return Some(Error::OutOfReach { user: layout.account.name.clone(), path });
     }
@@ -169,15 +169,15 @@ pub(super) fn not_run(account: &Account, program: &Path, source: std::io::Error)
     Error::Run { program: program.to_path_buf(), user: account.name.clone(), source }
 }
 
-/// Writes `postgresql.conf`; `ALTER SYSTEM` still wins over it. Done at every start, so a newer
-/// Orderscope or more memory take effect.
+/// Writes `postgresql.conf`; `ALTER SYSTEM` overrides it. Done at every start, so that a newer
+/// Orderscope or more memory takes effect.
 pub(super) fn configure(layout: &Layout, cluster: &Path) -> Result<(), Error> {
     let text = settings(layout, memory_mb());
     let path = cluster.join("postgresql.conf");
     if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    // The directory is the other user's: never write through a link it may have put there.
+    // The directory belongs to the other user: never write through a link it may have put there.
     let fresh = cluster.join("postgresql.conf.fresh");
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -187,13 +187,13 @@ pub(super) fn configure(layout: &Layout, cluster: &Path) -> Result<(), Error> {
     }
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(&fresh);
-    let mut file = file.doing("write", &fresh)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).doing("write", &fresh)?;
+    let mut file = file.context("write", &fresh)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).context("write", &fresh)?;
     layout.account.own_file(&file, &fresh)?;
-    fs::rename(&fresh, &path).doing("write", &path)
+    fs::rename(&fresh, &path).context("write", &path)
 }
 
-/// One user, few sessions, an SSD, and other programs that want the memory too.
+/// For one user, few sessions, an SSD, and other programs that need memory too.
 fn settings(layout: &Layout, memory_mb: u64) -> String {
     let shared = (memory_mb / 16).clamp(128, 1024);
     let sockets = layout.sockets.display();
@@ -255,16 +255,16 @@ fn small_shared_memory() -> bool {
     false
 }
 
-/// Renames inside the home and makes it last.
+/// Renames inside the home and syncs the directory.
 pub(super) fn rename(layout: &Layout, from: &Path, to: &Path) -> Result<(), Error> {
-    fs::rename(from, to).doing("rename", from)?;
-    File::open(&layout.home).and_then(|dir| dir.sync_all()).doing("write", &layout.home)
+    fs::rename(from, to).context("rename", from)?;
+    File::open(&layout.home).and_then(|dir| dir.sync_all()).context("write", &layout.home)
 }
 
-/// Removes a directory if it is there.
+/// Removes a directory if it exists.
 pub(super) async fn remove(path: &Path) -> Result<(), Error> {
     match tokio::fs::remove_dir_all(path).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.doing("remove", path),
+        removed => removed.context("remove", path),
     }
 }

@@ -1,5 +1,5 @@
-//! Where the private database, its binaries and its sockets live; the only place that asks the
-//! environment about them.
+//! Where the private database, its binaries and its sockets are; the only module that reads the
+//! environment for them.
 
 use std::{
     env,
@@ -9,20 +9,20 @@ use std::{
 
 use rustix::process::geteuid;
 
-/// Places and programs the private database depends on.
+/// Directories and programs of the private database.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Holds the cluster, its socket, its log and the locks. `ORDERSCOPE_DATA_DIR`.
     pub home: PathBuf,
     /// Holds fetched server binaries. `ORDERSCOPE_CACHE_DIR`.
     pub cache: PathBuf,
-    /// Where sockets go when `home` is too long for the address of one.
+    /// Where sockets are if `home` is too long for the address of a socket.
     pub runtime: PathBuf,
-    /// Binaries the user named: a directory with `postgres` and `initdb`. `ORDERSCOPE_PG_BIN`.
+    /// Binaries that the user named: a directory with `postgres` and `initdb`. `ORDERSCOPE_PG_BIN`.
     pub binaries: Option<PathBuf>,
-    /// Where installed servers are looked for; one component may hold one `*`.
+    /// Where installed servers are searched for; one component may hold one `*`.
     pub installed: Vec<PathBuf>,
-    /// The npm client; a bare name is looked for in `PATH`.
+    /// The npm client; a bare name is searched for in `PATH`.
     pub npm: PathBuf,
 }
 
@@ -40,9 +40,9 @@ const INSTALLED: [&str; 9] = [
 ];
 
 impl Config {
-    /// The defaults of this machine and user, changed by the variables named above.
+    /// The defaults of this machine and user, overridden by the variables named above.
     ///
-    /// As root everything is where the server's user can reach it, not in root's own directories.
+    /// As root, everything is where the server's user can reach it, not in root's own directories.
     pub fn from_env() -> Self {
         let named = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let root = geteuid().is_root();
@@ -74,7 +74,7 @@ impl Config {
         let mut found: Vec<PathBuf> = Vec::new();
         for pattern in &self.installed {
             for dir in expand(pattern) {
-                // Distributions link one to another; each is tried once.
+                // Distributions link these directories to each other; each is tried once.
                 let real = dir.canonicalize().unwrap_or(dir);
                 if !found.contains(&real) {
                     found.push(real);
@@ -85,7 +85,7 @@ impl Config {
     }
 }
 
-/// The directories of `PATH` that have a server; links are followed to where its `initdb` is.
+/// The directories of `PATH` that have a server; links are followed to the directory of its `initdb`.
 fn path(path: Option<OsString>) -> Vec<PathBuf> {
     let path = path.unwrap_or_default();
     env::split_paths(&path)
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_any_part_of_one_name() {
+    fn a_star_matches_any_part_of_one_name() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["postgresql@15/bin", "postgresql@18/bin", "other/bin", "postgresql@17"] {
             std::fs::create_dir_all(dir.path().join(name)).unwrap();

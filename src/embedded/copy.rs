@@ -1,39 +1,39 @@
-//! Carries the rows of one server's database into another's, where the same tables exist.
+//! Copies the rows of one server's database into another's that has the same tables.
 
 use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use super::{Progress, Report};
 
-/// A table as SQL writes its name.
+/// A table, with its name as written in SQL.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 struct Table {
     name: String,
-    /// Columns that are stored, that is not generated, comma-separated.
+    /// The stored (not generated) columns, comma-separated.
     columns: String,
     /// `r` for a table, `p` for one whose rows are in its partitions.
     kind: String,
 }
 
-/// Rows carried over.
+/// What was copied.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Carried {
+pub(super) struct Copied {
     pub tables: usize,
     pub rows: u64,
 }
 
-/// Why it was given up.
+/// Why the copy was abandoned.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Obstacle {
+pub(super) enum CopyError {
     #[error("{0}")]
     Differs(String),
-    #[error("{doing}: {source}")]
-    Statement { doing: String, source: sqlx::Error },
+    #[error("{action}: {source}")]
+    Statement { action: String, source: sqlx::Error },
 }
 
-fn during(doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Obstacle {
-    let doing = doing.into();
-    move |source| Obstacle::Statement { doing, source }
+fn during(action: impl Into<String>) -> impl FnOnce(sqlx::Error) -> CopyError {
+    let action = action.into();
+    move |source| CopyError::Statement { action, source }
 }
 
 const USER_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -41,27 +41,27 @@ const USER_SCHEMA: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema')
 
 /// Copies every row of every table and the position of every sequence, and compares the counts.
 ///
-/// Nothing is committed in `to` unless all of it agreed.
-pub(super) async fn carry(
+/// Nothing is committed in `to` unless everything matches.
+pub(super) async fn copy_all(
     from: &mut PgConnection,
     to: &mut PgConnection,
     report: Report<'_>,
-) -> Result<Carried, Obstacle> {
+) -> Result<Copied, CopyError> {
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
     from.execute(begin).await.map_err(during("reading the old database"))?;
     to.execute("BEGIN").await.map_err(during("writing the new database"))?;
-    // Foreign keys and triggers rest: the rows have been through them once.
+    // Foreign keys and triggers are off: the rows passed them before.
     let replica = "SET LOCAL session_replication_role = replica";
     to.execute(replica).await.map_err(during("writing the new database"))?;
     compare(from, to).await?;
     let tables = tables(from).await?;
-    let mut carried = Carried { tables: tables.len(), rows: 0 };
+    let mut carried = Copied { tables: tables.len(), rows: 0 };
     for (index, table) in tables.iter().enumerate() {
         let (number, tables) = (index + 1, tables.len());
         report(Progress::Copying { table: table.name.clone(), number, tables });
-        carried.rows += carry_table(from, to, table).await?;
+        carried.rows += copy_table(from, to, table).await?;
     }
-    carry_sequences(from, to).await?;
+    copy_sequences(from, to).await?;
     refresh(to).await?;
     to.execute("COMMIT").await.map_err(during("writing the new database"))?;
     from.execute("COMMIT").await.map_err(during("reading the old database"))?;
@@ -69,8 +69,8 @@ pub(super) async fn carry(
     Ok(carried)
 }
 
-/// Whatever the old database has and the new one would not get stops the upgrade.
-async fn compare(from: &mut PgConnection, to: &mut PgConnection) -> Result<(), Obstacle> {
+/// Stops the upgrade if the old database has anything that the new one lacks.
+async fn compare(from: &mut PgConnection, to: &mut PgConnection) -> Result<(), CopyError> {
     let (old, new) = (shape(from).await?, shape(to).await?);
     let missing: Vec<&str> =
         old.iter().filter(|object| !new.contains(object)).map(String::as_str).collect();
@@ -80,14 +80,14 @@ async fn compare(from: &mut PgConnection, to: &mut PgConnection) -> Result<(), O
     let shown = missing.iter().take(5).copied().collect::<Vec<_>>().join(", ");
     let more = missing.len().saturating_sub(5);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Err(Obstacle::Differs(format!(
-        "Orderscope's migrations do not make {shown}{more}, which the old database has: save and \
+    Err(CopyError::Differs(format!(
+        "Orderscope's migrations do not create {shown}{more}, which the old database has: save and \
          drop what you added to it yourself, then repeat `orderscope db upgrade`"
     )))
 }
 
-/// One line per object that can hold or shape data.
-async fn shape(conn: &mut PgConnection) -> Result<Vec<String>, Obstacle> {
+/// One line per object that stores or defines data.
+async fn shape(conn: &mut PgConnection) -> Result<Vec<String>, CopyError> {
     let query = format!(
         "SELECT CASE c.relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view '
                      WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table '
@@ -110,10 +110,10 @@ async fn shape(conn: &mut PgConnection) -> Result<Vec<String>, Obstacle> {
     sqlx::query_scalar(AssertSqlSafe(query))
         .fetch_all(conn)
         .await
-        .map_err(during("listing what the databases hold"))
+        .map_err(during("listing the objects of the databases"))
 }
 
-async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>, Obstacle> {
+async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>, CopyError> {
     let query = format!(
         "SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relkind::text AS kind,
                 coalesce((SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
@@ -130,18 +130,18 @@ async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>, Obstacle> {
         .map_err(during("listing the tables of the old database"))
 }
 
-/// Text, not binary: it is the format PostgreSQL promises between versions.
-async fn carry_table(
+/// Text, not binary: PostgreSQL guarantees it between versions.
+async fn copy_table(
     from: &mut PgConnection,
     to: &mut PgConnection,
     table: &Table,
-) -> Result<u64, Obstacle> {
+) -> Result<u64, CopyError> {
     let Table { name, columns, kind } = table;
     let copying = || during(format!("copying {name}"));
-    // Rows the migrations put there come again from the old database.
+    // Rows that the migrations inserted are copied from the old database.
     let empty = AssertSqlSafe(format!("DELETE FROM {name}"));
     to.execute(empty).await.map_err(copying())?;
-    // Rows of children that are no partitions are copied with the children.
+    // Rows of children that are not partitions are copied with the children.
     let only = if kind == "r" { "ONLY " } else { "" };
     let mut rows = from
         .copy_out_raw(&format!("COPY (SELECT {columns} FROM {only}{name}) TO STDOUT"))
@@ -158,17 +158,17 @@ async fn carry_table(
     let count = format!("SELECT count(*) FROM {only}{name}");
     let (before, after) = (count_rows(from, &count).await?, count_rows(to, &count).await?);
     if before != after || u64::try_from(after) != Ok(written) {
-        return Err(Obstacle::Differs(format!("{name} had {before} rows and has {after}")));
+        return Err(CopyError::Differs(format!("{name} had {before} rows and has {after}")));
     }
     Ok(written)
 }
 
-async fn count_rows(conn: &mut PgConnection, query: &str) -> Result<i64, Obstacle> {
+async fn count_rows(conn: &mut PgConnection, query: &str) -> Result<i64, CopyError> {
     let count = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
     count.fetch_one(conn).await.map_err(during("counting rows"))
 }
 
-async fn carry_sequences(from: &mut PgConnection, to: &mut PgConnection) -> Result<(), Obstacle> {
+async fn copy_sequences(from: &mut PgConnection, to: &mut PgConnection) -> Result<(), CopyError> {
     let failed = || during("setting the sequences");
     let query = format!(
         "SELECT format('%I.%I', n.nspname, c.relname)
@@ -188,8 +188,8 @@ async fn carry_sequences(from: &mut PgConnection, to: &mut PgConnection) -> Resu
     Ok(())
 }
 
-/// In the order they were made, so that one built on another comes later.
-async fn refresh(conn: &mut PgConnection) -> Result<(), Obstacle> {
+/// In the order of creation, so that a view built on another is refreshed later.
+async fn refresh(conn: &mut PgConnection) -> Result<(), CopyError> {
     let failed = || during("refreshing materialized views");
     let query = format!(
         "SELECT format('%I.%I', n.nspname, c.relname)

@@ -18,13 +18,13 @@ use super::{
 };
 
 /// The longest address of a Unix socket: 103 bytes on macOS, 107 on Linux. The smaller one is
-/// used everywhere.
+/// used on all systems.
 const ADDRESS_LIMIT: usize = 103;
 
-/// Port in the socket's name; the server listens on no network.
+/// The port in the socket's name; the server does not listen on the network.
 pub(super) const PORT: u16 = 5432;
 
-/// Where everything of one private database is, and who runs it.
+/// The paths of one private database, and the user that runs it.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub home: PathBuf,
@@ -35,10 +35,10 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Reads only; nothing is made.
+    /// Only reads; creates nothing.
     pub fn of(config: &Config) -> Result<Self, Error> {
-        let home = std::path::absolute(&config.home).doing("find", &config.home)?;
-        // A home reached through links is one home.
+        let home = std::path::absolute(&config.home).context("find", &config.home)?;
+        // A home reached through links is the same home.
         let home = home.canonicalize().unwrap_or(home);
         let cluster = home.join("cluster");
         let account = Account::of(&cluster)?;
@@ -46,27 +46,28 @@ impl Layout {
         Ok(Self { log: home.join("postgresql.log"), home, cluster, sockets, account })
     }
 
-    /// Makes the home. As root it belongs to root and lets only the server's group pass.
+    /// Creates the home. As root it belongs to root, and only the server's group may enter.
     pub fn make_home(config: &Config) -> Result<Self, Error> {
         let home = &config.home;
         if !home.is_dir() {
             if let Some(parent) = home.parent() {
-                fs::create_dir_all(parent).doing("make", parent)?;
+                fs::create_dir_all(parent).context("make", parent)?;
             }
             match DirBuilder::new().mode(0o700).create(home) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                made => made.doing("make", home)?,
+                made => made.context("make", home)?,
             }
             let account = Account::of(&home.join("cluster"))?;
             if account.is_other() {
-                std::os::unix::fs::chown(home, None, Some(account.gid)).doing("hand over", home)?;
-                fs::set_permissions(home, Permissions::from_mode(0o710)).doing("open", home)?;
+                std::os::unix::fs::chown(home, None, Some(account.gid))
+                    .context("hand over", home)?;
+                fs::set_permissions(home, Permissions::from_mode(0o710)).context("open", home)?;
             }
         }
         Self::of(config)
     }
 
-    /// Makes the directory of the sockets, to which the server's user and root have access.
+    /// Creates the directory of the sockets, which the server's user and root can access.
     pub fn make_sockets(&self) -> Result<(), Error> {
         let path = &self.sockets;
         match DirBuilder::new().mode(0o700).create(path) {
@@ -74,27 +75,27 @@ impl Layout {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::file("make", path, error)),
         }
-        let meta = fs::symlink_metadata(path).doing("look at", path)?;
+        let meta = fs::symlink_metadata(path).context("look at", path)?;
         let private = meta.mode() & 0o777 == 0o700;
         if meta.is_dir() && meta.uid() == self.account.uid && private {
             return Ok(());
         }
-        // Inside our own home nobody else can have put it there: root's earlier run with another
+        // Inside our own home nobody else can have created it: it is from root's earlier run with another
         // server user, or a changed mode.
         if meta.is_dir() && path.starts_with(&self.home) {
             self.account.own(path)?;
-            return fs::set_permissions(path, Permissions::from_mode(0o700)).doing("close", path);
+            return fs::set_permissions(path, Permissions::from_mode(0o700)).context("close", path);
         }
         Err(Error::SocketDirectory { path: path.clone() })
     }
 
-    /// Present as long as the server shall run without consoles.
+    /// Exists as long as the server should run without consoles.
     pub fn keep(&self) -> PathBuf {
         self.home.join("keep")
     }
 
-    /// Which run of the server has given a session.
-    pub fn noted(&self) -> PathBuf {
+    /// Says which run of the server has accepted a session.
+    pub fn ready_mark(&self) -> PathBuf {
         self.home.join("session")
     }
 
@@ -119,7 +120,7 @@ impl Layout {
     }
 }
 
-/// In the home where its name is short and plain enough, else a name made from it elsewhere.
+/// In the home if its path is short and simple enough; otherwise elsewhere, with a name derived from it.
 fn sockets(home: &Path, runtime: &Path, account: &Account) -> PathBuf {
     let near = home.join("socket");
     let fits = Layout::socket(&near, PORT).as_os_str().len() <= ADDRESS_LIMIT;

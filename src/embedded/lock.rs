@@ -1,5 +1,5 @@
-//! Locks between consoles: `flock` on files that stay. The kernel drops a lock with its process,
-//! so whatever way a console ends, none is left behind.
+//! Locks between consoles: `flock` on permanent files. The kernel releases a lock with its process,
+//! so none is left behind however a console ends.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -10,13 +10,13 @@ use std::{
 
 use super::error::{Error, IoContext};
 
-/// A lock we hold, until it is dropped.
+/// A lock, held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Held(File);
+pub(super) struct LockGuard(File);
 
-impl Drop for Held {
+impl Drop for LockGuard {
     fn drop(&mut self) {
-        // Closing is not enough: a process just being spawned has a copy of the file for a moment.
+        // Closing is not enough: a process being spawned has a copy of the file for a moment.
         let _ = self.0.unlock();
     }
 }
@@ -24,41 +24,44 @@ impl Drop for Held {
 const POLL: Duration = Duration::from_millis(10);
 
 /// Waits for the lock without blocking the runtime; `waiting` is called once if it has to.
-/// Dropping the future gives up.
-pub(super) async fn exclusive(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<Held, Error> {
+/// Dropping the future stops waiting.
+pub(super) async fn exclusive(
+    path: &Path,
+    waiting: &(dyn Fn() + Sync),
+) -> Result<LockGuard, Error> {
     let file = open(path)?;
-    let mut told = false;
+    let mut reported = false;
     while !taken(path, file.try_lock())? {
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut reported, true) {
             waiting();
         }
         tokio::time::sleep(POLL).await;
     }
-    Ok(Held(file))
+    Ok(LockGuard(file))
 }
 
-/// The same, beside others who share.
-pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<Held, Error> {
+/// The same, shared with others.
+pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<LockGuard, Error> {
     let file = open(path)?;
-    let mut told = false;
+    let mut reported = false;
     while !taken(path, file.try_lock_shared())? {
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut reported, true) {
             waiting();
         }
         tokio::time::sleep(POLL).await;
     }
-    Ok(Held(file))
+    Ok(LockGuard(file))
 }
 
-/// The exclusive lock, if nobody has any.
-pub(super) fn try_exclusive(path: &Path) -> Result<Option<Held>, Error> {
+/// The exclusive lock, if nobody holds the lock in any mode.
+pub(super) fn try_exclusive(path: &Path) -> Result<Option<LockGuard>, Error> {
     let file = open(path)?;
-    Ok(taken(path, file.try_lock())?.then_some(Held(file)))
+    Ok(taken(path, file.try_lock())?.then_some(LockGuard(file)))
 }
 
 fn open(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true).mode(0o600).open(path).doing("open", path)
+    options.create(true).truncate(false).write(true).mode(0o600).open(path).context("open", path)
 }
 
 fn taken(path: &Path, result: Result<(), TryLockError>) -> Result<bool, Error> {

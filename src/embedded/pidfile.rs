@@ -1,4 +1,4 @@
-//! `postmaster.pid`: what a server says of itself, and whether it still can be believed.
+//! `postmaster.pid`: what a server reports about itself, and whether that is still true.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,7 +18,7 @@ use super::{
 
 const POLL: Duration = Duration::from_millis(10);
 
-/// The lines we use (the format has been the same since PostgreSQL 10).
+/// The lines that we use (the format is the same since PostgreSQL 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub pid: i32,
@@ -30,7 +30,7 @@ pub(super) struct PidFile {
 }
 
 impl PidFile {
-    /// `None` when there is none, or not enough of one.
+    /// `None` if the file is missing or incomplete.
     pub fn read(cluster: &Path) -> Option<Self> {
         Self::parse(&fs::read_to_string(path(cluster)).ok()?)
     }
@@ -46,13 +46,13 @@ impl PidFile {
         })
     }
 
-    /// Tells one run of the server from another.
+    /// Distinguishes one run of the server from another.
     pub fn identity(&self) -> String {
         format!("{} {}", self.pid, self.started.unwrap_or_default())
     }
 
-    /// Whether that process lives and is the server of `cluster`, not another program that got
-    /// the number after a crash.
+    /// Whether that process is alive and is the server of `cluster`, not another program that got
+    /// its process id after a crash.
     pub fn is_running(&self, cluster: &Path) -> bool {
         let Some(pid) = Pid::from_raw(self.pid) else { return false };
         let alive = test_kill_process(pid) != Err(rustix::io::Errno::SRCH);
@@ -60,9 +60,9 @@ impl PidFile {
     }
 }
 
-/// Asks the server of `cluster`, if one runs, to end: PostgreSQL's fast shutdown, which cuts
-/// sessions and loses nothing. Waits for it; the error is its process id.
-pub(super) async fn end(cluster: &Path, patience: Duration) -> Result<bool, i32> {
+/// Asks the server of `cluster`, if one runs, for a fast shutdown, which closes
+/// sessions and loses nothing. Waits for its end; the error is its process id.
+pub(super) async fn end(cluster: &Path, timeout: Duration) -> Result<bool, i32> {
     let Some(file) = PidFile::read(cluster) else { return Ok(false) };
     if !file.is_running(cluster) {
         return Ok(false);
@@ -70,7 +70,7 @@ pub(super) async fn end(cluster: &Path, patience: Duration) -> Result<bool, i32>
     interrupt(file.pid);
     let began = Instant::now();
     while file.is_running(cluster) {
-        if began.elapsed() > patience {
+        if began.elapsed() > timeout {
             return Err(file.pid);
         }
         tokio::time::sleep(POLL).await;
@@ -81,34 +81,34 @@ pub(super) async fn end(cluster: &Path, patience: Duration) -> Result<bool, i32>
 /// Fast shutdown, without waiting.
 pub(super) fn interrupt(pid: i32) {
     if let Some(pid) = Pid::from_raw(pid) {
-        // It may have ended meanwhile, which is what we want.
+        // It may have exited already, which is fine.
         let _ = kill_process(pid, Signal::INT);
     }
 }
 
-/// Makes a stale file harmless: the server takes the number of its parent, us, as stale, and still
-/// checks that no process of the crashed one uses the shared memory, as it would not without file.
+/// Makes a stale file harmless: the server accepts its parent's process id (ours) as stale, and still
+/// checks that no process of the crashed server uses the shared memory, which it would not without the file.
 pub(super) fn disown(cluster: &Path, account: &Account) -> Result<(), Error> {
     let path = path(cluster);
     let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
     let rest = text.split_once('\n').map_or("", |(_, rest)| rest);
     let fresh = cluster.join("postmaster.pid.fresh");
     if fs::symlink_metadata(&fresh).is_ok() {
-        fs::remove_file(&fresh).doing("remove", &fresh)?;
+        fs::remove_file(&fresh).context("remove", &fresh)?;
     }
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(&fresh);
-    let mut file = file.doing("write", &fresh)?;
-    write!(file, "{}\n{rest}", std::process::id()).doing("write", &fresh)?;
+    let mut file = file.context("write", &fresh)?;
+    write!(file, "{}\n{rest}", std::process::id()).context("write", &fresh)?;
     account.own_file(&file, &fresh)?;
-    fs::rename(&fresh, &path).doing("write", &path)
+    fs::rename(&fresh, &path).context("write", &path)
 }
 
 fn path(cluster: &Path) -> PathBuf {
     cluster.join("postmaster.pid")
 }
 
-/// Whether process `pid` is a `postgres` that was given the directory `cluster`, as we start it.
+/// Whether process `pid` is a `postgres` started with the directory `cluster`, as we start it.
 #[cfg(target_os = "linux")]
 fn serves(pid: i32, cluster: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt;
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn another_program_with_the_number_is_not_the_server() {
+    fn another_program_with_the_process_id_is_not_the_server() {
         let me = i32::try_from(std::process::id()).unwrap();
         let file = PidFile { pid: me, started: None, sockets: None, state: "ready".into() };
         assert!(!file.is_running(Path::new("/no/such/cluster")));

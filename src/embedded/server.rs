@@ -1,4 +1,4 @@
-//! One server process: ask for it, start it, stop it.
+//! One server process: probing, starting and stopping it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -27,13 +27,13 @@ use super::{
 };
 
 const POLL: Duration = Duration::from_millis(10);
-/// A session that a server neither gives nor refuses in this time will not come.
+/// The timeout for opening a session.
 const SESSION: Duration = Duration::from_secs(10);
-/// Processes of a killed server see its death within a second or two.
+/// Processes of a killed server notice its death within a second or two.
 const ORPHANS: Duration = Duration::from_secs(30);
-/// How long a stop waits; a last checkpoint after heavy loading takes its time.
+/// How long a stop waits; the last checkpoint after heavy loading can take long.
 const STOP: Duration = Duration::from_mins(2);
-/// The log starts anew above this size, in bytes; one old one is kept.
+/// The log is rotated above this size in bytes; one old log is kept.
 const LOG_LIMIT: u64 = 4 << 20;
 
 /// A cluster and the port it answers on.
@@ -46,10 +46,10 @@ pub(super) struct Server<'a> {
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) enum Answer {
-    /// It takes sessions with these options.
+pub(super) enum ProbeResult {
+    /// It accepts sessions with these options.
     Ready(Box<PgConnectOptions>),
-    /// It is there, but starts or stops.
+    /// It is running, but starting or stopping.
     Busy,
     /// There is none.
     Down,
@@ -63,7 +63,7 @@ impl<'a> Server<'a> {
 
     /// Options for its database.
     pub fn options(&self, sockets: &Path) -> PgConnectOptions {
-        // PG* variables speak of other servers; none may bend this connection.
+        // PG* variables are about other servers and must not affect this connection.
         PgConnectOptions::new_without_pgpass()
             .socket(sockets)
             .port(self.port)
@@ -74,48 +74,48 @@ impl<'a> Server<'a> {
             .disable_statement_logging()
     }
 
-    /// Options for the server if one runs that has given a session before (see [`note`](Self::note)).
-    /// Two small files and a look at the process: no session, no process.
-    pub fn known(&self) -> Option<PgConnectOptions> {
+    /// Options for the server if one runs that accepted a session before (see [`record_ready`](Self::record_ready)).
+    /// Reads two small files and checks the process: opens no session, starts no process.
+    pub fn ready_options(&self) -> Option<PgConnectOptions> {
         let file = PidFile::read(&self.cluster)?;
-        let noted = fs::read_to_string(self.layout.noted()).ok()?;
+        let marked = fs::read_to_string(self.layout.ready_mark()).ok()?;
         let sockets = file.sockets.as_deref()?;
         let ready = file.state == "ready" && Layout::socket(sockets, self.port).exists();
-        let known = ready && noted == file.identity() && file.is_running(&self.cluster);
-        known.then(|| self.options(sockets))
+        let is_ready = ready && marked == file.identity() && file.is_running(&self.cluster);
+        is_ready.then(|| self.options(sockets))
     }
 
-    /// Remembers that this very server gave a session in our database.
-    pub fn note(&self) -> Result<(), Error> {
-        let (path, file) = (self.layout.noted(), PidFile::read(&self.cluster));
+    /// Records that this run of the server accepted a session in our database.
+    pub fn record_ready(&self) -> Result<(), Error> {
+        let (path, file) = (self.layout.ready_mark(), PidFile::read(&self.cluster));
         let identity = file.map(|file| file.identity()).unwrap_or_default();
-        if fs::read_to_string(&path).is_ok_and(|noted| noted == identity) {
+        if fs::read_to_string(&path).is_ok_and(|marked| marked == identity) {
             return Ok(());
         }
-        fs::write(&path, identity).doing("write", &path)
+        fs::write(&path, identity).context("write", &path)
     }
 
-    /// Opens a session to see whether there is a server; starts no process.
-    pub async fn ask(&self) -> Result<Answer, Error> {
+    /// Opens a session to find out whether a server runs; starts no process.
+    pub async fn probe(&self) -> Result<ProbeResult, Error> {
         let file = PidFile::read(&self.cluster);
-        // The server knows best where its socket is: another console may have another $TMPDIR.
+        // The server itself reports where its socket is: another console may have another $TMPDIR.
         let sockets = file.as_ref().and_then(|file| file.sockets.clone());
         let options = self.options(sockets.as_deref().unwrap_or(&self.layout.sockets));
         match self.session(&options).await {
             Ok(conn) => {
                 self.verify(conn, &options).await?;
-                Ok(Answer::Ready(Box::new(options)))
+                Ok(ProbeResult::Ready(Box::new(options)))
             }
             Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
                 // cannot_connect_now
-                Some("57P03") => Ok(Answer::Busy),
-                // invalid_catalog_name: a start was cut before it made the database.
+                Some("57P03") => Ok(ProbeResult::Busy),
+                // invalid_catalog_name: a start was interrupted before it created the database.
                 Some("3D000") => {
                     self.create_database(&options).await?;
-                    Ok(Answer::Ready(Box::new(options)))
+                    Ok(ProbeResult::Ready(Box::new(options)))
                 }
-                // too_many_connections: it lives; the caller's pool waits and retries.
-                Some("53300") => Ok(Answer::Ready(Box::new(options))),
+                // too_many_connections: it runs; the caller's pool waits and retries.
+                Some("53300") => Ok(ProbeResult::Ready(Box::new(options))),
                 Some("53100") => Err(Error::DiskFull { path: self.layout.home.clone() }),
                 _ => Err(self.not_answering(error.message())),
             },
@@ -127,8 +127,8 @@ impl<'a> Server<'a> {
                 ))
             }
             Err(sqlx::Error::Io(_)) => match file {
-                Some(file) if file.is_running(&self.cluster) => Ok(Answer::Busy),
-                _ => Ok(Answer::Down),
+                Some(file) if file.is_running(&self.cluster) => Ok(ProbeResult::Busy),
+                _ => Ok(ProbeResult::Down),
             },
             Err(error) => Err(self.not_answering(&error.to_string())),
         }
@@ -150,8 +150,8 @@ impl<'a> Server<'a> {
             .persistent(false)
             .fetch_one(&mut conn)
             .await
-            .map_err(|source| Error::Statement { action: "to tell its directory", source })?;
-        // Nothing to lose: the server ends its side when the socket closes.
+            .map_err(|source| Error::Statement { action: "to report its directory", source })?;
+        // Nothing is lost: the server ends the session when the socket closes.
         let _ = conn.close().await;
         if same(Path::new(&found), &self.cluster) {
             return Ok(());
@@ -161,7 +161,7 @@ impl<'a> Server<'a> {
     }
 
     async fn create_database(&self, options: &PgConnectOptions) -> Result<(), Error> {
-        let failed = |source| Error::Statement { action: "to make the database", source };
+        let failed = |source| Error::Statement { action: "to create the database", source };
         let mut conn = self.session(&options.clone().database("postgres")).await.map_err(failed)?;
         match conn.execute("CREATE DATABASE orderscope").await {
             // duplicate_database: another console was faster.
@@ -173,20 +173,20 @@ impl<'a> Server<'a> {
         conn.close().await.map_err(failed)
     }
 
-    /// Waits until the server has started or is gone.
+    /// Waits until the server has started or exited.
     pub async fn settle(&self, report: Report<'_>) -> Result<Option<PgConnectOptions>, Error> {
         let mut waited = false;
         let mut lost: Option<Instant> = None;
         loop {
-            match self.ask().await? {
-                Answer::Ready(options) => return Ok(Some(*options)),
-                Answer::Down => return Ok(None),
-                Answer::Busy => {}
+            match self.probe().await? {
+                ProbeResult::Ready(options) => return Ok(Some(*options)),
+                ProbeResult::Down => return Ok(None),
+                ProbeResult::Busy => {}
             }
             if !std::mem::replace(&mut waited, true) {
                 report(Progress::Waiting);
             }
-            // Ready, yet without a socket: somebody cleaned the directory. It has to start anew.
+            // Ready, but without a socket: somebody cleaned the directory. It has to be restarted.
             match PidFile::read(&self.cluster) {
                 Some(file) if file.state == "ready" => {
                     if lost.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(2) {
@@ -199,7 +199,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Starts the server and waits until it takes sessions. The caller holds the change lock and
+    /// Starts the server and waits until it accepts sessions. The caller holds the change lock and
     /// has found no server running.
     pub async fn start(
         &self,
@@ -229,7 +229,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The end of its log if the server ended, `None` once it is ready.
+    /// The end of its log if the server exited, `None` once it is ready.
     async fn await_ready(
         &self,
         child: &mut Child,
@@ -237,16 +237,16 @@ impl<'a> Server<'a> {
         report: Report<'_>,
     ) -> Result<Option<String>, Error> {
         let began = Instant::now();
-        let mut told = false;
+        let mut reported = false;
         loop {
-            let ended = child.try_wait().doing("watch the server of", &self.cluster)?;
+            let ended = child.try_wait().context("watch the server of", &self.cluster)?;
             if ended.is_some() {
                 return Ok(Some(self.log_since(log_from)));
             }
-            if let Answer::Ready(_) = self.ask().await? {
+            if let ProbeResult::Ready(_) = self.probe().await? {
                 return Ok(None);
             }
-            if began.elapsed() > Duration::from_secs(2) && !std::mem::replace(&mut told, true) {
+            if began.elapsed() > Duration::from_secs(2) && !std::mem::replace(&mut reported, true) {
                 report(Progress::Recovering);
             }
             sleep(POLL).await;
@@ -260,14 +260,14 @@ impl<'a> Server<'a> {
             .arg("-D")
             .arg(&self.cluster)
             .args(["-p", &self.port.to_string()])
-            .stdout(log.try_clone().doing("open", &self.layout.log)?)
+            .stdout(log.try_clone().context("open", &self.layout.log)?)
             .stderr(log)
-            // Ctrl-C in the console's terminal is not meant for it.
+            // Ctrl-C in the console's terminal must not reach it.
             .process_group(0);
         command.spawn().map_err(|source| cluster::not_run(&self.layout.account, &program, source))
     }
 
-    /// Takes away what a crashed server left: nobody answered, so nobody needs it.
+    /// Removes the socket of a crashed server: nobody answered, so nobody uses it.
     fn clear(&self) -> Result<(), Error> {
         let socket = Layout::socket(&self.layout.sockets, self.port);
         let lock = socket.with_file_name(format!(".s.PGSQL.{}.lock", self.port));
@@ -286,11 +286,11 @@ impl<'a> Server<'a> {
     fn open_log(&self) -> Result<(File, u64), Error> {
         let path = &self.layout.log;
         if fs::metadata(path).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
-            fs::rename(path, path.with_extension("log.old")).doing("rename", path)?;
+            fs::rename(path, path.with_extension("log.old")).context("rename", path)?;
         }
         let mut options = OpenOptions::new();
-        let log = options.append(true).create(true).mode(0o600).open(path).doing("open", path)?;
-        let length = log.metadata().doing("look at", path)?.len();
+        let log = options.append(true).create(true).mode(0o600).open(path).context("open", path)?;
+        let length = log.metadata().context("look at", path)?.len();
         Ok((log, length))
     }
 
@@ -305,7 +305,7 @@ impl<'a> Server<'a> {
         lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n")
     }
 
-    /// Ends the server (sessions are cut, data is safe) and waits for it. Returns whether one ran.
+    /// Stops the server (sessions are closed, data is safe) and waits for it. Returns whether one ran.
     pub async fn stop(&self) -> Result<bool, Error> {
         pidfile::end(&self.cluster, STOP).await.map_err(|pid| {
             let log = self.layout.log.clone();
@@ -318,7 +318,7 @@ impl<'a> Server<'a> {
     }
 }
 
-/// Ends a server whose start was given up, so that none runs that nobody waits for.
+/// Stops a server whose start was cancelled, so that none keeps running unnoticed.
 struct Starting {
     child: Child,
     armed: bool,
@@ -326,7 +326,7 @@ struct Starting {
 
 impl Drop for Starting {
     fn drop(&mut self) {
-        // Without an id it was waited for; before that the number cannot be another's.
+        // Without an id the process was waited for; before that its id cannot belong to another process.
         if let Some(pid) = self.child.id().filter(|_| self.armed) {
             pidfile::interrupt(i32::try_from(pid).unwrap_or_default());
         }

@@ -1,8 +1,8 @@
 //! `orderscope db upgrade`: moves the private database to the newest PostgreSQL found.
 //!
-//! The old cluster and a new one run side by side; the migrations make the tables in the new one,
-//! the rows are copied, and only a complete copy takes the old one's place. Whenever it is cut,
-//! the next start finds one cluster that is whole (see `cluster::recover`).
+//! The old cluster and a new one run side by side; the migrations create the tables in the new one,
+//! the rows are copied, and only a complete copy replaces the old one. Whenever it is interrupted,
+//! the next start finds one complete cluster (see `cluster::recover`).
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ use super::{
     server::Server,
 };
 
-/// What [`Prepare`] answers.
+/// What [`Prepare`] returns.
 pub type Prepared<'c> = BoxFuture<'c, Result<(), Box<dyn std::error::Error + Send + Sync>>>;
 
 /// Brings a database to the newest schema: the migrations. Called for the old database, then for
@@ -35,23 +35,23 @@ pub type Prepare<'p> = &'p (dyn for<'c> Fn(&'c mut PgConnection) -> Prepared<'c>
 pub struct Upgraded {
     /// Major version before.
     pub from: u32,
-    /// Major version after; the same when there was nothing newer.
+    /// Major version after; the same if there was nothing newer.
     pub to: u32,
     /// Tables and rows copied.
     pub tables: usize,
     pub rows: u64,
-    /// Roles of the old server besides ours. Roles and their grants are not copied: make them again.
+    /// Other roles of the old server. Roles and their grants are not copied: create them again.
     pub roles: Vec<String>,
 }
 
-/// The ports exist only in the names of the sockets. Neither is the usual one: no console and no
-/// `psql` gets in while rows are copied.
+/// The ports exist only in the names of the sockets. Neither is the default port: no console and no
+/// `psql` can connect while rows are copied.
 const OLD_PORT: u16 = 5433;
 const NEW_PORT: u16 = 5434;
 
-/// Moves the cluster to the newest major version found, fetching it if none is newer here.
+/// Moves the cluster to the newest major version found, fetching it if none newer is installed.
 ///
-/// Refuses while consoles use the database. On any error the old cluster is as it was (but
+/// Refused while consoles use the database. After any error the old cluster is unchanged (but
 /// migrated to the newest schema, as any start would do).
 pub async fn upgrade(
     config: &Config,
@@ -119,7 +119,7 @@ pub async fn upgrade(
     Ok(Upgraded { from, to, tables: carried.tables, rows: carried.rows, roles })
 }
 
-/// Ends both servers when the upgrade is given up in the middle.
+/// Stops both servers if the upgrade is cancelled in the middle.
 struct Running([PathBuf; 2]);
 
 impl Drop for Running {
@@ -137,7 +137,7 @@ async fn fill(
     new: &PgConnectOptions,
     prepare: Prepare<'_>,
     report: Report<'_>,
-) -> Result<(copy::Carried, Vec<String>), Error> {
+) -> Result<(copy::Copied, Vec<String>), Error> {
     let failed = |source| Error::Statement { action: "a session for the upgrade", source };
     let mut from = PgConnection::connect_with(old).await.map_err(failed)?;
     let mut to = PgConnection::connect_with(new).await.map_err(failed)?;
@@ -145,7 +145,7 @@ async fn fill(
         let prepared = prepare(conn).await;
         prepared.map_err(|error| Error::Upgrade { reason: format!("its schema: {error}") })?;
     }
-    let carried = copy::carry(&mut from, &mut to, report).await;
+    let carried = copy::copy_all(&mut from, &mut to, report).await;
     let carried = carried.map_err(|obstacle| Error::Upgrade { reason: obstacle.to_string() })?;
     let roles = sqlx::query_scalar(
         "SELECT rolname FROM pg_roles

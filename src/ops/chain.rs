@@ -1,9 +1,8 @@
-//! The causal chain of an order: what is read for it, within the timeline's few milliseconds, and as a table.
+//! What is read for the causal chain of an order, within the timeline's few milliseconds.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::analysis::OrderAnalysis;
 use crate::{
     db::{
         Error, Layout, Table,
@@ -12,10 +11,9 @@ use crate::{
         unless_late,
     },
     domain::{
-        chain::{Blind, Facts, LEEWAY, Node, Proof, Received, Sent, contract, inbox_ids},
+        chain::{Blind, Facts, LEEWAY, Received, Sent, contract, inbox_ids},
         event::{EventKind, RecordedEvent},
         outbox::{Delivery, Owner},
-        report::{self, Cell},
         timeline::frozen_default,
     },
 };
@@ -153,40 +151,4 @@ pub(crate) fn sent(messages: &[Message], carried: Vec<Carried>) -> Vec<Sent> {
         }
     };
     messages.iter().map(sent).collect()
-}
-
-/// What is known of a message that has no row.
-fn gone(node: &Node, proof: &Proof) -> Option<String> {
-    let told = match (node, proof) {
-        (Node::MissingMessage { .. }, Proof::Absent(_)) => "delivered or purged",
-        (Node::MissingMessage { .. }, _) => "not searched",
-        _ => return None,
-    };
-    Some(told.to_owned())
-}
-
-/// Every hop of the chain, by event.
-#[must_use]
-pub fn table(known: &OrderAnalysis) -> report::Table {
-    let mut rows = vec![];
-    for strand in known.chain.strands() {
-        for hop in known.chain.hops_of(strand) {
-            let (from, to) = (known.chain.node(hop.from), known.chain.node(hop.to));
-            rows.push(vec![
-                strand.version.map_or(Cell::None, Cell::number),
-                Cell::Text(from.label()),
-                Cell::Text(hop.proof.word().to_owned()),
-                Cell::Text(to.label()),
-                Cell::Text(to.kind().to_owned()),
-                Cell::maybe(to.state().or_else(|| gone(to, &hop.proof))),
-                to.at().map_or(Cell::None, Cell::time),
-                Cell::maybe(to.id()),
-                Cell::Text(hop.proof.why()),
-            ]);
-        }
-    }
-    report::Table {
-        columns: vec!["version", "from", "hop", "to", "kind", "state", "at", "id", "why"],
-        rows,
-    }
 }

@@ -20,7 +20,7 @@ use crate::{
         event::RecordedEvent,
         id::{OrderId, SeqId},
         order::Order,
-        search::IdMatch,
+        order_ref::IdMatch,
     },
 };
 

@@ -7,6 +7,7 @@ use super::{analysis::OrderAnalysis, search::OrderLine};
 use crate::{
     db::messages::Message,
     domain::{
+        chain::{Node, Proof},
         compare::Agreement,
         diff::{Change, Datum},
         event::RecordedEvent,
@@ -328,5 +329,41 @@ fn agreement(agreement: &Agreement) -> String {
         Agreement::Alone => "ALONE, no event was found".to_owned(),
         Agreement::Absent => "not there, and need not be".to_owned(),
         Agreement::Unknown(why) => format!("not known: {why}"),
+    }
+}
+
+/// What is known of a message that has no row.
+fn gone(node: &Node, proof: &Proof) -> Option<String> {
+    let state = match (node, proof) {
+        (Node::MissingMessage { .. }, Proof::Absent(_)) => "delivered or purged",
+        (Node::MissingMessage { .. }, _) => "not searched",
+        _ => return None,
+    };
+    Some(state.to_owned())
+}
+
+/// Every hop of the chain, by event.
+#[must_use]
+pub fn chain(analysis: &OrderAnalysis) -> Table {
+    let mut rows = vec![];
+    for path in analysis.chain.paths() {
+        for hop in analysis.chain.hops_of(path) {
+            let (from, to) = (analysis.chain.node(hop.from), analysis.chain.node(hop.to));
+            rows.push(vec![
+                path.version.map_or(Cell::None, Cell::number),
+                Cell::Text(from.label()),
+                Cell::Text(hop.proof.word().to_owned()),
+                Cell::Text(to.label()),
+                Cell::Text(to.kind().to_owned()),
+                Cell::maybe(to.state().or_else(|| gone(to, &hop.proof))),
+                to.at().map_or(Cell::None, Cell::time),
+                Cell::maybe(to.id()),
+                Cell::Text(hop.proof.why()),
+            ]);
+        }
+    }
+    Table {
+        columns: vec!["version", "from", "hop", "to", "kind", "state", "at", "id", "why"],
+        rows,
     }
 }

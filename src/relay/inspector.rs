@@ -421,7 +421,7 @@ fn tells_of_failure(name: &str) -> bool {
         || name.starts_with("MT-Host-")
 }
 
-/// There is no way to unset a property, so all others are set anew; the time to live too if it `expires`.
+/// There is no way to unset a property, so all others are set again; the time to live too if it `expires`.
 pub(super) fn without_user(properties: &BasicProperties, expires: bool) -> BasicProperties {
     let mut out = BasicProperties::default();
     if let Some(value) = properties.headers() {

@@ -1,4 +1,4 @@
-//! A message of a queue made anew from its copy: properties and headers come back from JSON.
+//! A message of a queue, restored from its archived copy: properties and headers are read back from JSON.
 
 use lapin::{
     BasicProperties,
@@ -25,9 +25,10 @@ impl QueueInspector {
     ///
     /// # Errors
     /// When the broker refuses it or the connection breaks; if only the confirm was lost, it is perhaps there.
-    pub async fn put(&self, queue: &str, anew: Republish<'_>) -> Result<Confirmed, Error> {
+    pub async fn put(&self, queue: &str, message: Republish<'_>) -> Result<Confirmed, Error> {
         let sending = self.confirmed().await?;
-        let sent = inspector::publish(&sending, queue, anew.body, anew.set(), self.wait).await;
+        let sent =
+            inspector::publish(&sending, queue, message.body, message.set(), self.wait).await;
         // The broker closes it with the connection if this fails.
         let _ = inspector::within(self.wait, sending.close(200, short("done"))).await;
         sent

@@ -1,5 +1,5 @@
-//! Opening the database that is meant: the private one is started, migrated and filled first; any other
-//! is taken as it is.
+//! Opens the configured database. The private one is started, migrated and filled first; any other is used
+//! as it is.
 
 pub mod exit;
 
@@ -19,8 +19,8 @@ use crate::{
     ops::policy::{self, Policy},
 };
 
-/// An open database. Call [`Session::close`] at the end, or the private server runs on until the next
-/// console leaves it.
+/// An open database. Call [`Session::close`] at the end, or the private server keeps running until the next
+/// console exits.
 #[derive(Debug)]
 pub struct Session {
     pub db: Db,
@@ -62,29 +62,29 @@ pub fn policy(context: &Context, settings: &Settings, read_only: bool) -> Policy
     }
 }
 
-/// Told, in a few words, what takes time.
-pub type Tell<'a> = &'a (dyn Fn(String) + Send + Sync);
+/// Receives short texts about the step in progress.
+pub type Progress<'a> = &'a (dyn Fn(String) + Send + Sync);
 
-/// Opens it.
+/// Opens the database of a context.
 ///
 /// # Errors
-/// When it cannot be reached, made or read.
+/// When it cannot be reached, created or read.
 pub async fn open(
     context: &Context,
     limits: &Limits,
     today: chrono::NaiveDate,
-    tell: Tell<'_>,
+    progress: Progress<'_>,
 ) -> Result<Session, Error> {
     let (server, lease) = match &context.target {
         Target::Server(server) => ((**server).clone(), None),
         Target::Embedded => {
             let config = embedded::Config::from_env();
-            let lease = embedded::join(&config, &|step| tell(step.to_string())).await?;
+            let lease = embedded::join(&config, &|step| progress(step.to_string())).await?;
             let options = lease.options().clone();
             (Server { options, direct: None, pooled: false }, Some(lease))
         }
     };
-    match look(&server, limits, lease.is_some(), today, tell).await {
+    match connect_and_probe(&server, limits, lease.is_some(), today, progress).await {
         Ok((db, layout)) => Ok(Session { db, layout, lease }),
         Err(error) => {
             if let Some(lease) = lease {
@@ -95,18 +95,18 @@ pub async fn open(
     }
 }
 
-async fn look(
+async fn connect_and_probe(
     server: &Server,
     limits: &Limits,
     private: bool,
     today: chrono::NaiveDate,
-    tell: Tell<'_>,
+    progress: Progress<'_>,
 ) -> Result<(Db, Arc<Layout>), Error> {
     let Server { options, direct, pooled } = server;
     let db = Db::through(options, direct.as_ref(), *pooled, limits);
     let mut layout = db.layout().await?;
     if private && !(layout.reads(Table::Orders) && is_current(&db).await?) {
-        prepare(options, today, tell).await?;
+        prepare(options, today, progress).await?;
         layout = db.probe_again().await?;
     }
     if !layout.reads(Table::Orders) {
@@ -116,27 +116,27 @@ async fn look(
     Ok((db, layout))
 }
 
-/// Whether no step of the schema is missing.
+/// Whether the schema has every migration.
 async fn is_current(db: &Db) -> Result<bool, Error> {
     let standing = async |conn: &mut PgConnection| Ok(migrate::standing(conn).await);
     let standing = db.read("prepare", &CancellationToken::new(), standing).await?;
     Ok(!matches!(standing?, Standing::Empty | Standing::Managed { pending: 1.. }))
 }
 
-/// Brings the private database to this program's schema, and fills it the first time.
+/// Migrates the private database to this program's schema, and fills it with demo data the first time.
 async fn prepare(
     options: &PgConnectOptions,
     today: chrono::NaiveDate,
-    tell: Tell<'_>,
+    progress: Progress<'_>,
 ) -> Result<(), Error> {
-    tell("preparing the database".to_owned());
+    progress("preparing the database".to_owned());
     let mut conn = connect(options).await?;
     let migrated = self::migrate(&mut conn).await?;
     if migrated.created {
-        let made = |step: demo::Progress| tell(progress(&step));
-        demo::load(&mut conn, demo::Options::until(today), false, made).await?;
+        let step = |step: demo::Progress| progress(demo_progress(&step));
+        demo::load(&mut conn, demo::Options::until(today), false, step).await?;
     }
-    // The work is committed; a server that is gone by now is noticed at the next question.
+    // The work is committed. If the server has gone by now, the next query reports it.
     let _ = conn.close().await;
     Ok(())
 }
@@ -157,19 +157,19 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<migrate::Migrated, Error
     Ok(migrate::migrate(conn).await?)
 }
 
-/// How far a load of demo data is, in words.
+/// The progress of loading demo data, as text.
 #[must_use]
-pub fn progress(step: &demo::Progress) -> String {
+pub fn demo_progress(step: &demo::Progress) -> String {
     let share = step.done * 100 / step.total.max(1);
     match step.stage {
         demo::Stage::Rows => format!("writing demo orders {share}%"),
-        demo::Stage::Indexes => format!("making indexes {share}% {}", step.doing),
+        demo::Stage::Indexes => format!("creating indexes {share}% {}", step.current),
         demo::Stage::Statistics => "gathering statistics".to_owned(),
     }
 }
 
 impl Session {
-    /// Ends all sessions with the server; the last console to leave stops the private one.
+    /// Closes all sessions with the server; the last console to exit stops the private one.
     pub async fn close(self) {
         self.db.close().await;
         if let Some(lease) = self.lease {
@@ -180,6 +180,6 @@ impl Session {
 
 async fn leave(lease: Lease) {
     if let Err(error) = lease.leave().await {
-        tracing::warn!(%error, "the private PostgreSQL was not left in an orderly way");
+        tracing::warn!(%error, "the private PostgreSQL could not be released cleanly");
     }
 }

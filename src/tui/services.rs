@@ -19,7 +19,7 @@ use super::{
     shared::{Link, Place, Remembered},
 };
 use crate::{
-    config::{self, Context, KeptFile, Target},
+    config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
     domain::{
         diagnosis::HalfDone,
@@ -367,17 +367,17 @@ impl Services {
 
     /// Reads what was remembered; a damaged file is told in the log and costs only the memory.
     pub(super) async fn recall(&self) -> Remembered {
-        let path = KeptFile::path(&self.context.name);
-        let read = tokio::task::spawn_blocking(move || KeptFile::read(&path)).await;
+        let path = SavedState::path(&self.context.name);
+        let read = tokio::task::spawn_blocking(move || SavedState::read(&path)).await;
         let file = match read {
             Ok(Ok(file)) => file,
             Ok(Err(error)) => {
                 tracing::warn!(error, "nothing was recalled");
-                KeptFile::default()
+                SavedState::default()
             }
             Err(error) => {
                 tracing::warn!(%error, "nothing was recalled");
-                KeptFile::default()
+                SavedState::default()
             }
         };
         let view = |(key, place): (u8, String)| Some((key, place.parse::<Route>().ok()?));
@@ -390,8 +390,8 @@ impl Services {
 
     /// Writes what is to be remembered.
     pub(super) async fn save(&self, kept: &Remembered) -> Result<(), String> {
-        let path = KeptFile::path(&self.context.name);
-        let file = KeptFile {
+        let path = SavedState::path(&self.context.name);
+        let file = SavedState {
             bookmarks: kept.bookmarks.clone(),
             views: kept.views.iter().map(|(key, route)| (*key, route.to_string())).collect(),
             searches: kept.searches.clone(),

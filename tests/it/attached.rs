@@ -12,7 +12,8 @@ use orderscope::{
     domain::{
         id::OrderId,
         order::Status,
-        search::{IdMatch, Query, Span, Term, Test, Trait},
+        order_ref::IdMatch,
+        search::{Query, Span, Term, Test, Trait},
         timeline::Timeline,
     },
     ops::{

@@ -40,8 +40,8 @@ async fn orders(options: &PgConnectOptions) -> Vec<OrderId> {
 /// `v1 OrderPlaced inferred 2 UserCheckedOut`, a line for each hop of an event.
 fn told(known: &OrderAnalysis, version: i64) -> Vec<String> {
     let chain = &known.chain;
-    let strand = chain.of_version(Version(version)).unwrap();
-    let hops = chain.hops_of(strand).iter().map(|hop| {
+    let path = chain.of_version(Version(version)).unwrap();
+    let hops = chain.hops_of(path).iter().map(|hop| {
         let (from, to) = (chain.node(hop.from).label(), chain.node(hop.to).label());
         format!("{from} {} {to}", hop.proof.word())
     });
@@ -69,8 +69,8 @@ async fn what_the_service_wrote_is_followed_from_event_to_outbox() {
         let second = told(&waiting, 2);
         assert_eq!(second[1], "v2 OrderCompleted inferred 3 OrderStatusChangedToComplete");
         // It waits behind the first message of all.
-        let strand = waiting.chain.of_version(Version(1)).unwrap();
-        let states = waiting.chain.hops_of(strand).iter();
+        let path = waiting.chain.of_version(Version(1)).unwrap();
+        let states = waiting.chain.hops_of(path).iter();
         let mut states = states.filter_map(|hop| waiting.chain.node(hop.to).state());
         assert!(states.any(|state| state == "pending, behind 1"));
 
@@ -79,8 +79,8 @@ async fn what_the_service_wrote_is_followed_from_event_to_outbox() {
             let lines = told(&gone, version);
             assert!(lines[1].ends_with(&format!("absent {contract}: no row")), "{lines:?}");
         }
-        let strand = gone.chain.of_version(Version(1)).unwrap();
-        let whys: Vec<_> = gone.chain.hops_of(strand).iter().map(|hop| hop.proof.why()).collect();
+        let path = gone.chain.of_version(Version(1)).unwrap();
+        let whys: Vec<_> = gone.chain.hops_of(path).iter().map(|hop| hop.proof.why()).collect();
         assert!(whys[1].contains("delivered or purged"), "{whys:?}");
     }
 }
@@ -115,8 +115,8 @@ async fn planted_trouble_has_the_chain_that_was_planted() {
     // Consumed, its message never sent: trace and consumer outbox prove the whole way.
     let half = trouble(&options, "half-delivered").await;
     // The command is behind the last event.
-    let strand = half.chain.strands().iter().rfind(|strand| !strand.messages.is_empty()).unwrap();
-    let hops = half.chain.hops_of(strand);
+    let path = half.chain.paths().iter().rfind(|path| !path.messages.is_empty()).unwrap();
+    let hops = half.chain.hops_of(path);
     let cause =
         hops.iter().find(|hop| matches!(half.chain.node(hop.from), Node::Inbox(_))).unwrap();
     assert!(matches!(half.chain.node(cause.to), Node::Event { .. }));
@@ -149,7 +149,7 @@ async fn planted_trouble_has_the_chain_that_was_planted() {
     every_event_once(&trouble(&options, "foreign-streams").await);
     let long = trouble(&options, "long-stream").await;
     every_event_once(&long);
-    assert_eq!(long.chain.strands().len(), 500);
+    assert_eq!(long.chain.paths().len(), 500);
     let frozen = trouble(&options, "frozen-timestamp").await;
     every_event_once(&frozen);
 }

@@ -386,7 +386,7 @@ async fn what_fails_again_and_again_is_given_up_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_was_given_up_is_tried_anew_when_it_comes_again() {
+async fn a_message_that_was_given_up_is_tried_again_when_it_returns() {
     let (broker, world) = (broker().await, World::managed().await);
     prepared(&world, &broker).await;
     let held = world.order(world.buyer().await).await;

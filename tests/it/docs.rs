@@ -1,5 +1,5 @@
 //! The documentation that is made from the program's own tables says what they say, and the commands it
-//! shows exist. `UPDATE_DOCS=1` writes the files anew.
+//! shows exist. `UPDATE_DOCS=1` updates the files.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 

@@ -1,5 +1,5 @@
 //! The pictures of the README, drawn from the real program in a real terminal on its demo data.
-//! `UPDATE_PICTURES=1` draws them anew; otherwise they are checked for being there and well-formed.
+//! `UPDATE_PICTURES=1` draws them again; otherwise the test checks that they exist and are well-formed.
 
 use std::{fmt::Write as _, fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 

@@ -11,7 +11,8 @@ use orderscope::{
         compare::Agreement,
         id::OrderId,
         order::Status,
-        search::{IdMatch, Query, Span, Term, Test, Trait},
+        order_ref::IdMatch,
+        search::{Query, Span, Term, Test, Trait},
     },
     ops::{
         analysis::OrderAnalysis,

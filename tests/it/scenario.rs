@@ -388,7 +388,7 @@ async fn nothing_is_planted_where_there_is_anything_but_demo_data() {
         scenario::plant(&mut conn, Scenario::Poison, None).await.map(drop).unwrap_err(),
         scenario::heal(&mut conn, None).await.map(drop).unwrap_err(),
     ] {
-        assert!(refused.to_string().contains("not one that Orderscope made"), "{refused}");
+        assert!(refused.to_string().contains("not created by Orderscope"), "{refused}");
     }
     assert_eq!(fingerprints(&mut conn).await, rows);
     // Ours, but somebody's own orders.
@@ -403,7 +403,7 @@ async fn healing_removes_what_was_put_into_planted_outboxes_and_misses_nothing_t
     let mut conn = open(&options).await;
     let rows = fingerprints(&mut conn).await;
     scenario::plant(&mut conn, Scenario::Poison, None).await.unwrap();
-    // One planted outbox was delivered and purged, into another an operator put the message anew.
+    // One planted outbox was delivered and purged, and an operator put the message into another one.
     conn.execute(AssertSqlSafe(
         "DELETE FROM outbox_message WHERE outbox_id = (SELECT min(id::text)::uuid FROM orderscope.demo_planted
              WHERE kind = 'outbox');
@@ -444,7 +444,11 @@ async fn the_verbs_plant_tell_and_heal() {
     assert_eq!(status["findings"][0]["rule"], "broker-refused", "{status}");
     let again = home.run(&["demo", "scenario", "broker-down"]);
     assert!(again.code == 0 && again.out.contains("planted already"), "{again:?}");
-    home.refused(&["demo", "scenario", "poison"], 4, &["broker-down is planted", "demo heal"]);
+    home.refused(
+        &["demo", "scenario", "poison"],
+        4,
+        &["broker-down is already planted", "demo heal"],
+    );
     home.refused(&["demo", "scenario", "error-queue"], 4, &["queues of a broker", "relay.broker"]);
     home.refused(&["--read-only", "demo", "scenario", "poison"], 4, &["read-only"]);
     home.refused(&["--read-only", "demo", "heal"], 4, &["read-only"]);
@@ -467,9 +471,5 @@ async fn the_verbs_plant_tell_and_heal() {
     // What does not leave is no trouble of the inbox.
     assert_eq!(home.run(&["inbox", "status"]).code, 0);
     let service = fixture::stage(pg18(), Schema::Marten9, "1-backlog").await;
-    Home::on(&service).refused(
-        &["demo", "scenario", "poison"],
-        4,
-        &["not one that Orderscope made"],
-    );
+    Home::on(&service).refused(&["demo", "scenario", "poison"], 4, &["not created by Orderscope"]);
 }

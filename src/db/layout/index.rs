@@ -109,7 +109,7 @@ impl Index {
     ];
 
     /// The table, and what the definition must contain, folded: no case, quotes or underscores.
-    const fn sought(self) -> (Table, &'static [&'static str]) {
+    const fn wanted(self) -> (Table, &'static [&'static str]) {
         match self {
             Self::OrdersByPlaced => (Table::Orders, &["btree (createdat"]),
             Self::OrdersByBuyer => (Table::Orders, &["btree (buyerid"]),
@@ -173,9 +173,9 @@ impl Index {
         let definition = folded(definition);
         let partial = definition.contains(" where ");
         Self::ALL.into_iter().filter(move |index| {
-            let (on, sought) = index.sought();
+            let (on, wanted) = index.wanted();
             on == table
-                && sought.iter().all(|part| definition.contains(part))
+                && wanted.iter().all(|part| definition.contains(part))
                 && (!partial || index.may_be_partial())
         })
     }

@@ -70,7 +70,7 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
     }
     if layout.is_managed() {
         // A database from before the setting, or a login that may not read it: the default.
-        let recorded = async |conn: &mut PgConnection| settings::read(conn, &layout).await;
+        let recorded = async |conn: &mut PgConnection| settings::read(conn, true).await;
         let recorded = match attempt(conn, recorded).await {
             Err(Error::NotPermitted(_)) => None,
             read => read?,

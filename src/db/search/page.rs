@@ -74,7 +74,7 @@ fn push_one(
     sql.push(" LIMIT ").push_bind(limit);
 }
 
-/// The last candidate of a window that was looked at in vain, if the window was full: where to go on.
+/// The last candidate of a window without a hit, if the window was full: where to continue.
 pub async fn window_end(
     conn: &mut PgConnection,
     layout: &Layout,

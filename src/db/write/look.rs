@@ -78,10 +78,10 @@ type One<T> = Option<Json<T>>;
 
 impl Tx<'_> {
     /// Looks. What is held does not move any more; everything else may.
-    pub async fn look(&mut self, sought: &Lookup) -> Result<OrderRows, Error> {
+    pub async fn look(&mut self, wanted: &Lookup) -> Result<OrderRows, Error> {
         self.in_time()?;
         let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
-        match sought.operation {
+        match wanted.operation {
             Some(id) => {
                 sql.push("EXISTS (SELECT FROM orderscope.audit WHERE operation = ");
                 sql.push_bind(id).push(")");
@@ -91,16 +91,16 @@ impl Tx<'_> {
             }
         }
         sql.push(" AS recorded");
-        if let Some(id) = sought.order {
-            self.push_order(&mut sql, sought, id)?;
+        if let Some(id) = wanted.order {
+            self.push_order(&mut sql, wanted, id)?;
         }
-        self.push_buyer(&mut sql, sought)?;
-        if sought.style {
+        self.push_buyer(&mut sql, wanted)?;
+        if wanted.style {
             sql.push(", (");
             push_newest_style(&mut sql, self.layout);
             sql.push(") AS own_style");
         }
-        if sought.destination {
+        if wanted.destination {
             let from = self.layout.from(Table::OutboxMessages);
             sql.push(format!(
                 ", (SELECT destination_address FROM {from} m ORDER BY sequence_number DESC LIMIT 1) \
@@ -114,7 +114,7 @@ impl Tx<'_> {
     fn push_order(
         &self,
         sql: &mut QueryBuilder<Postgres>,
-        sought: &Lookup,
+        wanted: &Lookup,
         id: OrderId,
     ) -> Result<(), Error> {
         let layout = self.layout;
@@ -123,28 +123,28 @@ impl Tx<'_> {
         })?;
         one(sql, "order_row", |sql| orders::push_by_id(sql, layout, id));
         many(sql, "lines", |sql| orders::push_lines(sql, layout, id));
-        many(sql, "events", |sql| match sought.after {
-            None => events::push_of_order(sql, layout, id, None, sought.most),
-            Some(after) => events::push_since(sql, layout, id, after, sought.most),
+        many(sql, "events", |sql| match wanted.after {
+            None => events::push_of_order(sql, layout, id, None, wanted.most),
+            Some(after) => events::push_since(sql, layout, id, after, wanted.most),
         });
         one(sql, "stream", |sql| streams::push_of_order(sql, layout, id));
-        if sought.summary {
+        if wanted.summary {
             one(sql, "summary", |sql| summaries::push_of_order(sql, layout, id));
         }
         Ok(())
     }
 
-    fn push_buyer(&self, sql: &mut QueryBuilder<Postgres>, sought: &Lookup) -> Result<(), Error> {
-        if sought.buyer.is_none() && sought.order.is_none() {
+    fn push_buyer(&self, sql: &mut QueryBuilder<Postgres>, wanted: &Lookup) -> Result<(), Error> {
+        if wanted.buyer.is_none() && wanted.order.is_none() {
             return Ok(());
         }
         let orders = self.layout.from(Table::Orders);
         let who = |sql: &mut QueryBuilder<Postgres>| {
-            if let Some(id) = sought.buyer {
+            if let Some(id) = wanted.buyer {
                 sql.push_bind(id);
             } else {
                 sql.push(format!("(SELECT o.buyer_id FROM {orders} o WHERE o.id = "));
-                sql.push_bind(sought.order).push(")");
+                sql.push_bind(wanted.order).push(")");
             }
         };
         self.push_seen(sql, Table::Buyers, "buyer_seen", who)?;

@@ -1,11 +1,11 @@
 //! The messages of scenario `error-queue`: about orders of the demo data, with the headers that MassTransit adds when a
-//! consumer gives up (captured from 8.5), and inbox rows from which each of the four verdicts follows.
+//! consumer fails for good (captured from 8.5), and inbox rows that lead to each of the four verdicts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::rows::PROCESS;
+use super::PROCESS;
 use crate::{
     db::scenario::{OrderRow, Received, Setting},
     demo::{
@@ -16,23 +16,23 @@ use crate::{
     ops::error_queue::training::Planting,
 };
 
-/// So long before the oldest row that the inbox still has.
+/// This long before the oldest row of the inbox.
 const FORGOTTEN: i64 = 10 * DAY;
 
-/// What a message is to be judged as.
+/// The verdict that a message is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
-    /// It failed once; its second delivery went through.
+    /// It failed once; its second delivery succeeded.
     Done,
     /// Its handler threw every time: received, never consumed.
     Waiting,
-    /// It failed longer ago than the inbox remembers.
+    /// It failed before the oldest inbox row.
     Unknown,
     /// The second of two deliveries at the same time.
     Doubled,
 }
 
-/// How many of each, in groups of one exception.
+/// The number of each; each group has one exception.
 const CASES: [(Case, i64); 4] =
     [(Case::Done, 4), (Case::Waiting, 7), (Case::Unknown, 3), (Case::Doubled, 5)];
 
@@ -47,13 +47,13 @@ pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
     let mut serial: u16 = 0;
     for (case, count) in CASES {
         for number in 0..count {
-            let side = if case == Case::Waiting { &failing } else { &complete };
+            let consumer = if case == Case::Waiting { &failing } else { &complete };
             let until = if case == Case::Unknown { remembered.plus(-FORGOTTEN) } else { now };
             let at = until.plus(-(50 - 2 * number) * MINUTE);
             serial += 1;
             let [id, conversation, event] =
                 [0, 1, 2].map(|part| at.new_id(PROCESS, 0x4000 + serial * 4 + part));
-            // What failed long ago is about the oldest of them.
+            // Messages that failed long ago are about the oldest orders.
             let orders = setting.orders.len();
             let place = usize::from(serial) % orders.max(1);
             let place =
@@ -61,15 +61,15 @@ pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
             let order = setting.orders.get(place).unwrap_or(&nobody);
             let failed = at.plus(61 * MILLI);
             messages.push(Planting {
-                home: side.queue.clone(),
+                home: consumer.queue.clone(),
                 message: MessageId(id),
-                headers: headers(case, number, side, failed.utc()),
-                body: body(side, order, (id, conversation, event), at),
+                headers: headers(case, number, consumer, failed.utc()),
+                body: body(consumer, order, (id, conversation, event), at),
             });
             let took = |millis: i64| at.utc() + TimeDelta::milliseconds(millis);
             let row = |passes, consumed, delivered| Received {
                 message: id,
-                consumer: side.id().0,
+                consumer: consumer.id().0,
                 lock: at.plus(70 * MILLI).new_id(PROCESS, 0x4000 + serial * 4 + 3),
                 received: took(4),
                 passes,
@@ -90,7 +90,7 @@ pub fn of(setting: &Setting) -> (Vec<Planting>, Vec<Received>) {
 fn headers(
     case: Case,
     number: i64,
-    side: &Consumer,
+    consumer: &Consumer,
     failed: DateTime<Utc>,
 ) -> Vec<(String, Header)> {
     let (exception, text, at) = match case {
@@ -122,14 +122,14 @@ fn headers(
             "Npgsql.Internal.NpgsqlConnector.ReadMessageLong",
         ),
     };
-    // Seven digits of a second, as .NET's round-trip format has them.
+    // Seven decimals, as in .NET's round-trip format.
     let time = failed.format("%Y-%m-%dT%H:%M:%S%.6f0Z").to_string();
     let mut out = vec![
         ("MT-Reason", "fault".to_owned()),
         ("MT-Fault-ExceptionType", exception.to_owned()),
         ("MT-Fault-Message", text.to_owned()),
         ("MT-Fault-Timestamp", time),
-        ("MT-Fault-InputAddress", format!("{BROKER}{}", side.queue)),
+        ("MT-Fault-InputAddress", format!("{BROKER}{}", consumer.queue)),
         (
             "MT-Fault-StackTrace",
             format!(
@@ -137,10 +137,10 @@ fn headers(
             ),
         ),
     ];
-    // What fails in the inbox itself came to no consumer.
+    // A message that fails in the inbox itself reaches no consumer.
     if case != Case::Doubled {
-        out.push(("MT-Fault-ConsumerType", side.handler.clone()));
-        out.push(("MT-Fault-MessageType", side.message.clone()));
+        out.push(("MT-Fault-ConsumerType", consumer.handler.clone()));
+        out.push(("MT-Fault-MessageType", consumer.message.clone()));
     }
     let host = host();
     for (header, field) in [
@@ -160,7 +160,7 @@ fn headers(
 }
 
 fn body(
-    side: &Consumer,
+    consumer: &Consumer,
     order: &OrderRow,
     (id, conversation, event): (Uuid, Uuid, Uuid),
     at: Moment,
@@ -168,7 +168,7 @@ fn body(
     let mut time = String::new();
     at.push_json(&mut time);
     let total = order.total.to_string();
-    let said = if side.queue == QUEUES[1] {
+    let payload = if consumer.queue == QUEUES[1] {
         json!({
             "basketId": order.buyer, "email": null, "orderId": order.id, "totalMoney": total, "id": event,
             "creationDate": time,
@@ -177,7 +177,7 @@ fn body(
         json!({ "orderId": order.id, "totalMoney": total, "id": event, "creationDate": time })
     };
     // MassTransit parts a type's namespace from its name.
-    let (space, name) = side.message.rsplit_once('.').unwrap_or(("", &side.message));
+    let (space, name) = consumer.message.rsplit_once('.').unwrap_or(("", &consumer.message));
     let envelope: Value = json!({
         "messageId": id,
         "requestId": null,
@@ -192,7 +192,7 @@ fn body(
             format!("urn:message:{space}:{name}"),
             format!("urn:message:{space}:IntegrationEvent"),
         ],
-        "message": said,
+        "message": payload,
         "expirationTime": null,
         "sentTime": time,
         "headers": {},
@@ -226,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_occurs_as_often_as_it_is_meant_to() {
+    fn every_verdict_occurs_as_often_as_planned() {
         let setting = setting();
         let (messages, rows) = of(&setting);
-        assert_eq!((messages.clone(), rows.clone()), of(&setting), "neither clock nor chance");
+        assert_eq!((messages.clone(), rows.clone()), of(&setting), "no clock and no random seed");
         let ids: BTreeSet<_> = messages.iter().map(|message| message.message).collect();
         assert_eq!(ids.len(), messages.len());
         assert!(rows.iter().all(|row| ids.contains(&MessageId(row.message))));

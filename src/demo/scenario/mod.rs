@@ -1,7 +1,7 @@
-//! Training: puts a database with demo data into a kind of trouble on purpose, and takes it out again.
+//! Training scenarios: plants trouble in a database with demo data, and removes it again.
 //!
-//! Planting only adds rows and records their ids; healing removes exactly those. So the troubles that the demo data has
-//! anyway stay as they were, and a scenario never has to be undone by guessing.
+//! Planting only adds rows and records their ids; healing removes exactly these rows. The trouble that the demo
+//! data has anyway is not touched, and healing never has to guess.
 
 mod error_queue;
 mod rows;
@@ -17,20 +17,23 @@ use crate::{
     ops::error_queue::{Broker, training},
 };
 
+/// The process id in every planted `NewId`: other than the demo data's, so that no two ids are the same.
+const PROCESS: u16 = 9311;
+
 /// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scenario {
-    /// Nobody delivers any more.
+    /// No worker delivers any more.
     OutboxStall,
-    /// The head of the line cannot be delivered, and the rest waits behind it.
+    /// The oldest outbox cannot be delivered, and the others wait behind it.
     Poison,
-    /// The worker tries, the broker is away.
+    /// The worker tries, but the broker is down.
     BrokerDown,
-    /// Messages come a second time, many of them.
+    /// Many messages are delivered more than once.
     Duplicates,
-    /// Consumers stopped between their work and their messages; one repeats without end.
+    /// Consumers stopped between their work and their messages; one repeats endlessly.
     HalfDone,
-    /// Faults in a consumer's error queue.
+    /// Failed messages in consumers' error queues.
     ErrorQueue,
 }
 
@@ -44,7 +47,7 @@ impl Scenario {
         Self::ErrorQueue,
     ];
 
-    /// As the command line calls it.
+    /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OutboxStall => "outbox-stall",
@@ -56,36 +59,36 @@ impl Scenario {
         }
     }
 
-    /// What is the matter then, in a sentence.
+    /// What is wrong, in a sentence.
     pub const fn what(self) -> &'static str {
         match self {
             Self::OutboxStall => {
-                "the delivery worker is gone: outboxes pile up and no pass was ever committed on them"
+                "no delivery worker runs: outboxes pile up, and no pass was ever committed on them"
             }
             Self::Poison => {
-                "the oldest outbox has headers that are no JSON: every pass over it fails, and behind a MassTransit worker \
-                 the rest would wait"
+                "the oldest outbox has headers that are not JSON: every pass over it fails, and with a MassTransit worker \
+                 all others wait behind it"
             }
             Self::BrokerDown => {
-                "the broker does not answer: the worker tries the oldest outbox again and again, and the backlog \
-                 grows as fast as orders come"
+                "the broker does not answer: the worker retries the oldest outbox again and again, and the backlog \
+                 grows with every order"
             }
             Self::Duplicates => {
-                "messages of the last hour were delivered twice and more; the inbox caught them"
+                "messages of the last hour were delivered twice or more; the inbox filtered the duplicates"
             }
             Self::HalfDone => {
-                "consumers finished their work but not their messages; one has a message without a destination and \
-                 repeats without end"
+                "consumers finished their work but did not send their messages; one has a message without a destination \
+                 and repeats endlessly"
             }
             Self::ErrorQueue => {
-                "commands lie in the error queues of their consumers: some are done, some wait, some nobody can tell, \
-                 some came twice"
+                "commands are in the error queues of their consumers: some are done, some still to do, some unknown, \
+                 some duplicates"
             }
         }
     }
 }
 
-/// What planting did.
+/// The result of planting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Planted {
     Now {
@@ -95,41 +98,41 @@ pub enum Planted {
         /// Messages in error queues.
         faults: usize,
     },
-    /// It was planted before; nothing was changed.
+    /// It was planted already; nothing changed.
     Already,
 }
 
-/// Why nothing was planted or healed. The database is as it was before.
+/// Why nothing was planted or healed. The database is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     #[error(transparent)]
     Load(#[from] Error),
     #[error(
-        "there is no demo data in this database, and trouble is planted only where nothing else is: \
-         `orderscope demo load` makes some"
+        "this database has no demo data, and trouble is planted only in demo data: \
+         `orderscope demo load` creates it"
     )]
     NoDemo,
     #[error(
-        "scenario {0} is planted already: `orderscope demo heal` takes it out, then plant this one"
+        "scenario {0} is already planted: run `orderscope demo heal` first, then plant this one"
     )]
     Another(String),
     #[error(
-        "a relay is delivering this database's outboxes and would send what is planted: stop it first"
+        "a relay delivers from this database and would send the planted messages: stop it first"
     )]
     RelayAtWork,
     #[error(
-        "scenario error-queue lives in queues of a broker, and none is named: set relay.broker in the configuration, \
+        "scenario error-queue needs a broker, and none is configured: set relay.broker in the configuration, \
          ORDERSCOPE_AMQP_URL or --amqp-url; the other scenarios need only the database"
     )]
     NeedsBroker,
     #[error(transparent)]
     Broker(#[from] training::Error),
     #[error(
-        "not all of it was planted ({0}), and it could not be taken out again: `orderscope demo heal` does"
+        "only part of it was planted ({0}), and it could not be removed: run `orderscope demo heal`"
     )]
     HalfPlanted(training::Error),
     #[error(
-        "another session holds rows of the scenario and kept us waiting: end what it does (a drain, an open plan) \
+        "another session has locked rows of the scenario: finish its work (a drain, an open plan) \
          and try again"
     )]
     InUse,
@@ -144,8 +147,8 @@ impl From<sqlx::Error> for Refused {
     }
 }
 
-/// Puts the database into trouble, in one transaction. What goes into a broker's queues is put on record by it, and
-/// published after it: whatever happens in between, healing knows what to look for.
+/// Plants a scenario in one transaction. Messages for a broker's queues are recorded in it and published
+/// after it, so that healing knows what to look for whatever happens in between.
 pub async fn plant(
     conn: &mut PgConnection,
     scenario: Scenario,
@@ -156,7 +159,7 @@ pub async fn plant(
         (Scenario::ErrorQueue, broker) => broker,
         _ => None,
     };
-    ours(conn).await?;
+    check_demo(conn).await?;
     if let Some(broker) = broker
         && db::planted(conn).await?.is_none()
     {
@@ -181,7 +184,7 @@ pub async fn plant(
     if let Some(broker) = broker
         && let Err(error) = training::plant(broker, &rows.faults).await
     {
-        // As before, or it stays on record for the next attempt to heal.
+        // Healed at once, or it stays on record for the next attempt to heal.
         let healed = heal(conn, Some(broker)).await;
         return Err(match healed {
             Ok(_) => error.into(),
@@ -196,24 +199,24 @@ pub async fn plant(
     })
 }
 
-/// What healing did: the scenario that was planted and how much of it was still there.
+/// The result of healing: the scenario that was planted, and how much of it was still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Healed {
     pub name: String,
     pub rows: u64,
-    /// Messages that were taken out of queues.
+    /// Messages removed from queues.
     pub messages: u64,
-    /// Messages that had been put there.
+    /// Messages that planting had put there.
     pub planted: usize,
 }
 
-/// Takes the database out of the trouble it was put into; none if it was in none. Queues first: what is on record is
-/// forgotten only when it is gone.
+/// Removes a planted scenario; none if none was planted. Queues come first: the record is deleted only after
+/// the messages are gone.
 pub async fn heal(
     conn: &mut PgConnection,
     broker: Option<&Broker>,
 ) -> Result<Option<Healed>, Refused> {
-    ours(conn).await?;
+    check_demo(conn).await?;
     let planted: BTreeSet<_> = db::faults(conn).await?.into_iter().map(MessageId).collect();
     let mut messages = 0;
     if !planted.is_empty() {
@@ -228,8 +231,8 @@ pub async fn heal(
     Ok(Some(Healed { name: record.name, rows, messages, planted: planted.len() }))
 }
 
-/// That the database is one of Orderscope's own, with demo data in it.
-async fn ours(conn: &mut PgConnection) -> Result<(), Refused> {
-    super::load::managed(conn).await?;
+/// Refuses databases that are not managed or have no demo data.
+async fn check_demo(conn: &mut PgConnection) -> Result<(), Refused> {
+    super::load::check_managed(conn).await?;
     demo::record(conn).await?.map(drop).ok_or(Refused::NoDemo)
 }

@@ -1,10 +1,10 @@
-//! The rows of each scenario, from what the database looks like now: as MassTransit leaves them in that trouble
-//! (docs/messages.md tells the signs). No clock and no chance: the same setting gives the same rows.
+//! The rows of each scenario, derived from the present state of the database: as MassTransit leaves them in that
+//! trouble (docs/messages.md describes the signs). No clock, no random seed: the same setting gives the same rows.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{Scenario, error_queue};
+use super::{PROCESS, Scenario, error_queue};
 use crate::{
     db::scenario::{Message, OrderRow, Outbox, Received, Setting},
     demo::{
@@ -18,26 +18,24 @@ use crate::{
     ops::error_queue::training::Planting,
 };
 
-/// Orders that planted messages are about, in turn.
+/// The number of orders that planted messages are about, in turn.
 pub const ORDERS: i64 = 500;
-/// The process that pretends to have published them, part of every id.
-pub(super) const PROCESS: u16 = 9311;
 /// More than the usual limit of the backlog.
 const STALLED: i64 = 1_200;
-/// Behind a poisonous head, and at least while a broker is away.
+/// Messages behind a poison head; also the least while a broker is down.
 const SOME: i64 = 60;
-/// At most while a broker is away.
+/// The most messages while a broker is down.
 const MOST: i64 = 5_000;
-/// Far beyond what a consumer needs: a message without a destination makes its pass repeat.
+/// Passes of a consumer that repeats because its message has no destination; a normal one needs a few.
 const LOOPING: i32 = 2_300;
 
-/// What is to be written.
+/// What to write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     pub outboxes: Vec<Outbox>,
     pub messages: Vec<Message>,
     pub received: Vec<Received>,
-    /// For the broker.
+    /// Messages for the broker's queues.
     pub faults: Vec<Planting>,
 }
 
@@ -45,51 +43,51 @@ pub struct Rows {
 pub fn of(scenario: Scenario, setting: &Setting) -> Rows {
     let now = Moment(setting.now.timestamp_micros());
     let head = setting.head.map_or(now, |head| Moment(head.timestamp_micros()));
-    // Older than the oldest that waits, or the trouble would not be seen behind another one.
+    // Older than the oldest pending outbox; otherwise other trouble would hide it.
     let since = head.min(now.plus(-30 * MINUTE)).plus(-MINUTE);
-    let mut made = Made { setting, now, rows: Rows::default(), serial: 0 };
+    let mut builder = Builder { setting, now, rows: Rows::default(), serial: 0 };
     match scenario {
-        Scenario::OutboxStall => made.backlog(since, STALLED),
+        Scenario::OutboxStall => builder.backlog(since, STALLED),
         Scenario::Poison => {
-            made.backlog(since, SOME);
-            if let Some(first) = made.rows.messages.first_mut() {
+            builder.backlog(since, SOME);
+            if let Some(first) = builder.rows.messages.first_mut() {
                 first.headers = Some("{\"MT-Activity-Id\": \"00-".to_owned());
             }
         }
         Scenario::BrokerDown => {
-            let away = now.0 - since.0;
-            let rhythm = setting.weekly.saturating_mul(away / SECOND) / (7 * DAY / SECOND);
-            made.backlog(since, rhythm.clamp(SOME, MOST));
-            // Every attempt moves the head's lock; what is behind it was never tried.
-            if let Some(first) = made.rows.outboxes.first_mut() {
+            let down = now.0 - since.0;
+            let rhythm = setting.weekly.saturating_mul(down / SECOND) / (7 * DAY / SECOND);
+            builder.backlog(since, rhythm.clamp(SOME, MOST));
+            // Every attempt changes the head's lock; the outboxes behind it were never tried.
+            if let Some(first) = builder.rows.outboxes.first_mut() {
                 first.lock = now.plus(-3 * SECOND).new_id(PROCESS, 0);
             }
         }
-        Scenario::Duplicates => made.duplicates(),
-        Scenario::HalfDone => made.half_done(),
+        Scenario::Duplicates => builder.duplicates(),
+        Scenario::HalfDone => builder.half_done(),
         Scenario::ErrorQueue => {
             let (faults, received) = error_queue::of(setting);
-            made.rows = Rows { received, faults, ..Rows::default() };
+            builder.rows = Rows { received, faults, ..Rows::default() };
         }
     }
-    made.rows
+    builder.rows
 }
 
-struct Made<'a> {
+struct Builder<'a> {
     setting: &'a Setting,
     now: Moment,
     rows: Rows,
     serial: u16,
 }
 
-impl Made<'_> {
-    /// An id made at a moment, different from all others of the scenario.
+impl Builder<'_> {
+    /// An id of that time, different from all others of the scenario.
     fn id(&mut self, at: Moment) -> Uuid {
         self.serial = self.serial.wrapping_add(1);
         at.new_id(PROCESS, self.serial)
     }
 
-    /// One outbox with one message each, evenly from a moment until now, none ever tried.
+    /// Outboxes with one message each, evenly spread from `since` until now, none ever tried.
     fn backlog(&mut self, since: Moment, count: i64) {
         let every = (self.now.0 - since.0) / count.max(1);
         for number in 0..count {
@@ -149,7 +147,7 @@ impl Made<'_> {
         });
     }
 
-    /// Deliveries of the last 50 minutes; every other one came again, some more than once.
+    /// Deliveries of the last 50 minutes; every second one was repeated, some more than once.
     fn duplicates(&mut self) {
         for number in 0_i32..60 {
             let at = self.now.plus(-50 * MINUTE + i64::from(number) * 45 * SECOND);
@@ -171,7 +169,7 @@ impl Made<'_> {
         }
     }
 
-    /// Commands whose work is committed and whose message is not recorded as delivered.
+    /// Commands whose work is committed but whose message is not recorded as delivered.
     fn half_done(&mut self) {
         for number in 0..9 {
             let at = self.now.plus(-(40 - number) * MINUTE);
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_has_ids_of_its_own_and_nothing_lies_in_the_future() {
+    fn every_row_has_ids_of_its_own_and_nothing_is_in_the_future() {
         for scenario in Scenario::ALL {
             let rows = of(scenario, &setting());
             assert_eq!(rows, of(scenario, &setting()));
@@ -237,11 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_begins_before_the_oldest_that_waits() {
+    fn a_backlog_begins_before_the_oldest_pending_outbox() {
         let stalled = of(Scenario::OutboxStall, &setting());
         assert!(Some(stalled.outboxes[0].created) < setting().head);
         assert!(stalled.outboxes.iter().all(|row| row.lock.is_nil()));
-        // A week's rhythm over forty hours.
+        // The weekly rate over forty hours.
         let down = of(Scenario::BrokerDown, &setting());
         assert_eq!(down.messages.len(), 166);
         assert_eq!(down.outboxes.iter().filter(|row| !row.lock.is_nil()).count(), 1);

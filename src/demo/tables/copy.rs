@@ -1,16 +1,16 @@
-//! Rows in the binary format of `COPY`, collected per table and handed on in pieces. Binary, because the
-//! server takes it a third faster than text; the widths of numbers must be those of the columns.
+//! Rows in the binary format of `COPY`, collected per table and sent in chunks. Binary, because the
+//! server loads it a third faster than text; the widths of numbers must be those of the columns.
 
 use uuid::Uuid;
 
 use crate::demo::moment::{DAY, Moment};
 
-/// A piece is handed on when it has grown to this. Every `COPY` into a new table leaves some dozens of pages
-/// behind that it had reserved, so pieces are not small.
-const PIECE: usize = 8 << 20;
+/// A chunk is sent when it has reached this size. Every `COPY` into a new table leaves some dozens of reserved
+/// pages behind, so chunks are not small.
+const CHUNK_SIZE: usize = 8 << 20;
 /// Signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// A row of -1 columns ends a piece.
+/// A row of -1 columns ends a chunk.
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 /// PostgreSQL counts from 2000-01-01.
 const EPOCH: i64 = 10_957 * DAY;
@@ -24,7 +24,7 @@ pub enum Table {
     Streams,
     Events,
     Summaries,
-    Letters,
+    DeadLetters,
     Progression,
     OutboxStates,
     OutboxMessages,
@@ -39,7 +39,7 @@ impl Table {
         Self::Streams,
         Self::Events,
         Self::Summaries,
-        Self::Letters,
+        Self::DeadLetters,
         Self::Progression,
         Self::OutboxStates,
         Self::OutboxMessages,
@@ -66,7 +66,7 @@ impl Table {
                 "mt_doc_ordersummaryview",
                 "id, data, mt_last_modified, mt_dotnet_type, mt_version",
             ),
-            Self::Letters => {
+            Self::DeadLetters => {
                 ("mt_doc_deadletterevent", "id, data, mt_last_modified, mt_version, mt_dotnet_type")
             }
             Self::Progression => ("mt_event_progression", "name, last_seq_id, last_updated"),
@@ -90,56 +90,56 @@ impl Table {
 
 /// Some rows of a table.
 #[derive(Debug)]
-pub struct Piece {
+pub struct Chunk {
     pub table: Table,
     pub rows: u64,
     /// In the binary format of `COPY`, complete.
     pub bytes: Vec<u8>,
 }
 
-/// Collects rows and passes full pieces to `sink`.
-pub struct Tables<S> {
-    pieces: Vec<Piece>,
+/// Collects rows and passes full chunks to `sink`.
+pub struct TableWriter<S> {
+    chunks: Vec<Chunk>,
     sink: S,
 }
 
-impl<S: FnMut(Piece)> Tables<S> {
+impl<S: FnMut(Chunk)> TableWriter<S> {
     pub fn new(sink: S) -> Self {
-        let pieces = Table::ALL.map(|table| Piece { table, rows: 0, bytes: HEADER.to_vec() });
-        Self { pieces: pieces.into(), sink }
+        let chunks = Table::ALL.map(|table| Chunk { table, rows: 0, bytes: HEADER.to_vec() });
+        Self { chunks: chunks.into(), sink }
     }
 
-    /// Writes a row; `write` gives every column of the table, in order.
+    /// Writes a row; `write` writes every column of the table, in order.
     pub fn row(&mut self, table: Table, write: impl FnOnce(&mut Row<'_>)) {
-        let piece = &mut self.pieces[table as usize];
-        let start = piece.bytes.len();
-        piece.bytes.extend([0, 0]);
-        let mut row = Row { bytes: &mut piece.bytes, columns: 0 };
+        let chunk = &mut self.chunks[table as usize];
+        let start = chunk.bytes.len();
+        chunk.bytes.extend([0, 0]);
+        let mut row = Row { bytes: &mut chunk.bytes, columns: 0 };
         write(&mut row);
         let columns = row.columns.to_be_bytes();
-        piece.bytes[start..start + 2].copy_from_slice(&columns);
-        piece.rows += 1;
-        if piece.bytes.len() >= PIECE {
-            let mut fresh = Vec::with_capacity(PIECE + PIECE / 16);
+        chunk.bytes[start..start + 2].copy_from_slice(&columns);
+        chunk.rows += 1;
+        if chunk.bytes.len() >= CHUNK_SIZE {
+            let mut fresh = Vec::with_capacity(CHUNK_SIZE + CHUNK_SIZE / 16);
             fresh.extend(HEADER);
-            let bytes = std::mem::replace(&mut piece.bytes, fresh);
-            let rows = std::mem::take(&mut piece.rows);
-            self.pass_on(Piece { table, rows, bytes });
+            let bytes = std::mem::replace(&mut chunk.bytes, fresh);
+            let rows = std::mem::take(&mut chunk.rows);
+            self.emit(Chunk { table, rows, bytes });
         }
     }
 
-    /// Passes on what is left.
+    /// Sends the incomplete chunks.
     pub fn finish(mut self) {
-        for piece in std::mem::take(&mut self.pieces) {
-            if piece.rows > 0 {
-                self.pass_on(piece);
+        for chunk in std::mem::take(&mut self.chunks) {
+            if chunk.rows > 0 {
+                self.emit(chunk);
             }
         }
     }
 
-    fn pass_on(&mut self, mut piece: Piece) {
-        piece.bytes.extend(TRAILER);
-        (self.sink)(piece);
+    fn emit(&mut self, mut chunk: Chunk) {
+        chunk.bytes.extend(TRAILER);
+        (self.sink)(chunk);
     }
 }
 
@@ -168,7 +168,7 @@ impl Row<'_> {
         }
     }
 
-    /// A `jsonb`: the format's version, then the text.
+    /// A `jsonb`: the version of the format, then the text.
     pub fn json(&mut self, text: &str) -> &mut Self {
         self.length(text.len() + 1);
         self.bytes.push(1);
@@ -191,7 +191,7 @@ impl Row<'_> {
         self.column(&i64::try_from(number).unwrap_or(i64::MAX).to_be_bytes())
     }
 
-    /// Hundredths, up to a million, as a `numeric` with two places: three digits to the base of 10,000.
+    /// Hundredths as a `numeric` with two decimal places: three digits in base 10,000.
     pub fn money(&mut self, cents: u64) -> &mut Self {
         let whole = cents / 100;
         let digits = [whole / 10_000, whole % 10_000, cents % 100 * 100];
@@ -244,8 +244,8 @@ mod tests {
 
     #[test]
     fn rows_have_their_columns_and_pieces_their_ends() {
-        let mut pieces = Vec::new();
-        let mut tables = Tables::new(|piece| pieces.push(piece));
+        let mut chunks = Vec::new();
+        let mut tables = TableWriter::new(|chunk| chunks.push(chunk));
         tables.row(Table::Progression, |row| {
             row.text("ab").big(7).at(Some(Moment(EPOCH + 1)));
         });
@@ -253,8 +253,8 @@ mod tests {
             row.null().money(123_456_789).flag(true);
         });
         tables.finish();
-        assert_eq!(pieces.len(), 1);
-        assert_eq!(pieces[0].rows, 2);
+        assert_eq!(chunks.len(), 1);
+        assert_eq!(chunks[0].rows, 2);
         let mut expected = HEADER.to_vec();
         expected.extend([0, 3, 0, 0, 0, 2, b'a', b'b']);
         expected.extend([0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7]);
@@ -263,23 +263,23 @@ mod tests {
         // 1,234,567.89 is 123 4567 . 8900
         expected.extend([0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, 0, 123, 0x11, 0xd7, 0x22, 0xc4]);
         expected.extend([0, 0, 0, 1, 1, 255, 255]);
-        assert_eq!(pieces[0].bytes, expected);
+        assert_eq!(chunks[0].bytes, expected);
     }
 
     #[test]
     fn large_tables_come_in_pieces() {
-        let mut pieces = Vec::new();
-        let mut tables = Tables::new(|piece: Piece| pieces.push((piece.rows, piece.bytes)));
-        let text = "x".repeat(PIECE / 3);
+        let mut chunks = Vec::new();
+        let mut tables = TableWriter::new(|chunk: Chunk| chunks.push((chunk.rows, chunk.bytes)));
+        let text = "x".repeat(CHUNK_SIZE / 3);
         for _ in 0..7 {
             tables.row(Table::Buyers, |row| {
                 row.text(&text);
             });
         }
         tables.finish();
-        let rows: Vec<u64> = pieces.iter().map(|piece| piece.0).collect();
+        let rows: Vec<u64> = chunks.iter().map(|chunk| chunk.0).collect();
         assert_eq!(rows, [3, 3, 1]);
-        for (_, bytes) in &pieces {
+        for (_, bytes) in &chunks {
             assert!(bytes.starts_with(HEADER) && bytes.ends_with(&TRAILER));
         }
     }

@@ -3,55 +3,55 @@
 use uuid::Uuid;
 
 use super::{
-    copy::{Piece, Table, Tables},
+    copy::{Chunk, Table, TableWriter},
     event::{self, EventMetadata},
     json,
     row::projected,
 };
 use crate::demo::{
-    history::{Event, Open, Step},
     moment::{DAY, MILLI, Moment, SECOND},
     plan::Plan,
     random::{Random, Subject},
-    troubles::Kind,
+    step::{Event, PlacedOrder, Step},
+    trouble::Kind,
 };
 
 const SUMMARY: &str = "OrderSummaryView";
 const STREAM: &str = "SignalRProducer<BookWorm.Ordering.Features.Orders.Stream.OrderStreamHub>";
 
-struct Letter<'a> {
+struct DeadLetter<'a> {
     id: Uuid,
     projection: &'a str,
     exception: &'a str,
     message: String,
     number: u64,
-    /// When it happened; none is year 1, which is what a body that cannot be read gets.
+    /// When it happened; none is year 1, as for a body that cannot be read.
     happened: Option<Moment>,
     stored: Moment,
 }
 
-/// The letters that one event caused: for most, none.
-pub fn letters<S: FnMut(Piece)>(
-    tables: &mut Tables<S>,
-    open: &Open,
+/// The dead letters of one event; most have none.
+pub fn letters<S: FnMut(Chunk)>(
+    tables: &mut TableWriter<S>,
+    placed: &PlacedOrder,
     step: Step,
-    stamp: &EventMetadata,
+    metadata: &EventMetadata,
     number: u64,
 ) {
-    let mut random = Random::new(stamp.seed, Subject::Letter, number);
-    let at = projected(step, stamp);
-    let apply = format!("Failure to apply event #{number} Id({})", stamp.id);
+    let mut random = Random::new(metadata.seed, Subject::DeadLetter, number);
+    let at = projected(step, metadata);
+    let apply = format!("Failure to apply event #{number} Id({})", metadata.id);
     let mut letter = |projection, exception, message: &str, delay: i64, dated: bool| {
         let stored = at.plus(delay);
         let id = stored.v7(&mut random);
         let happened = dated.then_some(stored.plus(-3 * MILLI));
         let message = message.to_owned();
-        write(tables, &Letter { id, projection, exception, message, number, happened, stored });
+        write(tables, &DeadLetter { id, projection, exception, message, number, happened, stored });
     };
-    match (open.order.trouble, step.event) {
+    match (placed.order.trouble, step.event) {
         (Some(Kind::UnreadableTotal), Event::Completed) => {
             letter(SUMMARY, "JsonException", &apply, 0, true);
-            // The batch was tried again, the letter was not told.
+            // The batch was retried, which writes the letter again.
             letter(SUMMARY, "JsonException", &apply, 5 * SECOND, true);
         }
         (Some(Kind::UnreadableItems), Event::Placed) => {
@@ -67,12 +67,12 @@ pub fn letters<S: FnMut(Piece)>(
     }
 }
 
-/// A letter of an event that is not there.
-pub fn of_a_missing_event<S: FnMut(Piece)>(tables: &mut Tables<S>, plan: &Plan, number: u64) {
-    let mut random = Random::new(plan.options.seed, Subject::Letter, number);
+/// A dead letter whose event does not exist.
+pub fn for_missing_event<S: FnMut(Chunk)>(tables: &mut TableWriter<S>, plan: &Plan, number: u64) {
+    let mut random = Random::new(plan.options.seed, Subject::DeadLetter, number);
     let stored = plan.gap_below_at.plus(DAY).min(plan.end.plus(-SECOND));
     let event = Moment(stored.0 - SECOND).v7(&mut random);
-    let letter = Letter {
+    let letter = DeadLetter {
         id: stored.v7(&mut random),
         projection: SUMMARY,
         exception: "InvalidOperationException",
@@ -84,7 +84,7 @@ pub fn of_a_missing_event<S: FnMut(Piece)>(tables: &mut Tables<S>, plan: &Plan, 
     write(tables, &letter);
 }
 
-fn write<S: FnMut(Piece)>(tables: &mut Tables<S>, letter: &Letter<'_>) {
+fn write<S: FnMut(Chunk)>(tables: &mut TableWriter<S>, letter: &DeadLetter<'_>) {
     let tenant = if letter.happened.is_some() { "\"*DEFAULT*\"" } else { "null" };
     let mut data = String::from("{\"Id\":");
     json::push_uuid(&mut data, letter.id);
@@ -108,10 +108,10 @@ fn write<S: FnMut(Piece)>(tables: &mut Tables<S>, letter: &Letter<'_>) {
     data.push_str(",\"ExceptionMessage\":");
     json::push_text(&mut data, &letter.message);
     data.push('}');
-    let version = Random::new(letter.number, Subject::Letter, 1).any();
-    tables.row(Table::Letters, |row| {
+    let version = Random::new(letter.number, Subject::DeadLetter, 1).any();
+    tables.row(Table::DeadLetters, |row| {
         row.id(letter.id).json(&data).at(Some(letter.stored));
-        row.id(letter.stored.v7(&mut Random::new(version, Subject::Letter, 2)));
+        row.id(letter.stored.v7(&mut Random::new(version, Subject::DeadLetter, 2)));
         row.text("JasperFx.Events.Daemon.DeadLetterEvent");
     });
 }

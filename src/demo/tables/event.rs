@@ -1,20 +1,20 @@
-//! Events: their metadata and their bodies in every shape that is met.
+//! Events: their metadata, and their bodies in every shape that occurs.
 
 use uuid::Uuid;
 
 use super::{
-    copy::{Piece, Table, Tables},
+    copy::{Chunk, Table, TableWriter},
     json::{self, push_money, push_number},
 };
 use crate::demo::{
     catalogue,
-    history::{Event, Open, Step},
     moment::{MILLI, Moment},
     order::{Fate, Line, Order},
     people::Person,
     plan::Plan,
     random::{Random, Subject},
-    troubles::Kind,
+    step::{Event, PlacedOrder, Step},
+    trouble::Kind,
 };
 
 /// The default of the document's column, 2025-09-28 17:03:19.743016 UTC.
@@ -33,15 +33,15 @@ const UNKNOWN: [(&str, &str); 5] = [
     ("warehouse_note_added_event", "WarehouseNoteAddedEvent"),
 ];
 
-/// What an event gets from the moment and the request it was written in.
+/// What an event gets from the time and the request in which it was written.
 #[derive(Debug)]
 pub struct EventMetadata {
     pub id: Uuid,
     /// `DateOccurred`.
     pub occurred: Moment,
-    /// When the row was written, a little later.
+    /// When the row was written, slightly later.
     pub written: Moment,
-    /// `timestamp`: that, unless the writer left it out.
+    /// `timestamp`: the same, unless the writer left it out.
     pub at: Moment,
     /// W3C trace id: 32 hexadecimal digits.
     pub trace: String,
@@ -49,7 +49,7 @@ pub struct EventMetadata {
     pub span: String,
     /// The event's own stream, where it has one.
     pub own_stream: Uuid,
-    /// For whatever else belongs to this event.
+    /// The seed for everything else of this event.
     pub seed: u64,
 }
 
@@ -63,7 +63,7 @@ impl EventMetadata {
         let written = occurred.plus(random.between(MILLI, 45 * MILLI));
         let frozen = order.trouble == Some(Kind::FrozenTimestamp) && step.event == Event::Completed;
         let id = (u128::from(random.any()) << 64) | u128::from(random.any());
-        // A command that came by message belongs to the request that placed the order.
+        // A command that arrived as a message belongs to the request that placed the order.
         let commanded = matches!(order.fate, Fate::Completed { by_message: true, .. });
         let request = if commanded && step.event == Event::Completed { 1 } else { step.version };
         let mut trace = nth(Subject::Trace, request);
@@ -86,24 +86,25 @@ impl EventMetadata {
 }
 
 /// Writes the row of an event.
-pub fn event<S: FnMut(Piece)>(
-    tables: &mut Tables<S>,
-    open: &Open,
+pub fn event<S: FnMut(Chunk)>(
+    tables: &mut TableWriter<S>,
+    placed: &PlacedOrder,
     step: Step,
-    stamp: &EventMetadata,
+    metadata: &EventMetadata,
     number: u64,
 ) {
     let (alias, class) = name(step.event);
-    let own = open.order.trouble == Some(Kind::ForeignStreams);
-    let (stream, version) = if own { (stamp.own_stream, 1) } else { (open.order.id, step.version) };
+    let own = placed.order.trouble == Some(Kind::ForeignStreams);
+    let (stream, version) =
+        if own { (metadata.own_stream, 1) } else { (placed.order.id, step.version) };
     let mut body = String::with_capacity(1024);
-    push_body(&mut body, open, step, stamp);
-    let headers = format!("{{\"traceparent\":\"{}\"}}", stamp.traceparent());
+    push_body(&mut body, placed, step, metadata);
+    let headers = format!("{{\"traceparent\":\"{}\"}}", metadata.traceparent());
     tables.row(Table::Events, |row| {
-        row.big(number).id(stamp.id).id(stream).big(version).json(&body).text(alias);
-        row.at(Some(stamp.at));
+        row.big(number).id(metadata.id).id(stream).big(version).json(&body).text(alias);
+        row.at(Some(metadata.at));
         row.text(&format!("BookWorm.Ordering.Domain.Events.{class}, BookWorm.Ordering"));
-        row.text(&stamp.trace).text(&stamp.span).json(&headers);
+        row.text(&metadata.trace).text(&metadata.span).json(&headers);
     });
 }
 
@@ -113,7 +114,7 @@ fn name(event: Event) -> (&'static str, &'static str) {
         Event::Placed | Event::Deleted => KNOWN[0],
         Event::Completed => KNOWN[1],
         Event::Cancelled => KNOWN[2],
-        // The first of them stands alone on its order, the others make the long stream.
+        // The first is for the order with one unknown event, the others for the long stream.
         Event::Unknown(0) => UNKNOWN[0],
         Event::Unknown(n) => UNKNOWN[1 + usize::try_from(n % 4).unwrap_or_default()],
     }
@@ -124,18 +125,18 @@ pub fn alias(event: Event) -> &'static str {
     name(event).0
 }
 
-/// How a service spells bodies.
+/// How bodies are spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
-    /// As we write: the buyer as it was.
+    /// As this program writes them: with the buyer as of that time.
     Ours,
-    /// As the .NET service writes: no buyer, a back-reference that is null, a row version.
+    /// As the .NET service writes them: no buyer, a back-reference that is null, a row version.
     Service,
-    /// As we write, in camelCase.
+    /// As this program writes them, in camelCase.
     Camel,
 }
 
-/// Writes into a body with the spelling of a style.
+/// Writes a body in the spelling of a style.
 struct Body<'a> {
     out: &'a mut String,
     style: Style,
@@ -167,14 +168,14 @@ impl Body<'_> {
         json::push_uuid(self.key(key), id);
     }
 
-    fn order(&mut self, open: &Open, event: Event) {
-        let order = &open.order;
+    fn order(&mut self, placed: &PlacedOrder, event: Event) {
+        let order = &placed.order;
         let ended = (event != Event::Placed).then(|| order.fate.at()).flatten();
         self.id("Id", order.id);
         self.text("Status", status(event));
         json::push_optional(self.key("Note"), order.note.as_deref());
-        self.id("BuyerId", open.buyer);
-        self.buyer(open.buyer, &open.person);
+        self.id("BuyerId", placed.buyer);
+        self.buyer(placed.buyer, &placed.person);
         let trouble = order.trouble;
         if trouble == Some(Kind::UnreadableItems) && event == Event::Placed {
             self.text("OrderItems", &format!("{} items", order.lines.len()));
@@ -237,7 +238,7 @@ impl Body<'_> {
         self.out.push('}');
     }
 
-    /// Something about a parcel.
+    /// The body of an unknown event.
     fn unknown(&mut self, order: &Order, n: u64) {
         self.id("OrderId", order.id);
         match n % 4 {
@@ -252,8 +253,8 @@ impl Body<'_> {
     }
 }
 
-fn push_body(out: &mut String, open: &Open, step: Step, stamp: &EventMetadata) {
-    let style = match open.order.trouble {
+fn push_body(out: &mut String, placed: &PlacedOrder, step: Step, metadata: &EventMetadata) {
+    let style = match placed.order.trouble {
         Some(Kind::ForeignStreams) => Style::Service,
         Some(Kind::CamelCase) => Style::Camel,
         _ => Style::Ours,
@@ -261,28 +262,29 @@ fn push_body(out: &mut String, open: &Open, step: Step, stamp: &EventMetadata) {
     out.push('{');
     let mut body = Body { out, style };
     if let Event::Unknown(n) = step.event {
-        body.unknown(&open.order, n);
+        body.unknown(&placed.order, n);
     } else {
         body.key("Order").push('{');
-        body.order(open, step.event);
+        body.order(placed, step.event);
         body.out.push('}');
-        if let (Event::Cancelled, Fate::Cancelled { reason, .. }) = (step.event, open.order.fate) {
+        if let (Event::Cancelled, Fate::Cancelled { reason, .. }) = (step.event, placed.order.fate)
+        {
             body.text("Reason", reason);
         }
     }
-    json::push_moment(body.key("DateOccurred"), Some(stamp.occurred));
+    json::push_moment(body.key("DateOccurred"), Some(metadata.occurred));
     body.out.push('}');
 }
 
-/// The order as a snapshot of its stream holds it: the `Order` of an event body.
-pub fn snapshot(open: &Open) -> String {
+/// The order in a snapshot of its stream: the `Order` of an event body.
+pub fn snapshot(placed: &PlacedOrder) -> String {
     let mut out = String::from("{");
-    Body { out: &mut out, style: Style::Ours }.order(open, Event::Completed);
+    Body { out: &mut out, style: Style::Ours }.order(placed, Event::Completed);
     out.push('}');
     out
 }
 
-/// The status after an event, as bodies and summaries spell it.
+/// The status after an event, as spelled in bodies and summaries.
 pub fn status(event: Event) -> &'static str {
     match event {
         Event::Completed => "Completed",

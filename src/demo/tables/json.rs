@@ -1,4 +1,4 @@
-//! JSON written straight into a string: millions of bodies are made of a few shapes.
+//! JSON written directly into a string: millions of bodies have only a few shapes.
 
 use std::fmt::Write;
 

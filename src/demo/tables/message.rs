@@ -1,22 +1,22 @@
-//! Integration messages and commands, as MassTransit keeps them: bus outboxes, and inbox rows with the
-//! messages that a consumed command caused.
+//! Integration messages and commands as MassTransit stores them: bus outboxes, and inbox rows with the
+//! messages that a consumed command produced.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    copy::{Piece, Table, Tables},
+    copy::{Chunk, Table, TableWriter},
     event::EventMetadata,
     json::push_money,
 };
 use crate::{
     demo::{
-        history::{Counts, Event, Open, Step},
         moment::{HOUR, MILLI, Moment, SECOND},
         order::Fate,
         plan::Plan,
         random::{Random, Subject},
-        troubles::Kind,
+        step::{Counts, Event, PlacedOrder, Step},
+        trouble::Kind,
     },
     domain::{
         consumer::Consumer,
@@ -29,11 +29,11 @@ use crate::{
 const PROCESS: u16 = 7394;
 /// The queues of the service's two consumers.
 pub const QUEUES: [&str; 2] = ["basket-checkout-complete", "basket-checkout-failed"];
-/// The MD5 names of the consumers of these queues.
+/// The ids of the consumers of these queues: MD5 hashes of their names.
 pub const COMPLETING: Uuid = Uuid::from_u128(0xe2f7_c838_07b9_51f1_e07e_cae2_7e7c_dc6e);
 pub const DELETING: Uuid = Uuid::from_u128(0xdeb4_619c_3d34_3097_4508_494e_afea_8364);
 
-/// Their names, as the service's code has them.
+/// Their names in the service's code.
 pub fn consumers() -> [Consumer; 2] {
     let of = |command: &str, queue: &str| Consumer {
         handler: format!("BookWorm.Ordering.IntegrationEvents.EventHandlers.{command}Handler"),
@@ -46,9 +46,9 @@ pub fn consumers() -> [Consumer; 2] {
 pub const BUS: &str =
     "rabbitmq://rabbitmq/ordering_BookWormOrdering_bus_heqyyy8quwxmak5obdxwttgt8a?temporary=true";
 pub const QUEUE: &str = "rabbitmq://rabbitmq/basket-checkout-complete";
-/// How the broker's addresses begin.
+/// The prefix of the broker's addresses.
 pub const BROKER: &str = "rabbitmq://rabbitmq/";
-/// MassTransit cannot parse it: every attempt fails.
+/// An address that MassTransit cannot parse: every attempt fails.
 const NOWHERE: &str = "rabbitmq://rabbitmq/bad exchange?type=nonsense";
 
 /// A message about an order.
@@ -59,20 +59,20 @@ struct Message<'a> {
     conversation: Uuid,
     sent: Moment,
     source: &'a str,
-    /// The bus outbox, or the command that caused it.
+    /// The bus outbox, or the command that caused the message.
     outbox: Option<Uuid>,
     command: Option<Uuid>,
     destination: Option<String>,
 }
 
-/// Publishes what the service tells others about an event, and remembers the command if one caused it.
-pub fn publish<S: FnMut(Piece)>(
-    tables: &mut Tables<S>,
+/// Publishes the integration message of an event, and writes the inbox row of the command that caused it, if any.
+pub fn publish<S: FnMut(Chunk)>(
+    tables: &mut TableWriter<S>,
     plan: &Plan,
     counts: &mut Counts,
-    open: &Open,
+    placed: &PlacedOrder,
     step: Step,
-    stamp: &EventMetadata,
+    metadata: &EventMetadata,
 ) {
     let kind = match step.event {
         Event::Placed => EventKind::Placed,
@@ -83,12 +83,12 @@ pub fn publish<S: FnMut(Piece)>(
     let contract = kind.contract();
     counts.last_message += 1;
     let number = counts.last_message;
-    let order = &open.order;
+    let order = &placed.order;
     let by_message = matches!(order.fate, Fate::Completed { by_message: true, .. });
     let commanded = by_message && step.event == Event::Completed;
     let half = commanded && order.trouble == Some(Kind::HalfDelivered);
-    let mut random = Random::new(stamp.seed, Subject::Message, number);
-    let sent = stamp.occurred.plus(random.between(MILLI, 9 * MILLI));
+    let mut random = Random::new(metadata.seed, Subject::Message, number);
+    let sent = metadata.occurred.plus(random.between(MILLI, 9 * MILLI));
     let serial = low(number);
     let command = commanded.then(|| step.at.plus(-20 * MILLI).new_id(PROCESS + 77, serial));
     let outbox = (!commanded).then(|| sent.plus(-5).new_id(PROCESS, serial));
@@ -105,9 +105,9 @@ pub fn publish<S: FnMut(Piece)>(
                     id: command,
                     consumer: COMPLETING,
                     at: step.at.plus(-random.between(4 * MILLI, 60 * MILLI)),
-                    // Three passes, one for the message, and one for every delivery again.
+                    // Three passes, one for the message, and one for every redelivery.
                     passes: if half { 1 } else { 4 + extra },
-                    consumed: Some(stamp.occurred.plus(11 * MILLI)),
+                    consumed: Some(metadata.occurred.plus(11 * MILLI)),
                     delivered: (!half).then_some(delivered),
                     cursor: (!half).then_some(number),
                 },
@@ -118,7 +118,7 @@ pub fn publish<S: FnMut(Piece)>(
         return;
     }
     if let Some(outbox) = outbox {
-        // A head that fails is tried about every two milliseconds: the last pass was just now.
+        // A failing head is retried about every two milliseconds: the last pass was just now.
         let tried = match (waits, order.trouble) {
             (true, Some(Kind::StalledHead)) => plan.end.plus(-3 * MILLI).new_id(PROCESS, 1),
             (true, _) => Uuid::nil(),
@@ -137,7 +137,7 @@ pub fn publish<S: FnMut(Piece)>(
         number,
         contract,
         id: sent.new_id(PROCESS, serial),
-        // One conversation from placing to completing: the payment service answers in the same.
+        // One conversation from placing to completing: the payment service replies in the same one.
         conversation: order.created.new_id(PROCESS, low(order.index)),
         sent,
         source: if commanded { QUEUE } else { BUS },
@@ -149,38 +149,38 @@ pub fn publish<S: FnMut(Piece)>(
             _ => Some(format!("{BROKER}{contract}")),
         },
     };
-    write(tables, &message, open, stamp, &mut random);
+    write(tables, &message, placed, metadata, &mut random);
 }
 
-fn write<S: FnMut(Piece)>(
-    tables: &mut Tables<S>,
+fn write<S: FnMut(Chunk)>(
+    tables: &mut TableWriter<S>,
     message: &Message<'_>,
-    open: &Open,
-    stamp: &EventMetadata,
+    placed: &PlacedOrder,
+    metadata: &EventMetadata,
     random: &mut Random,
 ) {
     let mut total = String::new();
-    push_money(&mut total, open.order.total());
+    push_money(&mut total, placed.order.total());
     let body = Envelope {
         contract: message.contract,
-        order: open.order.id,
-        basket: Some(open.buyer),
-        name: Some(&open.person.name),
+        order: placed.order.id,
+        basket: Some(placed.buyer),
+        name: Some(&placed.person.name),
         total: &total,
         message: message.id,
-        event: stamp.occurred.v7(random),
+        event: metadata.occurred.v7(random),
         conversation: message.conversation,
         initiator: None,
         source: message.source,
         destination: message.destination.as_deref(),
-        created: stamp.occurred.utc(),
+        created: metadata.occurred.utc(),
         sent: message.sent.utc(),
         host: host(),
     }
     .body();
     tables.row(Table::OutboxMessages, |row| {
         row.big(message.number).at(Some(message.sent));
-        row.optional(envelope::headers(Some(&stamp.traceparent())).as_deref());
+        row.optional(envelope::headers(Some(&metadata.traceparent())).as_deref());
         row.text(&envelope::properties(message.contract));
         row.optional_id(message.command).optional_id(message.command.map(|_| COMPLETING));
         row.optional_id(message.outbox).id(message.id);
@@ -190,7 +190,7 @@ fn write<S: FnMut(Piece)>(
     });
 }
 
-/// The service, as its envelopes name it (captured from MassTransit 8.5).
+/// The host information in the service's envelopes (captured from MassTransit 8.5).
 pub fn host() -> Value {
     json!({
         "machineName": "ordering",
@@ -210,15 +210,15 @@ struct Received {
     id: Uuid,
     consumer: Uuid,
     at: Moment,
-    /// `receive_count`: committed passes, not deliveries.
+    /// `receive_count`: the number of committed passes, not of deliveries.
     passes: u64,
     consumed: Option<Moment>,
     delivered: Option<Moment>,
     cursor: Option<u64>,
 }
 
-fn inbox<S: FnMut(Piece)>(tables: &mut Tables<S>, received: &Received) {
-    // The lock's embedded time is that of the last pass.
+fn inbox<S: FnMut(Chunk)>(tables: &mut TableWriter<S>, received: &Received) {
+    // The time inside the lock id is that of the last pass.
     let locked = received.delivered.or(received.consumed).unwrap_or(received.at);
     tables.row(Table::InboxStates, |row| {
         row.big(received.row).id(received.id).id(received.consumer);
@@ -232,17 +232,17 @@ fn inbox<S: FnMut(Piece)>(tables: &mut Tables<S>, received: &Received) {
     });
 }
 
-/// The command that deleted an order: its handler publishes nothing.
-pub fn deleting<S: FnMut(Piece)>(
-    tables: &mut Tables<S>,
+/// The inbox row of the command that deleted an order; its handler publishes nothing.
+pub fn deleting<S: FnMut(Chunk)>(
+    tables: &mut TableWriter<S>,
     plan: &Plan,
     counts: &mut Counts,
-    open: &Open,
-    stamp: &EventMetadata,
+    placed: &PlacedOrder,
+    metadata: &EventMetadata,
 ) {
     counts.last_command += 1;
-    let Some(at) = open.order.deleted else { return };
-    let delivered = stamp.at.plus(30 * MILLI);
+    let Some(at) = placed.order.deleted else { return };
+    let delivered = metadata.at.plus(30 * MILLI);
     if plan.command_kept(delivered) {
         inbox(
             tables,
@@ -252,7 +252,7 @@ pub fn deleting<S: FnMut(Piece)>(
                 consumer: DELETING,
                 at: at.plus(-25 * MILLI),
                 passes: 3,
-                consumed: Some(stamp.at),
+                consumed: Some(metadata.at),
                 delivered: Some(delivered),
                 cursor: None,
             },
@@ -261,7 +261,7 @@ pub fn deleting<S: FnMut(Piece)>(
 }
 
 /// Two commands whose handler throws on every attempt.
-pub fn failing<S: FnMut(Piece)>(tables: &mut Tables<S>, plan: &Plan, counts: &mut Counts) {
+pub fn failing<S: FnMut(Chunk)>(tables: &mut TableWriter<S>, plan: &Plan, counts: &mut Counts) {
     for hours in [26, 3] {
         counts.last_command += 1;
         let at = plan.end.plus(-hours * HOUR - 17 * SECOND);
@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_consumers_have_the_ids_of_their_names() {
+    fn consumer_ids_are_the_hashes_of_their_names() {
         let ids = consumers().map(|consumer| consumer.id().0);
         assert_eq!(ids, [COMPLETING, DELETING]);
     }

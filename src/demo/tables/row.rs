@@ -3,20 +3,20 @@
 use uuid::Uuid;
 
 use super::{
-    copy::{Piece, Table, Tables},
+    copy::{Chunk, Table, TableWriter},
     event::{self, EventMetadata},
     json::{self, push_money},
 };
 use crate::demo::{
     catalogue,
-    history::{Event, Open, SNAPSHOT, Step},
     moment::{MILLI, Moment},
     order::Fate,
     people::Person,
-    troubles::Kind,
+    step::{Event, PlacedOrder, SNAPSHOT, Step},
+    trouble::Kind,
 };
 
-pub fn buyer<S: FnMut(Piece)>(tables: &mut Tables<S>, id: Uuid, person: &Person) {
+pub fn buyer<S: FnMut(Chunk)>(tables: &mut TableWriter<S>, id: Uuid, person: &Person) {
     tables.row(Table::Buyers, |row| {
         row.id(id).text(&person.name);
         match &person.address {
@@ -30,16 +30,16 @@ pub fn buyer<S: FnMut(Piece)>(tables: &mut Tables<S>, id: Uuid, person: &Person)
     });
 }
 
-/// The order's row as it is in the end, and its lines.
-pub fn order<S: FnMut(Piece)>(tables: &mut Tables<S>, open: &Open) {
-    let order = &open.order;
+/// The order's row in its final state, and its lines.
+pub fn order<S: FnMut(Chunk)>(tables: &mut TableWriter<S>, placed: &PlacedOrder) {
+    let order = &placed.order;
     let status = match (order.trouble, order.fate) {
         (Some(Kind::SourcesDisagree), _) | (_, Fate::Cancelled { .. }) => 1,
         (_, Fate::Completed { .. }) => 2,
         (_, Fate::Open) => 0,
     };
     tables.row(Table::Orders, |row| {
-        row.id(order.id).small(status).optional(order.note.as_deref()).id(open.buyer);
+        row.id(order.id).small(status).optional(order.note.as_deref()).id(placed.buyer);
         row.flag(order.deleted.is_some()).at(Some(order.created)).at(order.modified());
     });
     for line in &order.lines {
@@ -50,9 +50,9 @@ pub fn order<S: FnMut(Piece)>(tables: &mut Tables<S>, open: &Open) {
     }
 }
 
-pub fn stream<S: FnMut(Piece)>(
-    tables: &mut Tables<S>,
-    open: &Open,
+pub fn stream<S: FnMut(Chunk)>(
+    tables: &mut TableWriter<S>,
+    placed: &PlacedOrder,
     id: Uuid,
     version: u64,
     last: &EventMetadata,
@@ -60,8 +60,8 @@ pub fn stream<S: FnMut(Piece)>(
 ) {
     tables.row(Table::Streams, |row| {
         row.id(id).text("order_summary").big(version).at(Some(last.written));
-        if open.order.trouble == Some(Kind::LongStream) {
-            row.json(&event::snapshot(open)).integer(SNAPSHOT);
+        if placed.order.trouble == Some(Kind::LongStream) {
+            row.json(&event::snapshot(placed)).integer(SNAPSHOT);
         } else {
             row.null().null();
         }
@@ -70,15 +70,15 @@ pub fn stream<S: FnMut(Piece)>(
 }
 
 /// The summary document after the event with this number.
-pub fn summary<S: FnMut(Piece)>(
-    tables: &mut Tables<S>,
-    open: &Open,
+pub fn summary<S: FnMut(Chunk)>(
+    tables: &mut TableWriter<S>,
+    placed: &PlacedOrder,
     step: Step,
-    stamp: &EventMetadata,
+    metadata: &EventMetadata,
     number: u64,
 ) {
-    let order = &open.order;
-    // Nobody knows how that happened; it is what drift is for.
+    let order = &placed.order;
+    // A wrong total on purpose, to show drift.
     let wrong = if order.trouble == Some(Kind::SourcesDisagree) { 1000 } else { 0 };
     let mut document = String::from("{\"Id\":");
     json::push_uuid(&mut document, order.id);
@@ -88,19 +88,19 @@ pub fn summary<S: FnMut(Piece)>(
     push_money(&mut document, order.total() + wrong);
     document.push('}');
     tables.row(Table::Summaries, |row| {
-        row.id(order.id).json(&document).at(Some(projected(step, stamp)));
+        row.id(order.id).json(&document).at(Some(projected(step, metadata)));
         row.text("BookWorm.Ordering.Domain.Projections.OrderSummaryView").integer(number);
     });
 }
 
-/// When the projection had worked an event.
-pub fn projected(step: Step, stamp: &EventMetadata) -> Moment {
+/// When the projection had processed an event.
+pub fn projected(step: Step, metadata: &EventMetadata) -> Moment {
     debug_assert!(step.event != Event::Deleted);
-    let delay = 120 + i64::try_from(stamp.seed % 700).unwrap_or_default();
-    stamp.occurred.plus(delay * MILLI)
+    let delay = 120 + i64::try_from(metadata.seed % 700).unwrap_or_default();
+    metadata.occurred.plus(delay * MILLI)
 }
 
-pub fn progression<S: FnMut(Piece)>(tables: &mut Tables<S>, high_water: u64, checked: Moment) {
+pub fn progression<S: FnMut(Chunk)>(tables: &mut TableWriter<S>, high_water: u64, checked: Moment) {
     for name in ["HighWaterMark", "OrderSummaryView:All"] {
         tables.row(Table::Progression, |row| {
             row.text(name).big(high_water).at(Some(checked));

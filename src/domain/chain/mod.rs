@@ -169,12 +169,12 @@ pub struct CausalPath {
     hops: Range<usize>,
 }
 
-/// All strands of an order: those of its events by version, then the messages that belong to no event.
+/// All causal paths of an order: those of its events by version, then the messages that belong to no event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Chain {
     nodes: Vec<Node>,
     hops: Vec<Hop>,
-    strands: Vec<CausalPath>,
+    paths: Vec<CausalPath>,
 }
 
 impl Blind {
@@ -193,8 +193,8 @@ impl Chain {
         &self.hops
     }
 
-    pub fn strands(&self) -> &[CausalPath] {
-        &self.strands
+    pub fn paths(&self) -> &[CausalPath] {
+        &self.paths
     }
 
     /// The node of this chain with that id.
@@ -203,21 +203,21 @@ impl Chain {
         self.nodes.get(id.0).unwrap_or(&Node::Caller)
     }
 
-    /// The hops of a strand, cause before effect.
-    pub fn hops_of(&self, strand: &CausalPath) -> &[Hop] {
-        self.hops.get(strand.hops.clone()).unwrap_or_default()
+    /// The hops of a causal path, cause before effect.
+    pub fn hops_of(&self, path: &CausalPath) -> &[Hop] {
+        self.hops.get(path.hops.clone()).unwrap_or_default()
     }
 
-    /// The strand of an event.
+    /// The path of an event.
     pub fn of_version(&self, version: Version) -> Option<&CausalPath> {
-        let found = self.strands.binary_search_by_key(&(false, Some(version)), |strand| {
-            (strand.version.is_none(), strand.version)
+        let found = self.paths.binary_search_by_key(&(false, Some(version)), |path| {
+            (path.version.is_none(), path.version)
         });
-        self.strands.get(found.ok()?)
+        self.paths.get(found.ok()?)
     }
 
-    /// The strand of a message.
+    /// The path of a message.
     pub fn of_message(&self, sequence: i64) -> Option<&CausalPath> {
-        self.strands.iter().find(|strand| strand.messages.contains(&sequence))
+        self.paths.iter().find(|path| path.messages.contains(&sequence))
     }
 }

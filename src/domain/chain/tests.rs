@@ -96,8 +96,8 @@ fn sound(chain: &Chain, events: usize, facts: &Facts) {
         touched.extend([hop.from, hop.to]);
     }
     assert_eq!(touched.len(), chain.nodes().len(), "no node without a hop");
-    let told: usize = chain.strands().iter().map(|strand| chain.hops_of(strand).len()).sum();
-    assert_eq!(told, chain.hops().len(), "every hop is in one strand");
+    let told: usize = chain.paths().iter().map(|path| chain.hops_of(path).len()).sum();
+    assert_eq!(told, chain.hops().len(), "every hop is in one path");
     for version in all {
         assert_eq!(chain.of_version(Version(version)).unwrap().version, Some(Version(version)));
     }
@@ -108,12 +108,12 @@ fn sound(chain: &Chain, events: usize, facts: &Facts) {
 
 /// `v1 OrderPlaced ┄▶ 7 UserCheckedOut`, a line for each hop.
 fn lines(chain: &Chain, version: i64) -> Vec<String> {
-    let strand = chain.of_version(Version(version)).unwrap();
+    let path = chain.of_version(Version(version)).unwrap();
     let line = |hop: &Hop| {
         let (from, to) = (chain.node(hop.from).label(), chain.node(hop.to).label());
         format!("{from} {} {to}", hop.proof.mark())
     };
-    chain.hops_of(strand).iter().map(line).collect()
+    chain.hops_of(path).iter().map(line).collect()
 }
 
 fn why(chain: &Chain, version: i64, to: &str) -> String {
@@ -275,14 +275,14 @@ fn an_answer_is_told_by_initiator_or_conversation() {
 }
 
 #[test]
-fn messages_of_no_event_and_without_owner_are_strands_too() {
+fn messages_of_no_event_and_without_owner_are_causal_paths_too() {
     let mut orphan = sent(7, EventKind::Completed, "2026-11-22T09:12:04Z");
     orphan.delivery = Delivery::Orphan;
     orphan.owner = Owner::Nobody;
     let chain = chain(events(), &Facts { messages: vec![orphan], ..Facts::default() });
-    let strand = chain.of_message(7).unwrap();
-    assert_eq!(strand.version, None);
-    let hops = chain.hops_of(strand);
+    let path = chain.of_message(7).unwrap();
+    assert_eq!(path.version, None);
+    let hops = chain.hops_of(path);
     assert!(
         matches!(hops, [Hop { proof: Proof::Absent(why), .. }] if why.contains("nothing will ever"))
     );

@@ -8,7 +8,7 @@ use super::{Facts, Finding, Rule, Severity, moment};
 const SETTLED: TimeDelta = TimeDelta::seconds(10);
 /// An older event tells nothing of the present.
 const RECENT: TimeDelta = TimeDelta::days(1);
-/// Over so long rates are taken; see `burn`.
+/// The time span for rates; see `backlog`.
 const RATED: TimeDelta = TimeDelta::minutes(5);
 
 /// Events that ask for a message were written, and not one message with them or after them. Rows are no proof, as the

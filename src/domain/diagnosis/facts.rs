@@ -186,7 +186,7 @@ pub struct Blast {
 /// Whether the broker answers us.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Reached {
-    /// It was not asked; why not, where that is worth telling.
+    /// It was not asked; why not, if that is worth reporting.
     #[default]
     NotAsked,
     Answers,
@@ -393,7 +393,7 @@ pub struct Facts {
     pub inbox: Inbox,
     /// Outboxes that operators hold back; they are none of the heads.
     pub held: Vec<Held>,
-    /// What the relay beside us tried in vain; nothing where there is none.
+    /// Failed attempts of the relay in this process; empty if there is none.
     pub tried: Vec<Tried>,
     pub missing_indexes: Vec<String>,
     pub written: Written,

@@ -27,7 +27,7 @@ pub use self::{
 };
 use super::id::{MessageId, OutboxId};
 
-/// From when on something is worth telling. All of it is configuration.
+/// The limits above which something is reported. All are configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thresholds {
     /// More pending messages than this are an alert.

@@ -193,7 +193,7 @@ fn a_head_without_destination_blocks_nothing_and_hides_no_dead_worker() {
 }
 
 #[test]
-fn a_poison_explains_a_standstill_only_as_long_as_somebody_tries() {
+fn a_poison_explains_a_stall_only_as_long_as_somebody_tries() {
     let trying = [Rule::PoisonHead, Rule::HeadBlocks];
     assert_eq!(rules(&poisoned(nowhere(), Some(0))), trying);
     // Its attempts would leave their time: nobody has tried for long, or ever.

@@ -1,4 +1,4 @@
-//! What the relay beside us tried in vain, as evidence of what stands in the way: unlike the tables, it knows how
+//! Failed attempts of the relay in this process, as evidence of the cause: unlike the tables, it knows how
 //! often and why.
 
 use super::{Facts, Finding, Rule, Subject, Tried};

@@ -1,4 +1,4 @@
-//! Why a deed is refused.
+//! Why an outbox action is refused.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The rule a deed would break. Nothing is written.
+/// The rule that an action would break. Nothing is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(

@@ -15,7 +15,7 @@ const LONGEST_ADDRESS: usize = 256;
 const EXCHANGE: &str = "RMQ-Exchange";
 const ENVELOPE: &str = "application/vnd.masstransit+json";
 
-/// What shall stand there instead; nothing leaves a text as it is.
+/// The new texts; none keeps the present text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Repair {
     pub destination: Option<String>,

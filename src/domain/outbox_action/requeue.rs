@@ -1,4 +1,4 @@
-//! Putting a message back: reading it whole, and giving it another id where it shall be handled again.
+//! Putting a message back: reading it whole, and giving it another id if it must be handled again.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Parcels against what the real service sent for the same rows.
+//! Outgoing messages compared with what the real service sent for the same rows.
 
 use serde_json::json;
 
@@ -71,7 +71,7 @@ fn told(outgoing: &OutgoingMessage) -> Value {
 
 fn envelope_of(body: &str) -> Value {
     let mut envelope: Value = serde_json::from_str(body).unwrap();
-    // A key that the service does not know is lost when it writes an envelope anew. We keep it.
+    // A key that the service does not know is lost when it rewrites an envelope. We keep it.
     envelope.as_object_mut().unwrap().shift_remove("extra");
     // The service writes seven decimals, the column holds six.
     if let Some(time) = envelope["expirationTime"].as_str() {
@@ -148,7 +148,7 @@ fn poison_is_told_apart() {
 }
 
 #[test]
-fn money_keeps_its_digits_when_an_envelope_is_written_anew() {
+fn money_keeps_its_digits_when_an_envelope_is_rewritten() {
     let row = Stored { correlation_id: Some(Uuid::max()), ..plain() };
     let body = row.body.replace("\"288.89\"", "288.8900000000000000001");
     assert_ne!(body, row.body);

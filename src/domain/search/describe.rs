@@ -5,8 +5,8 @@ use std::fmt::Display;
 use chrono::{DateTime, Timelike, Utc};
 use rust_decimal::Decimal;
 
-use super::{IdMatch, Query, Span, Term, Test, words::TRAITS};
-use crate::domain::{id::short, order::Status, zone::Zone};
+use super::{Query, Span, Term, Test, words::TRAITS};
+use crate::domain::{id::short, order::Status, order_ref::IdMatch, zone::Zone};
 
 /// The query in words, times in that zone: `status new, not city "lyon"`.
 #[must_use]

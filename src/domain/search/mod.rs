@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::order::Status;
+use super::{order::Status, order_ref::IdMatch};
 
 mod complete;
 mod describe;
@@ -38,14 +38,6 @@ pub struct Term {
     pub test: Test,
     pub negated: bool,
     pub at: Range<usize>,
-}
-
-/// A value from an id or from the end of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdMatch {
-    Full(Uuid),
-    /// At least four hexadecimal digits, lower case, dashes removed.
-    Tail(String),
 }
 
 /// Half-open on neither side: `None` is unbounded, both ends count.

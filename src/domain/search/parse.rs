@@ -3,14 +3,14 @@
 use uuid::Uuid;
 
 use super::{
-    IdMatch, Query, SearchError, Term, Test,
+    Query, SearchError, Term, Test,
     field::{FIELDS, Field, FieldHelp, nearest},
     number, time,
     token::{Token, Value, tokens},
     words,
 };
 use crate::domain::{
-    order_ref::{self, NotAnId},
+    order_ref::{self, IdMatch, NotAnId},
     zone::Clock,
 };
 

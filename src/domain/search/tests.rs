@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::super::{Span, Trait, describe};
 use super::*;
-use crate::domain::order::Status;
+use crate::domain::{order::Status, order_ref::IdMatch};
 
 const ID: &str = "0199a3f2-7c1e-7b40-9d2a-5e0c4b1f8c41";
 

@@ -38,7 +38,7 @@ impl Writer {
             return Err(PlanError::NoAudit);
         }
         let known = async |conn: &mut PgConnection| {
-            Ok((settings::read(conn, &layout).await?, settings::roles(conn).await?))
+            Ok((settings::read(conn, layout.is_managed()).await?, settings::roles(conn).await?))
         };
         let (settings, roles) = db.read("unlock", &CancellationToken::new(), known).await?;
         let verb = if layout.is_managed() { "migrate" } else { "attach" };

@@ -11,7 +11,10 @@ use crate::{
         search::{self, Filter, MatchingIds, Source},
         unless_late,
     },
-    domain::search::{IdMatch, Span, Test, Trait},
+    domain::{
+        order_ref::IdMatch,
+        search::{Span, Test, Trait},
+    },
 };
 
 /// A term, its look-ups done.

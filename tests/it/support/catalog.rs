@@ -1,11 +1,11 @@
-//! What a database's schema `public` looks like, one line per thing, to compare two of them.
+//! The objects of a database's schema `public`, one line each, to compare two databases.
 
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
 /// Columns with types, defaults, identity and collation; constraints; indexes; sequences; statistics.
-/// Index lines are `index NAME DEFINITION`. What extensions made is left out.
+/// Index lines are `index NAME DEFINITION`. Objects of extensions are left out.
 pub async fn public(conn: &mut PgConnection) -> BTreeSet<String> {
     let lines: Vec<String> = sqlx::query_scalar(
         "WITH ours AS (

@@ -11,12 +11,12 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::postgres::Server;
 
-/// Whose tables the rows are loaded into.
+/// Into whose tables the rows are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Schema {
     /// The document's: no partitions, no index on streams.
     Document,
-    /// The one that Marten 9 and MassTransit made.
+    /// The one that Marten 9 and MassTransit create.
     Marten9,
 }
 
@@ -51,7 +51,7 @@ pub async fn empty(server: &Server, schema: Schema) -> PgConnectOptions {
     options
 }
 
-/// A database with this schema and the rows of a stage. All tests of a run share it: only look.
+/// A database with this schema and the rows of a stage. All tests of a run share it: only read from it.
 pub async fn stage(
     server: &'static Server,
     schema: Schema,
@@ -65,11 +65,11 @@ pub async fn stage(
     cell.get_or_init(|| own(server, schema, stage)).await.clone()
 }
 
-/// A database of one's own with this schema and the rows of a stage.
+/// A new database with this schema and the rows of a stage, for one test alone.
 pub async fn own(server: &Server, schema: Schema, stage: &str) -> PgConnectOptions {
     let options = empty(server, schema).await;
     let mut conn = PgConnection::connect_with(&options).await.unwrap();
-    // The files are loaded in the order of their names, which is not that of the foreign keys.
+    // The files are loaded in the order of their names, which the foreign keys would not allow.
     conn.execute("SET session_replication_role = replica").await.unwrap();
     let only_outbox = matches!(stage, "6-bad-destination" | "7-bad-headers");
     if only_outbox {
@@ -106,7 +106,7 @@ fn files(stage: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Loads a file by the columns that it and the table both have, if there is such a table.
+/// Loads a file with the columns that both it and the table have, if the table exists.
 async fn load(conn: &mut PgConnection, file: &Path) {
     let table = file.file_stem().unwrap().to_str().unwrap();
     let types: Vec<(String, String)> = sqlx::query_as(

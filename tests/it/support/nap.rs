@@ -1,4 +1,4 @@
-//! A statement that would last for a minute, to be cancelled.
+//! A statement that would run for a minute, to be cancelled.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
-/// Runs one until the server is at it, cancels it, and sees that whoever asked is told at once.
+/// Starts one, waits until the server runs it, cancels it, and checks that the caller learns of it at once.
 pub async fn cancelled(db: &Db, admin: &mut PgConnection) {
     let stop = CancellationToken::new();
     let asked = {
@@ -27,8 +27,8 @@ pub async fn cancelled(db: &Db, admin: &mut PgConnection) {
     assert_eq!(asked.await.unwrap(), Err(Error::Cancelled));
 }
 
-/// Waits until the server is at it no more. It answers first and writes down that it is idle a moment later;
-/// were it not cancelled, this would last for the minute that the statement may take.
+/// Waits until the server no longer runs it. The server answers first and reports itself idle a moment later;
+/// without the cancelling this would wait for the whole minute.
 pub async fn over(admin: &mut PgConnection) {
     let since = Instant::now();
     while running(admin).await > 0 {

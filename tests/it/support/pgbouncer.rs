@@ -1,4 +1,4 @@
-//! A private PgBouncer in transaction mode before the private PostgreSQL, with fewer sessions than clients.
+//! A private PgBouncer in transaction mode in front of the private PostgreSQL, with fewer sessions than clients.
 
 use std::{
     os::unix::process::CommandExt,
@@ -10,15 +10,15 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::postgres::server_user;
 
-/// A running pooler; ends with the test process, or when it is dropped.
+/// A running pooler; it stops with the test process, or when it is dropped.
 pub struct Pooler {
     dir: tempfile::TempDir,
     keeper: Child,
 }
 
 impl Pooler {
-    /// In front of the server of `options`, with so many of its sessions. `ignored` are start-up parameters
-    /// that it swallows.
+    /// Starts one in front of the server of `options`, with that many sessions. `ignored` are start-up parameters
+    /// that it ignores.
     pub fn start(options: &PgConnectOptions, sessions: u32, ignored: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("orderscope-pooler-").tempdir().unwrap();
         let root = dir.path();
@@ -39,7 +39,7 @@ impl Pooler {
             users.display(),
         );
         std::fs::write(&settings, ini).unwrap();
-        // It ends when this process does, however that may be.
+        // It stops when this process ends, in whatever way.
         let script =
             "pgbouncer -q \"$1\" </dev/null >\"$2\" 2>&1 & it=$!; cat >/dev/null; kill -9 $it";
         let mut shell = Command::new("sh");
@@ -76,7 +76,7 @@ impl Drop for Pooler {
     }
 }
 
-/// Debian puts it where only root looks.
+/// Debian installs it in a directory that is only in root's path.
 fn path() -> String {
     format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! A private PostgreSQL per test run and major version; a fresh database per test.
 //!
-//! The server is the child of a small shell that ends it when its standard input closes, which
-//! happens however the test process ends: nothing is left behind, even after SIGKILL.
+//! The server is the child of a small shell that stops it when its standard input closes, which
+//! happens in whatever way the test process ends: nothing is left behind, even after SIGKILL.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use orderscope::{
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::{Mutex, OnceCell};
 
-/// The server asks members of this role for a password. The test that needs one makes it.
+/// The server asks members of this role for a password. The test that needs the role creates it.
 pub const GUARDED: &str = "orderscope_guarded";
 
 /// A running private server. Lives as long as the test process.
@@ -77,7 +77,7 @@ pub async fn demo(orders: u64) -> PgConnectOptions {
     pg18().create(template).await
 }
 
-/// What `demo` loads.
+/// The options of `demo`.
 pub fn demo_options(orders: u64) -> Options {
     let until = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
     Options { orders, seed: 1, years: 2, until }
@@ -94,7 +94,7 @@ impl Server {
             .disable_statement_logging()
     }
 
-    /// A new empty database (nothing in it but what `initdb` made).
+    /// A new database, as empty as after `initdb`.
     pub async fn empty(&self) -> PgConnectOptions {
         self.create("template0").await
     }
@@ -110,7 +110,7 @@ impl Server {
         self.options(&name)
     }
 
-    /// The socket answers a moment before the server takes sessions.
+    /// The socket answers a moment before the server accepts sessions.
     async fn admin(&self) -> PgConnection {
         let end = Instant::now() + Duration::from_mins(1);
         loop {
@@ -123,7 +123,7 @@ impl Server {
     }
 
     fn start(bin: &Path) -> Self {
-        // Kept once the keeper is there to remove it.
+        // From here on the shell removes it.
         let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
         let root = dir.path().to_owned();
         let data = root.join("data");
@@ -146,7 +146,7 @@ impl Server {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        // Members of one role show a password, everybody else is trusted.
+        // Members of one role need a password, everybody else is trusted.
         let hba = data.join("pg_hba.conf");
         let trusting = std::fs::read_to_string(&hba).unwrap();
         let guarded = format!("local all +{GUARDED} scram-sha-256\n{trusting}");
@@ -191,7 +191,7 @@ pub fn server_user() -> (u32, u32) {
         .expect("a user that may run PostgreSQL")
 }
 
-/// Where the server programs of one major version are: named by `ORDERSCOPE_TEST_PG…`, else where
+/// The directory of the server programs of one major version: named by `ORDERSCOPE_TEST_PG…`, else where
 /// the product itself finds or fetches them. A machine that has none fails the test.
 pub fn binaries(major: u32) -> PathBuf {
     static FOUND: std::sync::Mutex<std::collections::BTreeMap<u32, PathBuf>> =
@@ -209,7 +209,7 @@ fn find(major: u32) -> PathBuf {
         let config = orderscope::embedded::Config::from_env();
         runtime.block_on(orderscope::embedded::binaries(&config, major, &|_| ()))
     };
-    // Tests call this inside a runtime, which must not be blocked by another one.
+    // Tests call this inside a runtime, where another one may not block.
     match std::thread::spawn(find).join().unwrap() {
         Ok(binaries) => binaries.dir,
         Err(error) => panic!("the tests need PostgreSQL {major}: {error}"),

@@ -1,7 +1,7 @@
-//! A private RabbitMQ for all tests of a run, with a virtual host for each; it can be killed and started
-//! again by a test that has it for itself.
+//! A private RabbitMQ for all tests of a run, with a virtual host for each. A test that has it exclusively
+//! can kill and restart it.
 //!
-//! Like the private PostgreSQL it is the child of a small shell that ends it, and its port mapper, when its
+//! Like the private PostgreSQL it is the child of a small shell that stops it, and its port mapper, when its
 //! standard input closes.
 
 use std::{
@@ -28,9 +28,9 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::postgres::server_user;
 
-/// Made at start; every test takes one.
+/// Virtual hosts created at start; every test takes one.
 const VIRTUAL_HOSTS: usize = 96;
-/// The user of all tests, `relay`, has the password `secret` (salted SHA-256, as the broker keeps it).
+/// The user of all tests, `relay`, has the password `secret` (salted SHA-256, as the broker stores it).
 const PASSWORD_HASH: &str = "AQIDBDB9kM21iEUzN1lZ+6VReCsdNqS0sERdAQTcY6Xs3PMz";
 
 static USE: RwLock<()> = RwLock::const_new(());
@@ -49,13 +49,13 @@ struct Server {
     keeper: Mutex<Child>,
 }
 
-/// A virtual host of one's own.
+/// A virtual host for one test.
 pub async fn broker() -> Broker {
     let shared = USE.read().await;
     Broker { server: server().await, virtual_host: next(), _shared: Some(shared), exclusive: None }
 }
 
-/// The same, with nobody else on the broker: it may be killed.
+/// The same without other tests on the broker, so that it may be killed.
 pub async fn exclusive() -> Broker {
     let guard = USE.write().await;
     Broker { server: server().await, virtual_host: next(), _shared: None, exclusive: Some(guard) }
@@ -76,12 +76,12 @@ async fn server() -> &'static Server {
 }
 
 impl Broker {
-    /// With the password of the tests' user.
+    /// The URL with the tests' user and password.
     pub fn url(&self) -> String {
         self.server.url("relay:secret", &self.virtual_host)
     }
 
-    /// With another login.
+    /// The URL with another login.
     pub fn url_as(&self, login: &str) -> String {
         self.server.url(login, &self.virtual_host)
     }
@@ -91,18 +91,18 @@ impl Broker {
         format!("127.0.0.1:{}/{}", self.server.port, self.virtual_host)
     }
 
-    /// Kills the broker as a power cut would, and waits for nothing.
+    /// Kills the broker as a power failure would, without waiting.
     pub fn kill(&self) {
-        self.tell("kill");
+        self.command("kill");
     }
 
-    /// Starts it again with what it has on disk, and waits until it answers.
+    /// Restarts the broker with what it has on disk, and waits until it answers.
     pub async fn start(&self) {
-        self.tell("start");
+        self.command("start");
         self.server.wait().await;
     }
 
-    /// Raises the alarm for memory, which keeps the broker from taking messages, or ends it.
+    /// Raises or clears the memory alarm, during which the broker accepts no messages.
     pub fn alarm(&self, on: bool) {
         assert!(self.exclusive.is_some(), "others use this broker");
         let Server { port, epmd, .. } = self.server;
@@ -122,7 +122,7 @@ impl Broker {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    fn tell(&self, word: &str) {
+    fn command(&self, word: &str) {
         assert!(self.exclusive.is_some(), "others use this broker");
         let mut keeper = self.server.keeper.lock().unwrap();
         writeln!(keeper.stdin.as_mut().unwrap(), "{word}").unwrap();
@@ -162,8 +162,8 @@ impl Broker {
         found.message_count()
     }
 
-    /// Waits until so many messages are ready in these queues together: what a reader gives back by closing its
-    /// connection is there once the broker has seen that, a moment later.
+    /// Waits until this many messages are ready in these queues together: messages that a reader returns by closing
+    /// its connection are ready a moment later, when the broker has noticed.
     pub async fn rests(&self, queues: &[&str], number: u32) {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
@@ -179,7 +179,7 @@ impl Broker {
         }
     }
 
-    /// Takes everything out of a queue, in order. What was confirmed is in it by then.
+    /// Takes all messages from a queue, in order. Confirmed messages are in it by then.
     pub async fn take(&self, queue: &str) -> Vec<Taken> {
         let depth = self.depth(queue).await as usize;
         let (connection, channel) = self.channel().await;
@@ -203,7 +203,7 @@ impl Broker {
     }
 }
 
-/// A message as it came out of a queue.
+/// A message taken from a queue.
 #[derive(Debug, Clone)]
 pub struct Taken {
     pub exchange: String,
@@ -254,7 +254,7 @@ impl Server {
         std::fs::write(root.join("rabbitmq.conf"), config).unwrap();
         std::fs::write(root.join("plugins"), "[].\n").unwrap();
         std::fs::write(root.join("env.conf"), "").unwrap();
-        // The broker refuses to share a cookie with others.
+        // The broker refuses a cookie that others can read.
         std::fs::write(root.join(".erlang.cookie"), format!("tests{port}")).unwrap();
         let owner = rustix::process::geteuid().is_root().then(server_user);
         own(&root, owner);
@@ -301,13 +301,13 @@ impl Server {
             .process_group(0)
             .spawn()
             .unwrap();
-        // The keeper removes it.
+        // The shell removes it.
         let _ = dir.keep();
         Self { port, epmd, keeper: Mutex::new(keeper) }
     }
 }
 
-/// Debian's wrapper in the path insists on the system's own user and folders.
+/// Debian's wrapper in `PATH` requires the system's own user and directories.
 fn program() -> PathBuf {
     let known = [
         "/usr/lib/rabbitmq/bin/rabbitmq-server",

@@ -1,4 +1,4 @@
-//! Puts the chain together: strand by strand, from cause to effect.
+//! Builds the chain, path by path, from cause to effect.
 
 mod cause;
 
@@ -159,7 +159,7 @@ impl<'a> Builder<'a> {
         if let (Some(node), Some(trace)) = (told, Trace::of(&step.event)) {
             self.traces.insert(trace.trace, (step.version, *node));
         }
-        self.chain.strands.push(CausalPath {
+        self.chain.paths.push(CausalPath {
             version: Some(step.version),
             messages: sent.iter().map(|(message, _)| message.sequence).collect(),
             hops: first..self.chain.hops.len(),
@@ -169,7 +169,7 @@ impl<'a> Builder<'a> {
     fn loose(&mut self, message: &Sent) {
         let first = self.chain.hops.len();
         self.message(message, None);
-        self.chain.strands.push(CausalPath {
+        self.chain.paths.push(CausalPath {
             version: None,
             messages: vec![message.sequence],
             hops: first..self.chain.hops.len(),

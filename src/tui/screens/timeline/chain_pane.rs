@@ -36,8 +36,8 @@ pub(super) const ROOMY: u16 = 20;
 /// In a body this high the reasons take as many rows as they need.
 const WHOLE: u16 = 12;
 
-/// The strand of what the cursor is on.
-fn strand<'a>(state: &State, known: &'a OrderAnalysis) -> Option<&'a CausalPath> {
+/// The path of what the cursor is on.
+fn causal_path<'a>(state: &State, known: &'a OrderAnalysis) -> Option<&'a CausalPath> {
     match state.entry()? {
         Entry::Event(point) => known.chain.of_version(point.version),
         Entry::Message(message) => known.chain.of_message(message.sequence),
@@ -110,14 +110,14 @@ fn lines(
     width: usize,
     whole: bool,
 ) -> Vec<Line<'static>> {
-    let Some(strand) = strand(state, known) else {
+    let Some(path) = causal_path(state, known) else {
         let told = match state.entry() {
             Some(Entry::Act(_)) => "an operator's action; what it wrote has its chain at the event",
             _ => "nothing leads here: no event and no message",
         };
         return vec![Line::styled(told, theme.muted)];
     };
-    let hops = known.chain.hops_of(strand);
+    let hops = known.chain.hops_of(path);
     let mut out = picture(known, hops, shared, theme, width);
     for hop in hops {
         let line = reason(known, hop, theme);
@@ -223,11 +223,8 @@ fn is_message(node: &Node, wanted: i64) -> bool {
 }
 
 /// The contract whose row is missing below this event, and whether that is known.
-pub(super) fn missing<'a>(
-    known: &'a OrderAnalysis,
-    strand: &CausalPath,
-) -> Option<(&'a str, bool)> {
-    known.chain.hops_of(strand).iter().find_map(|hop| match known.chain.node(hop.to) {
+pub(super) fn missing<'a>(known: &'a OrderAnalysis, path: &CausalPath) -> Option<(&'a str, bool)> {
+    known.chain.hops_of(path).iter().find_map(|hop| match known.chain.node(hop.to) {
         Node::MissingMessage { contract } => {
             Some((contract.as_str(), matches!(hop.proof, Proof::Absent(_))))
         }

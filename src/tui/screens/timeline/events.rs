@@ -105,14 +105,14 @@ fn rows<'a>(state: &'a State, known: &'a OrderAnalysis) -> Vec<Row<'a>> {
         match place {
             Place::Event(index) => {
                 out.extend(points.get(*index).map(|point| Row::Event(row, point)));
-                let strand = known.chain.strands().get(*index).filter(|_| !state.lanes);
-                let missing = strand.and_then(|strand| chain_pane::missing(known, strand));
+                let path = known.chain.paths().get(*index).filter(|_| !state.lanes);
+                let missing = path.and_then(|path| chain_pane::missing(known, path));
                 out.extend(missing.map(|(contract, gone)| Row::Missing(contract, gone)));
             }
             Place::Message(index) => {
                 let Some(message) = messages.get(*index) else { continue };
                 let of_event = known.chain.of_message(message.sequence);
-                if of_event.is_none_or(|strand| strand.version.is_none()) && !is_loose {
+                if of_event.is_none_or(|path| path.version.is_none()) && !is_loose {
                     is_loose = true;
                     out.push(Row::Heading("── messages of no event here "));
                 }

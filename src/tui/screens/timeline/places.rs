@@ -26,8 +26,8 @@ pub(super) fn places(known: &OrderAnalysis, acts: &[Recorded], bare: bool) -> Ve
     let mut acts = acts.iter().enumerate().rev().peekable();
     let mut out = Vec::with_capacity(steps.len() + messages.len() + acts.len());
     let mut placed = HashSet::new();
-    for (at, strand) in known.chain.strands().iter().enumerate() {
-        if strand.version.is_none() {
+    for (at, path) in known.chain.paths().iter().enumerate() {
+        if path.version.is_none() {
             out.extend(acts.by_ref().map(|(index, _)| Place::Act(index)));
         } else {
             // Written by one transaction, record and event have the same time, or nearly so: the event is
@@ -40,7 +40,7 @@ pub(super) fn places(known: &OrderAnalysis, acts: &[Recorded], bare: bool) -> Ve
             }
             out.push(Place::Event(at));
         }
-        for index in strand.messages.iter().filter_map(|sequence| index.get(sequence)) {
+        for index in path.messages.iter().filter_map(|sequence| index.get(sequence)) {
             if placed.insert(*index) {
                 out.push(Place::Message(*index));
             }

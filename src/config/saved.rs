@@ -1,4 +1,4 @@
-//! What the console remembers between sessions: bookmarks, saved views, past searches.
+//! What the console saves between runs: bookmarks, views, past searches.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::id::OrderId;
 
-/// The file behind it, in the state directory. Places are kept as links without their context.
+/// The file in the state directory. Places are stored as links without their context.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct KeptFile {
+pub struct SavedState {
     pub bookmarks: BTreeSet<OrderId>,
     pub views: BTreeMap<u8, String>,
     pub searches: Vec<String>,
 }
 
-impl KeptFile {
-    /// Where it is kept for one context.
+impl SavedState {
+    /// The file of one context.
     #[must_use]
     pub fn path(context: &str) -> PathBuf {
         let name: String =
@@ -28,10 +28,10 @@ impl KeptFile {
         super::state_dir().join(format!("{name}.json"))
     }
 
-    /// Reads it; a missing file is an empty memory.
+    /// Reads the file; a missing file counts as empty.
     ///
     /// # Errors
-    /// When it exists and cannot be read; the console tells so and goes on without.
+    /// When it exists and cannot be read; the console reports that and continues without it.
     pub fn read(path: &Path) -> Result<Self, String> {
         match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -41,12 +41,12 @@ impl KeptFile {
         }
     }
 
-    /// Writes it beside the old one, then puts it in its place: nothing is lost half-way.
+    /// Writes a new file and renames it over the old one, so that an interruption loses nothing.
     ///
     /// # Errors
     /// When the directory or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), String> {
-        let failed = |error: io::Error| format!("cannot keep this in {}: {error}", path.display());
+        let failed = |error: io::Error| format!("cannot save {}: {error}", path.display());
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
@@ -62,12 +62,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_kept_comes_back() {
+    fn a_written_file_reads_back_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/local.json");
-        assert_eq!(KeptFile::read(&path), Ok(KeptFile::default()));
-        let kept = KeptFile { searches: vec!["status:new".into()], ..KeptFile::default() };
-        kept.write(&path).unwrap();
-        assert_eq!(KeptFile::read(&path), Ok(kept));
+        assert_eq!(SavedState::read(&path), Ok(SavedState::default()));
+        let state = SavedState { searches: vec!["status:new".into()], ..SavedState::default() };
+        state.write(&path).unwrap();
+        assert_eq!(SavedState::read(&path), Ok(state));
     }
 }
