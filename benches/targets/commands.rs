@@ -156,12 +156,12 @@ impl Scratch {
         let mut config = embedded::Config::from_env();
         config.home = config.home.join("bench");
         let lease = embedded::join(&config, &|step| eprintln!("{step}")).await.unwrap();
-        let mut admin = session::connect(lease.options()).await.unwrap();
+        let mut admin = session::connect(&lease.options().into()).await.unwrap();
         drop_database(&mut admin).await;
         admin.execute(AssertSqlSafe(format!("CREATE DATABASE {DATABASE}"))).await.unwrap();
         admin.close().await.unwrap();
         let options = lease.options().clone().database(DATABASE);
-        let mut conn = session::connect(&options).await.unwrap();
+        let mut conn = session::connect(&(&options).into()).await.unwrap();
         migrate::migrate(&mut conn).await.unwrap();
         let wanted =
             demo::Options { orders: ORDERS, ..demo::Options::until(Utc::now().date_naive()) };
@@ -184,7 +184,7 @@ impl Scratch {
 
     async fn remove(self) {
         self.conn.close().await.unwrap();
-        let mut admin = session::connect(self.lease.options()).await.unwrap();
+        let mut admin = session::connect(&self.lease.options().into()).await.unwrap();
         drop_database(&mut admin).await;
         admin.close().await.unwrap();
         self.lease.leave().await.unwrap();

@@ -32,7 +32,7 @@ pub async fn ready() -> Database {
         }
     };
     if lease.is_some() {
-        let mut conn = session::connect(&options).await.unwrap();
+        let mut conn = session::connect(&(&options).into()).await.unwrap();
         migrate::migrate(&mut conn).await.unwrap();
         let today = chrono::Utc::now().date_naive();
         let wanted = demo::Options { orders: ORDERS, years: 7, ..demo::Options::until(today) };

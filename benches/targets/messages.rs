@@ -42,7 +42,7 @@ pub async fn run() {
         embedded::reset(&config, true, &|step| eprintln!("{step}")).await.unwrap();
     }
     let lease = embedded::join(&config, &|step| eprintln!("{step}")).await.unwrap();
-    let mut conn = session::connect(lease.options()).await.unwrap();
+    let mut conn = session::connect(&lease.options().into()).await.unwrap();
     migrate::migrate(&mut conn).await.unwrap();
     println!();
     println!("| {ROWS} rows in each table | runs | p50 ms | p95 ms | max ms |");

@@ -45,7 +45,7 @@ pub async fn run(messages: u32, lanes: Option<u32>) {
     let mut config = embedded::Config::from_env();
     config.home = config.home.join("bench-relay");
     let lease = embedded::join(&config, &|step| eprintln!("{step}")).await.unwrap();
-    let mut conn = session::connect(lease.options()).await.unwrap();
+    let mut conn = session::connect(&lease.options().into()).await.unwrap();
     migrate::migrate(&mut conn).await.unwrap();
 
     let to = Broker::parse(&broker.url(), None).unwrap();

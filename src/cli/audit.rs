@@ -16,7 +16,7 @@ use crate::{
     domain::{
         order_ref::{self, IdMatch},
         report::{Cell, Form, Table, print_json},
-        when::{self, When},
+        when,
         zone::Clock,
     },
     ops::audit::{self, Filter, Readiness, Recorded, Verified},
@@ -75,11 +75,7 @@ async fn named(session: &Session, text: &str) -> Result<String, Failure> {
 
 fn moment(text: &str, settings: &Settings) -> Result<chrono::DateTime<Utc>, Failure> {
     let clock = Clock { now: clock::now(), zone: settings.zone };
-    match when::parse(text, &clock, None) {
-        Ok(When::Time(time)) => Ok(time),
-        Ok(When::Version(_)) => Err(Failure::usage("--since takes a time")),
-        Err(error) => Err(Failure::usage(format!("--since: {error}"))),
-    }
+    when::start(text, &clock).map_err(|error| Failure::usage(format!("--since: {error}")))
 }
 
 fn table(found: &[Recorded]) -> Table {

@@ -2,7 +2,7 @@
 
 use super::{Failure, Outcome, args::Global, clock, given, operation, relay::Background};
 use crate::{
-    config::{Settings, Target, choose},
+    config::{self, Settings, Target, choose},
     ops::operator::Operator,
     session,
     tui::{
@@ -49,8 +49,13 @@ fn options(
     let mut given = given(global);
     let mut route = Route::Orders { query: String::new() };
     if let Some(link) = link {
-        let (context, place) =
-            Route::parse(link).map_err(|error| Failure::usage(format!("{link:?} is {error}")))?;
+        let (context, place) = Route::parse(link).map_err(|error| {
+            let known = link.starts_with("ops://") || link.starts_with("http");
+            if config::has_password(link) || (!known && config::is_address_like(link)) {
+                return config::Error::AddressMisplaced.into();
+            }
+            Failure::usage(format!("{link:?} is {error}"))
+        })?;
         // A link names its database, unless the command line does; `database` is whatever the
         // environment names.
         if given.url.is_none() && given.context.is_none() && context != "database" {

@@ -79,7 +79,7 @@ async fn consume(
     Ok(if stats.refused + stats.skipped > 0 { exit::PARTIAL } else { exit::FOUND })
 }
 
-/// Runs it, reporting what hinders it, until it ends or a signal comes.
+/// Runs it, reporting problems, until it ends or a signal comes.
 async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());

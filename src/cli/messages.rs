@@ -16,6 +16,7 @@ use crate::{
         id::{MessageId, OutboxId},
         outbox_action::Refusal,
         report::{Cell, Form, Table, print_json},
+        typed,
     },
     ops::{
         archive::{self as copied, Parts, report as copies_of},
@@ -99,7 +100,7 @@ async fn history(session: &Session, days: u16, output: Output, settings: &Settin
 
 /// A sequence number or a message id.
 fn parse(text: &str) -> Result<Key, Failure> {
-    let plain = text.replace(',', "");
+    let plain = typed::plain(text).trim().replace(',', "");
     if let Ok(sequence) = plain.parse() {
         return Ok(Key::Sequence(sequence));
     }

@@ -33,7 +33,7 @@ use args::{Cli, Global, Output, Verb};
 use clap::CommandFactory;
 
 use crate::{
-    config::{self, Given, Settings},
+    config::{self, Environment, Given, Settings},
     domain::report::Form,
     ops::operation::OPERATIONS,
     session::exit,
@@ -129,7 +129,7 @@ fn man(verb: &[String]) -> Outcome {
 }
 
 fn settings(global: &Global) -> Result<Settings, Failure> {
-    let mut settings = Settings::read(global.config.clone())?;
+    let mut settings = Settings::read(global.config.clone(), Environment::of_process())?;
     settings.check_allowed(&OPERATIONS.iter().map(|spec| spec.name).collect::<Vec<_>>())?;
     if let Some(zone) = &global.zone {
         settings.zone = config::zone(zone)?;
@@ -148,5 +148,5 @@ fn settings(global: &Global) -> Result<Settings, Failure> {
 }
 
 fn given(global: &Global) -> Given {
-    Given { url: global.database_url.clone(), context: global.context.clone() }
+    Given { url: global.database_url.clone().map(Into::into), context: global.context.clone() }
 }

@@ -2,22 +2,32 @@
 
 use std::io::{IsTerminal, Write};
 
-use sqlx::postgres::PgConnectOptions;
-
 use super::{Failure, args::Global, clock, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
     db::Limits,
     embedded::{self, Lease},
     ops::messages::{Sampling, Watch},
+    servers::Servers,
     session::{self, Session},
 };
 
-/// Opens the database that is meant, telling on a terminal what takes time.
+/// Opens the configured database, and shows the slow steps on a terminal.
 pub(super) async fn open(global: &Global, settings: &Settings) -> Result<Session, Failure> {
     let context = choose(&given(global), settings)?;
+    if let Target::Server(server) = &context.target {
+        warn(&server.servers)?;
+    }
     let today = clock::now().date_naive();
     Ok(session::open(&context, &limits(settings), today, &|doing| tell(&doing)).await?)
+}
+
+/// A pass file that is ignored is told, as by psql, also where the login needs no password.
+fn warn(servers: &Servers) -> Result<(), Failure> {
+    if let Some(why) = &servers.login_hint {
+        writeln!(std::io::stderr(), "orderscope: warning: {why}")?;
+    }
+    Ok(())
 }
 
 /// Time limits from the configuration.
@@ -66,22 +76,26 @@ pub(super) async fn writable(
     global: &Global,
     settings: &Settings,
 ) -> Result<(sqlx::PgConnection, Option<Lease>), Failure> {
-    let (options, lease) = own(global, settings).await?;
-    Ok((session::connect(&options).await?, lease))
+    let (servers, lease) = own(global, settings).await?;
+    Ok((session::connect(&servers).await?, lease))
 }
 
-/// The address for sessions of one's own, past any pooler, and what must be left at the end.
+/// The servers for sessions of one's own, past any pooler, and what must be left at the end.
 pub(super) async fn own(
     global: &Global,
     settings: &Settings,
-) -> Result<(PgConnectOptions, Option<Lease>), Failure> {
+) -> Result<(Servers, Option<Lease>), Failure> {
     let Context { target, .. } = choose(&given(global), settings)?;
     Ok(match target {
-        Target::Server(server) => (server.direct.unwrap_or(server.options), None),
+        Target::Server(server) => {
+            let servers = server.direct.unwrap_or(server.servers);
+            warn(&servers)?;
+            (servers, None)
+        }
         Target::Embedded => {
             let config = embedded::Config::from_env();
             let lease = embedded::join(&config, &|step| tell(&step.to_string())).await?;
-            (lease.options().clone(), Some(lease))
+            (lease.options().into(), Some(lease))
         }
     })
 }

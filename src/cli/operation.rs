@@ -137,9 +137,9 @@ pub(super) async fn run_owning(
 ) -> Outcome {
     ask.is_reasoned()?;
     let policy = writable(global, settings)?;
-    let (options, lease) = open::own(global, settings).await?;
+    let (servers, lease) = open::own(global, settings).await?;
     let outcome = async {
-        let owner = Owner::open(&options, global.operator.as_deref(), policy).await?;
+        let owner = Owner::open(&servers, global.operator.as_deref(), policy).await?;
         let ctx = Context::owning(&owner, clock::handed());
         see_through(&ctx, ask.request(operation)?, ask).await
     }
@@ -165,8 +165,8 @@ pub(super) fn broker(url: Option<&str>, settings: &Settings) -> Result<BrokerAcc
 /// The same with other queues.
 pub(super) fn access(source: Source, settings: &Settings) -> BrokerAccess {
     let (broker, settings) = (source.broker.clone(), settings.clone());
-    BrokerAccess::new(source, move |options, place| {
-        let made = relay::settings(&settings, options, broker.clone());
+    BrokerAccess::new(source, move |servers, place| {
+        let made = relay::settings(&settings, servers, broker.clone());
         let made = made.map_err(|failure| failure.message)?;
         let (limits, journal) = (open::limits(&settings), relay::journal(place));
         let made = workers::relay::Settings { limits, journal: Some(journal), ..made };

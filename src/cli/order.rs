@@ -9,10 +9,11 @@ use super::{
 };
 use crate::{
     config::Settings,
+    db::{self, Layout},
     domain::{
         body,
         compare::Agreement,
-        fold,
+        endless, fold,
         id::{OrderId, Version},
         mask,
         order::Order,
@@ -94,8 +95,8 @@ async fn find(session: &Session, wanted: &IdMatch, text: &str) -> Result<OrderAn
         .await?;
     match found {
         Ok(Some(history)) => Ok(OrderAnalysis::new(history, layout.projects_inline())),
-        Ok(None) => Err(nothing(text)),
-        Err(ids) => Err(several(&ids, text)),
+        Ok(None) => Err(nothing(text, layout)),
+        Err(ids) => Err(several(&ids, text, layout)),
     }
 }
 
@@ -112,13 +113,13 @@ pub(super) async fn resolve(
     let ids = session.db.read("order", &stop, resolve).await?;
     match ids.as_slice() {
         [id] => Ok(*id),
-        _ => Err(several(&ids, text)),
+        _ => Err(several(&ids, text, layout)),
     }
 }
 
-fn several(ids: &[OrderId], text: &str) -> Failure {
+fn several(ids: &[OrderId], text: &str, layout: &Layout) -> Failure {
     if ids.is_empty() {
-        return nothing(text);
+        return nothing(text, layout);
     }
     let list: Vec<_> = ids.iter().map(|id| format!("  {id}")).collect();
     let message =
@@ -126,9 +127,12 @@ fn several(ids: &[OrderId], text: &str) -> Failure {
     Failure { message, code: exit::NOTHING }
 }
 
-fn nothing(text: &str) -> Failure {
+fn nothing(text: &str, layout: &Layout) -> Failure {
     let message = format!("no order is, or ends in, {text:?}");
-    Failure { message, code: exit::NOTHING }
+    match layout.hiding(&[db::Table::Orders, db::Table::Events, db::Table::Streams]) {
+        Some(why) => Failure { message: format!("{message}; {why}"), code: exit::PARTIAL },
+        None => Failure { message, code: exit::NOTHING },
+    }
 }
 
 fn target(
@@ -153,10 +157,17 @@ fn target(
     match when::parse(text, &clock, None) {
         Err(error) => Err(Failure::usage(format!("--at: {error}"))),
         Ok(When::Version(_)) => Err(Failure::usage("--at takes a time; --version takes a version")),
-        Ok(When::Time(time)) => match known.timeline.at_time(time).map(|found| found.version) {
-            None | Some(Version(0)) => Err(gone()),
-            Some(version) => Ok(Some(version)),
-        },
+        Ok(When::Time { at, clocks }) => {
+            match known.timeline.at_time(at).map(|found| found.version) {
+                None | Some(Version(0)) => Err(gone()),
+                Some(version) => {
+                    if let Some(moved) = clocks {
+                        tell(&format!("--at {text}: {moved}"))?;
+                    }
+                    Ok(Some(version))
+                }
+            }
+        }
     }
 }
 
@@ -217,7 +228,7 @@ fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> 
     let mut value = json!({
         "id": known.history.id,
         "version": at,
-        "at": point.map(|point| point.event.at),
+        "at": point.map(|point| endless::json(point.event.at)),
         "state": state.order().map(order),
         "cancel_reason": state.order().and_then(|order| order.cancel_reason.as_ref()).map(|_| mask::MASK),
         "uncertain": state.uncertain.as_ref().map(|doubt| format!("since v{}: {}", doubt.version, doubt.why)),

@@ -18,7 +18,7 @@ use crate::{
         id::{MessageId, OutboxId},
         outbox::Owner,
         outbox_action::{Name, OutboxAction, Refusal, Repair, Source, Whole},
-        when::{self, When},
+        typed, when,
         zone::Clock,
     },
     ops::{
@@ -155,13 +155,8 @@ fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTi
         let age = age.older_than.map_or(usual, |days| TimeDelta::days(i64::from(days)));
         return Ok(now - age);
     };
-    match when::parse(text, &Clock { now, zone: settings.zone }, None) {
-        Ok(When::Time(time)) => Ok(time),
-        Ok(When::Version(_)) => {
-            Err(Failure::usage("--before takes a time; --older-than takes days"))
-        }
-        Err(error) => Err(Failure::usage(format!("--before: {error}"))),
-    }
+    when::start(text, &Clock { now, zone: settings.zone })
+        .map_err(|error| Failure::usage(format!("--before: {error}; --older-than takes days")))
 }
 
 /// How a message or an outbox is named.
@@ -171,7 +166,7 @@ enum Named {
 }
 
 fn named(text: &str) -> Result<Named, Failure> {
-    let plain = text.trim().replace(',', "");
+    let plain = typed::plain(text).trim().replace(',', "");
     if let Ok(sequence) = plain.parse() {
         return Ok(Named::Sequence(sequence));
     }

@@ -17,6 +17,7 @@ use crate::{
     embedded,
     ops::delivery::figures,
     relay::{Broker, Management},
+    servers::Servers,
     workers::{
         relay::{self, NobodyListens, Stats, Until},
         sampler,
@@ -28,8 +29,8 @@ pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Set
     let (url, password) = config::broker(verb.amqp_url.as_deref(), settings)?;
     let broker =
         Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
-    let (options, lease) = open::own(global, settings).await?;
-    let ended = deliver(&verb, settings, &options, broker).await;
+    let (servers, lease) = open::own(global, settings).await?;
+    let ended = deliver(&verb, settings, &servers, broker).await;
     if let Some(lease) = lease {
         lease.leave().await?;
     }
@@ -41,13 +42,13 @@ pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Set
 async fn deliver(
     verb: &args::Relay,
     settings: &Settings,
-    options: &sqlx::postgres::PgConnectOptions,
+    servers: &Servers,
     broker: Broker,
 ) -> Result<Stats, Failure> {
     let limits = open::limits(settings);
-    let db = Db::new(options, &limits);
+    let db = Db::new(servers, &limits);
     let place = db.place().to_owned();
-    let mut relay = self::settings(settings, options, broker)?;
+    let mut relay = self::settings(settings, servers, broker)?;
     relay.limits = limits;
     relay.beside_service = verb.beside_service;
     relay.journal = Some(journal(&place));
@@ -73,7 +74,7 @@ async fn deliver(
     ended
 }
 
-/// Runs a relay, reporting what hinders it, until it ends or a signal comes.
+/// Runs a relay, reporting problems, until it ends or a signal comes.
 pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
@@ -146,7 +147,7 @@ async fn beside(
         Ok(lease) => lease,
         Err(error) => return ended(error.to_string()),
     };
-    let made = self::settings(&settings, lease.options(), broker);
+    let made = self::settings(&settings, &lease.options().into(), broker);
     let mut relay = match made {
         Ok(relay) => relay,
         Err(failure) => return ended(failure.message),
@@ -167,11 +168,11 @@ async fn beside(
 /// A relay as the configuration wants it.
 pub(super) fn settings(
     settings: &Settings,
-    options: &sqlx::postgres::PgConnectOptions,
+    servers: &Servers,
     broker: Broker,
 ) -> Result<relay::Settings, Failure> {
     let file = &settings.file.relay;
-    let mut relay = relay::Settings::new(options.clone(), broker);
+    let mut relay = relay::Settings::new(servers.clone(), broker);
     let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
     relay.keep = Some(days(file.keep_days.unwrap_or(7)));
     // Copies are personal data in a service's database: only where someone asked for them.

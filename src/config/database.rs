@@ -1,15 +1,12 @@
 //! Which database to open: argument, context, environment, configuration, else the private one.
 
-use std::env;
-
-use sqlx::postgres::PgConnectOptions;
-
-use super::{Error, Settings};
+use super::{ConnectionString, Environment, Error, Settings, connection::resolve};
+use crate::servers::Servers;
 
 /// What the command line says about the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given {
-    pub url: Option<String>,
+    pub url: Option<ConnectionString>,
     pub context: Option<String>,
 }
 
@@ -32,17 +29,11 @@ pub enum Target {
 /// A server, possibly behind a pooler.
 #[derive(Debug, Clone)]
 pub struct Server {
-    pub options: PgConnectOptions,
-    /// The address that bypasses the pooler.
-    pub direct: Option<PgConnectOptions>,
-    /// A pooler in transaction mode is known to be in between; otherwise the first session finds out.
+    pub servers: Servers,
+    /// Past the pooler.
+    pub direct: Option<Servers>,
+    /// A pooler in transaction mode is known to be in between; else that is found out.
     pub pooled: bool,
-}
-
-impl From<PgConnectOptions> for Target {
-    fn from(options: PgConnectOptions) -> Self {
-        Self::Server(Box::new(Server { options, direct: None, pooled: false }))
-    }
 }
 
 /// libpq's variables that name a server or a database. (Those that only carry a password or a user
@@ -55,23 +46,23 @@ const NAMING: [&str; 5] = ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSE
 /// # Errors
 /// When the chosen setting is invalid.
 pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
+    let environment = &settings.environment;
     if let Some(url) = &given.url {
-        if has_password(url) {
+        if url.has_password() {
             return Err(Error::PasswordInArguments);
         }
-        return server("database", "--database-url", url);
+        return server(Some(("--database-url", url)), environment);
     }
     if let Some(name) = &given.context {
         return named(name, settings);
     }
-    if let Ok(url) = env::var("DATABASE_URL")
-        && !url.is_empty()
-    {
-        return server("database", "DATABASE_URL", &url);
+    if let Some(url) = environment.text("DATABASE_URL")? {
+        return server(Some(("DATABASE_URL", &url.into())), environment);
     }
-    if NAMING.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
-        let target = PgConnectOptions::new().into();
-        return Ok(Context { name: "database".to_owned(), production: false, target });
+    for name in NAMING {
+        if environment.text(name)?.is_some() {
+            return server(None, environment);
+        }
     }
     match &settings.file.default {
         Some(name) => named(name, settings),
@@ -83,14 +74,17 @@ pub fn choose(given: &Given, settings: &Settings) -> Result<Context, Error> {
 
 fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     let contexts = &settings.file.contexts;
+    let environment = &settings.environment;
     match contexts.get(name) {
         Some(context) => {
+            let (url, direct) = (format!("contexts.{name}.url"), format!("contexts.{name}.direct"));
             let server = Server {
-                options: match &context.url {
-                    Some(url) => address("url", url)?,
-                    None => PgConnectOptions::new(),
-                },
-                direct: context.direct.as_deref().map(|url| address("direct", url)).transpose()?,
+                servers: resolve(context.url.as_ref().map(|text| (&url[..], text)), environment)?,
+                direct: context
+                    .direct
+                    .as_ref()
+                    .map(|text| resolve(Some((&direct, text)), environment))
+                    .transpose()?,
                 pooled: context.pgbouncer,
             };
             let target = Target::Server(Box::new(server));
@@ -100,7 +94,7 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
             Ok(Context { name: "local".to_owned(), production: false, target: Target::Embedded })
         }
         None => Err(Error::NoContext {
-            name: name.to_owned(),
+            name: shown(name).to_owned(),
             path: settings.path.display().to_string(),
             known: contexts
                 .keys()
@@ -112,67 +106,17 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     }
 }
 
-fn server(name: &str, what: &'static str, url: &str) -> Result<Context, Error> {
-    let target = address(what, url)?.into();
-    Ok(Context { name: name.to_owned(), production: false, target })
+fn server(
+    text: Option<(&str, &ConnectionString)>,
+    environment: &Environment,
+) -> Result<Context, Error> {
+    let servers = resolve(text, environment)?;
+    let target = Target::Server(Box::new(Server { servers, direct: None, pooled: false }));
+    Ok(Context { name: "database".to_owned(), production: false, target })
 }
 
-fn address(what: &'static str, url: &str) -> Result<PgConnectOptions, Error> {
-    url.parse().map_err(|error: sqlx::Error| Error::Value {
-        what,
-        value: without_password(url),
-        why: format!("{error}; it is written postgres://USER@HOST:PORT/DATABASE"),
-    })
-}
-
-/// Whether a URL contains `user:password@` or `?password=`.
-pub(super) fn has_password(url: &str) -> bool {
-    without_password(url) != url
-}
-
-/// The URL with any password masked, for messages.
-fn without_password(url: &str) -> String {
-    let (base, query) =
-        url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
-    let mut out = match base.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) =
-                rest.split_once('/').map_or((rest, None), |(a, path)| (a, Some(path)));
-            let authority = match authority.rsplit_once('@') {
-                Some((login, host)) => match login.split_once(':') {
-                    Some((user, _)) => format!("{user}:•••@{host}"),
-                    None => authority.to_owned(),
-                },
-                None => authority.to_owned(),
-            };
-            let path = path.map_or_else(String::new, |path| format!("/{path}"));
-            format!("{scheme}://{authority}{path}")
-        }
-        None => base.to_owned(),
-    };
-    if let Some(query) = query {
-        let masked = query.split('&').map(|pair| match pair.split_once('=') {
-            Some(("password", _)) => "password=•••".to_owned(),
-            _ => pair.to_owned(),
-        });
-        out.push('?');
-        out.push_str(&masked.collect::<Vec<_>>().join("&"));
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_found_and_masked() {
-        assert!(!has_password("postgres://mai@db:5432/ordering?sslmode=require"));
-        assert!(has_password("postgres://mai:s3cret@db/ordering"));
-        assert!(has_password("postgres:///ordering?host=/tmp&password=s3cret"));
-        assert_eq!(
-            without_password("postgres://mai:s3@cret@db/x?password=a&user=b"),
-            "postgres://mai:•••@db/x?password=•••&user=b"
-        );
-    }
+/// A name as it may be printed: what is put where a name belongs may be a URL with a password.
+fn shown(name: &str) -> &str {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    if name.chars().all(plain) { name } else { "…" }
 }

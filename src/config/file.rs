@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, num::NonZeroU16, path::Path};
 
 use serde::Deserialize;
 
-use super::Error;
+use super::{ConnectionString, Error};
 
 /// `config.toml` as written. Every key is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -96,11 +96,11 @@ pub struct CommandsFile {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContextFile {
-    /// A PostgreSQL connection URL; leave the password to a pass file or `PGPASSWORD`.
-    pub url: Option<String>,
-    /// The same database without the pooler: for writing and for cancelling statements.
-    pub direct: Option<String>,
-    /// `url` is known to be a pooler in transaction mode; otherwise the first session finds out.
+    /// A PostgreSQL connection URL or string; leave the password to a pass file or `PGPASSWORD`.
+    pub url: Option<ConnectionString>,
+    /// The same database past a pooler: for writing, and for stopping statements.
+    pub direct: Option<ConnectionString>,
+    /// `url` is known to be a pooler in transaction mode; else that is found out.
     #[serde(default)]
     pub pgbouncer: bool,
     /// Production is shown in the header.
@@ -123,8 +123,8 @@ pub struct ContextFile {
 #[serde(deny_unknown_fields)]
 pub struct RelayFile {
     /// `amqp://USER@HOST:PORT/VIRTUALHOST`; the password is better in `ORDERSCOPE_AMQP_PASSWORD`.
-    pub broker: Option<String>,
-    /// Days to keep delivered rows in a managed database (default: 7), and copies of them in an attached one
+    pub broker: Option<ConnectionString>,
+    /// Days that delivered rows stay in a managed database (default: 7), and copies of them in an attached one
     /// (default: none).
     pub keep_days: Option<u32>,
     /// Outboxes per transaction. Default: 500.
@@ -148,9 +148,35 @@ pub(super) fn read(path: &Path, must_exist: bool) -> Result<File, Error> {
         }
         Err(error) => return Err(Error::Unreadable { path: shown, why: error.to_string() }),
     };
-    // The parser's message names line, column and key, and shows the line.
-    let why = |error: toml::de::Error| error.to_string().trim_end().to_owned();
-    toml::from_str(&text).map_err(|error| Error::Malformed { path: shown, why: why(error) })
+    toml::from_str(&text).map_err(|error| Error::Malformed { path: shown, why: why(&text, &error) })
+}
+
+/// Where the file is malformed, and how. The parser would show the line, in which a password may stand: only the
+/// key is named, if there is one.
+fn why(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = text.get(..at).unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default();
+    let key = line.split('=').next().unwrap_or_default().trim();
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']');
+    let key = if line.contains('=') && !key.is_empty() && key.chars().all(plain) {
+        format!(" ({key})")
+    } else {
+        String::new()
+    };
+    // `invalid type: string "…", expected u64`; keys that are names are told.
+    let mut told = error.message().to_owned();
+    if let (Some(from), Some(to)) = (told.find('"'), told.rfind('"'))
+        && from < to
+    {
+        told.replace_range(from..=to, "…");
+    }
+    if let Some(strange) = told.split('`').nth(1).filter(|name| !name.chars().all(plain)) {
+        told = told.replace(strange, "…");
+    }
+    format!("line {number}, column {column}{key}: {told}")
 }
 
 #[cfg(test)]
@@ -167,7 +193,27 @@ mod tests {
     }
 
     #[test]
-    fn the_default_file_may_be_missing_but_not_a_named_one() {
+    fn what_is_malformed_is_not_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        for (text, place) in [
+            ("theme = \"dusk\"\n[contexts.a]\nurl = \"postgres://u:s3cret@h\n", "line 3, column"),
+            ("[contexts]\nprod = \"postgres://u:s3cret@h\"\n", "line 2, column 8 (prod)"),
+            ("[contexts.prod]\nurl = [\"postgres://u:s3cret@h\"]\n", "line 2, column 7 (url)"),
+            ("interval = \"postgres://u:s3cret@h\"", "line 1, column 12 (interval)"),
+            ("Host=h;Password=s3cret\n", "line 1, column"),
+            ("[contexts.prod]\nurl = postgres://u:s3cret@h\n", "line 2, column"),
+            ("\n\npassword:s3cret\n", "line 3, column"),
+            ("'s3cret' = 1\n'", "line "),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = read(&path, true).unwrap_err().to_string();
+            assert!(error.contains(place) && !error.contains("s3cret"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_usual_file_may_be_missing_the_named_one_not() {
         let nowhere = Path::new("/nonexistent/orderscope.toml");
         assert_eq!(read(nowhere, false), Ok(File::default()));
         assert!(matches!(read(nowhere, true), Err(Error::Unreadable { .. })));

@@ -1,8 +1,11 @@
 //! Settings: arguments, environment and the configuration file, as typed values. The only module that
 //! reads environment variables for settings (those of the embedded server are in `embedded::Config`).
 
+mod connection;
 mod database;
+mod environment;
 mod file;
+mod local_zone;
 mod reference;
 mod saved;
 
@@ -11,7 +14,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use chrono::TimeDelta;
 
 pub use self::{
+    connection::{ConnectionString, PARAMETERS, Parameter, Rule, has_password, is_address_like},
     database::{Context, Given, Server, Target, choose},
+    environment::Environment,
     file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
     saved::SavedState,
@@ -34,11 +39,19 @@ pub enum Error {
     Malformed { path: String, why: String },
     #[error("{what} {value:?} cannot be used: {why}")]
     Value { what: &'static str, value: String, why: String },
+    /// A way to name a database that cannot be used. What stands there is not repeated: it may hold a password.
+    #[error("{place} cannot be used: {why}")]
+    Connection { place: String, why: String },
     #[error(
         "a password on the command line can be read by every user of this machine; put it into \
          PGPASSWORD, a pass file (~/.pgpass) or DATABASE_URL (for the broker: ORDERSCOPE_AMQP_PASSWORD)"
     )]
     PasswordInArguments,
+    #[error(
+        "what may be a database's address stands where none is taken, and is not repeated because a password may stand \
+         in it; a database is named by --database-url, without a password"
+    )]
+    AddressMisplaced,
     #[error(
         "no broker is named; set relay.broker in {path}, ORDERSCOPE_AMQP_URL or --amqp-url (without a password)"
     )]
@@ -52,6 +65,8 @@ pub enum Error {
 pub struct Settings {
     pub path: PathBuf,
     pub file: File,
+    /// What variables say.
+    pub environment: Environment,
     pub zone: Zone,
     pub interval: Duration,
     pub keys: BTreeMap<String, Vec<String>>,
@@ -71,8 +86,8 @@ impl Settings {
     /// Reads the configuration file: a named one, which must exist, or the default one, which may be missing.
     ///
     /// # Errors
-    /// When it cannot be read or has an invalid value.
-    pub fn read(named: Option<PathBuf>) -> Result<Self, Error> {
+    /// When it cannot be read or says something that cannot be used.
+    pub fn read(named: Option<PathBuf>, environment: Environment) -> Result<Self, Error> {
         let must_exist = named.is_some();
         let path = named.unwrap_or_else(default_path);
         let file = file::read(&path, must_exist)?;
@@ -92,6 +107,7 @@ impl Settings {
         Ok(Self {
             path,
             file,
+            environment,
             zone,
             interval,
             keys,
@@ -103,10 +119,10 @@ impl Settings {
         })
     }
 
-    /// That every operation the rules of a context name is one of these: a misspelt one would silently stay forbidden.
+    /// Refuses unknown operations in `allow`: a misspelt one would silently stay forbidden.
     ///
     /// # Errors
-    /// When one is not.
+    /// When a context allows an unknown operation.
     pub fn check_allowed(&self, operations: &[&str]) -> Result<(), Error> {
         for (name, context) in &self.file.contexts {
             for (role, allowed) in &context.allow {
@@ -176,31 +192,31 @@ pub fn broker(
     argument: Option<&str>,
     settings: &Settings,
 ) -> Result<(String, Option<String>), Error> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let password = set("ORDERSCOPE_AMQP_PASSWORD");
+    let environment = &settings.environment;
+    let password = environment.text("ORDERSCOPE_AMQP_PASSWORD")?.map(str::to_owned);
     if let Some(url) = argument {
-        if database::has_password(url) {
+        if has_password(url) {
             return Err(Error::PasswordInArguments);
         }
         return Ok((url.to_owned(), password));
     }
-    let url = set("ORDERSCOPE_AMQP_URL").or_else(|| settings.file.relay.broker.clone());
+    let configured = || settings.file.relay.broker.as_ref().map(ConnectionString::text);
+    let url = environment.text("ORDERSCOPE_AMQP_URL")?.or_else(configured);
     let path = settings.path.display().to_string();
-    url.map(|url| (url, password)).ok_or(Error::NoBroker { path })
+    url.map(|url| (url.to_owned(), password)).ok_or(Error::NoBroker { path })
 }
 
-/// `UTC`, `local`, an offset or a zone's name.
+/// `UTC`, `local` (by `TZ`, else the machine's), an offset or a zone's name.
 ///
 /// # Errors
 /// When there is no such zone.
 pub fn zone(text: &str) -> Result<Zone, Error> {
     let text = text.trim();
-    let name = if text.eq_ignore_ascii_case("local") {
-        iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
-    } else {
-        text.to_owned()
-    };
-    name.parse().map_err(|error: crate::domain::zone::UnknownZone| Error::Value {
+    if text.eq_ignore_ascii_case("local") {
+        let tz = std::env::var_os("TZ").map(|tz| tz.to_string_lossy().into_owned());
+        return local_zone::local(tz.as_deref());
+    }
+    text.parse().map_err(|error: crate::domain::zone::UnknownZone| Error::Value {
         what: "the time zone",
         value: text.to_owned(),
         why: error.to_string(),
@@ -231,7 +247,8 @@ mod tests {
         let read = |commands: &str| {
             let text = format!("[contexts.prod]\nallow = {{ support = [{commands}] }}\n");
             std::fs::write(&path, text).unwrap();
-            Settings::read(Some(path.clone()))?.check_allowed(&["CancelOrder", "DrainOutbox"])
+            Settings::read(Some(path.clone()), Environment::default())?
+                .check_allowed(&["CancelOrder", "DrainOutbox"])
         };
         assert!(read("\"CancelOrder\", \"*\"").is_ok());
         let error = read("\"CancelOrders\"").unwrap_err().to_string();

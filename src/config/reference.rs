@@ -200,7 +200,7 @@ pub const KEYS: &[KeyHelp] = &[
     key(
         "contexts.NAME.url",
         "the PG* variables",
-        "Where a named database is; the password comes from PGPASSWORD or a pass file",
+        "Where a named database is, as a URL or a string of key=value; the password comes from PGPASSWORD or a pass file",
         "[contexts.prod]\nurl = \"postgres://support@db.example/ordering?sslmode=verify-full\"",
     ),
     key(
@@ -250,19 +250,15 @@ pub const KEYS: &[KeyHelp] = &[
     ),
 ];
 
-/// Every environment variable that is read.
+/// Every environment variable that is read besides those of libpq, which are in [`PARAMETERS`](super::PARAMETERS).
 pub const ENVIRONMENT: &[VariableHelp] = &[
-    variable("DATABASE_URL", "The database: postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
-    variable("PGHOST", "The server, or the directory of its Unix socket"),
-    variable("PGHOSTADDR", "The server's numerical address"),
-    variable("PGPORT", "The server's port"),
-    variable("PGDATABASE", "The database's name"),
-    variable("PGSERVICE", "Counts as naming a database"),
-    variable("PGUSER", "The user to log in as"),
-    variable("PGPASSWORD", "The password"),
-    variable("PGPASSFILE", "A file with passwords; ~/.pgpass by default"),
-    variable("PGSSLMODE", "How TLS is used: disable, prefer, require, verify-ca or verify-full"),
-    variable("PGSSLROOTCERT", "The certificate authority to trust"),
+    variable(
+        "DATABASE_URL",
+        "The database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, or a string of key=value",
+    ),
+    variable("SSL_CERT_FILE", "Authorities to trust in place of the system's"),
+    variable("SSL_CERT_DIR", "A directory of such authorities"),
+    variable("HOME", "Where ~/.pgpass, ~/.pg_service.conf and ~/.postgresql are"),
     variable(
         "ORDERSCOPE_AMQP_URL",
         "The relay's broker: amqp://USER:PASSWORD@HOST:PORT/VIRTUALHOST",
@@ -272,6 +268,10 @@ pub const ENVIRONMENT: &[VariableHelp] = &[
     variable("ORDERSCOPE_CACHE_DIR", "Where fetched PostgreSQL programs are kept"),
     variable("ORDERSCOPE_PG_BIN", "The PostgreSQL programs that run the private database"),
     variable("NO_COLOR", "Set to anything: no colours, whatever other settings say"),
+    variable(
+        "TZ",
+        "The zone that `local` means: a name such as Europe/Berlin, a path into a zone database, or JST-9",
+    ),
     variable("TERM", "`dumb` means no colours"),
     variable("TMUX", "If set, copied text is wrapped so that tmux passes it to the terminal"),
     variable("SSH_CONNECTION", "If set, at most 30 frames a second instead of 60"),

@@ -56,7 +56,7 @@ pub async fn by_name(
         "SELECT id FROM {} b WHERE {BUYER_NAME} LIKE ",
         layout.from(Table::Buyers)
     ));
-    sql.push_bind(format!("%{}%", escaped(part)));
+    sql.push_bind(name_pattern(part));
     sql.push(" LIMIT ").push_bind(limit);
     sql.build_query_scalar().fetch_all(conn).await.of(Table::Buyers.name())
 }
@@ -92,6 +92,12 @@ pub async fn by_ids(
     Ok(rows.into_iter().map(BuyerRow::parts).collect())
 }
 
+/// A pattern for a part of a name, as [`escaped`], in which an apostrophe or a hyphen stands for any such mark: names
+/// are stored as a keyboard or as a telephone writes them.
+pub(super) fn name_pattern(part: &str) -> String {
+    format!("%{}%", escaped(part).replace(['\'', '-'], "_"))
+}
+
 /// Lower-cased, with what `LIKE` would take for a wildcard made literal.
 pub(super) fn escaped(part: &str) -> String {
     let mut pattern = String::with_capacity(part.len());
@@ -111,5 +117,6 @@ mod tests {
     #[test]
     fn wildcards_are_letters() {
         assert_eq!(escaped("50%_Le\\"), "50\\%\\_le\\\\");
+        assert_eq!(name_pattern("O'Brien-Le_"), "%o_brien_le\\_%");
     }
 }

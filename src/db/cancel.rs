@@ -1,15 +1,12 @@
 //! Stopping a question for real. Dropping an sqlx future leaves the server running the statement, so
 //! a cancel has to reach the server.
 
-use std::{
-    sync::atomic::{AtomicI32, Ordering},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{Db, Error, Pool};
+use super::{Db, Error, Pool, address::Backend};
 
 /// How long a cancelled statement may take to end before its session is given up.
 const GRACE: Duration = Duration::from_secs(1);
@@ -58,21 +55,20 @@ pub async fn cancellable<T>(
         () = stop.cancelled() => return Err(Error::Cancelled),
         session = pool.session(who) => session?,
     };
-    // 0 as long as there is nothing to stop, or no way to.
-    let backend = AtomicI32::new(0);
+    // Empty as long as there is nothing to stop, or no way to.
+    let backend = OnceLock::new();
     let (answer, stopped) = {
-        let told = |own| backend.store(own, Ordering::Relaxed);
+        let told = |own| {
+            let _ = backend.set(own);
+        };
         let mut work = std::pin::pin!(session.run(who, told, work));
         tokio::select! {
             answer = &mut work => (answer, false),
             () = stop.cancelled() => {
                 // Reached or not: the session is closed below, and the statement timeout holds.
                 let insist = async {
-                    loop {
-                        match backend.load(Ordering::Relaxed) {
-                            0 => break,
-                            backend => drop(Box::pin(cancel(control, backend)).await),
-                        }
+                    while let Some(backend) = backend.get() {
+                        drop(Box::pin(cancel(control, *backend)).await);
                         tokio::time::sleep(AGAIN).await;
                     }
                 };
@@ -98,9 +94,12 @@ pub async fn cancellable<T>(
     answer.map_err(|error| error.within(pool.statement_limit()))
 }
 
-async fn cancel(control: &Pool, backend: i32) -> Result<(), Error> {
+/// The control session may be with another of several servers, where the number is somebody else's.
+async fn cancel(control: &Pool, backend: Backend) -> Result<(), Error> {
     let mut session = control.session("cancel").await?;
-    sqlx::query("SELECT pg_cancel_backend($1)").bind(backend).execute(&mut *session).await?;
+    let same = "SELECT pg_cancel_backend($1)
+        WHERE (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint = $2";
+    sqlx::query(same).bind(backend.pid).bind(backend.started).execute(&mut *session).await?;
     session.finish();
     Ok(())
 }

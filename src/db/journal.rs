@@ -14,6 +14,10 @@ impl Db {
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut session = self.journal.session(who).await?;
+        if session.is_standby() {
+            // Not kept: the next session tells whether the server was promoted.
+            return Err(Error::Standby(self.servers().place()));
+        }
         let answer = guarded(&mut session, work).await;
         if !answer.as_ref().is_err_and(Error::ends_session) {
             session.finish();

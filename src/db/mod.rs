@@ -24,6 +24,7 @@ pub mod samples;
 pub mod scenario;
 pub mod search;
 pub mod settings;
+pub mod standby;
 pub mod streams;
 pub mod summaries;
 pub mod write;

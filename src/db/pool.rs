@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
     time::Instant,
@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Error, Layout, Limits,
-    address::{self, Access, Address, Opened},
+    address::{self, Access, Address, Backend, Opened},
 };
+use crate::servers::Servers;
 
 /// A database as Orderscope sees it: its sessions and what is known of its layout. Cheap to clone;
 /// making one does nothing yet.
@@ -35,8 +36,8 @@ pub struct Db {
 
 impl Db {
     /// A database at an address. Nothing is opened before the first question.
-    pub fn new(options: &PgConnectOptions, limits: &Limits) -> Self {
-        Self::through(options, None, false, limits)
+    pub fn new(servers: impl Into<Servers>, limits: &Limits) -> Self {
+        Self::through(servers, None, false, limits)
     }
 
     /// A database that may be behind a pooler in transaction mode, and its address past that one. If
@@ -45,12 +46,12 @@ impl Db {
     /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the journal,
     /// stopping a statement) goes past it, or fails with [`Error::Pooled`].
     pub fn through(
-        options: &PgConnectOptions,
-        direct: Option<&PgConnectOptions>,
+        servers: impl Into<Servers>,
+        direct: Option<Servers>,
         pooled: bool,
         limits: &Limits,
     ) -> Self {
-        let address = Arc::new(Address::new(options, direct, pooled));
+        let address = Arc::new(Address::new(servers.into(), direct, pooled));
         let pool = |size, access| Pool::new(Arc::clone(&address), limits, size, access);
         Self {
             read: pool(limits.readers, Access::Read),
@@ -88,14 +89,24 @@ impl Db {
         Pool::new(Arc::clone(address), limits, WRITERS, Access::Write)
     }
 
-    /// The address for a session of one's own: past a pooler, where that is known.
-    pub fn options(&self) -> &PgConnectOptions {
+    /// The servers for a session of one's own: past a pooler, where that is known.
+    pub fn servers(&self) -> &Servers {
         self.read.0.address.own()
     }
 
     /// `host:port/database`, without user or password, for messages.
     pub fn place(&self) -> &str {
         self.read.0.address.place()
+    }
+
+    /// Whether the server only follows another one, as the newest session found it.
+    pub fn is_standby(&self) -> bool {
+        self.read.0.address.is_standby()
+    }
+
+    /// Whether what is written goes to another address than what is read.
+    pub fn writes_elsewhere(&self) -> bool {
+        self.read.0.address.has_direct()
     }
 
     /// Ends all idle sessions in an orderly way. Later questions open new ones.
@@ -127,7 +138,7 @@ struct Inner {
 struct Idle {
     conn: PgConnection,
     /// Its own server process; none through a pooler.
-    backend: Option<i32>,
+    backend: Option<Backend>,
     who: String,
     since: Instant,
 }
@@ -231,7 +242,7 @@ impl Session {
     pub(super) async fn run<T>(
         &mut self,
         who: &str,
-        backend: impl FnOnce(i32),
+        backend: impl FnOnce(Backend),
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let Inner { address, limits, .. } = &*self.pool.0;
@@ -241,13 +252,19 @@ impl Session {
         }
         let mut tx = self.idle.conn.begin_with(AssertSqlSafe(address::begin(who, limits))).await?;
         if address.can_cancel() {
-            backend(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *tx).await?);
+            let row = sqlx::raw_sql(address::BACKEND).fetch_one(&mut *tx).await?;
+            backend(Backend::of(&row)?);
         }
         let answer = work(&mut tx).await;
         // Statements prepared under our names would be found by whoever gets the server's session next.
         tx.clear_cached_statements().await?;
         tx.commit().await?;
         answer
+    }
+
+    /// Whether its server is known to be a hot standby.
+    pub(super) fn is_standby(&self) -> bool {
+        self.idle.backend.is_some_and(|backend| backend.standby)
     }
 
     /// Hands the session back. Only after a complete answer, be it an error of the server.

@@ -6,9 +6,27 @@ use sqlx::{Connection, PgConnection};
 
 use super::Error;
 
-/// A time that chrono can hold: PostgreSQL's years go further, and a row with `infinity` must not end the
-/// program.
+/// A time that `chrono` can hold: PostgreSQL's years go further, and a row with `infinity` must not end the program.
+/// What it cannot hold becomes an instant that [`endless`](crate::domain::endless) knows again.
 pub(super) fn moment(column: &str) -> String {
+    format!(
+        "CASE WHEN {column} = 'infinity' THEN '262100-01-01 00:00:00+00'::timestamptz \
+         WHEN {column} = '-infinity' THEN '4714-11-24 00:00:00+00 BC'::timestamptz \
+         WHEN {column} >= '262000-01-01 00:00:00+00' THEN '262000-01-01 00:00:00+00'::timestamptz \
+         ELSE {column} END"
+    )
+}
+
+/// Nothing that was ever done is stamped so late: what is has no time that tells anything.
+pub(super) const NEVER: &str = "'10000-01-01 00:00:00+00'";
+
+/// How long it took from one time to another; null where either is infinite, which older servers refuse to subtract.
+pub(super) fn took(from: &str, to: &str) -> String {
+    format!("CASE WHEN isfinite({from}) AND isfinite({to}) THEN {to} - {from} END")
+}
+
+/// A time as a message may carry it on the wire: between the years 1 and 9999, as .NET has them.
+pub(super) fn sendable(column: &str) -> String {
     format!(
         "CASE WHEN {column} IS NOT NULL THEN least(greatest({column}, \
          '0001-01-01 00:00:00+00'::timestamptz), '9999-12-31 00:00:00+00'::timestamptz) END"

@@ -48,10 +48,16 @@ impl fmt::Display for Age {
     }
 }
 
+/// No age is longer: one end is no date.
+const ENDLESS: TimeDelta = TimeDelta::days(5_000 * 365);
+
 /// Two units at most: `0.8s`, `42s`, `6m 02s`, `4h 22m`, `9d 02h`, `1y 10mo`. Without its sign.
 #[must_use]
 pub fn length(span: TimeDelta) -> String {
     let span = span.abs();
+    if span > ENDLESS {
+        return "endless".to_owned();
+    }
     let (days, hours) = (span.num_days(), span.num_hours() % 24);
     let (minutes, seconds) = (span.num_minutes() % 60, span.num_seconds() % 60);
     if days >= 365 {
@@ -80,6 +86,9 @@ pub fn length(span: TimeDelta) -> String {
 #[must_use]
 pub fn brief(span: TimeDelta) -> String {
     let span = span.abs();
+    if span > ENDLESS {
+        return "endless".to_owned();
+    }
     let units = [
         (span.num_days() / 365, "y"),
         (span.num_days(), "d"),
@@ -119,6 +128,7 @@ mod tests {
             assert_eq!(length(ms(milliseconds)), words);
         }
         assert_eq!(length(ms(-800)), "0.8s");
+        assert_eq!(length(TimeDelta::days(6_000 * 365)), "endless");
     }
 
     #[test]

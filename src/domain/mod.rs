@@ -11,6 +11,7 @@ pub mod decide;
 pub mod derived;
 pub mod diagnosis;
 pub mod diff;
+pub mod endless;
 pub mod envelope;
 pub mod event;
 pub mod fault;
@@ -33,6 +34,7 @@ pub mod snapshot;
 pub mod text;
 pub mod timeline;
 pub mod trend;
+pub mod typed;
 pub mod when;
 pub mod zone;
 

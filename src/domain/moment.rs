@@ -1,8 +1,10 @@
 //! Times as people write them: `2026-11-22`, `16:30`, `yesterday`, `2h ago`.
 
-use chrono::{DateTime, Days, FixedOffset, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+use std::fmt;
 
-use super::zone::{Clock, Zone};
+use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+use super::zone::{Clock, Instants, Zone};
 
 /// PostgreSQL keeps times to the microsecond, so this is the step from one to the next.
 pub const TICK: TimeDelta = TimeDelta::microseconds(1);
@@ -24,7 +26,8 @@ pub enum Grain {
     Days,
 }
 
-/// A stretch of time: its first and last microsecond.
+/// A stretch of time: its first and last microsecond. Of a clock time that came twice, from the first to the last
+/// time; one that was skipped is empty and lies where clocks were set forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     pub from: DateTime<Utc>,
@@ -32,6 +35,51 @@ pub struct Moment {
     pub grain: Grain,
     /// The day it lies on, in the zone it was written in (the first one of several).
     pub day: NaiveDate,
+    /// Clocks were moved over it.
+    pub clocks: Option<Moved>,
+}
+
+/// What moving the clocks did to a clock time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// Set back: it came twice, so far apart.
+    Back(TimeDelta),
+    /// Set forward over it: no clock showed it.
+    Forward,
+}
+
+impl Moment {
+    /// The first instant that is later than any it names, even where it came twice and only the first is passed.
+    #[must_use]
+    pub fn after(&self) -> Option<DateTime<Utc>> {
+        self.to.checked_sub_signed(self.repeated())?.checked_add_signed(TICK)
+    }
+
+    /// The last instant that is earlier than one it names.
+    #[must_use]
+    pub fn before(&self) -> Option<DateTime<Utc>> {
+        self.from.checked_add_signed(self.repeated())?.checked_sub_signed(TICK)
+    }
+
+    fn repeated(&self) -> TimeDelta {
+        match self.clocks {
+            Some(Moved::Back(by)) => by,
+            Some(Moved::Forward) | None => TimeDelta::zero(),
+        }
+    }
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Back(_) => {
+                "clocks were set back, so this time came twice and both are included; add an offset such as +02:00 for one"
+            }
+            Self::Forward => {
+                "clocks were set forward over this time; the moment they were moved is meant"
+            }
+        })
+    }
 }
 
 /// The words are not a time. Says so to the person who wrote them.
@@ -72,13 +120,13 @@ pub fn parse(text: &str, clock: &Clock, day: Option<NaiveDate>) -> Result<Moment
 }
 
 fn point(at: DateTime<Utc>, clock: &Clock) -> Moment {
-    Moment { from: at, to: at, grain: Grain::Point, day: clock.zone.local(at).date() }
+    Moment { from: at, to: at, grain: Grain::Point, day: clock.zone.local(at).date(), clocks: None }
 }
 
 fn days(zone: Zone, first: NaiveDate, after: Option<NaiveDate>) -> Option<Moment> {
     let from = zone.start_of(first)?;
     let to = zone.start_of(after?)?.checked_sub_signed(TICK)?;
-    Some(Moment { from, to, grain: Grain::Days, day: first })
+    Some(Moment { from, to, grain: Grain::Days, day: first, clocks: None })
 }
 
 /// `None`: not of that shape at all. `Err`: of that shape, but no such date or clock time.
@@ -89,6 +137,10 @@ fn dated(text: &str, clock: &Clock, day: Option<NaiveDate>) -> Option<Result<Mom
         None => (Some(text), None),
     };
     let date = match date {
+        Some(date) if time.is_some() => {
+            let around = day.unwrap_or_else(|| clock.today());
+            Some(short_date(date, around, clock.today()).or_else(|| calendar(date))?)
+        }
         Some(date) => Some(calendar(date)?),
         None => None,
     };
@@ -110,14 +162,49 @@ fn dated(text: &str, clock: &Clock, day: Option<NaiveDate>) -> Option<Result<Mom
         Ok(time) => time,
         Err(reason) => return Some(Err(reason)),
     };
-    let from = zone.instant(day.and_time(time))?;
-    let to = from.checked_add_signed(length)?;
     let grain = if length.is_zero() { Grain::Point } else { Grain::Clock };
-    Some(Ok(Moment { from, to, grain, day }))
+    let (from, to, clocks) = match zone.instants(day.and_time(time))? {
+        Instants::Once(at) => (at, at.checked_add_signed(length)?, None),
+        Instants::Twice { first, last } => {
+            (first, last.checked_add_signed(length)?, Some(Moved::Back(last - first)))
+        }
+        Instants::Never { resumed } => {
+            (resumed, resumed.checked_sub_signed(TICK)?, Some(Moved::Forward))
+        }
+    };
+    Some(Ok(Moment { from, to, grain, day, clocks }))
+}
+
+/// A date and the day after it, or why there is no such date.
+type Dates = Result<(NaiveDate, Option<NaiveDate>), NotATime>;
+
+/// A date as lists print it beside a clock time: `11-22` in the year of `around` (or the year before, where that lies
+/// after `today`), and `26-11-22`.
+fn short_date(text: &str, around: NaiveDate, today: NaiveDate) -> Option<Dates> {
+    let parts: Vec<u32> = text
+        .split('-')
+        .map(|part| digits(part).filter(|_| part.len() == 2))
+        .collect::<Option<_>>()?;
+    let found = match *parts {
+        [month, day] => {
+            let in_year = |year| NaiveDate::from_ymd_opt(year, month, day);
+            let found = in_year(around.year());
+            found
+                .filter(|date| *date <= around.max(today))
+                .or_else(|| in_year(around.year() - 1))
+                .or(found)
+        }
+        [year, month, day] => NaiveDate::from_ymd_opt(2000 + i32::try_from(year).ok()?, month, day),
+        _ => return None,
+    };
+    Some(match found {
+        Some(date) => Ok((date, date.succ_opt())),
+        None => Err(NotATime(format!("there is no {text} in the calendar"))),
+    })
 }
 
 /// The first day of a year, month or day, and the first one after it.
-fn calendar(text: &str) -> Option<Result<(NaiveDate, Option<NaiveDate>), NotATime>> {
+fn calendar(text: &str) -> Option<Dates> {
     let mut parts = text.split('-');
     let year = parts.next().filter(|year| year.len() == 4)?;
     let year: i32 = digits(year)?;
@@ -280,6 +367,38 @@ mod tests {
     }
 
     #[test]
+    fn dates_as_lists_print_them() {
+        assert_eq!(read("11-20 16:30:05"), read("2026-11-20 16:30:05"));
+        assert_eq!(read("26-11-20 16:30"), read("2026-11-20 16:30"));
+        // It has not come yet this year.
+        assert_eq!(read("12-24 16:30"), read("2025-12-24 16:30"));
+        let day = "2024-12-30".parse().unwrap();
+        let moment = parse("12-24 16:30", &clock(), Some(day)).unwrap();
+        assert_eq!(moment.day.to_string(), "2024-12-24");
+        let why = parse("02-30 16:30", &clock(), None).unwrap_err().to_string();
+        assert_eq!(why, "there is no 02-30 in the calendar");
+        assert!(parse("11-20", &clock(), None).is_err());
+    }
+
+    #[test]
+    fn clocks_that_are_moved() {
+        let clock = Clock { zone: "Europe/Berlin".parse().unwrap(), ..clock() };
+        let read = |text: &str| parse(text, &clock, None).unwrap();
+        let instant = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let twice = read("2026-10-25 02:30");
+        assert_eq!(twice.from, instant("2026-10-25T00:30:00Z"));
+        assert_eq!(twice.to, instant("2026-10-25T01:30:59.999999Z"));
+        assert_eq!(twice.after(), Some(instant("2026-10-25T00:31:00Z")));
+        assert_eq!(twice.before(), Some(instant("2026-10-25T01:29:59.999999Z")));
+        assert!(twice.clocks.unwrap().to_string().contains("came twice"));
+        assert_eq!(read("2026-10-25 02:30+02:00").to, instant("2026-10-25T00:30:59.999999Z"));
+        let never = read("2026-03-29 02:30");
+        assert_eq!(never.from, instant("2026-03-29T01:00:00Z"));
+        assert_eq!((never.after(), never.before()), (Some(never.from), Some(never.to)));
+        assert_eq!(never.clocks, Some(Moved::Forward));
+    }
+
+    #[test]
     fn a_clock_time_takes_the_day_it_is_given() {
         let day = "2025-01-02".parse().unwrap();
         let moment = parse("09:00", &clock(), Some(day)).unwrap();
@@ -314,6 +433,21 @@ mod tests {
         ) {
             if let Ok(moment) = parse(&text, &clock(), None) {
                 prop_assert!(moment.from <= moment.to);
+            }
+        }
+
+        #[test]
+        fn only_what_was_skipped_is_empty(minutes in 0u32..525_600) {
+            let start: chrono::NaiveDateTime = "2026-01-01T00:00:00".parse().unwrap();
+            let local = start + TimeDelta::minutes(i64::from(minutes));
+            let clock = Clock { zone: "Europe/Berlin".parse().unwrap(), ..clock() };
+            let moment = parse(&local.format("%FT%R").to_string(), &clock, None).unwrap();
+            let skipped = moment.clocks == Some(Moved::Forward);
+            prop_assert_eq!(moment.from > moment.to, skipped);
+            // Every instant at which a clock shows it is inside, and both ends show it.
+            if !skipped {
+                prop_assert_eq!(clock.zone.local(moment.from), local);
+                prop_assert_eq!(clock.zone.local(moment.to), local + TimeDelta::minutes(1) - TICK);
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::typed;
+
 /// Fewer digits than this match too many ids to be a reference.
 pub const SHORTEST_TAIL: usize = 4;
 
@@ -34,9 +36,10 @@ pub enum NotAnId {
 }
 
 /// Reads a whole id (dashed, undashed, in braces, as `urn:uuid:`) or the end of one, with or
-/// without a leading ellipsis.
+/// without a leading ellipsis. What pasting adds (invisible characters, typographic dashes) does not matter.
 pub fn parse(text: &str) -> Result<IdMatch, NotAnId> {
-    let text = text.trim();
+    let plain = typed::plain(text);
+    let text = plain.trim();
     if text.is_empty() {
         return Err(NotAnId::Empty);
     }
@@ -113,6 +116,7 @@ mod tests {
             format!("{{{ID}}}"),
             format!("urn:uuid:{ID}"),
             format!(" …{ID} "),
+            format!("\u{FEFF}{}\u{200B}\u{A0}", ID.replace('-', "\u{2011}")),
         ] {
             assert_eq!(parse(&text), whole, "{text}");
         }

@@ -10,7 +10,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
-use super::{sheet, text, zone::Zone};
+use super::{endless, sheet, text, zone::Zone};
 
 /// The widest a column of a table gets; longer text is cut there, and whole in the other forms.
 const WIDEST: usize = 120;
@@ -55,8 +55,12 @@ impl Cell {
 
     fn shown(&self) -> String {
         match self {
-            Self::Time(at) if at.offset().local_minus_utc() == 0 => at.format("%F %TZ").to_string(),
-            Self::Time(at) => at.format("%F %T%:z").to_string(),
+            Self::Time(at) => {
+                let offset = at.offset().local_minus_utc();
+                let format =
+                    if offset == 0 { "%F %TZ".to_owned() } else { format!("%F %T{}", at.offset()) };
+                Zone::Fixed(*at.offset()).show(at.to_utc(), &format).trim_end().to_owned()
+            }
             Self::Text(value) => text::clean(value).into_owned(),
             Self::Number(number) => number.clone(),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
@@ -89,7 +93,7 @@ impl Cell {
 
 /// To the microsecond, in UTC: sorts and compares as text.
 fn in_full(at: DateTime<FixedOffset>) -> String {
-    at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)
+    endless::iso(at.to_utc(), SecondsFormat::Micros)
 }
 
 /// Rows under named columns.

@@ -3,14 +3,19 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::id::Version;
-use super::moment::{self, FORMS, Grain};
+use super::moment::{self, FORMS, Grain, Moved, NotATime};
+use super::typed;
 use super::zone::Clock;
 
 /// A place in a timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     Version(Version),
-    Time(DateTime<Utc>),
+    Time {
+        at: DateTime<Utc>,
+        /// Clocks were moved over it: the later of two, or the moment before they were.
+        clocks: Option<Moved>,
+    },
 }
 
 /// The words name no place in a timeline.
@@ -20,19 +25,28 @@ pub struct NoSuchPlace(String);
 
 /// Reads where to go.
 ///
-/// A clock time is on `day` (the day in view, in the clock's zone), or today. Times down to the
-/// minute are their first instant; a date, month or year is the end of it, or now where that has
-/// not come yet: the state on a day is the state that day left behind.
+/// A clock time is on `day` (the day in view, in the clock's zone), or today. A time is the end of what it names: of the
+/// second or minute as a timeline prints it, of a date, month or year, or now where that has not come yet. So the event
+/// whose time was copied is included. A fraction of a second is meant exactly.
 pub fn parse(text: &str, clock: &Clock, day: Option<NaiveDate>) -> Result<When, NoSuchPlace> {
-    let text = text.trim();
+    let plain = typed::plain(text);
+    let text = plain.trim();
     if let Some(version) = version(text) {
         return Ok(When::Version(version));
     }
     let moment = moment::parse(text, clock, day).map_err(|why| NoSuchPlace(why.to_string()))?;
-    Ok(When::Time(match moment.grain {
-        Grain::Point | Grain::Clock => moment.from,
-        Grain::Days => moment.to.min(clock.now).max(moment.from),
-    }))
+    Ok(When::Time {
+        at: match moment.grain {
+            Grain::Point | Grain::Clock => moment.to,
+            Grain::Days => moment.to.min(clock.now).max(moment.from),
+        },
+        clocks: moment.clocks,
+    })
+}
+
+/// Reads a limit from which on, or before which, something is meant: the first instant of what is named.
+pub fn start(text: &str, clock: &Clock) -> Result<DateTime<Utc>, NotATime> {
+    moment::parse(&typed::plain(text), clock, None).map(|moment| moment.from)
 }
 
 /// `3` and `v3`. Four digits without the letter are a year.
@@ -58,7 +72,7 @@ mod tests {
     }
 
     fn time(text: &str) -> When {
-        When::Time(at(text))
+        When::Time { at: at(text), clocks: None }
     }
 
     #[test]
@@ -73,12 +87,28 @@ mod tests {
     fn times() {
         assert_eq!(go("2h ago"), Ok(time("2026-11-22T12:02:11Z")));
         assert_eq!(go("2h"), Ok(time("2026-11-22T12:02:11Z")));
-        assert_eq!(go("18:12"), Ok(time("2026-11-20T09:12:00Z")));
-        assert_eq!(go("2026-11-22T18:12"), Ok(time("2026-11-22T09:12:00Z")));
+        assert_eq!(go("18:12"), Ok(time("2026-11-20T09:12:59.999999Z")));
+        assert_eq!(go("2026-11-22T18:12"), Ok(time("2026-11-22T09:12:59.999999Z")));
+        // As timelines print it: all of that second. Finer is exact.
+        for printed in ["2026-11-22 18:12:04", "2026-11-22 09:12:04Z", "11-22 18:12:04"] {
+            assert_eq!(go(printed), Ok(time("2026-11-22T09:12:04.999999Z")), "{printed}");
+        }
+        assert_eq!(
+            go("\u{FEFF}2026\u{2011}11\u{2011}22\u{A0}18:12:04.5"),
+            Ok(time("2026-11-22T09:12:04.5Z"))
+        );
         assert_eq!(go("2026-11-19"), Ok(time("2026-11-19T14:59:59.999999Z")));
         assert_eq!(go("today"), Ok(time("2026-11-22T14:02:11Z")));
         assert_eq!(go("2025"), Ok(time("2025-12-31T14:59:59.999999Z")));
         assert_eq!(go("now"), Ok(time("2026-11-22T14:02:11Z")));
+    }
+
+    #[test]
+    fn a_limit_is_the_first_instant_of_what_is_named() {
+        let clock = Clock { now: at("2026-11-22T14:02:11Z"), zone: "Asia/Tokyo".parse().unwrap() };
+        assert_eq!(start("2026-11-19", &clock), Ok(at("2026-11-18T15:00:00Z")));
+        assert_eq!(start("18:12:04", &clock), Ok(at("2026-11-22T09:12:04Z")));
+        assert_eq!(start("2h ago", &clock), Ok(at("2026-11-22T12:02:11Z")));
     }
 
     #[test]

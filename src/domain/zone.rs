@@ -9,11 +9,27 @@ use chrono::{
 };
 use chrono_tz::{TZ_VARIANTS, Tz};
 
+use super::endless;
+
 /// A named zone (with its daylight saving) or a fixed distance from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zone {
     Named(Tz),
     Fixed(FixedOffset),
+}
+
+/// The instants at which a wall clock shows a time: two when clocks were set back over it, none when forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instants {
+    Once(DateTime<Utc>),
+    Twice {
+        first: DateTime<Utc>,
+        last: DateTime<Utc>,
+    },
+    Never {
+        /// The instant at which clocks were set forward over it.
+        resumed: DateTime<Utc>,
+    },
 }
 
 /// The present moment and the zone in which dates and clock times are meant.
@@ -38,6 +54,12 @@ impl Zone {
         at.with_timezone(&self.offset(at)).naive_local()
     }
 
+    /// The same in a format of `chrono`; what is no date is told by its name.
+    #[must_use]
+    pub fn show(self, at: DateTime<Utc>, format: &str) -> String {
+        endless::shown(at, self.local(at), format)
+    }
+
     /// The zone's distance from UTC at that instant.
     #[must_use]
     pub fn offset(self, at: DateTime<Utc>) -> FixedOffset {
@@ -47,29 +69,48 @@ impl Zone {
         }
     }
 
-    /// The instant at which a wall clock in the zone shows `local`: the first of two when clocks
-    /// were set back, and as if they had not been set forward where that time was skipped.
+    /// The instants at which a wall clock in the zone shows `local`.
     ///
     /// `None` only at the ends of the calendar.
     #[must_use]
-    pub fn instant(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+    pub fn instants(self, local: NaiveDateTime) -> Option<Instants> {
         let found = match self {
             Self::Named(zone) => zone.from_local_datetime(&local).map(|at| at.to_utc()),
             Self::Fixed(offset) => offset.from_local_datetime(&local).map(|at| at.to_utc()),
         };
         match found {
-            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => Some(at),
-            LocalResult::None => {
-                let before = local.checked_sub_signed(TimeDelta::days(1))?.and_utc();
-                local.checked_sub_offset(self.offset(before)).map(|utc| utc.and_utc())
+            LocalResult::Single(at) => Some(Instants::Once(at)),
+            LocalResult::Ambiguous(one, other) => {
+                Some(Instants::Twice { first: one.min(other), last: one.max(other) })
+            }
+            LocalResult::None => self.after_gap(local).map(|resumed| Instants::Never { resumed }),
+        }
+    }
+
+    /// When clocks were set forward over `local`: the first microsecond at which they showed something later.
+    fn after_gap(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+        const MICROSECOND: TimeDelta = TimeDelta::microseconds(1);
+        // No zone is further than this from UTC, and none changes twice within it.
+        let mut before = local.checked_sub_signed(TimeDelta::days(2))?.and_utc();
+        let mut after = local.checked_add_signed(TimeDelta::days(2))?.and_utc();
+        while after - before > MICROSECOND {
+            let middle = before + (after - before) / 2;
+            if self.local(middle) > local {
+                after = middle;
+            } else {
+                before = middle;
             }
         }
+        DateTime::from_timestamp_micros(after.timestamp_micros())
     }
 
     /// The instant at which that day begins in the zone.
     #[must_use]
     pub fn start_of(self, day: NaiveDate) -> Option<DateTime<Utc>> {
-        self.instant(day.and_hms_opt(0, 0, 0)?)
+        Some(match self.instants(day.and_hms_opt(0, 0, 0)?)? {
+            Instants::Once(at) | Instants::Twice { first: at, .. } => at,
+            Instants::Never { resumed } => resumed,
+        })
     }
 }
 
@@ -133,18 +174,30 @@ mod tests {
     }
 
     #[test]
-    fn a_skipped_hour_goes_on_as_if_clocks_had_not_moved() {
-        let at = zone("Europe/Berlin").instant(local("2026-03-29T02:30:00")).unwrap();
-        assert_eq!(at.to_rfc3339(), "2026-03-29T01:30:00+00:00");
+    fn a_skipped_hour_is_the_instant_at_which_clocks_moved() {
+        let resumed = "2026-03-29T01:00:00Z".parse().unwrap();
+        for skipped in ["2026-03-29T02:00:00", "2026-03-29T02:30:00", "2026-03-29T02:59:59.999999"]
+        {
+            assert_eq!(
+                zone("Europe/Berlin").instants(local(skipped)),
+                Some(Instants::Never { resumed }),
+                "{skipped}"
+            );
+        }
         // Clocks in Cairo go from 00:00 to 01:00, so the day begins at one.
         let day = zone("Africa/Cairo").start_of("2026-04-24".parse().unwrap()).unwrap();
         assert_eq!(zone("Africa/Cairo").local(day), local("2026-04-24T01:00:00"));
+        // Samoa left out a whole day.
+        let day = zone("Pacific/Apia").start_of("2011-12-30".parse().unwrap()).unwrap();
+        assert_eq!(zone("Pacific/Apia").local(day), local("2011-12-31T00:00:00"));
     }
 
     #[test]
-    fn a_repeated_hour_is_its_first() {
-        let at = zone("Europe/Berlin").instant(local("2026-10-25T02:30:00")).unwrap();
-        assert_eq!(at.to_rfc3339(), "2026-10-25T00:30:00+00:00");
+    fn a_repeated_hour_is_two_instants() {
+        let found = zone("Europe/Berlin").instants(local("2026-10-25T02:30:00"));
+        let first = "2026-10-25T00:30:00Z".parse().unwrap();
+        let last = "2026-10-25T01:30:00Z".parse().unwrap();
+        assert_eq!(found, Some(Instants::Twice { first, last }));
     }
 
     #[test]

@@ -56,6 +56,12 @@ impl OrderAnalysis {
             history_complete: history.whole,
         };
         let mut comparison = compare(&sources);
+        let hidden = &history.hidden;
+        comparison = comparison.where_hidden(
+            hidden.orders.as_deref(),
+            hidden.lines.as_deref(),
+            hidden.summaries.as_deref(),
+        );
         if history.settling {
             comparison = comparison.while_written();
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Error, Layout, buyers},
-    domain::{id::BuyerId, order::Buyer},
+    domain::{id::BuyerId, order::Buyer, typed},
 };
 
 /// The most that are offered.
@@ -26,7 +26,8 @@ pub async fn find(
     layout: &Layout,
     text: &str,
 ) -> Result<Vec<FoundBuyer>, Error> {
-    let text = text.trim();
+    let plain = typed::plain(text);
+    let text = plain.trim();
     let digits = text.trim_start_matches('…').replace('-', "").to_lowercase();
     let mut ids = vec![];
     if let Ok(id) = Uuid::try_parse(text) {

@@ -69,6 +69,9 @@ async fn received(
         return Ok(vec![]);
     }
     let mut out = vec![];
+    if let Some(why) = layout.hiding(&[Table::InboxStates]) {
+        blind.inbox = Some(format!("inbox rows: {why}"));
+    }
     let mut ids = inbox_ids(events, messages);
     if ids.len() > MOST_IDS {
         blind.inbox = Some(format!("inbox rows: of the newest {MOST_IDS} ids only"));

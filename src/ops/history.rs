@@ -17,6 +17,7 @@ use crate::{
     },
     domain::{
         chain::Facts,
+        endless,
         event::RecordedEvent,
         id::{OrderId, SeqId},
         order::Order,
@@ -60,8 +61,18 @@ pub struct History {
     /// Something was written so little ago that the rest may not have been there yet when it was looked for:
     /// what differs may be about to agree.
     pub settling: bool,
+    /// Where rows may be hidden from our role.
+    pub hidden: Hidden,
     /// What was not searched and why; a line each.
     pub coverage: Vec<String>,
+}
+
+/// Why rows of these may be there and not be seen, where row level security hides some.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hidden {
+    pub orders: Option<String>,
+    pub lines: Option<String>,
+    pub summaries: Option<String>,
 }
 
 /// Reads the history of an order; none if neither row nor stream nor event knows it.
@@ -72,14 +83,17 @@ pub async fn history(
 ) -> Result<Option<History>, Error> {
     let mut coverage = Vec::new();
     let row = orders::by_id(conn, layout, id).await?;
-    let placed = row.as_ref().and_then(|row| row.created_at);
+    // Nothing is near a time that is no date.
+    let placed =
+        row.as_ref().and_then(|row| row.created_at).filter(|at| endless::told(*at).is_none());
     let mut events = events_of(conn, layout, id, placed, &mut coverage).await?;
     let cut = events.len() > MOST_EVENTS;
     if cut {
         events.truncate(MOST_EVENTS);
         coverage.push(format!("only the first {MOST_EVENTS} events are shown"));
     }
-    let whole = coverage.is_empty() && layout.reads(Table::Events);
+    let whole =
+        coverage.is_empty() && layout.reads(Table::Events) && !layout.may_hide_rows(Table::Events);
     let stream = streams::of_order(conn, layout, id).await?;
     if row.is_none() && events.is_empty() && stream.is_none() {
         return Ok(None);
@@ -98,6 +112,20 @@ pub async fn history(
             coverage.push(format!("{} cannot be read", table.name()));
         }
     }
+    coverage.extend(layout.hiding(&[
+        Table::Orders,
+        Table::OrderItems,
+        Table::Buyers,
+        Table::Events,
+        Table::Streams,
+        Table::Summaries,
+        Table::Letters,
+    ]));
+    let hidden = Hidden {
+        orders: layout.hiding(&[Table::Orders]),
+        lines: layout.hiding(&[Table::OrderItems]),
+        summaries: layout.hiding(&[Table::Summaries]),
+    };
     let settling = is_settling(conn, row.as_ref(), &events).await?;
     Ok(Some(History {
         id,
@@ -112,6 +140,7 @@ pub async fn history(
         letters,
         chain,
         settling,
+        hidden,
         coverage,
     }))
 }
@@ -205,6 +234,8 @@ async fn messages_of(
 ) -> Result<Vec<Message>, Error> {
     let found =
         async |conn: &mut PgConnection| messages::of_order(conn, layout, id, MOST_OTHERS).await;
+    let of_messages = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
+    coverage.extend(layout.hiding(&of_messages).map(|why| format!("messages: {why}")));
     match unless_late(conn, found).await? {
         None => {
             coverage

@@ -199,7 +199,7 @@ impl Passes<'_> {
             return Ok(Ended::Nothing);
         }
         let inbox = tx.hold_inbox(message, consumer).await?.ok_or_else(|| {
-            // Someone purged it between two passes: the next delivery begins anew.
+            // Someone purged it between two passes: the next delivery starts again.
             PlanError::Database(db::Error::Conflict("the inbox row was removed".to_owned()))
         })?;
         let count = inbox.receive_count + 1;

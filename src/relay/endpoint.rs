@@ -153,7 +153,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the broker did not take it.
-    pub async fn copy_aside(
+    pub async fn copy_to(
         &self,
         handed: &Handed,
         ending: &str,

@@ -54,6 +54,8 @@ impl ExitCode for db::Error {
             | Self::PoolClosed => UNREACHABLE,
             Self::Pooled(_)
             | Self::PooledToo(_)
+            | Self::SettingsRefused(_)
+            | Self::Standby(_)
             | Self::NotPermitted(_)
             | Self::Conflict(_)
             | Self::Duplicate { .. }

@@ -5,7 +5,7 @@ pub mod exit;
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -13,10 +13,13 @@ use crate::{
     db::{
         Db, Layout, Limits, Table,
         migrate::{self, Standing},
+        standby::{self, Replay},
     },
     demo,
+    domain::age,
     embedded::{self, Lease},
     ops::policy::{self, Policy},
+    servers::Servers,
 };
 
 /// An open database. Call [`Session::close`] at the end, or the private server keeps running until the next
@@ -25,6 +28,8 @@ use crate::{
 pub struct Session {
     pub db: Db,
     pub layout: Arc<Layout>,
+    /// How far the server had come when the session was opened, if it is a hot standby.
+    pub replay: Option<Replay>,
     lease: Option<Lease>,
 }
 
@@ -80,12 +85,12 @@ pub async fn open(
         Target::Embedded => {
             let config = embedded::Config::from_env();
             let lease = embedded::join(&config, &|step| progress(step.to_string())).await?;
-            let options = lease.options().clone();
-            (Server { options, direct: None, pooled: false }, Some(lease))
+            let servers = lease.options().into();
+            (Server { servers, direct: None, pooled: false }, Some(lease))
         }
     };
     match connect_and_probe(&server, limits, lease.is_some(), today, progress).await {
-        Ok((db, layout)) => Ok(Session { db, layout, lease }),
+        Ok((db, layout, replay)) => Ok(Session { db, layout, replay, lease }),
         Err(error) => {
             if let Some(lease) = lease {
                 leave(lease).await;
@@ -101,19 +106,24 @@ async fn connect_and_probe(
     private: bool,
     today: chrono::NaiveDate,
     progress: Progress<'_>,
-) -> Result<(Db, Arc<Layout>), Error> {
-    let Server { options, direct, pooled } = server;
-    let db = Db::through(options, direct.as_ref(), *pooled, limits);
+) -> Result<(Db, Arc<Layout>, Option<Replay>), Error> {
+    let Server { servers, direct, pooled } = server;
+    let db = Db::through(servers, direct.clone(), *pooled, limits);
     let mut layout = db.layout().await?;
     if private && !(layout.reads(Table::Orders) && is_current(&db).await?) {
-        prepare(options, today, progress).await?;
+        prepare(servers, today, progress).await?;
         layout = db.probe_again().await?;
     }
     if !layout.reads(Table::Orders) {
         let missing = layout.missing().into_iter().next();
         return Err(Error::NotOrders(missing.map_or_else(String::new, |missing| missing.what)));
     }
-    Ok((db, layout))
+    let replay = if db.is_standby() {
+        db.read("replay", &CancellationToken::new(), standby::replay).await?
+    } else {
+        None
+    };
+    Ok((db, layout, replay))
 }
 
 /// Whether the schema has every migration.
@@ -123,14 +133,14 @@ async fn is_current(db: &Db) -> Result<bool, Error> {
     Ok(!matches!(standing?, Standing::Empty | Standing::Managed { pending: 1.. }))
 }
 
-/// Migrates the private database to this program's schema, and fills it with demo data the first time.
+/// Brings the private database to this program's schema, and fills it the first time.
 async fn prepare(
-    options: &PgConnectOptions,
+    servers: &Servers,
     today: chrono::NaiveDate,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
     progress("preparing the database".to_owned());
-    let mut conn = connect(options).await?;
+    let mut conn = connect(servers).await?;
     let migrated = self::migrate(&mut conn).await?;
     if migrated.created {
         let step = |step: demo::Progress| progress(demo_progress(&step));
@@ -145,8 +155,8 @@ async fn prepare(
 ///
 /// # Errors
 /// When the server cannot be reached.
-pub async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Error> {
-    Ok(crate::db::connect(options, "prepare").await?)
+pub async fn connect(servers: &Servers) -> Result<PgConnection, Error> {
+    Ok(crate::db::connect(servers, "prepare").await?)
 }
 
 /// Brings a database of our own to this program's schema.
@@ -169,7 +179,21 @@ pub fn demo_progress(step: &demo::Progress) -> String {
 }
 
 impl Session {
-    /// Closes all sessions with the server; the last console to exit stops the private one.
+    /// What to say of a hot standby: `hot standby, 3s behind the primary`.
+    #[must_use]
+    pub fn standby(&self) -> Option<String> {
+        let replay = self.replay?;
+        Some(match replay.behind {
+            _ if replay.caught_up => "hot standby, level with the primary".to_owned(),
+            Some(behind) => {
+                let behind = chrono::TimeDelta::from_std(behind).unwrap_or(chrono::TimeDelta::MAX);
+                format!("hot standby, {} behind the primary", age::length(behind))
+            }
+            None => "hot standby, how far behind the primary is not known".to_owned(),
+        })
+    }
+
+    /// Ends all sessions with the server; the last console to leave stops the private one.
     pub async fn close(self) {
         self.db.close().await;
         if let Some(lease) = self.lease {

@@ -124,7 +124,7 @@ impl Services {
         }
     }
 
-    /// Opens the database, telling what takes time.
+    /// Opens the database, reporting slow steps.
     pub(super) async fn connect(&self, inbox: &mpsc::Sender<Msg>) -> Msg {
         let tell = |doing: String| {
             // A full box only means that nobody could have read this line.
@@ -413,7 +413,12 @@ impl Services {
 
     fn place(&self, session: &Session) -> Place {
         let layout = &session.layout;
+        let (standby, writes) = (session.standby(), session.db.writes_elsewhere());
         let gaps = layout.missing().into_iter().map(|gap| format!("{}: {}", gap.what, gap.cost));
+        let gaps = standby
+            .iter()
+            .map(|it| format!("{it}: {}", if writes { OLDER } else { READ_ONLY }))
+            .chain(gaps);
         let (host, database) = match (&self.context.target, session.db.place().rsplit_once('/')) {
             (Target::Embedded, _) => ("private".to_owned(), "orderscope".to_owned()),
             (_, Some((host, database))) => (host.to_owned(), database.to_owned()),
@@ -425,14 +430,26 @@ impl Services {
             database,
             host,
             role: layout.role().to_owned(),
-            server: format!("PostgreSQL {}", layout.major_version()),
+            server: match &standby {
+                Some(standby) => format!("PostgreSQL {}, {standby}", layout.major_version()),
+                None => format!("PostgreSQL {}", layout.major_version()),
+            },
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
             operator: format!("{}@{}", self.operator.name, self.operator.host),
             no_broker: self.broker.as_ref().err().cloned(),
-            barred: (!layout.has_console_schema()).then_some(
-                "there is no schema orderscope to record in: run `orderscope attach` first",
-            ),
+            barred: match &standby {
+                Some(_) if !writes => Some(READ_ONLY),
+                _ => (!layout.has_console_schema()).then_some(
+                    "there is no schema orderscope to record in: run `orderscope attach` first",
+                ),
+            },
         }
     }
 }
+
+/// What a hot standby means where writing goes to another server.
+const OLDER: &str = "what is shown may be older than what is written";
+
+/// Why nothing can be written on a hot standby.
+const READ_ONLY: &str = "a hot standby can only be read; name the primary server to write";

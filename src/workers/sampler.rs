@@ -31,6 +31,8 @@ pub enum Done {
     Stored,
     /// Another sampler is at work on this database.
     NotNeeded,
+    /// More is pending than is counted, so there is no measurement to store.
+    NotMeasured,
     /// The history is not ours to write: no schema, an older one, or no right.
     Cannot(Access),
 }
@@ -78,7 +80,7 @@ impl<'a> Sampler<'a> {
         let mut wait = every;
         loop {
             wait = match self.pass(stop).await {
-                Ok(Done::Stored | Done::NotNeeded) => every,
+                Ok(Done::Stored | Done::NotNeeded | Done::NotMeasured) => every,
                 Ok(Done::Cannot(access)) => {
                     tracing::debug!(?access, "no history is stored here");
                     SELDOM
@@ -133,6 +135,11 @@ impl<'a> Sampler<'a> {
                     tracing::warn!(%error, "copies past their time were not removed");
                 }
                 Done::Stored
+            }
+            Stored::TooMany => {
+                tracing::debug!("more is pending than is counted: no look is stored");
+                self.from = looked.next;
+                Done::NotMeasured
             }
             Stored::Busy | Stored::Known => {
                 // The other one reads deliveries too; where it stopped is in the database.

@@ -58,7 +58,7 @@ impl Attached {
 
     async fn search(&self, tests: Vec<Test>) -> search::Page {
         let terms = tests.into_iter().map(|test| Term { test, negated: false, at: 0..0 }).collect();
-        let query = Query { terms };
+        let query = Query { terms, notes: vec![] };
         let layout = self.db.layout().await.unwrap();
         let stop = stop();
         let page = self.db.read("orders", &stop, async |conn| {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
 use clap::{Command, CommandFactory};
 use orderscope::{
     cli::args::Cli,
-    config::{ENVIRONMENT, KEYS},
+    config::{ENVIRONMENT, Environment, KEYS, PARAMETERS, Rule, Settings},
     domain::{
         moment::FORMS,
         search::{FIELDS, STATUSES, TRAITS},
@@ -214,18 +214,37 @@ fn settings_are_those_of_the_program() {
         "environment",
         &table(&["variable", "what it does"], variables),
     );
+    let parameters = PARAMETERS.iter().map(|row| {
+        let name = |name: &str| if name.is_empty() { String::new() } else { code(name) };
+        let mut help = row.help.to_owned();
+        match row.rule {
+            Rule::Words(taken, refused) => {
+                let taken: Vec<_> = taken.iter().filter(|word| !word.is_empty()).copied().collect();
+                write!(help, ": {}", taken.join(", ")).unwrap();
+                for (word, why) in refused {
+                    write!(help, ". Refused: {word} ({why})").unwrap();
+                }
+            }
+            Rule::Refused(why) | Rule::Ignored(why) => write!(help, ": {why}").unwrap(),
+            Rule::Text | Rule::Number(..) => {}
+        }
+        vec![name(row.keyword), name(row.variable), row.rule.standing().to_owned(), cell(&help)]
+    });
+    let head = ["parameter", "variable", "stands", "what it does"];
+    golden("docs/configuration.md", "connection", &table(&head, parameters));
 }
 
 fn toml_is_accepted(text: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
     fs::write(&path, text).unwrap();
-    orderscope::config::Settings::read(Some(path)).unwrap();
+    Settings::read(Some(path), Environment::default()).unwrap();
 }
 
 #[test]
 fn every_variable_that_the_sources_read_is_told() {
-    let told: BTreeSet<_> = ENVIRONMENT.iter().map(|row| row.name).collect();
+    let libpq = PARAMETERS.iter().map(|row| row.variable);
+    let told: BTreeSet<_> = ENVIRONMENT.iter().map(|row| row.name).chain(libpq).collect();
     let mut open = vec![root().join("src")];
     let mut read = BTreeSet::new();
     while let Some(path) = open.pop() {
@@ -234,7 +253,8 @@ fn every_variable_that_the_sources_read_is_told() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        for before in ["env::var(\"", "env::var_os(\"", "named(\"", "set(\""] {
+        for before in ["env::var(\"", "env::var_os(\"", "named(\"", "set(\"", "text(\"", "value(\""]
+        {
             read.extend(
                 text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()),
             );
@@ -288,15 +308,15 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn twins_are_verbs_with_their_options() {
+fn cli_equivalents_are_verbs_with_their_options() {
     let mut command = Cli::command();
     command.build();
     let mut seen = 0;
     let screens = Screens::default();
-    let twins =
+    let equivalents =
         scopes().into_iter().flat_map(|(_, rows)| rows).filter_map(|row| row.cli_equivalent);
     let whole = ScreenId::ALL.iter().map(|&id| screens.cli_equivalent(id));
-    for cli_equivalent in twins.map(str::to_owned).chain(whole) {
+    for cli_equivalent in equivalents.map(str::to_owned).chain(whole) {
         let words = words(&cli_equivalent);
         assert_eq!(words[0], "orderscope", "{cli_equivalent}");
         let mut at = &command;

@@ -9,19 +9,20 @@
     reason = "a test that cannot go on has failed, and says where; it is its own clock and runtime"
 )]
 
-mod aside;
 mod asked;
 mod attached;
 mod audit;
 mod chain;
 mod commanding;
 mod commands;
+mod connect;
 mod consumer;
-mod deeds;
 mod demo;
 mod docs;
 mod embedded;
+mod error_queues;
 mod messages;
+mod outbox_actions;
 mod ownership;
 mod pictures;
 mod pooler;
@@ -33,5 +34,7 @@ mod sampler;
 mod scenario;
 mod schema;
 mod smoke;
+mod strange;
 mod support;
+mod times;
 mod verbs;

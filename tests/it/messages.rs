@@ -297,7 +297,7 @@ mod rules {
                 deliver(&mut conn, &which, &format!("timestamptz '{}'", now.to_rfc3339())).await;
             }
             let status = look(&options, Some(now)).await;
-            samples.push(status.sample());
+            samples.push(status.sample().unwrap());
             let status = status.with_movement(samples.movement());
             if step == 11 {
                 assert_eq!(rules(&status), [Rule::Stuttering], "{:#?}", status.findings);
@@ -310,7 +310,7 @@ mod rules {
         // A pause that goes on is no stutter.
         let later = start + TimeDelta::minutes(4);
         let status = look(&options, Some(later)).await;
-        samples.push(status.sample());
+        samples.push(status.sample().unwrap());
         let status = status.with_movement(samples.movement());
         assert_eq!(rules(&status), [Rule::WorkerIdle], "{:#?}", status.findings);
     }
@@ -696,14 +696,15 @@ mod rules {
         let status = look(&options, None).await;
         assert_eq!(rules(&status), [], "{:#?}", status.findings);
         let mut samples = Samples::default();
-        let earlier = Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample() };
+        let earlier =
+            Sample { at: status.facts.now - TimeDelta::minutes(3), ..status.sample().unwrap() };
         samples.push(earlier);
-        samples.push(status.sample());
+        samples.push(status.sample().unwrap());
         let told = status.clone().with_movement(samples.movement());
         assert_eq!(rules(&told), [Rule::Bypassed], "{:#?}", told.findings);
         let mut came = Samples::default();
         came.push(Sample { drawn: earlier.drawn.map(|drawn| drawn - 1), ..earlier });
-        came.push(status.sample());
+        came.push(status.sample().unwrap());
         assert_eq!(rules(&status.with_movement(came.movement())), []);
     }
 

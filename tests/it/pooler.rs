@@ -55,8 +55,10 @@ async fn no_answer_goes_to_the_wrong_question() {
                 );
                 assert_eq!(text(&db, sql).await.unwrap(), want);
                 let id = ids[(client * 40 + round) % ids.len()];
-                let query =
-                    Query { terms: vec![Term { test: Test::AnyId(id), negated: false, at: 0..0 }] };
+                let query = Query {
+                    terms: vec![Term { test: Test::AnyId(id), negated: false, at: 0..0 }],
+                    notes: vec![],
+                };
                 let page = db
                     .read("orders", &CancellationToken::new(), async |conn| {
                         search::page(conn, &layout, &query, Start::Newest, 5).await
@@ -100,11 +102,17 @@ async fn what_needs_a_session_of_its_own_is_refused_without_the_direct_address()
         assert!(matches!(connect(&options, "test").await, Err(Error::Pooled(_))));
         db.close().await;
 
-        let both = Db::through(&options, Some(&direct), false, &Limits::default());
+        let both = Db::through(&options, Some((&direct).into()), false, &Limits::default());
         assert_eq!(text(&both, "SELECT 'read'".to_owned()).await.unwrap(), "read");
         both.journal("test", async |_| Ok(())).await.unwrap();
         both.writing().session("test").await.unwrap().finish();
-        let wrong = Db::through(&options, Some(&options), true, &Limits::default());
+        let with_settings = options.clone().options([("geqo", "off")]);
+        let refused =
+            text(&Db::new(&with_settings, &Limits::default()), "SELECT ''".to_owned()).await;
+        if ignored.is_empty() {
+            assert!(matches!(&refused, Err(Error::SettingsRefused(_))), "{refused:?}");
+        }
+        let wrong = Db::through(&options, Some((&options).into()), true, &Limits::default());
         let wrong = wrong.writing().session("test").await.unwrap_err();
         assert!(matches!(&wrong, Error::PooledToo(_)), "{wrong}");
     }
@@ -139,7 +147,7 @@ async fn a_cancel_goes_past_the_pooler() {
     let pooler = Pooler::start(&direct, 1, "");
     let limits = Limits { statement: Duration::from_mins(1), ..Limits::default() };
     for way in [Some(&direct), None] {
-        let db = Db::through(&pooler.through(&direct), way, false, &limits);
+        let db = Db::through(&pooler.through(&direct), way.map(Into::into), false, &limits);
         let mut admin = PgConnection::connect_with(&direct).await.unwrap();
         nap::cancelled(&db, &mut admin).await;
         if way.is_some() {

@@ -51,7 +51,7 @@ fn not(test: Test) -> Term {
 
 async fn page(db: &Db, terms: Vec<Term>, start: Start, limit: usize) -> Page {
     let layout = db.layout().await.unwrap();
-    let (query, stop) = (Query { terms }, CancellationToken::new());
+    let (query, stop) = (Query { terms, notes: vec![] }, CancellationToken::new());
     let page = db.read("orders", &stop, async |conn| {
         search::page(conn, &layout, &query, start, limit).await
     });
@@ -60,7 +60,7 @@ async fn page(db: &Db, terms: Vec<Term>, start: Start, limit: usize) -> Page {
 
 async fn count(db: &Db, terms: Vec<Term>) -> Count {
     let layout = db.layout().await.unwrap();
-    let (query, stop) = (Query { terms }, CancellationToken::new());
+    let (query, stop) = (Query { terms, notes: vec![] }, CancellationToken::new());
     db.read("orders", &stop, async |conn| search::count(conn, &layout, &query).await).await.unwrap()
 }
 
@@ -890,7 +890,7 @@ mod costs {
                     continue;
                 }
                 let before = read_so_far(&mut conn).await;
-                let query = Query { terms: terms.clone() };
+                let query = Query { terms: terms.clone(), notes: vec![] };
                 db.read("orders", &stop, async |conn| {
                     let page = search::page(conn, &layout, &query, start, 50).await?;
                     assert!(page.complete, "{query:?}");

@@ -117,6 +117,36 @@ async fn looks_are_stored_with_what_came_and_left() {
 }
 
 #[tokio::test]
+async fn more_than_is_counted_is_no_measurement() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    let db = Db::new(&options, &Limits::default());
+    let layout = db.layout().await.unwrap();
+    let (watch, stop) = (at_once(), CancellationToken::new());
+    let mut sampler = Sampler::new(&db, &layout, &watch);
+    publish(&mut conn, 10).await;
+    assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
+    publish(&mut conn, 200_500).await;
+    assert_eq!(sampler.pass(&stop).await.unwrap(), Done::NotMeasured);
+    let stored = slices(&mut conn).await;
+    assert_eq!((stored.len(), stored[0].looks, stored[0].last.pending), (1, 1, 10));
+    let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
+    assert_eq!(status.facts.pending().to_string(), "at least 200,000");
+    assert_eq!((status.sample(), status.facts.movement), (None, None));
+    let value = messages::report::status_value(&status);
+    assert_eq!(value["pending_counted"], "at least");
+    assert_eq!(value["drain"]["state"], "unknown");
+    let told = format!("{:?}", messages::report::status(&status));
+    assert!(told.contains("at least 200,000") && told.contains("rates"), "{told}");
+    // Counted whole again: what left in between is known from the looks on both sides.
+    deliver(&mut conn, 200_505).await;
+    assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
+    let sum = orderscope::domain::trend::sum(slices(&mut conn).await).unwrap();
+    assert_eq!((sum.came, sum.gone, sum.last.pending), (200_500, 200_505, 5));
+    db.close().await;
+}
+
+#[tokio::test]
 async fn two_samplers_count_nothing_twice() {
     let options = managed().await;
     let mut conn = open(&options).await;

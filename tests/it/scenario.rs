@@ -303,9 +303,9 @@ async fn error_queues_get_every_verdict_and_healing_takes_out_what_was_put_there
         row.unwrap()["key"].as_str().unwrap().to_owned()
     };
     let write = ["--yes", "--reason", "practice"];
-    for (deed, verdict) in [("replay", "waiting"), ("discard", "done")] {
+    for (action, verdict) in [("replay", "waiting"), ("discard", "done")] {
         let key = key(verdict);
-        let (code, _, err) = run(&[&["errors", deed, &key], &write[..], &queues[..]].concat());
+        let (code, _, err) = run(&[&["errors", action, &key], &write[..], &queues[..]].concat());
         assert_eq!(code, 0, "{err}");
     }
     assert_eq!(ids(&broker, FAILED).await.len(), 1, "a replay has somewhere to go");

@@ -31,6 +31,8 @@ const ORDERS: u64 = 2_000;
 pub struct Home {
     pub dir: TempDir,
     url: Option<String>,
+    /// Variables besides.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// What a run left.
@@ -46,7 +48,11 @@ impl Home {
         let dir = tempfile::Builder::new().prefix("orderscope-test-").tempdir().unwrap();
         // The private server's user must get in.
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-        Self { dir, url: None }
+        Self { dir, url: None, variables: vec![] }
+    }
+
+    pub fn at(url: &str) -> Self {
+        Self { url: Some(url.to_owned()), ..Self::new() }
     }
 
     pub fn on(options: &PgConnectOptions) -> Self {
@@ -65,6 +71,7 @@ impl Home {
         } else {
             command.env("ORDERSCOPE_PG_BIN", binaries(18));
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command
     }

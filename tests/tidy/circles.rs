@@ -13,22 +13,22 @@ use crate::{
 
 /// Arrows that close a circle and are to go: from, to. Each must still be needed.
 const KNOWN_CIRCLES: &[(&str, &str)] = &[
-    ("cli::order", "cli::write"),
-    ("ops::deeds::failed", "ops::deeds::due"),
-    ("ops::plan", "ops::command"),
-    ("ops::plan", "ops::deeds"),
+    ("cli::operation", "cli::errors"),
+    ("cli::order", "cli::order_command"),
+    ("ops::operation::error", "ops::operation::plan"),
+    ("ops::operation::outbox_action::failed", "ops::operation::outbox_action::due"),
+    ("ops::operation::spec", "ops::operation::table"),
+    ("ops::operation::transaction", "ops::operation::command"),
+    ("ops::operation::writer", "ops::operation::context"),
     ("tui::change", "tui::runtime"),
-    ("tui::change::errands", "tui::change::deeds"),
-    ("tui::change::menu", "tui::change::deeds"),
     ("tui::change::rules", "tui::change::forms"),
-    ("tui::change::working", "tui::change::update"),
+    ("tui::change::running", "tui::change::update"),
     ("tui::journal", "tui::runtime"),
     ("tui::screens", "tui::runtime"),
     ("tui::screens::messages::archive", "tui::screens::messages::detail"),
     ("tui::screens::messages::errors", "tui::screens::messages::detail"),
     ("tui::screens::messages::inbox", "tui::screens::messages::update"),
     ("tui::services", "tui::app"),
-    ("workers::errand::words", "workers::errand::errors"),
     ("workers::relay::worker", "workers::relay::pass"),
 ];
 

@@ -8,8 +8,9 @@ mod outbox_action;
 mod write;
 
 use chrono::NaiveDate;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::config::{Error, has_password, is_address_like};
 pub use broker::{
     CONSUME_HELP, Consume, Drain, ERRORS_HELP, ErrorPick, ErrorScope, ErrorWork, Errors,
     RELAY_HELP, Relay,
@@ -45,7 +46,18 @@ impl Cli {
     /// # Errors
     /// When it is not one, or asks for help.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(spelt(arguments))
+        Self::try_parse_from(spelt(arguments)).map_err(|error| {
+            // A mistake is told with the words of the command line. Its first line has them.
+            let told = error.to_string();
+            let words = told.lines().next().unwrap_or_default();
+            let why = match () {
+                () if !error.use_stderr() => return error,
+                () if has_password(words) => Error::PasswordInArguments,
+                () if is_address_like(words) => Error::AddressMisplaced,
+                () => return error,
+            };
+            Self::command().error(error.kind(), why)
+        })
     }
 }
 
@@ -80,7 +92,7 @@ Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or sett
 
 /// Told under `--database-url`.
 const URL_HELP: &str = "\
-PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE
+PostgreSQL URL without a password: postgres://USER@HOST:PORT/DATABASE, or a string of key=value
 
 Passwords come from PGPASSWORD, a pass file or DATABASE_URL. Precedence: this, --context, \
 DATABASE_URL, PG* variables, the configuration's default, the private database.";
@@ -147,7 +159,7 @@ pub enum Verb {
     /// the queue's error queue; what may pass by itself is tried again.
     #[command(after_help = CONSUME_HELP)]
     Consume(Consume),
-    /// The broker's error queues: what failed there, replayed or set aside
+    /// The broker's error queues: failed messages, replayed or discarded
     #[command(subcommand)]
     Errors(Errors),
     /// Open the console at an ops:// link
@@ -209,7 +221,7 @@ pub enum Order {
     Show {
         /// The order's id or the end of it
         id: String,
-        /// State at this moment: '2h ago', 16:30, 2026-11-22T16:30
+        /// State at the end of this second, minute or day: '2h ago', 16:30, 2026-11-22T16:30:05
         #[arg(long, value_name = "TIME", conflicts_with = "version")]
         at: Option<String>,
         /// State after this version

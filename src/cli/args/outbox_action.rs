@@ -32,7 +32,7 @@ pub struct AgeArgs {
     #[arg(long, value_name = "DAYS", conflicts_with = "before",
         value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub older_than: Option<u16>,
-    /// Only what is from before this moment: '8d ago', 2026-11-22T16:30
+    /// Only what is from before the beginning of this moment: '8d ago', 2026-11-22T16:30
     #[arg(long, value_name = "TIME")]
     pub before: Option<String>,
     /// Go on, a transaction of 500 rows at a time, until nothing is left

@@ -127,7 +127,7 @@ pub enum Audit {
         /// By this operator
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
-        /// Not before this moment: '2h ago', 16:30, 2026-11-22T16:30
+        /// Not before the beginning of this moment: '2h ago', 16:30, 2026-11-22T16:30
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
         /// At most this many (1 to 10000)

@@ -36,6 +36,14 @@ pub enum Error {
     /// What was named as the way past a pooler is one as well.
     #[error("{0} is named as the direct address and is a pooler as well; name the server itself")]
     PooledToo(String),
+    /// A pooler does not pass on what `options` or `PGOPTIONS` says.
+    #[error(
+        "{0} is a pooler that takes no settings for sessions; unset PGOPTIONS, or leave options out"
+    )]
+    SettingsRefused(String),
+    /// What writes was asked of a server that only follows another one.
+    #[error("{0} is a hot standby, which can only be read; to write, name the primary server")]
+    Standby(String),
     /// The driver cannot use what names the server.
     #[error(
         "the connection's settings cannot be used: {0}; check the URL, the PG* variables and the configuration"

@@ -8,7 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, OfTable, Table, outbox::locks, samples::Seen, sql::moment};
+use super::{
+    Error, Index, Layout, OfTable, Table,
+    outbox::locks,
+    samples::Seen,
+    sql::{NEVER, moment, took},
+};
 use crate::domain::{
     diagnosis::{HalfDone, Inbound, Latency, Lock, Tally},
     id::{ConsumerId, MessageId},
@@ -86,6 +91,11 @@ pub fn sums_all(layout: &Layout) -> bool {
     layout.estimated_rows(Table::InboxStates).is_none_or(|rows| rows <= LARGE)
 }
 
+/// Whether all rows that are not delivered were counted: counting stops at [`MOST_OPEN`].
+pub fn counts_all_open(rows: &[ConsumerRow]) -> bool {
+    rows.iter().map(|row| row.rows - row.done).sum::<i64>() < MOST_OPEN
+}
+
 /// The rows that sums are over, as a source of a query, named `s`.
 fn summed(layout: &Layout) -> String {
     let from = layout.from(Table::InboxStates);
@@ -133,13 +143,14 @@ pub async fn consumers(
         .fetch_all(&mut *conn)
         .await
         .of(Table::InboxStates.name())?;
+    let took = took("received", "delivered");
     // The service's own index on `delivered` gives the newest; without it all rows are sorted.
     let sql = format!(
         "SELECT consumer_id, count(*) AS rows, percentile_disc(ARRAY[0.5, 0.95, 0.99]) \
          WITHIN GROUP (ORDER BY took) AS times FROM (SELECT consumer_id, \
-           (extract(epoch FROM delivered - received) * 1000)::bigint AS took FROM (SELECT * FROM {from} w \
+           (extract(epoch FROM {took}) * 1000)::bigint AS took FROM (SELECT * FROM {from} w \
              WHERE delivered IS NOT NULL ORDER BY delivered DESC LIMIT {TIMED}) n \
-           WHERE delivered - received BETWEEN '0'::interval AND make_interval(secs => $1)) d GROUP BY 1"
+           WHERE {took} BETWEEN '0'::interval AND make_interval(secs => $1)) d GROUP BY 1"
     );
     let timed: Vec<Timed> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(window.as_seconds_f64())
@@ -248,7 +259,8 @@ pub async fn finished(
         return Ok(None);
     }
     let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT message_id, consumer_id, {} AS received, {} AS delivered FROM {} s WHERE delivered >= ",
+        "SELECT message_id, consumer_id, {} AS received, {} AS delivered FROM {} s \
+         WHERE delivered < {NEVER} AND delivered >= ",
         moment("received"),
         moment("delivered"),
         layout.from(Table::InboxStates),

@@ -55,6 +55,8 @@ struct Shape {
     relation: String,
     partitioned: bool,
     readable: bool,
+    /// Row level security hides rows of it from our role.
+    policed: bool,
     /// The planner's estimate; none before the first `ANALYZE`.
     rows: Option<i64>,
     /// Size in pages, exact at the time of the probe.
@@ -110,6 +112,21 @@ impl Layout {
     pub fn reads(&self, table: Table) -> bool {
         self.tables.get(&table).is_some_and(|shape| {
             self.usage && shape.readable && !shape.missing.iter().any(|(_, needed)| *needed)
+        })
+    }
+
+    /// Whether row level security may hide rows of the table from our role: what is not found may be there.
+    pub fn may_hide_rows(&self, table: Table) -> bool {
+        self.tables.get(&table).is_some_and(|shape| shape.policed)
+    }
+
+    /// Which of these tables may hide rows, in words; none if none does.
+    pub fn hiding(&self, tables: &[Table]) -> Option<String> {
+        let hiding = tables.iter().filter(|table| self.may_hide_rows(**table));
+        let names: Vec<_> = hiding.map(|table| table.name()).collect();
+        let role = &self.role;
+        (!names.is_empty()).then(|| {
+            format!("row level security on {} may hide rows from role {role}", names.join(", "))
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
     Index, Kind, Layout, Shape,
@@ -23,12 +23,16 @@ struct Found {
     rows: Option<i64>,
     pages: i64,
     columns: Option<Vec<(String, String)>>,
-    indexes: Option<Vec<String>>,
+    policed: bool,
+    indexes: Option<Vec<Option<String>>>,
 }
+
+/// So often is asked again when something was dropped between finding it and looking at it.
+const TRIES: usize = 20;
 
 /// Asks, in one round trip; of a managed database its settings in another.
 pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<Layout, Error> {
-    let row = sqlx::raw_sql(include_str!("probe.sql")).fetch_one(&mut *conn).await?;
+    let row = asked(conn).await?;
     let tables: String = row.try_get("tables")?;
     let found: Vec<Found> = serde_json::from_str(&tables)
         .map_err(|why| Error::row("pg_class", "relname", "the probe", &why.to_string()))?;
@@ -56,7 +60,7 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
     };
     for table in found {
         let Some(known) = Table::of(&table.name) else { continue };
-        for definition in table.indexes.iter().flatten() {
+        for definition in table.indexes.iter().flatten().flatten() {
             layout.indexes.extend(Index::served(known, definition));
         }
         layout.tables.insert(known, shape(known, table));
@@ -78,6 +82,25 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
         layout.inline = recorded.is_none_or(|known| known.projection == Projection::Inline);
     }
     Ok(layout)
+}
+
+/// The answer of the catalog. The server's functions look at what is there now, not when the statement began: they fail
+/// on an index or a table that was dropped since.
+async fn asked(conn: &mut PgConnection) -> Result<PgRow, Error> {
+    let ask = async |conn: &mut PgConnection| {
+        Ok(sqlx::raw_sql(include_str!("probe.sql")).fetch_one(conn).await?)
+    };
+    let mut answer = attempt(conn, ask).await;
+    for _ in 1..TRIES {
+        match answer {
+            Err(Error::Server { ref code, .. }) if code == "XX000" => {
+                answer = attempt(conn, ask).await;
+            }
+            Err(Error::MissingTable(_)) => answer = attempt(conn, ask).await,
+            answered => return answered,
+        }
+    }
+    answer
 }
 
 /// The planner pulls a subquery that only renames up into the query around it, so that indexes are
@@ -116,6 +139,7 @@ fn shape(table: Table, found: Found) -> Shape {
         relation: format!("public.\"{}\"", found.name),
         partitioned: found.partitioned,
         readable: found.readable,
+        policed: found.policed,
         rows: found.rows,
         pages: found.pages,
         missing,

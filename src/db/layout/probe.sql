@@ -39,6 +39,9 @@ SELECT
                 SELECT json_agg(json_build_array(a.attname, format_type(a.atttypid, NULL)))
                 FROM pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+            -- Row level security hides rows from this role.
+            'policed', c.relrowsecurity AND row_security_active(c.oid),
+            -- Fails when an index is dropped while this runs, or is null: whoever asks asks again.
             'indexes', (
                 SELECT json_agg(pg_get_indexdef(i.indexrelid)) FROM pg_index i
                 WHERE i.indrelid = c.oid AND i.indisvalid AND i.indisready)

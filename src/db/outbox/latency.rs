@@ -4,7 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use crate::{
-    db::{Error, Layout, OfTable, Table, sql::moment},
+    db::{
+        Error, Layout, OfTable, Table,
+        sql::{NEVER, moment, took},
+    },
     domain::diagnosis::{Latency, Left},
 };
 
@@ -28,9 +31,10 @@ pub async fn latency(
     let sql = format!(
         "SELECT count(*) AS rows, \
          percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY took) AS times \
-         FROM (SELECT (extract(epoch FROM delivered - created) * 1000)::bigint AS took \
+         FROM (SELECT (extract(epoch FROM {}) * 1000)::bigint AS took \
            FROM (SELECT delivered, created FROM {} w WHERE delivered >= $1 AND delivered < 'infinity' \
              ORDER BY delivered DESC LIMIT {TIMED}) n WHERE created BETWEEN $2 AND delivered) d",
+        took("created", "delivered"),
         layout.from(Table::OutboxStates),
     );
     let sensible = from - TimeDelta::days(3_650);
@@ -55,7 +59,7 @@ pub async fn youngest_left(
 ) -> Result<Option<Left>, Error> {
     let sql = format!(
         "SELECT {}, last_sequence_number FROM (SELECT created, last_sequence_number FROM {} w \
-         WHERE delivered >= $1 ORDER BY delivered DESC LIMIT {TIMED}) n ORDER BY n.created DESC LIMIT 1",
+         WHERE delivered >= $1 AND delivered < {NEVER} ORDER BY delivered DESC LIMIT {TIMED}) n ORDER BY n.created DESC LIMIT 1",
         moment("n.created"),
         layout.from(Table::OutboxStates),
     );

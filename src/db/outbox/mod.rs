@@ -26,13 +26,18 @@ pub use self::{
     show::{OutboxMessage, ahead, show},
     whole::{WholeRow, whole},
 };
-use super::{Error, Index, Layout, Table, sql::moment};
+use super::{
+    Error, Index, Layout, Table,
+    sql::{NEVER, moment},
+};
 use crate::domain::{diagnosis::Tally, event::EventKind, id::OutboxId};
 
 /// An open outbox is not older than the oldest, which is bound first.
 const SINCE: &str = "created >= coalesce($1::timestamptz, '-infinity')";
 /// So many of the oldest open outboxes are looked into for sums and groups; beyond that they are estimates.
 pub const SAMPLE: i64 = 2_000;
+/// So many messages of those are counted.
+const MOST_SEEN: i64 = SAMPLE * 4;
 /// So many of the oldest messages are looked through where no index leads from an outbox to its messages.
 pub const MOST_WITHOUT_INDEX: i64 = 20_000;
 /// So many of the oldest messages are checked for destinations where no index knows the bad ones.
@@ -148,15 +153,8 @@ pub async fn overview(
     let whole = |by: i32| groups.iter().find(|row| row.by == by);
     let looked = whole(0).map_or(0, |row| row.looked);
     let seen = whole(0).map_or(0, |row| row.messages);
-    let bus = if sums.open > looked && looked > 0 && finds_by_outbox(layout) {
-        // Every outbox has about as many as those that were looked into.
-        Tally::About(
-            i64::try_from(i128::from(seen) * i128::from(sums.open) / i128::from(looked))
-                .unwrap_or(seen),
-        )
-    } else {
-        Tally::Exact(seen)
-    };
+    let of_one = pick(4).first().map_or(0, |group| group.messages);
+    let bus = bus(layout, sums.open, looked, seen, of_one);
     let mut coverage = vec![];
     if !finds_by_outbox(layout) {
         coverage.push(format!(
@@ -187,6 +185,28 @@ pub async fn overview(
         events: sums.events,
         coverage,
     })
+}
+
+/// How many messages of open outboxes there are, when `seen` were seen in `looked` of `open` outboxes, at most `of_one`
+/// in any.
+fn bus(layout: &Layout, open: i64, looked: i64, seen: i64, of_one: i64) -> Tally {
+    if !finds_by_outbox(layout) {
+        let rows = layout.estimated_rows(Table::OutboxMessages);
+        let all = rows.is_some_and(|rows| rows < MOST_WITHOUT_INDEX);
+        return if all { Tally::Exact(seen) } else { Tally::AtLeast(seen) };
+    }
+    // Every outbox has about as many as those that were looked into.
+    let estimate = |seen: i64| {
+        i64::try_from(i128::from(seen) * i128::from(open) / i128::from(looked.max(1)))
+            .unwrap_or(seen)
+    };
+    if open >= MOST_OPEN || seen >= MOST_SEEN || of_one >= SAMPLE {
+        Tally::AtLeast(estimate(seen).max(seen))
+    } else if open > looked {
+        Tally::About(estimate(seen))
+    } else {
+        Tally::Exact(seen)
+    }
 }
 
 /// Where messages without an owner are looked for: a managed database has an index on them, MassTransit's own
@@ -263,14 +283,14 @@ fn sums_sql(layout: &Layout) -> String {
         let open = format!(
             "(SELECT count(*) FROM (SELECT FROM {states} s WHERE delivered IS NULL LIMIT {MOST_OPEN}) x) AS open, \
              (SELECT min(created)::text FROM {states} s WHERE delivered IS NULL) AS since, \
-             (SELECT {last} FROM (SELECT max(delivered) AS at FROM {states} s) last) AS last_delivered"
+             (SELECT {last} FROM (SELECT max(delivered) AS at FROM {states} s WHERE delivered < {NEVER}) last) AS last_delivered"
         );
         (open, String::new())
     } else {
         // Without an index for any of them, one reading of the table tells all.
         let once = format!(
             " FROM (SELECT least(count(*) FILTER (WHERE delivered IS NULL), {MOST_OPEN}) AS open, \
-             min(created) FILTER (WHERE delivered IS NULL) AS since, max(delivered) AS at FROM {states} s) last"
+             min(created) FILTER (WHERE delivered IS NULL) AS since, max(delivered) FILTER (WHERE delivered < {NEVER}) AS at FROM {states} s) last"
         );
         (format!("last.open, last.since::text AS since, {last} AS last_delivered"), once)
     };
@@ -339,7 +359,7 @@ fn groups_sql(layout: &Layout) -> String {
          SELECT 0 AS by, NULL AS key, count(*) AS messages, min(sent) AS oldest, (SELECT count(*) FROM open) AS looked \
            FROM bus \
          UNION ALL SELECT 1, NULL, count(*), min(sent), 0 FROM consumer",
-        SAMPLE * 4
+        MOST_SEEN
     );
     for (by, key) in [(2, "kind"), (3, "destination"), (4, "outbox_id")] {
         let only = if by == 4 { "WHERE outbox_id IS NOT NULL" } else { "" };

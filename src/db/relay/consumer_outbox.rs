@@ -2,11 +2,11 @@
 //! in `inbox_state`.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    super::{Error, OfTable, Table, archive},
+    super::{Error, OfTable, Table, archive, sql::moment},
     Open, Progress,
 };
 
@@ -46,11 +46,14 @@ pub async fn lock_half(
     half: ConsumerOutbox,
     before: DateTime<Utc>,
 ) -> Result<Option<Open>, Error> {
-    let sql = "SELECT i.message_id AS outbox_id, i.consumed AS created, \
+    let sql = format!(
+        "SELECT i.message_id AS outbox_id, {} AS created, \
            coalesce(i.last_sequence_number, 0) AS cursor FROM public.inbox_state i \
          WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND i.consumed < $3 \
-         FOR UPDATE OF i SKIP LOCKED";
-    let found: Option<Open> = sqlx::query_as(sql)
+         FOR UPDATE OF i SKIP LOCKED",
+        moment("i.consumed"),
+    );
+    let found: Option<Open> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(half.message_id)
         .bind(half.consumer_id)
         .bind(before)

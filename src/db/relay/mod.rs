@@ -10,11 +10,11 @@ mod consumer_outbox;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{Error, Layout, Limits, OfTable, Table, archive};
-use crate::domain::outgoing::Stored;
+use crate::{domain::outgoing::Stored, servers::Servers};
 pub use consumer_outbox::{
     ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
 };
@@ -22,12 +22,12 @@ pub use consumer_outbox::{
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
 /// that froze in it is ended by the server after `open` and a second.
 pub async fn connect(
-    options: &PgConnectOptions,
+    servers: &Servers,
     who: &str,
     limits: &Limits,
     open: Duration,
 ) -> Result<PgConnection, Error> {
-    let mut conn = super::connect(options, who).await?;
+    let mut conn = super::connect(servers, who).await?;
     let set_up = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \
@@ -77,14 +77,17 @@ pub async fn lock(
     only: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Open>, Error> {
-    let sql = "SELECT s.outbox_id, s.created, coalesce(s.last_sequence_number, 0) AS cursor \
+    let sql = format!(
+        "SELECT s.outbox_id, {} AS created, coalesce(s.last_sequence_number, 0) AS cursor \
          FROM public.outbox_state s \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($3::uuid IS NULL OR s.outbox_id = $3) \
            AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
-         ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED";
-    sqlx::query_as(sql)
+         ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
+        super::sql::moment("s.created"),
+    );
+    sqlx::query_as(AssertSqlSafe(sql))
         .bind(held)
         .bind(limit)
         .bind(only)
@@ -199,7 +202,7 @@ pub async fn load(
 ) -> Result<Vec<Row>, Error> {
     let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
-    let time = super::sql::moment("m.expiration_time");
+    let time = super::sql::sendable("m.expiration_time");
     let owned = match half {
         None => "m.outbox_id = c.outbox_id",
         Some(_) => "m.inbox_message_id = $6 AND m.inbox_consumer_id = $7",

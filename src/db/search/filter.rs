@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     db::{
         Layout, Table,
-        buyers::escaped,
+        buyers::name_pattern,
         expressions::{BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL},
     },
     domain::search::Span,
@@ -64,7 +64,7 @@ impl Filter {
             }
             Self::BuyerTail(tail) => of_buyer(sql, layout, ID_TAIL, " LIKE ", reversed(tail)),
             Self::BuyerName(part) => {
-                of_buyer(sql, layout, BUYER_NAME, " LIKE ", format!("%{}%", escaped(part)));
+                of_buyer(sql, layout, BUYER_NAME, " LIKE ", name_pattern(part));
             }
             Self::RareBuyerName(part) => {
                 // IS TRUE keeps it a hashed list: the planner would make a join of a bare IN.
@@ -72,7 +72,7 @@ impl Filter {
                 sql.push(format!(
                     "(o.buyer_id IN (SELECT b.id FROM {buyers} b WHERE {BUYER_NAME} LIKE "
                 ));
-                sql.push_bind(format!("%{}%", escaped(part))).push(")) IS TRUE");
+                sql.push_bind(name_pattern(part)).push(")) IS TRUE");
             }
             Self::City(city) => of_buyer(sql, layout, BUYER_CITY, " = ", city.to_lowercase()),
             Self::Province(name) => {
@@ -93,7 +93,7 @@ impl Filter {
                     sql.push("strpos(lower(o.note), ").push_bind(letters).push(") > 0 AND ");
                 }
                 sql.push(format!("{NOTE_WORDS} @@ "));
-                sql.push("phraseto_tsquery('simple', ").push_bind(words.clone()).push(")");
+                sql.push("phraseto_tsquery('simple', ").push_bind(phrase(words)).push(")");
             }
             Self::Status(status) => {
                 sql.push("o.status = ").push_bind(*status);
@@ -145,6 +145,20 @@ pub(super) fn push_all<'a>(
 /// A tail of an id as the pattern for an id written backwards.
 pub(super) fn reversed(tail: &str) -> String {
     tail.chars().rev().chain(['%']).collect()
+}
+
+/// The words of a phrase, those on both sides of a hyphen as two: so they are found whichever dash a note has between
+/// them, which the parser of the database keeps together for the hyphen alone.
+pub(super) fn phrase(words: &str) -> String {
+    let mut before = ' ';
+    let mut chars = words.chars().peekable();
+    let mut out = String::with_capacity(words.len());
+    while let Some(c) = chars.next() {
+        let joins = before.is_alphabetic() && chars.peek().is_some_and(|next| next.is_alphabetic());
+        out.push(if c == '-' && joins { ' ' } else { c });
+        before = c;
+    }
+    out
 }
 
 /// The longest run of plain letters and digits: a note with these words has it too, whatever the parser makes
@@ -231,6 +245,11 @@ fn drift(layout: &Layout) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hyphen_between_words_is_a_space_and_no_other() {
+        assert_eq!(phrase("well-known -5 a- x-1"), "well known -5 a- x-1");
+    }
 
     #[test]
     fn the_letters_of_words_are_without_what_a_parser_may_cut() {

@@ -9,7 +9,7 @@ use super::filter::{between, reversed};
 use crate::{
     db::{
         Error, Index, Layout, Table,
-        buyers::escaped,
+        buyers::{escaped, name_pattern},
         expressions::{
             BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, EVENT_CORRELATION_TAIL, EVENT_ORDER,
             LETTER_SEQUENCE, MESSAGE_ORDER, NOTE_WORDS, SUMMARY_TOTAL,
@@ -300,7 +300,7 @@ pub async fn estimate_name(
         "EXPLAIN (FORMAT JSON) SELECT FROM {} b WHERE {BUYER_NAME} LIKE ",
         layout.from(Table::Buyers)
     ));
-    sql.push_bind(format!("%{}%", escaped(part)));
+    sql.push_bind(name_pattern(part));
     estimate(conn, sql).await
 }
 

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::{
     Cursor, OrderBy, Start,
-    filter::{between, reversed},
+    filter::{between, phrase, reversed},
 };
 use crate::{
     db::{
         Index, Layout, Table,
         expressions::{ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL, SUMMARY_TOTAL_BUCKET},
     },
-    domain::search::Span,
+    domain::{endless, search::Span},
 };
 
 /// One way of getting candidates. A question with alternatives has several.
@@ -143,7 +143,7 @@ impl Source {
                 sql.push(format!(
                     "FROM {orders} o WHERE {NOTE_WORDS} @@ phraseto_tsquery('simple', "
                 ));
-                sql.push_bind(words.clone())
+                sql.push_bind(phrase(words))
                     .push(")) SELECT id, status, note, buyer_id, is_deleted, ");
                 sql.push("created_at, last_modified_at FROM m) o WHERE true");
                 place.push(sql, layout);
@@ -216,7 +216,11 @@ impl Place {
         match self.order_by {
             OrderBy::Placed => {
                 sql.push(format!(" AND (o.created_at, o.id){after}("));
-                sql.push_bind(placed).push(", ").push_bind(last).push(")");
+                match endless::literal(placed) {
+                    Some(name) => sql.push_bind(name).push("::text::timestamptz"),
+                    None => sql.push_bind(placed),
+                };
+                sql.push(", ").push_bind(last).push(")");
             }
             OrderBy::Id => {
                 sql.push(format!(" AND {id}{after}")).push_bind(last);

@@ -6,6 +6,8 @@ use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
+use crate::domain::endless;
+
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bound<'a> {
@@ -69,8 +71,11 @@ impl Bound<'_> {
                 said.push_str(if *flag { "true" } else { "false" });
             }
             Self::At(at) => {
-                sql.push_bind(*at);
-                say(said, at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)), "");
+                match at.and_then(endless::literal) {
+                    Some(name) => sql.push_bind(name).push("::text::timestamptz"),
+                    None => sql.push_bind(*at),
+                };
+                say(said, at.map(|at| endless::iso(at, SecondsFormat::Micros)), "");
             }
             Self::Json(value) => {
                 sql.push_bind(value.map(|value| Json(value.clone())));

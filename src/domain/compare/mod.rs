@@ -146,6 +146,32 @@ impl Comparison {
         self
     }
 
+    /// The same where rows may be hidden from who looks, each with the reason: what is not seen may be there.
+    /// `parts`: rows that the order's row is made of, its lines.
+    #[must_use]
+    pub fn where_hidden(
+        mut self,
+        row: Option<&str>,
+        parts: Option<&str>,
+        summary: Option<&str>,
+    ) -> Self {
+        let hides = |agreement: &mut Agreement, why: Option<&str>| {
+            let Some(why) = why else { return };
+            if matches!(agreement, Agreement::Missing | Agreement::Absent) {
+                *agreement = Agreement::Unknown(format!("hidden or missing: {why}"));
+            }
+        };
+        hides(&mut self.row, row);
+        hides(&mut self.summary, summary);
+        if let (Agreement::Differs(_), Some(why)) = (&self.row, parts) {
+            self.row = Agreement::Unknown(format!("lines are hidden or missing: {why}"));
+        }
+        if !self.row.is_drift() && !self.summary.is_drift() {
+            self.parting = None;
+        }
+        self
+    }
+
     /// Row or summary differ from the events beyond doubt.
     #[must_use]
     pub const fn is_drift(&self) -> bool {

@@ -100,7 +100,8 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
 
 /// `1 message`, `~2,000 messages`
 pub(super) fn messages(count: Tally) -> String {
-    if count == Tally::Exact(1) { "1 message".to_owned() } else { format!("{count} messages") }
+    let noun = if count.number() == 1 { "message" } else { "messages" };
+    format!("{count} {noun}")
 }
 
 fn backlog(facts: &Facts, limits: &Thresholds) -> Option<Finding> {

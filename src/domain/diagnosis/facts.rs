@@ -44,6 +44,25 @@ impl Tally {
         }
     }
 
+    /// The number where it was counted or estimated whole: one at which counting stopped measures nothing.
+    #[must_use]
+    pub const fn measured(self) -> Option<i64> {
+        match self {
+            Self::Exact(number) | Self::About(number) => Some(number),
+            Self::AtLeast(_) => None,
+        }
+    }
+
+    /// What the number is worth, as programs are told it.
+    #[must_use]
+    pub const fn worth(self) -> &'static str {
+        match self {
+            Self::Exact(_) => "exact",
+            Self::About(_) => "estimate",
+            Self::AtLeast(_) => "at least",
+        }
+    }
+
     /// Both together, worth as much as the lesser of them.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
@@ -57,13 +76,13 @@ impl Tally {
 }
 
 impl fmt::Display for Tally {
-    /// `1,204`, `~100,000`, `10,000+`.
+    /// `1,204`, `~100,000`, `at least 10,000`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = thousands(self.number());
         f.pad(&match self {
             Self::Exact(_) => number,
             Self::About(_) => format!("~{number}"),
-            Self::AtLeast(_) => format!("{number}+"),
+            Self::AtLeast(_) => format!("at least {number}"),
         })
     }
 }

@@ -25,7 +25,10 @@ pub use self::{
     poison::{Poison, Text, exchange, poison, short_destination},
     stalled::TRYING,
 };
-use super::id::{MessageId, OutboxId};
+use super::{
+    endless,
+    id::{MessageId, OutboxId},
+};
 
 /// The limits above which something is reported. All are configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,5 +223,5 @@ pub fn is_old(facts: &Facts, thresholds: &Thresholds, head: &Head) -> bool {
 }
 
 fn moment(at: DateTime<Utc>) -> String {
-    at.format("%F %TZ").to_string()
+    endless::utc(at, "%F %TZ")
 }

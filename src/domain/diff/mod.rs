@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::endless;
 use super::id::LineId;
 use super::order::{Line, Order, Status};
 
@@ -178,7 +179,7 @@ impl fmt::Display for Datum {
             Self::Count(count) => count.fmt(f),
             Self::Amount(amount) => amount.fmt(f),
             Self::Flag(flag) => f.pad(if *flag { "yes" } else { "no" }),
-            Self::Time(at) => f.pad(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            Self::Time(at) => f.pad(&endless::iso(*at, SecondsFormat::AutoSi)),
         }
     }
 }

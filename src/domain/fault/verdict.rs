@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Consumers, Fault, Kind};
 use crate::domain::{
     consumer::Consumer,
+    endless,
     id::{ConsumerId, MessageId},
 };
 
@@ -134,7 +135,7 @@ impl fmt::Display for Verdict {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let second = |at: &DateTime<Utc>| at.format("%F %TZ").to_string();
+        let second = |at: &DateTime<Utc>| endless::utc(*at, "%F %TZ");
         match self {
             Self::Delivered { last, complete: true } => {
                 write!(f, "every configured consumer has delivered it, the last at {}", second(last))

@@ -1,4 +1,4 @@
-//! Deeds: what a repair may be, what another id leaves, what is old enough.
+//! Outbox actions: which repairs are allowed, what another id changes, what is old enough.
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;

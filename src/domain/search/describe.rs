@@ -14,7 +14,8 @@ pub fn describe(query: &Query, zone: Zone) -> String {
     if query.terms.is_empty() {
         return "all orders".to_owned();
     }
-    query.terms.iter().map(|term| in_words(term, zone)).collect::<Vec<_>>().join(", ")
+    let terms = query.terms.iter().map(|term| in_words(term, zone)).collect::<Vec<_>>().join(", ");
+    if query.notes.is_empty() { terms } else { format!("{terms} ({})", query.notes.join("; ")) }
 }
 
 fn in_words(term: &Term, zone: Zone) -> String {

@@ -90,7 +90,7 @@ impl FieldHelp {
 }
 
 /// The known word most like `word`, if any is close.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     known
         .map(|name| (if name.starts_with(&word) { 0 } else { distance(&word, name) }, name))

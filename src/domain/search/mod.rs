@@ -22,7 +22,7 @@ mod words;
 
 pub use complete::{Completion, complete};
 pub use describe::describe;
-pub use field::{FIELDS, Field, FieldHelp};
+pub use field::{FIELDS, Field, FieldHelp, nearest};
 pub use parse::parse;
 pub use words::{STATUSES, TRAITS};
 
@@ -30,6 +30,8 @@ pub use words::{STATUSES, TRAITS};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {
     pub terms: Vec<Term>,
+    /// How the text was read where that may surprise; a line each.
+    pub notes: Vec<String>,
 }
 
 /// One test, its negation, and where in the text it stood (bytes).

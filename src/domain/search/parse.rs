@@ -1,5 +1,7 @@
 //! Turns the text of a query into tests.
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 use super::{
@@ -11,6 +13,7 @@ use super::{
 };
 use crate::domain::{
     order_ref::{self, IdMatch, NotAnId},
+    typed::Typed,
     zone::Clock,
 };
 
@@ -27,20 +30,40 @@ pub fn parse(text: &str, clock: &Clock) -> Result<Query, SearchError> {
         return Err(SearchError::new(start..text.len(), "the search is too long")
             .hint(format!("{LONGEST} bytes are the most")));
     }
+    let typed = Typed::new(text);
+    let placed = |at: &Range<usize>| typed.place(at);
+    let mut query = plain(&typed.text, clock)
+        .map_err(|error| SearchError { at: placed(&error.at), ..error })?;
+    for term in &mut query.terms {
+        term.at = placed(&term.at);
+    }
+    query.notes.splice(0..0, typed.notes());
+    Ok(query)
+}
+
+/// Reads a query without typographic marks.
+fn plain(text: &str, clock: &Clock) -> Result<Query, SearchError> {
     let mut terms = Vec::new();
+    let mut notes = Vec::new();
     for token in tokens(text)? {
         if terms.len() == MOST_TERMS {
             return Err(SearchError::new(token.at.start..text.len(), "too many terms")
                 .hint(format!("{MOST_TERMS} are the most")));
         }
-        if let Some(test) = test(&token, clock)? {
+        if let Some(test) = test(&token, clock, &mut notes)? {
             terms.push(Term { test, negated: token.negated, at: token.at });
         }
     }
-    Ok(Query { terms })
+    notes.dedup();
+    Ok(Query { terms, notes })
 }
 
-fn test(token: &Token, clock: &Clock) -> Result<Option<Test>, SearchError> {
+/// The term's test; a clock time over which clocks were moved adds to `notes`.
+fn test(
+    token: &Token,
+    clock: &Clock,
+    notes: &mut Vec<String>,
+) -> Result<Option<Test>, SearchError> {
     let value = &token.value;
     let Some((name, at)) = &token.field else { return bare(token) };
     let Some(field) = Field::named(name) else {
@@ -66,8 +89,8 @@ fn test(token: &Token, clock: &Clock) -> Result<Option<Test>, SearchError> {
         Field::City => Test::City(words()),
         Field::Province => Test::Province(words()),
         Field::Status => Test::Status(words::status(value)?),
-        Field::Placed => Test::Placed(time::times(value, clock)?),
-        Field::Modified => Test::Modified(time::times(value, clock)?),
+        Field::Placed => Test::Placed(time::times(value, clock, notes)?),
+        Field::Modified => Test::Modified(time::times(value, clock, notes)?),
         Field::Age => Test::Placed(time::age(value, clock)?),
         Field::Total => Test::Total(number::money(value)?),
         Field::Items => Test::Items(number::count(value)?),

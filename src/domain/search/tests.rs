@@ -116,6 +116,82 @@ fn times_mean_all_of_what_they_name_in_the_zone() {
     assert_eq!(one("placed:\"2h ago\""), Test::Placed(since));
 }
 
+fn berlin(text: &str) -> Query {
+    let clock = Clock { zone: "Europe/Berlin".parse().unwrap(), ..clock() };
+    parse(text, &clock).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn a_repeated_hour_is_searched_whole() {
+    let span = |text: &str| match &berlin(text).terms[0].test {
+        Test::Placed(span) => span.clone(),
+        other => panic!("{other:?}"),
+    };
+    // 02:00 to 03:00 came twice: from 00:00 to 02:00 UTC.
+    let whole = Span {
+        from: Some(at("2026-10-25T00:00:00Z")),
+        to: Some(at("2026-10-25T01:59:59.999999Z")),
+    };
+    assert_eq!(span("placed:\"2026-10-25 02:00..02:59\""), whole);
+    let inner = span("placed:\"2026-10-25 02:30..02:40\"");
+    assert_eq!(inner.from, Some(at("2026-10-25T00:30:00Z")));
+    assert_eq!(inner.to, Some(at("2026-10-25T01:40:59.999999Z")));
+    // Later than one of the two, and earlier than one of the two.
+    assert_eq!(span("placed:>2026-10-25T02:30").from, Some(at("2026-10-25T00:31:00Z")));
+    assert_eq!(span("placed:<2026-10-25T02:30").to, Some(at("2026-10-25T01:29:59.999999Z")));
+    let query = berlin("placed:>2026-10-25T02:30");
+    assert!(query.notes[0].contains("came twice"), "{:?}", query.notes);
+    assert!(describe(&query, "Europe/Berlin".parse().unwrap()).contains("came twice"));
+    assert!(berlin("placed:>2026-10-25T04:30").notes.is_empty());
+}
+
+#[test]
+fn a_skipped_hour_is_told() {
+    let query = berlin("placed:2026-03-29T02:10..02:40");
+    assert!(query.notes[0].contains("set forward"), "{:?}", query.notes);
+    let query = berlin("placed:2026-03-29T01:30..02:30");
+    let Test::Placed(span) = &query.terms[0].test else { panic!() };
+    assert_eq!(span.to, Some(at("2026-03-29T00:59:59.999999Z")));
+    let clock = Clock { zone: "Europe/Berlin".parse().unwrap(), ..clock() };
+    let error = parse("placed:2026-03-29T02:30", &clock).unwrap_err();
+    assert!(error.what.contains("no clock showed"), "{error}");
+}
+
+#[test]
+fn an_upper_end_includes_the_second_it_names() {
+    let to = |text: &str| match one(text) {
+        Test::Placed(span) => span.to,
+        other => panic!("{other:?}"),
+    };
+    let second = Some(at("2026-11-22T07:30:05.999999Z"));
+    for text in [
+        "placed:..16:30:05",
+        "placed:<=16:30:05",
+        "placed:\"16:30..11-22 16:30:05\"",
+        "placed:16:30:05",
+    ] {
+        assert_eq!(to(text), second, "{text}");
+    }
+    assert_eq!(to("placed:..16:30:05.25"), Some(at("2026-11-22T07:30:05.250Z")));
+}
+
+#[test]
+fn what_pasting_adds_does_not_matter_and_is_told() {
+    let typed = "\u{FEFF}–status:new note:“leave at the\u{A0}door” …8c\u{200B}41";
+    let query = parse(typed, &clock()).unwrap();
+    let plain = parse("-status:new note:\"leave at the door\" …8c41", &clock()).unwrap();
+    let tests = |query: &Query| -> Vec<_> {
+        query.terms.iter().map(|term| (term.test.clone(), term.negated)).collect()
+    };
+    assert_eq!(tests(&query), tests(&plain));
+    assert_eq!(query.notes.len(), 2);
+    assert!(plain.notes.is_empty());
+    assert_eq!(&typed[query.terms[2].at.clone()], "…8c\u{200B}41");
+    assert_eq!(one(&ID.replace('-', "\u{2011}")), Test::AnyId(ID.parse().unwrap()));
+    let error = error("“a” status:\u{200B}nww");
+    assert_eq!(&"“a” status:\u{200B}nww"[error.at], "nww");
+}
+
 #[test]
 fn ages_look_back_from_now() {
     let older = Span { from: None, to: Some(at("2026-11-21T14:02:10.999999Z")) };

@@ -8,24 +8,38 @@ use super::{
     token::Value,
 };
 use crate::domain::{
-    moment::{self, Grain, Moment, NotATime, TICK},
+    moment::{self, Grain, Moment, Moved, NotATime, TICK},
     zone::Clock,
 };
 
 /// `placed:` and `modified:`. A date or clock time means all of that day or minute; a length of
-/// time on its own (`placed:3d`) means since then.
-pub(super) fn times(value: &Value, clock: &Clock) -> Result<Span<DateTime<Utc>>, SearchError> {
-    let read = |piece: &Piece<'_>, day| {
-        moment::parse(piece.text, clock, day).map_err(|why| wrong(value, piece, &why))
+/// time on its own (`placed:3d`) means since then. A clock time that came twice means both; that goes into `notes`.
+pub(super) fn times(
+    value: &Value,
+    clock: &Clock,
+    notes: &mut Vec<String>,
+) -> Result<Span<DateTime<Utc>>, SearchError> {
+    let mut skipped = false;
+    let mut read = |piece: &Piece<'_>, day| {
+        let read =
+            moment::parse(piece.text, clock, day).map_err(|why| wrong(value, piece, &why))?;
+        skipped |= read.clocks == Some(Moved::Forward);
+        notes.extend(read.clocks.map(|moved| format!("{}: {moved}", piece.text)));
+        Ok::<_, SearchError>(read)
     };
     let (from, to) = match bounds(value)? {
         Bounds::Exactly(piece) => match read(&piece, None)? {
+            Moment { clocks: Some(Moved::Forward), .. } => {
+                let what = "no clock showed this time: clocks were set forward over it";
+                return Err(SearchError::new(value.at.clone(), what)
+                    .hint("write a range around it, or add an offset such as +02:00"));
+            }
             Moment { from, grain: Grain::Point, .. } => (Some(from), None),
             Moment { from, to, .. } => (Some(from), Some(to)),
         },
-        Bounds::Over(piece) => (read(&piece, None)?.to.checked_add_signed(TICK), None),
+        Bounds::Over(piece) => (read(&piece, None)?.after(), None),
         Bounds::AtLeast(piece) => (Some(read(&piece, None)?.from), None),
-        Bounds::Under(piece) => (None, read(&piece, None)?.from.checked_sub_signed(TICK)),
+        Bounds::Under(piece) => (None, read(&piece, None)?.before()),
         Bounds::AtMost(piece) => (None, Some(read(&piece, None)?.to)),
         Bounds::Between(from, to) => {
             let from = from.map(|piece| read(&piece, None)).transpose()?;
@@ -35,7 +49,8 @@ pub(super) fn times(value: &Value, clock: &Clock) -> Result<Span<DateTime<Utc>>,
             (from.map(|from| from.from), to.map(|to| to.to))
         }
     };
-    if from.zip(to).is_some_and(|(from, to)| from > to) {
+    // Inside a skipped hour there is nothing between two times.
+    if !skipped && from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(SearchError::new(value.at.clone(), "the range ends before it begins")
             .hint("swap its ends, or write the date at both"));
     }

@@ -1,4 +1,4 @@
-//! Walking every chain and anchor, and telling the first place where they break.
+//! Checks every chain and anchor, and reports the first place where they break.
 
 use std::collections::BTreeMap;
 

@@ -114,7 +114,8 @@ pub async fn stored(
 /// One look, and the deliveries finished since the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleTaken {
-    look: Look,
+    /// None where counting stopped before the end: what is no measurement is not stored.
+    look: Option<Look>,
     seen: Vec<Seen>,
     /// Where the next look goes on reading deliveries.
     pub next: Option<DateTime<Utc>>,
@@ -143,19 +144,16 @@ pub async fn look(
         None => start,
     };
     let sum = |of: fn(&inbox::ConsumerRow) -> i64| consumers.iter().map(of).sum();
-    let look = Look {
-        sample: Sample {
-            at: now,
-            pending: overview.bus.plus(overview.consumer).number(),
-            drawn: overview.drawn,
-        },
+    let pending = overview.bus.plus(overview.consumer).measured();
+    let look = pending.filter(|_| inbox::counts_all_open(&consumers)).map(|pending| Look {
+        sample: Sample { at: now, pending, drawn: overview.drawn },
         oldest: overview.oldest,
         failing: sum(|row| row.failing),
         half_done: sum(|row| row.half_done),
         duplicates: sum(|row| row.duplicates_exact + row.duplicates_estimated),
         received: 0,
         repeated: 0,
-    };
+    });
     Ok(SampleTaken { look, seen, next: Some(next) })
 }
 
@@ -167,6 +165,8 @@ pub enum Stored {
     Busy,
     /// Another sampler stored a look that is as new.
     Known,
+    /// More is there than is counted: only which deliveries were finished is remembered.
+    TooMany,
 }
 
 /// Stores a look in the caller's transaction, and lets old slices grow coarser.
@@ -174,7 +174,11 @@ pub async fn store(tx: &mut PgConnection, looked: &SampleTaken) -> Result<Stored
     if !samples::lock(tx).await? {
         return Ok(Stored::Busy);
     }
-    let now = looked.look.sample.at;
+    let Some(look) = looked.look else {
+        samples::see(tx, &looked.seen).await?;
+        return Ok(Stored::TooMany);
+    };
+    let now = look.sample.at;
     let before = samples::newest(tx).await?;
     if before.is_some_and(|before| before.last.at >= now) {
         // Either as new as ours, or of a clock that was set back since: that one goes.
@@ -185,7 +189,7 @@ pub async fn store(tx: &mut PgConnection, looked: &SampleTaken) -> Result<Stored
     // What was finished before the first look is remembered, but did not happen since.
     let new = looked.seen.iter().filter(|one| before.is_some_and(|b| one.delivered > b.last.at));
     let received = i64::try_from(new.count()).unwrap_or(i64::MAX);
-    let look = Look { received, repeated, ..looked.look };
+    let look = Look { received, repeated, ..look };
     let slice = Slice::new(&look, before.map(|before| before.last));
     let same = before.filter(|old| old.grain == slice.grain && old.begins == slice.begins);
     samples::put(tx, &same.map_or(slice, |old| old.joined(slice))).await?;

@@ -116,14 +116,14 @@ impl Status {
         self
     }
 
-    /// This look, for the sampler.
+    /// This look as a measurement; none where counting stopped before the end.
     #[must_use]
-    pub const fn sample(&self) -> Sample {
-        Sample {
+    pub fn sample(&self) -> Option<Sample> {
+        Some(Sample {
             at: self.facts.now,
-            pending: self.facts.pending().number(),
+            pending: self.facts.pending().measured()?,
             drawn: self.overview.drawn,
-        }
+        })
     }
 
     /// Whether somebody has to look at once.
@@ -237,7 +237,7 @@ pub async fn status_with_history(
     let mut status = status(conn, layout, watch, AsOf::Server(clock)).await?;
     let kept = history::kept(conn).await?;
     if let Past::Stored(history) = &kept {
-        let movement = history.movement(status.sample());
+        let movement = status.sample().and_then(|now| history.movement(now));
         status = status.with_movement(movement);
     }
     status.kept = Some(kept);
@@ -272,9 +272,10 @@ pub async fn inbox_facts(
             row.oldest_failing = None;
         }
     }
+    let whole = inbox::sums_all(layout) && inbox::counts_all_open(&rows);
     let sum = |of: fn(&inbox::ConsumerRow) -> i64| {
         let sum = rows.iter().map(of).sum();
-        if inbox::sums_all(layout) { Tally::Exact(sum) } else { Tally::AtLeast(sum) }
+        if whole { Tally::Exact(sum) } else { Tally::AtLeast(sum) }
     };
     let (blocking_cleanup, blocker, past_window) = if layout.is_managed() {
         (Tally::default(), None, Tally::default())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, postgres::PgConnectOptions};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::{error::PlanError, spec::Spec, writer::Writer};
@@ -13,6 +13,7 @@ use crate::{
         Clock, audit::Chain, delivery::Delivery, error_queue::Source, operator::Operator,
         policy::Policy,
     },
+    servers::Servers,
 };
 
 /// What an operation works with.
@@ -35,7 +36,7 @@ enum Database<'a> {
 /// write to it otherwise.
 #[derive(Debug)]
 pub struct Owner {
-    pub(super) options: PgConnectOptions,
+    pub(super) servers: Servers,
     pub(super) chain: Chain,
     operator: Operator,
     policy: Policy,
@@ -44,8 +45,7 @@ pub struct Owner {
 }
 
 /// Makes a delivery for a database and the place it is at, or says why it cannot.
-type Deliveries =
-    dyn Fn(&PgConnectOptions, &str) -> Result<Box<dyn Delivery>, String> + Send + Sync;
+type Deliveries = dyn Fn(&Servers, &str) -> Result<Box<dyn Delivery>, String> + Send + Sync;
 
 /// The broker as operations meet it: its error queues, and how what is pending is delivered to it.
 pub struct BrokerAccess {
@@ -147,14 +147,14 @@ impl Owner {
     /// # Errors
     /// When nothing may be written here, the name cannot go on record, or the database does not answer.
     pub async fn open(
-        options: &PgConnectOptions,
+        servers: &Servers,
         name: Option<&str>,
         policy: Policy,
     ) -> Result<Self, PlanError> {
         if policy.read_only {
             return Err(PlanError::ReadOnly);
         }
-        let db = Db::new(options, &Limits::default());
+        let db = Db::new(servers, &Limits::default());
         let asked = db
             .read("prepare", &CancellationToken::new(), async |conn: &mut PgConnection| {
                 Ok((crate::db::ownership::role(conn).await?, settings::roles(conn).await?))
@@ -162,10 +162,13 @@ impl Owner {
             .await;
         db.close().await;
         let (role, roles) = asked?;
+        if db.is_standby() {
+            return Err(crate::db::Error::Standby(db.place().to_owned()).into());
+        }
         let operator = Operator::new(name, &role)?;
         let chain = Chain::open(&operator);
         let place = db.place().to_owned();
-        Ok(Self { options: options.clone(), chain, operator, policy, roles, place })
+        Ok(Self { servers: servers.clone(), chain, operator, policy, roles, place })
     }
 }
 
@@ -173,17 +176,14 @@ impl BrokerAccess {
     /// A broker with its error queues, and how what is pending is delivered to it.
     pub fn new(
         source: Source,
-        deliveries: impl Fn(&PgConnectOptions, &str) -> Result<Box<dyn Delivery>, String>
-        + Send
-        + Sync
-        + 'static,
+        deliveries: impl Fn(&Servers, &str) -> Result<Box<dyn Delivery>, String> + Send + Sync + 'static,
     ) -> Self {
         Self { source, deliveries: Box::new(deliveries) }
     }
 
     /// How what is pending in this database is delivered.
     pub(super) fn delivery(&self, writer: &Writer) -> Result<Box<dyn Delivery>, PlanError> {
-        (self.deliveries)(writer.db.options(), writer.db.place()).map_err(PlanError::NoBroker)
+        (self.deliveries)(writer.db.servers(), writer.db.place()).map_err(PlanError::NoBroker)
     }
 }
 

@@ -16,7 +16,7 @@ use walk::{Walk, walk};
 
 use crate::{
     db::{Error, Layout, search},
-    domain::search::Query,
+    domain::{endless, search::Query},
 };
 
 /// Counting stops here.
@@ -75,7 +75,7 @@ pub async fn page(
     Ok(page)
 }
 
-/// A page of a search that is planned. A plan holds the ids that its look-ups found; plan anew to see what
+/// A page of a search that is planned. A plan holds the ids that its look-ups found; plan again to see what
 /// came since.
 pub async fn page_of(
     conn: &mut PgConnection,
@@ -100,7 +100,7 @@ pub async fn page_of(
         coverage.push(match gone_on {
             Some(cursor) => format!(
                 "time ran out: searched as far as orders of {}; the next page goes on from there",
-                cursor.placed.format("%Y-%m-%d %H:%M UTC")
+                endless::utc(cursor.placed, "%Y-%m-%d %H:%M UTC")
             ),
             None => {
                 "time ran out before all candidates were looked at: narrow the search".to_owned()

@@ -34,7 +34,8 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         let missing = layout.missing().into_iter().next();
         return Err(Error::MissingTable(missing.map_or_else(String::new, |missing| missing.what)));
     }
-    let mut coverage = Vec::new();
+    let mut coverage = query.notes.clone();
+    coverage.extend(layout.hiding(&[Table::Orders, Table::OrderItems, Table::Buyers]));
     let mut terms = Vec::new();
     let (mut status, mut placed) = (None, Span { from: None, to: None });
     for term in &query.terms {

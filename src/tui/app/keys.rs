@@ -68,6 +68,10 @@ impl App {
         if is_interrupt {
             return vec![Msg::Quit];
         }
+        if self.suspends(key) {
+            self.pressed.clear();
+            return vec![Msg::Suspend];
+        }
         match &mut self.modal {
             Some(Modal::Palette(_)) => return self.palette_key(key),
             Some(Modal::Help(_) | Modal::Text { .. }) => return self.text_key(key),
@@ -104,6 +108,14 @@ impl App {
             (Pressed::Nothing, KeyMatch::Nothing) if chords.len() > 1 => self.key(key),
             (Pressed::Nothing, KeyMatch::Nothing) => vec![],
         }
+    }
+
+    /// Whether the key gives the terminal back to the shell. With Ctrl it does so whatever is open, as people expect of it:
+    /// what they type next is meant for the shell.
+    fn suspends(&self, key: KeyEvent) -> bool {
+        let found = self.keys.find(super::ACTIONS, &[Chord::from(key)]);
+        key.modifiers.contains(KeyModifiers::CONTROL)
+            && matches!(found, KeyMatch::Action(action) if action.name == "suspend")
     }
 
     fn refused(&mut self, why: &'static str) -> Vec<Msg> {

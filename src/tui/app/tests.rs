@@ -53,6 +53,26 @@ fn the_start_connects_recalls_and_goes_where_it_should() {
 }
 
 #[test]
+fn ctrl_z_suspends_whatever_is_open() {
+    for keys in ["", "/ x", ": x", "?", "@", "w", "w x", "g"] {
+        let mut desk = Desk::listing(120, 36);
+        if !keys.is_empty() {
+            desk.press(keys);
+        }
+        let open = desk.app.modal.is_some();
+        desk.press("ctrl-z");
+        assert!(desk.app.suspended, "{keys}");
+        assert_eq!(desk.app.modal.is_some(), open, "{keys}: it is there when the terminal is");
+    }
+    let mut desk = Desk::listing(120, 36);
+    desk.app.keys = remapped("suspend", &["ctrl-x"]);
+    desk.press(": ctrl-z");
+    assert!(!desk.app.suspended);
+    desk.press("ctrl-x");
+    assert!(desk.app.suspended);
+}
+
+#[test]
 fn escape_never_quits() {
     let mut desk = Desk::listing(120, 36);
     for keys in ["", "/ x", ": x", "?", "!", "i", "z", "tab", "space", "3"] {

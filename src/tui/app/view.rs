@@ -95,7 +95,7 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let seen = app.screens.seen_at(app.current);
     let age = seen.map_or_else(String::new, |at| format!(" ({} ago)", words::since(at, shared)));
     let frozen = if shared.frozen { " FROZEN" } else { "" };
-    let clock = shared.zone.local(shared.now.utc).format("%H:%M:%S");
+    let clock = shared.zone.show(shared.now.utc, "%H:%M:%S");
     let zone = if narrow { "" } else { "TZ " };
     let right = format!("{zone}{}  {clock}{age}{frozen} ", shared.zone);
     let now = shared.now.instant;

@@ -10,6 +10,7 @@ use crate::{
         id::{BookId, BuyerId, LineId},
         money,
         order::Line,
+        typed,
     },
     tui::ui::form::{Form, Place, Problem},
 };
@@ -93,7 +94,7 @@ pub(super) fn lines(form: &Form, wrong: &mut Wrong) -> (Vec<NewLine>, String) {
     for (row, cells) in &rows {
         let cell = |column: usize| cells.get(column).map_or("", |text| text.trim());
         let place = |column| Place::Cell("lines", *row, column);
-        let book = Uuid::try_parse(cell(BOOK)).ok();
+        let book = Uuid::try_parse(typed::plain(cell(BOOK)).trim()).ok();
         if book.is_none() {
             wrong.push(form_of(place(BOOK), "a book is named by its whole id (a UUID)", "book-id"));
         }

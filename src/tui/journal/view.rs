@@ -109,7 +109,7 @@ fn row(
 ) -> Line<'static> {
     let (clock, who, what, whom) =
         if roomy { ("%m-%d %H:%M:%S", 10, 20, 24) } else { ("%m-%d %H:%M", 8, 13, 13) };
-    let at = shared.zone.local(record.at).format(clock);
+    let at = shared.zone.show(record.at, clock);
     let mark = if is_cursor { "> " } else { "  " };
     let reason = record.reason.as_deref().unwrap_or_default();
     Line::from(vec![
@@ -169,7 +169,7 @@ fn full<M: Clone>(
 }
 
 fn lines(record: &Recorded, shared: &Shared, theme: &Theme) -> Vec<Line<'static>> {
-    let at = shared.zone.local(record.at).format("%Y-%m-%d %H:%M:%S%.3f");
+    let at = shared.zone.show(record.at, "%Y-%m-%d %H:%M:%S%.3f");
     let clean = |words: &str| text::clean(words).into_owned();
     let reason = record.reason.as_deref().unwrap_or_default();
     let mut rows = vec![

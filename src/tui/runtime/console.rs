@@ -27,7 +27,7 @@ use crate::{
         route::Route,
         services::Services,
         shared::{Now, Shared},
-        term::{Guard, caps::Caps, panic},
+        term::{Guard, caps::Caps, panic, without_replies},
         ui::action::Keys,
     },
     workers::relay::Stats,
@@ -68,6 +68,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let (sender, mut inbox) = mpsc::channel(INBOX);
     let stop = CancellationToken::new();
     let signalled = signals::listen(stop.clone())?;
+    signals::suspends(sender.clone())?;
     let services = Arc::new(options.services);
     let mut shared = Shared::new(now(&services, Instant::now()), options.zone);
     shared.interval = options.interval;
@@ -89,7 +90,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     console.perform(effects);
     loop {
         // A new stream each time: an old one would read on while the shell has the terminal.
-        let input = EventStream::new();
+        let input = without_replies(EventStream::new());
         drive(&mut console, input, &mut inbox, &stop, options.caps.frame).await?;
         if !std::mem::take(&mut console.app.suspended) {
             break;

@@ -226,6 +226,7 @@ pub fn cancelled() -> History {
         letters: vec![],
         chain: Facts::default(),
         settling: false,
+        hidden: crate::ops::history::Hidden::default(),
         coverage: vec![],
     };
     // Publisher and event share this id; the first message has to be guessed.

@@ -233,7 +233,7 @@ impl Worker<'_> {
             Err(error) => Ended::refused("Orderscope.Malformed", error.to_string(), None),
         };
         let settled = self.settle(&endpoint, handed, ended).await;
-        // Given up too: whoever replays it wants it tried anew.
+        // Given up too: whoever replays it wants it tried again.
         if let (Some((message, consumer)), Ok(())) = (of, &settled) {
             self.attempts.forget(message, consumer);
         }
@@ -316,10 +316,9 @@ impl Worker<'_> {
         let machine = &self.writer.operator().host;
         let left = match &ended {
             Ended::Handled | Ended::Duplicate => Ok(()),
-            Ended::Foreign => endpoint
-                .copy_aside(&handed, "_skipped", &skipped(machine))
-                .await
-                .map_err(Into::into),
+            Ended::Foreign => {
+                endpoint.copy_to(&handed, "_skipped", &skipped(machine)).await.map_err(Into::into)
+            }
             Ended::Refused { exception, text, kind, retries } => {
                 let given_up = GivenUp {
                     exception,
@@ -331,7 +330,7 @@ impl Worker<'_> {
                     retries: *retries,
                 };
                 let headers = given_up.headers();
-                endpoint.copy_aside(&handed, "_error", &headers).await.map_err(Into::into)
+                endpoint.copy_to(&handed, "_error", &headers).await.map_err(Into::into)
             }
             Ended::Later(error) => Err(error.clone()),
         };

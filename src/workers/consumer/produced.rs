@@ -88,8 +88,8 @@ impl<'a> Produced<'a> {
         let conn = match &mut self.database {
             Some(conn) => conn,
             empty => {
-                let options = self.writer.db.options();
-                empty.insert(table::connect(options, "relay", &settings.limits, BUDGET).await?)
+                let servers = self.writer.db.servers();
+                empty.insert(table::connect(servers, "relay", &settings.limits, BUDGET).await?)
             }
         };
         while table::is_half_pending(conn, half).await? {

@@ -20,7 +20,6 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -43,6 +42,7 @@ use crate::{
     },
     ops::delivery::Delivery,
     relay::{Broker, Management},
+    servers::Servers,
 };
 
 /// When to end.
@@ -68,7 +68,7 @@ pub enum NobodyListens {
 /// How a relay works.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    pub database: PgConnectOptions,
+    pub database: Servers,
     pub limits: Limits,
     pub broker: Broker,
     pub scope: Scope,
@@ -105,9 +105,9 @@ pub struct Settings {
 impl Settings {
     /// The usual settings: removes delivered rows, two lanes, two seconds at most.
     #[must_use]
-    pub fn new(database: PgConnectOptions, broker: Broker) -> Self {
+    pub fn new(database: impl Into<Servers>, broker: Broker) -> Self {
         Self {
-            database,
+            database: database.into(),
             limits: Limits::default(),
             broker,
             scope: Scope::All,

@@ -18,7 +18,7 @@ const SEPARATOR: char = '|';
 /// Orders altogether.
 const ENOUGH: i64 = 1_000;
 
-/// The child: creates orders until it is killed, telling about each. Does nothing in the parent's run.
+/// The child: creates orders until it is killed, printing each. Does nothing in the parent's run.
 #[tokio::test]
 async fn creates_until_killed() {
     let Ok(place) = std::env::var(CHILD) else { return };

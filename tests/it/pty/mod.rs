@@ -1,10 +1,12 @@
 //! The real program in a real pseudo-terminal: keys in, screen out, and a clean terminal at the end.
 
 mod background;
+mod broker_operations;
 mod change;
-mod deeds;
 mod endings;
-mod errands;
+mod outbox_actions;
 mod private;
+mod replies;
+mod suspend;
 pub mod terminal;
 mod walk;

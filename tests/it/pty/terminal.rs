@@ -220,6 +220,15 @@ impl Terminal {
         self.send(&format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m"));
     }
 
+    /// Waits until the program has read all that was sent.
+    pub fn is_read(&self) {
+        self.wait("end of the input", |terminal| {
+            let fd = terminal.master.as_ref().and_then(|master| master.tty_name());
+            let tty = std::fs::File::open(fd.unwrap()).unwrap();
+            rustix::io::ioctl_fionread(&tty).is_ok_and(|left| left == 0)
+        });
+    }
+
     /// Changes the window's size.
     pub fn resize(&mut self, width: u16, height: u16) {
         self.screen.lock().unwrap().screen_mut().set_size(height, width);

@@ -84,7 +84,7 @@ async fn a_login_that_may_not_write_is_told_and_delivers_nothing() {
     );
     conn.execute(AssertSqlSafe(sql)).await.unwrap();
     let mut settings = settings(&database, &broker);
-    settings.database = settings.database.username(&role);
+    settings.database = database.clone().username(&role).into();
     let ended = until_empty(settings).await;
     assert!(matches!(&ended, Err(Error::Database(db::Error::NotPermitted(_)))), "{ended:?}");
     assert_eq!(broker.depth(QUEUE).await, 0);

@@ -114,8 +114,8 @@ async fn what_an_operator_holds_stays_until_it_is_released() {
     plant(&database, 3, 2).await;
     let home = Home::on(&database);
     let by = ["--operator", "mai", "--reason", "CB-91", "--yes"];
-    let deed = |verb: &str| home.run(&[&["messages", verb, SECOND][..], &by].concat());
-    let held = deed("hold");
+    let run = |verb: &str| home.run(&[&["messages", verb, SECOND][..], &by].concat());
+    let held = run("hold");
     assert_eq!(held.code, 0, "{held:?}");
 
     let mut relay = settings(&database, &broker);
@@ -137,7 +137,7 @@ async fn what_an_operator_holds_stays_until_it_is_released() {
     assert!(all.err.contains("1 outboxes are held by operators"), "{all:?}");
     assert_eq!(count(&database, PENDING).await, 2);
 
-    let released = deed("release");
+    let released = run("release");
     assert_eq!(released.code, 0, "{released:?}");
     let stats = until_empty(relay).await.unwrap();
     assert_eq!(recorded(&stats), 2, "{stats:?}");

@@ -199,12 +199,12 @@ async fn a_queue_that_counts_looks_is_left_alone_once_that_was_seen() {
     };
     half_done(&database, 1, &id, 120).await;
     let limits = Limits::default();
-    let aside = QueueInspector::connect(&settings.broker, "test", limits.wait).await.unwrap();
+    let inspector = QueueInspector::connect(&settings.broker, "test", limits.wait).await.unwrap();
     let mut counting = BTreeSet::new();
     let mut found = vec![];
     for _ in 0..6 {
         let unnamed = Unnamed::Look(counting.clone());
-        let mut search = Search::begin(&aside, &settings.broker, None, unnamed, limits).await;
+        let mut search = Search::begin(&inspector, &settings.broker, None, unnamed, limits).await;
         found.push((find(&mut search, 1).await, find(&mut search, 99).await));
         counting.clone_from(search.counting());
     }
@@ -215,7 +215,7 @@ async fn a_queue_that_counts_looks_is_left_alone_once_that_was_seen() {
         "{found:?}"
     );
     assert_eq!(counting, BTreeSet::from(["work".to_owned()]));
-    aside.close().await;
+    inspector.close().await;
     broker.rests(&["work"], 1).await;
 }
 

@@ -6,6 +6,7 @@ pub mod nap;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod rabbitmq;
+pub mod replica;
 
 /// The present time, as a console or a verb hands it down.
 pub fn clock() -> orderscope::ops::Clock {

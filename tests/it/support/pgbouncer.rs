@@ -30,11 +30,12 @@ impl Pooler {
         std::fs::write(&users, "\"postgres\" \"\"\n").unwrap();
         let settings = root.join("settings.ini");
         let ini = format!(
-            "[databases]\n* = host={} port=5432 user=postgres\n[pgbouncer]\n\
+            "[databases]\n* = host={} port={} user=postgres\n[pgbouncer]\n\
              listen_addr =\nunix_socket_dir = {}\nlisten_port = 6432\nauth_type = any\n\
              auth_file = {}\npool_mode = transaction\ndefault_pool_size = {sessions}\n\
              max_client_conn = 200\nignore_startup_parameters = {ignored}\n",
             options.get_socket().unwrap().display(),
+            options.get_port(),
             root.display(),
             users.display(),
         );

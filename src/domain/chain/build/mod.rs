@@ -13,6 +13,7 @@ use super::{
     correlation::{self, Correlation, Events, Trace},
 };
 use crate::domain::{
+    endless,
     event::RecordedEvent,
     id::{ConsumerId, MessageId, Version},
     outbox::{Delivery, Owner},
@@ -247,7 +248,7 @@ fn sending(message: &Sent) -> Proof {
             } else {
                 "inbox_state.delivered is set"
             };
-            Proof::proven(columns, at.format("%Y-%m-%d %H:%M:%S%.3fZ"))
+            Proof::proven(columns, endless::utc(at, "%Y-%m-%d %H:%M:%S%.3fZ"))
         }
         (Delivery::Delivered, None) => {
             let columns = if of_bus {

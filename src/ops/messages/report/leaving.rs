@@ -9,6 +9,7 @@ use crate::{
         age::{self, Age},
         backlog::{Drain, Movement},
         diagnosis::{Facts, Head, thousands},
+        endless,
         id_timestamp::LastPass,
     },
 };
@@ -41,6 +42,8 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
         };
         let (coming, leaving) = (rate(movement.coming), rate(movement.leaving));
         out.push(("rates", format!("in {coming}, out {leaving}")));
+    } else if facts.pending().measured().is_none() {
+        out.push(("rates", "unknown: more is pending than is counted".to_owned()));
     }
     out.push(("drained in", drained(drain(facts))));
     out
@@ -96,7 +99,7 @@ pub(super) fn heads_value(facts: &Facts) -> Value {
         };
         json!({
             "outbox": head.outbox,
-            "created": head.created,
+            "created": endless::json(head.created),
             "cursor": head.cursor,
             "pending": head.pending,
             "last_pass": pass,

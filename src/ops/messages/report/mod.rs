@@ -13,6 +13,7 @@ use crate::{
         age::{self, Age},
         backlog::Drain,
         diagnosis::{Finding, Latency, Published, short_destination, thousands},
+        endless,
         id_timestamp::{LastPass, last_pass},
         mask,
         outbox::Owner,
@@ -198,7 +199,7 @@ pub fn status_value(status: &Status) -> Value {
     let groups = |groups: &[Group]| -> Vec<Value> {
         let of = groups.iter();
         of.map(
-            |group| json!({ "key": group.key, "messages": group.messages, "oldest": group.oldest }),
+            |group| json!({ "key": group.key, "messages": group.messages, "oldest": iso(group.oldest) }),
         )
         .collect()
     };
@@ -209,10 +210,11 @@ pub fn status_value(status: &Status) -> Value {
         "pending": facts.pending().number(),
         "pending_bus": facts.bus.number(),
         "pending_consumer": facts.consumer.number(),
+        "pending_counted": facts.pending().worth(),
         "pending_told": facts.pending().to_string(),
         "open_outboxes": facts.open.number(),
-        "oldest": facts.oldest,
-        "last_delivered": facts.last_delivered,
+        "oldest": iso(facts.oldest),
+        "last_delivered": iso(facts.last_delivered),
         "publish_latency": published_value(facts.published),
         "orphans": facts.orphans.number(),
         "expired": facts.expired.number(),
@@ -237,6 +239,10 @@ pub fn status_value(status: &Status) -> Value {
         "findings": status.findings.iter().map(finding_value).collect::<Vec<_>>(),
         "not_looked_at": status.coverage,
     })
+}
+
+fn iso(at: Option<DateTime<Utc>>) -> Option<String> {
+    at.map(endless::json)
 }
 
 fn published_value(published: Published) -> Value {

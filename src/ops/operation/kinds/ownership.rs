@@ -51,7 +51,7 @@ pub(super) async fn plan(ctx: &Context<'_>, request: &PlanRequest) -> Result<Pla
 }
 
 async fn connect(owner: &Owner) -> Result<PgConnection, db::Error> {
-    db::connect(&owner.options, "prepare").await
+    db::connect(&owner.servers, "prepare").await
 }
 
 async fn found(

@@ -38,7 +38,7 @@ const SCALE: u16 = 7;
 /// A moment on the axis: the day too where there are several.
 pub(super) fn moment(at: DateTime<Utc>, span: TimeDelta, shared: &Shared) -> String {
     let format = if span >= TimeDelta::hours(24) { "%m-%d %H:%M" } else { "%H:%M:%S" };
-    shared.zone.local(at).format(format).to_string()
+    shared.zone.show(at, format)
 }
 
 /// From the first look to the last.
@@ -132,6 +132,9 @@ pub(super) fn tiles(
     let rate =
         |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
     match facts.movement {
+        None if facts.pending().measured().is_none() => {
+            second.push(Span::styled("rates unknown: more is pending than is counted", theme.warn));
+        }
         None => second.push(Span::styled("rates: after the second look", theme.muted)),
         Some(seen) => {
             for (label, value) in [

@@ -99,7 +99,7 @@ pub(super) fn view(
 }
 
 fn cell(cell: &Cell, shared: &Shared) -> String {
-    let moment = |at: DateTime<Utc>| shared.zone.local(at).format("%F %T").to_string();
+    let moment = |at: DateTime<Utc>| shared.zone.show(at, "%F %T");
     match cell {
         Cell::Text(text) => text::clean(text).into_owned(),
         Cell::Number(number) => number.clone(),

@@ -186,7 +186,7 @@ pub(super) fn line(
     theme: &Theme,
 ) -> Line<'static> {
     let name = name(state, row.consumer);
-    let received = shared.zone.local(row.received).format("%m-%d %H:%M:%S").to_string();
+    let received = shared.zone.show(row.received, "%m-%d %H:%M:%S");
     let bad = row.delivered.is_none();
     let note = match (row.consumed, row.delivered) {
         (None, None) => "not handled",
@@ -305,9 +305,7 @@ pub(super) fn by_hour(
         out.push(Line::styled("nothing was received in the last 24 hours", theme.muted));
         return out;
     }
-    let clock = |hour: i64| {
-        shared.zone.local(day.from + TimeDelta::hours(hour)).format("%H:%M").to_string()
-    };
+    let clock = |hour: i64| shared.zone.show(day.from + TimeDelta::hours(hour), "%H:%M");
     let step = if wide == 2 { 4 } else { 8 };
     let every = usize::try_from(step).unwrap_or(4) * wide;
     let axis: String =

@@ -316,7 +316,10 @@ fn looked(
         return vec![];
     }
     let Some(status) = state.look.value.take() else { return vec![] };
-    state.samples.push(status.sample());
+    let measured = status.sample();
+    if let Some(sample) = measured {
+        state.samples.push(sample);
+    }
     let mut status = Arc::unwrap_or_clone(status);
     if let Some(kept) = status.kept.take() {
         if let Past::Stored(history) = &kept {
@@ -324,7 +327,7 @@ fn looked(
         }
         state.kept = Some(kept);
     }
-    let mut judged = status.with_movement(state.samples.movement());
+    let mut judged = status.with_movement(measured.and_then(|_| state.samples.movement()));
     if let Some(told) = &state.told {
         judged = judged.with_broker(told);
     }

@@ -96,7 +96,7 @@ fn narrow(
         let since = looks.first().map_or_else(String::new, |first| {
             let day = chart::length(&looks) >= TimeDelta::hours(24);
             let format = if day { "%m-%d" } else { "%H:%M" };
-            format!("since {} ", shared.zone.local(first.at).format(format))
+            format!("since {} ", shared.zone.show(first.at, format))
         });
         let width = usize::from(figures.width).saturating_sub(1 + since.len());
         let bars = chart::sparkline(&looks, width);

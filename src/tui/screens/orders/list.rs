@@ -118,7 +118,7 @@ fn row_line(
         (false, true) => " +",
         (false, false) => "  ",
     };
-    let local = shared.zone.local(row.placed);
+    let placed = |format| shared.zone.show(row.placed, format);
     let (status, style) = status(row, theme);
     let total = row.total.map_or_else(|| "?".to_owned(), |total| text::cut(&total.to_string(), 10));
     let mut spans = vec![
@@ -127,12 +127,12 @@ fn row_line(
     ];
     if roomy {
         let name = words::name(row.buyer_name.as_deref(), shared);
-        spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M:%S"))));
+        spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M:%S"))));
         spans.push(Span::raw(text::fit(&name, 11)));
         spans.push(Span::styled(text::fit(status, 10), style));
         spans.push(Span::raw(format!(" {:>3} {total:>9}  ", row.items)));
     } else {
-        spans.push(Span::raw(format!(" {} ", local.format("%y-%m-%d %H:%M"))));
+        spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M"))));
         spans.push(Span::styled(text::fit(status, 10), style));
         spans.push(Span::raw(format!(" {total:>9}  ")));
     }

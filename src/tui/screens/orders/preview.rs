@@ -69,7 +69,7 @@ fn lines(
     }
     let steps = known.timeline.steps();
     out.extend(steps.iter().skip(steps.len().saturating_sub(6)).map(|step| {
-        let at = shared.zone.local(step.event.at).format("%m-%d %H:%M:%S");
+        let at = shared.zone.show(step.event.at, "%m-%d %H:%M:%S");
         let title = text::fit(step.meaning.title(), 20);
         Line::raw(format!("v{:<4}{title} {at}", step.version.0))
     }));

@@ -165,7 +165,7 @@ fn label(node: &Node) -> String {
 
 /// What stands below the label: when, or how far.
 fn detail(node: &Node, proof: Option<&Proof>, shared: &Shared) -> String {
-    let clock = |at| shared.zone.local(at).format("%H:%M:%S").to_string();
+    let clock = |at| shared.zone.show(at, "%H:%M:%S");
     match node {
         Node::Caller => match proof {
             Some(Proof::Inferred(_)) => "no message",

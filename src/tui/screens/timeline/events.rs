@@ -130,7 +130,7 @@ fn rows<'a>(state: &'a State, known: &'a OrderAnalysis) -> Vec<Row<'a>> {
 
 /// `◆ #838 DeleteOrder 12:44:07 lan  why`.
 fn act_line(act: &Recorded, clock: Clock, shared: &Shared, theme: &Theme) -> Line<'static> {
-    let local = shared.zone.local(act.at).format(clock.format()).to_string();
+    let local = shared.zone.show(act.at, clock.format());
     let reason = act.reason.as_deref().unwrap_or_default();
     Line::from(vec![
         Span::styled("  ◆ ", theme.accent),
@@ -207,7 +207,7 @@ fn event_line(
 ) -> Line<'static> {
     let event = &point.event;
     let is_cursor = matches!(state.entry(), Some(Entry::Event(at)) if at.version == point.version);
-    let local = shared.zone.local(event.at).format(clock.format()).to_string();
+    let local = shared.zone.show(event.at, clock.format());
     let frozen = if point.frozen { "~" } else { " " };
     let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version)
         || point.meaning.told().is_none();
@@ -281,7 +281,6 @@ fn message_line(
 ) -> Line<'static> {
     let (words, style) = words::delivery(message, shared, theme);
     let words = standing.unwrap_or(words);
-    let at = shared.zone.local(message.published);
     let (kind, columns) = if width >= Clock::WIDE {
         (words::contract(&message.kind).into(), 28)
     } else {
@@ -295,7 +294,7 @@ fn message_line(
         Clock::ROOMY.. => "%H:%M:%S ",
         _ => "",
     };
-    spans.push(Span::styled(at.format(format).to_string(), theme.muted));
+    spans.push(Span::styled(shared.zone.show(message.published, format), theme.muted));
     let used: usize = spans.iter().map(Span::width).sum();
     let brief = words.split(',').next().unwrap_or_default().to_owned();
     let fits = used + words.width() <= usize::from(width);

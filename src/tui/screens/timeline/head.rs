@@ -127,7 +127,7 @@ fn facts(known: &OrderAnalysis, shared: &Shared, theme: &Theme) -> Line<'static>
             RowFact::Deleted => tell("SOFT-DELETED (row only)".to_owned(), theme.warn),
             RowFact::Restored => tell("restored (row only)".to_owned(), theme.info),
             RowFact::TouchedAfter(at) => {
-                let at = shared.zone.local(*at).format("%Y-%m-%d %H:%M:%S");
+                let at = shared.zone.show(*at, "%Y-%m-%d %H:%M:%S");
                 tell(format!("row changed later, at {at}"), theme.info);
             }
             RowFact::BuyerMovedOn => tell("buyer's data changed since".to_owned(), theme.muted),

@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::{Entry, Msg, State};
 use crate::{
-    domain::{mask, text},
+    domain::{endless, mask, text},
     ops::audit::Recorded,
     tui::{
         shared::Shared,
@@ -55,7 +55,7 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
     let event = &point.event;
     let none = "-".to_owned();
     let maybe = |value: &Option<String>| value.clone().unwrap_or_else(|| none.clone());
-    let at = event.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let at = endless::iso(event.at, chrono::SecondsFormat::Micros);
     let frozen = if point.frozen { "  (the column's frozen default)" } else { "" };
     let mut out = vec![
         column(theme, "seq_id", &event.seq.to_string()),

@@ -158,7 +158,7 @@ fn label(state: &State, known: &OrderAnalysis, shared: &Shared, theme: &Theme) -
     let Some(point) = known.timeline.step(state.version()) else {
         return Line::styled("no events", theme.muted);
     };
-    let local = shared.zone.local(point.event.at).format("%Y-%m-%d %H:%M:%S");
+    let local = shared.zone.show(point.event.at, "%Y-%m-%d %H:%M:%S");
     let age = Age::of(point.event.at, shared.now.utc);
     let is_ahead = point.event.at > shared.now.utc;
     let ago = if is_ahead { age.to_string() } else { format!("{age} ago") };

@@ -134,9 +134,7 @@ fn field_line(change: &Change, shared: &Shared, theme: &Theme, column: usize) ->
         Some(datum) if hidden => mask::mask(&datum.to_string()).to_owned(),
         // What makes two ids or times differ stands at their ends, which a cut would take away.
         Some(Datum::Id(id)) if column < 37 => short(*id),
-        Some(Datum::Time(time)) if column < 30 => {
-            shared.zone.local(*time).format("%m-%d %H:%M:%S").to_string()
-        }
+        Some(Datum::Time(time)) if column < 30 => shared.zone.show(*time, "%m-%d %H:%M:%S"),
         Some(datum) => datum.to_string(),
     };
     let (kind, style) = match change.kind() {

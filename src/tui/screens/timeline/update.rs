@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{
+        moment::Moved,
         when::{self, When},
         zone::Clock,
     },
@@ -318,9 +319,13 @@ fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         Some(Prompt::GoTo(mut field, mut error)) => match field.key(key) {
             Typed::Left => {}
             Typed::Entered => match target(state, field.text(), shared) {
-                Ok(version) => {
+                Ok((version, clocks)) => {
                     go_to(state, version);
                     state.live = false;
+                    return clocks
+                        .map(|moved| Effect::Warn(moved.to_string()))
+                        .into_iter()
+                        .collect();
                 }
                 Err(why) => state.prompt = Some(Prompt::GoTo(field, Some(why))),
             },
@@ -344,19 +349,20 @@ fn typed(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
     vec![]
 }
 
-/// What is typed after `t`: a version (`v3`, `3`), or a time, then the version in force then.
-fn target(state: &State, text: &str, shared: &Shared) -> Result<Version, String> {
+/// What is typed after `t`: a version (`v3`, `3`), or a time, then the version in force then, and whether clocks were
+/// moved over it.
+fn target(state: &State, text: &str, shared: &Shared) -> Result<(Version, Option<Moved>), String> {
     let known = state.known().ok_or("nothing is read yet")?;
     let clock = Clock { now: shared.now.utc, zone: shared.zone };
     let day = known.timeline.step(state.version()).map(|p| shared.zone.local(p.event.at).date());
     match when::parse(text, &clock, day).map_err(|error| error.to_string())? {
-        When::Version(version) if (1..=state.last().0).contains(&version.0) => Ok(version),
+        When::Version(version) if (1..=state.last().0).contains(&version.0) => Ok((version, None)),
         When::Version(_) => Err(format!("versions go from 1 to {}", state.last())),
-        When::Time(time) => match known.timeline.at_time(time).map(|found| found.version) {
+        When::Time { at, clocks } => match known.timeline.at_time(at).map(|found| found.version) {
             None | Some(Version(0)) => {
                 Err("the order did not exist then; its first event came later".to_owned())
             }
-            Some(version) => Ok(version),
+            Some(version) => Ok((version, clocks)),
         },
     }
 }

@@ -210,8 +210,7 @@ fn field(name: &str, value: &str, style: Style, theme: &Theme, width: usize) -> 
 }
 
 fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let time =
-        |at: chrono::DateTime<chrono::Utc>| shared.zone.local(at).format("%F %T").to_string();
+    let time = |at: chrono::DateTime<chrono::Utc>| shared.zone.show(at, "%F %T");
     let all = |names: &std::collections::BTreeSet<String>| {
         names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     };
@@ -270,7 +269,7 @@ fn message_lines(
     let fields = [
         ("queue", Some(fault.queue.clone())),
         ("from", Some(home)),
-        ("failed", fault.failed.map(|at| shared.zone.local(at).format("%F %T").to_string())),
+        ("failed", fault.failed.map(|at| shared.zone.show(at, "%F %T"))),
         ("type", fault.message_type.clone()),
         ("consumer", fault.consumer.clone()),
         ("exception", fault.exception.clone()),

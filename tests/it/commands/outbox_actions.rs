@@ -30,21 +30,21 @@ const SCHEMAS: [Schema; 2] = [Schema::Marten9, Schema::Document];
 const POISON: i64 = 89;
 const THERE: &str = "rabbitmq://rabbitmq/BookWorm.Contracts:UserCheckedOutIntegrationEvent";
 
-fn asked(deed: OutboxAction) -> PlanRequest {
+fn asked(action: OutboxAction) -> PlanRequest {
     PlanRequest {
         id: Uuid::now_v7(),
-        operation: Operation::Outbox(deed),
+        operation: Operation::Outbox(action),
         reason: Some("INC-7".to_owned()),
         expect: None,
     }
 }
 
-async fn planned(world: &World, deed: OutboxAction) -> Result<Plan, PlanError> {
-    plan(&world.writer, asked(deed), now(), &CancellationToken::new()).await
+async fn planned(world: &World, action: OutboxAction) -> Result<Plan, PlanError> {
+    plan(&world.writer, asked(action), now(), &CancellationToken::new()).await
 }
 
-async fn done(world: &World, deed: OutboxAction) -> Result<Outcome, PlanError> {
-    execute(&world.writer, &asked(deed), now()).await
+async fn done(world: &World, action: OutboxAction) -> Result<Outcome, PlanError> {
+    execute(&world.writer, &asked(action), now()).await
 }
 
 async fn service(schema: Schema, stage: &str) -> World {
@@ -338,8 +338,8 @@ async fn a_repair_makes_the_head_leave_and_keeps_it_as_it_was() {
         let bad =
             planned(&world, OutboxAction::Repair { sequence: POISON, repair: to("nowhere") }).await;
         assert!(matches!(bad, Err(PlanError::Declined(Refusal::Unfit { .. }))), "{bad:?}");
-        let deed = OutboxAction::Repair { sequence: POISON, repair: to(THERE) };
-        let made = planned(&world, deed).await.unwrap();
+        let action = OutboxAction::Repair { sequence: POISON, repair: to(THERE) };
+        let made = planned(&world, action).await.unwrap();
         assert!(made.effects[0].change.contains(&format!("→ {THERE}")), "{:?}", made.effects);
         run(&world.writer, &made, now()).await.unwrap();
         let after = row(&world, POISON).await.unwrap();
@@ -425,8 +425,8 @@ async fn under_another_id_a_message_is_another_one() {
     done(&world, quarantine(sequence)).await.unwrap();
     let number = world.count("SELECT number FROM orderscope.kept_messages").await;
     let id = MessageId(Uuid::now_v7());
-    let anew = OutboxAction::Requeue { source: Source::Kept(number), name: Name::New(id) };
-    let made = planned(&world, anew).await.unwrap();
+    let renamed = OutboxAction::Requeue { source: Source::Kept(number), name: Name::New(id) };
+    let made = planned(&world, renamed).await.unwrap();
     assert!(made.checks.iter().any(|check| check.text.contains("no inbox knows it")));
     run(&world.writer, &made, now()).await.unwrap();
     let new =
@@ -487,13 +487,13 @@ async fn an_outbox_of_very_many_messages_goes_in_several_transactions() {
     let world = World::managed().await;
     outboxes(&world, 2_400, &[Some(9)]).await;
     outboxes(&world, 1, &[Some(8)]).await;
-    let deed = OutboxAction::PurgeOutbox { before: now() - TimeDelta::days(7) };
+    let action = OutboxAction::PurgeOutbox { before: now() - TimeDelta::days(7) };
     let messages = "SELECT count(*) FROM outbox_message";
     let states = "SELECT count(*) FROM outbox_state";
-    let first = done(&world, deed.clone()).await.unwrap();
+    let first = done(&world, action.clone()).await.unwrap();
     assert!(first.told.contains("0 delivered outboxes with 2,000 messages"), "{}", first.told);
     assert_eq!((world.count(messages).await, world.count(states).await), (401, 2));
-    done(&world, deed).await.unwrap();
+    done(&world, action).await.unwrap();
     assert_eq!((world.count(messages).await, world.count(states).await), (0, 0));
 }
 
@@ -539,8 +539,8 @@ async fn the_record_of_a_purge_does_not_grow_with_the_rows() {
               LATERAL (SELECT timestamptz '2026-10-01T00:00:00Z' - i * interval '1 s') t (at)",
     )
     .await;
-    let deed = OutboxAction::PurgeInbox { before: now() - TimeDelta::days(30) };
-    done(&world, deed.clone()).await.unwrap();
+    let action = OutboxAction::PurgeInbox { before: now() - TimeDelta::days(30) };
+    done(&world, action.clone()).await.unwrap();
     assert_eq!(world.count("SELECT count(*) FROM inbox_state").await, 100);
     let kept: String =
         sqlx::query_scalar("SELECT value FROM orderscope.audit_values WHERE part = 'before'")
@@ -566,15 +566,15 @@ async fn what_may_be_written_is_as_large_as_the_broker_takes() {
     let long =
         serde_json::json!({ "messageId": id, "messageType": [], "message": "y".repeat(500) });
     let repair = Repair { body: Some(long.to_string()), ..Repair::default() };
-    let deed = OutboxAction::Repair { sequence, repair };
+    let action = OutboxAction::Repair { sequence, repair };
     let db = Db::new(&world.options, &Limits::default());
     let small = Policy { largest: 400, ..policy() };
     let writer = Writer::open(&db, world.writer.operator().clone(), small).await.unwrap();
-    let refused = plan(&writer, asked(deed.clone()), now(), &CancellationToken::new()).await;
+    let refused = plan(&writer, asked(action.clone()), now(), &CancellationToken::new()).await;
     assert!(matches!(refused, Err(PlanError::Declined(_))), "{refused:?}");
     writer.close().await;
     db.close().await;
-    let made = planned(&world, deed).await.unwrap();
+    let made = planned(&world, action).await.unwrap();
     assert!(made.checks.iter().all(|check| check.verdict != Verdict::Blocking), "{made:?}");
 }
 
@@ -594,13 +594,13 @@ async fn failed_rows_go_unless_somebody_works_on_them() {
             )
             .await
             .unwrap();
-        let deed = OutboxAction::RemoveFailed { before: now() - TimeDelta::minutes(1) };
-        let made = planned(&world, deed.clone()).await.unwrap();
+        let action = OutboxAction::RemoveFailed { before: now() - TimeDelta::minutes(1) };
+        let made = planned(&world, action.clone()).await.unwrap();
         assert!(made.checks.iter().any(|check| check.verdict == Verdict::Unknown));
         run(&world.writer, &made, now()).await.unwrap();
         assert_eq!((world.count(all).await, world.count(failed).await), (31, 1));
         consumer.execute("ROLLBACK").await.unwrap();
-        done(&world, deed).await.unwrap();
+        done(&world, action).await.unwrap();
         assert_eq!((world.count(all).await, world.count(failed).await), (30, 0));
     }
 }

@@ -1,5 +1,5 @@
 //! Error queues of a real broker, filled with what the real service left in its own: looked into, replayed
-//! and set aside by the real binary, killed in the middle too.
+//! and discarded by the real binary, killed in the middle too.
 
 use std::{
     collections::BTreeSet,
@@ -384,8 +384,8 @@ async fn nothing_is_taken_that_cannot_be_recorded_or_is_not_allowed() {
         allowed.database
     );
     std::fs::write(allowed.dir.path().join("shop.toml"), config).unwrap();
-    for deed in ["replay", "discard"] {
-        let bulk = [&[deed, "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
+    for verb in ["replay", "discard"] {
+        let bulk = [&[verb, "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
         let done = bare.run(&bulk);
         assert_eq!(done.code, 4, "{}", done.err);
         assert!(done.err.contains("orderscope attach"), "{}", done.err);
@@ -407,8 +407,8 @@ async fn what_may_have_been_done_is_replayed_only_by_name_and_on_demand() {
     let verdicts =
         (count(&listed, "verdict", "probable duplicate"), count(&listed, "verdict", "unknown"));
     assert_eq!(verdicts, (5, 3));
-    for deed in ["replay", "discard"] {
-        let bulk = [&[deed, "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
+    for verb in ["replay", "discard"] {
+        let bulk = [&[verb, "--all", "--yes", "--reason", "x"], &BOTH[..]].concat();
         assert_eq!(person.json(&bulk, 4).len(), 8);
     }
     let key = listed[6]["key"].as_str().unwrap();
@@ -448,13 +448,13 @@ async fn a_returned_message_stays_where_it_is() {
     let broker = rabbitmq::broker().await;
     plant(&broker, &skipped(3), &[]).await;
     let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
-    let aside = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
-    let walk = aside.walk("busy_skipped").await.unwrap().unwrap();
+    let inspector = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
+    let walk = inspector.walk("busy_skipped").await.unwrap().unwrap();
     let taken = walk.next().await.unwrap().unwrap();
     assert_eq!(walk.send_home(&taken, "nowhere").await, Ok(Confirmed::Returned));
     walk.close().await.unwrap();
-    assert!(aside.walk("nowhere").await.unwrap().is_none());
-    aside.close().await;
+    assert!(inspector.walk("nowhere").await.unwrap().is_none());
+    inspector.close().await;
     let ids: Vec<_> = broker.take("busy_skipped").await.iter().map(rabbitmq::Taken::id).collect();
     assert_eq!(ids, skipped(3).into_iter().map(|message| message.id).collect::<Vec<_>>());
 }
@@ -470,10 +470,10 @@ impl Keep for Full {
 }
 
 /// Everything in `busy_skipped`, as a plan has it.
-async fn everything(broker: &orderscope::relay::Broker, deed: ErrorAction) -> Work {
-    let aside = QueueInspector::connect(broker, "tests", Limits::default().wait).await.unwrap();
-    let look = aside.look("busy_skipped", &Limits::default()).await.unwrap();
-    aside.close().await;
+async fn everything(broker: &orderscope::relay::Broker, action: ErrorAction) -> Work {
+    let inspector = QueueInspector::connect(broker, "tests", Limits::default().wait).await.unwrap();
+    let look = inspector.look("busy_skipped", &Limits::default()).await.unwrap();
+    inspector.close().await;
     let chosen = look.messages.iter().map(|raw| Chosen {
         key: Fault::read(raw).key,
         queue: raw.queue.clone(),
@@ -483,7 +483,7 @@ async fn everything(broker: &orderscope::relay::Broker, deed: ErrorAction) -> Wo
         message: None,
     });
     Work {
-        action: deed,
+        action,
         choice: Choice { chosen: chosen.collect(), left: vec![] },
         pause: Duration::ZERO,
         limits: Limits::default(),
@@ -540,12 +540,12 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
     let work = everything(&to, ErrorAction::Replay).await;
     let first = work.choice.chosen[0].key.clone();
     // Someone else takes the second.
-    let aside = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
-    let walk = aside.walk("busy_skipped").await.unwrap().unwrap();
+    let inspector = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
+    let walk = inspector.walk("busy_skipped").await.unwrap().unwrap();
     let _first = walk.next().await.unwrap().unwrap();
     walk.settle(walk.next().await.unwrap().unwrap()).await.unwrap();
     walk.close().await.unwrap();
-    aside.close().await;
+    inspector.close().await;
     let judge = |fault: &Fault| {
         if fault.key == first {
             return Judgement { verdict: Verdict::Done, why: Why::NoConsumer };
@@ -590,10 +590,10 @@ async fn killed_in_the_middle_of_a_replay_nothing_is_lost() {
     child.kill().unwrap();
     child.wait().unwrap();
     // What it had taken comes back when the broker sees that it is gone.
-    until(&broker, |aside, home| aside + home >= ALL).await;
-    let (aside, home) = (broker.depth("busy_skipped").await, broker.depth("busy").await);
-    assert!(aside > 0, "it was killed too late");
-    assert!(aside + home <= ALL + 1, "{aside} and {home}: at most one may be in both");
+    until(&broker, |failed, home| failed + home >= ALL).await;
+    let (failed, home) = (broker.depth("busy_skipped").await, broker.depth("busy").await);
+    assert!(failed > 0, "it was killed too late");
+    assert!(failed + home <= ALL + 1, "{failed} and {home}: at most one may be in both");
 
     let done = person.run(&[&replay[..], &["--rate", "1000"]].concat());
     assert_eq!(done.code, 0, "{}", done.err);

@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::terminal::{Start, Terminal};
 use crate::{
-    aside, relay,
+    error_queues, relay,
     support::{
         postgres::managed,
         rabbitmq::{self, Broker},
@@ -41,9 +41,9 @@ fn recorded(database: &PgConnectOptions) -> (Vec<String>, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_is_replayed_through_the_card() {
     let broker = rabbitmq::broker().await;
-    let failed = aside::real().split_off(5);
-    aside::plant(&broker, &failed, &[QUEUE]).await;
-    let database = aside::attached("2-delivered").await;
+    let failed = error_queues::real().split_off(5);
+    error_queues::plant(&broker, &failed, &[QUEUE]).await;
+    let database = error_queues::attached("2-delivered").await;
     let mut terminal = unlocked(&database, &broker, "errors");
     terminal.shows("basket service down");
     terminal.shows("3: not done");
@@ -82,8 +82,8 @@ async fn a_group_is_replayed_through_the_card() {
 async fn what_runs_is_stopped_by_a_key_or_by_leaving_and_nothing_is_lost() {
     const MANY: u32 = 40;
     let broker = rabbitmq::broker().await;
-    aside::plant(&broker, &aside::skipped(MANY), &["busy"]).await;
-    let database = aside::attached("2-delivered").await;
+    error_queues::plant(&broker, &error_queues::skipped(MANY), &["busy"]).await;
+    let database = error_queues::attached("2-delivered").await;
     let mut terminal = unlocked(&database, &broker, "errors");
     terminal.shows("40: not done");
     // One a second: far from done when it is stopped.
