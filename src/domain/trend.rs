@@ -155,13 +155,6 @@ impl Slice {
             ..last
         }
     }
-
-    /// Messages a minute that came and left; nothing where that is not known.
-    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
-    pub fn rates(&self) -> Option<(f64, f64)> {
-        let minutes = self.known_ms as f64 / 60_000.0;
-        (minutes > 0.0).then(|| (self.came as f64 / minutes, self.gone as f64 / minutes))
-    }
 }
 
 /// Slices gathered into those of a coarser grain, by time.

@@ -25,12 +25,6 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// How often it failed in a row.
-    #[must_use]
-    pub const fn failures(&self) -> u32 {
-        self.failures
-    }
-
     /// How long to wait after one more failure.
     pub fn wait(&mut self) -> Duration {
         let wait = self.first.saturating_mul(1 << self.failures.min(20)).min(self.longest);
@@ -64,6 +58,5 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.wait() < Duration::from_secs(2));
-        assert_eq!(backoff.failures(), 1);
     }
 }

@@ -267,15 +267,6 @@ pub async fn list(
     Ok(found)
 }
 
-/// The newest entry about a target.
-pub async fn latest_about(
-    conn: &mut PgConnection,
-    target: &str,
-) -> Result<Option<Recorded>, Error> {
-    let filter = Filter { target: Some(target.to_owned()), ..Filter::default() };
-    Ok(list(conn, &filter, 1).await?.pop())
-}
-
 /// Erases the values beside every entry about a target; the entries stay. Tells how many values went.
 pub async fn erase(conn: &mut PgConnection, target: &str) -> Result<u64, Error> {
     let done = sqlx::query!(

@@ -33,7 +33,6 @@ pub struct Layout {
     role: String,
     kind: Kind,
     console: bool,
-    marten: bool,
     trigrams: bool,
     usage: bool,
     inline: bool,
@@ -86,11 +85,6 @@ impl Layout {
     /// Whether schema `orderscope` exists.
     pub const fn has_console_schema(&self) -> bool {
         self.console
-    }
-
-    /// Whether Marten's functions exist: a service has run here.
-    pub const fn has_marten_functions(&self) -> bool {
-        self.marten
     }
 
     /// The role this session acts as.

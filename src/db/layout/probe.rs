@@ -49,7 +49,6 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
         role: row.try_get("role")?,
         kind,
         console: row.try_get("console")?,
-        marten,
         trigrams: row.try_get("trigrams")?,
         tables: BTreeMap::new(),
         indexes: BTreeSet::new(),

@@ -47,13 +47,6 @@ pub fn meaning(event: &RecordedEvent) -> OrderEvent {
     }
 }
 
-/// The order a body names (`Order.Id`), whatever the type of its event.
-#[must_use]
-pub fn order_named(body: &Value) -> Option<OrderId> {
-    let (order, _) = order_of(body).ok()?;
-    json::get(order, "Id").and_then(json::uuid).map(OrderId)
-}
-
 /// Status and total of an order summary document, each where it can be read.
 pub(in crate::domain) fn summary_fields(data: &Value) -> (Option<Status>, Option<Decimal>) {
     let field = |key| data.as_object().and_then(|data| json::get(data, key));

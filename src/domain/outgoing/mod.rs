@@ -86,12 +86,7 @@ pub enum Poison {
     Delayed,
 }
 
-/// Everything that can be told of a row without its body.
-pub fn check(stored: &Stored) -> Result<Address, Poison> {
-    read(stored).map(|(address, ..)| address)
-}
-
-/// The same with the headers and properties it found.
+/// What can be told of a row without its body: its address, headers and properties.
 #[allow(clippy::type_complexity, reason = "three results of one reading")]
 fn read(stored: &Stored) -> Result<(Address, Map<String, Value>, Map<String, Value>), Poison> {
     let headers = object(stored.headers.as_deref()).map_err(Poison::Headers)?;
