@@ -19,7 +19,17 @@ const WIDTH: usize = 80;
 /// Columns between the frame and its blanks.
 const INSIDE: usize = WIDTH - 4;
 
-/// Prints it in the form asked for.
+/// Shows it to whoever is asked: without the list, which may be longer than a screen.
+pub(super) fn ask(plan: &Plan, ctx: &Context<'_>, out: &mut impl Write) -> std::io::Result<()> {
+    let mut card = card(plan, ctx);
+    let count = plan.listed.len();
+    if count > 0 {
+        line(&mut card, "", &format!("--dry-run lists the {count} {}", plan.spec().steps.listed()));
+    }
+    write!(out, "{card}{}", bottom())
+}
+
+/// Prints it in the form asked for, all of it.
 pub(super) fn print(
     plan: &Plan,
     ctx: &Context<'_>,
@@ -27,7 +37,9 @@ pub(super) fn print(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     match form {
-        Form::Table | Form::Markdown => write!(out, "{}", card(plan, ctx)),
+        Form::Table | Form::Markdown => {
+            write!(out, "{}{}{}", card(plan, ctx), list(plan), bottom())
+        }
         Form::Json => print_json(&value(plan), out),
         Form::Csv => rows(plan).print(form, out),
     }
@@ -59,16 +71,27 @@ fn card(plan: &Plan, ctx: &Context<'_>) -> String {
     line(&mut out, "undo      ", plan.undo());
     line(&mut out, "to type   ", &plan.confirmation.phrase);
     line(&mut out, "same as   ", &plan.cli_equivalent);
+    out
+}
+
+fn bottom() -> String {
+    format!("└{}┘\n", "─".repeat(WIDTH - 2))
+}
+
+/// Statements or messages, in their order.
+fn list(plan: &Plan) -> String {
+    let mut out = String::new();
     let listed = plan.shown(true);
     if !listed.is_empty() {
-        line(&mut out, "", plan.lists());
+        let heading = format!("{}, in this order", plan.spec().steps.listed());
+        line(&mut out, "", &heading);
     }
     for one in listed {
         for (at, part) in one.to_string().lines().enumerate() {
             line(&mut out, if at == 0 { "  " } else { "    " }, part);
         }
     }
-    out + &format!("└{}┘\n", "─".repeat(WIDTH - 2))
+    out
 }
 
 /// A labelled text, wrapped under itself.

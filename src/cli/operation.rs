@@ -186,8 +186,9 @@ async fn see_through(ctx: &Context<'_>, request: PlanRequest, ask: Ask<'_>) -> O
     let said = Said::from(run);
     if run.dry_run {
         card::print(&plan, ctx, form, &mut std::io::stdout().lock())?;
-    } else if !said.yes && said.confirm.is_none() && !plan.is_done() {
-        card::print(&plan, ctx, Form::Table, &mut std::io::stderr().lock())?;
+    } else if plan.is_blocked() || !said.yes && said.confirm.is_none() && !plan.is_done() {
+        // Whoever agreed beforehand sees why it is not run.
+        card::ask(&plan, ctx, &mut std::io::stderr().lock())?;
     }
     plan.runnable()?;
     if run.dry_run {

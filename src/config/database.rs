@@ -1,6 +1,8 @@
 //! Which database to open: argument, context, environment, configuration, else the private one.
 
-use super::{ConnectionString, Environment, Error, Settings, connection::resolve};
+use super::{
+    ConnectionString, Environment, Error, Settings, connection::resolve, file::SchemasFile,
+};
 use crate::servers::Servers;
 
 /// What the command line says about the database.
@@ -34,6 +36,8 @@ pub struct Server {
     pub direct: Option<Servers>,
     /// A pooler in transaction mode is known to be in between; else that is found out.
     pub pooled: bool,
+    /// The schemas of the service's tables, where they are named.
+    pub schemas: SchemasFile,
 }
 
 /// libpq's variables that name a server or a database. (Those that only carry a password or a user
@@ -86,6 +90,7 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
                     .map(|text| resolve(Some((&direct, text)), environment))
                     .transpose()?,
                 pooled: context.pgbouncer,
+                schemas: context.schemas.clone(),
             };
             let target = Target::Server(Box::new(server));
             Ok(Context { name: name.to_owned(), production: context.production, target })
@@ -111,7 +116,12 @@ fn server(
     environment: &Environment,
 ) -> Result<Context, Error> {
     let servers = resolve(text, environment)?;
-    let target = Target::Server(Box::new(Server { servers, direct: None, pooled: false }));
+    let target = Target::Server(Box::new(Server {
+        servers,
+        direct: None,
+        pooled: false,
+        schemas: SchemasFile::default(),
+    }));
     Ok(Context { name: "database".to_owned(), production: false, target })
 }
 

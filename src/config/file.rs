@@ -116,6 +116,21 @@ pub struct ContextFile {
     /// Allowed commands by database role; `*` allows all.
     #[serde(default)]
     pub allow: BTreeMap<String, Vec<String>>,
+    /// The schemas of the service's tables. Default: they are looked for in all of them.
+    #[serde(default)]
+    pub schemas: SchemasFile,
+}
+
+/// The schemas of the service's tables, where the database has several tables of the same names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchemasFile {
+    /// Of `orders`, `order_items` and `buyers`.
+    pub orders: Option<String>,
+    /// Of Marten's tables (`mt_events`).
+    pub events: Option<String>,
+    /// Of MassTransit's outbox and inbox.
+    pub messages: Option<String>,
 }
 
 /// `[relay]`: delivery of outbox messages to RabbitMQ.

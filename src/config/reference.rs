@@ -248,6 +248,13 @@ pub const KEYS: &[KeyHelp] = &[
          of these roles may run none",
         "[contexts.prod]\nallow = { support = [\"CancelOrder\"], lead = [\"*\"] }",
     ),
+    key(
+        "contexts.NAME.schemas",
+        "looked for in every schema",
+        "The schemas of the service's tables: orders (orders, order_items, buyers), events (Marten's), messages \
+         (outbox and inbox); needed only where several schemas have tables of these names",
+        "[contexts.prod]\nschemas = { orders = \"ordering\", events = \"events\", messages = \"messaging\" }",
+    ),
 ];
 
 /// Every environment variable that is read besides those of libpq, which are in [`PARAMETERS`](super::PARAMETERS).

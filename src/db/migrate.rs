@@ -232,12 +232,14 @@ pub async fn standing(conn: &mut PgConnection) -> Result<Standing, Error> {
 /// Signs that Marten or Entity Framework works here, whoever made the tables.
 async fn evidence(conn: &mut PgConnection) -> Result<Option<String>, Error> {
     let signs = sqlx::query(
-        r#"SELECT (SELECT string_agg(DISTINCT proname, ', ' ORDER BY proname) FROM pg_proc
-                   WHERE pronamespace = to_regnamespace('public') AND proname IN
+        r#"SELECT (SELECT string_agg(DISTINCT n.nspname || '.' || p.proname, ', ')
+                   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proname IN
                    ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
                   AS functions,
-                  EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('public.mt_events')
-                          AND relkind = 'p') AS partitioned,
+                  EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                          WHERE c.relname = 'mt_events' AND c.relkind = 'p'
+                          AND n.nspname NOT IN ('pg_catalog', 'information_schema')) AS partitioned,
                   to_regclass('public."__EFMigrationsHistory"') IS NOT NULL AS history"#,
     )
     .fetch_one(&mut *conn)
@@ -257,13 +259,18 @@ async fn evidence(conn: &mut PgConnection) -> Result<Option<String>, Error> {
     Ok(None)
 }
 
-/// Tables of the document in a database that has no record of ours.
+/// Tables of the document in any schema and in any spelling, in a database that has no record of ours.
 async fn tables(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+    let folded: Vec<_> = TABLES.iter().map(|name| name.to_lowercase().replace('_', "")).collect();
     let names: Option<String> = sqlx::query_scalar(
-        "SELECT string_agg(tablename, ', ' ORDER BY tablename) FROM pg_tables
-         WHERE schemaname = 'public' AND tablename = ANY($1)",
+        "SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY n.nspname, c.relname)
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+           AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'orderscope')
+           AND NOT starts_with(n.nspname::text, 'pg_')
+           AND lower(replace(c.relname, '_', '')) = ANY($1)",
     )
-    .bind(TABLES.as_slice())
+    .bind(folded)
     .fetch_one(conn)
     .await?;
     Ok(names.map(|names| format!("tables that Orderscope did not make: {names}")))

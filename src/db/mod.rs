@@ -42,7 +42,7 @@ pub use address::connect;
 pub use cancel::cancellable;
 pub use error::Error;
 use error::OfTable;
-pub use layout::{Index, Kind, Layout, Missing, Table};
+pub use layout::{Group, Index, Kind, Layout, Missing, Schemas, Table};
 pub use limits::Limits;
 pub use pool::{Db, Pool, Session};
 pub use sql::unless_late;

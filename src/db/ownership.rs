@@ -104,8 +104,8 @@ pub enum Owner {
 /// Whose the database is now. None where nothing records it.
 pub async fn look(conn: &mut PgConnection) -> Result<Option<Owner>, super::Error> {
     let record = sqlx::query!(
-        r#"SELECT kind, EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('public')
-               AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
+        r#"SELECT kind, EXISTS (SELECT FROM pg_proc
+               WHERE pronamespace <> 'pg_catalog'::regnamespace AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
                AS "service!"
            FROM orderscope.database"#
     );
@@ -117,8 +117,8 @@ pub async fn look(conn: &mut PgConnection) -> Result<Option<Owner>, super::Error
 /// this lock. None where nothing records it; the transaction may then have failed.
 pub async fn hold(tx: &mut PgConnection) -> Result<Option<Owner>, super::Error> {
     let record = sqlx::query!(
-        r#"SELECT kind, EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('public')
-               AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
+        r#"SELECT kind, EXISTS (SELECT FROM pg_proc
+               WHERE pronamespace <> 'pg_catalog'::regnamespace AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression'))
                AS "service!"
            FROM orderscope.database FOR SHARE"#
     );

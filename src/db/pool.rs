@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, Layout, Limits,
     address::{self, Access, Address, Backend, Opened},
+    layout::Schemas,
 };
 use crate::servers::Servers;
 
@@ -32,6 +33,8 @@ pub struct Db {
     /// One session; see [`Db::journal`].
     pub(super) journal: Pool,
     layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
+    /// Where the service's tables are, as far as the context says.
+    schemas: Schemas,
 }
 
 impl Db {
@@ -58,7 +61,14 @@ impl Db {
             control: pool(1, Access::Control),
             journal: pool(1, Access::Control),
             layout: Arc::default(),
+            schemas: Schemas::default(),
         }
+    }
+
+    /// The same database with these schemas for the service's tables, instead of looking for them.
+    #[must_use]
+    pub fn with_schemas(self, schemas: Schemas) -> Self {
+        Self { schemas, ..self }
     }
 
     /// What the database has, asked once and remembered; see [`Db::probe_again`].
@@ -71,7 +81,8 @@ impl Db {
             return Ok(Arc::clone(layout));
         }
         let small = self.read.0.limits.small_table_pages;
-        let probe = async |conn: &mut PgConnection| super::layout::probe(conn, small).await;
+        let probe =
+            async |conn: &mut PgConnection| super::layout::probe(conn, &self.schemas, small).await;
         let layout = Arc::new(self.read("probe", &CancellationToken::new(), probe).await?);
         *known = Some(Arc::clone(&layout));
         Ok(layout)

@@ -62,6 +62,7 @@ impl ExitCode for db::Error {
             | Self::Locked(_)
             | Self::MissingTable(_)
             | Self::Spelt { .. }
+            | Self::Ambiguous { .. }
             | Self::Server { .. }
             | Self::Inconsistent { .. }
             | Self::MissingRow(_)

@@ -9,9 +9,9 @@ use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Context, Server, Settings, Target},
+    config::{Context, SchemasFile, Server, Settings, Target},
     db::{
-        Db, Layout, Limits, Table,
+        Db, Layout, Limits, Schemas, Table,
         migrate::{self, Standing},
         standby::{self, Replay},
     },
@@ -86,7 +86,8 @@ pub async fn open(
             let config = embedded::Config::from_env();
             let lease = embedded::join(&config, &|step| progress(step.to_string())).await?;
             let servers = lease.options().into();
-            (Server { servers, direct: None, pooled: false }, Some(lease))
+            let schemas = SchemasFile::default();
+            (Server { servers, direct: None, pooled: false, schemas }, Some(lease))
         }
     };
     match connect_and_probe(&server, limits, lease.is_some(), today, progress).await {
@@ -107,8 +108,13 @@ async fn connect_and_probe(
     today: chrono::NaiveDate,
     progress: Progress<'_>,
 ) -> Result<(Db, Arc<Layout>, Option<Replay>), Error> {
-    let Server { servers, direct, pooled } = server;
-    let db = Db::through(servers, direct.clone(), *pooled, limits);
+    let Server { servers, direct, pooled, schemas } = server;
+    let SchemasFile { orders, events, messages } = schemas.clone();
+    let db = Db::through(servers, direct.clone(), *pooled, limits).with_schemas(Schemas {
+        orders,
+        events,
+        messages,
+    });
     let mut layout = db.layout().await?;
     if private && !(layout.reads(Table::Orders) && is_current(&db).await?) {
         prepare(servers, today, progress).await?;

@@ -54,7 +54,7 @@ impl<R> Effect<R> {
             Self::Back => Effect::Back,
             Self::Keep(keep) => Effect::Keep(keep),
             Self::Unlock => Effect::Unlock,
-            Self::Change(matter, act) => Effect::Change(matter, act),
+            Self::Change(matter, kind) => Effect::Change(matter, kind),
         }
     }
 }

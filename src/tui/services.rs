@@ -225,15 +225,17 @@ impl Services {
         self.open.borrow().clone()
     }
 
-    /// Opens the way to write.
-    pub(super) async fn unlock(&self) -> Result<(), String> {
+    /// Opens the way to write, and records what for; tells where the record is.
+    pub(super) async fn unlock(&self, reason: &str) -> Result<String, String> {
         let opened = self.opened().ok_or("not connected yet")?;
         let made = Writer::open(&opened.db, opened.operator.clone(), self.policy.clone()).await;
         let writer = made.map_err(|error| error.to_string())?;
+        let recorded = writer.record_unlock(reason, self.now()).await;
+        let number = recorded.map_err(|error| error.to_string())?;
         if let Some(old) = opened.writer.lock().await.replace(writer) {
             old.close().await;
         }
-        Ok(())
+        Ok(format!("unlocked, recorded as #{number}: what runs is recorded"))
     }
 
     /// Closes it.
@@ -423,6 +425,10 @@ impl Services {
             (Target::Embedded, _) => ("private".to_owned(), "orderscope".to_owned()),
             (_, Some((host, database))) => (host.to_owned(), database.to_owned()),
             (_, None) => (session.db.place().to_owned(), String::new()),
+        };
+        let database = match layout.schemas() {
+            Some(schemas) => format!("{database} ({schemas})"),
+            None => database,
         };
         Place {
             context: self.context.name.clone(),

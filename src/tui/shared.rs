@@ -83,7 +83,7 @@ pub struct Subject {
     pub order: Order,
 }
 
-/// What lies in the error queues, as errands need to know it.
+/// What lies in the error queues, as operations need to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults {
     /// The message that someone looks at.
@@ -105,7 +105,7 @@ pub struct Safe {
     pub discard: usize,
 }
 
-/// The message or the copy that someone looks at, as deeds and errands need to know it.
+/// The message or the copy that someone looks at, as operations need to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Matter {
     /// Of a message in the outbox.

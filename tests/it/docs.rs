@@ -11,6 +11,7 @@ use orderscope::{
         moment::FORMS,
         search::{FIELDS, STATUSES, TRAITS},
     },
+    ops::operation::OPERATIONS,
     tui::{
         app::{ACTIONS, COMMANDS},
         screens::{ScreenId, Screens},
@@ -111,6 +112,24 @@ fn keys_are_those_of_the_action_table() {
     let head = ["command", "what it does"];
     write!(out, "\n## Commands, typed after `:`\n\n{}\n", table(&head, commands)).unwrap();
     golden("docs/keys.md", "keys", &out);
+}
+
+#[test]
+fn operations_are_those_of_the_table() {
+    let rows = OPERATIONS.iter().map(|spec| {
+        vec![
+            code(spec.name),
+            cell(spec.title),
+            code(spec.verb),
+            code(spec.word),
+            cell(spec.target.name()),
+            cell(spec.risk.name()),
+            cell(spec.steps.promise()),
+            cell(spec.undo),
+        ]
+    });
+    let head = ["name", "what it does", "verb", "word", "about", "risk", "how it runs", "undo"];
+    golden("docs/audit.md", "operations", &table(&head, rows));
 }
 
 /// The verbs that do something, with their words: `orders search`.

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on has failed, and says where; it is its own clock and runtime"
 )]
 
+mod agreement;
 mod asked;
 mod attached;
 mod audit;
@@ -33,6 +34,7 @@ mod relay;
 mod sampler;
 mod scenario;
 mod schema;
+mod shapes;
 mod smoke;
 mod strange;
 mod support;

@@ -33,13 +33,16 @@ async fn attaching_makes_our_schema_and_touches_nothing_of_the_service() {
         let options = fixture::own(server, kind, "1-backlog").await;
         let before = catalog::public(&mut open(&options).await).await;
         let home = Home::on(&options);
-        let asked = home.run(&["attach"]);
+        let asked = home.run(&["attach", "--reason", "support desk"]);
         assert_eq!((asked.code, asked.out.as_str()), (4, ""), "{asked:?}");
         for told in ["makes schema orderscope", "No table of the service is changed", "say --yes"] {
             assert!(asked.err.contains(told), "no {told:?} in {}", asked.err);
         }
         assert_eq!(schema(&options).await, None);
-        home.refused(&["attach", "--yes", "--read-only"], 4, &["read-only"]);
+        home.refused(&["attach", "--yes"], 2, &["--reason is needed"]);
+        home.refused(&["attach", "--yes", "--reason", "x", "--read-only"], 4, &["read-only"]);
+        let planned = home.json(&["attach", "--dry-run"], 0);
+        assert_eq!((&planned["command"], &planned["word"]), (&"Attach".into(), &"ATTACH".into()));
         assert_eq!(schema(&options).await, None);
 
         let done = home.run(&["attach", "--yes", "--reason", "support desk"]);
@@ -54,7 +57,7 @@ async fn attaching_makes_our_schema_and_touches_nothing_of_the_service() {
         for (publisher, expected) in
             [(Some("service"), "service"), (None, "service"), (Some("outbox"), "outbox")]
         {
-            let mut words = vec!["attach", "--yes"];
+            let mut words = vec!["attach", "--yes", "--reason", "x"];
             words.extend(publisher.iter().flat_map(|name| ["--publisher", name]));
             let done = home.run(&words);
             assert!(done.code == 0 && done.out.contains("attached already"), "{done:?}");
@@ -67,8 +70,8 @@ async fn attaching_makes_our_schema_and_touches_nothing_of_the_service() {
             (&"Attach".into(), &"support desk".into())
         );
         assert_eq!(home.json(&["audit", "verify"], 0)["sound"], true);
-        home.refused(&["hand-over", "--yes"], 4, &["attached already"]);
-        home.refused(&["migrate"], 4, &["Orderscope"]);
+        home.refused(&["hand-over", "--yes", "--reason", "x"], 4, &["attached already"]);
+        home.refused(&["migrate", "--yes", "--reason", "x"], 4, &["Orderscope"]);
     }
 }
 
@@ -76,15 +79,16 @@ async fn attaching_makes_our_schema_and_touches_nothing_of_the_service() {
 async fn only_a_services_database_is_attached() {
     let options = managed().await;
     let home = Home::on(&options);
-    home.refused(&["attach", "--yes"], 4, &["Orderscope's own", "hand-over"]);
+    home.refused(&["attach", "--yes", "--reason", "x"], 4, &["Orderscope's own", "hand-over"]);
     assert_eq!(record(&options).await.0, "managed");
     let empty = pg18().empty().await;
-    Home::on(&empty).refused(&["attach", "--yes"], 4, &["no tables", "orderscope migrate"]);
+    let attach = ["attach", "--yes", "--reason", "x"];
+    Home::on(&empty).refused(&attach, 4, &["no tables", "orderscope migrate"]);
     assert_eq!(schema(&empty).await, None);
     // A managed one in which the service appeared is the service's.
     let sign = "CREATE FUNCTION public.mt_archive_stream(uuid) RETURNS void LANGUAGE sql AS ''";
     open(&options).await.execute(sign).await.unwrap();
-    let done = home.run(&["attach", "--yes"]);
+    let done = home.run(&attach);
     assert!(done.code == 0 && done.out.contains("Marten's functions"), "{done:?}");
     assert_eq!(record(&options).await, ("attached".to_owned(), None));
 }
@@ -98,10 +102,11 @@ async fn who_may_not_make_a_schema_is_told_so() {
         format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}");
     conn.execute(AssertSqlSafe(make)).await.unwrap();
     let guest = Home::on(&options.clone().username(&role));
-    guest.refused(&["attach", "--yes"], 4, &["GRANT CREATE ON DATABASE"]);
+    let attach = ["attach", "--yes", "--reason", "x"];
+    guest.refused(&attach, 4, &["GRANT CREATE ON DATABASE"]);
     assert_eq!(schema(&options).await, None);
-    assert_eq!(Home::on(&options).run(&["attach", "--yes"]).code, 0);
-    guest.refused(&["attach", "--yes", "--publisher", "outbox"], 4, &[]);
+    assert_eq!(Home::on(&options).run(&attach).code, 0);
+    guest.refused(&[&attach[..], &["--publisher", "outbox"]].concat(), 4, &[]);
     assert_eq!(record(&options).await.1, None);
     for sql in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
         conn.execute(AssertSqlSafe(sql)).await.unwrap();
@@ -113,7 +118,7 @@ async fn handing_over_is_for_good() {
     let options = managed().await;
     let home = Home::on(&options);
     let before = catalog::public(&mut open(&options).await).await;
-    let asked = home.run(&["hand-over"]);
+    let asked = home.run(&["hand-over", "--reason", "go-live"]);
     assert_eq!((asked.code, asked.out.as_str()), (4, ""), "{asked:?}");
     assert!(asked.err.contains("for good") && asked.err.contains("workers stop"), "{asked:?}");
     assert_eq!(record(&options).await.0, "managed");
@@ -141,8 +146,8 @@ async fn handing_over_is_for_good() {
 
     assert_eq!(record(&options).await, ("attached".to_owned(), Some("service".to_owned())));
     assert_eq!(catalog::public(&mut open(&options).await).await, before);
-    home.refused(&["hand-over", "--yes"], 4, &["attached already"]);
-    home.refused(&["migrate"], 4, &["handed over"]);
+    home.refused(&["hand-over", "--yes", "--reason", "x"], 4, &["attached already"]);
+    home.refused(&["migrate", "--yes", "--reason", "x"], 4, &["handed over"]);
     let list = home.json(&["audit", "list"], 0);
     assert_eq!((&list[0]["intent"], &list[0]["reason"]), (&"HandOver".into(), &"go-live".into()));
 }

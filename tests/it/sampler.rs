@@ -364,7 +364,7 @@ async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
 #[tokio::test]
 async fn an_attached_database_keeps_a_history_and_nothing_else_changes() {
     let options = fixture::stage(pg18(), Schema::Marten9, "5-gap-and-failure").await;
-    let attached = Home::on(&options).run(&["attach", "--yes"]);
+    let attached = Home::on(&options).run(&["attach", "--yes", "--reason", "x"]);
     assert_eq!(attached.code, 0, "{attached:?}");
     let mut conn = open(&options).await;
     let hash = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM

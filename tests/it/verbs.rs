@@ -27,6 +27,9 @@ use crate::{
 /// As many demo orders as are enough for all planted trouble; other tests use the same template.
 const ORDERS: u64 = 2_000;
 
+/// Bringing a schema up to date, agreed to and with a reason.
+pub const MIGRATE: [&str; 4] = ["migrate", "--yes", "--reason", "new shop"];
+
 /// A person's home in which nothing is configured, and perhaps a database.
 pub struct Home {
     pub dir: TempDir,
@@ -454,7 +457,7 @@ async fn a_server_that_is_not_there_is_code_3() {
     let at = "postgres://nobody@localhost:5432/orders?host=/nonexistent/socket";
     let home = Home { url: Some(at.into()), ..Home::new() };
     for verb in
-        [&["orders", "search"][..], &["order", "show", "8c41abcd"], &["migrate"], &["demo", "load"]]
+        [&["orders", "search"][..], &["order", "show", "8c41abcd"], &MIGRATE, &["demo", "load"]]
     {
         home.refused(verb, 3, &["/nonexistent/socket"]);
     }
@@ -502,7 +505,7 @@ async fn a_service_s_database_is_read_and_never_migrated_or_filled() {
         let orders: i64 = one(&options, "SELECT count(*) FROM orders").await;
         let found = home.json(&["orders", "search", "--limit", "10000"], 0);
         assert_eq!(i64::try_from(found.as_array().unwrap().len()), Ok(orders));
-        home.refused(&["migrate"], 4, &["belongs to a running service"]);
+        home.refused(&MIGRATE, 4, &["belongs to a running service"]);
         home.refused(&["demo", "load"], 4, &["belongs to a running service"]);
         home.refused(&["demo", "load", "--replace"], 4, &["belongs to a running service"]);
         let ours: bool = one(&options, "SELECT to_regnamespace('orderscope') IS NOT NULL").await;
@@ -515,9 +518,23 @@ async fn migrate_makes_an_empty_database_ready() {
     for server in [pg18(), pg15()] {
         let home = Home::on(&server.empty().await);
         home.refused(&["orders", "search"], 4, &["not a database of the Ordering Service"]);
-        let done = home.run(&["migrate"]);
+        home.refused(&["migrate", "--yes"], 2, &["--reason is needed"]);
+        let asked = home.run(&["migrate", "--reason", "new shop"]);
+        assert!(asked.code == 4 && asked.err.contains("PLAN  bring the schema"), "{asked:?}");
+        home.refused(&["orders", "search"], 4, &["not a database of the Ordering Service"]);
+        let done = home.run(&MIGRATE);
         assert!(done.code == 0 && done.out.contains("document"), "{done:?}");
-        assert_eq!(home.run(&["migrate"]).out, "the schema is up to date\n");
+        assert_eq!(home.run(&MIGRATE).out, "the schema is up to date\n");
+        let list = home.json(&["audit", "list"], 0);
+        assert_eq!(
+            list.as_array().unwrap().len(),
+            1,
+            "what made the log is its first entry: {list}"
+        );
+        assert_eq!(
+            (&list[0]["intent"], &list[0]["reason"]),
+            (&"Migrate".into(), &"new shop".into())
+        );
         assert_eq!(home.json(&["orders", "search"], 1), Value::Array(vec![]));
         home.refused(&["demo", "troubles"], 1, &["demo load"]);
     }
@@ -590,7 +607,7 @@ async fn the_private_database_is_started_shared_stopped_and_removed() {
     assert_eq!(name, "orderscope");
     conn.close().await.unwrap();
 
-    assert!(run(&["migrate"], 0).out.contains("document"));
+    assert!(run(&MIGRATE, 0).out.contains("document"));
     assert_eq!(run(&["orders", "search", "-o", "json"], 1).out, "[]\n");
     home.refused(&["db", "reset"], 2, &["--yes"]);
 

@@ -85,6 +85,12 @@ pub enum Error {
          looking and commands work with both"
     )]
     Spelt { wanted: &'static str, found: String },
+    /// Several schemas have the same tables of a service.
+    #[error(
+        "several schemas have tables for {key}: {schemas}; say which one is meant in the context, for example \
+         schemas.{key} = \"{first}\""
+    )]
+    Ambiguous { key: &'static str, schemas: String, first: String },
     /// Disk, memory or another resource of the server ran out.
     #[error(
         "PostgreSQL is short of a resource: {0}; free disk or memory on the server, then repeat"
@@ -154,6 +160,7 @@ impl Error {
             Self::NotPermitted(_)
                 | Self::MissingTable(_)
                 | Self::Spelt { .. }
+                | Self::Ambiguous { .. }
                 | Self::Login(_)
                 | Self::Configuration(_)
                 | Self::Inconsistent { .. }

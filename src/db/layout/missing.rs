@@ -135,20 +135,7 @@ impl Layout {
     pub fn missing(&self) -> Vec<Missing> {
         let mut list = Vec::new();
         for (table, cost) in WITHOUT {
-            let what = match self.tables.get(&table) {
-                None => format!("no table {}", table.name()),
-                Some(shape) if !shape.readable || !self.usage => {
-                    format!("no right to read {}", table.name())
-                }
-                Some(shape) => {
-                    let needed = shape.missing.iter().filter(|(_, needed)| *needed);
-                    let names: Vec<_> = needed.map(|(name, _)| *name).collect();
-                    if names.is_empty() {
-                        continue;
-                    }
-                    format!("no column {} in {}", names.join(", "), table.name())
-                }
-            };
+            let Some(what) = self.unread(table) else { continue };
             list.push(Missing { what, cost });
         }
         for (index, table, what, cost) in INDEXES {
@@ -157,5 +144,26 @@ impl Layout {
             }
         }
         list
+    }
+
+    /// Why a table cannot be read; nothing where it can.
+    pub fn unread(&self, table: Table) -> Option<String> {
+        let (name, schema) = (table.name(), self.schema(table.group()));
+        let Some(shape) = self.tables.get(&table) else {
+            return Some(match schema {
+                None => format!("no table {name} in any schema that this login sees"),
+                Some(schema) => format!("no table {name} in schema {schema}"),
+            });
+        };
+        if !shape.usage {
+            let schema = schema.unwrap_or_default();
+            return Some(format!("no right to use schema {schema}, which has {name}"));
+        }
+        if !shape.readable {
+            return Some(format!("no right to read {name}"));
+        }
+        let needed = shape.missing.iter().filter(|(_, needed)| *needed);
+        let columns: Vec<_> = needed.map(|(column, _)| *column).collect();
+        (!columns.is_empty()).then(|| format!("no column {} in {name}", columns.join(", ")))
     }
 }

@@ -5,6 +5,7 @@ mod index;
 mod missing;
 mod names;
 mod probe;
+mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ pub use index::Index;
 pub use missing::Missing;
 pub use names::Table;
 pub(super) use probe::probe;
+pub use schemas::{Group, Schemas};
 
 /// Whose database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,13 +36,16 @@ pub struct Layout {
     kind: Kind,
     console: bool,
     trigrams: bool,
-    usage: bool,
     inline: bool,
     small_table_pages: i64,
     tables: BTreeMap<Table, Shape>,
     /// What to write after `FROM`, for every table there could be.
     sources: BTreeMap<Table, String>,
     indexes: BTreeSet<Index>,
+    /// The schema of each group of tables that was found.
+    schemas: BTreeMap<Group, String>,
+    /// The sequence that numbers events, with its schema.
+    event_numbers: String,
 }
 
 /// How one table looks.
@@ -53,6 +58,8 @@ struct Shape {
     /// The relation's own name, quoted, with its schema.
     relation: String,
     partitioned: bool,
+    /// Whether names in its schema may be used.
+    usage: bool,
     readable: bool,
     /// Row level security hides rows of it from our role.
     policed: bool,
@@ -87,6 +94,25 @@ impl Layout {
         self.console
     }
 
+    /// The schema that a group of tables lies in; none where no table of it was found.
+    pub fn schema(&self, group: Group) -> Option<&str> {
+        self.schemas.get(&group).map(String::as_str)
+    }
+
+    /// The schemas, where any is not `public`: `ordering, events, messaging`.
+    pub fn schemas(&self) -> Option<String> {
+        let names: Vec<_> = self.schemas.values().map(String::as_str).collect();
+        let mut distinct = names.clone();
+        distinct.dedup();
+        let usual = distinct.iter().all(|name| *name == "public");
+        (!usual).then(|| if distinct.len() == 1 { distinct } else { names }.join(", "))
+    }
+
+    /// The sequence that numbers events, as a statement names it.
+    pub(super) fn event_numbers(&self) -> &str {
+        &self.event_numbers
+    }
+
     /// The role this session acts as.
     pub fn role(&self) -> &str {
         &self.role
@@ -105,7 +131,7 @@ impl Layout {
     /// Whether the table exists, may be read and has every column that is needed.
     pub fn reads(&self, table: Table) -> bool {
         self.tables.get(&table).is_some_and(|shape| {
-            self.usage && shape.readable && !shape.missing.iter().any(|(_, needed)| *needed)
+            shape.usage && shape.readable && !shape.missing.iter().any(|(_, needed)| *needed)
         })
     }
 

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    Index, Kind, Layout, Shape,
+    Group, Index, Kind, Layout, Schemas, Shape,
     names::{Column, Table, same},
+    schemas::{self, Seen},
 };
 use crate::db::{
     Error,
@@ -15,8 +16,14 @@ use crate::db::{
     sql::attempt,
 };
 
+/// Where a managed database has its tables.
+const OWN: &str = "public";
+
 #[derive(Deserialize)]
 struct Found {
+    schema: String,
+    /// Whether names in the schema may be used.
+    usage: bool,
     name: String,
     partitioned: bool,
     readable: bool,
@@ -31,14 +38,38 @@ struct Found {
 const TRIES: usize = 20;
 
 /// Asks, in one round trip; of a managed database its settings in another.
-pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<Layout, Error> {
+pub async fn probe(
+    conn: &mut PgConnection,
+    named: &Schemas,
+    small_table_pages: i64,
+) -> Result<Layout, Error> {
     let row = asked(conn).await?;
     let tables: String = row.try_get("tables")?;
     let found: Vec<Found> = serde_json::from_str(&tables)
         .map_err(|why| Error::row("pg_class", "relname", "the probe", &why.to_string()))?;
     let recorded: Option<String> = row.try_get("kind")?;
     let marten: bool = row.try_get("marten")?;
-    let partitioned = found.iter().any(|table| table.partitioned);
+    // Orderscope's own tables are always there.
+    let own = Schemas {
+        orders: Some(OWN.to_owned()),
+        events: Some(OWN.to_owned()),
+        messages: Some(OWN.to_owned()),
+    };
+    let named = if recorded.as_deref() == Some("managed") { &own } else { named };
+    let schemas = schemas::choose(&seen(&found), named).map_err(|asked| Error::Ambiguous {
+        key: asked.group.key(),
+        schemas: asked.schemas.join(", "),
+        first: asked.schemas.into_iter().next().unwrap_or_default(),
+    })?;
+    let chosen = |found: &Found, known: Table| {
+        schemas.get(&known.group()).is_some_and(|schema| *schema == found.schema)
+    };
+    let found: Vec<(Table, Found)> = found
+        .into_iter()
+        .filter_map(|found| Some((Table::of(&found.name)?, found)))
+        .filter(|(known, found)| chosen(found, *known))
+        .collect();
+    let partitioned = found.iter().any(|(_, table)| table.partitioned);
     let kind = match recorded.as_deref() {
         Some("managed") if marten || partitioned => Kind::TakenOver,
         Some("managed") => Kind::Managed,
@@ -52,13 +83,16 @@ pub async fn probe(conn: &mut PgConnection, small_table_pages: i64) -> Result<La
         trigrams: row.try_get("trigrams")?,
         tables: BTreeMap::new(),
         indexes: BTreeSet::new(),
-        usage: row.try_get("usage")?,
         inline: false,
         small_table_pages,
         sources: BTreeMap::new(),
+        event_numbers: format!(
+            "{}.mt_events_sequence",
+            spelt(schemas.get(&Group::Events).map_or(OWN, String::as_str))
+        ),
+        schemas,
     };
-    for table in found {
-        let Some(known) = Table::of(&table.name) else { continue };
+    for (known, table) in found {
         for definition in table.indexes.iter().flatten().flatten() {
             layout.indexes.extend(Index::served(known, definition));
         }
@@ -122,20 +156,23 @@ fn shape(table: Table, found: Found) -> Shape {
             missing.push((column.name, column.needed));
         }
     }
+    let schema = spelt(&found.schema);
+    let relation = format!("{schema}.\"{}\"", found.name);
     let source = if plain {
-        format!("public.{}", table.name())
+        format!("{schema}.{}", table.name())
     } else {
-        format!("(SELECT {} FROM public.\"{}\")", list.join(", "), found.name)
+        format!("(SELECT {} FROM {relation})", list.join(", "))
     };
     let locked = if plain {
         source.clone()
     } else {
-        format!("(SELECT {}, xmax FROM public.\"{}\")", list.join(", "), found.name)
+        format!("(SELECT {}, xmax FROM {relation})", list.join(", "))
     };
     Shape {
         source,
         locked,
-        relation: format!("public.\"{}\"", found.name),
+        relation,
+        usage: found.usage,
         partitioned: found.partitioned,
         readable: found.readable,
         policed: found.policed,
@@ -144,6 +181,27 @@ fn shape(table: Table, found: Found) -> Shape {
         missing,
         columns,
     }
+}
+
+/// A schema's name as it is written in a statement.
+pub(super) fn spelt(schema: &str) -> String {
+    if schema == OWN {
+        return schema.to_owned();
+    }
+    format!("\"{}\"", schema.replace('"', "\"\""))
+}
+
+/// What choosing schemas looks at.
+fn seen(found: &[Found]) -> Vec<Seen<'_>> {
+    let seen = |found: &'_ Found| {
+        let table = Table::of(&found.name)?;
+        let columns = found.columns.as_deref().unwrap_or_default();
+        let has = |column: &Column| columns.iter().any(|(name, _)| same(column.name, name));
+        let complete = table.columns().iter().all(|column| !column.needed || has(column));
+        Some((table, complete))
+    };
+    let seen = found.iter().filter_map(|found| seen(found).map(|seen| (found, seen)));
+    seen.map(|(found, (table, complete))| Seen { schema: &found.schema, table, complete }).collect()
 }
 
 fn absent(column: &Column) -> String {

@@ -13,13 +13,15 @@ SELECT
     EXISTS (SELECT FROM pg_namespace WHERE nspname = 'orderscope') AS console,
     EXISTS (
         SELECT FROM pg_proc
-        WHERE pronamespace = to_regnamespace('public')
+        WHERE pronamespace NOT IN (
+                SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
             AND proname IN ('mt_quick_append_events', 'mt_archive_stream', 'mt_mark_event_progression')
     ) AS marten,
     EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm') AS trigrams,
-    has_schema_privilege('public', 'USAGE') AS usage,
     (
         SELECT coalesce(json_agg(json_build_object(
+            'schema', n.nspname,
+            'usage', has_schema_privilege(n.oid, 'USAGE'),
             'name', c.relname,
             'partitioned', c.relkind = 'p',
             'readable', has_table_privilege(c.oid, 'SELECT') OR NOT EXISTS (
@@ -47,7 +49,9 @@ SELECT
                 WHERE i.indrelid = c.oid AND i.indisvalid AND i.indisready)
         )), '[]')
         FROM pg_class c
-        WHERE c.relnamespace = to_regnamespace('public') AND c.relkind IN ('r', 'p', 'v', 'm')
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'orderscope')
+            AND NOT starts_with(n.nspname::text, 'pg_') AND c.relkind IN ('r', 'p', 'v', 'm')
             AND NOT c.relispartition
             AND lower(replace(c.relname, '_', '')) IN (
                 'orders', 'orderitems', 'buyers', 'mtevents', 'mtstreams', 'mtdocordersummaryview',

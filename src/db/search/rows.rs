@@ -160,17 +160,19 @@ fn letter(layout: &Layout) -> Option<String> {
 pub fn flags_unknown(layout: &Layout) -> Vec<String> {
     let mut notes = Vec::new();
     if undelivered(layout).is_none() {
-        notes.push("flag U not looked for: the outbox cannot be read".to_owned());
+        let tables = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
+        notes.push(format!("flag U not looked for: {}", unread(layout, &tables)));
     } else if !layout.has(Index::MessageBody) && !layout.is_small(Table::OutboxMessages) {
         notes.push(format!("flag U from the newest {MOST_FOR_FLAGS} pending messages"));
     }
     if letter(layout).is_none() {
-        notes.push("flag x not looked for: dead letters or events cannot be read".to_owned());
+        let tables = [Table::Letters, Table::Events];
+        notes.push(format!("flag x not looked for: {}", unread(layout, &tables)));
     } else if !layout.has(Index::LetterEvent) && !layout.is_small(Table::Letters) {
         notes.push(format!("flag x from the newest {MOST_FOR_FLAGS} dead letters"));
     }
     if !layout.reads(Table::Summaries) {
-        notes.push("flag D not looked for: there is no summary view to compare with".to_owned());
+        notes.push(format!("flag D not looked for: {}", unread(layout, &[Table::Summaries])));
     }
     notes.extend(layout.hiding(&[
         Table::Summaries,
@@ -181,6 +183,11 @@ pub fn flags_unknown(layout: &Layout) -> Vec<String> {
         Table::InboxStates,
     ]));
     notes
+}
+
+/// Why the first of these tables that cannot be read cannot.
+fn unread(layout: &Layout, tables: &[Table]) -> String {
+    tables.iter().find_map(|table| layout.unread(*table)).unwrap_or_default()
 }
 
 impl From<Row> for OrderLine {

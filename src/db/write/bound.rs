@@ -20,8 +20,8 @@ pub enum Bound<'a> {
     At(Option<DateTime<Utc>>),
     Json(Option<&'a Value>),
     Amount(Decimal),
-    /// The next event number. Drawn when the statement runs; a rollback leaves a gap.
-    NextEvent,
+    /// The next number of this sequence. Drawn when the statement runs; a rollback leaves a gap.
+    Next(&'a str),
 }
 
 /// A value for a column, by the document's name.
@@ -85,10 +85,10 @@ impl Bound<'_> {
                 sql.push_bind(*amount);
                 said.push_str(&amount.to_string());
             }
-            Self::NextEvent => {
-                const NEXT: &str = "nextval('public.mt_events_sequence')";
-                sql.push(NEXT);
-                said.push_str(NEXT);
+            Self::Next(sequence) => {
+                sql.push("nextval(").push_bind((*sequence).to_owned()).push("::text::regclass)");
+                said.push_str("nextval(");
+                say(said, Some((*sequence).to_owned()), ")");
             }
         }
     }

@@ -39,10 +39,9 @@ pub async fn lacking(
                 held.push_bind_unseparated(right).push_unseparated("), false)");
             }
             None => {
-                held.push(
-                    "coalesce(has_sequence_privilege( \
-                     to_regclass('public.mt_events_sequence')::oid, 'USAGE'), false)",
-                );
+                held.push("coalesce(has_sequence_privilege(to_regclass(")
+                    .push_bind_unseparated(layout.event_numbers())
+                    .push_unseparated(")::oid, 'USAGE'), false)");
             }
         }
     }

@@ -90,7 +90,7 @@ impl Tx<'_> {
         number: Number,
     ) -> Result<Option<Value>, Error> {
         let number = match number {
-            Number::Next => Bound::NextEvent,
+            Number::Next => Bound::Next(self.layout.event_numbers()),
             Number::Placeholder(number) => Bound::Big(Some(number)),
         };
         let row = vec![

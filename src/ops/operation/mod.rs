@@ -8,6 +8,7 @@
 mod cli_equivalent;
 pub mod command;
 mod context;
+mod entries;
 mod error;
 mod kinds;
 mod messages;

@@ -297,15 +297,6 @@ impl Plan {
         texts.join("; ")
     }
 
-    /// What is listed, as a heading.
-    #[must_use]
-    pub const fn lists(&self) -> &'static str {
-        match self.spec().steps {
-            StepKind::OneTransaction => "statements, in this order",
-            StepKind::BrokerMessages => "messages, in this order",
-        }
-    }
-
     /// What would be written or done, as a heading.
     #[must_use]
     pub const fn would(&self) -> &'static str {

@@ -106,8 +106,6 @@ pub enum Reason {
     Needed,
     /// Nothing runs without one, and it becomes part of the order's history.
     InHistory,
-    /// The form has no place for it.
-    Absent,
 }
 
 /// A field of an operation's form, and the option of its verb that says the same.
@@ -257,6 +255,15 @@ impl Target {
 }
 
 impl StepKind {
+    /// What a plan of it lists.
+    #[must_use]
+    pub const fn listed(self) -> &'static str {
+        match self {
+            Self::OneTransaction => "statements",
+            Self::BrokerMessages => "messages",
+        }
+    }
+
     /// What is promised, in a few words.
     #[must_use]
     pub const fn promise(self) -> &'static str {

@@ -1,15 +1,16 @@
 //! The table of operations: the only list of what can be done and what it is called.
 
-use super::spec::{
-    Choice::{All, Consumer, Group, Marked, NewId},
-    Entry, Field, Input, Kind,
-    Leaving::{Finishes, Stops},
-    List::{Archive, Errors, Inbox, Orders, Outboxes},
-    Reason,
-    Risk::{Change, Destroy},
-    Spec,
-    StepKind::{BrokerMessages, OneTransaction},
-    Target,
+use super::{
+    entries,
+    spec::{
+        Field, Input, Kind,
+        Leaving::{Finishes, Stops},
+        Reason,
+        Risk::{Change, Destroy},
+        Spec,
+        StepKind::{BrokerMessages, OneTransaction},
+        Target,
+    },
 };
 
 const STREET: Field = Field::line("street", "street", "up to 50 characters", "--street");
@@ -56,13 +57,7 @@ pub const OPERATIONS: &[Spec] = &[
         risk: Destroy,
         verb: "order complete",
         undo: "none: a completed order stays completed",
-        menu: &[Entry::new(
-            Orders,
-            'c',
-            "complete the order",
-            "Complete order {}",
-            "Completes the order: it can neither be cancelled nor changed after.",
-        )],
+        menu: entries::COMPLETE_ORDER,
         ..ONE
     },
     Spec {
@@ -74,13 +69,7 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "order cancel",
         undo: "none once sent; compensation offered: place the order again",
         reason: Reason::InHistory,
-        menu: &[Entry::new(
-            Orders,
-            'x',
-            "cancel the order, with a reason",
-            "Cancel order {}",
-            "Cancels the order, for good. The reason is kept with the event.",
-        )],
+        menu: entries::CANCEL_ORDER,
         ..ONE
     },
     Spec {
@@ -90,13 +79,7 @@ pub const OPERATIONS: &[Spec] = &[
         word: "DELETE",
         verb: "order delete",
         undo: "restore the order",
-        menu: &[Entry::new(
-            Orders,
-            'd',
-            "delete the order (softly: it can be restored)",
-            "Delete order {}",
-            "Hides the order from the service; no event is written. It can be restored.",
-        )],
+        menu: entries::DELETE_ORDER,
         ..ONE
     },
     Spec {
@@ -106,13 +89,7 @@ pub const OPERATIONS: &[Spec] = &[
         word: "RESTORE",
         verb: "order restore",
         undo: "delete the order again",
-        menu: &[Entry::new(
-            Orders,
-            'r',
-            "restore the deleted order",
-            "Restore order {}",
-            "Takes the deletion back; no event is written.",
-        )],
+        menu: entries::RESTORE_ORDER,
         ..ONE
     },
     Spec {
@@ -124,16 +101,7 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "buyer address",
         undo: "change the address back",
         fields: &[STREET, CITY, PROVINCE],
-        menu: &[Entry::new(
-            Orders,
-            'a',
-            "change the buyer's address",
-            "New address of buyer {}",
-            "Replaces all three parts; an empty one is cleared.",
-        )
-        .masked(
-            "Replaces all three parts; an empty one is cleared. What is there now is masked: R shows it.",
-        )],
+        menu: entries::UPDATE_BUYER_ADDRESS,
         ..ONE
     },
     Spec {
@@ -161,14 +129,7 @@ pub const OPERATIONS: &[Spec] = &[
             Field { name: "total", label: "total", hint: "", input: Input::Told, option: None },
             Field::line("note", "note", "may be empty; up to 500 characters", "--note"),
         ],
-        reason: Reason::Absent,
-        menu: &[Entry::new(
-            Orders,
-            'n',
-            "new order",
-            "New order",
-            "A blank line ends the list. Lines never change after placing.",
-        )],
+        menu: entries::CREATE_ORDER,
         ..ONE
     },
     Spec {
@@ -185,14 +146,7 @@ pub const OPERATIONS: &[Spec] = &[
             CITY,
             PROVINCE,
         ],
-        reason: Reason::Absent,
-        menu: &[Entry::new(
-            Orders,
-            'b',
-            "new buyer",
-            "New buyer",
-            "A buyer is never deleted, only anonymised.",
-        )],
+        menu: entries::CREATE_BUYER,
         ..ONE
     },
     Spec {
@@ -219,14 +173,7 @@ pub const OPERATIONS: &[Spec] = &[
                 "--body",
             ),
         ],
-        menu: &[Entry::new(
-            Outboxes,
-            'd',
-            "repair: set its destination, headers, properties or body",
-            "Repair {}",
-            "What is left as it is stays so. As it was, the message is kept as a copy.",
-        )
-        .masked("An empty field leaves what is there. Headers are masked: R shows them.")],
+        menu: entries::REPAIR_MESSAGE,
         ..ONE
     },
     Spec {
@@ -237,13 +184,7 @@ pub const OPERATIONS: &[Spec] = &[
         target: Target::OutboxMessage,
         verb: "messages quarantine",
         undo: "requeue the copy: it goes to the end of the line",
-        menu: &[Entry::new(
-            Outboxes,
-            'x',
-            "quarantine: take it out with a copy, so that those behind it leave",
-            "Quarantine {}",
-            "The message leaves the outbox and is kept whole; it can be requeued.",
-        )],
+        menu: entries::QUARANTINE_MESSAGE,
         ..ONE
     },
     Spec {
@@ -254,13 +195,7 @@ pub const OPERATIONS: &[Spec] = &[
         target: Target::Outbox,
         verb: "messages hold",
         undo: "release the outbox",
-        menu: &[Entry::new(
-            Outboxes,
-            'h',
-            "hold its outbox: the relay leaves it alone",
-            "Hold outbox {}",
-            "Its messages stay where they are until somebody releases it.",
-        )],
+        menu: entries::HOLD_OUTBOX,
         ..ONE
     },
     Spec {
@@ -271,13 +206,7 @@ pub const OPERATIONS: &[Spec] = &[
         target: Target::Outbox,
         verb: "messages release",
         undo: "hold the outbox again, as far as it has not left by then",
-        menu: &[Entry::new(
-            Outboxes,
-            'r',
-            "release its outbox",
-            "Release outbox {}",
-            "The relay's next pass may take it.",
-        )],
+        menu: entries::RELEASE_OUTBOX,
         ..ONE
     },
     Spec {
@@ -288,23 +217,7 @@ pub const OPERATIONS: &[Spec] = &[
         target: Target::ArchivedMessage,
         verb: "messages requeue",
         undo: "quarantine it again, until it has left; none once sent",
-        menu: &[
-            Entry::new(
-                Archive,
-                'e',
-                "requeue the copy under its id",
-                "Requeue {}",
-                "It goes to the end of the line; inboxes that know its id drop it.",
-            ),
-            Entry::new(
-                Archive,
-                'n',
-                "requeue the copy under another id: handled again by all",
-                "Requeue {} under another id",
-                "It goes to the end of the line; no inbox knows it: all handle it.",
-            )
-            .of(NewId),
-        ],
+        menu: entries::REQUEUE_MESSAGE,
         ..ONE
     },
     Spec {
@@ -318,13 +231,7 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "messages purge",
         undo: "none; the messages are kept and can be requeued one by one",
         fields: DAYS,
-        menu: &[Entry::new(
-            Outboxes,
-            'p',
-            "purge delivered outboxes",
-            "Purge delivered outboxes",
-            "Removes what is recorded as delivered, with copies; never by sent_time.",
-        )],
+        menu: entries::PURGE_OUTBOX,
         ..ONE
     },
     Spec {
@@ -338,13 +245,7 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "inbox purge",
         undo: ROWS_ARE_GONE,
         fields: DAYS,
-        menu: &[Entry::new(
-            Inbox,
-            'i',
-            "purge the inbox",
-            "Purge the inbox",
-            "A message of theirs that comes once more is handled as a new one.",
-        )],
+        menu: entries::PURGE_INBOX,
         ..ONE
     },
     Spec {
@@ -358,13 +259,7 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "inbox remove-failed",
         undo: ROWS_ARE_GONE,
         fields: DAYS,
-        menu: &[Entry::new(
-            Inbox,
-            'f',
-            "remove failed inbox rows",
-            "Remove failed inbox rows",
-            "Rows that were received, never consumed, and that nobody works on.",
-        )],
+        menu: entries::REMOVE_FAILED_INBOX,
         ..ONE
     },
     Spec {
@@ -375,27 +270,7 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "errors replay",
         undo: "none: its consumer takes it; what fails again comes back to the error queue",
         fields: &[Field::line("rate", "per second", "messages at most", "--rate")],
-        menu: &[
-            Entry::new(
-                Errors,
-                'r',
-                "replay this message to the queue it came from",
-                "Replay {}",
-                "It goes to the queue it came from. What may do its work again says so in the plan.",
-            ),
-            Entry::new(
-                Errors,
-                'm',
-                "replay the marked messages",
-                "Replay {}",
-                "Each to the queue it came from. What may do its work again is left: only alone.",
-            )
-            .of(Marked),
-            Entry::new(Errors, 'g', "replay what waits in this group", "Replay {}", ONLY_WAITING)
-                .of(Group),
-            Entry::new(Errors, 'a', "replay everything that waits", "Replay {}", ONLY_WAITING)
-                .of(All),
-        ],
+        menu: entries::REPLAY_ERRORS,
         ..BROKER
     },
     Spec {
@@ -405,39 +280,7 @@ pub const OPERATIONS: &[Spec] = &[
         word: "DISCARD",
         verb: "errors discard",
         undo: "copies can be put back into their queue: kept, x, b; errors restore",
-        menu: &[
-            Entry::new(
-                Errors,
-                'd',
-                "discard this message, a copy is kept",
-                "Discard {}",
-                "It leaves its queue; a copy is kept first.",
-            ),
-            Entry::new(
-                Errors,
-                's',
-                "discard the marked messages, copies are kept",
-                "Discard {}",
-                "They leave their queues; a copy of each is kept first.",
-            )
-            .of(Marked),
-            Entry::new(
-                Errors,
-                'o',
-                "discard what is done in this group, copies are kept",
-                "Discard {}",
-                ONLY_DONE,
-            )
-            .of(Group),
-            Entry::new(
-                Errors,
-                'e',
-                "discard everything that is done, copies are kept",
-                "Discard {}",
-                ONLY_DONE,
-            )
-            .of(All),
-        ],
+        menu: entries::DISCARD_ERRORS,
         ..BROKER
     },
     Spec {
@@ -448,31 +291,7 @@ pub const OPERATIONS: &[Spec] = &[
         target: Target::Outbox,
         verb: "messages drain",
         undo: "none: what is delivered is delivered",
-        menu: &[
-            Entry::new(
-                Outboxes,
-                'o',
-                "drain its outbox: deliver what waits in it now",
-                "Drain outbox {}",
-                "The relay's own pass, now: its messages go out in their order.",
-            ),
-            Entry::new(
-                Outboxes,
-                'a',
-                "drain everything: deliver all that is pending now",
-                "Drain everything",
-                "The relay's own pass, now, on everything that is pending; what is held stays.",
-            )
-            .of(All),
-            Entry::new(
-                Inbox,
-                'o',
-                "deliver for the half-done consumer: send what it produced",
-                "Deliver for consumer {}",
-                "Sends what the consumer produced, where its message can come from nowhere any more.",
-            )
-            .of(Consumer),
-        ],
+        menu: entries::DRAIN_OUTBOX,
         ..BROKER
     },
     Spec {
@@ -485,13 +304,7 @@ pub const OPERATIONS: &[Spec] = &[
         bulk: false,
         verb: "errors restore",
         undo: "discard it again: a copy is kept then, too",
-        menu: &[Entry::new(
-            Archive,
-            'b',
-            "put the copy back into the error queue it was discarded from",
-            "Put {} back",
-            "It lies in its error queue again, as it was; nothing handles it until it is replayed.",
-        )],
+        menu: entries::RESTORE_ERRORS,
         ..BROKER
     },
     Spec {
@@ -535,16 +348,12 @@ const PUBLISHER: &[Field] =
 const ROWS_ARE_GONE: &str = "none; the audit record has how many there were, from when to when, and a hash: a message \
      that comes again makes its row anew";
 
-const ONLY_WAITING: &str =
-    "Only what waits: a replay does its work for the first time. The rest stays.";
-
-const ONLY_DONE: &str = "Only what its consumers have done; a copy of each is kept first.";
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::ops::operation::List::{Archive, Errors, Inbox, Orders, Outboxes};
 
     #[test]
     fn a_row_stands_at_the_place_of_its_kind_and_is_called_like_it() {

@@ -118,10 +118,19 @@ impl Work {
     /// What is said of work that was committed.
     pub fn outcome(self, request: &PlanRequest) -> Outcome {
         Outcome {
+            targets: self.all_targets(request),
             version: self.version,
             reverse: self.reverse,
             ..Outcome::new(request, Some(self.audit), self.told)
         }
+    }
+
+    /// By what audit finds it.
+    fn all_targets(&self, request: &PlanRequest) -> Vec<String> {
+        let mut targets = request.operation.targets();
+        targets.extend(self.targets.iter().cloned());
+        targets.dedup();
+        targets
     }
 }
 
@@ -142,14 +151,11 @@ impl Task<'_> {
         let mut after = by_table(&work.effects, |effect| effect.after.as_ref());
         after.insert("told".to_owned(), json!(work.told));
         after.extend(more);
-        let mut targets = self.request.operation.targets();
-        targets.extend(work.targets.iter().cloned());
-        targets.dedup();
         let entry = Entry {
             id: self.request.id,
             at: self.now,
             intent: self.request.spec().name,
-            targets,
+            targets: work.all_targets(self.request),
             reason: self.request.why(),
             before: &Value::Object(before),
             after: &Value::Object(after),

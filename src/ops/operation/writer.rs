@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{context, error::PlanError, spec::Spec};
 use crate::{
@@ -11,8 +14,15 @@ use crate::{
         Db, Layout, Pool,
         settings::{self, Settings},
     },
-    ops::{audit::Chain, operator::Operator, policy::Policy},
+    ops::{
+        audit::{Chain, Entry},
+        operator::Operator,
+        policy::Policy,
+    },
 };
+
+/// As the log names it.
+const UNLOCK: &str = "UnlockWrites";
 
 /// An unlocked database. Its sessions are opened when first needed and end with it.
 #[derive(Debug, Clone)]
@@ -71,6 +81,27 @@ impl Writer {
     /// Whether this operator may do that here: asked before anything else.
     pub(crate) fn permits(&self, spec: &Spec) -> Result<(), PlanError> {
         context::permits(&self.policy, &self.roles, spec)
+    }
+
+    /// Records what a console was unlocked for, before anything is written: in the journal's session, and in the chain
+    /// that what is written goes into.
+    ///
+    /// # Errors
+    /// When it cannot be recorded; nothing should be written then.
+    pub async fn record_unlock(&self, reason: &str, at: DateTime<Utc>) -> Result<i64, PlanError> {
+        let number = self.db.journal("unlock", async |tx: &mut PgConnection| {
+            let entry = Entry {
+                id: Uuid::now_v7(),
+                at,
+                intent: UNLOCK,
+                targets: vec![],
+                reason: Some(reason),
+                before: &Value::Null,
+                after: &Value::Null,
+            };
+            self.chain.record(tx, &entry).await
+        });
+        Ok(number.await?)
     }
 
     /// Ends its sessions in an orderly way.

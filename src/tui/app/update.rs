@@ -130,7 +130,11 @@ fn screen(app: &mut App, msg: screens::Msg) -> Vec<Effect<Request>> {
 
 fn change(app: &mut App, msg: change::Msg) -> Vec<Effect<Request>> {
     // What is on screen may show the order that was changed. What broke off may have done a part.
-    let refresh = matches!(msg, change::Msg::Ended(..));
+    let partly = app.change.runs_messages();
+    let refresh = match &msg {
+        change::Msg::Ended(_, result) => result.is_ok() || partly,
+        _ => false,
+    };
     let effects = change::update(&mut app.change, msg, &app.shared);
     let mut out = settle(app, effects, Request::Change);
     if app.change.running().is_none() {

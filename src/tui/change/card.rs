@@ -41,7 +41,7 @@ pub fn facts(plan: &Plan, masked: bool) -> Card {
         cli_equivalent: plan.cli_equivalent.clone(),
         word: plan.confirmation.phrase.clone(),
         lists,
-        listing: plan.lists(),
+        listing: format!("{}, in this order", plan.spec().steps.listed()),
         listed: plan.shown(masked).iter().map(ToString::to_string).collect(),
         unlisted,
         ..Card::default()

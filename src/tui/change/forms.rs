@@ -32,13 +32,12 @@ fn parts(spec: &'static Spec) -> Vec<Part> {
         Input::Told => Part::told(field.name, field.label),
     };
     let hint = match spec.reason {
-        Reason::Optional => Some("for the audit; may be empty"),
-        Reason::Needed => Some("needed: it goes on record"),
-        Reason::InHistory => Some("needed: it is written into the order's history"),
-        Reason::Absent => None,
+        Reason::Optional => "for the audit; may be empty",
+        Reason::Needed => "needed: it goes on record",
+        Reason::InHistory => "needed: it is written into the order's history",
     };
-    let reason = hint.map(|hint| Part::single("reason", "reason", hint));
-    spec.fields.iter().map(field).chain(reason).collect()
+    let reason = Part::single("reason", "reason", hint);
+    spec.fields.iter().map(field).chain([reason]).collect()
 }
 
 impl Sheet {
@@ -81,6 +80,10 @@ impl Sheet {
 
     /// Puts in what is known and may be seen: the buyer of the chosen order, the address of today.
     fn fill(&mut self, shared: &Shared) {
+        if let Some(unlocked) = &shared.unlocked {
+            // What the console was unlocked for is the reason of what follows, unless another one is typed.
+            self.form.suggest("reason", &unlocked.reason);
+        }
         values::fill(self.spec.kind, &self.matter, &mut self.form, shared);
         let Some(order) = self.subject.as_ref().map(|subject| &subject.order) else { return };
         let buyer = order.buyer.clone().unwrap_or_default();
@@ -133,7 +136,7 @@ impl Sheet {
                 rules::reason(form, &mut wrong);
             }
             // The command's own.
-            Reason::InHistory | Reason::Absent => {}
+            Reason::InHistory => {}
         }
         let reason = Some(form.text("reason").trim().to_owned()).filter(|text| !text.is_empty());
         let fine = wrong.is_empty();

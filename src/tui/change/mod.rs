@@ -168,6 +168,12 @@ impl State {
         self.running.as_ref().map(|running| running.title.as_str())
     }
 
+    /// Whether work with the broker runs: where it breaks off, a part is done.
+    #[must_use]
+    pub fn runs_messages(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.steps == StepKind::BrokerMessages)
+    }
+
     /// Whether there is something to take back, or why not.
     pub fn reversible(&self) -> Result<(), &'static str> {
         if self.reversible.is_empty() {

@@ -26,7 +26,7 @@ pub(super) struct Running {
     /// It takes back the newest reversible operation.
     reverses: bool,
     /// A transaction is short and never stopped.
-    steps: StepKind,
+    pub(super) steps: StepKind,
     /// What is finished before it stops.
     step: &'static str,
     progress: Progress,

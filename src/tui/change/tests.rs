@@ -107,7 +107,9 @@ fn the_menu_offers_what_the_order_takes_and_names_the_rule_against_the_rest() {
 #[test]
 fn a_cancellation_goes_from_reason_to_plan_to_word_to_result() {
     let mut desk = desk(120, 36);
-    desk.press("c x enter");
+    desk.press("c x");
+    assert!(desk.shows("CB-91"), "what it was unlocked for: {}", desk.frame());
+    desk.press("ctrl-u enter");
     assert!(desk.shows("! the reason is needed  (text-needed)"));
     desk.types("CB-91 customer asked");
     desk.press("enter");
@@ -300,13 +302,14 @@ fn a_new_order_is_checked_and_summed_up_while_it_is_typed() {
     assert!(desk.shows("28.40 in 1 line so far") && desk.shows("(book-id)"));
     desk.press("ctrl-u enter");
     desk.types("leave at the door");
-    desk.press("enter");
+    desk.press("enter enter");
     let draft = desk.planned(Ok(samples::plan(3)));
-    let Operation::Order(Command::CreateOrder { buyer, note, lines, .. }) = draft.operation else {
+    let Operation::Order(Command::CreateOrder { buyer, note, lines, .. }) = &draft.operation else {
         panic!("{draft:?}");
     };
-    assert_eq!(buyer, found()[0].id);
+    assert_eq!(*buyer, found()[0].id);
     assert_eq!(note.as_deref(), Some("leave at the door"));
+    assert_eq!(draft.reason.as_deref(), Some("CB-91"), "what the console was unlocked for");
     assert_eq!((lines.len(), lines[0].quantity, lines[0].book.to_string().as_str()), (1, 2, book));
 }
 
@@ -315,13 +318,13 @@ fn an_unfinished_order_says_everything_that_is_missing() {
     let mut desk = Desk::new(120, 36).at(crate::tui::tests::place());
     desk.list(vec![]);
     desk.unlock();
-    desk.press("c n tab enter enter");
+    desk.press("c n tab enter enter enter");
     assert!(runs(&desk.effects()).is_empty());
     assert!(desk.shows("pick a buyer") && desk.shows("an order has at least one item"));
     frames!("new_order_problems", desk);
     desk.paste(&"x".repeat(600));
     desk.press("esc");
-    desk.press("c b enter enter enter enter");
+    desk.press("c b enter enter enter enter enter");
     assert!(desk.shows("! the name is needed  (text-needed)"));
     desk.types(&"x".repeat(21));
     assert!(desk.shows("! the name has at most 20 characters, not 21  (text-length)"));

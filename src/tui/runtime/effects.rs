@@ -149,9 +149,8 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
             Err(error) => Msg::Failed(error),
         },
         Request::Unlock { reason } => {
-            let result = cx.services.unlock().await;
-            let told = result.map(|()| "unlocked: what runs is recorded".to_owned());
-            Msg::Granted(Purpose::Unlock, reason, told)
+            let result = cx.services.unlock(&reason).await;
+            Msg::Granted(Purpose::Unlock, reason, result)
         }
         Request::Lock => {
             cx.services.lock().await;

@@ -1,7 +1,11 @@
 //! A one-line text field with history.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::{Frame, layout::Rect, style::Style};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::{Modifier, Style},
+};
 use tui_textarea::{CursorMove, TextArea};
 
 /// Text being typed. Lines are joined: a paste is text, never keys.
@@ -59,6 +63,12 @@ impl Field {
         self.area.insert_str(one_line(text));
     }
 
+    /// Replaces the text, all of it selected: typing replaces it, moving the cursor keeps it.
+    pub fn suggest(&mut self, text: &str) {
+        self.set(text);
+        self.area.select_all();
+    }
+
     /// Inserts pasted text at the cursor.
     pub fn paste(&mut self, text: &str) {
         self.area.insert_str(one_line(text));
@@ -109,6 +119,7 @@ impl Field {
         shown.set_style(text);
         shown.set_cursor_line_style(text);
         shown.set_cursor_style(cursor.unwrap_or(text));
+        shown.set_selection_style(text.add_modifier(Modifier::UNDERLINED));
         frame.render_widget(&shown, area);
     }
 

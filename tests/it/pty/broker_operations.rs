@@ -29,10 +29,11 @@ fn unlocked(database: &PgConnectOptions, broker: &Broker, list: &str) -> Termina
     terminal
 }
 
-/// What is on record, newest first: intents, and the reason of the oldest.
+/// What is on record, newest first: intents, and the reason of the oldest; what the console was unlocked for is before.
 fn recorded(database: &PgConnectOptions) -> (Vec<String>, String) {
     let list = Home::on(database).json(&["audit", "list"], 0);
-    let list = list.as_array().unwrap();
+    let (unlock, list) = list.as_array().unwrap().split_last().unwrap();
+    assert_eq!((&unlock["intent"], &unlock["reason"]), (&"UnlockWrites".into(), &"INC-7".into()));
     let text = |entry: &serde_json::Value, field: &str| entry[field].as_str().unwrap().to_owned();
     let intents = list.iter().map(|entry| text(entry, "intent")).collect();
     (intents, text(list.last().unwrap(), "reason"))
@@ -52,7 +53,7 @@ async fn a_group_is_replayed_through_the_card() {
     terminal.send("g");
     terminal.shows("Replay group");
     // A reason is needed; the rate stands there.
-    terminal.send("\r\r");
+    terminal.send("\r\x15\r");
     terminal.shows("the reason is needed");
     terminal.send("INC-7 the basket is back\r");
     terminal.shows("type REPLAY to run");

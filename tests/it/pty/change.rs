@@ -85,7 +85,11 @@ fn an_order_is_cancelled_through_the_card() {
     terminal.shows("cancel the order, with a reason");
     terminal.send("x");
     terminal.shows("Cancel order");
-    terminal.send("\r");
+    // What the console was unlocked for stands there; typing replaces it.
+    terminal.until("the reason of the unlock", |screen| {
+        screen.lines().any(|line| line.contains("reason") && line.contains("CB-91"))
+    });
+    terminal.send("\x15\r");
     terminal.shows("the reason is needed");
     terminal.send("CB-91 customer asked\r");
     terminal.shows("type CANCEL to run");

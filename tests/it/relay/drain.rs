@@ -11,7 +11,7 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::{
     EXCHANGE, PENDING, QUEUE, arrived, count,
-    faults::{doubles, in_the_middle, told_twice},
+    faults::{doubles, in_the_middle, twice},
     plant, recorded, settings, until_empty,
 };
 use crate::{
@@ -45,13 +45,14 @@ async fn one_outbox_is_delivered_and_no_other() {
     let planned = drain(&home, &broker, &[&one[..], &["--dry-run"]].concat());
     assert_eq!(planned.code, 0, "{planned:?}");
     let plan: Value = serde_json::from_str(&planned.out).unwrap();
-    assert_eq!((&plan["outboxes"], &plan["messages"]), (&1.into(), &4.into()), "{plan}");
+    let effect = json!({ "place": "outbox", "change": "4 messages, in their order", "before": null, "after": null });
+    assert_eq!(plan["effects"], json!([effect]), "{plan}");
     assert_eq!(drain(&home, &broker, &one).code, 2, "without a reason");
     let reasoned = [&one[..], &["--reason", "shop is closing"]].concat();
     let asked = drain(&home, &broker, &reasoned);
     assert_eq!(asked.code, 4, "{asked:?}");
     for told in
-        ["DrainOutbox", "4 messages of 1 outboxes", "not recorded as delivered", "say --yes"]
+        ["DrainOutbox", "4 messages, in their order", "not recorded as delivered", "say --yes"]
     {
         assert!(asked.err.contains(told), "no {told:?} in {}", asked.err);
     }
@@ -176,7 +177,7 @@ async fn a_drain_that_is_stopped_says_so_on_record_and_where() {
     assert_eq!(ended.status.code(), Some(5), "{told}");
     let left = count(&database, PENDING).await;
     assert!(left > 0, "it was stopped too late");
-    assert!(told.contains(&format!("stopped: {left} messages are left")), "{told}");
+    assert!(told.contains(&format!(", {left} left where they are")), "{told}");
     let mut conn = PgConnection::connect_with(&database).await.unwrap();
     let after = "SELECT value::jsonb -> 'became' FROM orderscope.audit_values WHERE part = 'after'
                  ORDER BY number DESC LIMIT 1";
@@ -210,7 +211,8 @@ async fn a_killed_drain_loses_nothing_and_the_next_goes_on() {
     assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
     let taken = broker.take(QUEUE).await;
     arrived(&taken, OUTBOXES, MESSAGES);
-    let (counted, named) = told_twice(&second);
+    let done: Value = serde_json::from_slice(&second.stdout).unwrap();
+    let (counted, named) = twice(&done["items"], &second.stderr);
     assert_eq!(named.len() as u64, counted);
     assert!(doubles(&taken).is_subset(&named), "{:?} of {named:?}", doubles(&taken));
     assert_eq!(count(&database, PENDING).await, 0);

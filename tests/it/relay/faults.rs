@@ -42,8 +42,12 @@ pub(super) async fn in_the_middle(database: &PgConnectOptions) {
 
 /// How many of them the relay itself says came twice perhaps, by its table and by name.
 pub(super) fn told_twice(ended: &Output) -> (u64, BTreeSet<String>) {
-    let rows: Vec<Value> = serde_json::from_slice(&ended.stdout).unwrap();
-    let err = String::from_utf8_lossy(&ended.stderr);
+    twice(&serde_json::from_slice(&ended.stdout).unwrap(), &ended.stderr)
+}
+
+/// The same of figures and of what was told beside them.
+pub(super) fn twice(rows: &Value, err: &[u8]) -> (u64, BTreeSet<String>) {
+    let err = String::from_utf8_lossy(err);
     let named = err
         .lines()
         .filter_map(|line| line.strip_prefix("perhaps sent twice: message ")?.split(' ').next());

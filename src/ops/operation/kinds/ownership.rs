@@ -59,6 +59,10 @@ async fn found(
     ctx: &Context<'_>,
     request: &PlanRequest,
 ) -> Result<Plan, PlanError> {
+    if request.operation != Operation::Migrate {
+        // Who may not read the record is told so.
+        ownership::may_own(conn).await?;
+    }
     let standing = migrate::standing(conn).await?;
     let policy = ctx.policy();
     let mut plan = Plan {
@@ -81,7 +85,6 @@ async fn attaching(
     publisher: Option<Publisher>,
     plan: &mut Plan,
 ) -> Result<(), PlanError> {
-    ownership::may_own(conn).await?;
     let mut say = |verdict, text: String| plan.checks.push(Check::new(verdict, text));
     match standing {
         Standing::Empty => return Err(migrate::Error::NothingThere.into()),
@@ -119,7 +122,6 @@ async fn handing_over(
     publisher: Option<Publisher>,
     plan: &mut Plan,
 ) -> Result<(), PlanError> {
-    ownership::may_own(conn).await?;
     ownership::may_hand_over(conn, standing).await?;
     let mut say = |verdict, text: &str| plan.checks.push(Check::new(verdict, text));
     say(

@@ -23,8 +23,8 @@ pub(super) const BATCH: i64 = 500;
 /// So many rows are named in the record.
 const NAMED: usize = 20;
 
-fn old(deed: &OutboxAction) -> Option<Old> {
-    match deed {
+fn old(action: &OutboxAction) -> Option<Old> {
+    match action {
         OutboxAction::PurgeOutbox { before } => Some(Old::Outboxes(*before)),
         OutboxAction::PurgeInbox { before } => Some(Old::Inbox(*before)),
         OutboxAction::RemoveFailed { before } => Some(Old::Failed(*before)),
@@ -35,11 +35,11 @@ fn old(deed: &OutboxAction) -> Option<Old> {
 pub(super) async fn remove(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
-    deed: &OutboxAction,
+    action: &OutboxAction,
     stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), PlanError> {
-    let old = old(deed).ok_or(Refusal::Nothing)?;
+    let old = old(action).ok_or(Refusal::Nothing)?;
     let due = tx.due(old, BATCH).await?;
     if due.rows.is_empty() && due.messages.is_empty() {
         if due.total > 0 {
@@ -49,7 +49,7 @@ pub(super) async fn remove(
         return Err(Refusal::Nothing.into());
     }
     let rows = vec![format!("{} rows due, {}", due.rows.len(), marked(&due))];
-    unmoved(tx, task, &deed.target(), rows, work).await?;
+    unmoved(tx, task, &action.target(), rows, work).await?;
     say(task, old, &due, work);
     let count = i64::try_from(due.rows.len()).unwrap_or(i64::MAX);
     let left = (due.total - count).max(0);

@@ -75,6 +75,13 @@ impl Form {
         }
     }
 
+    /// Puts text into a field that typing replaces.
+    pub fn suggest(&mut self, name: &str, text: &str) {
+        if let Some(Part::Single(single)) = self.part_mut(name) {
+            single.field.suggest(text);
+        }
+    }
+
     /// Whether something was put into a field before anyone typed.
     #[must_use]
     pub fn was_set(&self, name: &str) -> bool {

@@ -62,7 +62,7 @@ pub(super) fn plan(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static
 
 /// The statements, or the messages, in full.
 pub(super) fn listed(card: &Card, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let mut out = vec![heading(theme, card.listing, "s or Esc: the plan", width)];
+    let mut out = vec![heading(theme, &card.listing, "s or Esc: the plan", width)];
     for one in &card.listed {
         for (at, line) in one.lines().enumerate() {
             let head = if at == 0 { "  " } else { "    " };

@@ -48,7 +48,7 @@ pub struct Card {
     pub would: &'static str,
     /// What `s` shows, in a word; its heading; the lines in their order, and what is said where there are none.
     pub lists: &'static str,
-    pub listing: &'static str,
+    pub listing: String,
     pub listed: Vec<String>,
     pub unlisted: &'static str,
 }

@@ -37,7 +37,7 @@ fn card() -> Card {
         word: "CANCEL".to_owned(),
         would: "would write, in one transaction",
         lists: "SQL",
-        listing: "statements, in this order",
+        listing: "statements, in this order".to_owned(),
         unlisted: "none",
         listed: vec!["UPDATE orders SET status = 1\nWHERE id = $1 AND status = 0".to_owned()],
     }

@@ -1,0 +1,172 @@
+//! Tables in other schemas than `public`: found, named by the context, or asked about.
+
+use std::fs;
+
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+
+use super::sql;
+use crate::{
+    pty::terminal::url,
+    support::{
+        fixture::{self, Schema},
+        postgres::{managed, pg18},
+    },
+    verbs::Home,
+};
+
+/// Moves each group of tables into a schema of its own, as services do.
+const APART: &str = r#"
+    CREATE SCHEMA ordering; CREATE SCHEMA events; CREATE SCHEMA "Messaging 2";
+    ALTER TABLE orders SET SCHEMA ordering;
+    ALTER TABLE order_items SET SCHEMA ordering;
+    ALTER TABLE buyers SET SCHEMA ordering;
+    ALTER TABLE mt_events SET SCHEMA events;
+    ALTER TABLE mt_streams SET SCHEMA events;
+    ALTER TABLE mt_doc_ordersummaryview SET SCHEMA events;
+    ALTER TABLE mt_doc_deadletterevent SET SCHEMA events;
+    ALTER TABLE mt_event_progression SET SCHEMA events;
+    ALTER TABLE outbox_message SET SCHEMA "Messaging 2";
+    ALTER TABLE outbox_state SET SCHEMA "Messaging 2";
+    ALTER TABLE inbox_state SET SCHEMA "Messaging 2";"#;
+
+async fn apart() -> PgConnectOptions {
+    let options = fixture::own(pg18(), Schema::Marten9, "1-backlog").await;
+    sql(&options, APART).await;
+    options
+}
+
+fn new_order(home: &Home) -> String {
+    let found = home.json(&["orders", "search", "status:new"], 0);
+    found[0]["id"].as_str().unwrap().to_owned()
+}
+
+/// Without what differs between two looks at two databases.
+fn steady(mut value: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields
+                    .retain(|name, _| !name.contains("age") && name != "at" && name != "database");
+                fields.values_mut().for_each(walk);
+            }
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&mut value);
+    value
+}
+
+#[tokio::test]
+async fn tables_in_three_schemas_answer_as_in_one() {
+    let usual = Home::on(&fixture::own(pg18(), Schema::Marten9, "1-backlog").await);
+    let home = Home::on(&apart().await);
+    let id = new_order(&usual);
+    for verb in [
+        vec!["orders", "search"],
+        vec!["order", "show", &id],
+        vec!["order", "events", &id],
+        vec!["order", "messages", &id],
+        vec!["order", "chain", &id],
+        vec!["messages", "list"],
+        vec!["inbox", "list"],
+    ] {
+        let (one, other) = (usual.run(&verb), home.run(&verb));
+        assert_eq!(one.code, other.code, "{verb:?}: {other:?}");
+        let json = [verb.as_slice(), &["--output", "json"]].concat();
+        let read = |home: &Home| serde_json::from_str::<Value>(&home.run(&json).out).ok();
+        assert_eq!(read(&home).map(steady), read(&usual).map(steady), "{verb:?}");
+    }
+}
+
+#[tokio::test]
+async fn commands_and_actions_write_where_the_tables_are() {
+    let options = apart().await;
+    let home = Home::on(&options);
+    let id = new_order(&home);
+    let attach = ["attach", "--publisher", "outbox", "--yes", "--reason", "INC-7"];
+    assert_eq!(home.run(&attach).code, 0);
+    let cancel = ["order", "cancel", &id, "--reason", "INC-7"];
+    let dry = home.run(&[&cancel[..], &["--dry-run"]].concat());
+    assert_eq!(dry.code, 0, "{dry:?}");
+    let done = home.json(&[&cancel[..], &["--yes"]].concat(), 0);
+    assert!(done["audit"].is_i64(), "{done}");
+    let shown = home.run(&["order", "show", &id]);
+    assert!(shown.out.contains("Cancelled"), "{shown:?}");
+    let taken = home.run(&["messages", "quarantine", "1", "--reason", "INC-7", "--yes"]);
+    assert_eq!(taken.code, 0, "{taken:?}");
+    let copies = home.json(&["messages", "list", "--view", "kept"], 0);
+    assert_eq!(copies.as_array().unwrap().len(), 1, "{copies}");
+}
+
+#[tokio::test]
+async fn several_stores_are_asked_about_until_the_context_names_one() {
+    let options = apart().await;
+    sql(
+        &options,
+        "CREATE SCHEMA archive; CREATE TABLE archive.mt_events (LIKE events.mt_events INCLUDING ALL)",
+    )
+    .await;
+    let home = Home::on(&options);
+    let told = ["several schemas have tables for events: archive, events", "schemas.events"];
+    home.refused(&["orders", "search"], 4, &told);
+    home.refused(&["messages", "status"], 4, &told);
+
+    let named = Home::new();
+    let folder = named.dir.path().join("config").join("orderscope");
+    fs::create_dir_all(&folder).unwrap();
+    let config = format!(
+        "[contexts.shop]\nurl = {:?}\nschemas = {{ events = \"events\" }}\n",
+        url(&options)
+    );
+    let file = named.dir.path().join("shop.toml");
+    fs::write(&file, config).unwrap();
+    let search = ["--config", file.to_str().unwrap(), "--context", "shop", "orders", "search"];
+    let done = named.run(&search);
+    assert_eq!(done.code, 0, "{done:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_migrated_into_a_database_that_has_such_tables_anywhere() {
+    let options = apart().await;
+    let home = Home::on(&options);
+    home.refused(&["migrate"], 4, &["belongs to a running service"]);
+    sql(&options, "DROP SCHEMA events CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        .await;
+    home.refused(&["migrate"], 4, &["\"Messaging 2\".outbox_message", "ordering.orders"]);
+    sql(&options, "DROP SCHEMA ordering CASCADE; DROP SCHEMA \"Messaging 2\" CASCADE").await;
+    sql(
+        &options,
+        "CREATE SCHEMA store; CREATE FUNCTION store.mt_archive_stream() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    )
+    .await;
+    home.refused(&["migrate"], 4, &["store.mt_archive_stream"]);
+    sql(&options, "DROP SCHEMA store CASCADE").await;
+    assert_eq!(home.run(&["migrate"]).code, 0, "an empty database is migrated");
+}
+
+#[tokio::test]
+async fn a_schema_that_may_not_be_used_is_told_and_is_not_missing() {
+    let options = apart().await;
+    sql(
+        &options,
+        "DROP ROLE IF EXISTS shapes_reader; CREATE ROLE shapes_reader LOGIN;
+         GRANT USAGE ON SCHEMA ordering, \"Messaging 2\" TO shapes_reader;
+         GRANT SELECT ON ALL TABLES IN SCHEMA ordering, events, \"Messaging 2\" TO shapes_reader",
+    )
+    .await;
+    let home = Home::on(&options.clone().username("shapes_reader"));
+    let done = home.run(&["orders", "search"]);
+    assert!(done.err.contains("no right to use schema events"), "{}", done.err);
+    sql(&options, "DROP OWNED BY shapes_reader; DROP ROLE shapes_reader").await;
+}
+
+#[tokio::test]
+async fn a_managed_database_keeps_its_own_tables_whatever_others_are_made() {
+    let options = managed().await;
+    sql(&options, "CREATE SCHEMA other; CREATE TABLE other.orders (LIKE public.orders)").await;
+    let home = Home::on(&options);
+    let done = home.run(&["orders", "search"]);
+    assert!([0, 1].contains(&done.code), "{done:?}");
+}
