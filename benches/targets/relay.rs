@@ -51,10 +51,10 @@ pub async fn run(messages: u32, lanes: Option<u32>) {
     let to = Broker::parse(&broker.url(), None).unwrap();
     let mut settings = Settings::new(lease.options().clone(), to);
     settings.keep = Some(Duration::from_secs(7 * 86_400));
-    let lanes = lanes.map_or(settings.lanes, |lanes| lanes as usize);
-    settings.lanes = lanes;
+    let lanes = lanes.map_or(settings.workers, |lanes| lanes as usize);
+    settings.workers = lanes;
     let dir = tempfile::tempdir().unwrap();
-    settings.journal = Some(dir.path().join("relay.journal"));
+    settings.send_log = Some(dir.path().join("relay.journal"));
     let (mut bare, mut pipelined_rates, mut own) = (vec![], vec![], vec![]);
     for _ in 0..RUNS {
         let bodies = plant(&mut conn, messages).await;

@@ -126,7 +126,8 @@ async fn count(db: &Db, text: &str) -> Duration {
     let layout = db.layout().await.unwrap();
     let began = Instant::now();
     db.read("bench", &CancellationToken::new(), async |conn| {
-        search::count(conn, &layout, &query).await
+        let plan = search::plan(conn, &layout, &query).await?;
+        search::count(conn, &layout, &plan).await
     })
     .await
     .unwrap();

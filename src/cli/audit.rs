@@ -16,6 +16,7 @@ use crate::{
     domain::{
         order_ref::{self, IdMatch},
         report::{Cell, Form, Table, print_json},
+        text::hex,
         when,
         zone::Clock,
     },
@@ -112,8 +113,6 @@ fn table(found: &[Recorded]) -> Table {
 
 fn told(found: &Verified, form: Form) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let hex =
-        |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let anchor = found.newest_anchor.as_ref().map(|(number, hash)| (*number, hex(hash)));
     match form {
         Form::Table | Form::Markdown => {

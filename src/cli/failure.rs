@@ -99,7 +99,7 @@ impl ExitCode for delivery::Error {
             Self::Database(error) => error.exit_code(),
             Self::Broker(error) => error.exit_code(),
             Self::Unrecorded | Self::OfService => exit::REFUSED,
-            Self::Journal { .. } => exit::USAGE,
+            Self::SendLog { .. } => exit::USAGE,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     ops::{
         archive::{self as copied, Parts, report as copies_of},
         messages::{
-            self, Key, Message, Status, Watch, broker,
+            self, Message, MessageKey, Status, Watch, broker,
             list::{self, Filter, InboxView, Page, View},
             report,
         },
@@ -99,15 +99,15 @@ async fn history(session: &Session, days: u16, output: Output, settings: &Settin
 }
 
 /// A sequence number or a message id.
-fn parse(text: &str) -> Result<Key, Failure> {
+fn parse(text: &str) -> Result<MessageKey, Failure> {
     let plain = typed::plain(text).trim().replace(',', "");
     if let Ok(sequence) = plain.parse() {
-        return Ok(Key::Sequence(sequence));
+        return Ok(MessageKey::Sequence(sequence));
     }
     let id = plain.parse().map_err(|_| {
         Failure::usage(format!("{text:?} is neither a sequence number nor a message id"))
     })?;
-    Ok(Key::Message(MessageId(id)))
+    Ok(MessageKey::Message(MessageId(id)))
 }
 
 async fn read<T>(
@@ -233,7 +233,7 @@ fn told<T>(
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
-async fn find(session: &Session, watch: &Watch, key: Key) -> Result<Message, Failure> {
+async fn find(session: &Session, watch: &Watch, key: MessageKey) -> Result<Message, Failure> {
     let layout = &session.layout;
     let found = read(session, "messages show", async |conn| {
         messages::message(conn, layout, watch, key).await
@@ -250,7 +250,7 @@ async fn find(session: &Session, watch: &Watch, key: Key) -> Result<Message, Fai
 async fn show(
     session: &Session,
     watch: &Watch,
-    key: Key,
+    key: MessageKey,
     output: Output,
     settings: &Settings,
 ) -> Outcome {
@@ -262,8 +262,10 @@ async fn show(
             serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
         })
     };
-    let (headers, properties) =
-        (part(message.shown.headers.as_ref()), part(message.shown.properties.as_ref()));
+    let (headers, properties) = (
+        part(message.shown.content.headers.as_ref()),
+        part(message.shown.content.properties.as_ref()),
+    );
     whole(table, Parts { headers, properties, body }, output, settings)
 }
 
@@ -309,7 +311,7 @@ fn whole(mut table: Table, parts: Parts, output: Output, settings: &Settings) ->
 async fn why(
     session: &Session,
     watch: &Watch,
-    key: Option<Key>,
+    key: Option<MessageKey>,
     output: Output,
     settings: &Settings,
 ) -> Outcome {

@@ -168,8 +168,8 @@ pub(super) fn access(source: Source, settings: &Settings) -> BrokerAccess {
     BrokerAccess::new(source, move |servers, place| {
         let made = relay::settings(&settings, servers, broker.clone());
         let made = made.map_err(|failure| failure.message)?;
-        let (limits, journal) = (open::limits(&settings), relay::journal(place));
-        let made = workers::relay::Settings { limits, journal: Some(journal), ..made };
+        let (limits, send_log) = (open::limits(&settings), relay::send_log(place));
+        let made = workers::relay::Settings { limits, send_log: Some(send_log), ..made };
         Ok(Box::new(made) as Box<dyn Delivery>)
     })
 }

@@ -43,7 +43,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
     let known = known?;
     let mut notes: Vec<&str> = known.history.coverage.iter().map(String::as_str).collect();
     if matches!(verb, Verb::Chain { .. }) {
-        notes.extend(known.history.chain.blind.of_inbox());
+        notes.extend(known.history.chain.unsearched.of_inbox());
     }
     let partial = known.history.cut || !notes.is_empty();
     for note in notes {
@@ -245,8 +245,8 @@ fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> 
                 "row_agrees": agreement(&found.row),
                 "view_agrees": agreement(&found.summary),
                 "certain": found.certain,
-                "parts_at": found.parting.as_ref().and_then(|parting| parting.version),
-                "parting": found.parting.as_ref().map(ToString::to_string),
+                "parts_at": found.divergence.as_ref().and_then(|divergence| divergence.version),
+                "parting": found.divergence.as_ref().map(ToString::to_string),
             }),
         );
         object.insert("messages".to_owned(), json!(known.history.messages.len()));

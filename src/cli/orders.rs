@@ -33,7 +33,7 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
             let page =
                 search::page(conn, layout, &query, Start::Newest, usize::from(limit)).await?;
             let counted =
-                if count { Some(search::count(conn, layout, &query).await?) } else { None };
+                if count { Some(search::count(conn, layout, &page.plan).await?) } else { None };
             Ok((page, counted))
         })
         .await;

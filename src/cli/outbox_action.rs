@@ -17,12 +17,13 @@ use crate::{
         derived::Derived,
         id::{MessageId, OutboxId},
         outbox::Owner,
-        outbox_action::{Name, OutboxAction, Refusal, Repair, Source, Whole},
+        outbox_action::{Name, OutboxAction, Refusal, Repair, Source},
+        stored_message::StoredMessage,
         typed, when,
         zone::Clock,
     },
     ops::{
-        messages::{self as stored, Key, OutboxMessage, list},
+        messages::{self as stored, MessageKey, OutboxMessage, list},
         operation::{Operation, PlanError},
     },
     session::Session,
@@ -178,8 +179,8 @@ fn named(text: &str) -> Result<Named, Failure> {
 async fn shown(session: &Session, named: &Named) -> Result<Option<OutboxMessage>, Failure> {
     let (layout, stop) = (&session.layout, tokio_util::sync::CancellationToken::new());
     let key = match named {
-        Named::Sequence(sequence) => Key::Sequence(*sequence),
-        Named::Id(id) => Key::Message(MessageId(*id)),
+        Named::Sequence(sequence) => MessageKey::Sequence(*sequence),
+        Named::Id(id) => MessageKey::Message(MessageId(*id)),
     };
     let work = async |conn: &mut sqlx::PgConnection| stored::stored(conn, layout, key).await;
     Ok(session.db.read("messages", &stop, work).await?)
@@ -248,10 +249,10 @@ fn text(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn whole(path: &Path) -> Result<Whole, Failure> {
+fn whole(path: &Path) -> Result<StoredMessage, Failure> {
     let shown = path.display();
     let fields: Value = serde_json::from_str(&text(path)?)
         .map_err(|error| Failure::usage(format!("--json {shown}: {error}")))?;
-    Whole::read(&fields, clock::now())
+    StoredMessage::read(&fields, clock::now())
         .map_err(|refusal| Failure::usage(format!("--json {shown}: {refusal}")))
 }

@@ -51,7 +51,7 @@ async fn deliver(
     let mut relay = self::settings(settings, servers, broker)?;
     relay.limits = limits;
     relay.beside_service = verb.beside_service;
-    relay.journal = Some(journal(&place));
+    relay.send_log = Some(send_log(&place));
     let until = match (verb.once, verb.until_empty) {
         (true, _) => Until::Once,
         (_, true) => Until::Empty,
@@ -154,8 +154,8 @@ async fn beside(
     };
     relay.limits = open::limits(&settings);
     // The same as that of a relay or a drain from a shell: what one leaves, another takes over.
-    relay.journal = Some(journal(Db::new(lease.options(), &relay.limits).place()));
-    relay.unasked = true;
+    relay.send_log = Some(send_log(Db::new(lease.options(), &relay.limits).place()));
+    relay.in_background = true;
     let clock = clock::handed();
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
         ended(error.to_string());
@@ -191,8 +191,8 @@ pub(super) fn settings(
     Ok(relay)
 }
 
-/// One journal for every database that is delivered from on this machine.
-pub(super) fn journal(place: &str) -> PathBuf {
+/// One send log for every database that is delivered from on this machine.
+pub(super) fn send_log(place: &str) -> PathBuf {
     let name: String =
         place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     config::state_dir().join(format!("relay-{name}.journal"))

@@ -1,4 +1,4 @@
-//! Messages that were taken out of circulation or changed (`orderscope.kept_messages`), whole as they were.
+//! Full copies of messages that operators removed or changed, or that were delivered (`orderscope.kept_messages`).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -49,7 +49,7 @@ pub async fn list(
     rows.fetch_all(conn).await.of("orderscope.kept_messages")
 }
 
-/// So much of a body is read to be shown.
+/// At most this much of a body is read to be shown.
 const LONGEST: i32 = 1_000_000;
 
 /// One copy as it is listed.
@@ -132,7 +132,7 @@ pub async fn returned(
     Ok(())
 }
 
-/// Keeps a message of an error queue, and tells the copy's number. It is durable when the caller's transaction is.
+/// Copies a message of an error queue, in the caller's transaction; returns the copy's number.
 pub async fn discarded(
     tx: &mut PgConnection,
     operation: Uuid,
@@ -141,7 +141,7 @@ pub async fn discarded(
     body: &[u8],
     rest: &Value,
 ) -> Result<i64, Error> {
-    // jsonb knows no U+0000; a header that has one is kept without it.
+    // jsonb cannot hold U+0000; a header that has one is stored without it.
     let number = sqlx::query_scalar!(
         "INSERT INTO orderscope.kept_messages (operation, cause, place, message_id, body, rest)
          VALUES ($1, 'discarded', $2, $3, $4, $5) RETURNING number",
@@ -187,7 +187,7 @@ pub(super) async fn delivered(
 }
 
 /// Copies what was delivered of a consumer's outbox.
-pub(super) async fn delivered_half(
+pub(super) async fn delivered_by_consumer(
     conn: &mut PgConnection,
     message: Uuid,
     consumer: Uuid,
@@ -209,8 +209,7 @@ pub(super) async fn delivered_half(
     Ok(())
 }
 
-/// Removes up to `limit` copies of delivered messages that were made before a moment; what operators took out is
-/// left.
+/// Removes up to `limit` copies of delivered messages that were made before a moment; copies that operators made stay.
 pub async fn forget_copies(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -229,9 +228,9 @@ pub async fn forget_copies(
     Ok(done.rows_affected())
 }
 
-/// Removes up to `limit` copies older than `age` of what operators took out or changed, put back or not; those of
-/// delivered messages that nobody put back have a time of their own ([`forget_copies`]). Nothing where this session
-/// may not.
+/// Removes up to `limit` copies older than `age` of what operators took out or changed, put back or not; copies of
+/// delivered messages that were not put back have a retention of their own ([`forget_copies`]). Removes nothing without
+/// the right to.
 pub async fn forget_operators(
     tx: &mut PgConnection,
     age: TimeDelta,

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::migrate::TABLES;
 
-/// Definitions of what was taken away, to be made again as they were.
+/// Definitions of what was dropped, to create it again.
 #[derive(Debug)]
 pub struct DroppedIndexes {
     statements: Vec<(String, String)>,
@@ -102,7 +102,7 @@ pub async fn restore(
 }
 
 /// Adds rows in the binary format of `COPY`. The table must have been emptied in this transaction: its rows
-/// are written as old ones, so that nobody has to visit them again.
+/// are written frozen, so that no vacuum has to visit them again.
 pub async fn copy(
     tx: &mut PgConnection,
     table: &str,

@@ -1,5 +1,4 @@
-//! Stopping a question for real. Dropping an sqlx future leaves the server running the statement, so
-//! a cancel has to reach the server.
+//! Cancelling a query in the server: dropping an sqlx future leaves the statement running there.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -11,12 +10,12 @@ use super::{Db, Error, Pool, address::Backend};
 /// How long a cancelled statement may take to end before its session is given up.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A cancel that arrives between two statements, or between the parsing of one and its execution, is lost
-/// without a word: it is repeated this often while the work goes on.
+/// A cancel that arrives between two statements, or between parsing and execution, has no effect and no answer: it is
+/// repeated at this interval while the work goes on.
 const AGAIN: Duration = Duration::from_millis(50);
 
 impl Db {
-    /// Asks something on a read-only session named `orderscope/<who>`, until it is answered or `stop`
+    /// Runs a query on a read-only session named `orderscope/<who>`, until it is answered or `stop`
     /// fires. See [`cancellable`].
     pub async fn read<T>(
         &self,

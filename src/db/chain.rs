@@ -1,5 +1,5 @@
-//! What ties the messages of an order to commands and deliveries: owners and traces of its messages, inbox rows,
-//! and where the bus outboxes stand. Never a body, never more rows than asked for.
+//! What links the messages of an order to commands and deliveries: owners and traces of its messages, inbox rows, and
+//! the head of the bus outboxes. Never a body, never more rows than asked for.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
@@ -25,7 +25,7 @@ pub struct Carried {
 
 /// The most inbox rows of one message: one per consumer.
 const MOST_CONSUMERS: i64 = 20;
-/// The most inbox rows around one moment; more than one tells no more than two.
+/// The most inbox rows around one moment; two already mean that the command is ambiguous.
 const MOST_AROUND: i64 = 3;
 
 #[derive(FromRow)]

@@ -1,4 +1,4 @@
-//! What the inbox knows of messages that lie in error queues.
+//! The inbox rows of messages in error queues.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, QueryBuilder};
@@ -50,8 +50,8 @@ pub async fn consumers(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<C
     sql.build_query_scalar().fetch_all(conn).await.of(Table::InboxStates.name())
 }
 
-/// When the oldest delivered row was delivered that the service's clean-up would have removed by now if it
-/// could: rows that outbox messages still refer to stay whatever their age, and tell nothing.
+/// When the oldest delivered row was delivered, without those that outbox messages still refer to: these stay whatever
+/// their age and say nothing about the clean-up's window.
 pub async fn oldest_delivered(
     conn: &mut PgConnection,
     layout: &Layout,

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{Error, Index, Layout, OfTable, Table, expressions::LETTER_SEQUENCE};
-use crate::domain::id::SeqId;
+use crate::domain::{id::SeqId, json::field_of};
 
 /// A row of `mt_doc_deadletterevent`. The cause is not stored: only which event, where, and the kind of error.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +52,8 @@ pub async fn of_events(
 
 /// Keys are looked up without case: a store may be configured to write camelCase.
 fn letter(id: Uuid, data: &Value) -> Option<Letter> {
-    let field = |name: &str| {
-        data.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v)
-    };
-    let text = |name: &str| field(name).and_then(Value::as_str).map(ToOwned::to_owned);
-    let event = field("EventSequence")?;
+    let text = |name: &str| field_of(data, name).and_then(Value::as_str).map(ToOwned::to_owned);
+    let event = field_of(data, "EventSequence")?;
     let event = event.as_i64().or_else(|| event.as_str()?.parse().ok())?;
     Some(Letter {
         id,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Error, Index, Layout, OfTable, Table, expressions::MESSAGE_ORDER, sql::moment};
 use crate::domain::{
+    contract,
     id::{MessageId, OrderId, OutboxId},
     outbox::Delivery,
 };
@@ -66,6 +67,15 @@ pub(super) const DELIVERY: &str = "CASE \
         WHEN i.delivered IS NULL AND m.sequence_number > coalesce(i.last_sequence_number, 0) \
         THEN 0 ELSE 1 END \
     ELSE 2 END";
+
+/// What [`DELIVERY`] gives.
+pub(super) const fn delivery(code: i32) -> Delivery {
+    match code {
+        0 => Delivery::Pending,
+        1 => Delivery::Delivered,
+        _ => Delivery::Orphan,
+    }
+}
 
 /// SQL that joins a message's parents, for [`DELIVERY`].
 pub(super) fn parents(layout: &Layout) -> String {
@@ -139,17 +149,13 @@ pub async fn of_order(
 
 impl From<MessageRow> for Message {
     fn from(row: MessageRow) -> Self {
-        let kind = row.message_type.split(';').next().unwrap_or_default().to_owned();
+        let kind = contract::first(&row.message_type).to_owned();
         Self {
             sequence: row.sequence_number,
             id: row.message_id,
             kind,
             published: row.sent_time,
-            delivery: match row.delivery {
-                0 => Delivery::Pending,
-                1 => Delivery::Delivered,
-                _ => Delivery::Orphan,
-            },
+            delivery: delivery(row.delivery),
             delivered: row.delivered,
             last_pass: row.lock_id.filter(|lock| !lock.is_nil()),
             outbox: row.outbox_id,

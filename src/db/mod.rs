@@ -32,10 +32,10 @@ pub mod write;
 mod address;
 mod cancel;
 mod error;
-mod journal;
 mod layout;
 mod limits;
 mod pool;
+mod record_session;
 mod sql;
 
 pub use address::connect;

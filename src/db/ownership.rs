@@ -1,4 +1,4 @@
-//! Whose database it is, as schema `orderscope` records it: attaching to a service's, and handing a managed
+//! Who owns the database, as schema `orderscope` records it: attaching to a service's database, and handing a managed
 //! one over.
 
 use sqlx::{PgConnection, Row};
@@ -77,7 +77,7 @@ pub async fn hand_over(tx: &mut PgConnection, publisher: Option<Publisher>) -> R
     Ok(())
 }
 
-/// That a database which is that can be handed over.
+/// Checks that a database in this state can be handed over.
 pub async fn may_hand_over(conn: &mut PgConnection, standing: &Standing) -> Result<(), Error> {
     match standing {
         Standing::Empty => Err(Error::NothingThere),

@@ -1,5 +1,5 @@
-//! Outboxes that an operator holds back (`orderscope.held_outboxes`). Whoever delivers asks here after it has
-//! locked an outbox: holding one locks it too, so a hold that is committed is seen by every later pass.
+//! Outboxes that an operator paused (`orderscope.held_outboxes`). A relay asks here after it has locked an outbox:
+//! pausing locks it too, so every later pass sees a pause that is committed.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Error, OfTable};
 use crate::domain::id::OutboxId;
 
-/// An outbox that is held.
+/// An outbox that is paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PausedOutbox {
     pub outbox: OutboxId,
@@ -17,7 +17,7 @@ pub struct PausedOutbox {
     pub by: String,
 }
 
-/// All of them, oldest first; nothing where the schema is older than holding.
+/// All of them, oldest first; none where the schema is older than this feature.
 pub async fn held(conn: &mut PgConnection) -> Result<Vec<PausedOutbox>, Error> {
     if !is_known(conn).await? {
         return Ok(vec![]);
@@ -30,7 +30,7 @@ pub async fn held(conn: &mut PgConnection) -> Result<Vec<PausedOutbox>, Error> {
     rows.fetch_all(conn).await.of("orderscope.held_outboxes")
 }
 
-/// Which of these outboxes are held. For whoever delivers, after it has locked them.
+/// Which of these outboxes are paused. For a relay, after it has locked them.
 pub async fn among(conn: &mut PgConnection, outboxes: &[Uuid]) -> Result<Vec<Uuid>, Error> {
     let rows = sqlx::query_scalar!(
         "SELECT outbox_id FROM orderscope.held_outboxes WHERE outbox_id = ANY($1)",
@@ -39,14 +39,14 @@ pub async fn among(conn: &mut PgConnection, outboxes: &[Uuid]) -> Result<Vec<Uui
     rows.fetch_all(conn).await.of("orderscope.held_outboxes")
 }
 
-/// Whether the schema has what holding and keeping need: an older program made it if not.
+/// Whether the schema has the tables for paused outboxes and copies; one made by an older program has not.
 pub async fn is_known(conn: &mut PgConnection) -> Result<bool, Error> {
     let known = "SELECT to_regclass('orderscope.held_outboxes') IS NOT NULL \
                  AND to_regclass('orderscope.kept_messages') IS NOT NULL";
     Ok(sqlx::query_scalar(known).fetch_one(conn).await?)
 }
 
-/// Records a hold, in the caller's transaction.
+/// Records a pause, in the caller's transaction.
 pub(super) async fn hold(
     tx: &mut PgConnection,
     held: &PausedOutbox,
@@ -65,7 +65,7 @@ pub(super) async fn hold(
     Ok(())
 }
 
-/// Ends a hold, in the caller's transaction.
+/// Ends a pause, in the caller's transaction.
 pub(super) async fn release(tx: &mut PgConnection, outbox: OutboxId) -> Result<bool, Error> {
     let gone = sqlx::query!("DELETE FROM orderscope.held_outboxes WHERE outbox_id = $1", outbox.0);
     Ok(gone.execute(tx).await?.rows_affected() > 0)

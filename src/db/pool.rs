@@ -1,8 +1,8 @@
 //! Sessions with the database: few, opened when first needed, set up to be good guests.
 //!
 //! Not sqlx's own pool: that one hides a refused connection and a failing set-up until its time
-//! runs out, and does not know a session's backend, which cancelling needs. This one says at once what is
-//! wrong, never gives out a session whose last statement was abandoned, and costs no extra round trips.
+//! runs out, and does not know a session's backend, which cancelling needs. This one reports errors at once, never
+//! reuses a session whose last statement was abandoned, and costs no extra round trips.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -30,8 +30,8 @@ use crate::servers::Servers;
 pub struct Db {
     pub(super) read: Pool,
     pub(super) control: Pool,
-    /// One session; see [`Db::journal`].
-    pub(super) journal: Pool,
+    /// One session; see [`Db::record`].
+    pub(super) recorder: Pool,
     layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
     /// Where the service's tables are, as far as the context says.
     schemas: Schemas,
@@ -46,7 +46,7 @@ impl Db {
     /// A database that may be behind a pooler in transaction mode, and its address past that one. If
     /// `pooled` does not say that it is, the first session finds out.
     ///
-    /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the journal,
+    /// Behind a pooler every read is one transaction. What needs a session of its own (writing, the record session,
     /// stopping a statement) goes past it, or fails with [`Error::Pooled`].
     pub fn through(
         servers: impl Into<Servers>,
@@ -59,7 +59,7 @@ impl Db {
         Self {
             read: pool(limits.readers, Access::Read),
             control: pool(1, Access::Control),
-            journal: pool(1, Access::Control),
+            recorder: pool(1, Access::Control),
             layout: Arc::default(),
             schemas: Schemas::default(),
         }
@@ -120,11 +120,11 @@ impl Db {
         self.read.0.address.has_direct()
     }
 
-    /// Ends all idle sessions in an orderly way. Later questions open new ones.
+    /// Closes all idle sessions. Later questions open new ones.
     pub async fn close(&self) {
         self.read.close().await;
         self.control.close().await;
-        self.journal.close().await;
+        self.recorder.close().await;
     }
 }
 
@@ -154,7 +154,7 @@ struct Idle {
     since: Instant,
 }
 
-/// An idle session older than this is asked whether it still lives before it is used.
+/// An idle session older than this is checked before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 impl Pool {
@@ -171,7 +171,7 @@ impl Pool {
 
     /// A session that shows itself to the server as `orderscope/<who>`: a free one, or a new one.
     ///
-    /// Hand it back with [`Session::finish`]; one that is dropped otherwise is closed, because it may
+    /// Return it with [`Session::finish`]; one that is dropped otherwise is closed, because it may
     /// still be in the middle of an answer.
     pub async fn session(&self, who: &str) -> Result<Session, Error> {
         let permit = self.permit().await?;
@@ -230,7 +230,7 @@ impl Pool {
         Ok(Idle { conn, backend, who: who.to_owned(), since: Instant::now() })
     }
 
-    /// Ends all idle sessions in an orderly way.
+    /// Closes all idle sessions.
     pub async fn close(&self) {
         while let Some(idle) = self.take_idle() {
             // The server notices a closed socket as well; the orderly way only spares its log.
@@ -278,7 +278,7 @@ impl Session {
         self.idle.backend.is_some_and(|backend| backend.standby)
     }
 
-    /// Hands the session back. Only after a complete answer, be it an error of the server.
+    /// Returns the session to the pool. Only after a complete answer, which may be an error of the server.
     pub fn finish(self) {
         let Self { pool, mut idle, _permit } = self;
         idle.since = Instant::now();

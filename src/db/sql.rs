@@ -57,7 +57,7 @@ pub(super) async fn own_schema(conn: &mut PgConnection) -> Result<OwnSchema, Err
     })
 }
 
-/// Asks something whose failure is lived with. Behind a pooler everything that is read is one transaction,
+/// Runs a query that may fail. Behind a pooler everything that is read is one transaction,
 /// which a failed statement ends: there the question gets a savepoint.
 pub(super) async fn attempt<T>(
     conn: &mut PgConnection,
@@ -79,7 +79,7 @@ pub(super) async fn attempt<T>(
     }
 }
 
-/// Asks something that may take too long: none then, and the session lives on.
+/// Runs a query that may take too long: `None` then, and the session stays usable.
 pub async fn unless_late<T>(
     conn: &mut PgConnection,
     ask: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,

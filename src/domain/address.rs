@@ -43,14 +43,18 @@ pub enum ExchangeType {
 /// Why text is no address that a message can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
-    #[error("the scheme {0:?} is none of rabbitmq, rabbitmqs, amqp, amqps, queue, exchange")]
+    #[error(
+        "the scheme {0:?} is not RabbitMQ's: rabbitmq, rabbitmqs, amqp, amqps, queue or exchange"
+    )]
     Scheme(String),
     #[error("it is no address: there is no scheme before a colon")]
     NoScheme,
+    #[error("it names no host")]
+    NoHost,
     #[error("it names no exchange")]
     NoName,
-    #[error("the name {0:?} has other characters than letters, digits and - _ . :")]
-    Name(String),
+    #[error("the exchange's name has characters other than letters, digits and -_.:")]
+    Name,
     #[error("{0:?} is no exchange type that a broker knows")]
     Type(String),
     #[error("its option {0:?} is neither true nor false")]
@@ -85,7 +89,7 @@ impl Home {
 impl Address {
     /// Reads an address.
     pub fn parse(text: &str) -> Result<Self, InvalidAddress> {
-        let text = text.trim();
+        let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
         let (scheme, rest) = text.split_once(':').ok_or(InvalidAddress::NoScheme)?;
         let form = match scheme.to_ascii_lowercase().as_str() {
             "rabbitmq" | "rabbitmqs" | "amqp" | "amqps" => Form::Full,
@@ -96,8 +100,11 @@ impl Address {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let name = match form {
             Form::Full => {
-                let path = path.trim_start_matches('/');
-                let (_, inside) = path.split_once('/').ok_or(InvalidAddress::NoName)?;
+                let path = path.strip_prefix("//").ok_or(InvalidAddress::NoHost)?;
+                let (host, inside) = path.split_once('/').unwrap_or((path, ""));
+                if host.is_empty() || host.contains(|c: char| c.is_ascii_whitespace()) {
+                    return Err(InvalidAddress::NoHost);
+                }
                 // At most the virtual host stands before the name.
                 inside.rsplit('/').next().unwrap_or_default()
             }
@@ -185,9 +192,17 @@ pub(super) fn name_of(text: &str) -> Result<String, InvalidAddress> {
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
     if !text.chars().all(plain) {
-        return Err(InvalidAddress::Name(text.to_owned()));
+        return Err(InvalidAddress::Name);
     }
     Ok(text.to_owned())
+}
+
+/// The last part of an address, for lists: `UserCheckedOutIntegrationEvent`, `(none)`.
+#[must_use]
+pub fn short_destination(address: Option<&str>) -> &str {
+    let Some(address) = address else { return "(none)" };
+    let path = address.split('?').next().unwrap_or(address);
+    path.rsplit(['/', ':']).next().filter(|name| !name.is_empty()).unwrap_or(address)
 }
 
 fn escaped(name: &str) -> String {
@@ -200,6 +215,8 @@ fn escaped(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Address {
@@ -245,14 +262,37 @@ mod tests {
         assert_eq!(why("loopback://h/x"), InvalidAddress::Scheme("loopback".into()));
         assert_eq!(why("rabbitmq://h"), InvalidAddress::NoName);
         assert_eq!(why("rabbitmq://h/"), InvalidAddress::NoName);
+        assert_eq!(why("rabbitmq:h/x"), InvalidAddress::NoHost);
+        assert_eq!(why("rabbitmq:///x"), InvalidAddress::NoHost);
+        assert_eq!(why("topic:x"), InvalidAddress::Scheme("topic".into()));
+        assert_eq!(why("queue:a%20b"), InvalidAddress::Name);
+        assert_eq!(
+            why("queue:x?type=x-delayed-message"),
+            InvalidAddress::Type("x-delayed-message".into())
+        );
         // What stage 6 of the fixtures holds.
         assert_eq!(
             why("rabbitmq://127.0.0.1:55672/bad exchange?type=nonsense"),
-            InvalidAddress::Name("bad exchange".into())
+            InvalidAddress::Name
         );
         assert_eq!(why("queue:x?type=nonsense"), InvalidAddress::Type("nonsense".into()));
         assert_eq!(why("queue:x?durable=maybe"), InvalidAddress::Flag("durable=maybe".into()));
         assert_eq!(why(&format!("queue:{}", "x".repeat(256))), InvalidAddress::TooLong);
+    }
+
+    #[test]
+    fn lists_show_the_end_of_an_address() {
+        assert_eq!(short_destination(Some("rabbitmq://h/A.B:C?x=1")), "C");
+        assert_eq!(short_destination(Some("nowhere/")), "nowhere/");
+        assert_eq!(short_destination(None), "(none)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = Address::parse(&text);
+            let _ = short_destination(Some(&text));
+        }
     }
 
     #[test]

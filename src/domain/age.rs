@@ -4,11 +4,11 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long ago something was. Never negative: a time that lies ahead is a clock that differs.
+/// How long ago something was. Never negative: a time in the future means that two clocks differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
     Ago(TimeDelta),
-    /// The other clock is ahead of ours by so much.
+    /// The other clock is ahead of ours by this much.
     Ahead(TimeDelta),
 }
 

@@ -1,5 +1,5 @@
-//! The backlog over time, in memory: the tables hold no history, so rates and drain times exist only as far
-//! as somebody looked, this program or a sampler before it. Bounded: when full, the older half keeps every second
+//! The backlog over time, in memory. The tables hold no history, so rates and drain times are known only for times at
+//! which this program or a sampler took samples. Bounded: when full, the older half keeps every second
 //! sample.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,7 +19,7 @@ pub struct Sample {
     pub drawn: Option<i64>,
 }
 
-/// All looks, oldest first.
+/// All samples, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Samples {
     ring: Vec<Sample>,
@@ -33,7 +33,7 @@ pub struct Movement {
     /// Messages per minute over the last minutes; nothing where it cannot be known.
     pub coming: Option<f64>,
     pub leaving: Option<f64>,
-    /// The last look between which and the one before something left.
+    /// The newest sample that shows fewer pending messages than the sample before it.
     pub last_leaving: Option<DateTime<Utc>>,
     pub looks: usize,
     /// Bursts and pauses of seconds.
@@ -44,7 +44,7 @@ pub struct Movement {
 /// When the backlog would be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drain {
-    /// There is none.
+    /// There is no backlog.
     Empty,
     /// Not enough was seen yet.
     Unknown,
@@ -61,7 +61,7 @@ pub enum Drain {
 const WINDOW: TimeDelta = TimeDelta::minutes(5);
 
 impl Samples {
-    /// Takes a look; one that is not newer than the last is ignored.
+    /// Adds a sample; one that is not newer than the last is ignored.
     pub fn push(&mut self, sample: Sample) {
         if self.ring.last().is_some_and(|last| last.at >= sample.at) {
             return;
@@ -70,11 +70,11 @@ impl Samples {
         self.thin();
     }
 
-    /// Takes looks that were stored, oldest first, into the times at which we did not look ourselves.
+    /// Adds stored samples, oldest first, for the times at which this program took none.
     pub fn remember(&mut self, stored: &[Sample]) {
         let known = |sample: &&Sample| {
             let at = self.ring.partition_point(|own| own.at < sample.at);
-            // Our own looks are closer together: a stored one between them tells nothing new.
+            // Our own samples are closer together: a stored one between them adds nothing.
             let near = |own: Option<&Sample>| {
                 own.is_some_and(|own| (own.at - sample.at).abs() < TimeDelta::minutes(1))
             };
@@ -98,13 +98,13 @@ impl Samples {
         }
     }
 
-    /// All looks, oldest first.
+    /// All samples, oldest first.
     #[must_use]
     pub fn all(&self) -> &[Sample] {
         &self.ring
     }
 
-    /// What they show; nothing before the second look.
+    /// What they show; nothing before the second sample.
     #[must_use]
     pub fn movement(&self) -> Option<Movement> {
         let (first, last) = (self.ring.first()?, self.ring.last()?);
@@ -134,7 +134,7 @@ impl Samples {
     }
 }
 
-/// What happened between two looks.
+/// What happened between two samples.
 struct Step {
     minutes: f64,
     /// How much the backlog shrank by.
@@ -154,8 +154,7 @@ impl Step {
     }
 }
 
-/// How many messages came and left between two looks; nothing where the numbers drawn cannot tell, or went back: the
-/// sequence was reset.
+/// How many messages came and left between two samples; nothing where the sequence is not readable or was reset.
 pub(super) fn moved(before: Sample, after: Sample) -> Option<(i64, i64)> {
     let came = after.drawn?.checked_sub(before.drawn?).filter(|came| *came >= 0)?;
     Some((came, came.saturating_add(before.pending - after.pending).max(0)))

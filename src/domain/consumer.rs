@@ -19,7 +19,7 @@ pub struct Consumer {
     pub queue: String,
 }
 
-/// A text is no name of a consumer.
+/// The text does not name a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not written HANDLER:MESSAGE:QUEUE with the full type names of the service")]
 pub struct NoConsumer(String);

@@ -1,5 +1,5 @@
-//! Ids and traces that follow from an operation's id: planning, running and running again after a lost
-//! connection all come to the same ones.
+//! Ids and traces derived from an operation's id: planning, running and running again after a lost connection all
+//! draw the same ones.
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -67,7 +67,7 @@ impl Derived {
     }
 }
 
-/// The operation that handling a message by a consumer is: the same message is the same operation for ever.
+/// The operation id of a consumer that handles a message: always the same for the same message.
 #[must_use]
 pub fn of_message(message: Uuid, consumer: Uuid) -> Uuid {
     let mut hash = Sha256::new();

@@ -30,7 +30,7 @@ pub struct RecordedEvent {
     pub binary: bool,
 }
 
-/// The three events of an order, and every name they go by.
+/// The three events of an order, with all their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     Placed,
@@ -65,7 +65,7 @@ impl EventKind {
         }
     }
 
-    /// As people say it.
+    /// For people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ pub enum OrderEvent {
     Placed(EventBody),
     Completed(EventBody),
     Cancelled {
-        told: EventBody,
+        body: EventBody,
         reason: Option<String>,
     },
     /// A type we have no meaning for, by its alias.
@@ -139,11 +139,11 @@ impl OrderEvent {
         }
     }
 
-    /// What its body tells, where that could be read.
+    /// Its body, where that could be read.
     #[must_use]
-    pub const fn told(&self) -> Option<&EventBody> {
+    pub const fn body(&self) -> Option<&EventBody> {
         match self {
-            Self::Placed(told) | Self::Completed(told) | Self::Cancelled { told, .. } => Some(told),
+            Self::Placed(body) | Self::Completed(body) | Self::Cancelled { body, .. } => Some(body),
             Self::Unknown(_) | Self::Unreadable { .. } => None,
         }
     }
@@ -158,7 +158,7 @@ impl OrderEvent {
     }
 }
 
-/// What an event's body tells.
+/// What an event's body says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventBody {
     pub order: OrderImage,
@@ -194,7 +194,7 @@ pub enum FieldPatch<T> {
 }
 
 impl<T: Clone> FieldPatch<T> {
-    /// Puts what is said in the place of what was known.
+    /// Replaces the known value by the stated one.
     pub fn overlay(&self, known: &mut Option<T>) {
         match self {
             Self::Nothing => {}

@@ -1,4 +1,4 @@
-//! An order's state from its events. Never fails: doubt is part of the state.
+//! An order's state from its events. Never fails: uncertainty is part of the state.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use super::order::{Order, Status};
 /// Marten's own events in a stream; they change nothing about the order.
 const BOOKKEEPING: [&str; 2] = ["tombstone", "archived"];
 
-/// Since when the state is no longer beyond doubt, and why.
+/// Since which version the state is uncertain, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
     pub version: Version,
     pub why: String,
 }
 
-/// What a history amounts to so far.
+/// The state after a part of a history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     /// None before the first event that could be read.
@@ -37,10 +37,10 @@ impl State {
     /// The state after one more event of the history of `order`.
     #[must_use]
     pub fn after(&self, version: Version, order: OrderId, event: &OrderEvent) -> Self {
-        let foreign = event.told().is_some_and(|told| told.order.id != order);
+        let foreign = event.body().is_some_and(|body| body.order.id != order);
         let (known, doubt) = if foreign {
             (self.order.clone(), Some("its body names another order".to_owned()))
-        } else if event.told().is_none() {
+        } else if event.body().is_none() {
             (self.order.clone(), apply(None, event).1)
         } else {
             let (known, doubt) = apply(self.order().cloned(), event);
@@ -59,11 +59,11 @@ pub fn fold(known: Option<Order>, event: &RecordedEvent) -> (Option<Order>, Opti
 
 /// The order after an event, and why that is uncertain, if it is.
 ///
-/// The type of the event decides the status; for the rest its body is taken at its word, and what
+/// The type of the event decides the status; everything else is taken from its body, and what
 /// it leaves out stays as it was. An event that cannot be understood changes nothing.
 #[must_use]
 pub fn apply(known: Option<Order>, event: &OrderEvent) -> (Option<Order>, Option<String>) {
-    let (kind, told, reason) = match event {
+    let (kind, body, reason) = match event {
         OrderEvent::Unknown(alias) if BOOKKEEPING.contains(&alias.as_str()) => {
             return (known, None);
         }
@@ -71,13 +71,13 @@ pub fn apply(known: Option<Order>, event: &OrderEvent) -> (Option<Order>, Option
             return (known, Some(format!("the type {alias} is unknown")));
         }
         OrderEvent::Unreadable { why, .. } => return (known, Some(why.clone())),
-        OrderEvent::Placed(told) => (EventKind::Placed, told, None),
-        OrderEvent::Completed(told) => (EventKind::Completed, told, None),
-        OrderEvent::Cancelled { told, reason } => (EventKind::Cancelled, told, reason.clone()),
+        OrderEvent::Placed(body) => (EventKind::Placed, body, None),
+        OrderEvent::Completed(body) => (EventKind::Completed, body, None),
+        OrderEvent::Cancelled { body, reason } => (EventKind::Cancelled, body, reason.clone()),
     };
-    let mut doubts = told.doubts.clone();
+    let mut doubts = body.doubts.clone();
     if let Some(known) = &known
-        && known.id != told.order.id
+        && known.id != body.order.id
     {
         return (Some(known.clone()), Some("its body names another order".to_owned()));
     }
@@ -88,7 +88,7 @@ pub fn apply(known: Option<Order>, event: &OrderEvent) -> (Option<Order>, Option
         }
         _ => {}
     }
-    let mut order = overlay(known, &told.order);
+    let mut order = overlay(known, &body.order);
     order.status = kind.status();
     order.cancel_reason = reason;
     (Some(order), (!doubts.is_empty()).then(|| doubts.join("; ")))

@@ -1,4 +1,4 @@
-//! The moment of creation that some ids carry.
+//! The time of creation that some ids contain.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -45,7 +45,7 @@ pub fn new_id(at: DateTime<Utc>, maker: [u8; 8]) -> Uuid {
     Uuid::from_bytes(bytes)
 }
 
-/// What `outbox_state.lock_id` and `inbox_state.lock_id` tell: they are no lease.
+/// What `outbox_state.lock_id` and `inbox_state.lock_id` mean: they are no lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastPass {
     /// All zeros: never tried, crashed in the middle, or failing before it could be recorded.

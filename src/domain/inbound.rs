@@ -1,4 +1,4 @@
-//! Commands that come as messages: which there are, what one says, and the headers it gets when it is given up.
+//! Commands that come as messages: their types, their content, and the headers of one that failed for good.
 //! The envelope is MassTransit's, read as its inbox reads it.
 
 use serde_json::{Map, Value};
@@ -6,13 +6,14 @@ use uuid::Uuid;
 
 use super::{
     consumer::Consumer,
+    contract::URN,
     decide::Command,
     id::{MessageId, OrderId},
+    json::field_of as field,
 };
 
 /// What the names of our handlers begin with.
 const HANDLERS: &str = "Orderscope.Handlers";
-const URN: &str = "urn:message:";
 /// A header's text longer than this is cut: a frame has to hold all of them.
 const LONGEST: usize = 2_000;
 
@@ -32,7 +33,7 @@ pub enum Kind {
     Cancel,
 }
 
-/// A command as a message said it.
+/// A command that came as a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inbound {
     pub kind: Kind,
@@ -54,7 +55,7 @@ pub enum Unreadable {
     NoEnvelope(String),
     #[error("the envelope's {field} {why}")]
     Field { field: &'static str, why: &'static str },
-    /// Nobody here takes its type: it belongs into `<queue>_skipped`.
+    /// No consumer here handles its type: it belongs into `<queue>_skipped`.
     #[error("no consumer here takes {0}")]
     Foreign(String),
 }
@@ -174,9 +175,9 @@ impl Kind {
     }
 }
 
-/// A message that is given up.
+/// A message that failed for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenUp<'a> {
+pub struct FailedCommand<'a> {
     /// `Orderscope.Refused`, what the groups of the error queues are made of.
     pub exception: &'static str,
     pub text: String,
@@ -190,7 +191,7 @@ pub struct GivenUp<'a> {
     pub retries: u32,
 }
 
-impl GivenUp<'_> {
+impl FailedCommand<'_> {
     /// The headers that MassTransit adds when a consumer failed.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'static str, Value)> {
@@ -215,7 +216,7 @@ impl GivenUp<'_> {
     }
 }
 
-/// The headers of a message that nobody here takes.
+/// The headers of a message that no consumer here handles.
 #[must_use]
 pub fn skipped(machine: &str) -> Vec<(&'static str, Value)> {
     let mut out = vec![("MT-Reason", "dead-letter".into())];
@@ -230,15 +231,6 @@ fn host(machine: &str) -> [(&'static str, Value); 4] {
         ("MT-Host-Assembly", "orderscope".into()),
         ("MT-Host-AssemblyVersion", env!("CARGO_PKG_VERSION").into()),
     ]
-}
-
-/// A field whatever its case: other serializers write other cases.
-fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    let object = object.as_object()?;
-    let mut pairs = object.iter();
-    object
-        .get(name)
-        .or_else(|| pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 fn id(object: &Value, name: &str) -> Option<Uuid> {

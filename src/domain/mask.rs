@@ -1,4 +1,4 @@
-//! Personal data behind a mask, the way it is shown until someone reveals it.
+//! Masks for personal data, which are shown until an operator reveals it.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::text::clean;
 
-/// Stands for any personal text, whatever its length: the length would tell something too.
+/// Replaces any personal text, whatever its length: the length is information as well.
 pub const MASK: &str = "********";
 
 /// Keys of event, message and document bodies that hold personal data, in lower case.
@@ -35,7 +35,7 @@ pub const fn mask(text: &str) -> &'static str {
     if text.is_empty() { "" } else { MASK }
 }
 
-/// `L*** T.` for `Le Thi`: enough to tell two rows apart, too little to name a person.
+/// `L*** T.` for `Le Thi`: enough to distinguish two rows, too little to identify a person.
 #[must_use]
 pub fn mask_name(name: &str) -> String {
     let initial = |word: &str| clean(word).chars().next().unwrap_or('*');

@@ -15,7 +15,7 @@ pub const FORMS: &str =
 
 const CENTURY: TimeDelta = TimeDelta::days(36_525);
 
-/// How much time the words cover.
+/// How long a time the words name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grain {
     /// `now`, `2h`: a point, counted back from now.

@@ -1,4 +1,4 @@
-//! Sums of money, exact or not at all.
+//! Sums of money: exact, or none.
 
 use rust_decimal::Decimal;
 

@@ -69,7 +69,7 @@ pub fn parse(text: &str) -> Result<IdMatch, NotAnId> {
     }
 }
 
-/// Whether the text begins with an ellipsis, which makes it an id's end beyond doubt.
+/// Whether the text begins with an ellipsis, which marks it as the end of an id.
 #[must_use]
 pub fn is_marked_tail(text: &str) -> bool {
     after_ellipsis(text).len() < text.len()

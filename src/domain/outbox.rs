@@ -6,11 +6,12 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
 use super::age::Age;
 use super::id::{ConsumerId, MessageId, OutboxId};
 
-/// Whose progress decides about a message.
+/// The parent row whose progress decides whether a message is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// `outbox_state`: published outside a consumer.
@@ -37,10 +38,54 @@ impl Owner {
     }
 }
 
+/// Which outbox: the messages of one business transaction, or those that a consumer produced for one message. Each is
+/// delivered in order and by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OutboxKey {
+    Bus(OutboxId),
+    Consumer { message: MessageId, consumer: ConsumerId },
+}
+
+impl OutboxKey {
+    /// With ids as people quote them: `outbox …8c41`.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match self {
+            Self::Bus(outbox) => format!("outbox {}", outbox.short()),
+            Self::Consumer { message, consumer } => {
+                format!("outbox of message {}, consumer {}", message.short(), consumer.short())
+            }
+        }
+    }
+
+    /// The ids by their names, for records and scripts.
+    #[must_use]
+    pub fn fields(&self) -> Map<String, Value> {
+        let ids = match self {
+            Self::Bus(outbox) => vec![("outbox", outbox.to_string())],
+            Self::Consumer { message, consumer } => {
+                vec![("message_id", message.to_string()), ("consumer_id", consumer.to_string())]
+            }
+        };
+        ids.into_iter().map(|(name, id)| (name.to_owned(), Value::from(id))).collect()
+    }
+}
+
+impl fmt::Display for OutboxKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bus(outbox) => write!(f, "outbox {outbox}"),
+            Self::Consumer { message, consumer } => {
+                write!(f, "outbox of message {message}, consumer {consumer}")
+            }
+        }
+    }
+}
+
 /// What is recorded about a message that is still in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Delivery {
-    /// Not recorded as delivered. After a crash it may be out all the same.
+    /// Not recorded as delivered. After a crash it may have been sent.
     Pending,
     /// Delivered; the row is kept or waits for its removal.
     Delivered,
@@ -49,7 +94,7 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// What that means, in a sentence's end.
+    /// What that means, for the end of a sentence.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -97,6 +142,23 @@ mod tests {
         assert_eq!(Owner::of(None, None, None), Owner::Nobody);
         assert_eq!(Owner::of(None, Some(MESSAGE), None), Owner::Nobody);
         assert_eq!(Owner::of(Some(OUTBOX), Some(MESSAGE), Some(CONSUMER)), Owner::Bus(OUTBOX));
+    }
+
+    #[test]
+    fn an_outbox_is_named_by_ids_that_its_tables_have() {
+        let (message, consumer) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let bus = OutboxKey::Bus(OUTBOX);
+        assert_eq!(bus.to_string(), format!("outbox {OUTBOX}"));
+        assert_eq!(bus.short(), "outbox …ffff");
+        let of =
+            OutboxKey::Consumer { message: MessageId(message), consumer: ConsumerId(consumer) };
+        assert_eq!(of.to_string(), format!("outbox of message {message}, consumer {consumer}"));
+        assert_eq!(of.short(), "outbox of message …0001, consumer …0002");
+        let fields = Value::Object(of.fields());
+        let expected = serde_json::json!({
+            "message_id": message.to_string(), "consumer_id": consumer.to_string(),
+        });
+        assert_eq!(fields, expected);
     }
 
     #[test]

@@ -40,10 +40,10 @@ impl Snapshot {
         })
     }
 
-    /// Reads what is in the two columns. Nothing in it is taken on trust: any doubt makes it unfit.
+    /// Reads the two columns. Nothing in them is trusted: anything unexpected makes the snapshot unusable.
     pub fn read(version: Version, column: &Value) -> Result<Self, Unfit> {
         let unfit = |why: &str| Unfit(why.to_owned());
-        // An order by itself, as demo data has it, is one too: nothing in doubt, no reason given.
+        // A bare order, as demo data has it, is a snapshot as well: certain, without a cancel reason.
         let bare = column.get("Id").map(|_| column);
         let order = match column.get("Order").or(bare) {
             None => return Err(unfit("it is not of our making")),

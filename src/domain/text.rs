@@ -1,7 +1,7 @@
 //! Hostile text made visible: everything shown, copied, exported or logged goes through here.
 //!
-//! What comes out has no control, escape, bidirectional or invisible character; each stands there
-//! as something a person can see (`␛`, `⏎`, `\u{202E}`).
+//! The result has no control, escape, bidirectional or invisible character; each is replaced by something visible
+//! (`␛`, `⏎`, `\u{202E}`).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// More marks than this on one letter are there to deface the screen, not to be read.
+/// More combining marks than this on one letter only deface the screen.
 const MOST_MARKS: usize = 4;
 
 /// The text with everything invisible or active made visible. Borrowed when nothing was.
@@ -26,7 +26,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
         if c == '\r' && chars.peek() == Some(&'\n') {
             continue;
         }
-        // One after a letter only picks its picture, and terminals disagree on how wide that is.
+        // A variation selector changes only the glyph, and terminals disagree on its width.
         if matches!(c, '\u{FE0E}' | '\u{FE0F}') && plain {
             plain = false;
             continue;
@@ -103,6 +103,30 @@ pub fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') || (!c.is_control() && !is_hidden(c) && is_printable(c))
 }
 
+/// `1,204`
+#[must_use]
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::from(if number < 0 { "-" } else { "" });
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Bytes as hexadecimal digits, two for each.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 fn picture(control: char) -> char {
     char::from_u32(0x2400 + u32::from(control)).unwrap_or('␀')
 }
@@ -152,6 +176,13 @@ mod tests {
         assert_eq!(clean("\u{7f}\u{0}"), "␡␀");
         assert_eq!(clean("\u{3164}a\u{E0100}b\u{180B}"), "\\u{3164}a\\u{E0100}b\\u{180B}");
         assert_eq!(clean("❤\u{FE0F}\u{FE0F} 1\u{FE0F}\u{20E3}"), "❤\\u{FE0F} 1\u{20E3}");
+    }
+
+    #[test]
+    fn numbers_in_groups_of_three_and_bytes_as_digits() {
+        let shown = [0, 999, 1_204, -1_234_567, i64::MIN].map(thousands);
+        assert_eq!(shown, ["0", "999", "1,204", "-1,234,567", "-9,223,372,036,854,775,808"]);
+        assert_eq!(hex(&[0, 0x0f, 0xa0]), "000fa0");
     }
 
     #[test]

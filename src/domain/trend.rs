@@ -1,5 +1,5 @@
-//! The backlog over weeks: looks gathered into slices of time, which become coarser as they grow old, so that a year
-//! fits into a few thousand rows. Sums stay sums: nothing is lost by growing coarser but the moment within a slice.
+//! The backlog over weeks: samples joined into slices of time, which become coarser as they age, so that a year fits into
+//! a few thousand rows. Sums stay exact; only the time within a slice is lost.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ impl Grain {
         }
     }
 
-    /// What slices become when they grow old; hours go.
+    /// The next coarser grain; hours have none and are removed.
     pub const fn coarser(self) -> Option<Self> {
         match self {
             Self::Minute => Some(Self::Quarter),
@@ -65,13 +65,13 @@ impl Grain {
         at - TimeDelta::seconds(into) - TimeDelta::nanoseconds(nanos)
     }
 
-    /// Slices that begin before this have grown old; always the beginning of a coarser one, which is then whole.
+    /// Slices that begin before this are joined; always the beginning of a coarser slice, which is then complete.
     pub fn cutoff(self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.coarser().unwrap_or(self).floor(now - self.kept())
     }
 }
 
-/// Everything that one look tells the sampler.
+/// Everything that the sampler records at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     pub sample: Sample,
@@ -81,7 +81,7 @@ pub struct Look {
     pub half_done: i64,
     /// Second deliveries that the inbox shows, exact and estimated.
     pub duplicates: i64,
-    /// Deliveries that consumers finished since the look before.
+    /// Deliveries that consumers finished since the sample before.
     pub received: i64,
     /// Those of pairs that had been finished before and were forgotten by the service.
     pub repeated: i64,
@@ -93,7 +93,7 @@ pub struct Slice {
     pub grain: Grain,
     pub begins: DateTime<Utc>,
     pub looks: i64,
-    /// The last look's.
+    /// Of the last sample.
     pub last: Sample,
     pub oldest: Option<DateTime<Utc>>,
     pub failing: i64,
@@ -101,10 +101,10 @@ pub struct Slice {
     pub duplicates: i64,
     /// The largest backlog.
     pub most: i64,
-    /// Messages that came and left, each look counting what happened since the one before.
+    /// Messages that came and left; each sample counts what happened since the one before.
     pub came: i64,
     pub gone: i64,
-    /// Over how long that is known, in milliseconds.
+    /// The time for which that is known, in milliseconds.
     pub known_ms: i64,
     pub left_at: Option<DateTime<Utc>>,
     pub received: i64,
@@ -112,7 +112,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// A slice of one look. What came and left is known from the look before, if there was one.
+    /// A slice of one sample. What came and left is known from the sample before, if there was one.
     pub fn new(look: &Look, before: Option<Sample>) -> Self {
         let moved = before.and_then(|before| backlog::moved(before, look.sample));
         let length = before.map_or(0, |before| (look.sample.at - before.at).num_milliseconds());
@@ -137,7 +137,7 @@ impl Slice {
         }
     }
 
-    /// Both together: the later look's figures, and the sums of both.
+    /// Both together: the figures of the later sample, and the sums of both.
     #[must_use]
     pub fn joined(self, other: Self) -> Self {
         let last = if other.last.at >= self.last.at { other } else { self };
@@ -157,7 +157,7 @@ impl Slice {
     }
 }
 
-/// Slices gathered into those of a coarser grain, by time.
+/// Slices joined into those of a coarser grain, by time.
 pub fn gathered(slices: impl IntoIterator<Item = Slice>, grain: Grain) -> Vec<Slice> {
     let mut out: BTreeMap<DateTime<Utc>, Slice> = BTreeMap::new();
     for slice in slices {
@@ -223,14 +223,13 @@ mod tests {
         // 3 came and 5 left, then 4 came and none left.
         assert_eq!((minute.came, minute.gone, minute.known_ms), (7, 5, 40_000));
         assert_eq!(minute.left_at, Some(looks[1].sample.at));
-        assert_eq!(minute.rates(), Some((10.5, 7.5)));
     }
 
     #[test]
     fn what_cannot_be_known_is_not_counted() {
         let unknown = Slice::new(&look(20, 8, None), Some(look(0, 10, None).sample));
         assert_eq!((unknown.came, unknown.gone, unknown.known_ms), (0, 0, 0));
-        assert_eq!((unknown.rates(), unknown.left_at), (None, Some(unknown.last.at)));
+        assert_eq!(unknown.left_at, Some(unknown.last.at));
         // The sequence was reset in between.
         let reset = Slice::new(&look(20, 8, Some(2)), Some(look(0, 8, Some(90)).sample));
         assert_eq!((reset.came, reset.gone, reset.known_ms), (0, 0, 0));

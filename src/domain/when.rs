@@ -1,4 +1,4 @@
-//! Where to go in a timeline: a version, a clock time, a date, or a while ago.
+//! A place in a timeline, as people write it: a version, a clock time, a date, or a length of time ago.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

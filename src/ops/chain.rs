@@ -11,7 +11,8 @@ use crate::{
         unless_late,
     },
     domain::{
-        chain::{Blind, Facts, LEEWAY, Received, Sent, contract, inbox_ids},
+        chain::{Facts, LEEWAY, Received, Sent, Unsearched, inbox_ids},
+        contract,
         event::{EventKind, RecordedEvent},
         outbox::{Delivery, Owner},
         timeline::frozen_default,
@@ -36,9 +37,9 @@ pub async fn facts(
     messages: &[Message],
     unsearched: Option<String>,
 ) -> Result<Facts, Error> {
-    let mut blind = Blind { messages: unsearched, ..Blind::default() };
+    let mut unsearched = Unsearched { messages: unsearched, ..Unsearched::default() };
     if !layout.reads(Table::OutboxMessages) {
-        blind.messages = Some("outbox_message cannot be read".to_owned());
+        unsearched.messages = Some("outbox_message cannot be read".to_owned());
     }
     let sequences: Vec<i64> = messages.iter().map(|message| message.sequence).collect();
     let carried = if sequences.is_empty() {
@@ -47,14 +48,14 @@ pub async fn facts(
         chain::carried(conn, layout, &sequences).await?
     };
     let messages = sent(messages, carried);
-    let received = received(conn, layout, events, &messages, &mut blind).await?;
+    let received = received(conn, layout, events, &messages, &mut unsearched).await?;
     let waits = messages.iter().any(|message| message.delivery == Delivery::Pending);
     let head = if waits && chain::finds_head(layout) {
         unless_late(conn, async |conn| chain::head(conn, layout).await).await?.flatten()
     } else {
         None
     };
-    Ok(Facts { messages, received, head, blind })
+    Ok(Facts { messages, received, head, unsearched })
 }
 
 async fn received(
@@ -62,28 +63,28 @@ async fn received(
     layout: &Layout,
     events: &[RecordedEvent],
     messages: &[Sent],
-    blind: &mut Blind,
+    unsearched: &mut Unsearched,
 ) -> Result<Vec<Received>, Error> {
     if !layout.reads(Table::InboxStates) {
-        blind.inbox = Some("inbox_state cannot be read".to_owned());
+        unsearched.inbox = Some("inbox_state cannot be read".to_owned());
         return Ok(vec![]);
     }
     let mut out = vec![];
     if let Some(why) = layout.hiding(&[Table::InboxStates]) {
-        blind.inbox = Some(format!("inbox rows: {why}"));
+        unsearched.inbox = Some(format!("inbox rows: {why}"));
     }
     let mut ids = inbox_ids(events, messages);
     if ids.len() > MOST_IDS {
-        blind.inbox = Some(format!("inbox rows: of the newest {MOST_IDS} ids only"));
+        unsearched.inbox = Some(format!("inbox rows: of the newest {MOST_IDS} ids only"));
         ids.truncate(MOST_IDS);
     }
     if !chain::finds_received(layout) {
-        blind.inbox = Some("inbox rows: no index on inbox_state(message_id)".to_owned());
+        unsearched.inbox = Some("inbox rows: no index on inbox_state(message_id)".to_owned());
     } else if !ids.is_empty() {
         let rows = async |conn: &mut PgConnection| chain::received(conn, layout, &ids).await;
         match unless_late(conn, rows).await? {
             Some(found) => out = found,
-            None => blind.inbox = Some("inbox rows: the search took too long".to_owned()),
+            None => unsearched.inbox = Some("inbox rows: the search took too long".to_owned()),
         }
     }
     let mut moments = moments(events, messages);
@@ -91,11 +92,13 @@ async fn received(
         return Ok(out);
     }
     if moments.len() > MOST_MOMENTS {
-        blind.commands = Some(format!("commands: around the newest {MOST_MOMENTS} events only"));
+        unsearched.commands =
+            Some(format!("commands: around the newest {MOST_MOMENTS} events only"));
         moments.drain(..moments.len() - MOST_MOMENTS);
     }
     if !chain::finds_handled(layout) {
-        blind.commands = Some("commands by time: no index on inbox_state(delivered)".to_owned());
+        unsearched.commands =
+            Some("commands by time: no index on inbox_state(delivered)".to_owned());
         return Ok(out);
     }
     let rows =
@@ -106,7 +109,7 @@ async fn received(
             let known: std::collections::HashSet<_> = out.iter().map(key).collect();
             out.extend(found.into_iter().filter(|row| !known.contains(&key(row))));
         }
-        None => blind.commands = Some("commands by time: the search took too long".to_owned()),
+        None => unsearched.commands = Some("commands by time: the search took too long".to_owned()),
     }
     Ok(out)
 }
@@ -114,7 +117,9 @@ async fn received(
 /// When events were stored whose message has no row any more, so that only time may lead to their command.
 fn moments(events: &[RecordedEvent], messages: &[Sent]) -> Vec<DateTime<Utc>> {
     let has_message = |kind: EventKind| {
-        messages.iter().any(|message| contract(&message.kind) == contract(kind.contract()))
+        messages
+            .iter()
+            .any(|message| contract::short(&message.kind) == contract::short(kind.contract()))
     };
     let alone = events.iter().filter(|event| {
         let kind = EventKind::of(&event.kind, event.dotnet_type.as_deref());

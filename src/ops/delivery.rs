@@ -14,8 +14,10 @@ pub use crate::db::relay::ConsumerOutbox;
 use crate::{
     db,
     domain::{
-        diagnosis::{Inbound, thousands},
+        diagnosis::Inbound,
+        outbox::OutboxKey,
         report::{Cell, Table},
+        text::thousands,
     },
     relay,
 };
@@ -51,8 +53,8 @@ pub enum Error {
          `orderscope relay --beside-service` says so"
     )]
     OfService,
-    #[error("cannot keep the relay's journal in {place}: {why}; name another directory")]
-    Journal { place: String, why: String },
+    #[error("cannot keep the relay's send log in {place}: {why}; name another directory")]
+    SendLog { place: String, why: String },
 }
 
 impl Error {
@@ -79,23 +81,23 @@ pub trait Delivery: Send + Sync {
     ) -> BoxFuture<'_, Result<Stats, Error>>;
 }
 
-/// An outbox that cannot be delivered now, as it is told to people.
+/// An outbox that cannot be delivered, as screens and verbs show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedOutbox {
-    pub outbox: Uuid,
-    /// The message that stands in the way.
+    pub outbox: OutboxKey,
+    /// The message that cannot be delivered.
     pub sequence: i64,
     pub why: String,
-    /// Its own text keeps it from leaving, or the broker refuses it for itself: trying again does not help.
+    /// The message itself is the reason: retrying does not help.
     pub poison: bool,
     pub since: DateTime<Utc>,
     pub attempts: u32,
 }
 
 impl fmt::Display for BlockedOutbox {
-    /// `outbox … is held at 88190: no destination address`
+    /// `outbox … is held at 88190: it has no destination address`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "outbox {} is held at {}: {}", self.outbox, self.sequence, self.why)
+        write!(f, "{} is held at {}: {}", self.outbox, self.sequence, self.why)
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Passes are counted as MassTransit counts them: one for consuming, one for every message sent, one for
 //! finding nothing more to send, one for cleaning up. Sending is the caller's, who records and counts it with
-//! [`db::relay::record_half`].
+//! [`db::relay::record_consumer_outbox`].
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::PgConnection;
@@ -35,7 +35,7 @@ pub enum Received {
     /// nothing to send.
     Handled { done: Box<Outcome>, delivered: bool },
     /// It was consumed before, but not all it produced is recorded as sent: send that, and record it with
-    /// [`db::relay::record_half`].
+    /// [`db::relay::record_consumer_outbox`].
     Waiting { last_sequence: i64 },
     /// Everything was done before.
     Duplicate,

@@ -308,8 +308,8 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
         say("events say", side(known.events_status(), sure.to_owned()));
         say("row says", side(known.row_status(), agreement(&found.row)));
         say("view says", side(known.view_status(), agreement(&found.summary)));
-        if let Some(parting) = &found.parting {
-            say("they part", text(parting.to_string()));
+        if let Some(divergence) = &found.divergence {
+            say("first difference", text(divergence.to_string()));
         }
         say("messages", Cell::number(known.history.messages.len()));
         say("dead letters", Cell::number(known.history.letters.len()));

@@ -1,5 +1,4 @@
-//! Waiting longer after every failure, each time by another amount, so that many who lost the same server
-//! do not come back at the same moment.
+//! Exponential waits with jitter: programs that lost the same server do not all come back at the same moment.
 
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
-    /// Everything works again.
+    /// Starts again with the shortest wait.
     pub fn reset(&mut self) {
         self.failures = 0;
     }

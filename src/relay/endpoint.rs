@@ -1,5 +1,5 @@
-//! A queue that commands come in by: declared as MassTransit declares a receive endpoint, taken from with a bound,
-//! each message settled by hand.
+//! The queue of incoming commands: declared as MassTransit declares a receive endpoint, with a bounded prefetch, each
+//! message acknowledged by hand.
 
 use std::time::Duration;
 
@@ -24,29 +24,29 @@ use super::{
 };
 use crate::domain::{address::Address, fault::Raw};
 
-/// An open connection that takes from one queue. What was handed out and not settled goes back when it ends.
+/// An open connection that consumes one queue. Unsettled messages return to the queue when it ends.
 #[derive(Debug)]
 pub struct Endpoint {
     connection: Connection,
     taking: Channel,
     sending: Channel,
-    /// None where messages are asked for one by one.
+    /// None where messages are fetched one by one.
     stream: Option<Consumer>,
     queue: String,
     address: String,
     wait: Duration,
 }
 
-/// A message that was handed out and is not settled.
+/// A message that was delivered to us and is neither acknowledged nor requeued.
 #[derive(Debug)]
-pub struct Handed {
+pub struct UnsettledMessage {
     pub raw: Raw,
     delivery: Delivery,
 }
 
 impl Endpoint {
     /// Connects and declares the queue, its exchange, and the exchanges of the message types bound to that.
-    /// With `prefetch` so many messages at most are handed out as they come; without, each is asked for.
+    /// With `prefetch`, at most this many messages are delivered as they come; without, each is fetched.
     ///
     /// # Errors
     /// When the broker cannot be reached, refuses the login, or has the queue with other properties.
@@ -100,7 +100,7 @@ impl Endpoint {
         &self.address
     }
 
-    /// Whether it can go on.
+    /// Whether connection and channel are open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         let channels = [&self.taking, &self.sending];
@@ -108,11 +108,11 @@ impl Endpoint {
             && channels.iter().all(|channel| channel.status().connected())
     }
 
-    /// The next message: as soon as there is one, or, where each is asked for, none at the end of the queue.
+    /// The next message: as soon as there is one, or, where each is fetched, none at the end of the queue.
     ///
     /// # Errors
-    /// When the connection breaks or the queue is gone; everything unsettled is back in the queue.
-    pub async fn next(&mut self) -> Result<Option<Handed>, Error> {
+    /// When the connection breaks or the queue is gone; everything unsettled returns to the queue.
+    pub async fn next(&mut self) -> Result<Option<UnsettledMessage>, Error> {
         let delivery = match &mut self.stream {
             Some(stream) => match stream.next().await {
                 Some(next) => Some(next.map_err(|error| Error::Lost(error.to_string()))?),
@@ -123,15 +123,15 @@ impl Endpoint {
                 within(self.wait, asked).await?.map(|got| got.delivery)
             }
         };
-        Ok(delivery.map(|delivery| Handed { raw: raw(&self.queue, &delivery), delivery }))
+        Ok(delivery.map(|delivery| UnsettledMessage { raw: raw(&self.queue, &delivery), delivery }))
     }
 
-    /// Removes a message from the queue: what it wanted is done, or it is somewhere else now.
+    /// Acknowledges a message: its command is executed, or a copy is in another queue.
     ///
     /// # Errors
-    /// When the connection broke before: it comes again.
-    pub async fn ack(&self, handed: Handed) -> Result<(), Error> {
-        let settling = handed.delivery.acker.ack(BasicAckOptions::default());
+    /// When the connection broke before: the message is delivered again.
+    pub async fn ack(&self, message: UnsettledMessage) -> Result<(), Error> {
+        let settling = message.delivery.acker.ack(BasicAckOptions::default());
         if within(self.wait, settling).await? {
             Ok(())
         } else {
@@ -139,37 +139,37 @@ impl Endpoint {
         }
     }
 
-    /// Puts a message back: it is handed out again, here or elsewhere.
+    /// Puts a message back: it is delivered again, to us or to another consumer.
     ///
     /// # Errors
-    /// When the connection broke: it is back then, too.
-    pub async fn give_back(&self, handed: Handed) -> Result<(), Error> {
+    /// When the connection broke: the message is back in the queue then, too.
+    pub async fn requeue(&self, message: UnsettledMessage) -> Result<(), Error> {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        within(self.wait, handed.delivery.acker.nack(options)).await.map(|_| ())
+        within(self.wait, message.delivery.acker.nack(options)).await.map(|_| ())
     }
 
     /// Copies a message to `<queue><ending>`, body and properties unchanged but for these headers and its time
-    /// to live, and waits for the confirm. It stays where it was until it is acknowledged.
+    /// to live, and waits for the confirm. It stays in its own queue until it is acknowledged.
     ///
     /// # Errors
     /// When the broker did not take it.
     pub async fn copy_to(
         &self,
-        handed: &Handed,
+        message: &UnsettledMessage,
         ending: &str,
         headers: &[(&'static str, Value)],
     ) -> Result<(), Error> {
         let name = format!("{}{ending}", self.queue);
         self.declare(&name).await?;
-        let was = &handed.delivery.properties;
+        let was = &message.delivery.properties;
         let mut table = was.headers().clone().unwrap_or_default();
         for (name, value) in headers {
             table.insert(short(name), amqp(value));
         }
-        // In an error queue nothing may run out of time, and another user's id would be refused (406).
+        // In an error queue nothing may expire, and another user's id would be refused (406).
         let properties = without_user(was, false).with_headers(table);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let (exchange, body) = (short(&name), &handed.delivery.data);
+        let (exchange, body) = (short(&name), &message.delivery.data);
         let sending = self.sending.basic_publish(exchange, short(""), options, body, properties);
         match tokio::time::timeout(self.wait, async { sending.await?.await }).await {
             Ok(Ok(Confirmation::Ack(None))) => Ok(()),
@@ -185,7 +185,7 @@ impl Endpoint {
         }
     }
 
-    /// Ends the connection in an orderly way.
+    /// Closes the connection.
     pub async fn close(self) {
         let _ = within(self.wait, self.connection.close(200, short("done"))).await;
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with a broker, in words an operator can act on.
+//! Errors of the broker, in words an operator can act on.
 
 use lapin::ErrorKind;
 

@@ -1,8 +1,8 @@
-//! The broker's `_error` and `_skipped` queues: looking without taking, and taking one message after the
-//! other, each of which stays in its queue until it is settled.
+//! The broker's `_error` and `_skipped` queues: reading without removing, and processing one message after the other,
+//! each of which stays in its queue until it is acknowledged.
 //!
-//! A message that was handed out and not acknowledged goes back to its place when the channel ends, however
-//! it ends. So nothing is lost by looking, and nothing by being killed.
+//! An unacknowledged message returns to its place when the channel ends, however it ends. So nothing is lost by
+//! reading, and nothing when this program is killed.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -23,11 +23,11 @@ use serde_json::{Map, Value, json};
 use super::{Broker, Confirmed, Error, publisher::short};
 use crate::domain::fault::Raw;
 
-/// How much one look at a queue may bring into memory, and how long to wait for the broker.
+/// How much of a queue is read into memory at most, and how long to wait for the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub messages: u32,
-    /// Of bodies; the message that passes it is the last.
+    /// Of bodies; the message that exceeds it is the last.
     pub bytes: usize,
     pub wait: Duration,
 }
@@ -38,31 +38,30 @@ impl Default for Limits {
     }
 }
 
-/// A queue as a look found it.
+/// The messages of a queue.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look {
+pub struct QueueContents {
     pub queue: String,
-    /// None: there is no such queue, which means that nothing has failed there yet.
+    /// None: the queue does not exist, which means that nothing has failed there yet.
     pub depth: Option<u32>,
     /// From the head on.
     pub messages: Vec<Raw>,
     /// The limit was reached before the end.
     pub cut: bool,
-    /// It is a quorum queue: every look counts as a delivery there, and may count against a limit.
+    /// It is a quorum queue: reading counts as a delivery there, and may count against a limit.
     pub quorum: bool,
 }
 
-/// How a queue stands.
+/// Messages and consumers of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Messages that are not handed out.
+pub struct QueueStatus {
+    /// Messages that are ready to be delivered.
     pub ready: u32,
-    /// Who takes from it now.
+    /// How many consumers it has.
     pub consumers: u32,
 }
 
-/// An open connection for the queues of one broker. Everything that was taken and not settled goes back
-/// when it ends.
+/// An open connection for the queues of one broker. Unacknowledged messages return to their queues when it ends.
 #[derive(Debug)]
 pub struct QueueInspector {
     connection: Connection,
@@ -76,7 +75,7 @@ const PUT_BACK: Duration = Duration::from_secs(2);
 /// How often it is asked whether it has.
 const ASKED_EVERY: Duration = Duration::from_millis(10);
 
-/// One queue being worked through, from its head on.
+/// Processing of one queue, from its head on.
 #[derive(Debug)]
 pub struct Walk {
     /// Messages that were taken and are not settled.
@@ -91,9 +90,9 @@ pub struct Walk {
 /// How one text property is set.
 type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
 
-/// A message that was handed out and is still in its queue.
+/// A message that was delivered to us and is still in its queue.
 #[derive(Debug)]
-pub struct Taken {
+pub struct TakenMessage {
     pub raw: Raw,
     delivery: Delivery,
 }
@@ -119,12 +118,12 @@ impl QueueInspector {
         }
     }
 
-    /// What lies in a queue, without taking it: all of it is back when this returns.
+    /// The messages of a queue, without removing them: all are back in the queue when this returns.
     ///
     /// # Errors
     /// When the queue may not be read or the connection breaks.
-    pub async fn look(&self, queue: &str, limits: &Limits) -> Result<Look, Error> {
-        let mut look = Look {
+    pub async fn look(&self, queue: &str, limits: &Limits) -> Result<QueueContents, Error> {
+        let mut look = QueueContents {
             queue: queue.to_owned(),
             depth: None,
             messages: vec![],
@@ -145,7 +144,7 @@ impl QueueInspector {
             look.quorum |= taken.raw.headers.contains_key("x-delivery-count");
             look.messages.push(taken.raw);
         }
-        // Gives everything back, each to its place.
+        // Closing returns every message to its place.
         within(self.wait, channel.close(200, short("done"))).await?;
         let taken = u32::try_from(look.messages.len()).unwrap_or(u32::MAX);
         if taken > 0 {
@@ -156,7 +155,7 @@ impl QueueInspector {
         Ok(look)
     }
 
-    /// Begins to work through a queue; none where there is no such queue.
+    /// Begins to process a queue; none where it does not exist.
     ///
     /// # Errors
     /// When the queue may not be read or the connection breaks.
@@ -170,11 +169,11 @@ impl QueueInspector {
         Ok(Some(Walk { held: AtomicU32::new(0), queue, taking, sending, wait, user }))
     }
 
-    /// How a queue stands; none where there is no such queue.
+    /// Messages and consumers of a queue; none where it does not exist.
     ///
     /// # Errors
     /// When it may not be asked for or the connection breaks.
-    pub async fn standing(&self, queue: &str) -> Result<Option<Standing>, Error> {
+    pub async fn status(&self, queue: &str) -> Result<Option<QueueStatus>, Error> {
         let channel = self.channel().await?;
         let found = self.passive(&channel, queue).await?;
         if found.is_some() {
@@ -188,7 +187,7 @@ impl QueueInspector {
     /// # Errors
     /// When it may not be asked for or the connection breaks.
     pub async fn exists(&self, queue: &str) -> Result<bool, Error> {
-        Ok(self.standing(queue).await?.is_some())
+        Ok(self.status(queue).await?.is_some())
     }
 
     /// Whether there is an exchange of that name, of whatever type.
@@ -205,7 +204,7 @@ impl QueueInspector {
                 within(self.wait, channel.close(200, short("done"))).await?;
                 Ok(true)
             }
-            // One that is not there closes the channel.
+            // Asking for one that does not exist closes the channel.
             Ok(Err(error)) => match Error::declaring(&error, "exchange", exchange) {
                 Error::NoExchange { .. } => Ok(false),
                 other => Err(other),
@@ -214,7 +213,7 @@ impl QueueInspector {
         }
     }
 
-    /// Ends the connection in an orderly way.
+    /// Closes the connection.
     pub async fn close(self) {
         let _ = within(self.wait, self.connection.close(200, short("done"))).await;
     }
@@ -230,12 +229,12 @@ impl QueueInspector {
         Ok(sending)
     }
 
-    /// How many messages are ready. A queue that is not there closes the channel.
+    /// How many messages are ready. Asking for a queue that does not exist closes the channel.
     async fn depth(&self, channel: &Channel, queue: &str) -> Result<Option<u32>, Error> {
         Ok(self.passive(channel, queue).await?.map(|standing| standing.ready))
     }
 
-    async fn passive(&self, channel: &Channel, queue: &str) -> Result<Option<Standing>, Error> {
+    async fn passive(&self, channel: &Channel, queue: &str) -> Result<Option<QueueStatus>, Error> {
         passive(channel, queue, self.wait).await
     }
 }
@@ -245,13 +244,14 @@ async fn passive(
     channel: &Channel,
     queue: &str,
     wait: Duration,
-) -> Result<Option<Standing>, Error> {
+) -> Result<Option<QueueStatus>, Error> {
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let asked = channel.queue_declare(short(queue), options, FieldTable::default());
     match tokio::time::timeout(wait, asked).await {
-        Ok(Ok(found)) => {
-            Ok(Some(Standing { ready: found.message_count(), consumers: found.consumer_count() }))
-        }
+        Ok(Ok(found)) => Ok(Some(QueueStatus {
+            ready: found.message_count(),
+            consumers: found.consumer_count(),
+        })),
         Ok(Err(error)) => match Error::declaring(&error, "queue", queue) {
             Error::NoExchange { .. } => Ok(None),
             other => Err(other),
@@ -277,33 +277,33 @@ async fn put_back(channel: &Channel, queue: &str, messages: u32, wait: Duration)
 }
 
 impl Walk {
-    /// The next message; none at the end. What was taken before is not handed out again.
+    /// The next message; none at the end. Messages taken before are not delivered again.
     ///
     /// # Errors
-    /// When the connection breaks: everything unsettled is back in its queue.
-    pub async fn next(&self) -> Result<Option<Taken>, Error> {
+    /// When the connection breaks: everything unacknowledged returns to its queue.
+    pub async fn next(&self) -> Result<Option<TakenMessage>, Error> {
         let taken = take(&self.taking, &self.queue, self.wait).await?;
         self.held.fetch_add(u32::from(taken.is_some()), Ordering::Relaxed);
         Ok(taken)
     }
 
     /// Publishes a message to the queue it came from, and waits for the confirm. Body and properties are
-    /// unchanged but for the headers that tell of the failure. It stays where it was taken until it is
-    /// settled.
+    /// unchanged but for the headers about the failure. It stays in the queue it was taken from
+    /// until it is settled.
     ///
     /// # Errors
     /// When the broker refuses it or the connection breaks; the message is still in its queue, and if the
     /// confirm was lost, perhaps in the other one as well.
-    pub async fn send_home(&self, taken: &Taken, home: &str) -> Result<Confirmed, Error> {
+    pub async fn send_home(&self, taken: &TakenMessage, home: &str) -> Result<Confirmed, Error> {
         let properties = without_fault(&taken.delivery.properties, &self.user);
         publish(&self.sending, home, &taken.delivery.data, properties, self.wait).await
     }
 
-    /// Removes a message from its queue: it is where it belongs now.
+    /// Acknowledges a message: a copy is in the queue where it belongs.
     ///
     /// # Errors
     /// When the connection broke before: it is still there.
-    pub async fn settle(&self, taken: Taken) -> Result<(), Error> {
+    pub async fn settle(&self, taken: TakenMessage) -> Result<(), Error> {
         let settling = taken.delivery.acker.ack(BasicAckOptions::default());
         if within(self.wait, settling).await? {
             self.held.fetch_sub(1, Ordering::Relaxed);
@@ -313,10 +313,10 @@ impl Walk {
         }
     }
 
-    /// Gives back what was taken and not settled.
+    /// Returns unacknowledged messages to the queue.
     ///
     /// # Errors
-    /// When the connection breaks; the broker gives it back then.
+    /// When the connection breaks; the broker returns them then.
     pub async fn close(self) -> Result<(), Error> {
         within(self.wait, self.taking.close(200, short("done"))).await?;
         let held = self.held.load(Ordering::Relaxed);
@@ -327,7 +327,7 @@ impl Walk {
     }
 }
 
-impl Taken {
+impl TakenMessage {
     /// All AMQP properties that are set, for a copy that can be put back.
     #[must_use]
     pub fn properties(&self) -> Value {
@@ -378,10 +378,14 @@ pub(super) async fn publish(
     }
 }
 
-/// Hands out the message at the head without removing it.
-async fn take(channel: &Channel, queue: &str, wait: Duration) -> Result<Option<Taken>, Error> {
+/// Fetches the message at the head without acknowledging it.
+async fn take(
+    channel: &Channel,
+    queue: &str,
+    wait: Duration,
+) -> Result<Option<TakenMessage>, Error> {
     let got = within(wait, channel.basic_get(short(queue), BasicGetOptions::default())).await?;
-    Ok(got.map(|got| Taken { raw: raw(queue, &got.delivery), delivery: got.delivery }))
+    Ok(got.map(|got| TakenMessage { raw: raw(queue, &got.delivery), delivery: got.delivery }))
 }
 
 /// A message as it is read.
@@ -413,7 +417,7 @@ fn without_fault(properties: &BasicProperties, user: &str) -> BasicProperties {
     if foreign { without_user(&kept, true) } else { kept }
 }
 
-/// Whether MassTransit adds the header when it gives a message up, or a quorum queue when it hands one out.
+/// Whether the header is added by MassTransit when a message fails for good, or by a quorum queue on delivery.
 fn tells_of_failure(name: &str) -> bool {
     name == "MT-Reason"
         || name == "x-delivery-count"
@@ -421,7 +425,7 @@ fn tells_of_failure(name: &str) -> bool {
         || name.starts_with("MT-Host-")
 }
 
-/// There is no way to unset a property, so all others are set again; the time to live too if it `expires`.
+/// A property cannot be unset, so all others are copied; the time to live too if it `expires`.
 pub(super) fn without_user(properties: &BasicProperties, expires: bool) -> BasicProperties {
     let mut out = BasicProperties::default();
     if let Some(value) = properties.headers() {

@@ -1,6 +1,5 @@
-//! The broker's management interface, asked two things: which error queues there are, and what a queue's
-//! consumers hold. One plain HTTP request,
-//! by hand: a whole HTTP client would be carried for it.
+//! Two requests to the broker's management interface: which error queues there are, and how many messages of a queue
+//! are unacknowledged. Plain HTTP by hand, instead of a whole HTTP client.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -22,19 +21,19 @@ pub struct Management {
     port: u16,
 }
 
-/// A queue it names.
+/// An error queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedQueue {
     pub name: String,
     pub quorum: bool,
 }
 
-/// A queue as it tells of it, some seconds late.
+/// A queue with its counts, which are some seconds late.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedMessage {
     pub name: String,
     pub quorum: bool,
-    /// Handed out and not acknowledged, where it tells.
+    /// Delivered and not acknowledged, where the interface reports that.
     pub unsettled: Option<u64>,
 }
 
@@ -80,12 +79,12 @@ impl Management {
         &self,
         broker: &Broker,
         wait: Duration,
-    ) -> Result<Vec<Listed>, Error> {
+    ) -> Result<Vec<ListedQueue>, Error> {
         let rows = self.rows(broker, wait).await?;
         let mut out: Vec<_> = rows
             .into_iter()
             .filter(|row| row.name.ends_with("_error") || row.name.ends_with("_skipped"))
-            .map(|row| Listed { name: row.name, quorum: row.kind == "quorum" })
+            .map(|row| ListedQueue { name: row.name, quorum: row.kind == "quorum" })
             .collect();
         out.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(out)
@@ -210,7 +209,7 @@ mod tests {
         assert_eq!(held, [Some(7), None]);
     }
 
-    async fn asked(answer: &'static str) -> (String, Result<Vec<Listed>, Error>) {
+    async fn asked(answer: &'static str) -> (String, Result<Vec<ListedQueue>, Error>) {
         serving(answer, async |management, broker, wait| {
             management.error_queues(&broker, wait).await
         })
@@ -246,7 +245,7 @@ mod tests {
             "GET /api/queues/%61%20%62?columns=name,type,messages_unacknowledged HTTP/1.0\r\n"
         ));
         assert!(request.contains("Authorization: Basic dTpw\r\n"));
-        let queue = |name: &str, quorum| Listed { name: name.to_owned(), quorum };
+        let queue = |name: &str, quorum| ListedQueue { name: name.to_owned(), quorum };
         assert_eq!(listed, Ok(vec![queue("a_error", false), queue("b_skipped", true)]));
     }
 

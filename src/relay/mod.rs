@@ -1,5 +1,5 @@
-//! RabbitMQ publishing in MassTransit's wire format: which broker, what can go wrong, one confirmed
-//! channel, how long to wait before trying again, what lies in the error queues, and where commands come in.
+//! RabbitMQ in MassTransit's wire format: the broker and its errors, publishing with confirms, backoff, error queues, and
+//! the queue of incoming commands.
 
 mod backoff;
 mod broker;
@@ -12,9 +12,9 @@ mod republish;
 
 pub use backoff::Backoff;
 pub use broker::Broker;
-pub use endpoint::{Endpoint, Handed};
+pub use endpoint::{Endpoint, UnsettledMessage};
 pub use error::Error;
-pub use inspector::{Limits, Look, QueueInspector, Standing, Taken, Walk};
-pub use management::{Listed, Management, QueuedMessage};
+pub use inspector::{Limits, QueueContents, QueueInspector, QueueStatus, TakenMessage, Walk};
+pub use management::{ListedQueue, Management, QueuedMessage};
 pub use publisher::{Confirmed, Pending, Publisher};
 pub use republish::Republish;

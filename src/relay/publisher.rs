@@ -27,7 +27,7 @@ use crate::domain::{
     outgoing::{Header, OutgoingMessage},
 };
 
-/// How long the broker may take to say good-bye.
+/// How long closing the connection may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// An open connection to a broker. Dropping it closes it.
@@ -37,17 +37,17 @@ pub struct Publisher {
     /// Declarations fail by closing their channel, which must not be the one with unconfirmed messages.
     declaring: Option<Channel>,
     declared: HashSet<Address>,
-    /// Exchanges that are there, whoever declared them.
+    /// Exchanges that exist, whoever declared them.
     seen: HashSet<String>,
     home: Home,
 }
 
-/// What the broker said.
+/// The broker's confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirmed {
     /// In at least one queue.
     Routed,
-    /// Taken, but no queue is bound to the exchange: nobody will ever get it.
+    /// Accepted, but no queue is bound to the exchange: nobody receives it.
     Returned,
 }
 
@@ -55,7 +55,7 @@ pub enum Confirmed {
 pub struct Pending(Stage);
 
 enum Stage {
-    /// In line to be written to the connection.
+    /// Queued to be written to the connection.
     Queued(BoxFuture<'static, Result<PublisherConfirm, lapin::Error>>),
     Written(PublisherConfirm),
     /// It ended before it was written.
@@ -105,15 +105,15 @@ impl Publisher {
         self.connection.status().connected() && self.channel.status().connected()
     }
 
-    /// Whether the broker takes nothing at present, because its memory or disk is short. It says so when
-    /// something is sent, and says when it takes messages again.
+    /// Whether the broker blocks publishers at present, because its memory or disk is short. It says so when something is
+    /// sent, and says when it accepts messages again.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }
 
-    /// Opens the channel again after an error that closed it. What was declared is looked at again: it
-    /// may be what is missing.
+    /// Opens the channel again after an error that closed it. Declarations are repeated: what was declared may be what is
+    /// missing.
     pub async fn reopen(&mut self) -> Result<(), Error> {
         self.declared.clear();
         self.seen.clear();
@@ -125,8 +125,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Declares what the address says, as the service does before it sends there, once per connection; and
-    /// sees that the exchange is there where another one is sent to.
+    /// Declares what the address says, once per connection, as the service does before it sends; and checks that the
+    /// exchange exists where another one is sent to.
     pub async fn prepare(&mut self, outgoing: &OutgoingMessage) -> Result<(), Error> {
         if !self.declared.contains(&outgoing.address) {
             let done = self.declare(&outgoing.address).await;
@@ -213,7 +213,7 @@ impl Publisher {
         Ok(self.declaring.insert(channel))
     }
 
-    /// Puts it in line and returns at once: waiting for each message's write would wake two threads and
+    /// Queues it and returns at once: waiting for each message's write would wake two threads and
     /// cost a system call for every one of them. What is sent is written in this order. Always mandatory, so
     /// that a message without a subscriber is noticed; the broker keeps nothing of it either way.
     pub fn send(&mut self, outgoing: OutgoingMessage) -> Pending {
@@ -227,7 +227,7 @@ impl Publisher {
                 .await
         }
         .boxed();
-        // The first look at it puts it in line.
+        // The first poll queues it.
         Pending(match (&mut sending).now_or_never() {
             None => Stage::Queued(sending),
             Some(Ok(confirm)) => Stage::Written(confirm),
@@ -235,7 +235,7 @@ impl Publisher {
         })
     }
 
-    /// Ends the connection in an orderly way, unless the broker takes nothing at present.
+    /// Closes the connection; does not wait long where the broker blocks it.
     pub async fn close(self) {
         let closing = self.connection.close(200, short("done"));
         let _ = tokio::time::timeout(CLOSING, closing).await;
@@ -344,8 +344,8 @@ fn properties(outgoing: &OutgoingMessage) -> BasicProperties {
     properties
 }
 
-/// AMQP's short text. The outgoing's fields are at most 255 bytes long; anything else would be cut off
-/// rather than end the program.
+/// AMQP's short string. Fields of an outgoing message are at most 255 bytes long; longer text is cut off instead of
+/// ending the program.
 pub(super) fn short(text: &str) -> ShortString {
     ShortString::try_new(text).unwrap_or_else(|_| {
         let end = (0..=255).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);

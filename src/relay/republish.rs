@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Confirmed, Error, QueueInspector, inspector, publisher::short};
 
-/// What a copy kept of a message.
+/// The copy of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Republish<'a> {
     /// By the names of [`Taken::properties`](super::Taken::properties).
@@ -20,11 +20,11 @@ pub struct Republish<'a> {
 type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
 
 impl QueueInspector {
-    /// Publishes a message to a queue as it was kept, and waits for the confirm. Its time to live is left out, and a
-    /// user id, which would be refused for being another's.
+    /// Publishes the copy to a queue and waits for the confirm. Its time to live is left out, and its user id, which the
+    /// broker would refuse.
     ///
     /// # Errors
-    /// When the broker refuses it or the connection breaks; if only the confirm was lost, it is perhaps there.
+    /// When the broker refuses it or the connection breaks; if only the confirm was lost, the message may be there.
     pub async fn put(&self, queue: &str, message: Republish<'_>) -> Result<Confirmed, Error> {
         let sending = self.confirmed().await?;
         let sent =

@@ -12,7 +12,7 @@ use crate::{
         id::OutboxId,
         order::Order,
         outbox::Delivery,
-        outbox_action::Texts,
+        stored_message::StoredMessage,
         zone::Zone,
     },
     ops::{delivery::ConsumerOutbox, operation::List, policy::Policy},
@@ -115,7 +115,7 @@ pub struct Matter {
     /// A group by type or destination is looked at, not a message.
     pub grouped: bool,
     /// Its texts, where all of them were read.
-    pub texts: Option<Box<Texts>>,
+    pub texts: Option<Box<StoredMessage>>,
     /// The number of a copy, and when it was put back.
     pub copy: Option<i64>,
     pub returned: Option<DateTime<Utc>>,

@@ -1,9 +1,6 @@
 //! Words and styles for what the domain found, the same on every screen.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use ratatui::style::Style;
@@ -11,7 +8,7 @@ use ratatui::style::Style;
 pub use super::ui::wrap::wrapped;
 use super::{shared::Shared, ui::theme::Theme};
 use crate::{
-    domain::{age, chain, compare::Agreement, mask, outbox::Delivery, text},
+    domain::{age, compare::Agreement, mask, outbox::Delivery, text},
     ops::history::Message,
 };
 
@@ -81,26 +78,6 @@ pub fn name(name: Option<&str>, shared: &Shared) -> String {
         None => "?".to_owned(),
         Some(name) if shared.masked => mask::mask_name(name),
         Some(name) => text::clean(name).into_owned(),
-    }
-}
-
-/// The contract's own name: `urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent` is
-/// `UserCheckedOut`.
-#[must_use]
-pub fn contract(urn: &str) -> &str {
-    chain::contract(urn)
-}
-
-/// The same where there is little room, so that what tells two contracts apart is not cut off:
-/// `OrderStatusChangedToCancel` is `…ChangedToCancel`.
-#[must_use]
-pub fn contract_short(urn: &str) -> Cow<'_, str> {
-    match contract(urn) {
-        name if name.chars().count() <= 20 => Cow::Borrowed(name),
-        name => match name.strip_prefix("OrderStatus") {
-            Some(rest) => Cow::Owned(format!("…{rest}")),
-            None => Cow::Borrowed(name),
-        },
     }
 }
 

@@ -1,5 +1,5 @@
 //! The sampler: looks at outbox and inbox again and again and stores what it saw in schema `orderscope`, which is
-//! where rates, trends and "nothing moved" come from. It writes through the journal's session only, so it works while
+//! where rates, trends and "nothing moved" come from. It writes through the record session only, so it works while
 //! the console is locked and can write nothing else.
 
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl<'a> Sampler<'a> {
 
     async fn store(&mut self, looked: SampleTaken) -> Result<Done, Error> {
         let stored =
-            self.db.journal("sampler", async |tx| history::store(tx, &looked).await).await?;
+            self.db.record("sampler", async |tx| history::store(tx, &looked).await).await?;
         Ok(match stored {
             Stored::Yes => {
                 self.from = looked.next;
@@ -153,7 +153,7 @@ impl<'a> Sampler<'a> {
         let Some(age) = self.watch.sampling.copies else { return Ok(()) };
         let gone = self
             .db
-            .journal("sampler", async |tx| archive::forget_operators(tx, age, COPIES).await)
+            .record("sampler", async |tx| archive::forget_operators(tx, age, COPIES).await)
             .await?;
         if gone > 0 {
             tracing::info!(gone, days = age.num_days(), "copies past their time were removed");

@@ -332,7 +332,7 @@ impl Scene {
         let options = self.database(kind, refused);
         let (clock, stop): (Clock, _) = (Arc::new(Utc::now), CancellationToken::new());
         if matches!(kind, Kind::Attach | Kind::HandOver | Kind::Migrate) {
-            let owner = Owner::open(options, Some("mai"), policy()).await.unwrap();
+            let owner = Owner::open(&options.into(), Some("mai"), policy()).await.unwrap();
             return operation::plan(&Context::owning(&owner, clock), request, &stop).await;
         }
         let long = Duration::from_mins(1);

@@ -54,7 +54,7 @@ fn half(number: u128, consumer: ConsumerId) -> HalfDone {
         consumed: Utc::now() - TimeDelta::minutes(5),
         passes: 1,
         pending: 1,
-        aimless: false,
+        without_destination: false,
         lock: Lock::Free,
         inbound: Inbound::Unknown,
     }

@@ -386,9 +386,9 @@ async fn a_history_without_indexes_is_the_same_and_says_where_it_looked() {
             assert!(bounded.coverage[0].contains("within 30 days of placing only"));
             assert!(whole.whole && !bounded.whole);
             // Of the chain only that is left out which no index leads to.
-            let blind = std::mem::take(&mut bounded.chain.blind);
-            assert!(bounded.coverage.contains(&blind.messages.unwrap()));
-            if blind.inbox.is_some() || blind.commands.is_some() {
+            let unsearched = std::mem::take(&mut bounded.chain.unsearched);
+            assert!(bounded.coverage.contains(&unsearched.messages.unwrap()));
+            if unsearched.inbox.is_some() || unsearched.commands.is_some() {
                 let received = std::mem::take(&mut bounded.chain.received);
                 assert!(received.iter().all(|row| whole.chain.received.contains(row)));
                 bounded.chain.received.clone_from(&whole.chain.received);

@@ -407,7 +407,7 @@ async fn anchors_are_made_when_they_are_due() {
 }
 
 #[tokio::test]
-async fn the_journal_writes_into_its_schema_and_nowhere_else() {
+async fn the_record_session_writes_into_its_schema_and_nowhere_else() {
     let options = managed().await;
     let db = database(&options);
     let buyer = "INSERT INTO public.buyers (id, name) VALUES (uuidv7(), 'x')";
@@ -421,7 +421,7 @@ async fn the_journal_writes_into_its_schema_and_nowhere_else() {
         "LOCK TABLE public.orders",
     ] {
         let done = db
-            .journal("test", async |tx| {
+            .record("test", async |tx| {
                 tx.execute(sql).await?;
                 Ok(())
             })
@@ -447,7 +447,7 @@ async fn the_journal_writes_into_its_schema_and_nowhere_else() {
         after: &value,
     };
     let done = db
-        .journal("test", async |tx| {
+        .record("test", async |tx| {
             chain.record(tx, &entry(1)).await?;
             tx.execute(buyer).await?;
             Ok(())
@@ -456,10 +456,10 @@ async fn the_journal_writes_into_its_schema_and_nowhere_else() {
     assert!(done.is_err());
     assert_eq!((check(&db).await.entries, count().await), (0, 0));
     // Values long enough to be stored apart are still inside the schema.
-    db.journal("test", async |tx| chain.record(tx, &entry(2)).await).await.unwrap();
+    db.record("test", async |tx| chain.record(tx, &entry(2)).await).await.unwrap();
     let found = check(&db).await;
     assert!(found.is_sound() && found.entries == 1, "{found:?}");
-    // Outside the journal's transactions its session cannot write at all, and reads never can.
+    // Outside its own transactions that session cannot write at all, and reads never can.
     let read = db
         .read("test", &CancellationToken::new(), async |conn| {
             conn.execute(buyer).await?;

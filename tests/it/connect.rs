@@ -314,7 +314,7 @@ async fn a_standby_is_named_and_not_written_to() {
     assert!(replay.unwrap().behind.is_some());
     for error in [
         db.writing().session("test").await.map(drop).unwrap_err(),
-        db.journal("test", async |_| Ok(())).await.unwrap_err(),
+        db.record("test", async |_| Ok(())).await.unwrap_err(),
         db::connect(&options, "test").await.map(drop).unwrap_err(),
     ] {
         assert!(matches!(error, Error::Standby(_)), "{error}");

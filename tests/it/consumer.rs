@@ -270,7 +270,7 @@ async fn what_cannot_be_done_lies_in_the_error_queue_with_its_cause() {
     assert_eq!(first.exception.as_deref(), Some("Orderscope.Refused"));
     assert_eq!(first.consumer.as_deref(), Some("Orderscope.Handlers.CompleteOrderHandler"));
     assert_eq!(first.message_type.as_deref(), Some("Orderscope.Contracts.CompleteOrder"));
-    assert_eq!((first.home(), first.order), (Ok(QUEUE), Some(done)));
+    assert_eq!((first.origin(), first.order), (Ok(QUEUE), Some(done)));
     assert!(first.failed.is_some() && first.host.machine.is_some(), "{first:?}");
     assert!(moved.iter().zip(&bodies).all(|(taken, body)| &taken.body == body), "unchanged");
     assert!(moved.iter().all(|taken| taken.properties.expiration().is_none()));

@@ -9,11 +9,13 @@ use orderscope::{
         outbox::{self, Cursor, Filter, View},
     },
     domain::{
+        address::Address,
         backlog::{Sample, Samples},
-        diagnosis::{Finding, Lock, Poison, Published, Rule, Severity, Subject, Tally},
+        diagnosis::{Finding, Lock, Published, Rule, Severity, Subject, Tally},
         outbox::Delivery,
+        outgoing::Poison,
     },
-    ops::messages::{self, AsOf, Key, Status, Watch},
+    ops::messages::{self, AsOf, MessageKey, Status, Watch},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
@@ -212,7 +214,7 @@ mod rules {
         let told = async |sequence| {
             let db = Db::new(&options, &Limits::default());
             let layout = db.layout().await.unwrap();
-            let key = Key::Sequence(sequence);
+            let key = MessageKey::Sequence(sequence);
             let (mut conn, watch) = (open(&options).await, Watch::default());
             let found = messages::message(&mut conn, &layout, &watch, key);
             found.await.unwrap().unwrap().lock
@@ -324,7 +326,12 @@ mod rules {
             SELECT outbox_id, now(), 'mai', gen_random_uuid() FROM outbox_message WHERE sequence_number <= 21";
         run(&mut conn, hold).await;
         let status = look(&options, None).await;
-        assert_eq!(rules(&status), [Rule::WorkerIdle, Rule::Held], "{:#?}", status.findings);
+        assert_eq!(
+            rules(&status),
+            [Rule::WorkerIdle, Rule::PausedOutbox],
+            "{:#?}",
+            status.findings
+        );
         assert_eq!(status.facts.heads.len(), 3);
         assert_eq!(status.findings[0].about, Some(Subject::Message(22)));
         assert_eq!(status.facts.blast.unwrap().outboxes, Tally::Exact(2));
@@ -352,12 +359,14 @@ mod rules {
         let db = Db::new(&options, &Limits::default());
         let layout = db.layout().await.unwrap();
         let watch = Watch::default();
-        let shown = messages::message(&mut conn, &layout, &watch, Key::Sequence(1)).await.unwrap();
+        let shown =
+            messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(1)).await.unwrap();
         let shown = shown.unwrap();
         let table = format!("{:?}", messages::report::envelope(&shown, Utc::now()));
         assert!(table.contains("the relay leaves its outbox alone"), "{table}");
         // The others wait for the relay, not for that one.
-        let next = messages::message(&mut conn, &layout, &watch, Key::Sequence(2)).await.unwrap();
+        let next =
+            messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(2)).await.unwrap();
         for (message, expected) in [
             (shown, [Rule::WorkerIdle, Rule::PoisonHead].as_slice()),
             (next.unwrap(), &[Rule::WorkerIdle]),
@@ -373,7 +382,7 @@ mod rules {
         let options = managed().await;
         let mut conn = open(&options).await;
         let none = look(&options, None).await.facts.published;
-        assert!(matches!(none, Published::Untold(why) if why.contains("no delivery")), "{none:?}");
+        assert!(matches!(none, Published::Unknown(why) if why.contains("no delivery")), "{none:?}");
         plant(&mut conn, 101, 60).await;
         deliver(
             &mut conn,
@@ -451,6 +460,60 @@ mod rules {
                 .await
                 .unwrap();
         assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), [3]);
+    }
+
+    /// The database finds the destinations that the domain cannot read, and no others.
+    #[tokio::test]
+    async fn undeliverable_are_the_destinations_that_no_delivery_can_use() {
+        let addresses = [
+            "rabbitmq://h/A.B:C",
+            "RabbitMQ://h:5673/v%2Fhost/A",
+            "amqps://user@h//x?durable=false&type=direct",
+            "queue:/q?bind=true&queue=other&x=1&&",
+            " exchange:e?alternateexchange=a ",
+            "queue:q?Type=odd&types=odd",
+            "queue:q?",
+            "nowhere",
+            "topic:t",
+            "queue:",
+            "queue:a%20b",
+            "queue:a/b",
+            "rabbitmq:h/x",
+            "rabbitmq:///x",
+            "rabbitmq://h",
+            "rabbitmq://h/",
+            "rabbitmq://h h/x",
+            "rabbitmq://h/v/bad name?type=nonsense",
+            "queue:q?type=x-delayed-message",
+            "queue:q?type",
+            "queue:q?durable=True",
+            "queue:q?x=1&bind",
+            "queue:q?bind=true&queue=a b",
+            "queue:q?alternateexchange=",
+            "loopback://h/x",
+        ];
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, i64::try_from(addresses.len()).unwrap(), 0).await;
+        for (at, address) in addresses.iter().enumerate() {
+            sqlx::query(
+                "UPDATE outbox_message SET destination_address = $1 WHERE sequence_number = $2",
+            )
+            .bind(address)
+            .bind(i64::try_from(at + 1).unwrap())
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        }
+        let layout = Db::new(&options, &Limits::default()).layout().await.unwrap();
+        let bad = View::Undeliverable;
+        let (rows, _) =
+            outbox::list(&mut conn, &layout, bad, &[], None, 100, Utc::now()).await.unwrap();
+        let found: Vec<_> =
+            rows.iter().map(|row| row.destination.clone().unwrap_or_default()).collect();
+        let unread = addresses.into_iter().filter(|address| Address::parse(address).is_err());
+        assert_eq!(found, unread.collect::<Vec<_>>());
+        assert_eq!(found.len(), 18);
     }
 
     #[tokio::test]
@@ -828,7 +891,7 @@ mod lists {
         let layout = db.layout().await.unwrap();
         let mut conn = open(&options).await;
         let watch = Watch::default();
-        let message = messages::message(&mut conn, &layout, &watch, Key::Sequence(89))
+        let message = messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(89))
             .await
             .unwrap()
             .unwrap();
@@ -840,10 +903,15 @@ mod lists {
         );
         let body = messages::report::body(&message, true).to_string();
         assert!(!body.contains("someone@example.org") && body.contains("287.97"), "{body}");
-        let again =
-            messages::message(&mut conn, &layout, &watch, Key::Message(message.shown.message));
+        let again = messages::message(
+            &mut conn,
+            &layout,
+            &watch,
+            MessageKey::Message(message.shown.content.message),
+        );
         assert_eq!(again.await.unwrap().unwrap(), message);
-        let gone = messages::message(&mut conn, &layout, &watch, Key::Sequence(1)).await.unwrap();
+        let gone =
+            messages::message(&mut conn, &layout, &watch, MessageKey::Sequence(1)).await.unwrap();
         assert_eq!(gone, None);
     }
 

@@ -97,14 +97,14 @@ async fn what_needs_a_session_of_its_own_is_refused_without_the_direct_address()
             "{writing}"
         );
         assert!(writing.to_string().contains("`direct`"), "{writing}");
-        let journal = db.journal("test", async |_| Ok(())).await.unwrap_err();
-        assert!(matches!(journal, Error::Pooled(_)), "{journal}");
+        let refused = db.record("test", async |_| Ok(())).await.unwrap_err();
+        assert!(matches!(refused, Error::Pooled(_)), "{refused}");
         assert!(matches!(connect(&options, "test").await, Err(Error::Pooled(_))));
         db.close().await;
 
         let both = Db::through(&options, Some((&direct).into()), false, &Limits::default());
         assert_eq!(text(&both, "SELECT 'read'".to_owned()).await.unwrap(), "read");
-        both.journal("test", async |_| Ok(())).await.unwrap();
+        both.record("test", async |_| Ok(())).await.unwrap();
         both.writing().session("test").await.unwrap().finish();
         let with_settings = options.clone().options([("geqo", "off")]);
         let refused =

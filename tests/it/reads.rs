@@ -21,6 +21,7 @@ use orderscope::{
     },
 };
 use rust_decimal::Decimal;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -39,6 +40,11 @@ fn db(options: &PgConnectOptions) -> Db {
 
 async fn open(options: &PgConnectOptions) -> PgConnection {
     PgConnection::connect_with(options).await.unwrap()
+}
+
+/// A number in JSON with these digits.
+fn number(amount: Decimal) -> Value {
+    serde_json::from_str(&amount.to_string()).unwrap()
 }
 
 fn term(test: Test) -> Term {
@@ -61,7 +67,11 @@ async fn page(db: &Db, terms: Vec<Term>, start: Start, limit: usize) -> Page {
 async fn count(db: &Db, terms: Vec<Term>) -> Count {
     let layout = db.layout().await.unwrap();
     let (query, stop) = (Query { terms, notes: vec![] }, CancellationToken::new());
-    db.read("orders", &stop, async |conn| search::count(conn, &layout, &query).await).await.unwrap()
+    let counted = db.read("orders", &stop, async |conn| {
+        let plan = search::plan(conn, &layout, &query).await?;
+        search::count(conn, &layout, &plan).await
+    });
+    counted.await.unwrap()
 }
 
 async fn story(db: &Db, id: OrderId) -> Option<History> {
@@ -684,6 +694,96 @@ mod searches {
         let day_old = Utc::now() - TimeDelta::hours(24);
         assert!(fresh.rows.iter().all(|row| row.stale == (row.placed < day_old)));
         assert!(fresh.rows.iter().any(|row| row.stale));
+    }
+
+    /// The mark in the list and the search for it are one comparison, however the documents are written.
+    #[tokio::test]
+    async fn orders_found_by_drift_are_those_with_the_mark() {
+        let options = demo(ORDERS).await;
+        let mut conn = open(&options).await;
+        let newest: Vec<(Uuid, i16, Decimal)> = sqlx::query_as(
+            "SELECT o.id, o.status, (SELECT sum(price * quantity) FROM order_items i WHERE i.order_id = o.id)
+             FROM orders o JOIN mt_doc_ordersummaryview s USING (id) ORDER BY o.created_at DESC LIMIT 16",
+        )
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+        let name =
+            |status: i16| ["New", "Cancelled", "Completed"][usize::try_from(status).unwrap()];
+        for (nth, (id, status, total)) in newest.iter().enumerate() {
+            let (other, more) = ((status + 1) % 3, total + Decimal::ONE);
+            let data = match nth {
+                // Right, in every way of writing it.
+                0 => json!({ "Status": status, "TotalPrice": total.to_string() }),
+                1 => json!({ "Status": status.to_string(), "TotalPrice": number(*total) }),
+                2 => {
+                    json!({ "status": name(*status).to_lowercase(), "totalPrice": number(*total) })
+                }
+                3 => json!({ "status": status, "totalPrice": format!(" {total} ") }),
+                4 => {
+                    json!({ "Status": format!(" {} ", name(*status)), "TotalPrice": number(*total) })
+                }
+                // Wrong, or not to be read.
+                5 => json!({ "Status": other, "TotalPrice": number(*total) }),
+                6 => json!({ "Status": name(other), "TotalPrice": number(*total) }),
+                7 => json!({ "Status": status, "TotalPrice": more.to_string() }),
+                8 => json!({ "status": name(*status), "totalPrice": number(more) }),
+                9 => json!({ "Status": status }),
+                10 => json!({ "TotalPrice": number(*total) }),
+                11 => json!({ "Status": 9, "TotalPrice": number(*total) }),
+                12 => json!({ "Status": status, "TotalPrice": "9".repeat(200) }),
+                13 => json!({ "Status": status, "TotalPrice": "NaN" }),
+                14 => json!([]),
+                _ => json!({ "Status": null, "TotalPrice": null }),
+            };
+            sqlx::query("UPDATE mt_doc_ordersummaryview SET data = $1 WHERE id = $2")
+                .bind(data)
+                .bind(id)
+                .execute(&mut conn)
+                .await
+                .unwrap();
+        }
+        let db = db(&options);
+        let marked = |rows: &[search::OrderLine], mark| -> Vec<Uuid> {
+            rows.iter().filter(|row| row.drift == mark).map(|row| row.id.0).collect()
+        };
+        // No document, no verdict.
+        let alone = newest[0].0;
+        let all = page(&db, vec![], Start::Newest, usize::try_from(ORDERS).unwrap()).await;
+        let found = page(&db, vec![term(Test::Has(Trait::Drift))], Start::Newest, 500).await;
+        assert_eq!(marked(&found.rows, Some(true)), marked(&all.rows, Some(true)));
+        assert_eq!(found.rows.len(), marked(&found.rows, Some(true)).len());
+        let found: Vec<_> = found.rows.iter().map(|row| row.id.0).collect();
+        for (nth, (id, ..)) in newest.iter().enumerate() {
+            assert_eq!(found.contains(id), nth >= 5, "{nth}");
+        }
+        conn.execute(AssertSqlSafe(format!(
+            "DELETE FROM mt_doc_ordersummaryview WHERE id = '{alone}'"
+        )))
+        .await
+        .unwrap();
+        let without = page(&db, vec![term(Test::AnyId(alone))], Start::Newest, 1).await;
+        assert_eq!(without.rows[0].drift, None);
+    }
+
+    /// The look-ups of a search are done once: its count needs nothing of what they read.
+    #[tokio::test]
+    async fn a_count_goes_by_the_plan_of_its_page() {
+        let options = demo(ORDERS).await;
+        let (db, mut conn) = (db(&options), open(&options).await);
+        let trace: String = sqlx::query_scalar(
+            "SELECT correlation_id FROM mt_events WHERE correlation_id IS NOT NULL ORDER BY seq_id LIMIT 1",
+        )
+        .fetch_one(&mut conn)
+        .await
+        .unwrap();
+        let found = page(&db, vec![term(Test::Correlation(trace))], Start::Newest, 1).await;
+        assert_eq!(found.rows.len(), 1);
+        let (layout, stop) = (db.layout().await.unwrap(), CancellationToken::new());
+        conn.execute("ALTER TABLE mt_events RENAME TO gone").await.unwrap();
+        let counted =
+            db.read("orders", &stop, async |conn| search::count(conn, &layout, &found.plan).await);
+        assert!(matches!(counted.await.unwrap(), Count::Exact(rows) if rows >= 1));
     }
 
     #[tokio::test]

@@ -130,7 +130,7 @@ async fn more_than_is_counted_is_no_measurement() {
     assert_eq!(sampler.pass(&stop).await.unwrap(), Done::NotMeasured);
     let stored = slices(&mut conn).await;
     assert_eq!((stored.len(), stored[0].looks, stored[0].last.pending), (1, 1, 10));
-    let status = messages::status_with_history(&mut conn, &layout, &watch).await.unwrap();
+    let status = messages::status_with_history(&mut conn, &layout, &watch, &clock()).await.unwrap();
     assert_eq!(status.facts.pending().to_string(), "at least 200,000");
     assert_eq!((status.sample(), status.facts.movement), (None, None));
     let value = messages::report::status_value(&status);

@@ -111,7 +111,7 @@ async fn a_row_that_is_hidden_is_not_called_missing() {
     let known = analysis(&db, id).await;
     let told = why(&known.comparison.row);
     assert!(told.starts_with("hidden or missing: row level security on orders"), "{told}");
-    assert!(!known.comparison.is_drift() && known.comparison.parting.is_none());
+    assert!(!known.comparison.is_drift() && known.comparison.divergence.is_none());
     assert!(known.history.coverage.iter().any(|line| line.contains("row level security")));
     let layout = db.layout().await.unwrap();
     let stop = CancellationToken::new();

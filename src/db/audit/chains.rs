@@ -193,7 +193,7 @@ pub async fn moved_heads(conn: &mut PgConnection) -> Result<Vec<Head>, Error> {
     Ok(found)
 }
 
-/// Takes the right to anchor until the transaction ends; false while another does it.
+/// Takes the lock for anchoring until the transaction ends; false while another session holds it.
 pub async fn try_anchor_lock(conn: &mut PgConnection) -> Result<bool, Error> {
     // "anchors!" in ASCII.
     const LOCK: i64 = 0x616e_6368_6f72_7321;

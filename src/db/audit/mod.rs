@@ -1,5 +1,5 @@
-//! The audit log in schema `orderscope`: adding an entry, finding entries, erasing their values. What the
-//! hashes are made from is `ops::audit`'s business.
+//! The audit log in schema `orderscope`: adding an entry, finding entries, erasing their values. `ops::audit` computes
+//! the hashes.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub struct Next {
     pub position: i64,
     /// The hash of the newest entry, 32 zero bytes before the first.
     pub hash: Vec<u8>,
-    /// The login that PostgreSQL knows.
+    /// The PostgreSQL login.
     pub login: String,
 }
 
@@ -222,7 +222,7 @@ pub async fn append(conn: &mut PgConnection, row: &Row, parts: &[Part]) -> Resul
     }
 }
 
-/// The entry of an operation: how a repeat and an ambiguous commit are told from a first run.
+/// The entry of an operation: distinguishes a repeat, or a commit whose answer was lost, from a first run.
 pub async fn by_operation(
     conn: &mut PgConnection,
     operation: Uuid,
@@ -267,7 +267,7 @@ pub async fn list(
     Ok(found)
 }
 
-/// Erases the values beside every entry about a target; the entries stay. Tells how many values went.
+/// Erases the values beside every entry about a target; the entries stay. Returns how many values were erased.
 pub async fn erase(conn: &mut PgConnection, target: &str) -> Result<u64, Error> {
     let done = sqlx::query!(
         "DELETE FROM orderscope.audit_values v USING orderscope.audit a

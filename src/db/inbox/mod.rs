@@ -1,6 +1,7 @@
-//! The inbox: what consumers received, how often, how long it took, and what never ended.
+//! The inbox: what consumers received, how often, how long it took, and what was never finished.
 
 mod hours;
+mod rows;
 
 use std::collections::BTreeMap;
 
@@ -20,21 +21,25 @@ use crate::domain::{
     outbox::Owner,
 };
 
-pub use self::hours::{HOURS, Hour, first, hours};
+pub use self::{
+    hours::{HOURS, Hour, first, hours},
+    rows::{InboxRow, InboxView, failed, glance, list, of_message},
+};
 
-/// So many of the newest rows are added up on a large table.
+const INBOX: &str = Table::InboxStates.name();
+/// How many of the newest rows are added up on a large table.
 pub const MOST: i64 = 20_000;
 /// A table is large when it has more rows than this.
 const LARGE: i64 = 60_000;
-/// So many rows that are not delivered are added up.
+/// How many rows that are not delivered are added up.
 const MOST_OPEN: i64 = 40_000;
-/// So many of the newest deliveries tell the latencies.
+/// How many of the newest deliveries are measured for latencies.
 const TIMED: i64 = 2_000;
-/// So many half-done rows are looked into.
+/// How many half-done rows are read.
 const HALVES: i64 = 20;
 /// Counting what is wrong stops here.
 const MOST_WRONG: i64 = 10_000;
-/// The locks of so many rows that look as if they failed are looked at.
+/// For how many rows that look as if they failed the locks are checked.
 pub const PROBED: i64 = 100;
 /// Where a consumer's messages are unknown, its passes beyond the smallest number seen are duplicates only if
 /// that number rests on so many rows.
@@ -107,9 +112,9 @@ fn summed(layout: &Layout) -> String {
 }
 
 /// Sums per consumer as of `now`, most rows first. `held` is how old a row must be to count as failing;
-/// rows that took longer than `window` were replayed, and tell nothing of latency.
+/// rows that took longer than `window` were replayed and are left out of latencies.
 ///
-/// Three questions, because one over all rows with a condition for each figure costs four times as much.
+/// Three statements, because one over all rows with a condition for each figure costs four times as much.
 pub async fn consumers(
     conn: &mut PgConnection,
     layout: &Layout,
@@ -125,11 +130,8 @@ pub async fn consumers(
          FROM {rows} WHERE delivered IS NOT NULL GROUP BY 1, 2, 3 LIMIT 10000"
     );
     let hour = now - TimeDelta::hours(1);
-    let done: Vec<Done> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(hour)
-        .fetch_all(&mut *conn)
-        .await
-        .of(Table::InboxStates.name())?;
+    let done: Vec<Done> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(hour).fetch_all(&mut *conn).await.of(INBOX)?;
     let sql = format!(
         "SELECT consumer_id, count(*) AS rows, count(*) FILTER (WHERE received > $1) AS last_hour, \
          count(*) FILTER (WHERE consumed IS NULL AND received < $2) AS failing, {} AS oldest_failing, \
@@ -142,7 +144,7 @@ pub async fn consumers(
         .bind(now - held)
         .fetch_all(&mut *conn)
         .await
-        .of(Table::InboxStates.name())?;
+        .of(INBOX)?;
     let took = took("received", "delivered");
     // The service's own index on `delivered` gives the newest; without it all rows are sorted.
     let sql = format!(
@@ -156,7 +158,7 @@ pub async fn consumers(
         .bind(window.as_seconds_f64())
         .fetch_all(conn)
         .await
-        .of(Table::InboxStates.name())?;
+        .of(INBOX)?;
     Ok(together(&done, &open, &timed))
 }
 
@@ -223,8 +225,7 @@ fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
     rows
 }
 
-/// Who works on the oldest rows that were received before a moment and are not handled, as far as the rows' locks
-/// tell: by consumer, at most [`PROBED`] of them.
+/// Who works on the oldest rows that were received before a moment and are not handled, by the rows' locks: by consumer, at most [`PROBED`] of them.
 pub async fn at_work(
     conn: &mut PgConnection,
     layout: &Layout,
@@ -236,7 +237,7 @@ pub async fn at_work(
     ));
     sql.push_bind(before).push(format!(" ORDER BY received LIMIT {PROBED}"));
     let rows: Vec<(MessageId, ConsumerId)> =
-        sql.build_query_as().fetch_all(&mut *conn).await.of(Table::InboxStates.name())?;
+        sql.build_query_as().fetch_all(&mut *conn).await.of(INBOX)?;
     let of = |(message, consumer): &(MessageId, ConsumerId)| Owner::Consumer {
         message: *message,
         consumer: *consumer,
@@ -267,7 +268,7 @@ pub async fn finished(
     ));
     sql.push_bind(from).push(" ORDER BY s.delivered LIMIT ").push_bind(limit);
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>, DateTime<Utc>)> =
-        sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())?;
+        sql.build_query_as().fetch_all(conn).await.of(INBOX)?;
     let seen = rows.into_iter().map(|(message, consumer, received, delivered)| Seen {
         message,
         consumer,
@@ -284,7 +285,7 @@ struct Half {
     consumed: DateTime<Utc>,
     receive_count: i32,
     pending: i64,
-    aimless: bool,
+    without_destination: bool,
 }
 
 /// The oldest rows that are consumed, but not delivered.
@@ -300,9 +301,9 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
     };
     let sql = format!(
         "SELECT s.message_id, s.consumer_id, {} AS consumed, s.receive_count, \
-         coalesce(m.pending, 0) AS pending, coalesce(m.aimless, false) AS aimless \
+         coalesce(m.pending, 0) AS pending, coalesce(m.without_destination, false) AS without_destination \
          FROM (SELECT * FROM {} w WHERE delivered IS NULL AND consumed IS NOT NULL ORDER BY received LIMIT {HALVES}) s \
-         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS aimless \
+         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS without_destination \
            FROM (SELECT destination_address FROM {messages} m WHERE m.inbox_message_id = s.message_id \
              AND m.inbox_consumer_id = s.consumer_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
              ORDER BY sequence_number LIMIT 1000) x) m ON true ORDER BY s.received",
@@ -324,7 +325,7 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
             consumed: row.consumed,
             passes: row.receive_count,
             pending: row.pending,
-            aimless: row.aimless,
+            without_destination: row.without_destination,
             lock: locks.remove(&of(&row)).unwrap_or_default(),
             inbound: Inbound::Unknown,
         })
@@ -361,160 +362,10 @@ pub async fn cleanup(
     ));
     sql.push_bind(before).push(format!(" LIMIT {MOST_WRONG}) x)"));
     let (blocking, one, past): (i64, Option<MessageId>, i64) =
-        sql.build_query_as().fetch_one(conn).await.of(Table::InboxStates.name())?;
+        sql.build_query_as().fetch_one(conn).await.of(INBOX)?;
     Ok((Tally::up_to(blocking, MOST_WRONG), one, Tally::up_to(past, MOST_WRONG)))
 }
 
 /// Received again after it was done. Exact only where the consumer produced nothing; else one pass a message is
 /// assumed.
 const AGAIN: &str = "delivered IS NOT NULL AND receive_count > CASE WHEN last_sequence_number IS NULL THEN 3 ELSE 4 END";
-
-/// Which inbox rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum InboxView {
-    /// All, newest first.
-    #[default]
-    All,
-    /// Received so long ago that it counts as failing, never handled.
-    Failing,
-    /// Handled, its messages not recorded as delivered.
-    HalfDone,
-    /// Received again after they were done.
-    Duplicates,
-}
-
-impl InboxView {
-    pub const ALL: [Self; 4] = [Self::All, Self::Failing, Self::HalfDone, Self::Duplicates];
-
-    /// As verbs and screen call it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Failing => "failing",
-            Self::HalfDone => "half-done",
-            Self::Duplicates => "duplicates",
-        }
-    }
-
-    /// `held` is how old a row must be to count as failing, in seconds.
-    fn test(self, held: i64) -> String {
-        match self {
-            Self::All => "true".to_owned(),
-            // Younger ones are being handled.
-            Self::Failing => format!(
-                "consumed IS NULL AND delivered IS NULL AND received < now() - {held} * interval '1 s'"
-            ),
-            Self::HalfDone => "consumed IS NOT NULL AND delivered IS NULL".to_owned(),
-            Self::Duplicates => AGAIN.to_owned(),
-        }
-    }
-}
-
-/// A row of `inbox_state`.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct InboxRow {
-    pub id: i64,
-    #[sqlx(rename = "message_id")]
-    pub message: MessageId,
-    #[sqlx(rename = "consumer_id")]
-    pub consumer: ConsumerId,
-    pub received: DateTime<Utc>,
-    /// Committed passes, not deliveries: 3 plus one for each message it produced is normal.
-    #[sqlx(rename = "receive_count")]
-    pub passes: i32,
-    pub consumed: Option<DateTime<Utc>>,
-    pub delivered: Option<DateTime<Utc>>,
-    #[sqlx(rename = "last_sequence_number")]
-    pub cursor: Option<i64>,
-}
-
-fn rows(layout: &Layout, test: &str) -> QueryBuilder<Postgres> {
-    QueryBuilder::new(format!(
-        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
-         last_sequence_number FROM {} s WHERE {test}",
-        moment("received"),
-        moment("consumed"),
-        moment("delivered"),
-        layout.from(Table::InboxStates),
-    ))
-}
-
-/// At most `limit` rows to see first: those not done, the oldest first, then what was received last.
-pub async fn glance(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    limit: i64,
-) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = rows(layout, "delivered IS NULL ORDER BY received, id LIMIT ");
-    let mut found: Vec<InboxRow> = sql
-        .push_bind(limit)
-        .build_query_as()
-        .fetch_all(&mut *conn)
-        .await
-        .of(Table::InboxStates.name())?;
-    let left = limit - i64::try_from(found.len()).unwrap_or(limit);
-    if left > 0 {
-        let mut sql = rows(layout, "delivered IS NOT NULL ORDER BY id DESC LIMIT ");
-        let last: Vec<InboxRow> = sql
-            .push_bind(left)
-            .build_query_as()
-            .fetch_all(conn)
-            .await
-            .of(Table::InboxStates.name())?;
-        found.extend(last);
-    }
-    Ok(found)
-}
-
-/// A page of at most `limit` rows, newest first; `before` is the id of the last row of the page before, `held` how old
-/// a row must be to count as failing.
-pub async fn list(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    (view, held): (InboxView, TimeDelta),
-    before: Option<i64>,
-    limit: i64,
-) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = rows(layout, &view.test(held.num_seconds()));
-    if let Some(before) = before {
-        sql.push(" AND id < ").push_bind(before);
-    }
-    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-    sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())
-}
-
-/// Rows received before a moment and never consumed, which no outbox message refers to: the oldest `limit`.
-pub async fn failed(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<(MessageId, ConsumerId)>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT s.message_id, s.consumer_id FROM {} s WHERE s.consumed IS NULL AND s.delivered IS NULL \
-         AND NOT EXISTS (SELECT FROM {} m WHERE m.inbox_message_id = s.message_id \
-             AND m.inbox_consumer_id = s.consumer_id) AND s.received < ",
-        layout.from(Table::InboxStates),
-        layout.from(Table::OutboxMessages),
-    ));
-    sql.push_bind(before).push(" ORDER BY s.received, s.id LIMIT ").push_bind(limit);
-    sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())
-}
-
-/// The rows of one message, by consumer.
-pub async fn of_message(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    message: MessageId,
-) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
-         last_sequence_number FROM {} s WHERE message_id = ",
-        moment("received"),
-        moment("consumed"),
-        moment("delivered"),
-        layout.from(Table::InboxStates),
-    ));
-    sql.push_bind(message).push(" ORDER BY id LIMIT 100");
-    sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())
-}

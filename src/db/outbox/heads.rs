@@ -1,4 +1,6 @@
-//! The head of the line: the oldest open outboxes with what each would send next, and what waits behind.
+//! The oldest open outboxes with the message each would send next, and what waits behind them.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -9,44 +11,22 @@ use super::{SINCE, finds_by_outbox, locks, messages};
 use crate::{
     db::{Error, Layout, OfTable, Table, expressions::MESSAGE_ORDER, sql::moment},
     domain::{
-        diagnosis::{Blast, Lock, Tally},
+        diagnosis::{Blast, Head, Lock, Next, Tally},
         id::{MessageId, OutboxId},
+        id_timestamp::last_pass,
         outbox::Owner,
     },
 };
 
-/// So many of the oldest open outboxes are shown.
+/// How many of the oldest open outboxes are shown.
 pub const HEADS: i64 = 20;
 /// Counting the messages of one outbox stops here.
 const MOST_OF_ONE: i64 = 1_000;
-/// A longer body is not read for a diagnosis.
-const LONGEST: i64 = 1_000_000;
-/// So many outboxes behind the head are looked into.
+/// How many outboxes behind the head are read.
 const BEHIND: i64 = 300;
 
-/// An open outbox and the message it would send next.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HeadRow {
-    pub outbox: OutboxId,
-    pub created: DateTime<Utc>,
-    pub lock_id: Uuid,
-    pub cursor: Option<i64>,
-    pub pending: i64,
-    pub next: Option<NextRow>,
-    pub lock: Lock,
-}
-
-/// The message at its head.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NextRow {
-    pub sequence: i64,
-    pub message: MessageId,
-    pub kind: String,
-    pub destination: Option<String>,
-}
-
 #[derive(FromRow)]
-struct Found {
+struct Row {
     outbox_id: OutboxId,
     created: DateTime<Utc>,
     lock_id: Uuid,
@@ -58,7 +38,7 @@ struct Found {
     destination_address: Option<String>,
 }
 
-/// The oldest open outboxes, in the order in which MassTransit takes them, without those that somebody holds: many of
+/// The oldest open outboxes, in the order in which MassTransit takes them, without paused ones: many of
 /// these must not hide the first that waits for a worker. The oldest of all was made at
 /// [`since`](super::Overview::since).
 pub async fn heads(
@@ -66,7 +46,8 @@ pub async fn heads(
     layout: &Layout,
     since: Option<&str>,
     held: &[Uuid],
-) -> Result<Vec<HeadRow>, Error> {
+    now: DateTime<Utc>,
+) -> Result<Vec<Head>, Error> {
     let columns = "sequence_number, outbox_id, message_id, message_type, destination_address";
     let from = messages(layout, columns);
     let of =
@@ -86,72 +67,41 @@ pub async fn heads(
         moment("o.created"),
         layout.from(Table::OutboxStates),
     );
-    let rows: Vec<Found> = sqlx::query_as(AssertSqlSafe(sql))
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(since)
         .bind(held)
         .fetch_all(&mut *conn)
         .await
         .of(Table::OutboxStates.name())?;
     let owners: Vec<_> = rows.iter().map(|row| Owner::Bus(row.outbox_id)).collect();
-    // Unknown where it cannot be told, which is no reason to tell nothing else.
+    // Locks are unknown where they cannot be read; the rest is shown all the same.
     let locks = locks(conn, layout, &owners).await.unwrap_or_default();
-    let lock = |id: OutboxId| locks.get(&Owner::Bus(id)).cloned().unwrap_or_default();
-    Ok(rows
-        .into_iter()
-        .map(|row| HeadRow { lock: lock(row.outbox_id), ..HeadRow::from(row) })
-        .collect())
+    Ok(rows.into_iter().map(|row| row.head(&locks, now)).collect())
 }
 
-impl From<Found> for HeadRow {
-    fn from(row: Found) -> Self {
-        let next = row.sequence_number.zip(row.message_id).map(|(sequence, message)| NextRow {
+impl Row {
+    fn head(self, locks: &HashMap<Owner, Lock>, now: DateTime<Utc>) -> Head {
+        let next = self.sequence_number.zip(self.message_id).map(|(sequence, message)| Next {
             sequence,
             message,
-            kind: row.kind.unwrap_or_default(),
-            destination: row.destination_address,
+            kind: self.kind.unwrap_or_default(),
+            destination: self.destination_address,
+            poison: None,
         });
-        Self {
-            outbox: row.outbox_id,
-            created: row.created,
-            lock_id: row.lock_id,
-            cursor: row.last_sequence_number,
-            pending: row.pending,
+        Head {
+            outbox: self.outbox_id,
+            created: self.created,
+            pass: last_pass(self.lock_id, now),
+            cursor: self.last_sequence_number,
+            pending: self.pending,
             next,
-            lock: Lock::Unknown,
+            lock: locks.get(&Owner::Bus(self.outbox_id)).cloned().unwrap_or_default(),
         }
     }
 }
 
-/// The texts of one message, as MassTransit would read them.
-#[derive(Debug, Clone, FromRow)]
-pub struct TextRow {
-    pub headers: Option<String>,
-    pub properties: Option<String>,
-    pub content_type: Option<String>,
-    pub destination_address: Option<String>,
-    /// Nothing when it is too long to be read for this.
-    pub body: Option<String>,
-    pub bytes: i64,
-}
-
-/// The texts of the message with this sequence number.
-pub async fn text(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    sequence: i64,
-) -> Result<Option<TextRow>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT left(headers, {LONGEST}) AS headers, left(properties, {LONGEST}) AS properties, content_type, \
-         destination_address, CASE WHEN octet_length(body) <= {LONGEST} THEN body END AS body, \
-         octet_length(body)::bigint AS bytes FROM {} m WHERE sequence_number = ",
-        layout.from(Table::OutboxMessages)
-    ));
-    sql.push_bind(sequence);
-    sql.build_query_as().fetch_optional(conn).await.of(Table::OutboxMessages.name())
-}
-
-/// What waits behind an outbox: the younger open ones that nobody holds, the orders that their messages name and what
-/// those are worth. At most so many outboxes are looked into.
+/// What waits behind an outbox: younger open outboxes that are not paused, the orders that their messages name, and the
+/// value of these. At most [`BEHIND`] outboxes are read.
 pub async fn blast(
     conn: &mut PgConnection,
     layout: &Layout,

@@ -1,4 +1,4 @@
-//! How long outboxes took from the commit that wrote them to their delivery, and which of them left of late.
+//! How long outboxes took from the commit that wrote them to their delivery, and which left recently.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
@@ -11,7 +11,7 @@ use crate::{
     domain::diagnosis::{Latency, Left},
 };
 
-/// So many of the newest deliveries tell it.
+/// How many of the newest deliveries are measured.
 const TIMED: i64 = 2_000;
 
 #[derive(FromRow)]
@@ -27,7 +27,7 @@ pub async fn latency(
     layout: &Layout,
     from: DateTime<Utc>,
 ) -> Result<Option<Latency>, Error> {
-    // One whose clock was behind tells nothing of time.
+    // A delivery before the creation comes from a clock that was wrong.
     let sql = format!(
         "SELECT count(*) AS rows, \
          percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY took) AS times \

@@ -8,7 +8,7 @@ use super::{CHECKED, MOST_WITHOUT_INDEX, SAMPLE, messages};
 use crate::{
     db::{
         Error, Index, Layout, OfTable, Table,
-        messages::{DELIVERY, parents},
+        messages::{DELIVERY, delivery, parents},
         sql::moment,
     },
     domain::{
@@ -52,7 +52,7 @@ impl View {
 /// Only the messages of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// By the first URN of its type, or what stands behind its last colon.
+    /// By the first URN of its type, or the name behind its last colon.
     Type(String),
     /// By the whole address, the exchange it names, or the end of that; nothing: without a destination.
     Destination(Option<String>),
@@ -93,7 +93,7 @@ impl Filter {
     }
 }
 
-/// Where a page ends. Opaque: hand it back for the next one.
+/// Where a page ends; the next page begins after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     since: DateTime<Utc>,
@@ -360,11 +360,7 @@ impl From<Found> for Row {
             destination: row.destination_address,
             published: row.sent_time,
             expires: row.expiration_time,
-            delivery: match row.delivery {
-                0 => Delivery::Pending,
-                1 => Delivery::Delivered,
-                _ => Delivery::Orphan,
-            },
+            delivery: delivery(row.delivery),
             owner: Owner::of(row.outbox_id, row.inbox_message_id, row.inbox_consumer_id),
             conversation: row.conversation_id,
             correlation: row.correlation_id,

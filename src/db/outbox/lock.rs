@@ -1,4 +1,4 @@
-//! Who holds a row, told without locking it: the row's `xmax` against the transactions that are running.
+//! Who holds a row, found without locking it: the row's `xmax` compared with the transactions that are running.
 
 use std::collections::HashMap;
 
@@ -93,7 +93,7 @@ fn question(layout: &Layout, table: Table) -> Option<QueryBuilder<Postgres>> {
     )))
 }
 
-/// Who holds the row that a message's owner is locked by while it is sent.
+/// Who holds the owner's row of a message, which is locked while the message is sent.
 pub async fn held_by(
     conn: &mut PgConnection,
     layout: &Layout,

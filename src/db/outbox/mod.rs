@@ -1,30 +1,32 @@
-//! The outbox tables as a whole: how much is pending, since when, of which kinds; what the rules need to know.
-//! Message bodies are read in one place only: for a message that is looked at alone.
+//! Figures of the outbox tables: how much is pending, since when, of which kinds; what the diagnosis needs.
+//! Message bodies are read only for single messages.
 //!
 //! A pending message is found from its parent: outboxes not recorded as delivered, oldest first, as MassTransit
-//! takes them. That costs what is pending, not what is kept. Without MassTransit's own index on a message's
-//! outbox, the oldest messages are looked through instead.
+//! takes them. The cost follows what is pending, not what is kept. Without MassTransit's own index on a message's
+//! outbox, only the oldest messages are read.
 
 mod heads;
 mod latency;
 mod list;
 mod lock;
 mod show;
-mod whole;
+mod stored;
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
-pub(super) use self::lock::locks;
 pub use self::{
-    heads::{HeadRow, TextRow, blast, heads, text},
+    heads::{blast, heads},
     latency::{latency, youngest_left},
     list::{Cursor, Filter, Row, View, list},
     lock::held_by,
-    show::{OutboxMessage, ahead, show},
-    whole::{WholeRow, whole},
+    show::{MessageKey, OutboxMessage, ahead, behind, show, whole},
+};
+pub(super) use self::{
+    lock::locks,
+    stored::{NAMES as STORED_NAMES, StoredRow, columns as stored_columns},
 };
 use super::{
     Error, Index, Layout, Table,
@@ -34,26 +36,34 @@ use crate::domain::{diagnosis::Tally, event::EventKind, id::OutboxId};
 
 /// An open outbox is not older than the oldest, which is bound first.
 const SINCE: &str = "created >= coalesce($1::timestamptz, '-infinity')";
-/// So many of the oldest open outboxes are looked into for sums and groups; beyond that they are estimates.
+/// How many of the oldest open outboxes are read for sums and groups; beyond that they are estimates.
 pub const SAMPLE: i64 = 2_000;
-/// So many messages of those are counted.
+/// At most this many messages of those are counted.
 const MOST_SEEN: i64 = SAMPLE * 4;
-/// So many of the oldest messages are looked through where no index leads from an outbox to its messages.
+/// How many of the oldest messages are read where no index leads from an outbox to its messages.
 pub const MOST_WITHOUT_INDEX: i64 = 20_000;
-/// So many of the oldest messages are checked for destinations where no index knows the bad ones.
+/// How many of the oldest messages are checked for bad destinations where no index knows them.
 const CHECKED: i64 = 5_000;
 /// Counting open outboxes stops here.
 const MOST_OPEN: i64 = 200_000;
 /// Counting what is wrong stops here.
 const MOST_WRONG: i64 = 1_000;
-/// So many of the newest events are looked at for whether messages came with them.
+/// How many of the newest events are checked for messages that were published with them.
 const LATEST_EVENTS: i64 = 20;
-/// Groups that are told.
+/// How many groups are listed.
 const GROUPS: i64 = 12;
 
-/// What a managed database has an index on (`migrations/managed/0006_messages.sql`).
-const UNDELIVERABLE: &str = "(destination_address IS NULL OR destination_address !~ \
-     '^((rabbitmqs?|amqps?)://[^/ ]+/|queue:|exchange:|topic:)[-A-Za-z0-9_.:%/]+([?]|$)')";
+/// The destinations that `domain::address` cannot read, as a condition. A managed database has an index on it
+/// (`migrations/managed/0008_undeliverable.sql`).
+const UNDELIVERABLE: &str = concat!(
+    r"(destination_address IS NULL OR destination_address !~* ",
+    r"'^[ \t\n\f\r]*((rabbitmqs?|amqps?)://[^/? \t\n\f\r]+/([^?]*/)?|(queue|exchange):/*)",
+    r"[-a-z0-9_.:]+([?]|[ \t\n\f\r]*$)' OR destination_address !~ ",
+    r"'^[^?]*([?](((temporary|durable|autodelete|bind)=(true|false)|type=(fanout|direct|topic|headers)",
+    r"|(queue|alternateexchange)=[-A-Za-z0-9_.:]+",
+    r"|(?!(temporary|durable|autodelete|bind|type|queue|alternateexchange)(=|&|[ \t\n\f\r]*$))[^&]*)",
+    r"(&|[ \t\n\f\r]*$))*)?$')"
+);
 
 /// Sums over the outbox tables.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +91,7 @@ pub struct Overview {
     pub drawn: Option<i64>,
     /// The number of the newest message that is still there.
     pub newest_number: Option<i64>,
-    /// When the newest events of the kinds that others are told of were written, newest first; some of them.
+    /// When the newest events of published kinds were written, newest first; some of them.
     pub events: Vec<DateTime<Utc>>,
     /// What was not looked at.
     pub coverage: Vec<String>,
@@ -253,7 +263,7 @@ fn undeliverable(layout: &Layout, pool: &str) -> String {
     )
 }
 
-/// Single figures. Each is an index look-up, or bounded.
+/// The single figures. Each is an index look-up, or bounded.
 fn sums_sql(layout: &Layout) -> String {
     let [states, from, events] =
         [Table::OutboxStates, Table::OutboxMessages, Table::Events].map(|table| layout.from(table));
@@ -277,7 +287,7 @@ fn sums_sql(layout: &Layout) -> String {
         (format!("WITH wrong AS MATERIALIZED (SELECT * FROM {pool} p) "), "wrong")
     };
     let undeliverable = undeliverable(layout, wrong);
-    // The greatest as it is stored, which an index leads to; only then into the range that we can tell.
+    // The maximum is taken of the stored value, which an index serves, and only then cut to the range of our type.
     let last = moment("last.at");
     let (open, once) = if layout.is_managed() {
         let open = format!(
@@ -287,7 +297,7 @@ fn sums_sql(layout: &Layout) -> String {
         );
         (open, String::new())
     } else {
-        // Without an index for any of them, one reading of the table tells all.
+        // Without an index for any of them, one scan of the table answers all.
         let once = format!(
             " FROM (SELECT least(count(*) FILTER (WHERE delivered IS NULL), {MOST_OPEN}) AS open, \
              min(created) FILTER (WHERE delivered IS NULL) AS since, max(delivered) FILTER (WHERE delivered < {NEVER}) AS at FROM {states} s) last"
@@ -297,7 +307,7 @@ fn sums_sql(layout: &Layout) -> String {
     let published: Vec<_> =
         EventKind::ALL.iter().map(|kind| format!("'{}'", kind.alias())).collect();
     let published = published.join(", ");
-    // Few messages pass such a test, whatever the planner thinks: their parents are looked up, not joined.
+    // Few messages pass such a test, whatever the planner estimates: their parents are looked up, not joined.
     let inboxes = layout.from(Table::InboxStates);
     let pending = |source: &str, test: &str| {
         format!(

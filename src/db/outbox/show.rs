@@ -4,68 +4,45 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::stored::{StoredRow, columns};
 use crate::{
     db::{
         Error, Index, Layout, OfTable, Table,
         expressions::MESSAGE_ORDER,
-        messages::{DELIVERY, parents},
+        messages::{DELIVERY, delivery, parents},
         sql::moment,
     },
     domain::{
         diagnosis::Tally,
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         outbox::{Delivery, Owner},
+        stored_message::StoredMessage,
     },
 };
 
-/// More of a body is not read.
+/// More of a text is not read to be shown.
 const LONGEST: i64 = 1_000_000;
 
 /// A row of `outbox_message` with its parent's progress.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxMessage {
     pub sequence: i64,
-    pub message: MessageId,
-    pub kinds: String,
-    pub content_type: Option<String>,
-    pub published: DateTime<Utc>,
-    pub enqueue: Option<DateTime<Utc>>,
-    pub expires: Option<DateTime<Utc>>,
-    pub headers: Option<String>,
-    pub properties: Option<String>,
-    /// Cut after a million characters.
-    pub body: String,
-    pub bytes: i64,
     pub owner: Owner,
     pub delivery: Delivery,
     pub delivered: Option<DateTime<Utc>>,
+    /// The last message of its owner that is recorded as sent.
     pub cursor: Option<i64>,
     pub lock_id: Option<Uuid>,
-    pub conversation: Option<Uuid>,
-    pub correlation: Option<Uuid>,
-    pub initiator: Option<Uuid>,
-    pub request: Option<Uuid>,
-    pub source: Option<String>,
-    pub destination: Option<String>,
-    pub response: Option<String>,
-    pub fault: Option<String>,
     /// The order that the body names.
     pub order: Option<OrderId>,
+    /// Length of the body; it may be cut off below.
+    pub bytes: i64,
+    pub content: StoredMessage,
 }
 
 #[derive(FromRow)]
-struct Found {
+struct Row {
     sequence_number: i64,
-    message_id: MessageId,
-    message_type: String,
-    content_type: Option<String>,
-    sent_time: DateTime<Utc>,
-    enqueue_time: Option<DateTime<Utc>>,
-    expiration_time: Option<DateTime<Utc>>,
-    headers: Option<String>,
-    properties: Option<String>,
-    body: String,
-    bytes: i64,
     outbox_id: Option<OutboxId>,
     inbox_message_id: Option<MessageId>,
     inbox_consumer_id: Option<ConsumerId>,
@@ -73,93 +50,115 @@ struct Found {
     delivered: Option<DateTime<Utc>>,
     cursor: Option<i64>,
     lock_id: Option<Uuid>,
-    conversation_id: Option<Uuid>,
-    correlation_id: Option<Uuid>,
-    initiator_id: Option<Uuid>,
-    request_id: Option<Uuid>,
-    source_address: Option<String>,
-    destination_address: Option<String>,
-    response_address: Option<String>,
-    fault_address: Option<String>,
     order_id: Option<OrderId>,
+    bytes: i64,
+    #[sqlx(flatten)]
+    content: StoredRow,
 }
 
-/// The message with this sequence number, or the newest with this message id.
+/// How a message is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKey {
+    Sequence(i64),
+    /// The newest one with this id.
+    Message(MessageId),
+}
+
+/// A message to be shown: texts are cut after a million characters.
 pub async fn show(
     conn: &mut PgConnection,
     layout: &Layout,
-    sequence: Option<i64>,
-    message: Option<MessageId>,
+    key: MessageKey,
+) -> Result<Option<OutboxMessage>, Error> {
+    let cut = |name: &str| !name.ends_with("_time");
+    let cut = |name: &str| cut(name).then(|| format!("left(m.{name}, {LONGEST})"));
+    read(conn, layout, key, cut).await
+}
+
+/// A message with nothing left out, for changing it.
+pub async fn whole(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    sequence: i64,
+) -> Result<Option<OutboxMessage>, Error> {
+    read(conn, layout, MessageKey::Sequence(sequence), |_| None).await
+}
+
+async fn read(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    key: MessageKey,
+    expression: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<OutboxMessage>, Error> {
     let from = layout.from(Table::OutboxMessages);
-    let pool = if sequence.is_some() || layout.has_or_small(Index::MessageId, Table::OutboxMessages)
-    {
+    let is_found = matches!(key, MessageKey::Sequence(_))
+        || layout.has_or_small(Index::MessageId, Table::OutboxMessages);
+    let pool = if is_found {
         from.to_owned()
     } else {
-        format!(
-            "(SELECT * FROM {from} w ORDER BY sequence_number DESC LIMIT {})",
-            super::MOST_WITHOUT_INDEX
-        )
+        let most = super::MOST_WITHOUT_INDEX;
+        format!("(SELECT * FROM {from} w ORDER BY sequence_number DESC LIMIT {most})")
     };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT m.sequence_number, m.message_id, left(m.message_type, 10000) AS message_type, m.content_type, \
-         {} AS sent_time, {} AS enqueue_time, {} AS expiration_time, left(m.headers, {LONGEST}) AS headers, \
-         left(m.properties, {LONGEST}) AS properties, left(m.body, {LONGEST}) AS body, \
-         octet_length(m.body)::bigint AS bytes, m.outbox_id, m.inbox_message_id, m.inbox_consumer_id, \
-         {DELIVERY} AS delivery, {} AS delivered, coalesce(o.last_sequence_number, i.last_sequence_number) AS cursor, \
-         coalesce(o.lock_id, i.lock_id) AS lock_id, m.conversation_id, m.correlation_id, m.initiator_id, \
-         m.request_id, m.source_address, m.destination_address, m.response_address, m.fault_address, \
-         {MESSAGE_ORDER} AS order_id FROM {pool} m {} WHERE ",
-        moment("m.sent_time"),
-        moment("m.enqueue_time"),
-        moment("m.expiration_time"),
+        "SELECT m.sequence_number, {}, octet_length(m.body)::bigint AS bytes, m.outbox_id, m.inbox_message_id, \
+         m.inbox_consumer_id, {DELIVERY} AS delivery, {} AS delivered, \
+         coalesce(o.last_sequence_number, i.last_sequence_number) AS cursor, \
+         coalesce(o.lock_id, i.lock_id) AS lock_id, {MESSAGE_ORDER} AS order_id FROM {pool} m {} WHERE ",
+        columns(expression),
         moment("coalesce(o.delivered, i.delivered)"),
         parents(layout),
     ));
-    match sequence {
-        Some(sequence) => sql.push("m.sequence_number = ").push_bind(sequence),
-        None => sql.push("m.message_id = ").push_bind(message),
+    match key {
+        MessageKey::Sequence(sequence) => sql.push("m.sequence_number = ").push_bind(sequence),
+        MessageKey::Message(message) => sql.push("m.message_id = ").push_bind(message),
     };
     sql.push(" ORDER BY m.sequence_number DESC LIMIT 1");
-    let row: Option<Found> =
+    let row: Option<Row> =
         sql.build_query_as().fetch_optional(conn).await.of(Table::OutboxMessages.name())?;
-    Ok(row.map(OutboxMessage::from))
+    Ok(row.and_then(Row::message))
 }
 
-impl From<Found> for OutboxMessage {
-    fn from(row: Found) -> Self {
-        Self {
-            sequence: row.sequence_number,
-            message: row.message_id,
-            kinds: row.message_type,
-            content_type: row.content_type,
-            published: row.sent_time,
-            enqueue: row.enqueue_time,
-            expires: row.expiration_time,
-            headers: row.headers,
-            properties: row.properties,
-            body: row.body,
-            bytes: row.bytes,
-            owner: Owner::of(row.outbox_id, row.inbox_message_id, row.inbox_consumer_id),
-            delivery: match row.delivery {
-                0 => Delivery::Pending,
-                1 => Delivery::Delivered,
-                _ => Delivery::Orphan,
-            },
-            delivered: row.delivered,
-            cursor: row.cursor,
-            lock_id: row.lock_id,
-            conversation: row.conversation_id,
-            correlation: row.correlation_id,
-            initiator: row.initiator_id,
-            request: row.request_id,
-            source: row.source_address,
-            destination: row.destination_address,
-            response: row.response_address,
-            fault: row.fault_address,
-            order: row.order_id,
-        }
+impl Row {
+    fn message(self) -> Option<OutboxMessage> {
+        Some(OutboxMessage {
+            sequence: self.sequence_number,
+            owner: Owner::of(self.outbox_id, self.inbox_message_id, self.inbox_consumer_id),
+            delivery: delivery(self.delivery),
+            delivered: self.delivered,
+            cursor: self.cursor,
+            lock_id: self.lock_id,
+            order: self.order_id,
+            bytes: self.bytes,
+            content: self.content.message()?,
+        })
     }
+}
+
+/// How many messages of the same owner come after this one, counted up to a thousand.
+pub async fn behind(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    message: &OutboxMessage,
+) -> Result<i64, Error> {
+    const MOST: i64 = 1_000;
+    let names = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id";
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT count(*) FROM (SELECT FROM {} b WHERE b.sequence_number > ",
+        super::messages(layout, names)
+    ));
+    sql.push_bind(message.sequence);
+    match message.owner {
+        Owner::Bus(outbox) => {
+            sql.push(" AND b.outbox_id = ").push_bind(outbox);
+        }
+        Owner::Consumer { message, consumer } => {
+            sql.push(" AND b.inbox_message_id = ").push_bind(message);
+            sql.push(" AND b.inbox_consumer_id = ").push_bind(consumer);
+        }
+        Owner::Nobody => return Ok(0),
+    }
+    sql.push(format!(" LIMIT {MOST}) x"));
+    Ok(sql.build_query_scalar().fetch_one(conn).await?)
 }
 
 /// How many open outboxes come before this one; nothing when it is not open itself.

@@ -1,5 +1,5 @@
-//! Half-done consumers: their work is committed, their messages are not recorded as delivered. The cursor stands
-//! in `inbox_state`.
+//! Half-done consumers: their work is committed, their messages are not recorded as delivered. The cursor is in
+//! `inbox_state`.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
@@ -8,6 +8,10 @@ use uuid::Uuid;
 use super::{
     super::{Error, OfTable, Table, archive, sql::moment},
     Open, Progress,
+};
+use crate::domain::{
+    id::{ConsumerId, MessageId},
+    outbox::OutboxKey,
 };
 
 /// A half-done consumer: one row of `inbox_state`.
@@ -18,15 +22,18 @@ pub struct ConsumerOutbox {
 }
 
 impl ConsumerOutbox {
-    /// Stands for the pair where outboxes are told apart by one id.
+    /// As outboxes are named.
     #[must_use]
-    pub const fn key(&self) -> Uuid {
-        Uuid::from_u128(self.message_id.as_u128() ^ self.consumer_id.as_u128().rotate_left(1))
+    pub const fn key(&self) -> OutboxKey {
+        OutboxKey::Consumer {
+            message: MessageId(self.message_id),
+            consumer: ConsumerId(self.consumer_id),
+        }
     }
 }
 
-/// Those with pending messages, consumed before a moment, that nobody works on now.
-pub async fn halves(
+/// Those with pending messages, consumed before a moment, that no session has locked.
+pub async fn half_done(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
     limit: i64,
@@ -41,60 +48,64 @@ pub async fn halves(
 }
 
 /// Locks one of them, if it is still half-done and free.
-pub async fn lock_half(
+pub async fn lock_consumer_outbox(
     conn: &mut PgConnection,
-    half: ConsumerOutbox,
+    consumer_outbox: ConsumerOutbox,
     before: DateTime<Utc>,
 ) -> Result<Option<Open>, Error> {
     let sql = format!(
-        "SELECT i.message_id AS outbox_id, {} AS created, \
-           coalesce(i.last_sequence_number, 0) AS cursor FROM public.inbox_state i \
+        "SELECT {} AS created, coalesce(i.last_sequence_number, 0) AS cursor \
+         FROM public.inbox_state i \
          WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND i.consumed < $3 \
          FOR UPDATE OF i SKIP LOCKED",
         moment("i.consumed"),
     );
-    let found: Option<Open> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(half.message_id)
-        .bind(half.consumer_id)
+    let found: Option<(DateTime<Utc>, i64)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(consumer_outbox.message_id)
+        .bind(consumer_outbox.consumer_id)
         .bind(before)
         .fetch_optional(conn)
         .await
         .of(Table::InboxStates.name())?;
-    Ok(found.map(|open| Open { outbox_id: half.key(), ..open }))
+    Ok(found.map(|(created, cursor)| Open { outbox: consumer_outbox.key(), created, cursor }))
 }
 
-/// Whether it still has messages to deliver, whoever works on it.
-pub async fn is_half_pending(conn: &mut PgConnection, half: ConsumerOutbox) -> Result<bool, Error> {
+/// Whether it still has messages to deliver, locked or not.
+pub async fn is_consumer_outbox_pending(
+    conn: &mut PgConnection,
+    consumer_outbox: ConsumerOutbox,
+) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT FROM public.inbox_state i WHERE i.message_id = $1 \
          AND i.consumer_id = $2 AND i.consumed IS NOT NULL AND i.delivered IS NULL \
          AND EXISTS (SELECT FROM public.outbox_message m WHERE m.inbox_message_id = i.message_id \
                      AND m.inbox_consumer_id = i.consumer_id \
                      AND m.sequence_number > coalesce(i.last_sequence_number, 0)))";
-    let asked = sqlx::query_scalar(sql).bind(half.message_id).bind(half.consumer_id);
+    let asked =
+        sqlx::query_scalar(sql).bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
     Ok(asked.fetch_one(conn).await?)
 }
 
 /// How many messages of it wait, and since when; none if it is not half-done.
-pub async fn half_waiting(
+pub async fn consumer_outbox_waiting(
     conn: &mut PgConnection,
-    half: ConsumerOutbox,
+    consumer_outbox: ConsumerOutbox,
 ) -> Result<Option<(i64, DateTime<Utc>)>, Error> {
     let sql = "SELECT (SELECT count(*) FROM public.outbox_message m \
            WHERE m.inbox_message_id = i.message_id AND m.inbox_consumer_id = i.consumer_id \
              AND m.sequence_number > coalesce(i.last_sequence_number, 0)), i.consumed \
          FROM public.inbox_state i WHERE i.message_id = $1 AND i.consumer_id = $2 \
            AND i.consumed IS NOT NULL AND i.delivered IS NULL";
-    let asked = sqlx::query_as(sql).bind(half.message_id).bind(half.consumer_id);
+    let asked =
+        sqlx::query_as(sql).bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
     asked.fetch_optional(conn).await.of(Table::OutboxMessages.name())
 }
 
-/// Writes how far the pass came with it, in its transaction. What was delivered goes, as MassTransit does it:
-/// rows that stay would stop its clean-up of the inbox. With `copies`, copies of them stay in schema
-/// `orderscope`. It is counted as MassTransit's passes are: one for every message, and at the end one for finding
+/// Records its progress, in the caller's transaction. Delivered rows are deleted, as MassTransit does it: rows that stay
+/// would block its clean-up of the inbox. With `copies`, copies of them stay in schema `orderscope`. It is counted as MassTransit's passes are: one for every message, and at the end one for finding
 /// no more and one for cleaning up.
-pub async fn record_half(
+pub async fn record_consumer_outbox(
     conn: &mut PgConnection,
-    half: ConsumerOutbox,
+    consumer_outbox: ConsumerOutbox,
     step: &Progress,
     copies: bool,
     now: DateTime<Utc>,
@@ -112,8 +123,8 @@ pub async fn record_half(
                               AND m.number <= $4)::int AS sent FROM m) c \
          WHERE i.message_id = $1 AND i.consumer_id = $2 AND i.delivered IS NULL AND o.id = i.id";
     let changed = sqlx::query(update)
-        .bind(half.message_id)
-        .bind(half.consumer_id)
+        .bind(consumer_outbox.message_id)
+        .bind(consumer_outbox.consumer_id)
         .bind(step.lock_id)
         .bind(step.last)
         .bind(now)
@@ -125,11 +136,20 @@ pub async fn record_half(
     }
     let Some(last) = step.last else { return Ok(()) };
     if copies {
-        archive::delivered_half(conn, half.message_id, half.consumer_id, last).await?;
+        archive::delivered_by_consumer(
+            conn,
+            consumer_outbox.message_id,
+            consumer_outbox.consumer_id,
+            last,
+        )
+        .await?;
     }
     let gone = "DELETE FROM public.outbox_message WHERE inbox_message_id = $1 \
          AND inbox_consumer_id = $2 AND sequence_number <= $3";
-    let rows = sqlx::query(gone).bind(half.message_id).bind(half.consumer_id).bind(last);
+    let rows = sqlx::query(gone)
+        .bind(consumer_outbox.message_id)
+        .bind(consumer_outbox.consumer_id)
+        .bind(last);
     rows.execute(conn).await?;
     Ok(())
 }

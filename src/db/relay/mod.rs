@@ -1,9 +1,9 @@
-//! What the relay does in the database: take pending outboxes, load their messages, write how far it came.
+//! What the relay does in the database: lock pending outboxes, load their messages, record how far they were delivered.
 //!
-//! Everything stands in one short READ COMMITTED transaction. The rows of `outbox_state` are locked first
-//! and alone; what is read of their messages is read by later statements, which see everything that was
-//! committed before the lock was got. REPEATABLE READ, which the service uses, would read with the snapshot
-//! from before the lock and fail with 40001 wherever the service's workers had just been.
+//! Each pass is one short READ COMMITTED transaction. The rows of `outbox_state` are locked first and alone; later
+//! statements read their messages and see everything that was committed before the lock was taken. REPEATABLE READ,
+//! which the service uses, would read with the snapshot from before the lock and fail with 40001 wherever the service's
+//! workers had just been.
 
 mod consumer_outbox;
 
@@ -13,10 +13,17 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{Error, Layout, Limits, OfTable, Table, archive};
-use crate::{domain::outgoing::Stored, servers::Servers};
+use super::{
+    Error, Layout, Limits, OfTable, Table, archive,
+    outbox::{self, StoredRow},
+};
+use crate::{
+    domain::{id::OutboxId, outbox::OutboxKey, stored_message::StoredMessage},
+    servers::Servers,
+};
 pub use consumer_outbox::{
-    ConsumerOutbox, half_waiting, halves, is_half_pending, lock_half, record_half,
+    ConsumerOutbox, consumer_outbox_waiting, half_done, is_consumer_outbox_pending,
+    lock_consumer_outbox, record_consumer_outbox,
 };
 
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
@@ -62,9 +69,9 @@ pub fn can_work(layout: &Layout) -> Result<(), Error> {
 }
 
 /// A pending outbox that is locked by this transaction.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
-    pub outbox_id: Uuid,
+    pub outbox: OutboxKey,
     pub created: DateTime<Utc>,
     /// The last message recorded as sent, 0 for none.
     pub cursor: i64,
@@ -87,13 +94,11 @@ pub async fn lock(
          ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
         super::sql::moment("s.created"),
     );
-    sqlx::query_as(AssertSqlSafe(sql))
-        .bind(held)
-        .bind(limit)
-        .bind(only)
-        .fetch_all(conn)
-        .await
-        .of(Table::OutboxStates.name())
+    let asked = sqlx::query_as(AssertSqlSafe(sql)).bind(held).bind(limit).bind(only);
+    let rows: Vec<(OutboxId, DateTime<Utc>, i64)> =
+        asked.fetch_all(conn).await.of(Table::OutboxStates.name())?;
+    let open = |(outbox, created, cursor)| Open { outbox: OutboxKey::Bus(outbox), created, cursor };
+    Ok(rows.into_iter().map(open).collect())
 }
 
 /// Whether anything is pending, locked by others or not, leaving out `held`; with `only`, in that outbox.
@@ -149,26 +154,26 @@ pub async fn next_waiting(
 /// Counting stops here.
 pub const MOST_COUNTED: i64 = 100_000;
 
-/// How much one pass takes.
+/// The limits of one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Most {
     pub outboxes: i64,
     pub messages: i64,
     /// Of bodies, in bytes; one message more than this is taken alone.
     pub bytes: i64,
-    /// A longer body is not even read.
+    /// A longer body is not read.
     pub message_bytes: i64,
 }
 
 /// A pending message of a locked outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    pub outbox: Uuid,
+    pub outbox: OutboxKey,
     pub sequence: i64,
     /// Length of the body.
     pub bytes: i64,
     /// Nothing where the body is longer than may be sent.
-    pub stored: Option<Stored>,
+    pub stored: Option<StoredMessage>,
 }
 
 #[derive(FromRow)]
@@ -176,20 +181,8 @@ struct Loaded {
     outbox_id: Uuid,
     sequence_number: i64,
     bytes: i64,
-    headers: Option<String>,
-    properties: Option<String>,
-    message_id: Uuid,
-    content_type: String,
-    body: Option<String>,
-    conversation_id: Option<Uuid>,
-    correlation_id: Option<Uuid>,
-    initiator_id: Option<Uuid>,
-    request_id: Option<Uuid>,
-    source_address: Option<String>,
-    destination_address: Option<String>,
-    response_address: Option<String>,
-    fault_address: Option<String>,
-    expiration_time: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    stored: StoredRow,
 }
 
 /// The next messages of locked outboxes: oldest outbox first, in the order of each. With `half`, those of that
@@ -197,33 +190,33 @@ struct Loaded {
 pub async fn load(
     conn: &mut PgConnection,
     open: &[Open],
-    half: Option<ConsumerOutbox>,
+    consumer_outbox: Option<ConsumerOutbox>,
     most: &Most,
 ) -> Result<Vec<Row>, Error> {
-    let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
+    // Those of a consumer are found by their own two columns.
+    let ids: Vec<Uuid> = open.iter().map(|open| bus(open.outbox).unwrap_or_default()).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
-    let time = super::sql::sendable("m.expiration_time");
-    let owned = match half {
+    let owned = match consumer_outbox {
         None => "m.outbox_id = c.outbox_id",
         Some(_) => "m.inbox_message_id = $6 AND m.inbox_consumer_id = $7",
     };
     // A long body is stored beside its row, and read only for those that are picked.
-    let columns = "sequence_number, headers, properties, message_id, content_type, body, conversation_id, \
-         correlation_id, initiator_id, request_id, source_address, destination_address, response_address, \
-         fault_address, expiration_time";
+    let stored = outbox::stored_columns(|name| match name {
+        "body" => Some("CASE WHEN m.bytes <= $5 THEN m.body END".to_owned()),
+        "expiration_time" => Some(super::sql::sendable("m.expiration_time")),
+        _ => None,
+    });
+    let names = outbox::STORED_NAMES;
     let sql = format!(
         "WITH picked AS (SELECT c.rank, c.outbox_id, x.*, \
              row_number() OVER line AS n, sum(x.bytes) OVER line - x.bytes AS before \
            FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS c(outbox_id, cursor, rank) \
-             CROSS JOIN LATERAL (SELECT {columns}, octet_length(m.body)::bigint AS bytes \
+             CROSS JOIN LATERAL (SELECT {names}, octet_length(m.body)::bigint AS bytes \
                FROM public.outbox_message m \
                WHERE {owned} AND m.sequence_number > c.cursor \
                ORDER BY m.sequence_number LIMIT $3) x \
            WINDOW line AS (ORDER BY c.rank, x.sequence_number ROWS UNBOUNDED PRECEDING)) \
-         SELECT m.outbox_id, m.sequence_number, m.bytes, m.headers, m.properties, m.message_id, \
-           m.content_type, CASE WHEN m.bytes <= $5 THEN m.body END AS body, m.conversation_id, \
-           m.correlation_id, m.initiator_id, m.request_id, m.source_address, \
-           m.destination_address, m.response_address, m.fault_address, {time} AS expiration_time \
+         SELECT m.outbox_id, m.sequence_number, m.bytes, {stored} \
          FROM picked m WHERE m.n <= $3 AND m.before < $4 ORDER BY m.rank, m.sequence_number"
     );
     let mut query = sqlx::query_as(AssertSqlSafe(sql))
@@ -232,46 +225,38 @@ pub async fn load(
         .bind(most.messages)
         .bind(most.bytes)
         .bind(most.message_bytes);
-    if let Some(half) = half {
-        query = query.bind(half.message_id).bind(half.consumer_id);
+    if let Some(consumer_outbox) = consumer_outbox {
+        query = query.bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
     }
     let rows: Vec<Loaded> = query.fetch_all(conn).await.of(Table::OutboxMessages.name())?;
-    Ok(rows.into_iter().map(Row::from).collect())
+    Ok(rows.into_iter().map(|row| row.of(consumer_outbox)).collect())
 }
 
-impl From<Loaded> for Row {
-    fn from(row: Loaded) -> Self {
-        let stored = row.body.map(|body| Stored {
-            headers: row.headers,
-            properties: row.properties,
-            message_id: row.message_id,
-            content_type: row.content_type,
-            body,
-            conversation_id: row.conversation_id,
-            correlation_id: row.correlation_id,
-            initiator_id: row.initiator_id,
-            request_id: row.request_id,
-            source_address: row.source_address,
-            destination_address: row.destination_address,
-            response_address: row.response_address,
-            fault_address: row.fault_address,
-            expiration_time: row.expiration_time,
-        });
-        Self { outbox: row.outbox_id, sequence: row.sequence_number, bytes: row.bytes, stored }
+impl Loaded {
+    fn of(self, consumer_outbox: Option<ConsumerOutbox>) -> Row {
+        Row {
+            outbox: consumer_outbox
+                .map_or(OutboxKey::Bus(OutboxId(self.outbox_id)), |consumer_outbox| {
+                    consumer_outbox.key()
+                }),
+            sequence: self.sequence_number,
+            bytes: self.bytes,
+            stored: self.stored.message(),
+        }
     }
 }
 
-/// How far a pass came with one outbox.
+/// What a pass records of one outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    pub outbox: Uuid,
+    pub outbox: OutboxKey,
     /// The last message that the broker confirmed; none where the first already failed.
     pub last: Option<i64>,
-    /// A `NewId` of now: the only trace of an attempt that the tables have.
+    /// A `NewId` of now: the only sign of an attempt in the tables.
     pub lock_id: Uuid,
 }
 
-/// What becomes of delivered messages.
+/// What happens to delivered messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivered {
     /// They stay until they are purged: a database of our own.
@@ -282,14 +267,14 @@ pub enum Delivered {
     Copy,
 }
 
-/// Writes how far the pass came, in its transaction.
+/// Records the progress of bus outboxes, in the caller's transaction.
 pub async fn record(
     conn: &mut PgConnection,
     progress: &[Progress],
     delivered: Delivered,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let ids: Vec<Uuid> = progress.iter().map(|step| step.outbox).collect();
+    let ids: Vec<Uuid> = progress.iter().filter_map(|step| bus(step.outbox)).collect();
     let lasts: Vec<Option<i64>> = progress.iter().map(|step| step.last).collect();
     let locks: Vec<Uuid> = progress.iter().map(|step| step.lock_id).collect();
     let update = "UPDATE public.outbox_state s SET lock_id = c.lock_id, \
@@ -345,6 +330,14 @@ pub async fn purge(
         .execute(conn)
         .await?;
     Ok(done.rows_affected())
+}
+
+/// The id of a bus outbox.
+const fn bus(outbox: OutboxKey) -> Option<Uuid> {
+    match outbox {
+        OutboxKey::Bus(outbox) => Some(outbox.0),
+        OutboxKey::Consumer { .. } => None,
+    }
 }
 
 /// Which of these messages (by number) are still pending.

@@ -5,11 +5,12 @@ use rust_decimal::Decimal;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
+use super::drift::drift;
 use crate::{
     db::{
         Layout, Table,
         buyers::name_pattern,
-        expressions::{BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, ID_TAIL, NOTE_WORDS, SUMMARY_TOTAL},
+        expressions::{BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, ID_TAIL, NOTE_WORDS},
     },
     domain::search::Span,
 };
@@ -111,7 +112,7 @@ impl Filter {
                 sql.push("o.note <> ''");
             }
             Self::Drift => {
-                sql.push(drift(layout));
+                sql.push(drifts(layout));
             }
             Self::Any(filters) => {
                 for (nth, filter) in filters.iter().enumerate() {
@@ -230,16 +231,11 @@ fn of_lines(layout: &Layout, aggregate: &str) -> String {
     format!("(SELECT {aggregate} FROM {lines} i WHERE i.order_id = o.id)")
 }
 
-/// The same comparison as `rows::OrderLine::drifts`, for finding orders by it.
-fn drift(layout: &Layout) -> String {
+/// Null, and so no hit, where there is no document.
+fn drifts(layout: &Layout) -> String {
     let summaries = layout.from(Table::Summaries);
-    let total = of_lines(layout, "coalesce(sum(i.price * i.quantity), 0)");
-    format!(
-        "(SELECT lower(coalesce(data ->> 'Status', data ->> 'status')) IS DISTINCT FROM \
-         CASE o.status WHEN 0 THEN 'new' WHEN 1 THEN 'cancelled' WHEN 2 THEN 'completed' END \
-         OR {SUMMARY_TOTAL} IS DISTINCT FROM {total} \
-         FROM {summaries} s WHERE s.id = o.id LIMIT 1)"
-    )
+    let drift = drift(layout, &of_lines(layout, "coalesce(sum(i.price * i.quantity), 0)"));
+    format!("(SELECT {drift} FROM {summaries} s WHERE s.id = o.id LIMIT 1)")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! small side, counts. What to ask, and in which order, `ops::search` decides.
 
 mod count;
+mod drift;
 mod filter;
 mod lookup;
 mod page;

@@ -6,6 +6,7 @@ use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
 use super::{
     Cursor,
+    drift::drift,
     lookup::{lettered, message_order, pending},
 };
 use crate::{
@@ -64,9 +65,7 @@ struct Row {
     letter: Option<bool>,
     stale: bool,
     is_deleted: bool,
-    summarised: bool,
-    view_status: Option<String>,
-    view_total: Option<String>,
+    drift: Option<bool>,
 }
 
 /// The orders at these places, in the same order; without those that vanished meanwhile.
@@ -91,13 +90,12 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
          coalesce(l.items, 0) AS items, {total} AS total, \
          coalesce(o.note <> '', false) AS has_note, {} AS undelivered, {} AS letter, \
          o.status = 0 AND o.created_at < now() - interval '24 hours' AS stale, o.is_deleted, \
-         s.id IS NOT NULL AND {compared} AS summarised, \
-         coalesce(s.data ->> 'Status', s.data ->> 'status') AS view_status, \
-         coalesce(s.data ->> 'TotalPrice', s.data ->> 'totalPrice') AS view_total \
+         CASE WHEN s.id IS NOT NULL THEN {} END AS drift \
          FROM unnest(",
         moment("o.created_at"),
         undelivered(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
         letter(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
+        drift(layout, "coalesce(l.total, 0)"),
     ));
     sql.push_bind(ids);
     sql.push(format!(
@@ -192,52 +190,20 @@ fn unread(layout: &Layout, tables: &[Table]) -> String {
 
 impl From<Row> for OrderLine {
     fn from(row: Row) -> Self {
-        let status = Status::from_number(row.status);
-        let total: Option<Decimal> = row.total.and_then(|total| total.parse().ok());
-        let drift = row.summarised.then(|| {
-            let view_total: Option<Decimal> = row.view_total.and_then(|total| total.parse().ok());
-            !is_status(status, row.view_status.as_deref()) || view_total != total
-        });
         Self {
             id: row.id,
             placed: row.created_at,
             buyer: row.buyer_id,
             buyer_name: row.name,
-            status,
+            status: Status::from_number(row.status),
             items: row.items,
-            total,
+            total: row.total.and_then(|total| total.parse().ok()),
             has_note: row.has_note,
             undelivered: row.undelivered,
             letter: row.letter,
             stale: row.stale,
             deleted: row.is_deleted,
-            drift,
+            drift: row.drift,
         }
-    }
-}
-
-/// Whether a document's status is this one; enumerations are written by name, in some stores by number.
-fn is_status(status: Status, written: Option<&str>) -> bool {
-    let name = match status {
-        Status::New => "new",
-        Status::Cancelled => "cancelled",
-        Status::Completed => "completed",
-        Status::Other(_) => return false,
-    };
-    written.is_some_and(|written| {
-        written.eq_ignore_ascii_case(name) || written == status.number().to_string()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_status_is_known_by_name_or_number() {
-        assert!(is_status(Status::Cancelled, Some("Cancelled")));
-        assert!(is_status(Status::Cancelled, Some("1")));
-        assert!(!is_status(Status::Cancelled, Some("New")));
-        assert!(!is_status(Status::New, None));
     }
 }

@@ -1,4 +1,4 @@
-//! Values of a statement: bound on the way to the server, literal in the text that people read.
+//! Values of a statement: bound for the server, literal in the readable text.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rust_decimal::Decimal;

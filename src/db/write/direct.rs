@@ -111,7 +111,7 @@ impl Tx<'_> {
     }
 }
 
-/// To the server, and to people.
+/// Appends to the statement and to its readable text.
 pub(super) fn both(sql: &mut QueryBuilder<Postgres>, said: &mut String, text: &str) {
     sql.push(text);
     said.push_str(text);

@@ -1,4 +1,4 @@
-//! Rows whose time is over: found and held, oldest first, a bounded number at a time. What somebody else holds is
+//! Rows whose retention is over: found and held, oldest first, a bounded number at a time. What somebody else holds is
 //! passed over.
 
 use chrono::{DateTime, Utc};

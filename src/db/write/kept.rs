@@ -12,7 +12,7 @@ use crate::{
         archive::{self, ArchivedContent},
         paused::{self, PausedOutbox},
     },
-    domain::{id::OutboxId, outbox::Owner, outbox_action::Whole},
+    domain::{id::OutboxId, outbox::Owner, stored_message::StoredMessage},
 };
 
 /// What a copy is labelled with.
@@ -137,7 +137,7 @@ impl Tx<'_> {
     /// Adds a message as it was, to another outbox. A placeholder draws nothing from the table's identity.
     pub async fn add_whole(
         &mut self,
-        whole: &Whole,
+        whole: &StoredMessage,
         outbox: OutboxId,
         number: Number,
     ) -> Result<Option<Value>, Error> {

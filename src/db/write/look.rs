@@ -1,4 +1,4 @@
-//! What a command is decided on, in one statement: one round trip, and all of it as of one moment.
+//! Everything a command is decided on, read in one statement: one round trip, one snapshot.
 
 use serde::de::DeserializeOwned;
 use sqlx::{FromRow, Postgres, QueryBuilder, types::Json};
@@ -77,7 +77,7 @@ struct Parts {
 type One<T> = Option<Json<T>>;
 
 impl Tx<'_> {
-    /// Looks. What is held does not move any more; everything else may.
+    /// Reads all of it. Locked rows do not change any more; all others may.
     pub async fn look(&mut self, wanted: &Lookup) -> Result<OrderRows, Error> {
         self.in_time()?;
         let mut sql = QueryBuilder::<Postgres>::new("SELECT ");

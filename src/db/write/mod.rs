@@ -1,5 +1,5 @@
-//! Writing: a transaction that spells tables and columns as the database does, binds every value, and keeps
-//! the text of what it said.
+//! Writing: a transaction that spells tables and columns as the database does, binds every value, and keeps a readable
+//! text of its statements.
 
 mod batch;
 mod bound;
@@ -54,7 +54,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Of an operation; nothing is held, nothing hurries.
+    /// Of an operation, without locks and time limits.
     pub const fn of(operation: Uuid) -> Self {
         Self { operation, hold: None, within: None }
     }

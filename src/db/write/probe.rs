@@ -88,7 +88,7 @@ pub struct Surroundings {
 /// The most rows of the inbox that are counted.
 const MOST_COMMANDS: i64 = 100;
 
-/// Looks around.
+/// Reads all of it.
 pub async fn surroundings(conn: &mut PgConnection, layout: &Layout) -> Result<Surroundings, Error> {
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT (SELECT count(*) FROM (SELECT FROM {} i WHERE consumed IS NULL LIMIT {MOST_COMMANDS}) \

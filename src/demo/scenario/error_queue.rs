@@ -262,7 +262,7 @@ mod tests {
                 ..Raw::default()
             });
             assert_eq!(fault.message, Some(message.message));
-            assert_eq!(fault.home(), Ok(message.home.as_str()));
+            assert_eq!(fault.origin(), Ok(message.home.as_str()));
             assert!(fault.order.is_some() && fault.failed.is_some(), "{fault:?}");
             let reach = InboxCoverage::Since(setting.remembered.unwrap());
             let judged = judge(&fault, &rows, &consumers, reach, setting.now);

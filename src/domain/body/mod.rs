@@ -1,7 +1,7 @@
-//! Event bodies: reading whatever is there, writing the one shape we write.
+//! Event bodies: reading every shape that stores contain, writing our own.
 
-mod json;
 mod read;
+mod scalar;
 mod write;
 
 pub use read::meaning;

@@ -5,14 +5,15 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::json;
+use super::scalar;
 use crate::domain::{
     event::{EventBody, EventKind, FieldPatch, OrderEvent, OrderImage, RecordedEvent},
     id::{BookId, BuyerId, LineId, OrderId},
+    json::{field, field_of},
     order::{Buyer, Line, Status},
 };
 
-/// What a stored event means. Never fails: what is not understood is a value too.
+/// What a stored event means. Never fails: an event that is not understood is a value as well.
 #[must_use]
 pub fn meaning(event: &RecordedEvent) -> OrderEvent {
     let Some(kind) = EventKind::of(&event.kind, event.dotnet_type.as_deref()) else {
@@ -38,50 +39,50 @@ pub fn meaning(event: &RecordedEvent) -> OrderEvent {
         FieldPatch::Value(at) => Some(at),
         FieldPatch::Null | FieldPatch::Nothing => None,
     };
-    let reason = json::get(body, "Reason").and_then(json::text).filter(|text| !text.is_empty());
-    let told = EventBody { order: image, occurred_at, doubts };
+    let reason = field(body, "Reason").and_then(scalar::text).filter(|text| !text.is_empty());
+    let content = EventBody { order: image, occurred_at, doubts };
     match kind {
-        EventKind::Placed => OrderEvent::Placed(told),
-        EventKind::Completed => OrderEvent::Completed(told),
-        EventKind::Cancelled => OrderEvent::Cancelled { told, reason },
+        EventKind::Placed => OrderEvent::Placed(content),
+        EventKind::Completed => OrderEvent::Completed(content),
+        EventKind::Cancelled => OrderEvent::Cancelled { body: content, reason },
     }
 }
 
 /// Status and total of an order summary document, each where it can be read.
 pub(in crate::domain) fn summary_fields(data: &Value) -> (Option<Status>, Option<Decimal>) {
-    let field = |key| data.as_object().and_then(|data| json::get(data, key));
-    (field("Status").and_then(json::status), field("TotalPrice").and_then(json::decimal))
+    let status = field_of(data, "Status").and_then(scalar::status);
+    (status, field_of(data, "TotalPrice").and_then(scalar::decimal))
 }
 
 type Object = Map<String, Value>;
 
 fn order_of(body: &Value) -> Result<(&Object, &Object), &'static str> {
     let body = body.as_object().ok_or("the body is not an object")?;
-    let order = json::get(body, "Order").ok_or("the body has no Order")?;
+    let order = field(body, "Order").ok_or("the body has no Order")?;
     let order = order.as_object().ok_or("the body's Order is not an object")?;
     Ok((order, body))
 }
 
-/// Reads an `Order` object. What cannot be read is left out and named in `doubts`; without an id
-/// there is nothing to hold on to.
+/// Reads an `Order` object. What cannot be read is left out and named in `doubts`; an order
+/// without an id is refused.
 pub(in crate::domain) fn image(
     order: &Object,
     doubts: &mut Vec<String>,
 ) -> Result<OrderImage, &'static str> {
-    let id = json::get(order, "Id").and_then(json::uuid).ok_or("its Order has no readable Id")?;
-    let buyer = json::get(order, "Buyer").and_then(Value::as_object);
-    let buyer_id = read(order, "BuyerId", "an id", json::uuid, doubts)
-        .or_else(|| buyer.and_then(|buyer| json::get(buyer, "Id")).and_then(json::uuid))
+    let id = field(order, "Id").and_then(scalar::uuid).ok_or("its Order has no readable Id")?;
+    let buyer = field(order, "Buyer").and_then(Value::as_object);
+    let buyer_id = read(order, "BuyerId", "an id", scalar::uuid, doubts)
+        .or_else(|| buyer.and_then(|buyer| field(buyer, "Id")).and_then(scalar::uuid))
         .filter(|id| !id.is_nil());
     Ok(OrderImage {
         id: OrderId(id),
-        status: read(order, "Status", "a status", json::status, doubts),
-        note: said(order, "Note", "a text", json::text, doubts),
+        status: read(order, "Status", "a status", scalar::status, doubts),
+        note: said(order, "Note", "a text", scalar::text, doubts),
         buyer_id: buyer_id.map(BuyerId),
         buyer: buyer.map(read_buyer),
         lines: read_lines(order, doubts),
-        total: read(order, "TotalPrice", "a number", json::decimal, doubts),
-        is_deleted: read(order, "IsDeleted", "true or false", json::flag, doubts),
+        total: read(order, "TotalPrice", "a number", scalar::decimal, doubts),
+        is_deleted: read(order, "IsDeleted", "true or false", scalar::flag, doubts),
         created_at: read_time(order, "CreatedAt", doubts),
         last_modified_at: read_time(order, "LastModifiedAt", doubts),
     })
@@ -94,7 +95,7 @@ fn said<T>(
     read: fn(&Value) -> Option<T>,
     doubts: &mut Vec<String>,
 ) -> FieldPatch<T> {
-    match json::get(object, key) {
+    match field(object, key) {
         None => FieldPatch::Nothing,
         Some(Value::Null) => FieldPatch::Null,
         Some(value) => read(value).map_or_else(
@@ -121,7 +122,7 @@ fn read<T>(
 }
 
 fn read_time(object: &Object, key: &str, doubts: &mut Vec<String>) -> FieldPatch<DateTime<Utc>> {
-    match said(object, key, "a time", json::time, doubts) {
+    match said(object, key, "a time", scalar::time, doubts) {
         FieldPatch::Value(at) => at,
         FieldPatch::Null => FieldPatch::Null,
         FieldPatch::Nothing => FieldPatch::Nothing,
@@ -129,8 +130,8 @@ fn read_time(object: &Object, key: &str, doubts: &mut Vec<String>) -> FieldPatch
 }
 
 fn read_buyer(buyer: &Object) -> Buyer {
-    let text = |object: &Object, key| json::get(object, key).and_then(json::text);
-    let address = json::get(buyer, "Address").and_then(Value::as_object);
+    let text = |object: &Object, key| field(object, key).and_then(scalar::text);
+    let address = field(buyer, "Address").and_then(Value::as_object);
     let part = |key| address.and_then(|address| text(address, key));
     Buyer {
         name: text(buyer, "Name"),
@@ -141,7 +142,7 @@ fn read_buyer(buyer: &Object) -> Buyer {
 }
 
 fn read_lines(order: &Object, doubts: &mut Vec<String>) -> Option<Vec<Line>> {
-    let lines = match json::get(order, "OrderItems")? {
+    let lines = match field(order, "OrderItems")? {
         Value::Array(lines) => lines,
         Value::Null => return None,
         _ => {
@@ -165,15 +166,15 @@ fn read_lines(order: &Object, doubts: &mut Vec<String>) -> Option<Vec<Line>> {
 /// The item's `Order` (null, the order again, or absent) is not looked at.
 fn read_line(line: &Value) -> Result<Line, &'static str> {
     let line = line.as_object().ok_or(" is not an object")?;
-    let id = |key| json::get(line, key).and_then(json::uuid);
+    let id = |key| field(line, key).and_then(scalar::uuid);
     let id_of = |key, why| -> Result<Uuid, &'static str> { id(key).ok_or(why) };
     Ok(Line {
         id: LineId(id_of("Id", ".Id is not an id")?),
         book: BookId(id_of("BookId", ".BookId is not an id")?),
-        quantity: json::get(line, "Quantity")
-            .and_then(json::whole)
+        quantity: field(line, "Quantity")
+            .and_then(scalar::whole)
             .ok_or(".Quantity is not a whole number")?,
-        price: json::get(line, "Price").and_then(json::decimal).ok_or(".Price is not a number")?,
+        price: field(line, "Price").and_then(scalar::decimal).ok_or(".Price is not a number")?,
     })
 }
 

@@ -27,9 +27,9 @@ fn raw(text: &str) -> Value {
 
 fn told(event: OrderEvent) -> EventBody {
     match event {
-        OrderEvent::Placed(told)
-        | OrderEvent::Completed(told)
-        | OrderEvent::Cancelled { told, .. } => told,
+        OrderEvent::Placed(body)
+        | OrderEvent::Completed(body)
+        | OrderEvent::Cancelled { body, .. } => body,
         other => panic!("{other:?}"),
     }
 }
@@ -205,7 +205,7 @@ proptest! {
     #[test]
     fn no_body_breaks_the_reader(body in any_json(), kind in any_kind()) {
         let event = samples::event(1, kind.alias(), body);
-        let told = meaning(&event).told().map(|told| told.order.id);
+        let told = meaning(&event).body().map(|told| told.order.id);
         let (state, _) = fold::fold(None, &event);
         prop_assert_eq!(state.map(|order| order.id), told);
     }
@@ -226,8 +226,8 @@ proptest! {
         let recorded = samples::event(1, kind.alias(), stored);
         let read = meaning(&recorded);
         prop_assert_eq!(read.kind(), Some(kind));
-        prop_assert_eq!(read.told().and_then(|told| told.occurred_at), Some(occurred_at));
-        prop_assert_eq!(read.told().map(|told| told.doubts.len()), Some(0));
+        prop_assert_eq!(read.body().and_then(|told| told.occurred_at), Some(occurred_at));
+        prop_assert_eq!(read.body().map(|told| told.doubts.len()), Some(0));
         let (state, _) = fold::fold(None, &recorded);
         prop_assert_eq!(state, Some(event.order));
     }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Proof, Sent, contract};
+use super::{Proof, Sent};
 use crate::domain::{
-    age,
+    age, contract,
     event::{EventKind, RecordedEvent},
     timeline::Step,
 };
@@ -15,7 +15,7 @@ use crate::domain::{
 /// A header may hold anything; so many of its values are looked at.
 const MOST_HEADERS: usize = 32;
 
-/// The event of a message, by its place among the steps, and how that is known.
+/// The event that a message was published for, by its index among the steps, and how that is known.
 #[derive(Debug, Clone)]
 pub(super) struct Correlation {
     pub step: usize,
@@ -84,8 +84,8 @@ pub(super) fn named_ids(event: &RecordedEvent) -> Vec<(&'static str, Uuid)> {
 
 /// The kind of event that a message is published for, where the contract is one of ours.
 pub(super) fn kind_of(message: &Sent) -> Option<EventKind> {
-    let name = |urn: &str| urn.rsplit(':').next().unwrap_or_default().to_owned();
-    EventKind::ALL.into_iter().find(|kind| name(kind.contract()) == name(&message.kind))
+    let name = contract::name(&message.kind);
+    EventKind::ALL.into_iter().find(|kind| contract::name(kind.contract()) == name)
 }
 
 /// Events by the ids and traces that a message may share with them.
@@ -115,7 +115,7 @@ impl Events {
     }
 
     /// The event that this message was published for, if one can be told.
-    pub(super) fn tie(&self, steps: &[Step], message: &Sent) -> Option<Correlation> {
+    pub(super) fn correlate(&self, steps: &[Step], message: &Sent) -> Option<Correlation> {
         let kind = kind_of(message);
         // A message of a known contract belongs to an event of that kind, whatever else shares its trace.
         let fits = |index: &usize| match (kind, steps.get(*index)) {
@@ -135,9 +135,9 @@ impl Events {
                 }
                 several => {
                     let step = nearest(steps, several, message.published)?;
-                    let apart = apart(steps, step, message.published);
+                    let distance = distance(steps, step, message.published);
                     let why = format!(
-                        "{} events share it ({columns} {value}); published {apart} the nearest",
+                        "{} events share it ({columns} {value}); published {distance} the nearest",
                         several.len()
                     );
                     return Some(Correlation { step, proof: Proof::Inferred(why) });
@@ -146,15 +146,15 @@ impl Events {
         }
         let of_kind = self.kinds.get(&kind?).filter(|_| message.names_order)?;
         let step = nearest(steps, of_kind, message.published)?;
-        let (title, apart) = (kind?.title(), apart(steps, step, message.published));
+        let (title, distance) = (kind?.title(), distance(steps, step, message.published));
         let which = if of_kind.len() > 1 {
             format!("; the nearest of {}", of_kind.len())
         } else {
             String::new()
         };
         let why = format!(
-            "its body names the order, {} is the contract of {title}, published {apart} it{which}",
-            contract(&message.kind)
+            "its body names the order, {} is the contract of {title}, published {distance} it{which}",
+            contract::short(&message.kind)
         );
         Some(Correlation { step, proof: Proof::Inferred(why) })
     }
@@ -196,7 +196,7 @@ impl Events {
     }
 }
 
-/// The equation as told; the pairs that can occur.
+/// Which columns are equal, for the pairs that can occur.
 fn joined(ours: &str, theirs: &str) -> &'static str {
     match (ours, theirs) {
         ("message_id", "mt_events.id") => "outbox_message.message_id = mt_events.id",
@@ -229,7 +229,7 @@ fn nearest(steps: &[Step], among: &[usize], time: DateTime<Utc>) -> Option<usize
 }
 
 /// `4ms after`, `at the time of`.
-fn apart(steps: &[Step], step: usize, time: DateTime<Utc>) -> String {
+fn distance(steps: &[Step], step: usize, time: DateTime<Utc>) -> String {
     let Some(step) = steps.get(step) else { return String::new() };
     let by = time - step.when;
     match by {

@@ -1,5 +1,5 @@
-//! The causal chain of an order: what was asked, what was written for it, what was published, how far that came
-//! and who consumed it. Every hop says how it is known: by equal columns, by inference, or by an absence.
+//! The causal chain of an order: the command, the event written for it, the message published, how far its delivery
+//! came and who consumed it. Every hop says how it is known: by equal columns, by inference, or by absence.
 
 mod build;
 mod correlation;
@@ -12,10 +12,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
-pub use self::{
-    build::{LEEWAY, inbox_ids},
-    words::contract,
-};
+pub use self::build::{LEEWAY, inbox_ids};
 use super::{
     id::{ConsumerId, EventId, MessageId, OutboxId, SeqId, Version},
     outbox::{Delivery, Owner},
@@ -29,12 +26,12 @@ pub struct Facts {
     pub received: Vec<Received>,
     /// Where the bus outboxes stand; read only while one of the messages is pending.
     pub head: Option<Head>,
-    pub blind: Blind,
+    pub unsearched: Unsearched,
 }
 
 /// What was not searched and why, per question; `None` where the answer is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Blind {
+pub struct Unsearched {
     /// The messages of the order.
     pub messages: Option<String>,
     /// Inbox rows by their message id.
@@ -90,8 +87,7 @@ pub struct Head {
 /// A link of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// Whoever made the service write an event, where no inbox row tells: a request, a job, or a command whose
-    /// row is gone.
+    /// The cause of an event that no inbox row records: a request, a job, or a command whose row was removed.
     Caller,
     Inbox(Received),
     Event {
@@ -177,8 +173,8 @@ pub struct Chain {
     paths: Vec<CausalPath>,
 }
 
-impl Blind {
-    /// What was not searched in the inbox; the messages are the history's to tell.
+impl Unsearched {
+    /// What was not searched in the inbox; the history says the same of messages.
     pub fn of_inbox(&self) -> impl Iterator<Item = &str> {
         [&self.inbox, &self.commands].into_iter().flatten().map(String::as_str)
     }
@@ -208,7 +204,7 @@ impl Chain {
         self.hops.get(path.hops.clone()).unwrap_or_default()
     }
 
-    /// The path of an event.
+    /// The causal path of an event.
     pub fn of_version(&self, version: Version) -> Option<&CausalPath> {
         let found = self.paths.binary_search_by_key(&(false, Some(version)), |path| {
             (path.version.is_none(), path.version)
@@ -216,7 +212,7 @@ impl Chain {
         self.paths.get(found.ok()?)
     }
 
-    /// The path of a message.
+    /// The causal path of a message.
     pub fn of_message(&self, sequence: i64) -> Option<&CausalPath> {
         self.paths.iter().find(|path| path.messages.contains(&sequence))
     }

@@ -150,12 +150,12 @@ fn without_shared_ids_contract_and_time_lead_to_the_message() {
 
 #[test]
 fn a_row_that_may_not_have_been_looked_at_is_not_called_gone() {
-    let blind = Blind {
+    let unsearched = Unsearched {
         messages: Some("among the newest 20000 only".to_owned()),
         inbox: Some("inbox_state cannot be read".to_owned()),
         commands: None,
     };
-    let chain = chain(events(), &Facts { blind, ..Facts::default() });
+    let chain = chain(events(), &Facts { unsearched, ..Facts::default() });
     assert_eq!(
         lines(&chain, 2),
         ["caller ┄? v2 OrderCancelled", "v2 OrderCancelled ┄? OrderStatusChangedToCancel: no row"]
@@ -435,7 +435,7 @@ proptest! {
         let head = head.map(|(outbox, opened, sequence)| {
             Head { outbox: OutboxId(outbox), opened, sequence }
         });
-        let facts = Facts { messages, received, head, blind: Blind::default() };
+        let facts = Facts { messages, received, head, unsearched: Unsearched::default() };
         chain(events, &facts);
     }
 }

@@ -10,14 +10,6 @@ use crate::domain::{
     outbox::{Delivery, Owner},
 };
 
-/// The contract's own name: `urn:message:BookWorm.Contracts:UserCheckedOutIntegrationEvent` is
-/// `UserCheckedOut`.
-#[must_use]
-pub fn contract(urn: &str) -> &str {
-    let name = urn.rsplit(':').next().unwrap_or(urn);
-    name.strip_suffix("IntegrationEvent").unwrap_or(name)
-}
-
 impl Proof {
     pub(super) fn proven(columns: &'static str, value: impl fmt::Display) -> Self {
         Self::Proven(vec![Match { columns, value: value.to_string() }])
@@ -34,7 +26,7 @@ impl Proof {
         }
     }
 
-    /// The arrow: its form says as much as the word, without colour.
+    /// The arrow: its shape distinguishes proven from inferred hops without colour.
     #[must_use]
     pub const fn mark(&self) -> &'static str {
         match self {

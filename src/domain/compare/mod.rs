@@ -13,10 +13,10 @@ use super::id::{SeqId, Version};
 use super::order::{Order, Status};
 use super::timeline::Timeline;
 
-mod parting;
+mod divergence;
 mod summary;
 
-pub use parting::{Parting, Source};
+pub use divergence::{Divergence, Source};
 
 /// The order summary document (`mt_doc_ordersummaryview`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +59,12 @@ pub struct Difference {
     pub since: Since,
 }
 
-/// Where two sources part.
+/// Since which event a source differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     /// The other source still says what held before this event.
     Event(Version),
-    /// The other source says what no event ever said.
+    /// No event ever had the other source's value.
     NoEvent,
 }
 
@@ -73,7 +73,7 @@ pub enum Since {
 pub enum Agreement {
     /// They say the same.
     Match,
-    /// Right for where the projection stands; so many events are still to come.
+    /// Right for the projection's position; this many events are not applied yet.
     Behind { at: Version, events: i64 },
     /// Archived events are outside the daemon's view: with or without a document is right.
     Archived,
@@ -109,8 +109,8 @@ pub struct Comparison {
     pub facts: Vec<RowFact>,
     /// Differences are certain: every event was found and understood.
     pub certain: bool,
-    /// The first point at which sources part.
-    pub parting: Option<Parting>,
+    /// The first event from which a source differs.
+    pub divergence: Option<Divergence>,
 }
 
 impl Agreement {
@@ -140,7 +140,7 @@ impl Comparison {
         for agreement in [&mut self.row, &mut self.summary] {
             if agreement.is_drift() {
                 *agreement = Agreement::Unknown("being written".to_owned());
-                self.parting = None;
+                self.divergence = None;
             }
         }
         self
@@ -167,12 +167,12 @@ impl Comparison {
             self.row = Agreement::Unknown(format!("lines are hidden or missing: {why}"));
         }
         if !self.row.is_drift() && !self.summary.is_drift() {
-            self.parting = None;
+            self.divergence = None;
         }
         self
     }
 
-    /// Row or summary differ from the events beyond doubt.
+    /// Row or summary certainly differ from the events.
     #[must_use]
     pub const fn is_drift(&self) -> bool {
         self.certain && (self.row.is_drift() || self.summary.is_drift())
@@ -204,13 +204,13 @@ pub fn compare(sources: &Sources<'_>) -> Comparison {
     let uncertain = timeline.latest().uncertain.as_ref();
     let row = row(timeline, sources.row);
     let summary = summary::agreement(sources);
-    let parting = parting::first(timeline, &row, &summary);
+    let divergence = divergence::first(timeline, &row, &summary);
     Comparison {
         facts: sources.row.map(|row| facts(timeline, row)).unwrap_or_default(),
         certain: uncertain.is_none() && sources.history_complete,
         row,
         summary,
-        parting,
+        divergence,
     }
 }
 

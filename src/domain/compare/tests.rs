@@ -47,7 +47,7 @@ fn three_that_agree() {
     let result = compare(&agreeing(&timeline, &row, &summary));
     assert_eq!((&result.row, &result.summary), (&Agreement::Match, &Agreement::Match));
     assert!(result.certain && !result.is_drift() && !result.is_unsure());
-    assert_eq!(result.parting, None);
+    assert_eq!(result.divergence, None);
     assert_eq!(result.facts, []);
 }
 
@@ -56,10 +56,10 @@ fn a_row_that_missed_an_event() {
     let timeline = timeline(events());
     let result = compare(&agreeing(&timeline, &order(), &summary(Status::Cancelled)));
     assert!(result.is_drift());
-    let parting = result.parting.unwrap();
-    assert_eq!((parting.source, parting.version), (Source::Row, Some(Version(2))));
+    let divergence = result.divergence.unwrap();
+    assert_eq!((divergence.source, divergence.version), (Source::Row, Some(Version(2))));
     assert_eq!(
-        parting.to_string(),
+        divergence.to_string(),
         "row and events part at v2 (OrderCancelled): status is New in the row, Cancelled by the events"
     );
 }
@@ -69,9 +69,9 @@ fn a_row_that_went_on_alone() {
     let timeline = timeline(vec![written(1, EventKind::Placed, &order())]);
     let row = with_status(Status::Completed);
     let result = compare(&agreeing(&timeline, &row, &summary(Status::New)));
-    let parting = result.parting.unwrap();
-    assert_eq!(parting.version, None);
-    assert!(parting.words.starts_with("no event says what the row says: status is Completed"));
+    let divergence = result.divergence.unwrap();
+    assert_eq!(divergence.version, None);
+    assert!(divergence.words.starts_with("no event says what the row says: status is Completed"));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn lines_and_notes_count_and_notes_are_not_told() {
     assert_eq!(fields, ["note", "items[…0001].quantity", "items[…0002]", "items[…0009]"]);
     row.lines = order().lines;
     let result = compare(&agreeing(&timeline, &row, &summary(Status::Cancelled)));
-    let words = result.parting.unwrap().words;
+    let words = result.divergence.unwrap().words;
     assert!(!words.contains("secret") && !words.contains("door"), "{words}");
 }
 
@@ -148,8 +148,8 @@ fn an_inline_summary_is_never_behind() {
     let sources = agreeing(&timeline, &row, &summary);
     let result = compare(&Sources { projection: Projection::Inline, ..sources });
     assert!(result.is_drift());
-    let parting = result.parting.unwrap();
-    assert_eq!((parting.source, parting.version), (Source::Summary, Some(Version(2))));
+    let divergence = result.divergence.unwrap();
+    assert_eq!((divergence.source, divergence.version), (Source::Summary, Some(Version(2))));
     let missing = compare(&Sources { projection: Projection::Inline, summary: None, ..sources });
     assert_eq!(missing.summary, Agreement::Missing);
 }
@@ -169,7 +169,7 @@ fn a_total_of_nothing_is_explained() {
     let (timeline, row) = (timeline(events()), with_status(Status::Cancelled));
     let summary = Summary { total: Some(Decimal::ZERO), ..summary(Status::Cancelled) };
     let result = compare(&agreeing(&timeline, &row, &summary));
-    assert!(result.parting.unwrap().words.contains("writes a total of 0"));
+    assert!(result.divergence.unwrap().words.contains("writes a total of 0"));
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_source_that_is_missing_or_alone() {
     let sources = Sources { row: None, ..agreeing(&full, &row, &EMPTY) };
     let result = compare(&Sources { summary: None, ..sources });
     assert_eq!((&result.row, &result.summary), (&Agreement::Missing, &Agreement::Missing));
-    assert_eq!(result.parting.unwrap().source, Source::Row);
+    assert_eq!(result.divergence.unwrap().source, Source::Row);
     let none = timeline(Vec::new());
     let result = compare(&Sources { summary: None, ..agreeing(&none, &row, &EMPTY) });
     assert_eq!((&result.row, &result.summary), (&Agreement::Alone, &Agreement::Absent));

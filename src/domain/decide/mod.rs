@@ -15,7 +15,7 @@ pub mod rules;
 
 pub use refusal::{Input, Refusal};
 
-/// What someone wants done. Ids of new things are drawn by the caller.
+/// What an operator asks for. The caller draws the ids of new rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     CreateOrder { id: OrderId, buyer: BuyerId, note: Option<String>, lines: Vec<NewLine> },

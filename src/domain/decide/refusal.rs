@@ -7,7 +7,7 @@ use crate::domain::{
     order::Status,
 };
 
-/// What of a form a refusal is about.
+/// The form field that a refusal is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Input {
     Name,
@@ -74,7 +74,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The rule's name, the same for ever: scripts tell refusals apart by it.
+    /// The rule's name. It never changes: scripts distinguish refusals by it.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {

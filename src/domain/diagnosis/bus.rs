@@ -2,34 +2,35 @@
 
 use chrono::TimeDelta;
 
-use super::{Facts, Finding, Held, Rule, Severity, Subject, Tally, Thresholds, bypass, stalled};
+use super::{Facts, Finding, Paused, Rule, Severity, Subject, Tally, Thresholds, bypass, stalled};
 use crate::domain::{
     age::{self, Age},
     backlog::Drain,
+    text::thousands,
 };
 
-/// Clocks of the same machine room that differ by more than this are told.
+/// Clocks that differ by more than this are reported.
 const SKEW: TimeDelta = TimeDelta::seconds(2);
 
-/// What somebody holds on purpose, so that nobody looks for another cause.
+/// Outboxes that operators paused, so that nobody looks for another cause.
 fn by_hand(facts: &Facts) -> Option<Finding> {
-    let first = facts.held.first()?;
-    let count = facts.held.len();
+    let first = facts.paused.first()?;
+    let count = facts.paused.len();
     let outboxes =
         if count == 1 { "1 outbox is".to_owned() } else { format!("{count} outboxes are") };
-    let since = |held: &Held| {
+    let since = |held: &Paused| {
         let age = Age::of(held.since, facts.now);
         format!("outbox {} by {} for {age}", held.outbox.short(), held.by)
     };
     let finding = Finding::new(
-        Rule::Held,
+        Rule::PausedOutbox,
         Severity::Note,
         format!("{outboxes} held by hand: the relay leaves them alone"),
         format!("`orderscope messages release {}` lets the oldest go", first.outbox),
     );
     Some(
         finding
-            .because_all(facts.held.iter().take(10).map(since))
+            .because_all(facts.paused.iter().take(10).map(since))
             .about(Subject::Outbox(first.outbox)),
     )
 }
@@ -120,7 +121,7 @@ fn backlog(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
             format!(
                 "{} not recorded as delivered, the limit is {}",
                 messages(pending),
-                super::thousands(limits.backlog)
+                thousands(limits.backlog)
             ),
             "find the cause above; after a crash up to 100 messages a worker may be out already",
         )

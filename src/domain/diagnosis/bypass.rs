@@ -1,4 +1,4 @@
-//! The rule that finds an application which publishes beside the outbox: events go on, messages do not.
+//! The rule that finds an application which publishes without the outbox: events are still written, messages are not.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,7 +6,7 @@ use super::{Facts, Finding, Rule, Severity, moment};
 
 /// A younger event proves nothing: its message is written by the same commit, by clocks of their own.
 const SETTLED: TimeDelta = TimeDelta::seconds(10);
-/// An older event tells nothing of the present.
+/// An older event says nothing about the present.
 const RECENT: TimeDelta = TimeDelta::days(1);
 /// The time span for rates; see `backlog`.
 const RATED: TimeDelta = TimeDelta::minutes(5);

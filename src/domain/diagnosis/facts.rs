@@ -5,15 +5,17 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use super::Poison;
 use crate::domain::{
     age::Age,
     backlog::Movement,
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
+    outbox::OutboxKey,
+    outgoing::Poison,
+    text::thousands,
 };
 
-/// How many, as far as it was worth counting.
+/// How many: exact, estimated, or counted up to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tally {
     Exact(i64),
@@ -36,7 +38,7 @@ impl Tally {
         if count >= most { Self::AtLeast(most) } else { Self::Exact(count) }
     }
 
-    /// The number, whatever it is worth.
+    /// The number, exact or not.
     #[must_use]
     pub const fn number(self) -> i64 {
         match self {
@@ -53,7 +55,7 @@ impl Tally {
         }
     }
 
-    /// What the number is worth, as programs are told it.
+    /// How exact the number is, for programs.
     #[must_use]
     pub const fn worth(self) -> &'static str {
         match self {
@@ -63,7 +65,7 @@ impl Tally {
         }
     }
 
-    /// Both together, worth as much as the lesser of them.
+    /// The sum; as exact as the less exact of the two.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         let sum = self.number() + other.number();
@@ -85,20 +87,6 @@ impl fmt::Display for Tally {
             Self::AtLeast(_) => format!("at least {number}"),
         })
     }
-}
-
-/// `1,204`
-#[must_use]
-pub fn thousands(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut out = String::from(if number < 0 { "-" } else { "" });
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A session of the server that holds something.
@@ -127,7 +115,7 @@ pub enum Lock {
 impl Backend {
     /// `backend 412 (psql, idle in transaction, in its transaction for 3m)`.
     #[must_use]
-    pub fn told(&self, now: DateTime<Utc>) -> String {
+    pub fn describe(&self, now: DateTime<Utc>) -> String {
         let name =
             if self.application.is_empty() { "a nameless session" } else { &self.application };
         let state = self.state.as_deref().unwrap_or("state not visible to our role");
@@ -139,14 +127,14 @@ impl Backend {
 }
 
 impl Lock {
-    /// Who holds the row, in words.
+    /// In words: who holds the row.
     #[must_use]
-    pub fn told(&self, now: DateTime<Utc>) -> String {
+    pub fn describe(&self, now: DateTime<Utc>) -> String {
         match self {
             Self::Free => "nobody".to_owned(),
             Self::Held(backend) => match &backend.client {
-                Some(client) => format!("{}, from {client}", backend.told(now)),
-                None => backend.told(now),
+                Some(client) => format!("{}, from {client}", backend.describe(now)),
+                None => backend.describe(now),
             },
             Self::Unknown => "cannot be told: several sessions may share the row".to_owned(),
         }
@@ -252,7 +240,7 @@ pub struct HalfDone {
     pub passes: i32,
     pub pending: i64,
     /// One of its messages has no destination: MassTransit's passes repeat without end.
-    pub aimless: bool,
+    pub without_destination: bool,
     pub lock: Lock,
     pub inbound: Inbound,
 }
@@ -293,8 +281,8 @@ pub struct Latency {
 pub enum Published {
     /// The newest that were delivered.
     Took(Latency),
-    /// It cannot be told, and why.
-    Untold(&'static str),
+    /// Unknown, and why.
+    Unknown(&'static str),
 }
 
 /// What was seen of the inbox.
@@ -305,7 +293,7 @@ pub struct Inbox {
     pub consumers: Vec<ConsumerFacts>,
     pub failing: Tally,
     pub oldest_failing: Option<DateTime<Utc>>,
-    /// Of those, rows whose lock state could not be told: somebody may be at work on them.
+    /// Of those, rows whose lock state is unknown: a consumer may be working on them.
     pub failing_unknown: i64,
     pub half_done: Tally,
     /// The oldest of them.
@@ -349,23 +337,23 @@ pub struct Written {
     pub drawn: Option<i64>,
     /// The newest message that is still there: its number.
     pub newest: Option<i64>,
-    /// When the newest events were written of which others have to be told, newest first; some of them.
+    /// When the newest events that are published to other services were written, newest first; some of them.
     pub events: Vec<DateTime<Utc>>,
 }
 
-/// An outbox that an operator holds back: no fault of a worker.
+/// An outbox that an operator paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct Paused {
     pub outbox: OutboxId,
     /// The operator.
     pub by: String,
     pub since: DateTime<Utc>,
 }
 
-/// An outbox that the relay beside us tried and could not deliver.
+/// An outbox that the relay of this console tried and could not deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
-    pub outbox: OutboxId,
+    pub outbox: OutboxKey,
     /// The message in the way.
     pub sequence: i64,
     pub why: String,
@@ -399,7 +387,7 @@ pub struct Facts {
     pub newest: Option<DateTime<Utc>>,
     /// The newest delivery that is recorded in rows that were kept.
     pub last_delivered: Option<DateTime<Utc>>,
-    /// The youngest outbox that was delivered a short while ago; only rows that were kept tell.
+    /// The youngest outbox that was delivered a short while ago; known only where delivered rows are kept.
     pub youngest_left: Option<Left>,
     pub published: Published,
     pub orphans: Tally,
@@ -410,9 +398,9 @@ pub struct Facts {
     pub heads: Vec<Head>,
     pub blast: Option<Blast>,
     pub inbox: Inbox,
-    /// Outboxes that operators hold back; they are none of the heads.
-    pub held: Vec<Held>,
-    /// Failed attempts of the relay in this process; empty if there is none.
+    /// Outboxes that operators paused; none of them is among the heads.
+    pub paused: Vec<Paused>,
+    /// What the relay of this console tried and could not deliver; empty where there is none.
     pub tried: Vec<Tried>,
     pub missing_indexes: Vec<String>,
     pub written: Written,
@@ -436,14 +424,14 @@ impl Facts {
             newest: None,
             last_delivered: None,
             youngest_left: None,
-            published: Published::Untold("it was not looked at"),
+            published: Published::Unknown("it was not looked at"),
             orphans: Tally::default(),
             expired: Tally::default(),
             undeliverable: Tally::default(),
             heads: vec![],
             blast: None,
             inbox: Inbox::default(),
-            held: vec![],
+            paused: vec![],
             tried: vec![],
             missing_indexes: vec![],
             written: Written::default(),

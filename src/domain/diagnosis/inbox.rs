@@ -1,4 +1,4 @@
-//! The rules about the inbox: consumers that fail, that stopped half-way, and a clean-up that cannot go on.
+//! The rules about the inbox: failing consumers, half-done ones, and a clean-up that is blocked.
 
 use super::{
     Facts, Finding, HalfDone, Inbound, Lock, Reached, Rule, Severity, Subject, Tally, Thresholds,
@@ -18,8 +18,8 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether only an operator can finish it: pending rows, old enough, nobody at work, the broker up, and the
-/// message that the consumer worked on nowhere.
+/// Whether only an operator can finish it: pending rows, old enough, not locked, the broker up, and the message that
+/// the consumer worked on in no queue.
 pub(super) fn is_dangerous(row: &HalfDone, facts: &Facts, limits: &Thresholds) -> bool {
     row.pending > 0
         && facts.now - row.consumed >= limits.held
@@ -34,7 +34,8 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
     let first = inbox.halves.iter().find(old)?;
     let dangerous: Vec<_> =
         inbox.halves.iter().filter(|row| is_dangerous(row, facts, limits)).collect();
-    let aimless = inbox.halves.iter().find(|row| row.aimless || row.passes > LOOPING);
+    let without_destination =
+        inbox.halves.iter().find(|row| row.without_destination || row.passes > LOOPING);
     let pending: i64 = inbox.halves.iter().map(|row| row.pending).sum();
     let looked = i64::try_from(inbox.halves.len()).unwrap_or(i64::MAX);
     let cut = inbox.half_done.number() > looked;
@@ -64,7 +65,7 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
         )
         .because("the business change is committed, its messages are missing")
         .about(Subject::Inbox(row.message))
-    } else if let Some(row) = aimless {
+    } else if let Some(row) = without_destination {
         Finding::new(
             Rule::HalfDone,
             Severity::Alert,

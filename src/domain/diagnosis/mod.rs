@@ -1,4 +1,4 @@
-//! Why messages do not leave: ordered rules over what was seen, each with its evidence and the next step.
+//! Why messages do not leave: rules over the facts, in a fixed order, each with its evidence and the next step.
 //!
 //! The tables hold no error text and no attempts, so every finding is our own conclusion, and its wording
 //! says what it rests on. Pending means "not recorded as delivered", never "not sent".
@@ -19,10 +19,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     facts::{
-        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Held, Inbound, Inbox, Latency, Left,
-        Lock, Next, Published, Reached, Tally, Tried, Written, thousands,
+        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Inbound, Inbox, Latency, Left, Lock,
+        Next, Paused, Published, Reached, Tally, Tried, Written,
     },
-    poison::{Poison, Text, exchange, poison, short_destination},
     stalled::TRYING,
 };
 use super::{
@@ -61,7 +60,7 @@ impl Default for Thresholds {
     }
 }
 
-/// What kind of thing was found, in the order in which the rules are told.
+/// The rules, in the order in which findings are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     WorkerIdle,
@@ -70,7 +69,7 @@ pub enum Rule {
     LockHolder,
     HeldHead,
     HeadBlocks,
-    Held,
+    PausedOutbox,
     Undeliverable,
     Orphans,
     HalfDone,
@@ -94,7 +93,7 @@ impl Rule {
             Self::BrokerRefused => "broker-refused",
             Self::PoisonHead => "poison-head",
             Self::HeadBlocks => "head-blocks",
-            Self::Held => "held-by-operator",
+            Self::PausedOutbox => "held-by-operator",
             Self::LockHolder => "lock-holder",
             Self::HeldHead => "held-head",
             Self::Undeliverable => "undeliverable",
@@ -124,7 +123,7 @@ impl Rule {
 /// How grave it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// No fault; said so that nobody takes it for one.
+    /// Not a fault; listed so that nobody mistakes it for one.
     Note,
     Warning,
     Alert,
@@ -158,7 +157,7 @@ pub enum Subject {
 pub struct Finding {
     pub rule: Rule,
     pub severity: Severity,
-    /// What is the matter, in one sentence.
+    /// What was found, in one sentence.
     pub what: String,
     /// What it rests on, one line each.
     pub evidence: Vec<String>,
@@ -204,19 +203,19 @@ pub fn diagnose(facts: &Facts, thresholds: &Thresholds) -> Vec<Finding> {
     found
 }
 
-/// Whether somebody has to look at once.
+/// Whether one of them needs attention at once.
 #[must_use]
 pub fn is_alert(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == Severity::Alert)
 }
 
-/// The outbox at which the delivery stands still, if one is known: what waits behind it is worth counting.
+/// The outbox that blocks delivery, if one is known; the messages behind it are counted.
 #[must_use]
 pub fn blocker<'a>(facts: &'a Facts, thresholds: &Thresholds) -> Option<&'a Head> {
     facts.heads.first().filter(|head| is_old(facts, thresholds, head))
 }
 
-/// Whether an outbox should have left long ago.
+/// Whether an outbox is older than the limit for delivery.
 #[must_use]
 pub fn is_old(facts: &Facts, thresholds: &Thresholds, head: &Head) -> bool {
     facts.now - head.created >= thresholds.held

@@ -1,15 +1,18 @@
-//! The rules about an oldest open outbox that should have left long ago: its own text, and, judged by what evidence
-//! remains beside that, whoever should send it.
+//! The rules about an oldest open outbox that should have left long ago: its own text, and the worker that should
+//! send it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Backend, Facts, Finding, Head, Lock, Poison, Reached, Rule, Severity, Subject, Tally,
-    Thresholds, blocker, is_old, moment,
+    Backend, Facts, Finding, Head, Lock, Reached, Rule, Severity, Subject, Tally, Thresholds,
+    blocker, is_old, moment,
 };
 use crate::domain::{
     age::{self, Age},
+    contract,
     id_timestamp::LastPass,
+    outbox::OutboxKey,
+    outgoing::Poison,
 };
 
 /// A pass younger than this means that somebody tries right now: MassTransit gives up a send after 10 s.
@@ -57,27 +60,26 @@ fn judged<'a>(facts: &'a Facts, limits: &Thresholds, head: &'a Head) -> Option<&
 
 /// What is known of attempts at an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tries {
-    Now,
+enum Attempts {
+    Ongoing,
     Ended,
     Never,
-    /// They would leave no trace, or one that tells no time.
-    Untold,
+    /// Attempts would leave no trace, or one without a time.
+    Unknown,
 }
 
-fn tries(facts: &Facts, head: &Head) -> Tries {
+fn attempts(facts: &Facts, head: &Head) -> Attempts {
     let untraced = |poison: &Poison| !poison.leaves_trace();
     match head.pass {
-        _ if head.poison().iter().any(untraced) => Tries::Untold,
-        LastPass::At(at) if facts.now - at < TRYING => Tries::Now,
-        LastPass::At(_) => Tries::Ended,
-        LastPass::NoneCommitted => Tries::Never,
-        LastPass::Unreadable => Tries::Untold,
+        _ if head.poison().iter().any(untraced) => Attempts::Unknown,
+        LastPass::At(at) if facts.now - at < TRYING => Attempts::Ongoing,
+        LastPass::At(_) => Attempts::Ended,
+        LastPass::NoneCommitted => Attempts::Never,
+        LastPass::Unreadable => Attempts::Unknown,
     }
 }
 
-/// Who should send it, whatever its text is like. A text that explains why it stays does not explain why nobody
-/// tries.
+/// Findings about the worker, whatever the text is like: poison explains why a message stays, not why nobody tries.
 fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
     let explained = head.poison().iter().any(Poison::blocks);
     let leaving = leaving(facts, head);
@@ -86,7 +88,7 @@ fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
         if is_stalled(facts, limits, head) { Severity::Alert } else { Severity::Warning };
     let found = |finding, blocks| Some(Found { finding, blocks });
     if let Lock::Held(holder) = &head.lock {
-        // Whoever sends it, or fails at it, holds it for moments, again and again.
+        // A worker that sends it, or fails at it, locks it briefly again and again.
         let usual = explained || leaving == Leaving::Something;
         if usual && !is_long(facts, holder) {
             return None;
@@ -96,15 +98,15 @@ fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
     }
     match leaving {
         Leaving::Younger if !explained => return found(held(facts, head, severity), false),
-        // It drains, and comes to the head, or has come to it just now.
+        // The backlog drains and reaches the head soon, or just now.
         Leaving::Younger | Leaving::Something => return None,
         Leaving::Nothing => {}
     }
-    if facts.tried.iter().any(|tried| tried.outbox == head.outbox) {
-        // The relay beside us is at work: its failing, not its idleness, keeps the message here.
+    if facts.tried.iter().any(|tried| tried.outbox == OutboxKey::Bus(head.outbox)) {
+        // The relay of this console is running: it fails to deliver the message; it is not idle.
         return if explained { None } else { found(held(facts, head, severity), false) };
     }
-    let tries = tries(facts, head);
+    let tries = attempts(facts, head);
     match (&facts.broker, tries, head.pass) {
         (_, _, LastPass::At(pass)) if !explained && head.cursor.is_none() => {
             found(refused(facts, head, pass, severity), true)
@@ -112,8 +114,8 @@ fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
         (Reached::Unreachable(why), ..) => {
             found(away(facts, limits, head, (why, tries), severity), explained)
         }
-        // The text is reason enough that nothing leaves, and nothing tells that nobody tries.
-        (_, Tries::Now | Tries::Untold, _) if explained => None,
+        // The text alone explains that nothing leaves, and nothing shows that nobody tries.
+        (_, Attempts::Ongoing | Attempts::Unknown, _) if explained => None,
         _ => found(idle(facts, limits, head, severity), explained),
     }
 }
@@ -158,7 +160,7 @@ enum Leaving {
 fn leaving(facts: &Facts, head: &Head) -> Leaving {
     let is_recent = |at: &DateTime<Utc>| facts.now - *at < TRYING && *at > head.created;
     let sampled = facts.movement.and_then(|seen| seen.last_leaving).filter(is_recent);
-    let advances = head.cursor.is_some() && tries(facts, head) == Tries::Now;
+    let advances = head.cursor.is_some() && attempts(facts, head) == Attempts::Ongoing;
     // It was tried or held before the last one left, and is still there.
     let passed = sampled.is_some_and(|left| match (&head.lock, head.pass) {
         _ if advances => false,
@@ -199,7 +201,7 @@ fn age_of(facts: &Facts, head: &Head) -> String {
 
 fn next_line(head: &Head) -> Option<String> {
     let next = head.next.as_ref()?;
-    let kind = next.kind.rsplit(':').next().unwrap_or(&next.kind);
+    let kind = contract::name(&next.kind);
     Some(format!("its next message is seq {}, {kind}", next.sequence))
 }
 
@@ -234,7 +236,7 @@ fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Findi
             "repair the message, or quarantine it with a copy; the service reads it again at every attempt"
         }
     };
-    let untold = !facts.managed && tries(facts, head) == Tries::Untold;
+    let unknown = !facts.managed && attempts(facts, head) == Attempts::Unknown;
     Finding::new(
         Rule::PoisonHead,
         severity,
@@ -255,7 +257,9 @@ fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Findi
         Lock::Free | Lock::Unknown => None,
     })
     .because(pass_line(facts, head))
-    .because_all(untold.then(|| "whether a worker tries cannot be told from the tables".to_owned()))
+    .because_all(
+        unknown.then(|| "whether a worker tries cannot be told from the tables".to_owned()),
+    )
     .because(age_of(facts, head))
     .about(about(head))
 }
@@ -270,7 +274,7 @@ fn held_by(facts: &Facts, head: &Head, holder: &Backend, younger: bool) -> Findi
     Finding::new(
         rule,
         severity,
-        format!("outbox {} is held by {}", head.outbox.short(), holder.told(facts.now)),
+        format!("outbox {} is held by {}", head.outbox.short(), holder.describe(facts.now)),
         "stop that process first: ending its backend alone would make it send again when it wakes",
     )
     .because("`idle in transaction` is MassTransit sending, or a frozen process")
@@ -313,7 +317,7 @@ fn held(facts: &Facts, head: &Head, severity: Severity) -> Finding {
 }
 
 fn refused(facts: &Facts, head: &Head, pass: DateTime<Utc>, severity: Severity) -> Finding {
-    let what = if tries(facts, head) == Tries::Now {
+    let what = if attempts(facts, head) == Attempts::Ongoing {
         "a worker tries, but the broker does not take the head's message"
     } else {
         "the last attempt sent nothing, and nobody has tried since: the broker refused or was away"
@@ -348,13 +352,13 @@ fn away(
     facts: &Facts,
     limits: &Thresholds,
     head: &Head,
-    (why, tries): (&str, Tries),
+    (why, tries): (&str, Attempts),
     severity: Severity,
 ) -> Finding {
     let who = match tries {
-        Tries::Now => "a worker tries, but",
-        Tries::Ended | Tries::Never => "no worker tries, and",
-        Tries::Untold => "whoever tries or not,",
+        Attempts::Ongoing => "a worker tries, but",
+        Attempts::Ended | Attempts::Never => "no worker tries, and",
+        Attempts::Unknown => "whoever tries or not,",
     };
     let waits =
         "a service whose bus is not connected waits without a trace: its worker may be well";
@@ -366,7 +370,7 @@ fn away(
          by itself",
     )
     .because(format!("asked by us: {why}"))
-    .because_all((tries != Tries::Now).then(|| waits.to_owned()))
+    .because_all((tries != Attempts::Ongoing).then(|| waits.to_owned()))
     .because(certainty(facts, limits))
     .because(pass_line(facts, head))
     .because(age_of(facts, head))
@@ -384,7 +388,7 @@ fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> 
         |at| format!("no delivery on any of {} open outboxes since {}", facts.open, moment(at)),
     );
     let suspected = facts.movement.is_none_or(|seen| facts.now - seen.since < limits.stalled)
-        || tries(facts, head) == Tries::Untold;
+        || attempts(facts, head) == Attempts::Unknown;
     let guess =
         if suspected { "a stalled worker is suspected" } else { "the delivery worker is idle" };
     let text = if head.is_sound() {

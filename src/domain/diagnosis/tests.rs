@@ -5,9 +5,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
+    address::InvalidAddress,
     backlog::{Drain, Movement},
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
+    outbox::OutboxKey,
+    outgoing::Poison,
     samples::at,
 };
 
@@ -165,7 +168,7 @@ fn poisoned(poison: Poison, pass: Option<i64>) -> Facts {
 }
 
 fn nowhere() -> Poison {
-    Poison::Destination { text: "nowhere".to_owned(), why: "it is no address" }
+    Poison::Destination { text: "nowhere".to_owned(), why: InvalidAddress::NoScheme }
 }
 
 fn headers() -> Poison {
@@ -382,14 +385,14 @@ fn a_backlog_above_the_limit_is_an_alert() {
 
 #[test]
 fn what_somebody_holds_is_told_and_is_no_fault() {
-    let one = |number| Held {
+    let one = |number| Paused {
         outbox: OutboxId(Uuid::from_u128(number)),
         by: "mai".to_owned(),
         since: ago(5),
     };
-    let facts = Facts { held: vec![one(0xb3), one(0xb4)], ..Facts::nothing(now()) };
+    let facts = Facts { paused: vec![one(0xb3), one(0xb4)], ..Facts::nothing(now()) };
     let finding = only(&facts);
-    assert_eq!((finding.rule, finding.severity), (Rule::Held, Severity::Note));
+    assert_eq!((finding.rule, finding.severity), (Rule::PausedOutbox, Severity::Note));
     assert!(finding.what.starts_with("2 outboxes are held by hand"), "{finding:?}");
     assert_eq!(finding.evidence[0], "outbox …00b3 by mai for 5m 00s");
     assert_eq!(finding.about, Some(Subject::Outbox(OutboxId(Uuid::from_u128(0xb3)))));
@@ -419,7 +422,7 @@ fn half(passes: i32) -> HalfDone {
         consumed: ago(5),
         passes,
         pending: 1,
-        aimless: false,
+        without_destination: false,
         lock: Lock::Free,
         inbound: Inbound::Unknown,
     }
@@ -474,8 +477,8 @@ fn half_done_rows_that_were_not_looked_into_are_said() {
 fn endless_passes_are_told() {
     let finding = only(&with_half(half(2_300)));
     assert!(finding.what.contains("2300 passes"), "{finding:?}");
-    let aimless = only(&with_half(HalfDone { aimless: true, ..half(3) }));
-    assert_eq!(aimless.severity, Severity::Alert);
+    let without_destination = only(&with_half(HalfDone { without_destination: true, ..half(3) }));
+    assert_eq!(without_destination.severity, Severity::Alert);
 }
 
 #[test]
@@ -643,7 +646,7 @@ fn what_the_relay_beside_us_tried_is_evidence_of_the_head() {
     let mut facts = stalled();
     let head = facts.heads[0].clone();
     let tried = |outbox, attempts| Tried {
-        outbox,
+        outbox: OutboxKey::Bus(outbox),
         sequence: head.next.as_ref().map_or(0, |next| next.sequence),
         why: "no queue is bound to its exchange".to_owned(),
         since: facts.now - TimeDelta::minutes(2),
@@ -657,6 +660,6 @@ fn what_the_relay_beside_us_tried_is_evidence_of_the_head() {
     facts.tried = vec![tried(head.outbox, 1), other];
     let told = told(&found(&facts));
     assert!(told[0].starts_with("the relay beside this console tried it once since"), "{told:?}");
-    assert_eq!(told[1], "the relay holds 1 more, …00b7: no queue is bound to its exchange");
+    assert_eq!(told[1], "the relay holds 1 more, outbox …00b7: no queue is bound to its exchange");
     assert_eq!(told.len(), 2);
 }

@@ -2,6 +2,7 @@
 //! often and why.
 
 use super::{Facts, Finding, Rule, Subject, Tried};
+use crate::domain::outbox::OutboxKey;
 
 /// Adds it to the finding about the head.
 pub(super) fn add(found: &mut [Finding], facts: &Facts) {
@@ -13,7 +14,7 @@ pub(super) fn add(found: &mut [Finding], facts: &Facts) {
     };
     let is_about = |finding: &Finding, tried: &Tried| match finding.about {
         Some(Subject::Message(sequence)) => tried.sequence == sequence,
-        Some(Subject::Outbox(outbox)) => tried.outbox == outbox,
+        Some(Subject::Outbox(outbox)) => tried.outbox == OutboxKey::Bus(outbox),
         _ => false,
     };
     let tried = |finding: &Finding| facts.tried.iter().any(|tried| is_about(finding, tried));

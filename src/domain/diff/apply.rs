@@ -1,4 +1,4 @@
-//! Puts a difference onto the state it was taken from.
+//! Applies a difference to the state it was taken from.
 
 use chrono::{DateTime, Utc};
 
@@ -8,27 +8,27 @@ use crate::domain::{
     order::{Buyer, Line, Order},
 };
 
-/// The difference was not taken from this state.
+/// The difference was taken from another state: this field has another value here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is not what the difference starts from")]
-pub struct Misfit {
+pub struct OtherState {
     pub field: Field,
 }
 
 /// The later state. Lines keep their place, new ones come last.
-pub fn apply(state: Option<Order>, changes: &[Change]) -> Result<Option<Order>, Misfit> {
+pub fn apply(state: Option<Order>, changes: &[Change]) -> Result<Option<Order>, OtherState> {
     let mut order = state;
     for change in changes.iter().filter(|change| !change.is_same()) {
-        let misfit = Misfit { field: change.field };
+        let other = OtherState { field: change.field };
         if change.field == Field::Id {
             order = match (&change.after, order) {
                 (Some(Datum::Id(id)), None) => Some(Order::empty(OrderId(*id))),
                 (None, Some(_)) => return Ok(None),
-                _ => return Err(misfit),
+                _ => return Err(other),
             };
         } else {
-            let order = order.as_mut().ok_or_else(|| misfit.clone())?;
-            set(order, change).ok_or(misfit)?;
+            let order = order.as_mut().ok_or_else(|| other.clone())?;
+            set(order, change).ok_or(other)?;
         }
     }
     Ok(order)

@@ -13,7 +13,7 @@ use super::order::{Line, Order, Status};
 mod apply;
 mod patch;
 
-pub use apply::{Misfit, apply};
+pub use apply::{OtherState, apply};
 pub use patch::patch;
 
 /// A field of an order.
@@ -184,7 +184,7 @@ impl fmt::Display for Datum {
     }
 }
 
-/// The fields every order has, in the order in which they are told.
+/// The fields every order has, in the order in which they are shown.
 const FIELDS: [Field; 13] = [
     Field::Id,
     Field::Status,

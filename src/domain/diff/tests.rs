@@ -75,8 +75,8 @@ fn a_difference_taken_from_another_state_is_refused() {
     let mut after = order();
     after.lines[0].quantity = 9;
     let changes = diff(Some(&order()), Some(&after));
-    let misfit = apply(Some(other), &changes).unwrap_err();
-    assert_eq!(misfit.field, Field::LineQuantity(after.lines[0].id));
+    let other = apply(Some(other), &changes).unwrap_err();
+    assert_eq!(other.field, Field::LineQuantity(after.lines[0].id));
     assert!(apply(None, &changes).is_err());
 }
 

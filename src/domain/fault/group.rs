@@ -1,4 +1,4 @@
-//! Messages that failed alike.
+//! Groups of messages that failed for the same reason.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,14 +8,15 @@ use std::{
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::{Fault, Kind, Verdict, normalised, read::hex};
+use super::{Fault, Kind, Verdict, normalised};
+use crate::domain::text::hex;
 
 /// Names a group: eight hexadecimal digits over consumer, exception and normalised message. The same
 /// failure has the same name tomorrow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 
-/// What alike messages have in common, and how they differ.
+/// What the messages of a group have in common, and how they differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     pub fingerprint: Fingerprint,

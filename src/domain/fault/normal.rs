@@ -1,4 +1,4 @@
-//! Exception texts without what differs from one message to the next, so that alike failures look alike.
+//! Exception texts without the parts that differ from message to message, so that equal failures form one group.
 
 /// Longer texts are cut before they are compared: some carry whole documents.
 const LONGEST: usize = 2_000;

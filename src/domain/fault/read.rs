@@ -1,16 +1,20 @@
-//! One message of an error queue, taken apart. Headers and body come from other programs: whatever they
-//! hold, reading them yields a value.
+//! Reading one message of an error queue. Headers and body come from other programs: reading them never fails.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::id::{MessageId, OrderId};
+use crate::domain::{
+    contract,
+    id::{MessageId, OrderId},
+    json::field_of as field,
+    text::hex,
+};
 
-/// What the broker hands out, with its header table as JSON.
+/// The message as the broker delivers it, with its header table as JSON.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Raw {
     /// The queue it lies in.
@@ -22,8 +26,8 @@ pub struct Raw {
     pub body: Vec<u8>,
 }
 
-/// Names one message of a queue, from one look to the next: it has no id of its own, and its message id
-/// may be there several times.
+/// Names one message of a queue, the same each time the queue is read: it has no id of its own, and its message id may
+/// be there several times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
@@ -82,7 +86,7 @@ pub struct Fault {
 
 /// Why the queue a message came from is not known for sure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoHome {
+pub enum UnknownOrigin {
     #[error("{0} ends neither in _error nor in _skipped, and no header names where it came from")]
     Unnamed(String),
     #[error("it lies in {queue}, but its MT-Fault-InputAddress names {input}; move it by hand")]
@@ -125,7 +129,7 @@ impl fmt::Display for Kind {
 }
 
 impl Fault {
-    /// Takes a message apart.
+    /// Reads a message.
     #[must_use]
     pub fn read(raw: &Raw) -> Self {
         let header = |name: &str| text(raw.headers.get(name));
@@ -176,16 +180,16 @@ impl Fault {
     ///
     /// # Errors
     /// When that is not known for sure.
-    pub fn home(&self) -> Result<&str, NoHome> {
+    pub fn origin(&self) -> Result<&str, UnknownOrigin> {
         let input = self.input.as_deref().and_then(queue_of);
         let stem = ["_error", "_skipped"].iter().find_map(|end| self.queue.strip_suffix(end));
         match (stem.filter(|stem| !stem.is_empty()), input) {
             (Some(stem), Some(input)) if stem != input => {
-                Err(NoHome::Elsewhere { queue: self.queue.clone(), input: input.to_owned() })
+                Err(UnknownOrigin::Elsewhere { queue: self.queue.clone(), input: input.to_owned() })
             }
             (Some(stem), _) => Ok(stem),
             (None, Some(input)) if input != self.queue => Ok(input),
-            (None, _) => Err(NoHome::Unnamed(self.queue.clone())),
+            (None, _) => Err(UnknownOrigin::Unnamed(self.queue.clone())),
         }
     }
 
@@ -234,27 +238,14 @@ fn envelope(body: &[u8]) -> Result<Value, String> {
     if value.is_object() { Ok(value) } else { Err("it is no JSON object".to_owned()) }
 }
 
-/// A field whatever its case: other serializers write other cases.
-fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
-    let object = object.as_object()?;
-    let mut pairs = object.iter();
-    object
-        .get(name)
-        .or_else(|| pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
-}
-
 fn id(value: Option<&Value>) -> Option<Uuid> {
     Uuid::parse_str(value?.as_str()?).ok().filter(|id| !id.is_nil())
 }
 
-/// `urn:message:BookWorm.Contracts:PlaceOrder` is the type `BookWorm.Contracts.PlaceOrder`.
 fn types(envelope: &Value) -> Vec<String> {
     let list = field(envelope, "messageType").and_then(Value::as_array);
     let urns = list.into_iter().flatten().filter_map(Value::as_str);
-    urns.filter_map(|urn| urn.strip_prefix("urn:message:"))
-        .filter(|name| !name.is_empty())
-        .map(|name| name.replacen(':', ".", 1))
-        .collect()
+    urns.filter_map(contract::type_name).collect()
 }
 
 /// `orderId`, or the id of an `order` inside.
@@ -262,13 +253,4 @@ fn order(message: &Value) -> Option<OrderId> {
     let named = id(field(message, "orderId"));
     let inside = || id(field(field(message, "order")?, "id"));
     named.or_else(inside).map(OrderId)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
 }

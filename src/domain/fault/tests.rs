@@ -83,7 +83,7 @@ fn real_messages_are_understood() {
     assert_eq!(faults.len(), 8);
     let failed = &faults[5];
     assert_eq!(failed.kind, Kind::Failed);
-    assert_eq!(failed.home(), Ok("basket-checkout-failed"));
+    assert_eq!(failed.origin(), Ok("basket-checkout-failed"));
     assert_eq!(failed.consumer.as_deref(), Some("DeleteBasketFailedCommandHandler"));
     assert_eq!(failed.text.as_deref(), Some("basket service down"));
     let message: Uuid = "d71b0000-ee9d-1ebc-f464-08df48c4c7b2".parse().unwrap();
@@ -229,7 +229,7 @@ fn half_done_and_skipped_messages_wait() {
     raw.headers = Map::new();
     raw.headers.insert("MT-Reason".into(), json!("dead-letter"));
     let skipped = Fault::read(&raw);
-    assert_eq!((skipped.kind, skipped.home()), (Kind::Skipped, Ok("basket-checkout-complete")));
+    assert_eq!((skipped.kind, skipped.origin()), (Kind::Skipped, Ok("basket-checkout-complete")));
     let judgement = judged(&skipped, &[], &consumers(&[]), reach());
     assert_eq!(judgement, Judgement { verdict: Verdict::Waiting, why: Why::NoConsumer });
 }
@@ -240,17 +240,17 @@ fn where_it_came_from_must_be_certain() {
         let mut fault = faults().remove(0);
         fault.queue = queue.to_owned();
         fault.input = input.map(str::to_owned);
-        fault.home().map(str::to_owned)
+        fault.origin().map(str::to_owned)
     };
     let address = Some("rabbitmq://h:5673/vhost/a?bind=true");
     assert_eq!(with("a_error", address), Ok("a".into()));
     assert_eq!(with("a_error", None), Ok("a".into()));
     assert_eq!(with("parked", address), Ok("a".into()));
-    assert!(matches!(with("b_error", address), Err(NoHome::Elsewhere { .. })));
-    assert!(matches!(with("parked", None), Err(NoHome::Unnamed(_))));
-    assert!(matches!(with("_error", None), Err(NoHome::Unnamed(_))));
+    assert!(matches!(with("b_error", address), Err(UnknownOrigin::Elsewhere { .. })));
+    assert!(matches!(with("parked", None), Err(UnknownOrigin::Unnamed(_))));
+    assert!(matches!(with("_error", None), Err(UnknownOrigin::Unnamed(_))));
     // To itself it would go round for ever.
-    assert!(matches!(with("a", address), Err(NoHome::Unnamed(_))));
+    assert!(matches!(with("a", address), Err(UnknownOrigin::Unnamed(_))));
     let mut fault = faults().remove(0);
     fault.queue = "b_error".into();
     assert_eq!(judged(&fault, &inbox(), &consumers(&[]), reach()).verdict, Verdict::Unknown);

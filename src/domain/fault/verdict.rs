@@ -1,4 +1,4 @@
-//! What a replay would do, told from the inbox: nothing, the work for the first time, or the work again.
+//! What a replay would do, judged by the inbox: nothing, the work for the first time, or the work again.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::domain::{
     id::{ConsumerId, MessageId},
 };
 
-/// A fault may be dated this far ahead of our clock before its time is not believed.
+/// A fault dated further ahead of our clock than this has no usable time.
 const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 /// A row of `inbox_state`, as far as it matters here.
@@ -92,7 +92,7 @@ pub enum Why {
         delivered: usize,
     },
     /// The queue it came from is not known, so its consumers are not either.
-    NoHome(String),
+    UnknownOrigin(String),
 }
 
 /// A verdict with its reason.
@@ -103,13 +103,13 @@ pub struct Judgement {
 }
 
 impl Verdict {
-    /// Whether a bulk replay may take it along: it does something, and nothing twice.
+    /// Whether a bulk replay includes it: it does something, and nothing twice.
     #[must_use]
     pub const fn in_bulk_replay(self) -> bool {
         matches!(self, Self::Waiting)
     }
 
-    /// Whether a bulk discard may take it along: nothing is left to do for it.
+    /// Whether a bulk discard includes it: nothing is left to do for it.
     #[must_use]
     pub const fn in_bulk_discard(self) -> bool {
         matches!(self, Self::Done)
@@ -194,7 +194,7 @@ impl fmt::Display for Why {
                 "it failed as the second of two deliveries fails; {delivered} of {rows} inbox rows of \
                  this message are delivered, of consumers that nothing names"
             ),
-            Self::NoHome(why) => f.write_str(why),
+            Self::UnknownOrigin(why) => f.write_str(why),
         }
     }
 }
@@ -209,9 +209,9 @@ pub fn judge(
     now: DateTime<Utc>,
 ) -> Judgement {
     let is = |verdict, why| Judgement { verdict, why };
-    let home = match fault.home() {
+    let home = match fault.origin() {
         Ok(home) => home,
-        Err(why) => return is(Verdict::Unknown, Why::NoHome(why.to_string())),
+        Err(why) => return is(Verdict::Unknown, Why::UnknownOrigin(why.to_string())),
     };
     let Some(message) = fault.message else { return is(Verdict::Unknown, Why::NoMessageId) };
     if reach == InboxCoverage::Unread {

@@ -1,5 +1,5 @@
-//! What an operator may do by hand to the outbox and the inbox, and why it is refused. Marking something as
-//! delivered, or moving a cursor, is not among it: MassTransit would delete what was never sent.
+//! What an operator may do by hand to the outbox and the inbox, and why it is refused. There is no action that marks
+//! a message as delivered or moves a cursor: MassTransit would delete what was never sent.
 
 mod refusal;
 mod repair;
@@ -11,17 +11,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     refusal::{Part, Refusal},
-    repair::{Repair, Texts},
-    requeue::{Whole, renamed},
+    repair::Repair,
+    requeue::renamed,
 };
-use super::id::{MessageId, OutboxId};
+use super::{
+    id::{MessageId, OutboxId},
+    stored_message::StoredMessage,
+};
 
-/// What someone wants done. Ids of new things are drawn by the caller.
+/// What an operator asks for. The caller draws the ids of new rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutboxAction {
     /// Keep the relay away from an outbox.
     Hold { outbox: OutboxId },
-    /// Let the relay have it again.
+    /// Let the relay deliver it again.
     Release { outbox: OutboxId },
     /// Change the texts of a pending message.
     Repair { sequence: i64, repair: Repair },
@@ -42,7 +45,7 @@ pub enum OutboxAction {
 pub enum Source {
     /// `orderscope.kept_messages`, by its number.
     Kept(i64),
-    Given(Box<Whole>),
+    Given(Box<StoredMessage>),
 }
 
 /// Under which id a message is put back.
@@ -57,7 +60,7 @@ pub enum Name {
 /// What is younger is not purged: the longest window in which a service or a broker may still ask for it is
 /// shorter.
 pub const YOUNGEST: TimeDelta = TimeDelta::days(1);
-/// A row that was received less than this ago may still be in the hands of its consumer.
+/// A row that was received less than this ago may still be handled by its consumer.
 pub const HANDLING: TimeDelta = TimeDelta::minutes(1);
 
 impl OutboxAction {
@@ -74,7 +77,7 @@ impl OutboxAction {
         if now - before < least { Err(Refusal::TooYoung { before, least }) } else { Ok(()) }
     }
 
-    /// What audit records of it are found by.
+    /// The ids by which its audit records are found.
     #[must_use]
     pub fn target(&self) -> String {
         match self {

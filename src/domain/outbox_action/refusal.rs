@@ -90,7 +90,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The rule's name, the same for ever: scripts tell refusals apart by it.
+    /// The rule's name. It never changes: scripts distinguish refusals by it.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {

@@ -1,19 +1,20 @@
-//! Changing the texts of a message so that it can leave: what is given is measured as MassTransit would read it.
+//! Repairing the texts of a message so that it can be delivered; new texts are checked as deliveries read them.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Part, Refusal};
 use crate::domain::{
-    diagnosis::{Poison, Text, exchange, poison},
-    id::MessageId,
+    address::Address,
+    json,
+    outgoing::{Poison, Sender, is_envelope},
+    stored_message::StoredMessage,
 };
 
 /// The most characters of an address column.
 const LONGEST_ADDRESS: usize = 256;
 /// The property that decides about the exchange; it wins over the destination.
 const EXCHANGE: &str = "RMQ-Exchange";
-const ENVELOPE: &str = "application/vnd.masstransit+json";
 
 /// The new texts; none keeps the present text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,32 +26,7 @@ pub struct Repair {
     pub body: Option<String>,
 }
 
-/// The texts of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
-    pub message: MessageId,
-    pub content_type: Option<String>,
-    pub destination: Option<String>,
-    pub headers: Option<String>,
-    pub properties: Option<String>,
-    pub body: String,
-}
-
-impl Texts {
-    /// What still keeps it from leaving. `limit` is the broker's, in bytes.
-    #[must_use]
-    pub fn poison(&self, limit: i64) -> Vec<Poison> {
-        let text = Text {
-            headers: self.headers.as_deref(),
-            properties: self.properties.as_deref(),
-            content_type: self.content_type.as_deref(),
-            destination: self.destination.as_deref(),
-            body: Some(&self.body),
-            bytes: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
-        };
-        poison(&text, limit)
-    }
-
+impl StoredMessage {
     /// The parts that differ.
     #[must_use]
     pub fn changed(&self, other: &Self) -> Vec<Part> {
@@ -80,12 +56,12 @@ impl Repair {
         Part::ALL.into_iter().filter(given).collect()
     }
 
-    /// The texts as they are afterwards. The exchange among the properties follows the destination.
+    /// The message as it is afterwards. The exchange among the properties follows the destination.
     ///
     /// # Errors
-    /// When a text that is given would keep the message from leaving, or nothing changes.
-    pub fn apply(&self, texts: &Texts, limit: i64) -> Result<Texts, Refusal> {
-        let mut after = texts.clone();
+    /// When a given text would keep the message from being delivered, or nothing changes.
+    pub fn apply(&self, before: &StoredMessage, limit: i64) -> Result<StoredMessage, Refusal> {
+        let mut after = before.clone();
         for (part, given) in [
             (Part::Destination, &self.destination),
             (Part::Headers, &self.headers),
@@ -108,22 +84,23 @@ impl Repair {
                 let why = format!("an address has at most {LONGEST_ADDRESS} characters");
                 return Err(unfit(Part::Destination, why));
             }
-            let exchange = exchange(destination).map_err(|why| unfit(Part::Destination, why))?;
-            after.properties = redirected(after.properties, exchange)?;
+            let address = Address::parse(destination)
+                .map_err(|why| unfit(Part::Destination, why.to_string()))?;
+            after.properties = redirected(after.properties, &address.exchange)?;
             after.destination = Some(destination.to_owned());
         }
         if let Some(body) = &self.body {
-            body_fits(body, texts)?;
+            body_fits(body, before)?;
             after.body.clone_from(body);
         }
         let given = self.parts();
-        for found in after.poison(limit) {
-            let part = part_of(&found);
-            if given.contains(&part) {
+        // Our relay is the stricter of the two that may come to deliver it.
+        for found in after.poison(limit, Sender::Relay) {
+            if let Some(part) = part_of(&found).filter(|part| given.contains(part)) {
                 return Err(unfit(part, found.to_string()));
             }
         }
-        if texts.changed(&after).is_empty() { Err(Refusal::Unchanged) } else { Ok(after) }
+        if before.changed(&after).is_empty() { Err(Refusal::Unchanged) } else { Ok(after) }
     }
 }
 
@@ -135,13 +112,14 @@ fn some(text: &str) -> Option<String> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
 }
 
-/// The text that a finding is about.
-const fn part_of(poison: &Poison) -> Part {
+/// The part that a finding is about; none where no repair changes it.
+pub(super) const fn part_of(poison: &Poison) -> Option<Part> {
     match poison {
-        Poison::Headers(_) => Part::Headers,
-        Poison::Properties(_) => Part::Properties,
-        Poison::NoDestination | Poison::Destination { .. } => Part::Destination,
-        Poison::Body(_) | Poison::ContentType(_) | Poison::TooLarge { .. } => Part::Body,
+        Poison::Headers(_) => Some(Part::Headers),
+        Poison::Properties(_) | Poison::Property { .. } | Poison::Delayed => Some(Part::Properties),
+        Poison::NoDestination | Poison::Destination { .. } => Some(Part::Destination),
+        Poison::Body(_) | Poison::TooLarge { .. } => Some(Part::Body),
+        Poison::ContentType(_) => None,
     }
 }
 
@@ -152,35 +130,29 @@ fn redirected(properties: Option<String>, exchange: &str) -> Result<Option<Strin
         let why = "they are no JSON object, and have to name the same exchange: give them as well";
         return Err(unfit(Part::Properties, why));
     };
-    match key(&fields, EXCHANGE) {
-        Some(name) if fields.get(&name).and_then(Value::as_str) != Some(exchange) => {
-            fields.insert(name, Value::from(exchange));
-            Ok(Some(Value::Object(fields).to_string()))
+    let mut changed = false;
+    for (name, value) in &mut fields {
+        if name.eq_ignore_ascii_case(EXCHANGE) && value.as_str() != Some(exchange) {
+            *value = Value::from(exchange);
+            changed = true;
         }
-        _ => Ok(Some(text)),
     }
+    Ok(Some(if changed { Value::Object(fields).to_string() } else { text }))
 }
 
 /// The inbox of a consumer goes by the id inside the envelope.
-fn body_fits(body: &str, texts: &Texts) -> Result<(), Refusal> {
-    let is_envelope =
-        texts.content_type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(ENVELOPE));
-    if !is_envelope {
+fn body_fits(body: &str, before: &StoredMessage) -> Result<(), Refusal> {
+    if !is_envelope(&before.content_type) {
         return Ok(());
     }
-    // What is no JSON is found by those who look for poison.
+    // A body that is no JSON is found by the check for poison.
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(body) else { return Ok(()) };
-    let id = key(&fields, "messageId").and_then(|name| fields.get(&name)).and_then(Value::as_str);
+    let id = json::field(&fields, "messageId").and_then(Value::as_str);
     match id.map(Uuid::try_parse) {
-        Some(Ok(id)) if id == texts.message.0 => Ok(()),
-        Some(_) => Err(unfit(Part::Body, format!("its messageId has to be {}", texts.message))),
+        Some(Ok(id)) if id == before.message.0 => Ok(()),
+        Some(_) => Err(unfit(Part::Body, format!("its messageId has to be {}", before.message))),
         None => {
-            Err(unfit(Part::Body, format!("it has no messageId; it has to be {}", texts.message)))
+            Err(unfit(Part::Body, format!("it has no messageId; it has to be {}", before.message)))
         }
     }
-}
-
-/// The key as it is spelt: readers of envelopes do not tell capitals from small letters.
-pub(super) fn key(fields: &Map<String, Value>, name: &str) -> Option<String> {
-    fields.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned()
 }

@@ -4,36 +4,16 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Part, Refusal, repair::key};
-use crate::domain::{envelope::CONTENT_TYPE, id::MessageId};
+use super::{Part, Refusal};
+use crate::domain::{
+    envelope::CONTENT_TYPE, id::MessageId, json, outgoing::is_envelope,
+    stored_message::StoredMessage,
+};
 
 /// The header by which a redelivered message is known under its first id.
 const ORIGINAL: &str = "MT-OriginalMessageId";
 
-/// A message whole, as a row of `outbox_message` has it, without its owner and number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
-    pub message: MessageId,
-    /// All its types, `;` between them.
-    pub kinds: String,
-    pub content_type: String,
-    pub body: String,
-    pub headers: Option<String>,
-    pub properties: Option<String>,
-    pub sent: DateTime<Utc>,
-    pub enqueue: Option<DateTime<Utc>>,
-    pub expires: Option<DateTime<Utc>>,
-    pub conversation: Option<Uuid>,
-    pub correlation: Option<Uuid>,
-    pub initiator: Option<Uuid>,
-    pub request: Option<Uuid>,
-    pub source: Option<String>,
-    pub destination: Option<String>,
-    pub response: Option<String>,
-    pub fault: Option<String>,
-}
-
-impl Whole {
+impl StoredMessage {
     /// From a JSON object with the columns' names; `body` is a text, or the envelope itself. Without a message id
     /// it has that of its envelope, without a time it is of `now`.
     ///
@@ -73,34 +53,34 @@ impl Whole {
 
 fn inner_id(body: &str) -> Option<Uuid> {
     let Value::Object(fields) = serde_json::from_str(body).ok()? else { return None };
-    Uuid::try_parse(fields.get(&key(&fields, "messageId")?)?.as_str()?).ok()
+    Uuid::try_parse(json::field(&fields, "messageId")?.as_str()?).ok()
 }
 
-/// The same message under another id: the column, the envelope, and no trace of the first one. What only its
-/// digits say (money, times) stays as it is.
+/// The same message under another id: in the column and in the envelope, without any trace of the first id. Numbers and
+/// times keep their digits.
 ///
 /// # Errors
 /// When the envelope cannot be read: the id inside it is the one that consumers go by.
-pub fn renamed(whole: &Whole, id: MessageId) -> Result<Whole, Refusal> {
+pub fn renamed(stored: &StoredMessage, id: MessageId) -> Result<StoredMessage, Refusal> {
     let unread = |why: &str| Refusal::Unfit { part: Part::Body, why: why.to_owned() };
-    let mut out = Whole { message: id, ..whole.clone() };
-    if !whole.content_type.eq_ignore_ascii_case(CONTENT_TYPE) {
+    let mut out = StoredMessage { message: id, ..stored.clone() };
+    if !is_envelope(&stored.content_type) {
         return Err(unread("its envelope is of an unknown kind, so it cannot get another id"));
     }
-    let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(&whole.body) else {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(&stored.body) else {
         return Err(unread("it is no envelope, so it cannot get another id"));
     };
-    let name = key(&fields, "messageId").unwrap_or_else(|| "messageId".to_owned());
+    let name = json::key(&fields, "messageId").unwrap_or("messageId").to_owned();
     fields.insert(name, Value::from(id.to_string()));
-    if let Some(name) = key(&fields, "headers")
+    if let Some(name) = json::key(&fields, "headers").map(ToOwned::to_owned)
         && let Some(Value::Object(headers)) = fields.get_mut(&name)
     {
         headers.retain(|key, _| !key.eq_ignore_ascii_case(ORIGINAL));
     }
     out.body = Value::Object(fields).to_string();
     if let Some(Ok(Value::Object(mut headers))) =
-        whole.headers.as_deref().map(serde_json::from_str::<Value>)
-        && key(&headers, ORIGINAL).is_some()
+        stored.headers.as_deref().map(serde_json::from_str::<Value>)
+        && json::key(&headers, ORIGINAL).is_some()
     {
         headers.retain(|key, _| !key.eq_ignore_ascii_case(ORIGINAL));
         out.headers = (!headers.is_empty()).then(|| Value::Object(headers).to_string());

@@ -7,7 +7,7 @@ use super::{
     words::{STATUSES, TRAITS},
 };
 
-/// One offer: put `with` in the place of `replace`.
+/// One completion: `with` replaces the range `replace`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
     /// Bytes of the text; ends at the cursor.

@@ -19,7 +19,7 @@ pub enum Field {
     Has,
 }
 
-/// What help and docs say of a field.
+/// The description of a field in help and docs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldHelp {
     pub field: Field,

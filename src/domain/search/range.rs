@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use super::{SearchError, token::Value};
 
-/// A piece of a value and its bytes in it.
+/// A part of a value and its byte range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
     pub text: &'a str,
     pub at: Range<usize>,
 }
 
-/// What a value asks for, its ends not yet read.
+/// A range whose ends are still text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Bounds<'a> {
     Exactly(Piece<'a>),
@@ -25,7 +25,7 @@ pub(super) enum Bounds<'a> {
 
 type Wrap<'a> = fn(Piece<'a>) -> Bounds<'a>;
 
-/// Takes a value apart.
+/// Reads a value.
 pub(super) fn bounds(value: &Value) -> Result<Bounds<'_>, SearchError> {
     let text = value.text.as_str();
     let signs: [(&str, Wrap<'_>); 5] = [

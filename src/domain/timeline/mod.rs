@@ -1,4 +1,4 @@
-//! An order's history with the state after each event: travelling to any version or time.
+//! An order's history with the state after each event, at any version or time.
 
 use chrono::{DateTime, Utc};
 
@@ -20,7 +20,7 @@ pub fn frozen_default() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(FROZEN).unwrap_or_default()
 }
 
-/// One event of the history and what it led to.
+/// One event of the history and the state after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Position in the history, from 1.
@@ -31,11 +31,11 @@ pub struct Step {
     pub state: State,
     /// The stored time; for a frozen one the body's, else that of the event before.
     pub when: DateTime<Utc>,
-    /// The stored time is the column's frozen default and says nothing.
+    /// The stored time is the column's frozen default and carries no information.
     pub frozen: bool,
     /// It is stamped earlier than an event before it.
     pub runs_back: bool,
-    /// It came although the order was already cancelled or completed.
+    /// The order was already cancelled or completed when it was written.
     pub after_end: Option<Status>,
 }
 
@@ -48,7 +48,7 @@ pub struct Timeline {
     steps: Vec<Step>,
 }
 
-/// Where travelling to a time has led.
+/// The state at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AtTime<'a> {
     /// 0 before the first event.
@@ -100,8 +100,8 @@ impl Timeline {
             let ended = known.order().map(|order| order.status).filter(|s| *s != Status::New);
             let frozen = event.at == frozen_default();
             let when = if frozen {
-                let told = meaning.told().and_then(|told| told.occurred_at);
-                told.or(before.map(|step| step.when)).unwrap_or(event.at)
+                let body = meaning.body().and_then(|body| body.occurred_at);
+                body.or(before.map(|step| step.when)).unwrap_or(event.at)
             } else {
                 event.at
             };
@@ -196,7 +196,7 @@ impl Timeline {
         Some(diff(self.at_version(from)?.order(), self.at_version(to)?.order()))
     }
 
-    /// What the whole history would have come to without one of its events.
+    /// The state of the whole history without one of its events.
     #[must_use]
     pub fn without(&self, skipped: Version) -> Option<State> {
         self.step(skipped)?;
@@ -208,7 +208,7 @@ impl Timeline {
         Some(state)
     }
 
-    /// How a stored snapshot differs from what the events come to at its version: only fields
+    /// How a stored snapshot differs from the state after the events at its version: only fields
     /// that differ; empty when it is right. `None` where the version is not in this history.
     #[must_use]
     pub fn check(&self, snapshot: &Snapshot) -> Option<Vec<Change>> {

@@ -2,14 +2,17 @@
 
 use crate::{
     db::{archive::ArchivedMessage, paused::PausedOutbox},
-    domain::report::{Cell, Table},
+    domain::{
+        contract,
+        report::{Cell, Table},
+    },
 };
 
 /// Kept messages.
 #[must_use]
 pub fn copies(rows: &[ArchivedMessage]) -> Table {
     let row = |kept: &ArchivedMessage| {
-        let kind = kept.kinds.as_deref().and_then(|kinds| kinds.split(';').next());
+        let kind = kept.kinds.as_deref().map(contract::first);
         vec![
             Cell::number(kept.number),
             Cell::time(kept.at),

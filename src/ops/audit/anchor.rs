@@ -23,7 +23,7 @@ pub async fn anchor_if_due(
     now: DateTime<Utc>,
     every: Duration,
 ) -> Result<Option<Anchor>, db::Error> {
-    db.journal("anchor", async |tx| {
+    db.record("anchor", async |tx| {
         if !audit::try_anchor_lock(tx).await? {
             return Ok(None);
         }

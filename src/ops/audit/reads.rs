@@ -83,7 +83,7 @@ pub async fn revealed(trail: &Trail, reveal: &Reveal) -> Result<RevealRecord, Er
         Readiness::Ready => {
             let number = trail
                 .db
-                .journal("audit", async |tx| {
+                .record("audit", async |tx| {
                     let entry = Entry {
                         id: Uuid::now_v7(),
                         at: reveal.at,

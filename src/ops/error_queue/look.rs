@@ -83,7 +83,7 @@ pub async fn list(
     if queues.is_empty() {
         return Err(Error::NoQueue);
     }
-    let aside = QueueInspector::connect(broker, "errors", scope.limits.wait).await?;
+    let inspector = QueueInspector::connect(broker, "errors", scope.limits.wait).await?;
     for queue in queues {
         if stop.is_cancelled() {
             let trouble = Some("stopped before it was looked at".to_owned());
@@ -97,7 +97,7 @@ pub async fn list(
             });
             continue;
         }
-        let trouble = match aside.look(&queue, &scope.limits).await {
+        let trouble = match inspector.look(&queue, &scope.limits).await {
             Ok(look) => {
                 let quorum = look.quorum || quorums.contains(&queue);
                 if quorum {
@@ -136,7 +136,7 @@ pub async fn list(
             });
         }
     }
-    aside.close().await;
+    inspector.close().await;
     let faults: Vec<_> = raws.iter().map(Fault::read).collect();
     let asked = db
         .read("errors", stop, async |conn| knowledge(conn, layout, &faults, scope, now).await)

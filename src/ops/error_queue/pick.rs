@@ -85,7 +85,7 @@ pub fn choose(found: &[FoundFault], pick: &Pick, action: ErrorAction) -> Result<
     for found in meant(found, pick)? {
         let key = found.fault.key.clone();
         let verdict = found.judgement.verdict;
-        let home = found.fault.home();
+        let home = found.fault.origin();
         let refused = match (pick, action) {
             (_, ErrorAction::Replay) if home.is_err() => {
                 home.as_ref().err().map(ToString::to_string)

@@ -145,7 +145,7 @@ pub fn detail(found: &FoundFault, whole_stack: bool) -> Value {
     json!({
         "key": fault.key.as_str(),
         "queue": fault.queue,
-        "home": fault.home().ok(),
+        "home": fault.origin().ok(),
         "verdict": found.judgement.verdict.to_string(),
         "why": found.judgement.why.to_string(),
         "group": found.fingerprint.as_str(),

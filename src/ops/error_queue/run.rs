@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Chosen, Copy, Error, ErrorAction, Keep, pick::Choice};
 use crate::{
     domain::fault::{Fault, Judgement, Key},
-    relay::{Broker, Confirmed, Limits, QueueInspector, Taken, Walk},
+    relay::{Broker, Confirmed, Limits, QueueInspector, TakenMessage, Walk},
 };
 
 /// What to do, to what, and how fast.
@@ -66,14 +66,14 @@ pub async fn run<K: Keep>(
     stop: &CancellationToken,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome { left: work.choice.left.clone(), ..Outcome::default() };
-    let aside = QueueInspector::connect(broker, "errors", work.limits.wait).await?;
+    let inspector = QueueInspector::connect(broker, "errors", work.limits.wait).await?;
     let mut open = by_queue(&work.choice.chosen);
     for (queue, chosen) in &mut open {
-        outcome.stopped = homes(&aside, work.action, chosen).await;
+        outcome.stopped = homes(&inspector, work.action, chosen).await;
         if outcome.stopped.is_some() {
             break;
         }
-        let walk = match aside.walk(queue).await {
+        let walk = match inspector.walk(queue).await {
             Ok(Some(walk)) => walk,
             Ok(None) => continue,
             Err(error) => {
@@ -94,7 +94,7 @@ pub async fn run<K: Keep>(
         let left = rest.map(|chosen| (chosen.key.clone(), format!("not tried: {why}")));
         outcome.left.extend(left.collect::<Vec<_>>());
     }
-    aside.close().await;
+    inspector.close().await;
     Ok(outcome)
 }
 
@@ -112,14 +112,18 @@ fn by_queue(chosen: &[Chosen]) -> Vec<(String, Vec<&Chosen>)> {
 }
 
 /// Why a replay cannot begin: a queue to send to that is not there.
-async fn homes(aside: &QueueInspector, action: ErrorAction, chosen: &[&Chosen]) -> Option<String> {
+async fn homes(
+    inspector: &QueueInspector,
+    action: ErrorAction,
+    chosen: &[&Chosen],
+) -> Option<String> {
     if action == ErrorAction::Discard {
         return None;
     }
     let homes: std::collections::BTreeSet<_> =
         chosen.iter().filter_map(|chosen| chosen.home.as_deref()).collect();
     for home in homes {
-        match aside.exists(home).await {
+        match inspector.exists(home).await {
             Ok(true) => {}
             Ok(false) => {
                 return Some(format!(
@@ -184,7 +188,7 @@ async fn through<K: Keep>(
 
 async fn one<K: Keep>(
     walk: &Walk,
-    taken: Taken,
+    taken: TakenMessage,
     action: ErrorAction,
     meant: &Chosen,
     judgement: Judgement,

@@ -72,17 +72,17 @@ pub async fn prepare(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
 }
 
 async fn unused(broker: &Broker, homes: &[&str]) -> Result<(), Error> {
-    let aside = QueueInspector::connect(broker, "training", WAIT).await?;
+    let inspector = QueueInspector::connect(broker, "training", WAIT).await?;
     let mut found = Ok(());
     for queue in homes.iter().flat_map(|home| [(*home).to_owned(), error_queue(home)]) {
-        found = match aside.standing(&queue).await {
+        found = match inspector.status(&queue).await {
             Ok(Some(standing)) if standing.consumers > 0 => Err(Error::InUse(queue)),
             Ok(_) => continue,
             Err(error) => Err(error.into()),
         };
         break;
     }
-    aside.close().await;
+    inspector.close().await;
     found
 }
 
@@ -127,30 +127,30 @@ pub async fn remove(
     homes: &[&str],
     messages: &BTreeSet<MessageId>,
 ) -> Result<u64, Error> {
-    let aside = QueueInspector::connect(broker, "training", WAIT).await?;
+    let inspector = QueueInspector::connect(broker, "training", WAIT).await?;
     let removed = async {
         let mut removed = 0;
         for home in homes {
             let aside_of = error_queue(home);
-            if !aside.exists(&aside_of).await? {
+            if !inspector.exists(&aside_of).await? {
                 return Err(Error::Elsewhere(aside_of));
             }
-            removed += take(&aside, &aside_of, messages).await?;
-            removed += take(&aside, home, messages).await?;
+            removed += take(&inspector, &aside_of, messages).await?;
+            removed += take(&inspector, home, messages).await?;
         }
         Ok(removed)
     }
     .await;
-    aside.close().await;
+    inspector.close().await;
     removed
 }
 
 async fn take(
-    aside: &QueueInspector,
+    inspector: &QueueInspector,
     queue: &str,
     messages: &BTreeSet<MessageId>,
 ) -> Result<u64, relay::Error> {
-    let Some(walk) = aside.walk(queue).await? else { return Ok(0) };
+    let Some(walk) = inspector.walk(queue).await? else { return Ok(0) };
     let mut removed = 0;
     while let Some(taken) = walk.next().await? {
         if Fault::read(&taken.raw).message.is_some_and(|id| messages.contains(&id)) {

@@ -50,8 +50,8 @@ pub async fn ask(
 ) -> BrokerReport {
     let mut told = BrokerReport::default();
     let end = Instant::now() + WITHIN;
-    let aside = match QueueInspector::connect(&source.broker, "diagnosis", LOOKED.wait).await {
-        Ok(aside) => aside,
+    let inspector = match QueueInspector::connect(&source.broker, "diagnosis", LOOKED.wait).await {
+        Ok(inspector) => inspector,
         Err(error @ (relay::Error::Login { .. } | relay::Error::Refused { .. })) => {
             return BrokerReport { reached: Reached::Refused(error.to_string()), ..told };
         }
@@ -61,22 +61,25 @@ pub async fn ask(
     };
     told.reached = Reached::Answers;
     let old: Vec<_> = halves.iter().filter(|row| now - row.consumed >= held).collect();
-    if !old.is_empty() && timeout_at(end, search(source, &aside, &old, &mut told)).await.is_err() {
+    if !old.is_empty()
+        && timeout_at(end, search(source, &inspector, &old, &mut told)).await.is_err()
+    {
         told.note(format!("the broker's queues were not searched within {} s", WITHIN.as_secs()));
     }
     // What a look took and did not give back in time goes back with the connection.
-    aside.close().await;
+    inspector.close().await;
     told
 }
 
 async fn search(
     source: &Source,
-    aside: &QueueInspector,
+    inspector: &QueueInspector,
     halves: &[&HalfDone],
     told: &mut BrokerReport,
 ) {
     let management = source.scope.management.as_ref();
-    let mut search = Search::begin(aside, &source.broker, management, Unnamed::Leave, LOOKED).await;
+    let mut search =
+        Search::begin(inspector, &source.broker, management, Unnamed::Leave, LOOKED).await;
     told.notes.extend_from_slice(search.notes());
     if !search.is_possible() {
         return;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::{consumer::Consumer, diagnosis::Inbound, fault::Fault, id::MessageId},
-    relay::{self, Broker, Limits, Look, Management, QueueInspector, QueuedMessage},
+    relay::{self, Broker, Limits, Management, QueueContents, QueueInspector, QueuedMessage},
 };
 
 /// What is done where no management interface is named, which alone tells what consumers hold and which queues count
@@ -24,7 +24,7 @@ pub enum Unnamed {
 /// A search through the queues of consumers; each queue is looked into once.
 #[derive(Debug)]
 pub struct Search<'a> {
-    aside: &'a QueueInspector,
+    inspector: &'a QueueInspector,
     limits: Limits,
     known: Known,
     seen: BTreeMap<String, Held>,
@@ -69,7 +69,7 @@ impl<'a> Search<'a> {
     /// Asks the management interface, where one is named, and only it: one that does not answer leaves everything
     /// unknown, as it was named for what cannot be told without.
     pub async fn begin(
-        aside: &'a QueueInspector,
+        inspector: &'a QueueInspector,
         broker: &Broker,
         management: Option<&Management>,
         unnamed: Unnamed,
@@ -98,7 +98,7 @@ impl<'a> Search<'a> {
             }
         };
         let (seen, delaying) = (BTreeMap::new(), BTreeMap::new());
-        Self { aside, limits, known, seen, delaying, counting, notes, failed }
+        Self { inspector, limits, known, seen, delaying, counting, notes, failed }
     }
 
     /// Whether any queue may be looked into.
@@ -131,7 +131,7 @@ impl<'a> Search<'a> {
         if let Some(known) = self.delaying.get(&exchange) {
             return *known;
         }
-        let (found, why) = match self.aside.has_exchange(&exchange).await {
+        let (found, why) = match self.inspector.has_exchange(&exchange).await {
             Ok(false) => (false, None),
             Ok(true) => {
                 let why = "an exchange that delays redelivery; nobody can look into it";
@@ -208,7 +208,7 @@ impl<'a> Search<'a> {
         if matches!(self.known, Known::Nothing) {
             return Err(why("nothing tells what its consumers hold"));
         }
-        let Some(standing) = self.aside.standing(queue).await? else {
+        let Some(status) = self.inspector.status(queue).await? else {
             return Ok(Held::All(BTreeSet::new()));
         };
         let mut quorum = self.counting.contains(queue);
@@ -226,17 +226,18 @@ impl<'a> Search<'a> {
                 }
             }
             quorum = kept.quorum;
-        } else if standing.consumers > 0 {
+        } else if status.consumers > 0 {
             // What they were handed and have not acknowledged is in none of the lists that a client sees.
             return Err(why("only errors.management can tell what its consumers hold"));
         }
-        match standing.ready {
+        match status.ready {
             0 => return Ok(Held::All(BTreeSet::new())),
-            _ if standing.consumers > 0 => return Err(why("its consumers are at work on it")),
+            _ if status.consumers > 0 => return Err(why("its consumers are at work on it")),
             _ if quorum => return Err(why(COUNTS)),
             _ => {}
         }
-        let Look { messages, cut, quorum, .. } = self.aside.look(queue, &self.limits).await?;
+        let QueueContents { messages, cut, quorum, .. } =
+            self.inspector.look(queue, &self.limits).await?;
         if quorum {
             self.counting.insert(queue.to_owned());
         }

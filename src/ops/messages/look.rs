@@ -1,21 +1,19 @@
 //! A look at the outboxes: figures, what is at the head of the line and what waits behind it, to be judged.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use super::{AsOf, Outboxes, Watch};
+use super::{AsOf, Outboxes, Watch, poison_in};
 use crate::{
     db::{
         Error, Index, Layout, Table, inbox,
-        outbox::{self, HeadRow},
+        outbox::{self, MessageKey},
         paused,
     },
     domain::{
-        diagnosis::{
-            self, Facts, Head, Next, Poison, Published, Text, Thresholds, Written, poison,
-        },
-        id_timestamp,
+        diagnosis::{self, Facts, Published, Thresholds, Written},
+        outgoing::Poison,
     },
 };
 
@@ -58,10 +56,10 @@ pub async fn outboxes(
         ..Facts::nothing(overview.now)
     };
     Box::pin(left(conn, layout, &mut facts)).await?;
-    facts.held = held(conn, layout, &mut coverage).await?;
-    let by_hand: Vec<_> = facts.held.iter().map(|held| held.outbox.0).collect();
-    let heads = outbox::heads(conn, layout, overview.since.as_deref(), &by_hand).await?;
-    facts.heads = heads.into_iter().map(|row| head(row, facts.now)).collect();
+    facts.paused = held(conn, layout, &mut coverage).await?;
+    let by_hand: Vec<_> = facts.paused.iter().map(|paused| paused.outbox.0).collect();
+    let since = overview.since.as_deref();
+    facts.heads = outbox::heads(conn, layout, since, &by_hand, facts.now).await?;
     if let Some(first) = diagnosis::blocker(&facts, limits) {
         let first = (first.created, first.outbox);
         Box::pin(texts(conn, layout, limits, &mut facts)).await?;
@@ -104,11 +102,11 @@ async fn texts(
 /// them.
 async fn left(conn: &mut PgConnection, layout: &Layout, facts: &mut Facts) -> Result<(), Error> {
     if !layout.is_managed() {
-        facts.published = Published::Untold("the service deletes outboxes as it delivers them");
+        facts.published = Published::Unknown("the service deletes outboxes as it delivers them");
         return Ok(());
     }
     let took = outbox::latency(conn, layout, facts.now - LATELY).await?;
-    let none = Published::Untold("no delivery was recorded in the last day");
+    let none = Published::Unknown("no delivery was recorded in the last day");
     facts.published = took.map_or(none, Published::Took);
     facts.youngest_left =
         outbox::youngest_left(conn, layout, facts.now - diagnosis::TRYING).await?;
@@ -120,38 +118,24 @@ async fn held(
     conn: &mut PgConnection,
     layout: &Layout,
     coverage: &mut Vec<String>,
-) -> Result<Vec<diagnosis::Held>, Error> {
+) -> Result<Vec<diagnosis::Paused>, Error> {
     if !layout.has_console_schema() {
         return Ok(vec![]);
     }
     match paused::held(conn).await {
         Ok(found) => Ok(found
             .into_iter()
-            .map(|held| diagnosis::Held { outbox: held.outbox, by: held.by, since: held.at })
+            .map(|paused| diagnosis::Paused {
+                outbox: paused.outbox,
+                by: paused.by,
+                since: paused.at,
+            })
             .collect()),
         Err(Error::NotPermitted(_)) => {
             coverage.push("this login may not read which outboxes operators hold".to_owned());
             Ok(vec![])
         }
         Err(error) => Err(error),
-    }
-}
-
-fn head(row: HeadRow, now: DateTime<Utc>) -> Head {
-    Head {
-        outbox: row.outbox,
-        created: row.created,
-        pass: id_timestamp::last_pass(row.lock_id, now),
-        cursor: row.cursor,
-        pending: row.pending,
-        next: row.next.map(|next| Next {
-            sequence: next.sequence,
-            message: next.message,
-            kind: next.kind,
-            destination: next.destination,
-            poison: None,
-        }),
-        lock: row.lock,
     }
 }
 
@@ -179,15 +163,6 @@ async fn poison_of(
     sequence: i64,
     limits: &Thresholds,
 ) -> Result<Option<Vec<Poison>>, Error> {
-    Ok(outbox::text(conn, layout, sequence).await?.map(|text| {
-        let text = Text {
-            headers: text.headers.as_deref(),
-            properties: text.properties.as_deref(),
-            content_type: text.content_type.as_deref(),
-            destination: text.destination_address.as_deref(),
-            body: text.body.as_deref(),
-            bytes: text.bytes,
-        };
-        poison(&text, limits.largest)
-    }))
+    let message = outbox::show(conn, layout, MessageKey::Sequence(sequence)).await?;
+    Ok(message.map(|message| poison_in(&message, layout, limits)))
 }

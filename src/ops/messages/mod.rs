@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
+pub use crate::db::outbox::{MessageKey, OutboxMessage};
 use crate::{
     db::{
         Error, Layout, clock,
@@ -23,11 +24,11 @@ use crate::{
         backlog::{Movement, Sample},
         consumer::{self, Consumer},
         diagnosis::{
-            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Poison, Rule, Subject, Tally, Text,
-            Thresholds, Tried, diagnose, poison,
+            self, ConsumerFacts, Facts, Finding, Inbox, Lock, Rule, Subject, Tally, Thresholds,
+            Tried, diagnose,
         },
-        id::MessageId,
         outbox::{Delivery, Owner},
+        outgoing::{Poison, Sender, poison},
     },
 };
 
@@ -35,7 +36,6 @@ use self::{broker::BrokerReport, history::Past};
 use super::Clock;
 
 pub use self::look::outboxes;
-pub use crate::db::outbox::OutboxMessage;
 
 /// What the configuration says about watching messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -347,24 +347,13 @@ pub struct Message {
     pub received: Vec<InboxRow>,
 }
 
-/// How a message is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    Sequence(i64),
-    Message(MessageId),
-}
-
 /// One message as it is stored.
 pub async fn stored(
     conn: &mut PgConnection,
     layout: &Layout,
-    key: Key,
+    key: MessageKey,
 ) -> Result<Option<OutboxMessage>, Error> {
-    let (sequence, id) = match key {
-        Key::Sequence(sequence) => (Some(sequence), None),
-        Key::Message(id) => (None, Some(id)),
-    };
-    outbox::show(conn, layout, sequence, id).await
+    outbox::show(conn, layout, key).await
 }
 
 /// One message with everything stored of it.
@@ -372,19 +361,10 @@ pub async fn message(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
-    key: Key,
+    key: MessageKey,
 ) -> Result<Option<Message>, Error> {
     let Some(shown) = stored(conn, layout, key).await? else { return Ok(None) };
-    let text = Text {
-        headers: shown.headers.as_deref(),
-        properties: shown.properties.as_deref(),
-        content_type: shown.content_type.as_deref(),
-        destination: shown.destination.as_deref(),
-        body: (i64::try_from(shown.body.len()).is_ok_and(|read| read >= shown.bytes))
-            .then_some(&*shown.body),
-        bytes: shown.bytes,
-    };
-    let found = poison(&text, watch.thresholds.largest);
+    let found = poison_in(&shown, layout, &watch.thresholds);
     let ahead = match shown.owner {
         Owner::Bus(outbox) => outbox::ahead(conn, layout, outbox).await?,
         Owner::Consumer { .. } | Owner::Nobody => None,
@@ -394,9 +374,15 @@ pub async fn message(
     } else {
         None
     };
-    let received = inbox::of_message(conn, layout, shown.message).await?;
+    let received = inbox::of_message(conn, layout, shown.content.message).await?;
     let managed = layout.is_managed();
     Ok(Some(Message { shown, poison: found, managed, ahead, lock, received }))
+}
+
+/// What keeps it from being delivered by whoever delivers here, as far as its text was read.
+fn poison_in(message: &OutboxMessage, layout: &Layout, limits: &Thresholds) -> Vec<Poison> {
+    let text = message.content.text(message.bytes);
+    poison(&text, limits.largest, Sender::of(layout.is_managed()))
 }
 
 /// Which findings bear on this message: what is about it, its outbox, or the line it stands in. One that is about

@@ -89,7 +89,7 @@ impl Writer {
     /// # Errors
     /// When it cannot be recorded; nothing should be written then.
     pub async fn record_unlock(&self, reason: &str, at: DateTime<Utc>) -> Result<i64, PlanError> {
-        let number = self.db.journal("unlock", async |tx: &mut PgConnection| {
+        let number = self.db.record("unlock", async |tx: &mut PgConnection| {
             let entry = Entry {
                 id: Uuid::now_v7(),
                 at,

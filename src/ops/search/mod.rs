@@ -4,7 +4,7 @@ mod plan;
 mod resolve;
 mod walk;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::PgConnection;
 use tokio::time::Instant;
@@ -54,13 +54,16 @@ pub struct Page {
     pub access: Access,
     /// What was not searched and why, which clock the list goes by; a line each.
     pub coverage: Vec<String>,
+    /// What it was found by, for counting all that match.
+    pub plan: Arc<Plan>,
     /// False if time ran out before the page was full: going on from its end finds more.
     pub complete: bool,
     /// From asking to having, in milliseconds.
     pub millis: u64,
 }
 
-/// Searches: [`plan`] and [`page_of`] at once.
+/// A page of a search. Each is planned when it is asked for: a plan holds the ids that its look-ups found, and knows
+/// nothing of what came since.
 pub async fn page(
     conn: &mut PgConnection,
     layout: &Layout,
@@ -70,22 +73,7 @@ pub async fn page(
 ) -> Result<Page, Error> {
     let began = Instant::now();
     let plan = plan(conn, layout, query).await?;
-    let mut page = page_of(conn, layout, &plan, start, limit).await?;
-    page.millis = millis(began);
-    Ok(page)
-}
-
-/// A page of a search that is planned. A plan holds the ids that its look-ups found; plan again to see what
-/// came since.
-pub async fn page_of(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    plan: &Plan,
-    start: Start,
-    limit: usize,
-) -> Result<Page, Error> {
-    let began = Instant::now();
-    let Walk { mut hits, ended, gone_on } = walk(conn, layout, plan, start, limit).await?;
+    let Walk { mut hits, ended, gone_on } = walk(conn, layout, &plan, start, limit).await?;
     let more = hits.len() > limit;
     hits.truncate(limit);
     // Where to read on, and where the reading began.
@@ -118,27 +106,14 @@ pub async fn page_of(
         order_by: plan.order_by(),
         access: plan.access(),
         coverage,
+        plan: Arc::new(plan),
         complete: ended || more,
         millis: millis(began),
     })
 }
 
-/// How many orders match: exact up to [`COUNT_CAP`] within a quarter of a second, else about.
-pub async fn count(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    query: &Query,
-) -> Result<Count, Error> {
-    let plan = plan(conn, layout, query).await?;
-    count_of(conn, layout, &plan).await
-}
-
-/// How many orders match a search that is planned.
-pub async fn count_of(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    plan: &Plan,
-) -> Result<Count, Error> {
+/// How many orders match a search that is planned: exact up to [`COUNT_CAP`] within a quarter of a second, else about.
+pub async fn count(conn: &mut PgConnection, layout: &Layout, plan: &Plan) -> Result<Count, Error> {
     if plan.sources.is_empty() {
         return Ok(Count::Exact(0));
     }

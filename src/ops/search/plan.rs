@@ -91,6 +91,20 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
 }
 
 impl Plan {
+    /// One that finds nothing, for tests of screens.
+    #[cfg(test)]
+    pub(crate) const fn nothing() -> Self {
+        Self {
+            sources: vec![],
+            filters: vec![],
+            coverage: vec![],
+            one_in: None,
+            order_by: OrderBy::Placed,
+            status: None,
+            placed: Span { from: None, to: None },
+        }
+    }
+
     /// What the list is sorted by.
     pub const fn order_by(&self) -> OrderBy {
         self.order_by

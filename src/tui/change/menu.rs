@@ -5,7 +5,7 @@ use super::{
     refusals::{self, Refused},
 };
 use crate::{
-    domain::{diagnosis::thousands, fault::Key as FaultKey, id},
+    domain::{fault::Key as FaultKey, id, text::thousands},
     ops::operation::{Choice, Entry, Kind, List, OPERATIONS, Spec, StepKind},
     tui::shared::{Faults, Matter, Shared, Subject},
 };

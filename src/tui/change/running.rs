@@ -10,7 +10,7 @@ use super::{
     update::{Effects, copied},
 };
 use crate::{
-    domain::diagnosis::thousands,
+    domain::text::thousands,
     ops::operation::{Outcome, Plan, PlanError, Progress, StepKind},
     tui::{
         effect::{Effect, Lane},

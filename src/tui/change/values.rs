@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        diagnosis::thousands,
         id::MessageId,
         outbox_action::{Name, OutboxAction, Part as Text, Refusal, Repair, Source},
+        text::thousands,
     },
     ops::{
         delivery::Scope,

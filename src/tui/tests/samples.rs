@@ -32,7 +32,7 @@ use crate::{
             Plan, PlanRequest, Steps, Verdict,
         },
         policy::Policy,
-        search::{Access, OrderLine},
+        search::{self, Access, OrderLine},
     },
     tui::screens::orders::Answer,
 };
@@ -47,7 +47,12 @@ pub fn id(placed: &str, tail: u128) -> Uuid {
 }
 
 pub fn answer() -> Answer {
-    Answer { coverage: vec![], access: Access::Index, millis: 12 }
+    Answer {
+        coverage: vec![],
+        access: Access::Index,
+        millis: 12,
+        plan: std::sync::Arc::new(search::Plan::nothing()),
+    }
 }
 
 fn row(placed: &str, tail: u128, buyer: &str, status: Status, total: &str) -> OrderLine {

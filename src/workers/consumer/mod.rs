@@ -23,13 +23,13 @@ use crate::{
     domain::{
         diagnosis::Thresholds,
         id::{ConsumerId, MessageId},
-        inbound::{Commands, GivenUp, Inbound, Kind, Unreadable, skipped},
+        inbound::{Commands, FailedCommand, Inbound, Kind, Unreadable, skipped},
     },
     ops::{
         inbox::{Delivery, Received, receive},
         operation::{PlanError, Writer, command::Origin},
     },
-    relay::{self, Backoff, Broker, Endpoint, Handed},
+    relay::{self, Backoff, Broker, Endpoint, UnsettledMessage},
 };
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -312,7 +312,12 @@ impl Worker<'_> {
     }
 
     /// Leaves a message where it belongs now.
-    async fn settle(&self, endpoint: &Endpoint, handed: Handed, ended: Ended) -> Result<(), Error> {
+    async fn settle(
+        &self,
+        endpoint: &Endpoint,
+        handed: UnsettledMessage,
+        ended: Ended,
+    ) -> Result<(), Error> {
         let machine = &self.writer.operator().host;
         let left = match &ended {
             Ended::Handled | Ended::Duplicate => Ok(()),
@@ -320,7 +325,7 @@ impl Worker<'_> {
                 endpoint.copy_to(&handed, "_skipped", &skipped(machine)).await.map_err(Into::into)
             }
             Ended::Refused { exception, text, kind, retries } => {
-                let given_up = GivenUp {
+                let failed = FailedCommand {
                     exception,
                     text: text.clone(),
                     consumer: kind.map(|kind| self.settings.commands.consumer(kind)),
@@ -329,7 +334,7 @@ impl Worker<'_> {
                     at: (self.clock)(),
                     retries: *retries,
                 };
-                let headers = given_up.headers();
+                let headers = failed.headers();
                 endpoint.copy_to(&handed, "_error", &headers).await.map_err(Into::into)
             }
             Ended::Later(error) => Err(error.clone()),
@@ -337,7 +342,7 @@ impl Worker<'_> {
         if let Err(error) = left {
             self.stats.send_modify(|stats| stats.again += 1);
             // Where that fails, the connection is gone, and with it the message is back.
-            let _ = endpoint.give_back(handed).await;
+            let _ = endpoint.requeue(handed).await;
             return Err(error);
         }
         endpoint.ack(handed).await?;

@@ -65,8 +65,8 @@ impl<'a> Produced<'a> {
         consumer: ConsumerId,
         stop: &CancellationToken,
     ) -> Result<(), Unsent> {
-        let half = ConsumerOutbox { message_id: message.0, consumer_id: consumer.0 };
-        let ended = self.passes(half, stop).await;
+        let consumer_outbox = ConsumerOutbox { message_id: message.0, consumer_id: consumer.0 };
+        let ended = self.passes(consumer_outbox, stop).await;
         if ended.is_err() {
             // Whatever state these are in, they are not worth keeping.
             self.database = None;
@@ -77,7 +77,7 @@ impl<'a> Produced<'a> {
 
     async fn passes(
         &mut self,
-        half: ConsumerOutbox,
+        consumer_outbox: ConsumerOutbox,
         stop: &CancellationToken,
     ) -> Result<(), Unsent> {
         let (settings, clock) = (self.settings, self.clock.clone());
@@ -92,8 +92,8 @@ impl<'a> Produced<'a> {
                 empty.insert(table::connect(servers, "relay", &settings.limits, BUDGET).await?)
             }
         };
-        while table::is_half_pending(conn, half).await? {
-            if !pass(conn, publisher, half, settings, &clock).await? {
+        while table::is_consumer_outbox_pending(conn, consumer_outbox).await? {
+            if !pass(conn, publisher, consumer_outbox, settings, &clock).await? {
                 // Another consumer has it; should it fail, it is ours again.
                 tokio::select! {
                     () = tokio::time::sleep(OTHERS) => {}
@@ -122,25 +122,24 @@ impl<'a> Produced<'a> {
 async fn pass(
     conn: &mut PgConnection,
     publisher: &mut Publisher,
-    half: ConsumerOutbox,
+    consumer_outbox: ConsumerOutbox,
     settings: &Settings,
     clock: &Clock,
 ) -> Result<bool, Unsent> {
     let mut tx = conn.begin().await.map_err(db::Error::from)?;
     // However new it is: its message is in our hands.
     let before = clock() + TimeDelta::days(1);
-    let Some(open) = table::lock_half(&mut tx, half, before).await? else {
+    let Some(open) = table::lock_consumer_outbox(&mut tx, consumer_outbox, before).await? else {
         tx.rollback().await.map_err(db::Error::from)?;
         return Ok(false);
     };
     let Settings { copies, largest, .. } = *settings;
     let (messages, bytes) = MOST;
     let most = Most { outboxes: 1, messages, bytes, message_bytes: largest };
-    let rows = table::load(&mut tx, &[open], Some(half), &most).await?;
+    let rows = table::load(&mut tx, &[open], Some(consumer_outbox), &most).await?;
     let mut last = None;
     for row in rows {
-        let bytes = u64::try_from(row.bytes).unwrap_or_default();
-        let limit = u64::try_from(largest).unwrap_or_default();
+        let (bytes, limit) = (row.bytes, largest);
         let too_large = || Unsent::Poison(Poison::TooLarge { bytes, limit }.to_string());
         let stored = row.stored.ok_or_else(too_large)?;
         let made = outgoing(stored, publisher.home(), clock());
@@ -162,8 +161,8 @@ async fn pass(
     let now = clock();
     let mut maker = [0; 8];
     maker.copy_from_slice(&Uuid::new_v4().as_bytes()[..8]);
-    let step = Progress { outbox: half.key(), last, lock_id: new_id(now, maker) };
-    table::record_half(&mut tx, half, &step, copies, now).await?;
+    let step = Progress { outbox: consumer_outbox.key(), last, lock_id: new_id(now, maker) };
+    table::record_consumer_outbox(&mut tx, consumer_outbox, &step, copies, now).await?;
     tx.commit().await.map_err(db::Error::from)?;
     Ok(true)
 }

@@ -3,14 +3,14 @@
 //!
 //! What it shares with them is the lock on the parent row (taken with SKIP LOCKED) and the cursor; the
 //! selection is its own. At least once: a message may go out twice only if the relay dies between sending it and
-//! noting the broker's confirm in its journal, or the broker dies before it could confirm. Those are counted and named.
+//! noting the broker's confirm in its send log, or the broker dies before it could confirm. Those are counted and named.
 
 mod backoff;
 mod consumer_outbox;
-mod journal;
 mod pass;
 mod send_log;
 mod worker;
+mod write_ahead;
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 pub use backoff::{DeliveryBackoff, Failure};
 pub use consumer_outbox::inbound;
-pub use journal::Journal;
+pub use send_log::SendLog;
 
 use self::worker::RelayWorker;
 use super::Clock;
@@ -39,6 +39,8 @@ use crate::{
     domain::{
         consumer::Consumer,
         diagnosis::{Inbound, Thresholds},
+        id::OutboxId,
+        outbox::OutboxKey,
     },
     ops::delivery::Delivery,
     relay::{Broker, Management},
@@ -56,7 +58,7 @@ pub enum Until {
     Told,
 }
 
-/// What becomes of a message that no queue wanted.
+/// What happens to a message that was routed to no queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NobodyListens {
     /// It counts as delivered, as with MassTransit.
@@ -94,12 +96,12 @@ pub struct Settings {
     /// The first and the longest wait before a failing outbox, or a lost server, is tried again.
     pub retry: (Duration, Duration),
     /// Passes at the same time: while one commits, another publishes.
-    pub lanes: usize,
+    pub workers: usize,
     /// Where what was confirmed is noted until it is committed.
-    pub journal: Option<PathBuf>,
+    pub send_log: Option<PathBuf>,
     /// Nobody asked for it: it works beside a console. It leaves a database alone in which trouble is planted to
     /// practise on, and calls its sessions so that planting need not wait for its end.
-    pub unasked: bool,
+    pub in_background: bool,
 }
 
 impl Settings {
@@ -126,9 +128,9 @@ impl Settings {
             budget: Duration::from_secs(2),
             poll: Duration::from_secs(1),
             retry: (Duration::from_secs(1), Duration::from_secs(300)),
-            lanes: 2,
-            journal: None,
-            unasked: false,
+            workers: 2,
+            send_log: None,
+            in_background: false,
         }
     }
 }
@@ -155,10 +157,10 @@ struct Shared {
     settings: Settings,
     clock: Clock,
     stop: CancellationToken,
-    held: Mutex<DeliveryBackoff>,
-    journal: Mutex<Journal>,
+    backoff: Mutex<DeliveryBackoff>,
+    send_log: Mutex<SendLog>,
     /// Outboxes with messages whose confirm is still to come, whichever lane sent them.
-    late: Mutex<BTreeSet<Uuid>>,
+    late: Mutex<BTreeSet<OutboxKey>>,
     /// Queues in which a look counts as a delivery, as far as that was seen.
     counting: Mutex<BTreeSet<String>>,
     /// A pass has ended: what it had locked is free.
@@ -166,16 +168,25 @@ struct Shared {
     stats: watch::Sender<Stats>,
 }
 
+/// The ids of the bus outboxes among these.
+fn bus_ids(outboxes: &[OutboxKey]) -> Vec<Uuid> {
+    let bus = outboxes.iter().filter_map(|outbox| match outbox {
+        OutboxKey::Bus(OutboxId(id)) => Some(*id),
+        OutboxKey::Consumer { .. } => None,
+    });
+    bus.collect()
+}
+
 impl Shared {
-    fn held<T>(&self, work: impl FnOnce(&mut DeliveryBackoff) -> T) -> T {
-        work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    fn backoff<T>(&self, work: impl FnOnce(&mut DeliveryBackoff) -> T) -> T {
+        work(&mut self.backoff.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn journal<T>(&self, work: impl FnOnce(&mut Journal) -> T) -> T {
-        work(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner))
+    fn send_log<T>(&self, work: impl FnOnce(&mut SendLog) -> T) -> T {
+        work(&mut self.send_log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<Uuid>) -> T) -> T {
+    fn late<T>(&self, work: impl FnOnce(&mut BTreeSet<OutboxKey>) -> T) -> T {
         work(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -202,28 +213,28 @@ pub async fn run(
     stop: CancellationToken,
     stats: watch::Sender<Stats>,
 ) -> Result<Stats, Error> {
-    let journal = match &settings.journal {
-        Some(path) => Journal::open(path).map_err(|error| Error::Journal {
+    let send_log = match &settings.send_log {
+        Some(path) => SendLog::open(path).map_err(|error| Error::SendLog {
             place: path.display().to_string(),
             why: error.to_string(),
         })?,
-        None => Journal::in_memory(),
+        None => SendLog::in_memory(),
     };
-    let lanes = if until == Until::Once { 1 } else { settings.lanes.max(1) };
-    let held = Mutex::new(DeliveryBackoff::new(settings.retry));
+    let workers = if until == Until::Once { 1 } else { settings.workers.max(1) };
+    let backoff = Mutex::new(DeliveryBackoff::new(settings.retry));
     let shared = Arc::new(Shared {
         settings,
         clock,
-        // Lanes also end each other: one that cannot go on takes the others with it.
+        // Workers also end each other: one that fails for good stops all.
         stop: stop.child_token(),
-        held,
-        journal: Mutex::new(journal),
+        backoff,
+        send_log: Mutex::new(send_log),
         late: Mutex::default(),
         counting: Mutex::default(),
         freed: Notify::new(),
         stats,
     });
-    let running = (0..lanes).map(|number| {
+    let running = (0..workers).map(|number| {
         let shared = Arc::clone(&shared);
         async move {
             let ended = RelayWorker::new(&shared, number).run(until).await;

@@ -1,11 +1,11 @@
-//! One lane: a session with the database, a connection to the broker, one pass after the other.
+//! One relay worker: a session with the database, a connection to the broker, one pass after the other.
 
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::{Error, Scope, Shared, Until, consumer_outbox, pass::Pass};
+use super::{Error, Scope, Shared, Until, bus_ids, consumer_outbox, pass::Pass};
 use crate::{
     db::{self, Db, ownership::Owner},
     relay::{self, Backoff, Publisher},
@@ -13,15 +13,15 @@ use crate::{
 
 /// Between two removals of old delivered rows.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
-/// So many outboxes are removed in one go.
+/// How many outboxes are removed at a time.
 const PURGE_BATCH: i64 = 500;
-/// Between two looks for half-done consumers.
-const HALVES_EVERY: Duration = Duration::from_secs(60);
-/// The same where the last look left some, and outboxes are delivered all the time: a look asks the broker.
-const HALVES_SOON: Duration = Duration::from_secs(5);
-/// Between two looks at what is held and noted, where outboxes are delivered all the time.
+/// Between two checks for half-done consumers.
+const HALF_DONE_EVERY: Duration = Duration::from_secs(60);
+/// The same where the last check left some, and outboxes are delivered all the time: a check asks the broker.
+const HALF_DONE_SOON: Duration = Duration::from_secs(5);
+/// Between two checks of blocked outboxes and the send log, where outboxes are delivered all the time.
 const SETTLE_EVERY: Duration = Duration::from_secs(10);
-/// When others hold what is pending, look again after this.
+/// Before trying again where others have locked everything that is pending.
 const OTHERS: Duration = Duration::from_millis(50);
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -32,19 +32,19 @@ pub(super) struct RelayWorker<'a> {
     publisher: Option<Publisher>,
     pass: Pass,
     backoff: Backoff,
-    /// What is told to hinder the relay was told by this lane.
-    troubled: bool,
+    /// The trouble in the figures was reported by this worker.
+    reported_trouble: bool,
     purged: Option<Instant>,
-    /// When half-done consumers are looked for again; at once where nothing is said.
-    halves: Option<Instant>,
-    /// When it was last seen what is still pending of what is held and noted.
+    /// When half-done consumers are checked again; `None` is now.
+    half_done: Option<Instant>,
+    /// When blocked outboxes and the send log were last checked.
     settled: Option<Instant>,
 }
 
 /// What a round did.
 enum Round {
     Delivered,
-    /// Nothing that is free and due.
+    /// Nothing is pending that is unlocked and due.
     Idle,
 }
 
@@ -62,9 +62,9 @@ impl<'a> RelayWorker<'a> {
             publisher: None,
             pass,
             backoff,
-            troubled: false,
+            reported_trouble: false,
             purged: None,
-            halves: None,
+            half_done: None,
             settled: None,
         }
     }
@@ -75,7 +75,7 @@ impl<'a> RelayWorker<'a> {
             publisher.close().await;
         }
         if let Some(conn) = self.database.take() {
-            // What was to be written is committed.
+            // Everything is committed.
             let _ = conn.close().await;
         }
         ended
@@ -88,7 +88,7 @@ impl<'a> RelayWorker<'a> {
             match self.round().await {
                 Ok(round) => {
                     self.backoff.reset();
-                    if std::mem::take(&mut self.troubled) {
+                    if std::mem::take(&mut self.reported_trouble) {
                         self.shared.stats.send_if_modified(|stats| stats.trouble.take().is_some());
                     }
                     match (round, until) {
@@ -115,7 +115,7 @@ impl<'a> RelayWorker<'a> {
                     }
                     tracing::warn!(lane = self.number, %error, "the relay cannot work");
                     let told = error.to_string();
-                    self.troubled = true;
+                    self.reported_trouble = true;
                     self.shared.stats.send_modify(|stats| stats.trouble = Some(told));
                     let wait = self.backoff.wait();
                     self.shared.wait(wait).await;
@@ -163,7 +163,7 @@ impl<'a> RelayWorker<'a> {
         let outcome = match done {
             Ok(outcome) => outcome,
             Err(error) => {
-                // Whatever state the session is in, it is not worth keeping.
+                // The state of the session is unknown: open another.
                 self.database = None;
                 return Err(error);
             }
@@ -176,17 +176,21 @@ impl<'a> RelayWorker<'a> {
         }
         if outcome.took {
             self.shared.freed.notify_waiters();
-            self.turn(outcome.owner).await?;
+            self.maintain(outcome.owner).await?;
             return Ok(Round::Delivered);
         }
         self.settle().await?;
         self.purge(outcome.owner).await?;
-        Ok(if self.finish_halves(Duration::ZERO).await? { Round::Delivered } else { Round::Idle })
+        Ok(if self.deliver_half_done(Duration::ZERO).await? {
+            Round::Delivered
+        } else {
+            Round::Idle
+        })
     }
 
-    /// A bounded part of everything else, after a pass that delivered: the next one may deliver too, for ever. The
-    /// first lane's alone; the others go on meanwhile.
-    async fn turn(&mut self, owner: Option<Owner>) -> Result<(), Error> {
+    /// A bounded part of all other work, after a pass that delivered: otherwise constant load would starve it. Done by the
+    /// first worker; the others deliver meanwhile.
+    async fn maintain(&mut self, owner: Option<Owner>) -> Result<(), Error> {
         if self.number != 0 {
             return Ok(());
         }
@@ -194,24 +198,26 @@ impl<'a> RelayWorker<'a> {
             self.settle().await?;
         }
         self.purge(owner).await?;
-        self.finish_halves(HALVES_SOON).await.map(drop)
+        self.deliver_half_done(HALF_DONE_SOON).await.map(drop)
     }
 
-    /// Delivers for half-done consumers that nothing else will ever finish; whether there were any. Where some may be
-    /// left, the next look is after `soon`.
-    async fn finish_halves(&mut self, soon: Duration) -> Result<bool, Error> {
-        let due = self.halves.is_none_or(|at| at <= Instant::now());
+    /// Delivers for half-done consumers that only the relay can finish; whether there were any. Where some may be left,
+    /// the next check is after `soon`.
+    async fn deliver_half_done(&mut self, soon: Duration) -> Result<bool, Error> {
+        let due = self.half_done.is_none_or(|at| at <= Instant::now());
         if self.number != 0 || self.shared.settings.scope != Scope::All || !due {
             return Ok(false);
         }
         let (Some(conn), Some(publisher)) = (&mut self.database, &mut self.publisher) else {
             return Ok(false);
         };
-        self.halves = Some(Instant::now() + HALVES_EVERY);
+        self.half_done = Some(Instant::now() + HALF_DONE_EVERY);
         let mut any = false;
-        for half in consumer_outbox::dangerous(self.shared, conn).await? {
-            let done =
-                self.pass.run(self.shared, conn, publisher, Scope::ConsumerOutbox(half)).await;
+        for consumer_outbox in consumer_outbox::dangerous(self.shared, conn).await? {
+            let done = self
+                .pass
+                .run(self.shared, conn, publisher, Scope::ConsumerOutbox(consumer_outbox))
+                .await;
             match done {
                 Ok(outcome) => any |= outcome.took,
                 Err(error) => {
@@ -221,40 +227,40 @@ impl<'a> RelayWorker<'a> {
             }
         }
         if any || self.shared.late(|late| !late.is_empty()) {
-            // A large one is not done with one pass, nor one whose confirm is still to come.
-            self.halves = Some(Instant::now() + soon);
+            // A large one takes several passes, as does one that is not confirmed yet.
+            self.half_done = Some(Instant::now() + soon);
         }
         Ok(any)
     }
 
-    /// Forgets what is no longer pending.
+    /// Drops what is no longer pending from the send log and the backoff.
     async fn settle(&mut self) -> Result<(), Error> {
         let Some(conn) = &mut self.database else { return Ok(()) };
         self.settled = Some(Instant::now());
-        // What somebody else has delivered or repaired meanwhile is no longer our business.
-        let noted = self.shared.journal(|journal| journal.sequences());
+        // Others may have delivered or repaired it meanwhile.
+        let noted = self.shared.send_log(|log| log.sequences());
         if !noted.is_empty() {
             let pending = db::relay::still_pending(conn, &noted).await?;
             let gone: Vec<i64> =
                 noted.into_iter().filter(|sequence| !pending.contains(sequence)).collect();
-            let forgotten = self.shared.journal(|journal| journal.forget(&gone));
-            forgotten.map_err(|error| journal_error(self.shared, &error))?;
+            let forgotten = self.shared.send_log(|log| log.forget(&gone));
+            forgotten.map_err(|error| send_log_error(self.shared, &error))?;
         }
-        let held = self.shared.held(|held| held.sequences());
+        let held = self.shared.backoff(|backoff| backoff.sequences());
         if !held.is_empty() {
             let pending = db::relay::still_pending(conn, &held).await?;
-            self.shared.held(|all| all.retain(&pending));
-            let told = self.shared.held(|held| held.told());
+            self.shared.backoff(|backoff| backoff.retain(&pending));
+            let blocked = self.shared.backoff(|backoff| backoff.blocked());
             self.shared.stats.send_if_modified(|stats| {
-                let changed = stats.held != told;
-                stats.held = told;
+                let changed = stats.held != blocked;
+                stats.held = blocked;
                 changed
             });
         }
         Ok(())
     }
 
-    /// Removes some of what was delivered long ago, where that is due.
+    /// Removes a batch of rows that were delivered long ago, where that is due.
     async fn purge(&mut self, owner: Option<Owner>) -> Result<(), Error> {
         let Some(conn) = &mut self.database else { return Ok(()) };
         let settings = &self.shared.settings;
@@ -268,7 +274,7 @@ impl<'a> RelayWorker<'a> {
         let Ok(keep) = chrono::TimeDelta::from_std(keep) else { return Ok(()) };
         let Some(before) = (self.shared.clock)().checked_sub_signed(keep) else { return Ok(()) };
         let copies = db::archive::forget_copies(conn, before, PURGE_BATCH).await?;
-        // The rows of a service are its own to purge.
+        // The service purges its own rows.
         let rows = if ours { db::relay::purge(conn, before, PURGE_BATCH).await? } else { 0 };
         let purged = copies.max(rows);
         if purged < PURGE_BATCH.unsigned_abs() {
@@ -280,38 +286,43 @@ impl<'a> RelayWorker<'a> {
         Ok(())
     }
 
-    /// Whether nothing is left but what was tried and is held.
+    /// Whether nothing is pending but outboxes that failed or are paused.
     async fn is_done(&mut self) -> bool {
         if self.shared.late(|late| !late.is_empty()) {
             return false;
         }
         let Some(conn) = &mut self.database else { return false };
-        let mut known = self.shared.held(|held| held.known());
+        let known = self.shared.backoff(|backoff| backoff.known());
+        let mut left_out = bus_ids(&known);
         let Ok(by_hand) = db::paused::held(conn).await else { return false };
-        known.extend(by_hand.into_iter().map(|held| held.outbox.0));
+        left_out.extend(by_hand.into_iter().map(|held| held.outbox.0));
         let pending = match self.shared.settings.scope {
-            Scope::All => db::relay::is_pending(conn, &known, None).await,
-            Scope::Outbox(id) => db::relay::is_pending(conn, &known, Some(id)).await,
-            Scope::ConsumerOutbox(half) if known.contains(&half.key()) => Ok(false),
-            Scope::ConsumerOutbox(half) => db::relay::is_half_pending(conn, half).await,
+            Scope::All => db::relay::is_pending(conn, &left_out, None).await,
+            Scope::Outbox(id) => db::relay::is_pending(conn, &left_out, Some(id)).await,
+            Scope::ConsumerOutbox(consumer_outbox) if known.contains(&consumer_outbox.key()) => {
+                Ok(false)
+            }
+            Scope::ConsumerOutbox(consumer_outbox) => {
+                db::relay::is_consumer_outbox_pending(conn, consumer_outbox).await
+            }
         };
         matches!(pending, Ok(false))
     }
 }
 
-/// Whether an error ends by itself.
+/// Whether an error may pass by itself.
 const fn can_pass(error: &Error) -> bool {
     match error {
         Error::Database(error) => error.can_pass(),
         Error::Broker(error) => error.is_transient(),
-        Error::Journal { .. } | Error::Unrecorded | Error::OfService => false,
+        Error::SendLog { .. } | Error::Unrecorded | Error::OfService => false,
     }
 }
 
-pub(super) fn journal_error(shared: &Shared, error: &std::io::Error) -> Error {
-    let place = shared.settings.journal.as_ref();
+pub(super) fn send_log_error(shared: &Shared, error: &std::io::Error) -> Error {
+    let place = shared.settings.send_log.as_ref();
     let place = place.map_or_else(String::new, |path| path.display().to_string());
-    Error::Journal { place, why: error.to_string() }
+    Error::SendLog { place, why: error.to_string() }
 }
 
 async fn open(shared: &Shared) -> Result<PgConnection, Error> {
@@ -320,6 +331,6 @@ async fn open(shared: &Shared) -> Result<PgConnection, Error> {
     let layout = db.layout().await;
     db.close().await;
     db::relay::can_work(&*layout?)?;
-    let who = if settings.unasked { "console relay" } else { "relay" };
+    let who = if settings.in_background { "console relay" } else { "relay" };
     Ok(db::relay::connect(&settings.database, who, &settings.limits, settings.budget).await?)
 }

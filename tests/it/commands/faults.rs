@@ -192,7 +192,7 @@ async fn a_value_of_another_type_is_told_once_and_not_tried_again() {
     let wire = Wire::new(socket, "SELECT pg_advisory_xact_lock", Fault::Never, 1_000);
     let far = World::open(wire.options(&world.options)).await;
     let error = far.run(cancel(id)).await.unwrap_err();
-    let Error::Database(db::Error::Inconsistent { table: Some("orders"), .. }) = &error else {
+    let PlanError::Database(db::Error::Inconsistent { table: Some("orders"), .. }) = &error else {
         panic!("{error:?}");
     };
     let told = error.to_string();

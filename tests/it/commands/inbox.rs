@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use orderscope::{
-    db::relay::{ConsumerOutbox, Progress, lock_half, record_half},
+    db::relay::{ConsumerOutbox, Progress, lock_consumer_outbox, record_consumer_outbox},
     domain::{
         decide::Command,
         id::{ConsumerId, MessageId, OrderId},
@@ -60,13 +60,15 @@ async fn produced(world: &World, delivery: &Delivery) -> Option<i64> {
 /// Records, as whoever sends does, that everything up to that number was sent.
 async fn record_sent(world: &World, delivery: &Delivery, last: i64) {
     let Origin { message, consumer, .. } = delivery.origin;
-    let half = ConsumerOutbox { message_id: message.0, consumer_id: consumer.0 };
+    let consumer_outbox = ConsumerOutbox { message_id: message.0, consumer_id: consumer.0 };
     let mut conn = world.conn().await;
     let mut tx = conn.begin().await.unwrap();
-    let locked = lock_half(&mut tx, half, now() + TimeDelta::days(1)).await.unwrap();
+    let locked =
+        lock_consumer_outbox(&mut tx, consumer_outbox, now() + TimeDelta::days(1)).await.unwrap();
     assert!(locked.is_some(), "it is half-done");
-    let step = Progress { outbox: half.key(), last: Some(last), lock_id: Uuid::now_v7() };
-    record_half(&mut tx, half, &step, false, now()).await.unwrap();
+    let step =
+        Progress { outbox: consumer_outbox.key(), last: Some(last), lock_id: Uuid::now_v7() };
+    record_consumer_outbox(&mut tx, consumer_outbox, &step, false, now()).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use orderscope::{
     db::{Db, Limits, archive, paused},
     domain::{
@@ -378,7 +378,10 @@ async fn a_held_outbox_is_known_to_whoever_delivers_until_it_is_released() {
     let both = [ids[0].0, ids[1].0];
     assert_eq!(paused::among(&mut conn, &both).await.unwrap(), [ids[0].0]);
     assert_eq!(paused::held(&mut conn).await.unwrap()[0].by, "mai");
-    assert!(rules(&world.options).await.contains(&Rule::Held), "nobody looks for another cause");
+    assert!(
+        rules(&world.options).await.contains(&Rule::PausedOutbox),
+        "nobody looks for another cause"
+    );
     let twice = done(&world, hold(ids[0])).await.unwrap_err();
     assert!(matches!(twice, PlanError::Declined(Refusal::Held { .. })), "{twice:?}");
     let delivered = done(&world, hold(ids[2])).await.unwrap_err();
@@ -436,7 +439,7 @@ async fn under_another_id_a_message_is_another_one() {
     let old_id = old["message_id"].as_str().unwrap();
     assert!(!new["body"].as_str().unwrap().contains(old_id), "{new}");
     // A message that is pending is not put there a second time.
-    let whole = orderscope::domain::outbox_action::Whole::read(&new, now()).unwrap();
+    let whole = orderscope::domain::stored_message::StoredMessage::read(&new, now()).unwrap();
     let given = OutboxAction::Requeue { source: Source::Given(Box::new(whole)), name: Name::Same };
     let blocked = planned(&world, given).await.unwrap();
     assert!(blocked.is_blocked(), "{:?}", blocked.checks);

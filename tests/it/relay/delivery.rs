@@ -38,7 +38,7 @@ async fn two_relays_share_the_work_without_doubling() {
     let dir = tempfile::tempdir().unwrap();
     let mut one = settings(&database, &broker);
     one.most.outboxes = 20;
-    one.journal = Some(super::journal(dir.path()));
+    one.send_log = Some(super::send_log(dir.path()));
     let two = one.clone();
     let (one, two) = tokio::join!(until_empty(one), until_empty(two));
     let (one, two) = (one.unwrap(), two.unwrap());

@@ -114,20 +114,20 @@ async fn what_a_killed_relay_had_sent_is_counted_and_named_by_the_next() {
     let home = tempfile::tempdir().unwrap();
     broker.alarm(true);
     let mut first = relay(&database, &broker, home.path());
-    let journal = || {
+    let send_log = || {
         let found = walk(home.path())
             .into_iter()
             .find(|path| path.extension().is_some_and(|ending| ending == "journal"));
         found.map(|path| std::fs::read_to_string(path).unwrap()).unwrap_or_default()
     };
     let end = Instant::now() + Duration::from_secs(60);
-    while !journal().contains(" ?\n") {
+    while !send_log().contains(" ?\n") {
         assert!(Instant::now() < end, "nothing was noted before it was sent");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     first.kill().unwrap();
     first.wait().unwrap();
-    let open: BTreeSet<String> = journal()
+    let open: BTreeSet<String> = send_log()
         .lines()
         .filter_map(|line| line.strip_suffix(" ?"))
         .filter_map(|line| Some(line.split_once(' ')?.1.to_owned()))
@@ -143,7 +143,7 @@ async fn what_a_killed_relay_had_sent_is_counted_and_named_by_the_next() {
     arrived(&taken, 3, 5);
     assert!(doubles(&taken).is_subset(&named), "{:?} of {named:?}", doubles(&taken));
     assert_eq!(count(&database, PENDING).await, 0);
-    assert_eq!(journal(), "", "the journal holds what is recorded");
+    assert_eq!(send_log(), "", "the send log holds what is recorded");
 }
 
 /// Every file below.
@@ -272,16 +272,16 @@ async fn a_crashed_database_loses_nothing_and_doubles_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut settings = settings(&database, &broker);
     (settings.most.messages, settings.most.outboxes) = (20, 4);
-    settings.journal = Some(super::journal(home.path()));
+    settings.send_log = Some(super::send_log(home.path()));
     let work = tokio::spawn(until_empty(settings));
     in_the_middle(&database).await;
     server.crash();
     server.start();
     server.wait().await;
     let stats = work.await.unwrap().unwrap();
-    // What was confirmed while the commit failed is in the journal, and is not sent again.
+    // What was confirmed while the commit failed is in the send log, and is not sent again.
     assert_eq!(arrived(&broker.take(QUEUE).await, OUTBOXES, MESSAGES), 0, "{stats:?}");
     assert_eq!(count(&database, PENDING).await, 0);
     let left = std::fs::read_to_string(home.path().join("relay.journal")).unwrap();
-    assert_eq!(left, "", "the journal holds what is recorded");
+    assert_eq!(left, "", "the send log holds what is recorded");
 }

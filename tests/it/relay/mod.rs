@@ -115,6 +115,6 @@ pub async fn attach(database: &PgConnectOptions) {
     conn.close().await.unwrap();
 }
 
-fn journal(dir: &Path) -> PathBuf {
+fn send_log(dir: &Path) -> PathBuf {
     dir.join("relay.journal")
 }

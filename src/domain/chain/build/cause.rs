@@ -1,4 +1,4 @@
-//! What led to an event: a command that was consumed here, an earlier message, or nobody that a row tells of.
+//! What led to an event: a command that was consumed here, an earlier message, or something that no row records.
 
 use chrono::TimeDelta;
 
@@ -13,8 +13,8 @@ use crate::domain::{
     timeline::Step,
 };
 
-/// A command is taken for the cause of an event that was stored while it was handled, give or take so much:
-/// inbox rows and events are stamped by different clocks.
+/// A command counts as the cause of an event that was stored while it was handled, with this tolerance: inbox rows and
+/// events are stamped by different clocks.
 pub const LEEWAY: TimeDelta = TimeDelta::milliseconds(100);
 
 impl<'a> Builder<'a> {
@@ -40,11 +40,11 @@ impl<'a> Builder<'a> {
                 );
             }
         }
-        for (message, tie) in sent {
+        for (message, correlation) in sent {
             if let Owner::Consumer { message: inbound, consumer } = message.owner
                 && let Some(row) = self.received(inbound, consumer)
             {
-                return (self.row(row), through_outbox(row, tie));
+                return (self.row(row), through_outbox(row, correlation));
             }
         }
         if sent.iter().any(|(message, _)| matches!(message.owner, Owner::Bus(_))) {
@@ -59,13 +59,13 @@ impl<'a> Builder<'a> {
         self.inbox.get(&message)?.iter().find(|row| row.consumer == consumer).copied()
     }
 
-    /// The command that was being handled when an event was stored that nothing else ties to its cause.
+    /// The command that was being handled when the event was stored, where no column names its cause.
     fn around(&mut self, step: &Step) -> (NodeId, Proof) {
         if step.meaning.kind().is_none() || step.frozen {
             let why = "nothing in its metadata names a message, and a time alone ties no such event to a command";
             return (self.add(Node::Caller), Proof::Unknown(why.to_owned()));
         }
-        let blind = &self.facts.blind;
+        let unsearched = &self.facts.unsearched;
         let then: Vec<&Received> = self
             .facts
             .received
@@ -77,7 +77,7 @@ impl<'a> Builder<'a> {
                     && !self.rows.contains_key(&(row.message, row.consumer))
             })
             .collect();
-        match (then.as_slice(), blind.inbox.as_ref().or(blind.commands.as_ref())) {
+        match (then.as_slice(), unsearched.inbox.as_ref().or(unsearched.commands.as_ref())) {
             ([row], _) => {
                 let why = "the only command that was handled here when it was stored; no column ties them";
                 (self.row(row), Proof::Inferred(why.to_owned()))
@@ -136,10 +136,10 @@ impl<'a> Builder<'a> {
 }
 
 /// A command, its consumer's outbox, and the event whose message lies there.
-fn through_outbox(row: &Received, tie: &Proof) -> Proof {
+fn through_outbox(row: &Received, correlation: &Proof) -> Proof {
     let columns =
         "outbox_message.inbox_message_id, inbox_consumer_id = inbox_state.message_id, consumer_id";
-    match tie {
+    match correlation {
         Proof::Proven(matches) => {
             let own = Match { columns, value: row.message.to_string() };
             Proof::Proven(std::iter::once(own).chain(matches.iter().cloned()).collect())

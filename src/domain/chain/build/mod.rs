@@ -1,4 +1,4 @@
-//! Builds the chain, path by path, from cause to effect.
+//! Builds the chain, one causal path after the other, from cause to effect.
 
 mod cause;
 
@@ -9,11 +9,11 @@ use uuid::Uuid;
 pub use cause::LEEWAY;
 
 use super::{
-    CausalPath, Chain, Facts, Head, Hop, Node, NodeId, Proof, Received, Sent, contract,
+    CausalPath, Chain, Facts, Head, Hop, Node, NodeId, Proof, Received, Sent,
     correlation::{self, Correlation, Events, Trace},
 };
 use crate::domain::{
-    endless,
+    contract, endless,
     event::RecordedEvent,
     id::{ConsumerId, MessageId, Version},
     outbox::{Delivery, Owner},
@@ -44,20 +44,20 @@ impl Chain {
     pub fn new(timeline: &Timeline, facts: &Facts) -> Self {
         let steps = timeline.steps();
         let events = Events::new(steps);
-        let ties: Vec<Option<Correlation>> =
-            facts.messages.iter().map(|message| events.tie(steps, message)).collect();
+        let correlations: Vec<Option<Correlation>> =
+            facts.messages.iter().map(|message| events.correlate(steps, message)).collect();
         let mut of_step: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (message, tie) in ties.iter().enumerate() {
-            if let Some(tie) = tie {
-                of_step.entry(tie.step).or_default().push(message);
+        for (message, correlation) in correlations.iter().enumerate() {
+            if let Some(correlation) = correlation {
+                of_step.entry(correlation.step).or_default().push(message);
             }
         }
-        let mut builder = Builder::new(steps, facts, &ties);
+        let mut builder = Builder::new(steps, facts, &correlations);
         for step in 0..steps.len() {
             builder.event(step, of_step.get(&step).map_or(&[], Vec::as_slice));
         }
-        for (message, tie) in facts.messages.iter().zip(&ties) {
-            if tie.is_none() {
+        for (message, correlation) in facts.messages.iter().zip(&correlations) {
+            if correlation.is_none() {
                 builder.loose(message);
             }
         }
@@ -68,7 +68,7 @@ impl Chain {
 struct Builder<'a> {
     steps: &'a [Step],
     facts: &'a Facts,
-    ties: &'a [Option<Correlation>],
+    correlations: &'a [Option<Correlation>],
     inbox: HashMap<MessageId, Vec<&'a Received>>,
     rows: HashMap<(MessageId, ConsumerId), NodeId>,
     parents: HashMap<Owner, NodeId>,
@@ -80,7 +80,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(steps: &'a [Step], facts: &'a Facts, ties: &'a [Option<Correlation>]) -> Self {
+    fn new(steps: &'a [Step], facts: &'a Facts, correlations: &'a [Option<Correlation>]) -> Self {
         let mut inbox: HashMap<MessageId, Vec<&Received>> = HashMap::new();
         for row in &facts.received {
             inbox.entry(row.message).or_default().push(row);
@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
         Self {
             steps,
             facts,
-            ties,
+            correlations,
             inbox,
             rows: HashMap::new(),
             parents: HashMap::new(),
@@ -129,7 +129,7 @@ impl<'a> Builder<'a> {
         let sent: Vec<(&Sent, &Proof)> = messages
             .iter()
             .filter_map(|at| {
-                Some((self.facts.messages.get(*at)?, &self.ties.get(*at)?.as_ref()?.proof))
+                Some((self.facts.messages.get(*at)?, &self.correlations.get(*at)?.as_ref()?.proof))
             })
             .collect();
         let (cause, proof) = self.cause(step, &sent);
@@ -145,8 +145,8 @@ impl<'a> Builder<'a> {
         if sent.is_empty()
             && let Some(kind) = step.meaning.kind()
         {
-            let contract = contract(kind.contract()).to_owned();
-            let proof = match &self.facts.blind.messages {
+            let contract = contract::short(kind.contract()).to_owned();
+            let proof = match &self.facts.unsearched.messages {
                 Some(why) => Proof::Unknown(why.clone()),
                 None => Proof::Absent(format!(
                     "no row of outbox_message names this order with {contract}: delivered or purged, \
@@ -181,7 +181,7 @@ impl<'a> Builder<'a> {
         let node = self.add(Node::Message {
             sequence: message.sequence,
             id: message.id,
-            contract: contract(&message.kind).to_owned(),
+            contract: contract::short(&message.kind).to_owned(),
             at: message.published,
         });
         self.messages.insert(message.sequence, node);
@@ -218,7 +218,7 @@ impl<'a> Builder<'a> {
             self.hop(broker, consumer, Proof::proven(columns, message.id));
         }
         if rows.is_empty() {
-            let why = self.facts.blind.inbox.clone().unwrap_or_else(|| {
+            let why = self.facts.unsearched.inbox.clone().unwrap_or_else(|| {
                 "no inbox row here has its id; other services keep theirs in databases of their own".to_owned()
             });
             let elsewhere = self.add(Node::Elsewhere);
@@ -238,7 +238,7 @@ fn owned(owner: Owner) -> Proof {
     }
 }
 
-/// Whether it went out, as far as its parent tells.
+/// Whether it was delivered, by its parent row.
 fn sending(message: &Sent) -> Proof {
     let of_bus = matches!(message.owner, Owner::Bus(_));
     match (message.delivery, message.delivered) {
@@ -265,7 +265,7 @@ fn sending(message: &Sent) -> Proof {
     }
 }
 
-/// The sequence number at which delivery stands before this message.
+/// The sequence number up to which messages were delivered, where this one is behind it.
 fn behind(message: &Sent, head: &Head) -> Option<i64> {
     let Owner::Bus(outbox) = message.owner else { return None };
     let before = if outbox == head.outbox {

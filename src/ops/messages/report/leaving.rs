@@ -2,15 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{Status, contract, drained, short_destination};
+use super::{Status, drained};
 use crate::{
     db::outbox::Group,
     domain::{
+        address::short_destination,
         age::{self, Age},
         backlog::{Drain, Movement},
-        diagnosis::{Facts, Head, thousands},
+        contract,
+        diagnosis::{Facts, Head},
         endless,
         id_timestamp::LastPass,
+        text::thousands,
     },
 };
 
@@ -22,7 +25,7 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
     let (facts, overview) = (&status.facts, &status.overview);
     let mut out = vec![];
     for group in &overview.by_type {
-        out.push(("type", counted(group.key.as_deref().map_or("(none)", contract), group)));
+        out.push(("type", counted(group.key.as_deref().map_or("(none)", contract::name), group)));
     }
     for group in &overview.by_destination {
         out.push(("to", counted(short_destination(group.key.as_deref()), group)));
@@ -67,12 +70,13 @@ fn standing(head: &Head, facts: &Facts) -> String {
 fn head_rows(head: &Head, facts: &Facts, out: &mut Vec<(&'static str, String)>) {
     out.push(("head of the line", standing(head, facts)));
     if let Some(next) = &head.next {
-        let (kind, to) = (contract(&next.kind), short_destination(next.destination.as_deref()));
+        let (kind, to) =
+            (contract::name(&next.kind), short_destination(next.destination.as_deref()));
         out.push(("its next", format!("seq {}, {kind} to {to}", next.sequence)));
         let poison = next.poison.iter().flatten();
         out.extend(poison.map(|bad| ("its next", bad.to_string())));
     }
-    out.push(("its holder", head.lock.told(facts.now)));
+    out.push(("its holder", head.lock.describe(facts.now)));
     let pass = match head.pass {
         LastPass::NoneCommitted => "none committed yet".to_owned(),
         LastPass::At(at) => format!("{} ago", Age::of(at, facts.now)),
@@ -103,7 +107,7 @@ pub(super) fn heads_value(facts: &Facts) -> Value {
             "cursor": head.cursor,
             "pending": head.pending,
             "last_pass": pass,
-            "held_by": head.lock.told(facts.now),
+            "held_by": head.lock.describe(facts.now),
             "next": head.next.as_ref().map(|next| json!({
                 "seq": next.sequence,
                 "message_id": next.message,

@@ -12,12 +12,14 @@ use crate::{
     domain::{
         age::{self, Age},
         backlog::Drain,
-        diagnosis::{Finding, Latency, Published, short_destination, thousands},
+        contract,
+        diagnosis::{Finding, Latency, Published},
         endless,
         id_timestamp::{LastPass, last_pass},
         mask,
         outbox::Owner,
         report::{Cell, Table},
+        text::thousands,
         trend::Slice,
     },
 };
@@ -26,12 +28,6 @@ pub use self::inbox::{consumers, hours, inbox, inbox_note};
 
 fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
-}
-
-/// The end of a message type: `UserCheckedOutIntegrationEvent`.
-#[must_use]
-pub fn contract(urn: &str) -> &str {
-    urn.rsplit(':').next().unwrap_or(urn)
 }
 
 /// When the backlog would be gone, in words.
@@ -94,7 +90,7 @@ pub fn published(published: Published) -> String {
             let of = if took.rows == 1 { "outbox" } else { "outboxes" };
             format!("{} of {} {of}", percentiles(took), thousands(took.rows))
         }
-        Published::Untold(why) => format!("unknown: {why}"),
+        Published::Unknown(why) => format!("unknown: {why}"),
     }
 }
 
@@ -253,7 +249,7 @@ fn published_value(published: Published) -> Value {
             "p95_ms": took.p95.num_milliseconds(),
             "p99_ms": took.p99.num_milliseconds(),
         }),
-        Published::Untold(why) => json!({ "outboxes": 0, "why": why }),
+        Published::Unknown(why) => json!({ "outboxes": 0, "why": why }),
     }
 }
 
@@ -330,15 +326,15 @@ pub fn messages(rows: &[Row]) -> Table {
 /// The body with personal data covered; a body that is no JSON is not shown while masked.
 #[must_use]
 pub fn body(message: &Message, masked: bool) -> Value {
-    match serde_json::from_str::<Value>(&message.shown.body) {
+    match serde_json::from_str::<Value>(&message.shown.content.body) {
         Ok(mut body) => {
             if masked {
                 mask::mask_json(&mut body);
             }
             body
         }
-        Err(_) if masked => Value::from(mask::mask(&message.shown.body)),
-        Err(_) => Value::from(message.shown.body.clone()),
+        Err(_) if masked => Value::from(mask::mask(&message.shown.content.body)),
+        Err(_) => Value::from(message.shown.content.body.clone()),
     }
 }
 
@@ -353,14 +349,14 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
         }
     };
     say("seq", Cell::number(shown.sequence));
-    say("message_id", text(shown.message.to_string()));
-    say("type", text(shown.kinds.split(';').next().unwrap_or_default()));
+    say("message_id", text(shown.content.message.to_string()));
+    say("type", text(contract::first(&shown.content.kinds)));
     say("state", text(format!("{}: {}", shown.delivery, shown.delivery.meaning())));
     say("delivered", shown.delivered.map_or(Cell::None, Cell::time));
     for bad in &message.poison {
         say("poison", text(format!("{bad}; {}", bad.effect(message.managed))));
     }
-    say("published", Cell::time(shown.published));
+    say("published", Cell::time(shown.content.sent));
     say("ahead", Cell::maybe(message.ahead.map(|ahead| format!("{ahead} older open outboxes"))));
     match shown.owner {
         Owner::Bus(id) => say("outbox", text(id.to_string())),
@@ -378,21 +374,24 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
             LastPass::Unreadable => format!("{lock}, which tells no time"),
         })),
     );
-    say("held by", Cell::maybe(message.lock.as_ref().map(|lock| lock.told(now))));
+    say("held by", Cell::maybe(message.lock.as_ref().map(|lock| lock.describe(now))));
     say("cursor", shown.cursor.map_or(Cell::None, Cell::number));
-    say("destination", text(shown.destination.clone().unwrap_or_else(|| "(none)".to_owned())));
-    say("source", Cell::maybe(shown.source.clone()));
-    say("response", Cell::maybe(shown.response.clone()));
-    say("fault", Cell::maybe(shown.fault.clone()));
-    say("content_type", Cell::maybe(shown.content_type.clone()));
+    say(
+        "destination",
+        text(shown.content.destination.clone().unwrap_or_else(|| "(none)".to_owned())),
+    );
+    say("source", Cell::maybe(shown.content.source.clone()));
+    say("response", Cell::maybe(shown.content.response.clone()));
+    say("fault", Cell::maybe(shown.content.fault.clone()));
+    say("content_type", text(shown.content.content_type.clone()));
     say("bytes", Cell::number(shown.bytes));
-    say("expires", shown.expires.map_or(Cell::None, Cell::time));
-    say("enqueue_time", shown.enqueue.map_or(Cell::None, Cell::time));
+    say("expires", shown.content.expires.map_or(Cell::None, Cell::time));
+    say("enqueue_time", shown.content.enqueue.map_or(Cell::None, Cell::time));
     for (name, id) in [
-        ("conversation", shown.conversation),
-        ("correlation", shown.correlation),
-        ("initiator", shown.initiator),
-        ("request", shown.request),
+        ("conversation", shown.content.conversation),
+        ("correlation", shown.content.correlation),
+        ("initiator", shown.content.initiator),
+        ("request", shown.content.request),
     ] {
         say(name, Cell::maybe(id.map(|id| id.to_string())));
     }

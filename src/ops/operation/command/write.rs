@@ -19,6 +19,7 @@ use crate::{
     },
     domain::{
         body::{body, meaning, summary_json},
+        contract,
         decide::{Change, Refusal},
         envelope::{self, Publication},
         event::{EventKind, NewEvent, RecordedEvent},
@@ -319,7 +320,7 @@ fn message(
         at: stamp.at,
     };
     let place = tx.add_message(&row, stamp.number)?;
-    let name = event.kind.contract().rsplit(':').next().unwrap_or_default();
+    let name = contract::name(event.kind.contract());
     writing.added(Table::OutboxMessages, format!("+ {name}"), place);
     Ok(())
 }

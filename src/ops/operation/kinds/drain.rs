@@ -27,10 +27,7 @@ use crate::{
         paused::{self, PausedOutbox},
         relay::{self as table, MOST_COUNTED},
     },
-    domain::{
-        diagnosis::{Inbound, thousands},
-        id,
-    },
+    domain::{diagnosis::Inbound, id, text::thousands},
     ops::{
         delivery::{self, Delivery, QUIET, Scope, Stats},
         policy::Policy,
@@ -41,8 +38,8 @@ pub(super) fn title(scope: Scope) -> String {
     match scope {
         Scope::All => "deliver everything that is pending".to_owned(),
         Scope::Outbox(outbox) => format!("deliver outbox {}", id::short(outbox)),
-        Scope::ConsumerOutbox(half) => {
-            format!("deliver for consumer {}", id::short(half.consumer_id))
+        Scope::ConsumerOutbox(consumer_outbox) => {
+            format!("deliver for consumer {}", id::short(consumer_outbox.consumer_id))
         }
     }
 }
@@ -51,8 +48,11 @@ pub(super) fn options(scope: Scope) -> Vec<String> {
     match scope {
         Scope::All => vec!["--all".to_owned()],
         Scope::Outbox(outbox) => vec!["--outbox".to_owned(), outbox.to_string()],
-        Scope::ConsumerOutbox(half) => {
-            vec!["--consumer".to_owned(), format!("{}:{}", half.message_id, half.consumer_id)]
+        Scope::ConsumerOutbox(consumer_outbox) => {
+            vec![
+                "--consumer".to_owned(),
+                format!("{}:{}", consumer_outbox.message_id, consumer_outbox.consumer_id),
+            ]
         }
     }
 }
@@ -85,11 +85,11 @@ pub(super) async fn plan(
         Scope::Outbox(id) => {
             waiting.blocked = held.iter().find(|held| held.outbox.0 == id).map(by_hand);
         }
-        Scope::ConsumerOutbox(half) => {
+        Scope::ConsumerOutbox(consumer_outbox) => {
             if consumed.is_some_and(|at| ctx.now() - at < QUIET) {
                 waiting.blocked = Some("it may still be at work: try again in a minute".to_owned());
             } else if consumed.is_some() {
-                waiting.blocked = in_the_way(delivery.inbound(half).await?);
+                waiting.blocked = in_the_way(delivery.inbound(consumer_outbox).await?);
             }
         }
     }
@@ -157,8 +157,8 @@ async fn waits(
     let (apart, only) = match scope {
         Scope::All => (apart, None),
         Scope::Outbox(id) => (&[][..], Some(id)),
-        Scope::ConsumerOutbox(half) => {
-            let found = table::half_waiting(conn, half).await?;
+        Scope::ConsumerOutbox(consumer_outbox) => {
+            let found = table::consumer_outbox_waiting(conn, consumer_outbox).await?;
             return Ok(found.map_or((0, 0, None), |(messages, at)| (1, messages, Some(at))));
         }
     };
@@ -192,8 +192,8 @@ pub(super) async fn run(
     stop: &CancellationToken,
 ) -> Result<Outcome, PlanError> {
     let delivery = ctx.broker()?.delivery(ctx.writer()?)?;
-    if let Scope::ConsumerOutbox(half) = waiting.scope
-        && let Some(why) = in_the_way(delivery.inbound(half).await?)
+    if let Scope::ConsumerOutbox(consumer_outbox) = waiting.scope
+        && let Some(why) = in_the_way(delivery.inbound(consumer_outbox).await?)
     {
         // Its message came back since it was planned.
         return Err(PlanError::NotSent(why));
@@ -228,9 +228,12 @@ async fn became(
         "returned": stats.returned,
         "unknown": stats.unknown,
         "failed": stats.failed,
-        "held": stats.held.iter().map(|held| json!({
-            "outbox": held.outbox, "sequence": held.sequence, "why": held.why,
-        })).collect::<Vec<_>>(),
+        "held": stats.held.iter().map(|held| {
+            let mut fields = held.outbox.fields();
+            fields.insert("sequence".to_owned(), json!(held.sequence));
+            fields.insert("why".to_owned(), json!(held.why));
+            fields
+        }).collect::<Vec<_>>(),
     });
     let why = match ended {
         Ok(_) => stop.is_cancelled().then(|| "by the operator".to_owned()),
@@ -319,9 +322,10 @@ pub(super) fn outcome(
     }
     let mut more: Vec<_> = stats.warnings().iter().map(ToString::to_string).collect();
     more.extend(stats.doubts.iter().map(ToString::to_string));
-    let held = stats.held.iter().map(|held| {
-        format!("outbox {} is held at {}: {}", id::short(held.outbox), held.sequence, held.why)
-    });
+    let held = stats
+        .held
+        .iter()
+        .map(|held| format!("{} is held at {}: {}", held.outbox.short(), held.sequence, held.why));
     more.extend(held);
     more.extend(ended.doubt());
     Outcome {

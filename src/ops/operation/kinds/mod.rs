@@ -27,7 +27,7 @@ use super::{
     transaction,
     value::Operation,
 };
-use crate::domain::{diagnosis::thousands, outbox_action::OutboxAction};
+use crate::domain::{outbox_action::OutboxAction, text::thousands};
 
 impl Operation {
     /// A few words for it: `cancel order …8c41`.

@@ -16,7 +16,7 @@ use super::super::{
 };
 use crate::{
     db::{self, archive},
-    domain::{diagnosis::thousands, outbox_action::Refusal},
+    domain::{outbox_action::Refusal, text::thousands},
     ops::policy::Policy,
     relay::{Confirmed, QueueInspector, Republish},
 };
@@ -52,16 +52,16 @@ pub(super) async fn plan(
     };
     let wait = source.scope.limits.wait;
     let inspector = QueueInspector::connect(&source.broker, "errors restore", wait).await?;
-    let standing = inspector.standing(&restoring.queue).await;
+    let status = inspector.status(&restoring.queue).await;
     inspector.close().await;
-    match standing? {
+    match status? {
         None => {
             restoring.blocked = Some(format!(
                 "there is no queue {}; the service makes it when something fails again",
                 restoring.queue
             ));
         }
-        Some(standing) if standing.consumers > 0 => {
+        Some(status) if status.consumers > 0 => {
             let note = format!("somebody takes from {}: it may go on at once", restoring.queue);
             restoring.notes.push(note);
         }

@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     db::relay::ConsumerOutbox,
-    domain::fault::{Fault, Key, Raw, Verdict as Judged},
+    domain::{
+        fault::{Fault, Key, Raw, Verdict as Judged},
+        id::OutboxId,
+        outbox::OutboxKey,
+    },
     ops::{
         delivery::{BlockedOutbox, Scope, Stats},
         error_queue::{Choice, Chosen, ErrorAction, Limits, Outcome, Pick, Work},
@@ -220,7 +224,7 @@ fn a_drain_names_its_scope_and_blocks_where_nothing_waits() {
 fn a_drain_tells_what_it_could_not_deliver() {
     let at = "2026-11-22T14:02:11Z".parse().unwrap();
     let held = BlockedOutbox {
-        outbox: Uuid::from_u128(0xab),
+        outbox: OutboxKey::Bus(OutboxId(Uuid::from_u128(0xab))),
         sequence: 5,
         why: "no destination".to_owned(),
         poison: true,

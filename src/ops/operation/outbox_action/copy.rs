@@ -7,13 +7,16 @@ use super::{EventMetadata, PlanError, Task, Verdict, Work, lean, message::out, u
 use crate::{
     db::{
         Table, archive, inbox,
-        outbox::{self, OutboxMessage},
+        outbox::{self, MessageKey, OutboxMessage},
         write::{Number, Seen, Tx},
     },
     domain::{
+        contract,
         id::OutboxId,
         outbox::Delivery,
-        outbox_action::{Name, Refusal, Source, Texts, Whole, renamed},
+        outbox_action::{Name, Refusal, Source, renamed},
+        outgoing::Sender,
+        stored_message::StoredMessage,
     },
 };
 
@@ -22,7 +25,7 @@ async fn source(
     tx: &mut Tx<'_>,
     source: &Source,
     now: DateTime<Utc>,
-) -> Result<(Whole, Option<archive::ArchivedContent>), PlanError> {
+) -> Result<(StoredMessage, Option<archive::ArchivedContent>), PlanError> {
     let number = match source {
         Source::Given(whole) => return Ok(((**whole).clone(), None)),
         Source::Kept(number) => *number,
@@ -40,7 +43,7 @@ async fn source(
             String::from_utf8(copy.body.clone()).map_err(|_| Refusal::NotOfOutbox(number))?;
         fields.insert("body".to_owned(), Value::String(body));
     }
-    Ok((Whole::read(&fields, now)?, Some(copy)))
+    Ok((StoredMessage::read(&fields, now)?, Some(copy)))
 }
 
 pub(super) async fn requeue(
@@ -59,7 +62,8 @@ pub(super) async fn requeue(
         Name::Same => whole,
         Name::New(id) => renamed(&whole, id)?,
     };
-    let there = outbox::show(tx.conn(), &task.writer.layout, None, Some(whole.message)).await?;
+    let there =
+        outbox::show(tx.conn(), &task.writer.layout, MessageKey::Message(whole.message)).await?;
     let rows = vec![match (&copy, &there) {
         (Some(copy), _) => format!("copy {} ({}) not put back yet", copy.number, copy.cause),
         (None, None) => format!("no message {} in the outbox", whole.message),
@@ -82,8 +86,7 @@ pub(super) async fn requeue(
     let column = tx.spelt(Table::OutboxMessages, "sequence_number");
     let sequence = column.and_then(|name| row.as_ref()?.get(name)?.as_i64()).unwrap_or_default();
     let after = row.map(|row| lean(tx, &Seen { row, xmin: String::new() }));
-    let kind =
-        whole.kinds.split(';').next().and_then(|kind| kind.rsplit(':').next()).unwrap_or_default();
+    let kind = contract::name(contract::first(&whole.kinds));
     let named = if name == Name::Same { "the same id" } else { "another id" };
     work.change("outbox_message", format!("+ {kind}, {named}"), (None, after));
     work.targets.push(whole.message.to_string());
@@ -113,7 +116,7 @@ fn is_orphan(copy: &archive::ArchivedContent) -> bool {
 async fn checks(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
-    whole: &Whole,
+    whole: &StoredMessage,
     name: Name,
     copy: Option<&archive::ArchivedContent>,
     there: Option<&OutboxMessage>,
@@ -167,15 +170,10 @@ async fn checks(
             "under another id no inbox knows it: every consumer handles it, also those that did before",
         ),
     }
-    let texts = Texts {
-        message: whole.message,
-        content_type: Some(whole.content_type.clone()),
-        destination: whole.destination.clone(),
-        headers: whole.headers.clone(),
-        properties: whole.properties.clone(),
-        body: whole.body.clone(),
-    };
-    match texts.poison(task.writer.policy.largest).first() {
+    match whole
+        .poison(task.writer.policy.largest, Sender::of(task.writer.layout.is_managed()))
+        .first()
+    {
         Some(bad) => work.say(
             Verdict::Warn,
             format!(

@@ -1,7 +1,5 @@
 //! Removing what is over, a batch at a time: oldest first, by when it was delivered, never by `sent_time`.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,8 +11,9 @@ use crate::{
         write::{Due, Old, Tx},
     },
     domain::{
-        diagnosis::thousands,
         outbox_action::{OutboxAction, Refusal},
+        text::hex,
+        text::thousands,
     },
 };
 
@@ -108,14 +107,6 @@ fn gist(old: Old, rows: &[Value]) -> Value {
         "named": named,
         "first": rows.iter().take(NAMED).map(name).collect::<Vec<_>>(),
         "sha256": hex(&hash.finalize()),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 

@@ -16,9 +16,10 @@ use super::{
 use crate::{
     db::{self, Db, Layout, inbox},
     domain::{
-        diagnosis::{Inbound, thousands},
+        diagnosis::Inbound,
         id::{ConsumerId, MessageId},
         outbox_action::OutboxAction,
+        text::thousands,
     },
     ops::{
         error_queue::Source,

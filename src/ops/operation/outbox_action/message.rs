@@ -9,15 +9,18 @@ use super::{
 use crate::{
     db::{
         self, Table,
-        outbox::{self, WholeRow},
+        outbox::{self, OutboxMessage},
         paused,
         write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
-        diagnosis::short_destination,
+        address::short_destination,
+        contract,
         id::OutboxId,
         outbox::{Delivery, Owner},
-        outbox_action::{OutboxAction, Part, Refusal, Repair, Texts},
+        outbox_action::{OutboxAction, Part, Refusal, Repair},
+        outgoing::Sender,
+        stored_message::StoredMessage,
     },
 };
 
@@ -25,7 +28,9 @@ const KEPT: &str = "kept_messages";
 
 /// A message whose owner and row are held.
 struct Held {
-    row: WholeRow,
+    row: OutboxMessage,
+    /// Messages of the same owner that come after it.
+    behind: i64,
     seen: Seen,
 }
 
@@ -42,7 +47,8 @@ impl Held {
         if row.delivery == Delivery::Delivered {
             return Err(Refusal::NotPending(sequence).into());
         }
-        Ok(Self { row, seen })
+        let behind = outbox::behind(tx.conn(), layout, &row).await?;
+        Ok(Self { row, behind, seen })
     }
 
     const fn outbox(&self) -> Option<OutboxId> {
@@ -58,29 +64,16 @@ impl Held {
         vec![
             format!("message {} is {}", row.sequence, row.delivery),
             format!("its row, as transaction {xmin} left it"),
-            format!("{} messages behind it", row.behind),
+            format!("{} messages behind it", self.behind),
         ]
     }
 
     fn kind(&self) -> &str {
-        let first = self.row.whole.kinds.split(';').next().unwrap_or_default();
-        first.rsplit(':').next().unwrap_or(first)
-    }
-
-    fn texts(&self) -> Texts {
-        let whole = &self.row.whole;
-        Texts {
-            message: whole.message,
-            content_type: Some(whole.content_type.clone()),
-            destination: whole.destination.clone(),
-            headers: whole.headers.clone(),
-            properties: whole.properties.clone(),
-            body: whole.body.clone(),
-        }
+        contract::name(contract::first(&self.row.content.kinds))
     }
 
     fn targets(&self) -> Vec<String> {
-        let message = self.row.whole.message.to_string();
+        let message = self.row.content.message.to_string();
         let order = self.row.order.map(|order| order.to_string());
         std::iter::once(message).chain(order).collect()
     }
@@ -149,7 +142,12 @@ pub(super) async fn quarantine(
     work.targets = held.targets();
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
-    match held.texts().poison(task.writer.policy.largest).first() {
+    match held
+        .row
+        .content
+        .poison(task.writer.policy.largest, Sender::of(task.writer.layout.is_managed()))
+        .first()
+    {
         Some(bad) => work.say(Verdict::Ok, format!("it cannot leave as it is: {bad}")),
         None if held.row.delivery == Delivery::Orphan => {}
         None => {
@@ -159,8 +157,8 @@ pub(super) async fn quarantine(
             );
         }
     }
-    if held.row.behind > 0 {
-        let behind = held.row.behind;
+    if held.behind > 0 {
+        let behind = held.behind;
         work.say(
             Verdict::Warn,
             format!(
@@ -230,12 +228,12 @@ pub(super) async fn repair(
     }
     work.targets = held.targets();
     let limit = task.writer.policy.largest;
-    let before = held.texts();
-    let after = repair.apply(&before, limit)?;
+    let before = &held.row.content;
+    let after = repair.apply(before, limit)?;
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
     let changed = before.changed(&after);
-    match after.poison(limit).first() {
+    match after.poison(limit, Sender::of(task.writer.layout.is_managed())).first() {
         None => work.say(Verdict::Ok, "nothing is wrong with its texts afterwards"),
         Some(bad) => work.say(Verdict::Warn, format!("it still cannot leave: {bad}")),
     }
@@ -278,7 +276,7 @@ pub(super) async fn repair(
     let names = names.join(", ");
     work.change(
         "outbox_message",
-        format!("seq {sequence}: {}", told(&before, &after, &changed)),
+        format!("seq {sequence}: {}", told(before, &after, &changed)),
         (Some(was), is),
     );
     work.change(KEPT, "+ the message as it was (repaired)", (None, copied(task, number)));
@@ -288,11 +286,12 @@ pub(super) async fn repair(
 }
 
 /// `destination bad address → rabbitmq://h/x, headers`. Of texts that may be personal only the name.
-fn told(before: &Texts, after: &Texts, changed: &[Part]) -> String {
+fn told(before: &StoredMessage, after: &StoredMessage, changed: &[Part]) -> String {
     let one = |part: &Part| match part {
         Part::Destination => {
-            let shown =
-                |texts: &Texts| texts.destination.clone().unwrap_or_else(|| "(none)".to_owned());
+            let shown = |texts: &StoredMessage| {
+                texts.destination.clone().unwrap_or_else(|| "(none)".to_owned())
+            };
             format!("destination {} → {}", shown(before), shown(after))
         }
         other => other.name().to_owned(),

@@ -8,19 +8,13 @@ use serde_json::Value;
 use super::{ArchivedMessage, COPY, Effects, Pane, Request, State, Ticket, detail};
 use crate::{
     db,
-    domain::{
-        age::Age,
-        diagnosis::{short_destination, thousands},
-        id::OrderId,
-        text,
-    },
+    domain::{address::short_destination, age::Age, contract, id::OrderId, text, text::thousands},
     ops::archive::{Parts, Whole, report},
     tui::{
         effect::Effect,
         route::Route,
         shared::Shared,
         ui::{remote::Remote, theme::Theme},
-        words,
     },
 };
 
@@ -93,17 +87,17 @@ pub(super) fn line(
     theme: &Theme,
 ) -> Line<'static> {
     let age = Age::of(row.at, shared.now.utc).to_string();
-    let kind = row.kinds.as_deref().and_then(|kinds| kinds.split(';').next()).unwrap_or(&row.place);
+    let kind = row.kinds.as_deref().map_or(row.place.as_str(), contract::first);
     let mut spans = vec![
         mark,
         Span::styled(text::fit(&thousands(row.number), 9), theme.accent),
         Span::raw(text::fit(&age, 9)),
         Span::raw(text::fit(&row.cause, 13)),
-        Span::raw(text::fit(&words::contract_short(kind), 20)),
+        Span::raw(text::fit(&contract::shortest(kind), 20)),
         Span::raw(" "),
     ];
     if roomy {
-        let to = words::contract_short(short_destination(row.destination.as_deref()));
+        let to = contract::shortest(short_destination(row.destination.as_deref()));
         spans.push(Span::styled(text::fit(&to, 20), theme.muted));
     }
     if let Some(at) = row.returned {

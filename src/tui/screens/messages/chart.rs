@@ -12,12 +12,7 @@ use ratatui::{
 
 use super::{State, Status, relay};
 use crate::{
-    domain::{
-        age::Age,
-        backlog::Sample,
-        diagnosis::{Published, thousands},
-        text,
-    },
+    domain::{age::Age, backlog::Sample, diagnosis::Published, text, text::thousands},
     ops::messages::{
         history::Past,
         report::{self, drained},

@@ -162,9 +162,10 @@ fn lines(
     width: usize,
 ) -> Vec<Line<'static>> {
     let mut out = fields(&envelope(message, shared.now.utc), shared, theme, width);
-    for (name, stored) in
-        [("headers", &message.shown.headers), ("properties", &message.shown.properties)]
-    {
+    for (name, stored) in [
+        ("headers", &message.shown.content.headers),
+        ("properties", &message.shown.content.properties),
+    ] {
         let Some(stored) = stored else { continue };
         out.push(Line::styled(name, theme.muted));
         match serde_json::from_str::<Value>(stored) {

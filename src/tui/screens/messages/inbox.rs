@@ -10,9 +10,10 @@ use crate::{
     db,
     domain::{
         age::Age,
-        diagnosis::{Rule, thousands},
+        diagnosis::Rule,
         id::{ConsumerId, MessageId},
         text,
+        text::thousands,
     },
     ops::messages::{
         Day,

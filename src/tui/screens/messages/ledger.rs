@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{InboxView, Msg, Pane, State, Sub, inbox};
 use crate::{
-    domain::diagnosis::thousands,
+    domain::text::thousands,
     tui::{
         shared::Shared,
         ui::{

@@ -13,10 +13,12 @@ use ratatui::{
 use super::{Filter, Group, Msg, Pane, Pivot, Row, State, Sub, View, archive, errors, inbox};
 use crate::{
     domain::{
+        address::{Address, short_destination},
         age::Age,
-        diagnosis::{exchange, short_destination, thousands},
+        contract,
         outbox::Delivery,
         text,
+        text::thousands,
     },
     tui::{
         shared::Shared,
@@ -93,7 +95,7 @@ fn title(state: &State) -> String {
     };
     match &state.filter {
         None => sub.to_owned(),
-        Some(Filter::Type(kind)) => format!("{sub}, {} (Esc: all)", words::contract(kind)),
+        Some(Filter::Type(kind)) => format!("{sub}, {} (Esc: all)", contract::short(kind)),
         Some(Filter::Destination(to)) => {
             format!("{sub}, to {} (Esc: all)", short_destination(to.as_deref()))
         }
@@ -154,7 +156,7 @@ fn row_line(
             .oldest
             .map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
         let name = match (state.pivot, group.key.as_deref()) {
-            (Some(Pivot::Type), Some(kind)) => words::contract(kind).to_owned(),
+            (Some(Pivot::Type), Some(kind)) => contract::short(kind).to_owned(),
             (Some(Pivot::Destination), to) => short_destination(to).to_owned(),
             (_, key) => key.unwrap_or("(none)").to_owned(),
         };
@@ -186,7 +188,7 @@ fn message_line(
     let (told, style) = standing(row, state, theme);
     let age = Age::of(row.published, shared.now.utc).to_string();
     let to = short_destination(row.destination.as_deref());
-    let to = words::contract_short(to);
+    let to = contract::shortest(to);
     let to = if roomy { text::fit(&to, 20) } else { text::clean(&to).into_owned() };
     let aim = if row.destination.is_some() { theme.muted } else { theme.danger };
     // Where it stands comes first: what does not fit is cut at the right.
@@ -195,7 +197,7 @@ fn message_line(
         Span::styled(text::fit(&thousands(row.sequence), 9), theme.accent),
         Span::raw(text::fit(&age, 9)),
         Span::styled(text::fit(told, 10), style),
-        Span::raw(text::fit(&words::contract_short(&row.kind), 21)),
+        Span::raw(text::fit(&contract::shortest(&row.kind), 21)),
         Span::styled(to, aim),
     ];
     if roomy {
@@ -217,7 +219,7 @@ fn standing(row: &Row, state: &State, theme: &Theme) -> (&'static str, Style) {
     if row.delivery == Delivery::Pending {
         match &row.destination {
             None => return ("NO DEST", theme.danger),
-            Some(address) if exchange(address).is_err() => return ("BAD DEST", theme.danger),
+            Some(text) if Address::parse(text).is_err() => return ("BAD DEST", theme.danger),
             Some(_) => {}
         }
     }
@@ -274,8 +276,8 @@ fn groups(state: &State, theme: &Theme, width: u16) -> Vec<Line<'static>> {
             Line::from(vec![Span::styled(format!("{label:<6}"), theme.muted), Span::raw(told)])
         })
     };
-    let kind = |key: Option<&str>| words::contract_short(key.unwrap_or("(none)")).into_owned();
-    let to = |key: Option<&str>| words::contract_short(short_destination(key)).into_owned();
+    let kind = |key: Option<&str>| contract::shortest(key.unwrap_or("(none)")).into_owned();
+    let to = |key: Option<&str>| contract::shortest(short_destination(key)).into_owned();
     let overview = &status.overview;
     line("type", &overview.by_type, kind)
         .into_iter()

@@ -6,7 +6,7 @@ use super::{Listed, Msg, PAGE, Request, Sub, ledger};
 use crate::{
     ops::{
         archive as archived, error_queue,
-        messages::{self, AsOf, Key, list, report},
+        messages::{self, AsOf, MessageKey, list, report},
     },
     tui::runtime::Cx,
 };
@@ -74,7 +74,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
             cx.pause(MOVING_PAUSE).await;
             let watch = cx.services.watch();
             let found = cx.read("messages", async |conn, layout| {
-                messages::message(conn, layout, watch, Key::Sequence(sequence)).await
+                messages::message(conn, layout, watch, MessageKey::Sequence(sequence)).await
             });
             Msg::Read(ticket, found.await.map(|found| found.map(Arc::new)))
         }

@@ -35,7 +35,6 @@ use crate::{
         diagnosis::HalfDone,
         id::{MessageId, OutboxId},
         outbox::Owner,
-        outbox_action::Texts,
     },
     ops::{
         archive::Whole,
@@ -343,8 +342,8 @@ impl State {
         let row = self.selected();
         let read =
             self.message().filter(|read| Some(read.shown.sequence) == row.map(|row| row.sequence));
-        let texts =
-            read.filter(|read| i64::try_from(read.shown.body.len()) == Ok(read.shown.bytes));
+        let texts = read
+            .filter(|read| i64::try_from(read.shown.content.body.len()) == Ok(read.shown.bytes));
         Matter {
             sequence: row.map(|row| row.sequence),
             delivery: row.map(|row| row.delivery),
@@ -356,17 +355,7 @@ impl State {
                 None => self.grouped(),
             },
             grouped: matches!(self.pivot, Some(Pivot::Type | Pivot::Destination)),
-            texts: texts.map(|read| {
-                let shown = &read.shown;
-                Box::new(Texts {
-                    message: shown.message,
-                    content_type: shown.content_type.clone(),
-                    destination: shown.destination.clone(),
-                    headers: shown.headers.clone(),
-                    properties: shown.properties.clone(),
-                    body: shown.body.clone(),
-                })
-            }),
+            texts: texts.map(|read| Box::new(read.shown.content.clone())),
             copy: self.copy().map(|kept| kept.number),
             returned: self.copy().and_then(|kept| kept.returned),
             discarded: self.copy().is_some_and(|kept| kept.cause == "discarded"),

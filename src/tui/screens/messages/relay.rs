@@ -4,11 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::Status;
 use crate::{
-    domain::{
-        diagnosis::{Tried, thousands},
-        id::OutboxId,
-        text,
-    },
+    domain::{diagnosis::Tried, text, text::thousands},
     tui::{shared::Shared, ui::theme::Theme},
     workers::relay::Stats,
 };
@@ -67,7 +63,7 @@ fn figures(stats: &Stats, wordy: bool) -> Vec<String> {
 pub(super) fn with_tried(status: Status, shared: &Shared) -> Status {
     let Some(stats) = shared.relay.as_deref() else { return status };
     let tried = stats.held.iter().map(|held| Tried {
-        outbox: OutboxId(held.outbox),
+        outbox: held.outbox,
         sequence: held.sequence,
         why: held.why.clone(),
         since: held.since,

@@ -464,7 +464,7 @@ fn told(state: &State, shared: &Shared) -> Effect<Request> {
         return Effect::Warn("it is gone: delivered or purged".to_owned());
     };
     Effect::Tell(match &message.lock {
-        Some(lock) => format!("held by: {}", lock.told(shared.now.utc)),
+        Some(lock) => format!("held by: {}", lock.describe(shared.now.utc)),
         None => format!("{}: nobody holds it", message.shown.delivery),
     })
 }

@@ -12,7 +12,7 @@ use ratatui::{
 
 use super::{Count, Msg, Pane, Row, State, is_fault};
 use crate::{
-    domain::{order::Status, text},
+    domain::{order::Status, text, text::thousands},
     tui::{
         shared::Shared,
         ui::{hits::Hits, pane::pane, theme::Theme},
@@ -82,18 +82,6 @@ pub(super) fn counted(count: &Count) -> String {
         Count::AtLeast(rows) => format!("{}+", thousands(*rows)),
         Count::About(rows) => format!("~{}", thousands(*rows)),
     }
-}
-
-fn thousands(number: i64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn header(roomy: bool) -> &'static str {

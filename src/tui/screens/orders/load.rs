@@ -34,14 +34,15 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
                         coverage: page.coverage,
                         access: page.access,
                         millis: page.millis,
+                        plan: page.plan,
                     };
                     (Window { rows: page.rows, before: page.newer, after: page.older }, answer)
                 }),
             )
         }
-        Request::Count { ticket, query } => {
+        Request::Count { ticket, plan } => {
             let counted =
-                cx.read("orders", async |conn, layout| search::count(conn, layout, &query).await);
+                cx.read("orders", async |conn, layout| search::count(conn, layout, &plan).await);
             Msg::Counted(ticket, counted.await)
         }
         Request::Preview { ticket, order } => {

@@ -30,7 +30,7 @@ use crate::{
     },
     ops::{
         analysis::OrderAnalysis,
-        search::{Access, Count, Cursor as Key, OrderLine as Row, Start},
+        search::{Access, Count, Cursor as Key, OrderLine as Row, Plan, Start},
     },
     tui::{
         effect::Lane,
@@ -70,6 +70,8 @@ pub struct Answer {
     pub coverage: Vec<String>,
     pub access: Access,
     pub millis: u64,
+    /// What all that match are counted by.
+    pub plan: Arc<Plan>,
 }
 
 /// Everything the screen knows.
@@ -125,7 +127,7 @@ pub enum Msg {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     Search { ticket: Ticket, query: Query, from: Start, typed: bool },
-    Count { ticket: Ticket, query: Query },
+    Count { ticket: Ticket, plan: Arc<Plan> },
     Preview { ticket: Ticket, order: OrderId },
     Export { rows: Vec<Row>, masked: bool },
 }

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         age,
         compare::Agreement,
-        id_timestamp, mask,
+        contract, id_timestamp, mask,
         order::{Order, Status},
         text,
     },
@@ -76,7 +76,7 @@ fn lines(
     out.extend(history.messages.iter().rev().take(4).rev().map(|message| {
         let (words, style) = words::delivery(message, shared, theme);
         Line::from(vec![
-            Span::raw(format!("↳ {} ", text::fit(&words::contract_short(&message.kind), 20))),
+            Span::raw(format!("↳ {} ", text::fit(&contract::shortest(&message.kind), 20))),
             Span::styled(words, style),
         ])
     }));
@@ -129,9 +129,9 @@ fn sources(known: &OrderAnalysis, theme: &Theme, width: usize) -> Vec<Line<'stat
         line("row", name(known.row_status()), &found.row),
         line("view", name(known.view_status()), &found.summary),
     ];
-    if let Some(parting) = &found.parting {
+    if let Some(divergence) = &found.divergence {
         let style = if found.certain { theme.danger } else { theme.warn };
-        let words = parting.to_string();
+        let words = divergence.to_string();
         out.extend(
             words::wrapped(&words, width, 3).into_iter().map(|line| Line::styled(line, style)),
         );

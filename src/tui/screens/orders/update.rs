@@ -269,13 +269,13 @@ fn settled(
     shared: &Shared,
 ) -> Effects {
     let (page, answer) = match result {
-        Ok((page, answer)) => (Some(page), Ok(answer)),
+        Ok((page, answer)) => (Some((page, answer.plan.clone())), Ok(answer)),
         Err(error) => (None, Err(error)),
     };
     if !state.asked.settle(ticket, answer, shared.now.instant) {
         return vec![];
     }
-    let (Some(page), Some(from)) = (page, state.asked_from.take()) else { return vec![] };
+    let (Some((page, plan)), Some(from)) = (page, state.asked_from.take()) else { return vec![] };
     let chosen = state.selected().map(|row| row.id);
     let line = state.cursor.index.saturating_sub(state.cursor.offset);
     let same_text = matches!(from, Start::NewerThan(_) | Start::OlderThan(_));
@@ -304,8 +304,7 @@ fn settled(
             state.count = super::Remote::default();
         } else {
             let ticket = state.count.begin(shared.now.instant);
-            let query = state.query.clone();
-            effects.push(Effect::Run(COUNT, Request::Count { ticket, query }));
+            effects.push(Effect::Run(COUNT, Request::Count { ticket, plan }));
         }
     }
     effects

@@ -13,6 +13,7 @@ use crate::{
     domain::{
         age,
         chain::{CausalPath, Hop, Node, Proof},
+        contract,
         outbox::{Delivery, Owner},
         text,
     },
@@ -129,9 +130,10 @@ fn lines(
         let why = words::wrapped(&hop.proof.why(), width.saturating_sub(9), 4);
         out.extend(why.into_iter().map(|why| Line::styled(format!("         {why}"), theme.muted)));
     }
-    let blind = known.history.chain.blind.of_inbox();
+    let unsearched = known.history.chain.unsearched.of_inbox();
     out.extend(
-        blind.map(|note| Line::styled(format!("not searched: {}", text::clean(note)), theme.warn)),
+        unsearched
+            .map(|note| Line::styled(format!("not searched: {}", text::clean(note)), theme.warn)),
     );
     out
 }
@@ -151,10 +153,10 @@ fn reason(known: &OrderAnalysis, hop: &Hop, theme: &Theme) -> Line<'static> {
 fn label(node: &Node) -> String {
     match node {
         Node::Message { sequence, contract, .. } => {
-            format!("{sequence} {}", text::cut(&words::contract_short(contract), 20))
+            format!("{sequence} {}", text::cut(&contract::shortest(contract), 20))
         }
         Node::MissingMessage { contract } => {
-            format!("{}: no row", text::cut(&words::contract_short(contract), 20))
+            format!("{}: no row", text::cut(&contract::shortest(contract), 20))
         }
         Node::Event { version, title, .. } => format!("v{version} {}", text::cut(title, 20)),
         Node::Elsewhere => "others".to_owned(),

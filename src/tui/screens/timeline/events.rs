@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Entry, Msg, Pane, Place, Point, State, Version, chain_pane};
 use crate::{
-    domain::{age, mask::veil, text},
+    domain::{age, contract, mask::veil, text},
     ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
         shared::Shared,
@@ -210,7 +210,7 @@ fn event_line(
     let local = shared.zone.show(event.at, clock.format());
     let frozen = if point.frozen { "~" } else { " " };
     let doubt = point.state.uncertain.as_ref().is_some_and(|doubt| doubt.version == point.version)
-        || point.meaning.told().is_none();
+        || point.meaning.body().is_none();
     let lettered = known.history.letters.iter().any(|letter| letter.event == event.seq);
     let other = event.stream.is_some_and(|stream| stream.0 != known.history.id.0);
     let version = Some(point.version);
@@ -267,7 +267,7 @@ fn since(before: Option<&Point>, point: &Point) -> String {
 /// The message that an event leads to, where the outbox has none.
 fn missing_line(contract: &str, gone: bool, theme: &Theme) -> Line<'static> {
     // So that the whole reason fits beside the state pane.
-    let kind = text::fit(&words::contract_short(contract), 18);
+    let kind = text::fit(&contract::shortest(contract), 18);
     let why = if gone { "delivered or purged" } else { "not searched" };
     Line::styled(format!("   ↳   {:<8} {kind} {why}", "-"), theme.muted)
 }
@@ -282,9 +282,9 @@ fn message_line(
     let (words, style) = words::delivery(message, shared, theme);
     let words = standing.unwrap_or(words);
     let (kind, columns) = if width >= Clock::WIDE {
-        (words::contract(&message.kind).into(), 28)
+        (contract::short(&message.kind).into(), 28)
     } else {
-        (words::contract_short(&message.kind), 20)
+        (contract::shortest(&message.kind), 20)
     };
     let kind = text::fit(&kind, columns);
     let mut spans = vec![Span::raw(format!("   ↳   {:<8} {kind} ", message.sequence))];

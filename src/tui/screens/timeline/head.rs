@@ -154,9 +154,9 @@ fn verdict(known: &OrderAnalysis, theme: &Theme, width: usize) -> Line<'static> 
     let found = &known.comparison;
     let steps = known.timeline.steps();
     let illegal = steps.iter().find_map(|step| Some((step, step.after_end?)));
-    let (words, style) = if let Some(parting) = &found.parting {
+    let (words, style) = if let Some(divergence) = &found.divergence {
         let style = if found.certain { theme.danger } else { theme.warn };
-        (parting.to_string(), style)
+        (divergence.to_string(), style)
     } else if let Some((step, ended)) = illegal {
         let title = step.meaning.title();
         (

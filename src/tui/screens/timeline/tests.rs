@@ -602,7 +602,7 @@ fn chains_look_as_they_should() {
     let mut history = samples::uncertain();
     history.messages.clear();
     history.chain.messages.clear();
-    history.chain.blind.inbox = Some("inbox_state cannot be read".to_owned());
+    history.chain.unsearched.inbox = Some("inbox_state cannot be read".to_owned());
     let mut desk = Desk::travelling(120, 36, history);
     desk.press("C");
     frames!("chain_gone", desk);

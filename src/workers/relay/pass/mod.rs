@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use self::round::Round;
 use super::{
-    Doubt, Error, Failure, Journal, NobodyListens, Scope, Shared, send_log::SendLog,
-    worker::journal_error,
+    Doubt, Error, Failure, NobodyListens, Scope, SendLog, Shared, bus_ids, worker::send_log_error,
+    write_ahead::WriteAhead,
 };
 use crate::{
     db::{
@@ -23,30 +23,31 @@ use crate::{
     },
     domain::{
         id_timestamp::new_id,
+        outbox::OutboxKey,
         outgoing::{Poison, outgoing},
     },
     relay::{self, Confirmed, Pending, Publisher},
 };
 
-/// So many outboxes are taken while it is not known how much is in them.
+/// How many outboxes the first pass takes, before their sizes are known.
 const AT_FIRST: i64 = 100;
-/// Nor fewer than these: the next ones may hold less.
+/// At least this many: the next ones may be smaller.
 const AT_LEAST: i64 = 10;
-/// So many messages may stand in line for the connection before anybody waits for the last one's turn.
+/// After this many queued messages, wait until they are written to the connection.
 const IN_LINE: usize = 128;
 
-/// What is carried from one pass to the next.
+/// The state that is kept from one pass to the next.
 #[derive(Debug)]
 pub(super) struct Pass {
-    /// Sent, but not confirmed before the transaction had to end. Their outboxes are left alone until
-    /// the broker has answered: a slow one must not make duplicates.
+    /// Sent, but not confirmed before the transaction had to end. Their outboxes are skipped until the broker has
+    /// answered: a slow broker must not cause duplicates.
     late: Vec<InFlight>,
-    /// The channel was closed by one message and nobody knows which: one after the other.
-    careful: bool,
-    /// So many outboxes filled the last pass, and some more: what is locked and not delivered is work for
-    /// the server and in the way of other lanes.
+    /// One message closed the channel, and it is not known which: send one at a time.
+    one_by_one: bool,
+    /// A little more than what filled the last pass: outboxes that are locked and not delivered cost the server and keep
+    /// other workers from them.
     take: i64,
-    /// Tells this lane's ids from others made in the same tick.
+    /// Distinguishes this worker's ids from others of the same tick.
     node: [u8; 6],
     made: u16,
 }
@@ -54,7 +55,7 @@ pub(super) struct Pass {
 /// Sent and not yet confirmed.
 #[derive(Debug)]
 struct InFlight {
-    outbox: Uuid,
+    outbox: OutboxKey,
     sequence: i64,
     message: Uuid,
     /// The application wants it routed or refused.
@@ -65,29 +66,29 @@ struct InFlight {
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Outcome {
-    /// Anything was locked.
+    /// An outbox was locked.
     pub took: bool,
     pub broker_lost: bool,
     /// Whose database it was.
     pub owner: Option<Owner>,
-    /// Trouble is planted to practise on, and this relay leaves it alone.
+    /// A training scenario is planted, and this relay does not deliver meanwhile.
     pub planted: bool,
 }
 
 /// One outbox in this pass.
 #[derive(Debug, Default)]
-struct Work {
-    /// The last message of an unbroken row of confirmed ones.
+struct OutboxPass {
+    /// The last message up to which all are confirmed.
     last: Option<i64>,
     /// Confirmed in this pass, by number; those after a failure are noted for the next one.
     confirmed: Vec<i64>,
     failed: Option<Failure>,
-    /// Something before it is unknown: what follows may not count.
+    /// The result of an earlier message is unknown: later confirms may not be recorded.
     broken: bool,
 }
 
 #[derive(Debug, Default)]
-struct Counted {
+struct PassCounts {
     delivered: u64,
     returned: u64,
     recovered: u64,
@@ -98,7 +99,7 @@ impl Pass {
     pub(super) fn new() -> Self {
         let mut node = [0; 6];
         node.copy_from_slice(&Uuid::new_v4().as_bytes()[..6]);
-        Self { late: vec![], careful: false, take: AT_FIRST, node, made: 0 }
+        Self { late: vec![], one_by_one: false, take: AT_FIRST, node, made: 0 }
     }
 
     pub(super) async fn run(
@@ -110,40 +111,45 @@ impl Pass {
     ) -> Result<Outcome, Error> {
         self.settle_late(shared)?;
         let settings = &shared.settings;
-        let mut apart = shared.held(|held| held.waiting());
-        apart.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
+        let mut left_out = shared.backoff(|backoff| backoff.waiting());
+        left_out.extend(shared.late(|late| late.iter().copied().collect::<Vec<_>>()));
         let end = Instant::now() + settings.budget;
         let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
         if is_planted(shared, &mut tx).await? {
             tx.rollback().await.map_err(crate::db::Error::from)?;
             return Ok(Outcome { planted: true, ..Outcome::default() });
         }
-        // Those of operators are left out here already, or they could fill the whole page.
-        apart.extend(paused::held(&mut tx).await?.into_iter().map(|held| held.outbox.0));
-        let (only, half) = match scope {
+        // Paused outboxes are left out here already, or they could fill the whole page.
+        let paused = paused::held(&mut tx).await?;
+        left_out.extend(paused.into_iter().map(|held| OutboxKey::Bus(held.outbox)));
+        let (only, consumer_outbox) = match scope {
             Scope::All => (None, None),
             Scope::Outbox(id) => (Some(id), None),
-            Scope::ConsumerOutbox(half) => (None, Some(half)),
+            Scope::ConsumerOutbox(consumer_outbox) => (None, Some(consumer_outbox)),
         };
-        let mut open = match half {
+        let mut open = match consumer_outbox {
             None => {
-                table::lock(&mut tx, &apart, only, self.take.min(settings.most.outboxes)).await?
+                let most = self.take.min(settings.most.outboxes);
+                table::lock(&mut tx, &bus_ids(&left_out), only, most).await?
             }
-            Some(half) if apart.contains(&half.key()) => vec![],
-            Some(half) => {
+            Some(consumer_outbox) if left_out.contains(&consumer_outbox.key()) => vec![],
+            Some(consumer_outbox) => {
                 let before = (shared.clock)() - crate::ops::delivery::QUIET;
-                table::lock_half(&mut tx, half, before).await?.into_iter().collect()
+                let locked = table::lock_consumer_outbox(&mut tx, consumer_outbox, before);
+                locked.await?.into_iter().collect()
             }
         };
-        // Another lane may have given one up after it was asked for; it said so before it let it go.
-        shared.late(|late| open.retain(|open| !late.contains(&open.outbox_id)));
+        // Another worker may have released one after the query; it was listed as late before.
+        shared.late(|late| open.retain(|open| !late.contains(&open.outbox)));
         if !open.is_empty() && paused::is_known(&mut tx).await? {
-            // Only now does the lock keep a new hold out.
-            let ids: Vec<Uuid> = open.iter().map(|open| open.outbox_id).collect();
-            let held = paused::among(&mut tx, &ids).await?;
-            open.retain(|open| !held.contains(&open.outbox_id));
+            // Only with the lock can no operator pause them any more.
+            let outboxes: Vec<OutboxKey> = open.iter().map(|open| open.outbox).collect();
+            let paused = paused::among(&mut tx, &bus_ids(&outboxes)).await?;
+            open.retain(|open| {
+                bus_ids(&[open.outbox]).first().is_none_or(|id| !paused.contains(id))
+            });
         }
-        // Only now would it be seen with certainty: what was locked may have been planted a moment ago.
+        // Only with the lock this is certain: the rows may have been planted a moment ago.
         if !open.is_empty() && is_planted(shared, &mut tx).await? {
             tx.rollback().await.map_err(crate::db::Error::from)?;
             return Ok(Outcome { planted: true, ..Outcome::default() });
@@ -153,28 +159,28 @@ impl Pass {
             let owner = Some(allowed(shared, ownership::look(conn).await?)?);
             return Ok(Outcome { owner, ..Outcome::default() });
         }
-        // Until the commit nobody hands the database over.
+        // Until the commit nobody can hand the database over.
         let owner = allowed(shared, ownership::hold(&mut tx).await?)?;
-        let rows = table::load(&mut tx, &open, half, &settings.most).await?;
-        let mut works: BTreeMap<Uuid, Work> = BTreeMap::new();
-        let mut counted = Counted::default();
-        self.take = enough(open.len(), &rows);
-        let lost = self.deliver(shared, publisher, rows, &mut works, &mut counted, end).await?;
-        // Either of the two closes the gap, so neither waits for the other.
-        let written = shared.journal(Journal::write);
-        let written = written.map_err(|error| journal_error(shared, &error))?;
+        let rows = table::load(&mut tx, &open, consumer_outbox, &settings.most).await?;
+        let mut outboxes: BTreeMap<OutboxKey, OutboxPass> = BTreeMap::new();
+        let mut counts = PassCounts::default();
+        self.take = next_take(open.len(), &rows);
+        let lost = self.deliver(shared, publisher, rows, &mut outboxes, &mut counts, end).await?;
+        // Commit or sync: either makes the confirms durable, so neither waits for the other.
+        let written = shared.send_log(SendLog::write);
+        let written = written.map_err(|error| send_log_error(shared, &error))?;
         let synced =
             tokio::task::spawn_blocking(move || written.map_or(Ok(()), |file| file.sync_data()));
         let now = (shared.clock)();
-        let progress: Vec<Progress> = works
+        let progress: Vec<Progress> = outboxes
             .iter()
-            .filter(|(_, work)| work.last.is_some() || work.failed.is_some())
-            .map(|(outbox, work)| {
+            .filter(|(_, entry)| entry.last.is_some() || entry.failed.is_some())
+            .map(|(outbox, entry)| {
                 self.made = self.made.wrapping_add(1);
                 let mut maker = [0; 8];
                 maker[..2].copy_from_slice(&self.made.to_be_bytes());
                 maker[2..].copy_from_slice(&self.node);
-                Progress { outbox: *outbox, last: work.last, lock_id: new_id(now, maker) }
+                Progress { outbox: *outbox, last: entry.last, lock_id: new_id(now, maker) }
             })
             .collect();
         let keep = match owner {
@@ -182,18 +188,25 @@ impl Pass {
             Owner::Service if settings.copies.is_some() => Delivered::Copy,
             Owner::Ours | Owner::Service => Delivered::Delete,
         };
-        match half {
+        match consumer_outbox {
             None => table::record(&mut tx, &progress, keep, now).await?,
-            Some(half) => {
+            Some(consumer_outbox) => {
                 for step in &progress {
-                    table::record_half(&mut tx, half, step, keep != Delivered::Delete, now).await?;
+                    table::record_consumer_outbox(
+                        &mut tx,
+                        consumer_outbox,
+                        step,
+                        keep != Delivered::Delete,
+                        now,
+                    )
+                    .await?;
                 }
             }
         }
         tx.commit().await.map_err(crate::db::Error::from)?;
         let synced = synced.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        synced.map_err(|error| journal_error(shared, &error))?;
-        close_books(shared, &works, &counted, now)?;
+        synced.map_err(|error| send_log_error(shared, &error))?;
+        finish(shared, &outboxes, &counts, now)?;
         Ok(Outcome { took: true, broker_lost: lost, owner: Some(owner), planted: false })
     }
 
@@ -203,117 +216,117 @@ impl Pass {
         shared: &Shared,
         publisher: &mut Publisher,
         rows: Vec<Row>,
-        works: &mut BTreeMap<Uuid, Work>,
-        counted: &mut Counted,
+        outboxes: &mut BTreeMap<OutboxKey, OutboxPass>,
+        counts: &mut PassCounts,
         end: Instant,
     ) -> Result<bool, Error> {
         let budget = shared.settings.budget;
         let (send_until, confirm_until) = (end - budget * 2 / 5, end - budget * 3 / 20);
         let mut round =
-            Round { shared, works, counted, late: &mut self.late, until: confirm_until };
-        let mut flying: Vec<InFlight> = vec![];
+            Round { shared, outboxes, counts, late: &mut self.late, until: confirm_until };
+        let mut in_flight: Vec<InFlight> = vec![];
         let (mut lost, mut closed) = (false, false);
-        let mut ahead = SendLog::new(&rows);
+        let mut ahead = WriteAhead::new(&rows);
         for (at, row) in rows.into_iter().enumerate() {
             if Instant::now() > send_until || shared.stop.is_cancelled() {
                 break;
             }
             let (outbox, sequence) = (row.outbox, row.sequence);
-            let work = round.works.entry(outbox).or_default();
-            if work.failed.is_some() || work.broken {
+            let entry = round.outboxes.entry(outbox).or_default();
+            if entry.failed.is_some() || entry.broken {
                 continue;
             }
             ahead.note(shared, at)?;
             match send(shared, publisher, row).await {
                 Ok(Sent::Known) => {
-                    round.counted.recovered += 1;
-                    work.confirmed.push(sequence);
-                    // Else it counts with those before it, which are still on their way.
-                    if !flying.iter().any(|other| other.outbox == outbox) {
-                        work.last = Some(sequence);
+                    round.counts.recovered += 1;
+                    entry.confirmed.push(sequence);
+                    // Otherwise it is recorded with those before it, which are not confirmed yet.
+                    if !in_flight.iter().any(|other| other.outbox == outbox) {
+                        entry.last = Some(sequence);
                     }
                 }
                 Ok(Sent::Now(flight)) => {
                     ahead.noted.remove(&sequence);
-                    flying.push(flight);
-                    if self.careful && round.settle(&mut flying, true).await? {
+                    in_flight.push(flight);
+                    if self.one_by_one && round.settle(&mut in_flight, true).await? {
                         lost = publisher.reopen().await.is_err();
                         if lost {
                             break;
                         }
                     }
-                    if flying.len().is_multiple_of(IN_LINE)
-                        && let Some(last) = flying.last_mut()
+                    if in_flight.len().is_multiple_of(IN_LINE)
+                        && let Some(last) = in_flight.last_mut()
                     {
                         // It was sent last, so the others are written before it.
                         match timeout_at(send_until, last.pending.written()).await {
                             Ok(Ok(())) => {}
-                            // What became of them is settled below.
+                            // Their confirms are awaited below.
                             Ok(Err(_)) | Err(_) => break,
                         }
                     }
                 }
                 Err(Failed::Poison(why)) => {
-                    work.failed = Some(Failure { sequence, why, poison: true });
-                    round.counted.failed += 1;
+                    entry.failed = Some(Failure { sequence, why, poison: true });
+                    round.counts.failed += 1;
                 }
                 Err(Failed::Channel(error)) => {
                     tracing::warn!(%error, "publishing was interrupted");
-                    round.counted.failed += 1;
+                    round.counts.failed += 1;
                     closed = true;
                     break;
                 }
             }
         }
         ahead.end(shared);
-        closed |= round.settle(&mut flying, false).await?;
+        closed |= round.settle(&mut in_flight, false).await?;
         // A closed channel does not say which message closed it: the next pass finds out.
-        self.careful = closed;
+        self.one_by_one = closed;
         Ok(lost || closed && !publisher.is_open() && publisher.reopen().await.is_err())
     }
 
-    /// Confirms that came after their transaction had ended.
+    /// Processes confirms that came after their transaction had ended.
     fn settle_late(&mut self, shared: &Shared) -> Result<(), Error> {
         let mut late = vec![];
-        let was: Vec<Uuid> = self.late.iter().map(|flight| flight.outbox).collect();
+        let was: Vec<OutboxKey> = self.late.iter().map(|flight| flight.outbox).collect();
         for mut flight in std::mem::take(&mut self.late) {
             match (&mut flight.pending).now_or_never() {
                 None => late.push(flight),
-                Some(Ok(Confirmed::Returned)) if pauses(shared, &flight) => {
-                    shared.journal(|journal| journal.unsent(flight.sequence));
+                Some(Ok(Confirmed::Returned)) if holds_outbox(shared, &flight) => {
+                    shared.send_log(|log| log.unsent(flight.sequence));
                 }
                 Some(Ok(confirmed)) => {
-                    shared.journal(|journal| journal.confirm(flight.sequence, flight.message));
+                    shared.send_log(|log| log.confirm(flight.sequence, flight.message));
                     if confirmed == Confirmed::Returned {
                         shared.stats.send_modify(|stats| stats.returned += 1);
                     }
                 }
-                Some(Err(error)) => doubtful(shared, flight.sequence, flight.message, &error),
+                Some(Err(error)) => note_doubt(shared, flight.sequence, flight.message, &error),
             }
         }
         self.late = late;
-        let written = shared.journal(Journal::write);
-        written.map_err(|error| journal_error(shared, &error))?;
-        // Only now, with the confirms noted, may any lane take them again.
+        let written = shared.send_log(SendLog::write);
+        written.map_err(|error| send_log_error(shared, &error))?;
+        // Only now, with the confirms in the send log, may a worker take them again.
         let mine = &self.late;
-        let waits = |id: &Uuid| mine.iter().any(|still| still.outbox == *id);
+        let waits = |id: &OutboxKey| mine.iter().any(|still| still.outbox == *id);
         shared.late(|late| late.retain(|id| !was.contains(id) || waits(id)));
         Ok(())
     }
 }
 
-/// How many outboxes the next pass takes, by what this one found in those it took.
-fn enough(taken: usize, rows: &[Row]) -> i64 {
-    let mut ids: Vec<Uuid> = rows.iter().map(|row| row.outbox).collect();
-    // They come outbox by outbox.
+/// How many outboxes the next pass takes, from how many messages this one had.
+fn next_take(taken: usize, rows: &[Row]) -> i64 {
+    let mut ids: Vec<OutboxKey> = rows.iter().map(|row| row.outbox).collect();
+    // Rows are ordered by outbox.
     ids.dedup();
     let most = if ids.len() < taken { ids.len() + ids.len() / 4 } else { taken * 2 };
     i64::try_from(most).unwrap_or(AT_FIRST).max(AT_LEAST)
 }
 
-/// Whether trouble is planted here and this relay leaves it alone; told when that changes.
+/// Whether a training scenario is planted and this relay therefore does not deliver; logged when that changes.
 async fn is_planted(shared: &Shared, conn: &mut PgConnection) -> Result<bool, Error> {
-    if !shared.settings.unasked {
+    if !shared.settings.in_background {
         return Ok(false);
     }
     let record = scenario::planted(conn).await.map_err(crate::db::Error::from)?;
@@ -333,7 +346,7 @@ async fn is_planted(shared: &Shared, conn: &mut PgConnection) -> Result<bool, Er
     Ok(is_planted)
 }
 
-/// Whether this relay may deliver from a database that is recorded so.
+/// Whether this relay may deliver from a database with this owner.
 fn allowed(shared: &Shared, owner: Option<Owner>) -> Result<Owner, Error> {
     match owner {
         None => Err(Error::Unrecorded),
@@ -342,71 +355,68 @@ fn allowed(shared: &Shared, owner: Option<Owner>) -> Result<Owner, Error> {
     }
 }
 
-/// After the commit: what is recorded is forgotten, what failed is held.
-fn close_books(
+/// After the commit: removes what is recorded from the send log, and backs off from what failed.
+fn finish(
     shared: &Shared,
-    works: &BTreeMap<Uuid, Work>,
-    counted: &Counted,
+    outboxes: &BTreeMap<OutboxKey, OutboxPass>,
+    counts: &PassCounts,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Error> {
     let mut recorded = vec![];
-    shared.held(|held| {
-        for (outbox, work) in works {
-            if let Some(last) = work.last {
-                recorded.extend(work.confirmed.iter().filter(|sequence| **sequence <= last));
+    shared.backoff(|backoff| {
+        for (outbox, entry) in outboxes {
+            if let Some(last) = entry.last {
+                recorded.extend(entry.confirmed.iter().filter(|sequence| **sequence <= last));
             }
-            match &work.failed {
-                Some(failure) => held.hold(*outbox, failure.clone(), now),
-                None if work.broken => {}
-                None => held.release(*outbox),
+            match &entry.failed {
+                Some(failure) => backoff.hold(*outbox, failure.clone(), now),
+                None if entry.broken => {}
+                None => backoff.release(*outbox),
             }
         }
     });
-    shared
-        .journal(|journal| journal.forget(&recorded))
-        .map_err(|error| journal_error(shared, &error))?;
-    let told = shared.held(|held| held.told());
+    shared.send_log(|log| log.forget(&recorded)).map_err(|error| send_log_error(shared, &error))?;
+    let blocked = shared.backoff(|backoff| backoff.blocked());
     shared.stats.send_modify(|stats| {
-        stats.delivered += counted.delivered;
-        stats.returned += counted.returned;
-        stats.recovered += counted.recovered;
-        stats.failed += counted.failed;
+        stats.delivered += counts.delivered;
+        stats.returned += counts.returned;
+        stats.recovered += counts.recovered;
+        stats.failed += counts.failed;
         stats.passes += 1;
-        stats.held = told;
-        if counted.delivered + counted.recovered > 0 {
+        stats.held = blocked;
+        if counts.delivered + counts.recovered > 0 {
             stats.last = Some(now);
         }
     });
     Ok(())
 }
 
-/// The broker may have had it, and it is sent again: counted at once, whatever becomes of this pass.
-fn doubtful(shared: &Shared, sequence: i64, message: Uuid, why: &dyn Display) {
+/// The broker may have received it, and it is sent again: counted at once, even if this pass fails.
+fn note_doubt(shared: &Shared, sequence: i64, message: Uuid, why: &dyn Display) {
     tracing::warn!(sequence, %message, why = %why, "perhaps sent twice");
     shared.stats.send_modify(|stats| stats.doubt(Doubt { sequence, message }));
 }
 
-/// What became of a row.
+/// What happened to a row.
 enum Sent {
-    /// The journal knows that it was confirmed before.
+    /// The send log knows that it was confirmed before.
     Known,
     Now(InFlight),
 }
 
 enum Failed {
-    /// It cannot be sent, now or ever; the channel is as it was.
+    /// It can never be sent; the channel is still open.
     Poison(String),
     Channel(relay::Error),
 }
 
 async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Sent, Failed> {
-    let limit = u64::try_from(shared.settings.most.message_bytes).unwrap_or(u64::MAX);
-    let bytes = u64::try_from(row.bytes).unwrap_or_default();
+    let (bytes, limit) = (row.bytes, shared.settings.most.message_bytes);
     let Some(stored) = row.stored else {
         return Err(Failed::Poison(Poison::TooLarge { bytes, limit }.to_string()));
     };
-    let (outbox, sequence, message) = (row.outbox, row.sequence, stored.message_id);
-    if shared.journal(|journal| journal.knows(sequence, message)) {
+    let (outbox, sequence, message) = (row.outbox, row.sequence, stored.message.0);
+    if shared.send_log(|log| log.knows(sequence, message)) {
         return Ok(Sent::Known);
     }
     let made = outgoing(stored, publisher.home(), (shared.clock)());
@@ -418,15 +428,15 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
             Failed::Channel(error)
         }
     })?;
-    if shared.journal(|journal| journal.was_left(sequence, message)) {
-        doubtful(shared, sequence, message, &"a relay died before it noted the broker's answer");
+    if shared.send_log(|log| log.was_left(sequence, message)) {
+        note_doubt(shared, sequence, message, &"a relay died before it noted the broker's answer");
     }
     let mandatory = outgoing.mandatory;
     let pending = publisher.send(outgoing);
     Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
 }
 
-/// Whether a message that no queue wanted holds its outbox.
-fn pauses(shared: &Shared, flight: &InFlight) -> bool {
+/// Whether a message that was routed to no queue blocks its outbox.
+fn holds_outbox(shared: &Shared, flight: &InFlight) -> bool {
     flight.mandatory || shared.settings.nobody_listens == NobodyListens::Hold
 }

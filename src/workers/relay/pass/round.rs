@@ -4,18 +4,21 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 use super::{
-    Counted, Error, Failure, InFlight, Journal, Shared, Work, doubtful, journal_error, pauses,
+    Error, Failure, InFlight, OutboxPass, PassCounts, SendLog, Shared, holds_outbox, note_doubt,
+    send_log_error,
 };
-use crate::relay::{self, Confirmed};
+use crate::{
+    domain::outbox::OutboxKey,
+    relay::{self, Confirmed},
+};
 
-/// What the confirms of one pass are written into.
+/// Where the confirms of one pass are collected.
 pub(super) struct Round<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) works: &'a mut BTreeMap<Uuid, Work>,
-    pub(super) counted: &'a mut Counted,
+    pub(super) outboxes: &'a mut BTreeMap<OutboxKey, OutboxPass>,
+    pub(super) counts: &'a mut PassCounts,
     pub(super) late: &'a mut Vec<InFlight>,
     /// After that, a confirm comes too late for this transaction.
     pub(super) until: Instant,
@@ -26,77 +29,77 @@ impl Round<'_> {
     /// one message in flight (`alone`) it is known which one the broker refuses.
     pub(super) async fn settle(
         &mut self,
-        flying: &mut Vec<InFlight>,
+        in_flight: &mut Vec<InFlight>,
         alone: bool,
     ) -> Result<bool, Error> {
         let shared = self.shared;
         let mut closed = false;
-        for mut flight in flying.drain(..) {
+        for mut flight in in_flight.drain(..) {
             let answer = match (&mut flight.pending).now_or_never() {
                 Some(answer) => Some(answer),
                 None => {
-                    // Before waiting, what is known is made to last.
-                    let written = shared.journal(Journal::write);
-                    written.map_err(|error| journal_error(shared, &error))?;
+                    // Confirms so far are written to the send log before waiting.
+                    let written = shared.send_log(SendLog::write);
+                    written.map_err(|error| send_log_error(shared, &error))?;
                     let soon = self.until.max(Instant::now() + Duration::from_millis(1));
                     timeout_at(soon, &mut flight.pending).await.ok()
                 }
             };
             let sequence = flight.sequence;
-            let work = self.works.entry(flight.outbox).or_default();
+            let entry = self.outboxes.entry(flight.outbox).or_default();
             match answer {
-                Some(Ok(Confirmed::Returned)) if pauses(shared, &flight) => {
-                    self.counted.failed += 1;
-                    shared.journal(|journal| journal.unsent(sequence));
+                Some(Ok(Confirmed::Returned)) if holds_outbox(shared, &flight) => {
+                    self.counts.failed += 1;
+                    shared.send_log(|log| log.unsent(sequence));
                     let why = "no queue is bound to its exchange".to_owned();
-                    fail(work, Failure { sequence, why, poison: false });
+                    fail(entry, Failure { sequence, why, poison: false });
                 }
                 Some(Ok(confirmed)) => {
-                    shared.journal(|journal| journal.confirm(sequence, flight.message));
-                    self.counted.returned += u64::from(confirmed == Confirmed::Returned);
-                    // Behind one that is not, it is recorded when its turn comes.
-                    if !work.broken {
-                        work.confirmed.push(sequence);
-                        work.last = Some(sequence);
-                        self.counted.delivered += 1;
+                    shared.send_log(|log| log.confirm(sequence, flight.message));
+                    self.counts.returned += u64::from(confirmed == Confirmed::Returned);
+                    // Behind an unconfirmed one, it is recorded in a later pass.
+                    if !entry.broken {
+                        entry.confirmed.push(sequence);
+                        entry.last = Some(sequence);
+                        self.counts.delivered += 1;
                     }
                 }
                 Some(Err(relay::Error::Nacked)) => {
-                    self.counted.failed += 1;
-                    shared.journal(|journal| journal.unsent(sequence));
+                    self.counts.failed += 1;
+                    shared.send_log(|log| log.unsent(sequence));
                     let why = relay::Error::Nacked.to_string();
-                    fail(work, Failure { sequence, why, poison: false });
+                    fail(entry, Failure { sequence, why, poison: false });
                 }
                 Some(Err(error)) if alone && error.is_about_the_message() => {
-                    self.counted.failed += 1;
-                    shared.journal(|journal| journal.unsent(sequence));
-                    fail(work, Failure { sequence, why: error.to_string(), poison: true });
+                    self.counts.failed += 1;
+                    shared.send_log(|log| log.unsent(sequence));
+                    fail(entry, Failure { sequence, why: error.to_string(), poison: true });
                     closed = true;
                 }
                 Some(Err(error)) => {
-                    doubtful(shared, sequence, flight.message, &error);
-                    work.broken = true;
+                    note_doubt(shared, sequence, flight.message, &error);
+                    entry.broken = true;
                     closed = true;
                 }
                 None => {
-                    work.broken = true;
+                    entry.broken = true;
                     shared.late(|late| late.insert(flight.outbox));
                     self.late.push(flight);
                 }
             }
         }
-        for work in self.works.values_mut().filter(|work| !work.broken) {
-            // What the journal knew stands behind what was just confirmed.
-            work.last = work.last.max(work.confirmed.iter().copied().max());
+        for entry in self.outboxes.values_mut().filter(|entry| !entry.broken) {
+            // What the send log knew stands behind what was just confirmed.
+            entry.last = entry.last.max(entry.confirmed.iter().copied().max());
         }
         Ok(closed)
     }
 }
 
-/// Not taken; what follows in its outbox may be confirmed, but does not count.
-fn fail(work: &mut Work, failure: Failure) {
-    if !work.broken {
-        work.failed = Some(failure);
+/// Not accepted by the broker; later messages of its outbox may be confirmed, but are not recorded.
+fn fail(entry: &mut OutboxPass, failure: Failure) {
+    if !entry.broken {
+        entry.failed = Some(failure);
     }
-    work.broken = true;
+    entry.broken = true;
 }

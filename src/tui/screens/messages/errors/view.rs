@@ -261,7 +261,7 @@ fn message_lines(
         theme,
         width,
     );
-    let home = match fault.home() {
+    let home = match fault.origin() {
         Ok(home) => home.to_owned(),
         Err(why) => format!("unknown: {why}"),
     };

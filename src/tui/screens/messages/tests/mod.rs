@@ -17,14 +17,17 @@ use super::*;
 use crate::{
     db::outbox::{OutboxMessage, Overview},
     domain::{
+        address::InvalidAddress,
         backlog::Sample,
         diagnosis::{
-            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Poison, Published,
-            Reached, Rule, Tally,
+            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Published, Reached,
+            Rule, Tally,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_timestamp::LastPass,
         outbox::{Delivery, Owner},
+        outgoing::Poison,
+        stored_message::StoredMessage,
         trend::{self, Look, Slice},
     },
     ops::messages::history::History,
@@ -92,7 +95,7 @@ fn stalled(seconds: i64, pending: i64) -> Status {
             poison: (number == 0).then(|| {
                 vec![Poison::Destination {
                     text: "rabbitmq://rabbitmq/bad exchange?type=nonsense".to_owned(),
-                    why: "the exchange's name has characters that are not allowed",
+                    why: InvalidAddress::Name,
                 }]
             }),
         }),
@@ -145,7 +148,7 @@ fn stalled(seconds: i64, pending: i64) -> Status {
         oldest: overview.oldest,
         newest: overview.newest,
         orphans: overview.orphans,
-        published: Published::Untold("the service deletes outboxes as it delivers them"),
+        published: Published::Unknown("the service deletes outboxes as it delivers them"),
         heads: (0..3).map(head).collect(),
         blast: Some(Blast {
             outboxes: Tally::AtLeast(1_000),
@@ -192,30 +195,22 @@ fn message(sequence: i64) -> Message {
     Message {
         shown: OutboxMessage {
             sequence,
-            message: MessageId(Uuid::from_u128(0x5b00)),
-            kinds: EVENT.to_owned(),
-            content_type: Some("application/vnd.masstransit+json".to_owned()),
-            published: ago(262),
-            enqueue: None,
-            expires: None,
-            headers: None,
-            properties: Some("{\"RMQ-Exchange\": \"BookWorm.Contracts:X\"}".to_owned()),
-            bytes: i64::try_from(body.len()).unwrap(),
-            body,
             owner: Owner::Bus(outbox(0)),
             delivery: Delivery::Pending,
             delivered: None,
             cursor: None,
             lock_id: Some(Uuid::nil()),
-            conversation: Some(Uuid::from_u128(0x9a02)),
-            correlation: None,
-            initiator: None,
-            request: None,
-            source: None,
-            destination: Some("rabbitmq://rabbitmq/bad exchange?type=nonsense".to_owned()),
-            response: None,
-            fault: None,
             order: Some(OrderId(order)),
+            bytes: i64::try_from(body.len()).unwrap(),
+            content: StoredMessage {
+                kinds: EVENT.to_owned(),
+                sent: ago(262),
+                properties: Some("{\"RMQ-Exchange\": \"BookWorm.Contracts:X\"}".to_owned()),
+                body,
+                conversation: Some(Uuid::from_u128(0x9a02)),
+                destination: Some("rabbitmq://rabbitmq/bad exchange?type=nonsense".to_owned()),
+                ..StoredMessage::sample(MessageId(Uuid::from_u128(0x5b00)))
+            },
         },
         poison: vec![],
         managed: false,
@@ -462,7 +457,7 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         consumed: ago(200),
         passes: 3,
         pending: 1,
-        aimless: false,
+        without_destination: false,
         lock: Lock::Free,
         inbound: crate::domain::diagnosis::Inbound::Unknown,
     };

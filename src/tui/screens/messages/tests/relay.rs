@@ -1,11 +1,12 @@
 //! The relay beside the console: its line among the figures, and what it tried.
 
 use super::*;
+use crate::domain::outbox::OutboxKey;
 use crate::workers::relay::{BlockedOutbox, Stats};
 
 fn held(number: u128, poison: bool) -> BlockedOutbox {
     BlockedOutbox {
-        outbox: outbox(number).0,
+        outbox: OutboxKey::Bus(outbox(number)),
         sequence: 88_190 + i64::try_from(number).unwrap(),
         why: if poison { "no destination address" } else { "no queue is bound to its exchange" }
             .to_owned(),
@@ -60,6 +61,6 @@ fn what_it_tried_is_evidence_of_the_head() {
     answer(&mut desk, &stalled(30, 1_204), &page(0..40));
     desk.press("tab");
     assert!(desk.shows("the relay beside this console tried it 4 times"), "{}", desk.frame());
-    assert!(desk.shows("the relay holds 1 more, …b301: no queue is"), "{}", desk.frame());
+    assert!(desk.shows("the relay holds 1 more, outbox …b301: no queue is"), "{}", desk.frame());
     frames!("messages_relay", desk);
 }

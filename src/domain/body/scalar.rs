@@ -1,19 +1,12 @@
-//! Tolerant reading of single JSON values: any case of key, numbers as text, times with or
+//! Tolerant reading of single JSON values: numbers as text, times with or
 //! without a zone.
 
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Timelike, Utc};
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::{event::FieldPatch, order::Status};
-
-/// The value under that key: exactly so, or in any other case.
-pub(super) fn get<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    object.get(key).or_else(|| {
-        object.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, value)| value)
-    })
-}
 
 pub(super) fn uuid(value: &Value) -> Option<Uuid> {
     Uuid::try_parse(value.as_str()?.trim()).ok()
@@ -86,15 +79,6 @@ mod tests {
 
     fn raw(text: &str) -> Value {
         serde_json::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn keys_in_any_case_the_exact_one_first() {
-        let body = json!({"order": 1, "Order": 2, "ORDERITEMS": 3});
-        let body = body.as_object().unwrap();
-        assert_eq!(get(body, "Order"), Some(&json!(2)));
-        assert_eq!(get(body, "OrderItems"), Some(&json!(3)));
-        assert_eq!(get(body, "Note"), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The journal's session: the only one that writes while the console is locked, and only into schema
+//! The record session: the only one that writes while the console is locked, and only into schema
 //! `orderscope`.
 
 use sqlx::{Connection, PgConnection};
@@ -8,21 +8,21 @@ use super::{Db, Error};
 impl Db {
     /// Runs `work` in a transaction that is committed only if everything it wrote lies in schema
     /// `orderscope`. A failure, or a write elsewhere, leaves nothing.
-    pub async fn journal<T>(
+    pub async fn record<T>(
         &self,
         who: &str,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let mut session = self.journal.session(who).await?;
+        let mut session = self.recorder.session(who).await?;
         if session.is_standby() {
-            // Not kept: the next session tells whether the server was promoted.
+            // Not kept: the next session shows whether the server was promoted.
             return Err(Error::Standby(self.servers().place()));
         }
         let answer = guarded(&mut session, work).await;
         if !answer.as_ref().is_err_and(Error::ends_session) {
             session.finish();
         }
-        answer.map_err(|error| error.within(self.journal.statement_limit()))
+        answer.map_err(|error| error.within(self.recorder.statement_limit()))
     }
 }
 
@@ -36,7 +36,7 @@ async fn guarded<T>(
         let answer = work(&mut tx).await?;
         match elsewhere(&mut tx).await? {
             Some(tables) => Err(Error::NotPermitted(format!(
-                "the journal writes only into schema orderscope, not into {tables}"
+                "the record session writes only into schema orderscope, not into {tables}"
             ))),
             None => Ok(answer),
         }

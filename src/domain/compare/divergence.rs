@@ -1,4 +1,4 @@
-//! The first point at which sources part, as data and in words.
+//! The first event from which a source differs, as data and in words.
 
 use std::fmt;
 
@@ -18,9 +18,9 @@ pub enum Source {
     Summary,
 }
 
-/// Where a source first leaves the events. Its words carry no personal data.
+/// Where a source first differs from the events. Its words carry no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parting {
+pub struct Divergence {
     pub source: Source,
     /// The event that the source does not reflect; `None` when it is no single event.
     pub version: Option<Version>,
@@ -38,38 +38,42 @@ impl fmt::Display for Source {
     }
 }
 
-impl fmt::Display for Parting {
+impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
 }
 
 /// The earliest of all; the row before the summary, an event before none.
-pub(super) fn first(timeline: &Timeline, row: &Agreement, summary: &Agreement) -> Option<Parting> {
-    let mut partings = partings(timeline, Source::Row, row);
-    partings.extend(partings_of_summary(timeline, summary));
-    partings.into_iter().min_by_key(|parting| parting.version.map_or(i64::MAX, |v| v.0))
+pub(super) fn first(
+    timeline: &Timeline,
+    row: &Agreement,
+    summary: &Agreement,
+) -> Option<Divergence> {
+    let mut divergences = divergences(timeline, Source::Row, row);
+    divergences.extend(divergences_of_summary(timeline, summary));
+    divergences.into_iter().min_by_key(|divergence| divergence.version.map_or(i64::MAX, |v| v.0))
 }
 
-fn partings_of_summary(timeline: &Timeline, summary: &Agreement) -> Vec<Parting> {
-    let mut partings = partings(timeline, Source::Summary, summary);
+fn divergences_of_summary(timeline: &Timeline, summary: &Agreement) -> Vec<Divergence> {
+    let mut divergences = divergences(timeline, Source::Summary, summary);
     if let Agreement::Differs(differences) = summary {
         let zero = differences.iter().any(|difference| {
             difference.field == Field::Total
                 && difference.other == Some(Datum::Amount(Decimal::ZERO))
         });
-        for parting in partings.iter_mut().filter(|p| zero && p.field == Some(Field::Total)) {
-            parting
+        for divergence in divergences.iter_mut().filter(|p| zero && p.field == Some(Field::Total)) {
+            divergence
                 .words
                 .push_str("; a service that cannot read its own items back writes a total of 0");
         }
     }
-    partings
+    divergences
 }
 
-fn partings(timeline: &Timeline, source: Source, agreement: &Agreement) -> Vec<Parting> {
+fn divergences(timeline: &Timeline, source: Source, agreement: &Agreement) -> Vec<Divergence> {
     let whole = |version: Option<Version>, words: String| {
-        vec![Parting { source, version, field: None, words }]
+        vec![Divergence { source, version, field: None, words }]
     };
     match agreement {
         Agreement::Differs(differences) => {
@@ -87,7 +91,7 @@ fn partings(timeline: &Timeline, source: Source, agreement: &Agreement) -> Vec<P
     }
 }
 
-fn of_field(timeline: &Timeline, source: Source, difference: &Difference) -> Parting {
+fn of_field(timeline: &Timeline, source: Source, difference: &Difference) -> Divergence {
     let Difference { field, events, other, since } = difference;
     let values = if field.is_personal() {
         format!("{field} is not the same")
@@ -104,5 +108,5 @@ fn of_field(timeline: &Timeline, source: Source, difference: &Difference) -> Par
         }
         Since::NoEvent => (None, format!("no event says what the {source} says: {values}")),
     };
-    Parting { source, version, field: Some(*field), words }
+    Divergence { source, version, field: Some(*field), words }
 }

@@ -1,0 +1,69 @@
+//! Names of message contracts. MassTransit writes a type as `urn:message:BookWorm.Contracts:PlaceOrder`, and the
+//! types of one message with `;` between them, its own first.
+
+use std::borrow::Cow;
+
+/// What every URN of a message type begins with.
+pub const URN: &str = "urn:message:";
+
+/// The message's own type: the first of its URNs.
+#[must_use]
+pub fn first(urns: &str) -> &str {
+    urns.split(';').next().unwrap_or_default()
+}
+
+/// The type's name without its namespace: `UserCheckedOutIntegrationEvent`.
+#[must_use]
+pub fn name(urn: &str) -> &str {
+    urn.rsplit(':').next().unwrap_or(urn)
+}
+
+/// The contract's name as people call it: `UserCheckedOut`.
+#[must_use]
+pub fn short(urn: &str) -> &str {
+    let name = name(urn);
+    name.strip_suffix("IntegrationEvent").unwrap_or(name)
+}
+
+/// The same where there is little room, so that what distinguishes two contracts is not cut off:
+/// `OrderStatusChangedToCancel` is `…ChangedToCancel`.
+#[must_use]
+pub fn shortest(urn: &str) -> Cow<'_, str> {
+    let name = short(urn);
+    if name.chars().count() <= 20 {
+        return Cow::Borrowed(name);
+    }
+    match name.strip_prefix("OrderStatus") {
+        Some(rest) => Cow::Owned(format!("…{rest}")),
+        None => Cow::Borrowed(name),
+    }
+}
+
+/// The .NET type that a URN names: `BookWorm.Contracts.PlaceOrder`.
+#[must_use]
+pub fn type_name(urn: &str) -> Option<String> {
+    let name = urn.strip_prefix(URN).filter(|name| !name.is_empty())?;
+    Some(name.replacen(':', ".", 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_urn_in_all_its_forms() {
+        let urn = "urn:message:BookWorm.Contracts:OrderStatusChangedToCancelIntegrationEvent";
+        assert_eq!(first(&format!("{urn};urn:message:A:Base")), urn);
+        assert_eq!(name(urn), "OrderStatusChangedToCancelIntegrationEvent");
+        assert_eq!(short(urn), "OrderStatusChangedToCancel");
+        assert_eq!(shortest(urn), "…ChangedToCancel");
+        assert_eq!(
+            shortest("urn:message:BookWorm.Contracts:PlaceOrderCommand"),
+            "PlaceOrderCommand"
+        );
+        let named = type_name("urn:message:BookWorm.Contracts:PlaceOrder");
+        assert_eq!(named.as_deref(), Some("BookWorm.Contracts.PlaceOrder"));
+        assert_eq!((type_name("urn:message:"), type_name("PlaceOrder")), (None, None));
+        assert_eq!((first(""), name(""), short("x")), ("", "", "x"));
+    }
+}
