@@ -535,17 +535,17 @@ async fn what_was_looked_at_is_in_its_queue_again_when_the_look_ends() {
     let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
     let limits = Limits::default();
     for _ in 0..10 {
-        let aside = QueueInspector::connect(&to, "tests", limits.wait).await.unwrap();
-        let look = aside.look("busy_skipped", &limits).await.unwrap();
+        let inspector = QueueInspector::connect(&to, "tests", limits.wait).await.unwrap();
+        let look = inspector.look("busy_skipped", &limits).await.unwrap();
         assert_eq!(look.messages.len(), MANY as usize);
-        let walk = aside.walk("busy_skipped").await.unwrap().unwrap();
+        let walk = inspector.walk("busy_skipped").await.unwrap().unwrap();
         for _ in 0..MANY {
             walk.next().await.unwrap().expect("the look gave all of it back");
         }
         walk.close().await.unwrap();
-        let standing = aside.standing("busy_skipped").await.unwrap().unwrap();
+        let standing = inspector.standing("busy_skipped").await.unwrap().unwrap();
         assert_eq!(standing.ready, MANY, "the walk gave all of it back");
-        aside.close().await;
+        inspector.close().await;
     }
 }
 

@@ -346,7 +346,7 @@ const PUBLISHER: &[Field] =
     &[Field::line("publisher", "publisher", "service, outbox or unknown", "--publisher")];
 
 const ROWS_ARE_GONE: &str = "none; the audit record has how many there were, from when to when, and a hash: a message \
-     that comes again makes its row anew";
+     that comes again makes its row again";
 
 #[cfg(test)]
 mod tests {

@@ -180,7 +180,7 @@ impl Filter {
         vec![]
     }
 
-    /// What was held are keys, and this may begin anew.
+    /// What was held are keys, and this may begin again.
     fn restart(&mut self, event: Event, key: KeyEvent) -> Vec<Event> {
         let mut out = self.expire();
         out.extend(self.begin(event, key));

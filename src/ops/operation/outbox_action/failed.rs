@@ -30,7 +30,7 @@ use crate::{
 
 /// What a plan says while the broker was not asked.
 pub const UNASKED: &str =
-    "whether the messages still wait in a queue or in _error: a later delivery makes the row anew";
+    "whether the messages still wait in a queue or in _error: a later delivery makes the row again";
 
 /// All questions together take no longer than this.
 const WITHIN: Duration = Duration::from_secs(10);
