@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,17 +23,18 @@ use crate::{
     db::{self, Db, Layout, Limits},
     domain::report::{Form, Table},
     ops::{
+        Clock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
         error_queue::Source,
         messages::Watch,
         operation::{
-            self, BrokerAccess, Confirmation, Context as Operating, Plan, PlanError, PlanRequest,
-            Progress, Writer,
+            self, BrokerAccess, Confirmation, Context as Operating, Operation, Plan, PlanError,
+            PlanRequest, Progress, Writer,
         },
         operator::Operator,
         policy::Policy,
     },
-    session::{self, Session},
+    session::{self, Session, exit::ExitCode},
     workers::{anchors, sampler::Sampler},
 };
 
@@ -41,23 +42,31 @@ use crate::{
 const ENDING: Duration = Duration::from_secs(2);
 
 /// Shared by all requests of one console.
-#[derive(Debug)]
 pub struct Services {
     context: Context,
     limits: Limits,
     /// Who acts; the role is the database session's.
     operator: Operator,
     policy: Policy,
+    clock: Clock,
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
     broker: Result<BrokerAccess, String>,
     /// Held while an operation runs.
     running: tokio::sync::Mutex<()>,
+    /// Held while error queues are looked into: what one look holds, another does not see.
+    queues: tokio::sync::Mutex<()>,
     halting: Mutex<Halting>,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("context", &self.context).finish_non_exhaustive()
+    }
 }
 
 /// Which operation runs and what stops it; which one was told to stop, perhaps before it began.
@@ -87,11 +96,26 @@ impl Services {
         operator: Operator,
         policy: Policy,
         (watch, broker): (Watch, Result<BrokerAccess, String>),
+        clock: Clock,
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
         let (running, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
-        Self { context, limits, operator, policy, watch, broker, running, halting, exports, open }
+        let queues = tokio::sync::Mutex::new(());
+        Self {
+            context,
+            limits,
+            operator,
+            policy,
+            clock,
+            watch,
+            broker,
+            running,
+            queues,
+            halting,
+            exports,
+            open,
+        }
     }
 
     /// Opens the database, reporting slow steps.
@@ -100,7 +124,7 @@ impl Services {
             // A full box only means that nobody could have read this line.
             let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
         };
-        let today = chrono::Utc::now().date_naive();
+        let today = self.now().date_naive();
         match session::open(&self.context, &self.limits, today, &tell).await {
             Ok(session) => {
                 let place = self.place(&session);
@@ -114,8 +138,20 @@ impl Services {
                 self.open.send_replace(Some(Arc::new(opened)));
                 Msg::Linked(Link::Up(Arc::new(place)))
             }
-            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
+            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.exit_code() }),
         }
+    }
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// What tells the present time again and again.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What counts as trouble with messages.
@@ -130,7 +166,7 @@ impl Services {
         if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
             let Opened { db, layout, .. } = &*opened;
             let sampler = Sampler::new(db, layout, &self.watch);
-            tokio::join!(sampler.run(stop), anchors::run(db, stop));
+            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, stop));
         }
     }
 
@@ -153,6 +189,11 @@ impl Services {
             opened = open.wait_for(Option::is_some) => opened.ok().and_then(|open| open.clone()),
             () = stop.cancelled() => None,
         }
+    }
+
+    /// Waits until no other look into the error queues goes on: what one look holds, another does not see.
+    pub async fn queues_alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.queues.lock().await
     }
 
     /// The broker and where its queues are, or why none is asked.
@@ -178,7 +219,7 @@ impl Services {
         let opened = self.opened().ok_or("not connected yet")?;
         let made = Writer::open(&opened.db, opened.operator.clone(), self.policy.clone()).await;
         let writer = made.map_err(|error| error.to_string())?;
-        let recorded = writer.record_unlock(reason, Utc::now()).await;
+        let recorded = writer.record_unlock(reason, self.now()).await;
         let number = recorded.map_err(|error| error.to_string())?;
         if let Some(old) = opened.writer.lock().await.replace(writer) {
             old.close().await;
@@ -215,6 +256,11 @@ impl Services {
         stop: &CancellationToken,
     ) -> Result<Plan, PlanError> {
         let writer = self.writer().await?;
+        // Orders have nothing to do with the broker.
+        let _alone = match request.operation {
+            Operation::Order(_) => None,
+            _ => Some(self.queues.lock().await),
+        };
         operation::plan(&self.operating(&writer), request, stop).await
     }
 
@@ -245,7 +291,7 @@ impl Services {
 
     fn operating<'a>(&'a self, writer: &'a Writer) -> Operating<'a> {
         let broker = self.broker.as_ref().map_err(String::as_str);
-        Operating::new(writer, broker, Arc::new(Utc::now))
+        Operating::new(writer, broker, Arc::clone(&self.clock))
     }
 
     /// Stops what runs this operation, after what is under way.
@@ -263,7 +309,7 @@ impl Services {
     pub(super) async fn reveal(&self, reason: &str, target: String) -> Result<String, String> {
         let opened = self.opened().ok_or("not connected yet")?;
         let targets = vec![target];
-        let reveal = Reveal { at: chrono::Utc::now(), targets, reason: reason.to_owned() };
+        let reveal = Reveal { at: self.now(), targets, reason: reason.to_owned() };
         match audit::revealed(&opened.trail, &reveal).await {
             Ok(RevealRecord::Audit(number)) => Ok(format!("recorded as #{number}")),
             Ok(RevealRecord::Local(path)) => Ok(format!("recorded in {}", path.display())),
@@ -291,7 +337,7 @@ impl Services {
     /// Writes a table to the working directory in three forms; yields what to tell.
     pub async fn export(&self, name: &str, table: Table) -> Result<String, String> {
         let dir = self.exports.clone();
-        let stamp = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+        let stamp = self.now().format("%Y%m%dT%H%M%SZ");
         let base = format!("orderscope-{name}-{stamp}");
         let rows = table.rows.len();
         let told = format!("{rows} rows to {}/{base}.csv, .json and .md", dir.display());

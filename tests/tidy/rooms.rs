@@ -105,6 +105,25 @@ fn rooms_use_only_what_is_below_them() {
     }
 }
 
+/// What people see comes from `ops`: screens and verbs know a database's handles, limits, layout and errors, and none
+/// of its rows and queries.
+#[test]
+fn screens_and_verbs_ask_ops_and_not_the_database() {
+    let modules = Modules::read(&root().join("src"));
+    let mut wrong = vec![];
+    for Reference { from, to, file, line } in &modules.references {
+        let people = matches!(from.first().map(String::as_str), Some("cli" | "tui"));
+        let subject = match to.as_slice() {
+            [db, subject, ..] if db == "db" => subject.as_str(),
+            _ => continue,
+        };
+        if people && !["error", "pool", "limits", "layout"].contains(&subject) {
+            wrong.push(format!("{}:{line}: uses db::{subject}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Each line of the table is above the rooms that it uses, so that no circle can be allowed.
 #[test]
 fn the_table_of_rooms_goes_down() {

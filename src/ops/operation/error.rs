@@ -173,7 +173,7 @@ impl From<delivery::Error> for PlanError {
 
 impl From<migrate::Error> for PlanError {
     fn from(error: migrate::Error) -> Self {
-        let refused = !matches!(error, migrate::Error::Database(_));
+        let refused = !matches!(&error, migrate::Error::Database(error) if error.can_pass());
         Self::Schema { message: error.to_string(), refused }
     }
 }

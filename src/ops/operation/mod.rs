@@ -30,7 +30,7 @@ mod writer;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::transaction::{Performed, Task, is_safe_again};
+pub(crate) use self::transaction::{Performed, Task};
 pub use self::{
     cli_equivalent::quoted,
     context::{BrokerAccess, Context, Owner},
@@ -46,7 +46,7 @@ pub use self::{
         Choice, Entry, Field, Input, Kind, Leaving, List, Reason, Risk, Spec, StepKind, Target,
     },
     table::OPERATIONS,
-    value::{ErrorWork, Operation, RATE},
+    value::{ErrorWork, Operation, Publisher, RATE},
     writer::Writer,
 };
 

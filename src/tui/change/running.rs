@@ -69,7 +69,7 @@ pub(super) fn begin(state: &mut State, plan: Arc<Plan>) -> Effects {
     }
     let typed = proposal.card.typed();
     if !typed.is_empty() {
-        proposal.confirmed = typed.to_owned();
+        typed.clone_into(&mut proposal.confirmed);
     }
     proposal.card.clear();
     proposal.ended = None;

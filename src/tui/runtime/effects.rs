@@ -69,6 +69,11 @@ impl Runner {
         Self { services, inbox, lanes: HashMap::new(), all: CancellationToken::new() }
     }
 
+    /// What requests need from outside.
+    pub(super) fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// Starts a request; in a `Latest` lane the one before is stopped first.
     pub(super) fn run(&mut self, lane: Lane, request: Request) {
         let stop = self.all.child_token();
@@ -82,6 +87,7 @@ impl Runner {
     }
 
     /// Tells the loop what the relay beside the console tells of itself, when that changes.
+    #[expect(clippy::disallowed_methods, reason = "the console's work is spawned here")]
     pub(super) fn follow(&self, mut relay: watch::Receiver<Stats>) {
         let (inbox, stop) = (self.inbox.clone(), self.all.clone());
         tokio::spawn(async move {
@@ -116,6 +122,7 @@ impl Runner {
 }
 
 /// Runs a request beside the loop; should it crash, the person is told and the console lives on.
+#[expect(clippy::disallowed_methods, reason = "the console's work is spawned here")]
 fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: mpsc::Sender<Msg>) {
     let task = tokio::spawn(work);
     tokio::spawn(async move {

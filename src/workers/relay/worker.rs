@@ -313,13 +313,7 @@ impl<'a> RelayWorker<'a> {
 /// Whether an error may pass by itself.
 const fn can_pass(error: &Error) -> bool {
     match error {
-        Error::Database(error) => !matches!(
-            error,
-            db::Error::NotPermitted(_)
-                | db::Error::MissingTable(_)
-                | db::Error::Spelt { .. }
-                | db::Error::Login(_)
-        ),
+        Error::Database(error) => error.can_pass(),
         Error::Broker(error) => error.is_transient(),
         Error::SendLog { .. } | Error::Unrecorded | Error::OfService => false,
     }

@@ -25,6 +25,7 @@ async fn look(cx: &Cx) -> Result<Found, String> {
     let Source { broker, scope } = cx.services.source()?;
     let (db, layout) =
         cx.services.database(&cx.stop).await.ok_or("stopped before the database was open")?;
+    let _alone = cx.services.queues_alone().await;
     let looking = error_queue::list(broker, &db, &layout, scope, cx.now(), &cx.stop);
     looking.await.map_err(|error| error.to_string())
 }
