@@ -43,7 +43,7 @@ impl Cx {
     /// The present, for what a request has to compare with it.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        self.services.now()
     }
 
     /// Waits a little; less when the answer is no longer wanted.
