@@ -14,7 +14,7 @@ use super::{
     Failure, Outcome,
     args::{Global, OutputArg, RunArgs, WriteArgs},
     ask::{self, Said},
-    card, errors, exit, given, input, open,
+    broker_source, card, exit, given, input, open,
     progress::Reporter,
     relay,
 };
@@ -223,7 +223,7 @@ fn writable(global: &Global, settings: &Settings) -> Result<Policy, Failure> {
 
 /// The broker as the configuration names it, and how what is pending is delivered to it.
 pub(super) fn broker(url: Option<&str>, settings: &Settings) -> Result<BrokerAccess, Failure> {
-    Ok(access(errors::source(url, settings)?, settings))
+    Ok(access(broker_source::source(url, settings)?, settings))
 }
 
 /// The same with other queues.

@@ -27,7 +27,7 @@ use crate::{
             Tried, diagnose,
         },
         outbox::{Delivery, Owner},
-        outgoing::{Poison, Sender, poison},
+        poison::{Poison, Sender, poison},
     },
 };
 
