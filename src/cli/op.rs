@@ -132,7 +132,7 @@ async fn resume(
     told
 }
 
-/// What is meant, before it is asked for.
+/// What is selected, before it is asked for.
 fn outline(record: &Record) -> Result<(), Failure> {
     let mut err = std::io::stderr().lock();
     let Record { number, name, operator, host, reason, .. } = record;

@@ -88,7 +88,7 @@ pub enum Steps {
     /// The schema of the database, and whose it is: one transaction with its record, if the database is still what
     /// the plan found. Never tried again by itself.
     Schema(Standing),
-    /// One message after the other, the choice frozen here. What is meant is on record before the first, what became
+    /// One message after the other, the choice frozen here. What is planned is recorded before the first, what became
     /// of it after the last. Each message at least once: killed in between, one may be in both places, never in
     /// none. Never tried again by itself.
     BrokerMessages(Messages),
@@ -308,7 +308,7 @@ impl Plan {
     pub const fn would(&self) -> &'static str {
         match self.spec().steps {
             StepKind::OneTransaction => "would write, in one transaction",
-            StepKind::BrokerMessages => "would do, on record before and after",
+            StepKind::BrokerMessages => "would do, recorded before and after",
             StepKind::Batches => "would write, batch by batch",
         }
     }

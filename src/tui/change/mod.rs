@@ -52,8 +52,8 @@ pub struct State {
     running: Option<Running>,
     /// What can be taken back, newest last: what it was called, and how.
     reversible: Vec<(String, Operation)>,
-    /// The card of what runs, while it is not looked at.
-    aside: Option<Box<Proposal>>,
+    /// The card of what runs, while it is left.
+    left: Option<Box<Proposal>>,
 }
 
 /// What is on screen of it.
