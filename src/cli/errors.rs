@@ -2,24 +2,24 @@
 
 use std::io::Write;
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
     args::{self, ErrorPick, ErrorScope, Errors, Global},
-    exit, open,
+    broker_source, exit, open,
     operation::{self, Ask},
 };
 use crate::{
-    config::{self, Settings},
+    config::Settings,
     domain::report::{Form, print_json},
     ops::{
         error_queue::{self, ErrorAction, Listing, Pick, Scope, Source, choose, report},
         operation::{ErrorWork, Operation},
     },
-    relay::{Broker, Limits, Management},
+    relay::Broker,
     session::Session,
 };
 
@@ -92,29 +92,9 @@ fn picked(pick: ErrorPick, again: bool) -> Pick {
     }
 }
 
-/// The broker and its queues as the configuration names them.
-pub(super) fn source(url: Option<&str>, settings: &Settings) -> Result<Source, Failure> {
-    let (url, password) = config::broker(url, settings)?;
-    let broker = Broker::parse(&url, password)?;
-    let file = &settings.file.errors;
-    let scope = Scope {
-        queues: file.queues.clone(),
-        consumers: settings.consumers.clone(),
-        // Where it is not said, the oldest delivered row tells.
-        window: settings
-            .file
-            .messages
-            .duplicate_window
-            .map(|seconds| TimeDelta::seconds(i64::from(seconds))),
-        management: file.management.as_deref().map(Management::parse).transpose()?,
-        limits: Limits::default(),
-    };
-    Ok(Source { broker, scope })
-}
-
 /// What the arguments and the configuration say.
 fn scoped(given: &ErrorScope, settings: &Settings) -> Result<(Broker, Scope), Failure> {
-    let Source { broker, mut scope } = source(given.amqp_url.as_deref(), settings)?;
+    let Source { broker, mut scope } = broker_source::source(given.amqp_url.as_deref(), settings)?;
     if !given.queues.is_empty() {
         scope.queues.clone_from(&given.queues);
     }

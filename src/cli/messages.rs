@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Inbox, InboxRows, MessageView, Messages, Only, Output},
-    errors, exit, open, outbox_action,
+    broker_source, exit, open, outbox_action,
 };
 use crate::{
     config::{self, Settings},
@@ -138,7 +138,7 @@ async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> 
     if !status.concerns_broker() || config::broker(None, settings).is_err() {
         return status;
     }
-    match errors::source(None, settings) {
+    match broker_source::source(None, settings) {
         Ok(source) => {
             let (halves, now) = (&status.facts.inbox.halves, status.facts.now);
             let told = broker::ask(&source, halves, watch.thresholds.held, now).await;

@@ -3,6 +3,7 @@
 pub mod args;
 mod ask;
 mod audit;
+mod broker_source;
 mod card;
 mod console;
 mod consume;
@@ -17,6 +18,7 @@ mod open;
 mod operation;
 mod order;
 mod order_command;
+mod order_lookup;
 mod orders;
 mod outbox_action;
 mod ownership;

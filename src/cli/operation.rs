@@ -14,7 +14,7 @@ use super::{
     Failure, Outcome,
     args::{Global, OutputArg, RunArgs, WriteArgs},
     ask::{self, Said},
-    card, errors, exit, given, input, open,
+    broker_source, card, exit, given, input, open,
     progress::Reporter,
     relay,
 };
@@ -223,7 +223,7 @@ fn writable(global: &Global, settings: &Settings) -> Result<Policy, Failure> {
 
 /// The broker as the configuration names it, and how what is pending is delivered to it.
 pub(super) fn broker(url: Option<&str>, settings: &Settings) -> Result<BrokerAccess, Failure> {
-    Ok(access(errors::source(url, settings)?, settings))
+    Ok(access(broker_source::source(url, settings)?, settings))
 }
 
 /// The same with other queues.
@@ -314,7 +314,10 @@ pub(super) async fn watched<T>(
 /// How far a bulk operation is, in a line.
 fn far(title: &str, progress: &Progress) -> Option<String> {
     let shown = |count: u64| thousands(i64::try_from(count).unwrap_or(i64::MAX));
-    let far = format!("{} of {}", shown(progress.done), shown(progress.of));
+    let far = match progress.of {
+        0 => "writing its list".to_owned(),
+        of => format!("{} of {}", shown(progress.done), shown(of)),
+    };
     let pace = progress.pace().map_or_else(String::new, |pace| format!(", {pace}"));
     progress.number.map(|number| format!("operation {number}, {title}: {far}{pace}"))
 }

@@ -5,25 +5,23 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Order as Verb, Output},
-    exit, open, order_command,
+    exit, open, order_command, order_lookup,
 };
 use crate::{
     config::Settings,
-    db::{self, Layout},
     domain::{
         body,
         compare::Agreement,
         endless, fold,
-        id::{OrderId, Version},
+        id::Version,
         mask,
         order::Order,
-        order_ref::{self, IdMatch},
+        order_ref,
         report::{Cell, Form, Table, print_json},
         when::{self, When},
         zone::Clock,
     },
-    ops::{analysis::OrderAnalysis, history, report},
-    session::Session,
+    ops::{analysis::OrderAnalysis, report},
 };
 
 pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Outcome {
@@ -38,7 +36,7 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
     let session = open::open(global, settings).await?;
-    let known = find(&session, &wanted, &id).await;
+    let known = order_lookup::find(&session, &wanted, &id).await;
     session.close().await;
     let known = known?;
     let mut notes: Vec<&str> = known.history.coverage.iter().map(String::as_str).collect();
@@ -78,61 +76,6 @@ fn print(table: Table, output: Output, settings: &Settings) -> Outcome {
 
 const fn found(nothing: bool) -> u8 {
     if nothing { exit::NOTHING } else { exit::FOUND }
-}
-
-async fn find(session: &Session, wanted: &IdMatch, text: &str) -> Result<OrderAnalysis, Failure> {
-    let stop = tokio_util::sync::CancellationToken::new();
-    let layout = &session.layout;
-    let found = session
-        .db
-        .read("order", &stop, async |conn| {
-            let ids = history::resolve(conn, layout, wanted).await?;
-            match ids.as_slice() {
-                [id] => Ok(Ok(history::history(conn, layout, *id).await?)),
-                _ => Ok(Err(ids)),
-            }
-        })
-        .await?;
-    match found {
-        Ok(Some(history)) => Ok(OrderAnalysis::new(history, layout.projects_inline())),
-        Ok(None) => Err(nothing(text, layout)),
-        Err(ids) => Err(several(&ids, text, layout)),
-    }
-}
-
-/// The one order that an id or the end of one means.
-pub(super) async fn resolve(
-    session: &Session,
-    wanted: &IdMatch,
-    text: &str,
-) -> Result<OrderId, Failure> {
-    let stop = tokio_util::sync::CancellationToken::new();
-    let layout = &session.layout;
-    let resolve =
-        async |conn: &mut sqlx::PgConnection| history::resolve(conn, layout, wanted).await;
-    let ids = session.db.read("order", &stop, resolve).await?;
-    match ids.as_slice() {
-        [id] => Ok(*id),
-        _ => Err(several(&ids, text, layout)),
-    }
-}
-
-fn several(ids: &[OrderId], text: &str, layout: &Layout) -> Failure {
-    if ids.is_empty() {
-        return nothing(text, layout);
-    }
-    let list: Vec<_> = ids.iter().map(|id| format!("  {id}")).collect();
-    let message =
-        format!("{text:?} ends several orders; give more of the id:\n{}", list.join("\n"));
-    Failure { message, code: exit::NOTHING }
-}
-
-fn nothing(text: &str, layout: &Layout) -> Failure {
-    let message = format!("no order is, or ends in, {text:?}");
-    match layout.hiding(&[db::Table::Orders, db::Table::Events, db::Table::Streams]) {
-        Some(why) => Failure { message: format!("{message}; {why}"), code: exit::PARTIAL },
-        None => Failure { message, code: exit::NOTHING },
-    }
 }
 
 fn target(
@@ -221,6 +164,14 @@ fn show(
 fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> Value {
     let order = |order: &Order| {
         let mut body = body::order_json(order);
+        // A body would have .NET's first or last moment for it.
+        for (key, at) in
+            [("CreatedAt", order.created_at), ("LastModifiedAt", order.last_modified_at)]
+        {
+            if let Some(told) = at.and_then(endless::told) {
+                body[key] = json!(told);
+            }
+        }
         mask::mask_json(&mut body);
         body
     };

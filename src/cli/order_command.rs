@@ -3,7 +3,7 @@
 use super::{
     Failure, Outcome,
     args::{Buyer, EndArgs, Global, Order, WriteArgs},
-    input, operation, order,
+    input, operation, order_lookup,
 };
 use crate::{
     config::Settings,
@@ -36,8 +36,9 @@ pub(super) async fn order(verb: Order, global: &Global, settings: &Settings) -> 
         _ => return Err(Failure::usage("this verb only looks")),
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
-    let resolve =
-        async |session: &Session| Ok(make(order::resolve(session, &wanted, &id).await?, &write));
+    let resolve = async |session: &Session| {
+        Ok(make(order_lookup::resolve(session, &wanted, &id).await?, &write))
+    };
     run(&write, global, settings, resolve).await
 }
 

@@ -1,7 +1,7 @@
-//! Times beyond every calendar: PostgreSQL's `infinity` and `-infinity`, and years that our own type of time cannot hold.
+//! Times beyond the calendar: PostgreSQL's `infinity` and `-infinity`, and years that `DateTime` cannot hold.
 //!
-//! A query gives each of them an instant that no row has (see `db::sql::moment`), so that it sorts and compares as it
-//! should; here it is told from a date again, and is never shown as one.
+//! A query maps each of them to an instant that no row has (see `db::sql::moment`), so that it sorts and compares
+//! correctly; this module recognises these instants, so that they are never shown as dates.
 
 use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, Utc};
 

@@ -30,6 +30,7 @@ pub mod order_ref;
 pub mod outbox;
 pub mod outbox_action;
 pub mod outgoing;
+pub mod poison;
 pub mod report;
 pub mod search;
 pub mod sheet;

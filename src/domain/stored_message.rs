@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     id::MessageId,
-    outgoing::{Poison, Sender, Text, poison},
+    poison::{Poison, Sender, Text, poison},
 };
 
 /// A row of `outbox_message` without its owner and number.

@@ -1,5 +1,5 @@
-//! The backlog over weeks: samples joined into slices of time, which become coarser as they age, so that a year fits into
-//! a few thousand rows. Sums stay exact; only the time within a slice is lost.
+//! The backlog over weeks: samples joined into slices of time, which become coarser as they age, so that a year fits
+//! into a few thousand rows. Sums stay exact; only the time within a slice is lost.
 
 use std::collections::BTreeMap;
 

@@ -25,9 +25,9 @@ pub struct NoSuchPlace(String);
 
 /// Reads where to go.
 ///
-/// A clock time is on `day` (the day in view, in the clock's zone), or today. A time is the end of what it names: of the
-/// second or minute as a timeline prints it, of a date, month or year, or now where that has not come yet. So the event
-/// whose time was copied is included. A fraction of a second is meant exactly.
+/// A clock time is on `day` (the day in view, in the clock's zone), or today. A time stands for the end of what it
+/// names: of the second or minute that a timeline prints, of a date, month or year; or for now if that end is in the
+/// future. So the event whose time was copied is included. A fraction of a second is exact.
 pub fn parse(text: &str, clock: &Clock, day: Option<NaiveDate>) -> Result<When, NoSuchPlace> {
     let plain = typed::plain(text);
     let text = plain.trim();

@@ -10,8 +10,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::operation::{
-    Operation, Outcome, Performed, PlanError, PlanRequest, Task, Writer,
-    command::{self, Ahead, Origin},
+    Operation, Origin, Outcome, Performed, PlanError, PlanRequest, Task, Writer,
+    command::{self, Ahead},
     is_safe_again,
 };
 use crate::{

@@ -1,5 +1,5 @@
-//! RabbitMQ in MassTransit's wire format: the broker and its errors, publishing with confirms, backoff, error queues, and
-//! the queue of incoming commands.
+//! RabbitMQ in MassTransit's wire format: the broker and its errors, publishing with confirms, backoff, error queues,
+//! and the queue of incoming commands.
 
 mod backoff;
 mod broker;

@@ -105,15 +105,15 @@ impl Publisher {
         self.connection.status().connected() && self.channel.status().connected()
     }
 
-    /// Whether the broker blocks publishers at present, because its memory or disk is short. It says so when something is
-    /// sent, and says when it accepts messages again.
+    /// Whether the broker blocks publishers at present, because its memory or disk is short. It says so when something
+    /// is sent, and says when it accepts messages again.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }
 
-    /// Opens the channel again after an error that closed it. Declarations are repeated: what was declared may be what is
-    /// missing.
+    /// Opens the channel again after an error that closed it. Declarations are repeated: what was declared may be what
+    /// is missing.
     pub async fn reopen(&mut self) -> Result<(), Error> {
         self.declared.clear();
         self.seen.clear();

@@ -20,8 +20,8 @@ pub struct Republish<'a> {
 type Setter = fn(BasicProperties, ShortString) -> BasicProperties;
 
 impl QueueInspector {
-    /// Publishes the copy to a queue and waits for the confirm. Its time to live is left out, and its user id, which the
-    /// broker would refuse.
+    /// Publishes the copy to a queue and waits for the confirm. Its time to live is left out, and its user id, which
+    /// the broker would refuse.
     ///
     /// # Errors
     /// When the broker refuses it or the connection breaks; if only the confirm was lost, the message may be there.

@@ -468,7 +468,9 @@ fn of_json(plan: &Value) -> Vec<(String, String, String)> {
 
 fn of_csv(rows: &[csv::StringRecord]) -> Vec<(String, String, String)> {
     let row = |row: &csv::StringRecord| {
-        let (kind, name, text) = (row[0].to_owned(), row[1].to_owned(), &row[2]);
+        // A cell that a spreadsheet would take for a formula is quoted.
+        let text = row[2].strip_prefix('\'').unwrap_or(&row[2]);
+        let (kind, name) = (row[0].to_owned(), row[1].to_owned());
         if kind == "listed" {
             return (kind, String::new(), listed(&name, text));
         }

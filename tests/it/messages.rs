@@ -13,7 +13,7 @@ use orderscope::{
         backlog::{Sample, Samples},
         diagnosis::{Finding, Lock, Published, Rule, Severity, Subject, Tally},
         outbox::Delivery,
-        outgoing::Poison,
+        poison::Poison,
     },
     ops::messages::{self, MessageKey, Status, Watch},
 };

@@ -13,12 +13,8 @@ use crate::{
 
 /// Arrows that close a circle and are to go: from, to. Each must still be needed.
 const KNOWN_CIRCLES: &[(&str, &str)] = &[
-    ("cli::operation", "cli::errors"),
-    ("cli::order", "cli::order_command"),
     ("ops::operation::error", "ops::operation::plan"),
     ("ops::operation::spec", "ops::operation::table"),
-    ("ops::operation::transaction", "ops::operation::command"),
-    ("ops::operation::writer", "ops::operation::context"),
     ("tui::change", "tui::runtime"),
     ("tui::change::rules", "tui::change::forms"),
     ("tui::change::running", "tui::change::update"),

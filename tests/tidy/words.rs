@@ -36,11 +36,8 @@ const PHRASES: &[(&str, &str)] = &[
 
 /// Places that still have some of them: the beginning of a path, and the words. Only to become shorter.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("src/ops/error_queue/", &["aside"]),
-    ("src/ops/messages/", &["aside", "in vain"]),
-    ("src/ops/operation/", &["aside", "deed", "on record before", "what is meant"]),
+    ("src/ops/operation/", &["on record before", "what is meant"]),
     ("src/tui/change/", &["aside"]),
-    ("src/workers/relay/", &["anew", "aside"]),
 ];
 
 /// A name's parts in lower case: `OutboxAction`, `outbox_action` and `OUTBOX_ACTION` are the same two.

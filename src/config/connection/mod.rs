@@ -291,9 +291,11 @@ fn misspelt(environment: &Environment) -> Result<(), Error> {
         .names()
         .find(|name| name.starts_with("PGSSL") && !known().any(|variable| variable == *name));
     let Some(name) = strange else { return Ok(()) };
-    let hint = nearest(name, known().map(|name| &name[..])).map_or_else(
+    // Words are compared in lower case.
+    let known: Vec<_> = known().map(str::to_lowercase).collect();
+    let hint = nearest(name, known.iter().map(String::as_str)).map_or_else(
         || "docs/configuration.md lists those there are".to_owned(),
-        |near| format!("did you mean {near}?"),
+        |near| format!("did you mean {}?", near.to_uppercase()),
     );
     Err(wrong(name, format!("there is no such variable; {hint}")))
 }

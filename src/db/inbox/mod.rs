@@ -216,7 +216,8 @@ fn together(done: &[Done], open: &[Open], timed: &[Timed]) -> Vec<ConsumerRow> {
     rows
 }
 
-/// Who works on the oldest rows that were received before a moment and are not handled, by the rows' locks: by consumer, at most [`PROBED`] of them.
+/// Who works on the oldest unhandled rows received before a moment, found by the rows' locks: by consumer, at most
+/// [`PROBED`] rows.
 pub async fn at_work(
     conn: &mut PgConnection,
     layout: &Layout,

@@ -99,9 +99,10 @@ pub async fn consumer_outbox_waiting(
     Ok(asked.fetch_optional(conn).await?)
 }
 
-/// Records its progress, in the caller's transaction. Delivered rows are deleted, as MassTransit does it: rows that stay
-/// would block its clean-up of the inbox. With `copies`, copies of them stay in schema `orderscope`. It is counted as MassTransit's passes are: one for every message, and at the end one for finding
-/// no more and one for cleaning up.
+/// Records its progress, in the caller's transaction. Delivered rows are deleted, as MassTransit does it: rows that
+/// stay would block its clean-up of the inbox. With `copies`, copies of them stay in schema `orderscope`. It is
+/// counted as MassTransit's passes are: one for every message, and at the end one for finding no more and one for
+/// cleaning up.
 pub async fn record_consumer_outbox(
     conn: &mut PgConnection,
     consumer_outbox: ConsumerOutbox,

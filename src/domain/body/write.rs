@@ -1,7 +1,7 @@
 //! Writes event bodies in the one shape we write (the service's own, without what it adds by
 //! accident).
 
-use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Map, Number, Value, json};
 
@@ -93,6 +93,13 @@ fn number(amount: Decimal) -> Value {
 
 /// As .NET writes it: up to seven decimals, none at the end that are zero.
 pub(in crate::domain) fn instant(at: DateTime<Utc>) -> Value {
+    // What .NET has for `infinity` and `-infinity`, and the nearest it has to other years.
+    if at.year() > 9_999 {
+        return json!("9999-12-31T23:59:59.9999999Z");
+    }
+    if at.year() < 1 {
+        return json!("0001-01-01T00:00:00");
+    }
     let whole = at.with_nanosecond(0).unwrap_or(at).to_rfc3339_opts(SecondsFormat::Secs, true);
     let ticks = format!("{:07}", at.nanosecond() % 1_000_000_000 / 100);
     let fraction = ticks.trim_end_matches('0');

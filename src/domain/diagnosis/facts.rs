@@ -11,7 +11,7 @@ use crate::domain::{
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
     outbox::OutboxKey,
-    outgoing::Poison,
+    poison::Poison,
     text::thousands,
 };
 

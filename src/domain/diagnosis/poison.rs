@@ -1,6 +1,6 @@
 //! What a message that cannot be delivered does to other deliveries.
 
-use crate::domain::outgoing::Poison;
+use crate::domain::poison::Poison;
 
 impl Poison {
     /// Its effect on delivery by the service, or, in a `managed` database, by our own relay.

@@ -12,7 +12,7 @@ use crate::domain::{
     contract,
     id_timestamp::LastPass,
     outbox::OutboxKey,
-    outgoing::Poison,
+    poison::Poison,
 };
 
 /// A pass younger than this means that somebody tries right now: MassTransit gives up a send after 10 s.

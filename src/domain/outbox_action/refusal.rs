@@ -78,7 +78,7 @@ pub enum Refusal {
     NotOfQueue(i64),
     #[error("the message to put back lacks {0}")]
     Incomplete(&'static str),
-    #[error("a message that is given has the id it shall have: leave out the new one")]
+    #[error("a message that is given brings its own id: leave out the new one")]
     NamedTwice,
     #[error(
         "only what is older than {} may go, and {} is younger",

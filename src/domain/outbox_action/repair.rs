@@ -7,7 +7,7 @@ use super::{Part, Refusal};
 use crate::domain::{
     address::Address,
     json,
-    outgoing::{Poison, Sender, is_envelope},
+    poison::{Poison, Sender, is_envelope},
     stored_message::StoredMessage,
 };
 

@@ -6,8 +6,7 @@ use uuid::Uuid;
 
 use super::{Part, Refusal};
 use crate::domain::{
-    envelope::CONTENT_TYPE, id::MessageId, json, outgoing::is_envelope,
-    stored_message::StoredMessage,
+    envelope::CONTENT_TYPE, id::MessageId, json, poison::is_envelope, stored_message::StoredMessage,
 };
 
 /// The header by which a redelivered message is known under its first id.

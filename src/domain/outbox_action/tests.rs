@@ -9,7 +9,8 @@ use super::*;
 use crate::domain::{
     address::Home,
     envelope::CONTENT_TYPE,
-    outgoing::{Poison, Sender, outgoing},
+    outgoing::outgoing,
+    poison::{Poison, Sender},
     samples::at,
 };
 
@@ -202,10 +203,12 @@ proptest! {
         ],
         repaired in proptest::option::of("(rabbitmq://h/|queue:|topic:)[a-z%]{1,6}"),
     ) {
-        let before = StoredMessage { content_type, destination, headers, properties, body, ..StoredMessage::sample(ID) };
+        let sample = StoredMessage::sample(ID);
+        let before = StoredMessage { content_type, destination, headers, properties, body, ..sample };
         let after = Repair { destination: repaired, ..Repair::default() }.apply(&before, LIMIT);
         let clean = |texts: &StoredMessage| texts.poison(LIMIT, Sender::Relay).is_empty();
-        for (texts, certified) in [(&before, clean(&before))].into_iter().chain(after.as_ref().map(|after| (after, clean(after)))) {
+        let repaired = after.as_ref().map(|after| (after, clean(after)));
+        for (texts, certified) in [(&before, clean(&before))].into_iter().chain(repaired) {
             match sent(texts) {
                 Ok(()) => prop_assert!(certified, "the relay sends what the diagnosis calls poison: {texts:?}"),
                 Err(why) => prop_assert_eq!(texts.poison(LIMIT, Sender::Relay).first().cloned(), Some(why)),

@@ -10,11 +10,9 @@ use serde_json::{Map, Value};
 use super::{
     address::{Address, Home},
     json,
+    poison::{self, Poison},
     stored_message::StoredMessage,
 };
-
-mod poison;
-pub use poison::{Poison, Sender, Text, is_envelope, poison};
 
 /// A message ready to be published.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +48,7 @@ pub enum Header {
 /// The message of a row as it goes over the wire.
 ///
 /// # Errors
-/// What keeps it from being sent: the first of what [`poison`] finds for our relay.
+/// What keeps it from being sent: the first of what [`poison::poison`] finds for our relay.
 pub fn outgoing(
     stored: StoredMessage,
     home: &Home,

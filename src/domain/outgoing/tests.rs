@@ -4,7 +4,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{id::MessageId, samples::at};
+use crate::domain::{
+    id::MessageId,
+    poison::{Sender, Text, poison},
+    samples::at,
+};
 
 const PAIRS: &str = include_str!("../../../tests/fixtures/wire.jsonl");
 

@@ -1,5 +1,5 @@
 //! The broker's `_error` and `_skipped` queues: what lies there, told apart by the inbox; replaying it to
-//! where it came from, and setting it aside.
+//! where it came from, and discarding it with a copy.
 
 mod keep;
 mod look;

@@ -131,11 +131,11 @@ pub async fn remove(
     let removed = async {
         let mut removed = 0;
         for home in homes {
-            let aside_of = error_queue(home);
-            if !inspector.exists(&aside_of).await? {
-                return Err(Error::Elsewhere(aside_of));
+            let errors = error_queue(home);
+            if !inspector.exists(&errors).await? {
+                return Err(Error::Elsewhere(errors));
             }
-            removed += take(&inspector, &aside_of, messages).await?;
+            removed += take(&inspector, &errors, messages).await?;
             removed += take(&inspector, home, messages).await?;
         }
         Ok(removed)

@@ -14,7 +14,7 @@ use crate::{
     },
     domain::{
         diagnosis::{self, Facts, Published, Thresholds, Written},
-        outgoing::Poison,
+        poison::Poison,
     },
 };
 

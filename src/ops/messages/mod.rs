@@ -27,7 +27,7 @@ use crate::{
             Tried, diagnose,
         },
         outbox::{Delivery, Owner},
-        outgoing::{Poison, Sender, poison},
+        poison::{Poison, Sender, poison},
     },
 };
 
@@ -106,7 +106,7 @@ impl Status {
         self
     }
 
-    /// The same judged with what the relay beside us tried in vain.
+    /// The same, judged with the failed attempts of the relay of this console.
     #[must_use]
     pub fn with_tried(mut self, tried: Vec<Tried>) -> Self {
         self.facts.tried = tried;

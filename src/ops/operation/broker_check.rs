@@ -79,13 +79,15 @@ async fn rows(
 }
 
 async fn told(source: &Source, rows: &[Row]) -> Vec<Check> {
-    let aside = match QueueInspector::connect(&source.broker, "remove failed", LOOKED.wait).await {
-        Ok(aside) => aside,
+    let inspector = match QueueInspector::connect(&source.broker, "remove failed", LOOKED.wait)
+        .await
+    {
+        Ok(inspector) => inspector,
         Err(error) => return vec![Check::new(Verdict::Unknown, format!("{UNASKED} ({error})"))],
     };
     let (broker, management) = (&source.broker, source.scope.management.as_ref());
     let unnamed = Unnamed::Look(std::collections::BTreeSet::new());
-    let mut search = Search::begin(&aside, broker, management, unnamed, LOOKED).await;
+    let mut search = Search::begin(&inspector, broker, management, unnamed, LOOKED).await;
     let (mut waiting, mut unknown) = (vec![], 0_usize);
     for (message, consumer) in rows {
         let inbound = match source.scope.consumers.iter().find(|name| name.is(*consumer)) {
@@ -106,7 +108,7 @@ async fn told(source: &Source, rows: &[Row]) -> Vec<Check> {
     }
     let notes = search.notes().join("; ");
     // What a look took and did not give back in time goes back with the connection.
-    aside.close().await;
+    inspector.close().await;
     let count = |rows: usize| thousands(i64::try_from(rows).unwrap_or(i64::MAX));
     let mut out = vec![];
     if let Some(first) = waiting.first() {

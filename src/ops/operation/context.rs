@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{error::PlanError, spec::Spec, writer::Writer};
+use super::{
+    error::PlanError,
+    spec::Spec,
+    writer::{self, Writer},
+};
 use crate::{
     db::{Db, Limits, settings},
     ops::{
@@ -128,17 +132,9 @@ impl<'a> Context<'a> {
     pub(super) fn permits(&self, spec: &Spec) -> Result<(), PlanError> {
         match self.database {
             Database::Writer(writer) => writer.permits(spec),
-            Database::Owner(owner) => permits(&owner.policy, &owner.roles, spec),
+            Database::Owner(owner) => writer::permits(&owner.policy, &owner.roles, spec),
         }
     }
-}
-
-/// The policy's word on an operation.
-pub(super) fn permits(policy: &Policy, roles: &[String], spec: &Spec) -> Result<(), PlanError> {
-    if policy.read_only {
-        return Err(PlanError::ReadOnly);
-    }
-    Ok(policy.allows(spec.name, roles)?)
 }
 
 impl Owner {

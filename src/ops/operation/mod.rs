@@ -14,6 +14,7 @@ mod entries;
 mod error;
 mod kinds;
 mod messages;
+mod origin;
 pub mod outbox_action;
 mod outcome;
 mod plan;
@@ -36,6 +37,7 @@ pub use self::{
     error::{Moved, PlanError},
     kinds::{plan_of_drain, plan_of_errors, plan_of_restore},
     messages::{Messages, Restoring, Waiting},
+    origin::Origin,
     outcome::{Outcome, Progress},
     plan::{Check, Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps, Verdict},
     purge::Purge,

@@ -367,7 +367,7 @@ const PUBLISHER: &[Field] =
     &[Field::line("publisher", "publisher", "service, outbox or unknown", "--publisher")];
 
 const ROWS_ARE_GONE: &str = "none; the operation's list names every row, its journal has a hash over what they held: a \
-     message that comes again makes its row anew";
+     message that comes again creates its row again";
 
 #[cfg(test)]
 mod tests {

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    command::Origin,
     error::{Moved, PlanError},
+    origin::Origin,
     outcome::{self, Outcome},
     plan::{Check, Effect, ExpectedVersions, Listed, Plan, PlanRequest, Steps, Verdict},
     value::Operation,

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{context, error::PlanError, spec::Spec};
+use super::{error::PlanError, spec::Spec};
 use crate::{
     db::{
         Db, Layout, Pool,
@@ -85,7 +85,7 @@ impl Writer {
 
     /// Whether this operator may do that here: asked before anything else.
     pub(crate) fn permits(&self, spec: &Spec) -> Result<(), PlanError> {
-        context::permits(&self.policy, &self.roles, spec)
+        permits(&self.policy, &self.roles, spec)
     }
 
     /// Records what a console was unlocked for, before anything is written: in the journal's session, and in the chain
@@ -113,4 +113,12 @@ impl Writer {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Whether the policy of the context allows an operation.
+pub(super) fn permits(policy: &Policy, roles: &[String], spec: &Spec) -> Result<(), PlanError> {
+    if policy.read_only {
+        return Err(PlanError::ReadOnly);
+    }
+    Ok(policy.allows(spec.name, roles)?)
 }

@@ -112,8 +112,8 @@ impl App {
         }
     }
 
-    /// Whether the key gives the terminal back to the shell. With Ctrl it does so whatever is open, as people expect of it:
-    /// what they type next is meant for the shell.
+    /// Whether the key suspends the program. With Ctrl it does so whatever is open, as people expect: what they type
+    /// next is for the shell.
     fn suspends(&self, key: KeyEvent) -> bool {
         let found = self.shared.keys.find(super::ACTIONS, &[Chord::from(key)]);
         key.modifiers.contains(KeyModifiers::CONTROL)

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Program, drive, effects::Runner, signals};
+use super::{Program, drive, effects::Runner, input, signals};
 use crate::{
     ops::policy::Policy,
     tui::{
@@ -28,7 +28,7 @@ use crate::{
         screens::Screens,
         services::Services,
         shared::{Now, Shared},
-        term::{Guard, caps::Caps, panic, without_replies},
+        term::{Guard, caps::Caps, panic},
         ui::action::Keys,
     },
     workers::relay::Stats,
@@ -93,7 +93,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     console.perform(effects);
     loop {
         // A new stream each time: an old one would read on while the shell has the terminal.
-        let input = without_replies(EventStream::new());
+        let input = input::without_replies(EventStream::new());
         drive(&mut console, input, &mut inbox, &stop, options.caps.frame).await?;
         if !std::mem::take(&mut console.app.suspended) {
             break;

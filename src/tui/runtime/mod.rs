@@ -2,6 +2,7 @@
 
 mod console;
 mod effects;
+mod input;
 mod signals;
 
 use std::{io, time::Duration};

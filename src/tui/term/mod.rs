@@ -3,9 +3,9 @@
 pub mod caps;
 mod guard;
 pub mod panic;
-mod replies;
+pub(super) mod replies;
 
 pub use self::{
     guard::{Guard, leave},
-    replies::without_replies,
+    replies::Filter,
 };

@@ -1,71 +1,20 @@
-//! Replies of the terminal among the keys: a colour, a version, a cursor position that someone asked for and that arrives
-//! late, whole or in pieces. None of them may act as a key.
+//! Replies of the terminal among the keys: a colour, a version or a cursor position that was requested and arrives
+//! late, complete or in pieces. None of them may act as a key.
 //!
-//! The event reader knows replies that arrive whole and begin with CSI. A string (OSC, DCS, APC) or a piece without its
-//! Esc comes out of it as single keys. Here such a run of keys is told from a person's by what follows its introducer at
-//! once: a person who types `Esc` and `]` does not type a number after it within the same moment.
+//! The event reader recognises replies that arrive complete and begin with CSI. A string (OSC, DCS, APC) or a piece
+//! without its Esc arrives as single keys. Such keys are told from a person's by what follows the introducer at once: a
+//! person who types `Esc` and `]` does not type a number after it at the same moment.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use futures::{Stream, StreamExt, stream};
-use tokio::time::{Instant, timeout_at};
 
-/// So long an `Esc` waits for what would make it the beginning of a reply.
+/// How long an `Esc` waits for the rest of a reply before it counts as a key.
 const HELD: Duration = Duration::from_millis(40);
-/// So long a reply may take from its beginning to its end; what comes later is a key again.
+/// How long a reply may take from beginning to end; after that, input is keys again.
 const WHOLE: Duration = Duration::from_secs(3);
-/// No reply that is waited for is longer than this.
+/// The longest reply.
 const LONGEST: usize = 16 * 1024;
-
-/// The events without replies.
-pub fn without_replies(
-    events: impl Stream<Item = io::Result<Event>> + Unpin,
-) -> impl Stream<Item = io::Result<Event>> + Unpin {
-    let start = (events, Filter::default(), Deadline::default(), Vec::new());
-    Box::pin(stream::unfold(
-        start,
-        |(mut events, mut filter, mut deadline, mut ready)| async move {
-            loop {
-                if !ready.is_empty() {
-                    let event = ready.remove(0);
-                    return Some((Ok(event), (events, filter, deadline, ready)));
-                }
-                let next = match deadline.of(filter.patience()) {
-                    None => Ok(events.next().await),
-                    Some(at) => timeout_at(at, events.next()).await,
-                };
-                match next {
-                    Err(_) => ready = filter.expire(),
-                    Ok(Some(Ok(event))) => ready = filter.take(event),
-                    Ok(Some(Err(error))) => {
-                        return Some((Err(error), (events, filter, deadline, ready)));
-                    }
-                    Ok(None) => {
-                        ready = filter.expire();
-                        if ready.is_empty() {
-                            return None;
-                        }
-                    }
-                }
-            }
-        },
-    ))
-}
-
-/// Until when the present patience lasts: it begins once, not with every event.
-#[derive(Debug, Default)]
-struct Deadline(Option<(Duration, Instant)>);
-
-impl Deadline {
-    fn of(&mut self, patience: Option<Duration>) -> Option<Instant> {
-        self.0 = patience.map(|limit| match self.0 {
-            Some((known, at)) if known == limit => (limit, at),
-            _ => (limit, Instant::now() + limit),
-        });
-        self.0.map(|(_, at)| at)
-    }
-}
 
 /// How far into a reply the events are.
 #[derive(Debug, Default)]
@@ -90,8 +39,9 @@ enum Kind {
     Text(char),
 }
 
+/// Removes replies from a sequence of events. Reads no clock: the caller waits, see [`Filter::patience`].
 #[derive(Debug, Default)]
-struct Filter {
+pub struct Filter {
     place: Place,
     /// Events that are keys if what follows shows no reply.
     held: Vec<Event>,
@@ -100,8 +50,8 @@ struct Filter {
 }
 
 impl Filter {
-    /// How long to wait for the next event; none where nothing depends on it.
-    const fn patience(&self) -> Option<Duration> {
+    /// How long to wait for the next event before calling [`Filter::expire`]; none: any time.
+    pub const fn patience(&self) -> Option<Duration> {
         match self.place {
             Place::Outside => None,
             Place::Escape | Place::Introduced(_) => Some(HELD),
@@ -109,15 +59,15 @@ impl Filter {
         }
     }
 
-    /// Nothing more came in time: what was held are keys, the rest of a reply is not waited for.
-    fn expire(&mut self) -> Vec<Event> {
+    /// Nothing more came in time: the held events are keys, and the rest of a reply is no longer expected.
+    pub fn expire(&mut self) -> Vec<Event> {
         self.place = Place::Outside;
         self.parameters.clear();
         std::mem::take(&mut self.held)
     }
 
-    /// Takes an event; yields those that are a person's.
-    fn take(&mut self, event: Event) -> Vec<Event> {
+    /// Takes an event; returns those that a person caused.
+    pub fn take(&mut self, event: Event) -> Vec<Event> {
         let key = match &event {
             Event::Key(key) if key.kind == KeyEventKind::Press => *key,
             // The window or its focus changes at any time. A paste and the mouse end what was held.
@@ -180,7 +130,7 @@ impl Filter {
         vec![]
     }
 
-    /// What was held are keys, and this may begin a reply.
+    /// The held events are keys, and this event may begin a new reply.
     fn restart(&mut self, event: Event, key: KeyEvent) -> Vec<Event> {
         let mut out = self.expire();
         out.extend(self.begin(event, key));
@@ -271,11 +221,8 @@ fn named(last: char, parameters: &str) -> Option<KeyCode> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
+pub(crate) mod tests {
     use proptest::prelude::*;
-    use tokio::time::sleep_until;
 
     use super::*;
 
@@ -292,7 +239,7 @@ mod tests {
     ];
 
     /// What the event reader makes of bytes that it reads at once: replies that it knows are nothing.
-    fn read(bytes: &str) -> Vec<Event> {
+    pub(crate) fn read(bytes: &str) -> Vec<Event> {
         let known = ["\x1b[?62;22;52c", "\x1b[24;80R", "\x1b[?1u"];
         if known.contains(&bytes) {
             return vec![];
@@ -363,36 +310,6 @@ mod tests {
             let out = pass(&mut filter, [read("\x1b"), read(rest)].concat());
             assert_eq!(out, [Event::Key(code.into())]);
         }
-    }
-
-    /// Events at these milliseconds, and when each was passed on.
-    async fn timed(events: Vec<(u64, Event)>) -> Vec<(u128, Event)> {
-        let began = Instant::now();
-        let source = stream::iter(events).then(|(at, event)| async move {
-            sleep_until(began + Duration::from_millis(at)).await;
-            Ok(event)
-        });
-        let out = without_replies(Box::pin(source));
-        out.map(|event| (began.elapsed().as_millis(), event.unwrap())).collect().await
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_escape_is_held_for_a_moment_and_a_reply_for_longer() {
-        let [esc, j] = [read("\x1b").remove(0), read("j").remove(0)];
-        let out = timed(vec![(0, esc.clone()), (500, j.clone())]).await;
-        assert_eq!(out, [(40, esc), (500, j.clone())]);
-        // In three pieces, with pauses.
-        let pieces = [(0, "\x1b]11;rgb:1e"), (900, "1e/1e1e/"), (1_800, "2e2e\x07")];
-        let mut events: Vec<_> = pieces
-            .into_iter()
-            .flat_map(|(at, piece)| read(piece).into_iter().map(move |event| (at, event)))
-            .collect();
-        events.push((1_900, j.clone()));
-        assert_eq!(timed(events.clone()).await, [(1_900, j.clone())]);
-        // One that never ends does not take keys for good, however they follow each other.
-        events.truncate(5);
-        events.extend([1_000, 2_000, 3_500, 4_000].map(|at| (at, j.clone())));
-        assert_eq!(timed(events).await, [(3_500, j.clone()), (4_000, j)]);
     }
 
     proptest! {

@@ -27,7 +27,7 @@ use crate::{
     },
     ops::{
         inbox::{Delivery, Received, receive},
-        operation::{PlanError, Writer, command::Origin},
+        operation::{Origin, PlanError, Writer},
     },
     relay::{self, Backoff, Broker, Endpoint, UnsettledMessage},
 };

@@ -17,7 +17,8 @@ use crate::{
     domain::{
         id::{ConsumerId, MessageId},
         id_timestamp::new_id,
-        outgoing::{Poison, outgoing},
+        outgoing::outgoing,
+        poison::Poison,
     },
     ops::operation::Writer,
     relay::{self, Publisher},

@@ -1,9 +1,9 @@
 //! The relay: delivers pending bus outboxes to RabbitMQ, in order inside each, with publisher confirms, safe
 //! beside MassTransit's own delivery and beside other relays.
 //!
-//! What it shares with them is the lock on the parent row (taken with SKIP LOCKED) and the cursor; the
-//! selection is its own. At least once: a message may go out twice only if the relay dies between sending it and
-//! noting the broker's confirm in its send log, or the broker dies before it could confirm. Those are counted and named.
+//! What it shares with them is the lock on the parent row (taken with SKIP LOCKED) and the cursor; the selection is
+//! its own. At least once: a message may go out twice only if the relay dies between sending it and noting the
+//! broker's confirm in its send log, or the broker dies before it could confirm. Those are counted and named.
 
 mod backoff;
 mod consumer_outbox;

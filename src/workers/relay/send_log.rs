@@ -133,8 +133,8 @@ impl SendLog {
         was_left
     }
 
-    /// Notes that it is about to be sent; call [`SendLog::write`] before sending. Whether that is new: not where an earlier
-    /// attempt was not confirmed either.
+    /// Notes that it is about to be sent; call [`SendLog::write`] before sending. Whether that is new: not where an
+    /// earlier attempt was not confirmed either.
     pub fn sending(&mut self, sequence: i64, message: Uuid) -> bool {
         let new = self.file.is_some()
             && !self.left.contains_key(&sequence)

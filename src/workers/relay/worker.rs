@@ -188,8 +188,8 @@ impl<'a> RelayWorker<'a> {
         })
     }
 
-    /// A bounded part of all other work, after a pass that delivered: otherwise constant load would starve it. Done by the
-    /// first worker; the others deliver meanwhile.
+    /// A bounded part of all other work, after a pass that delivered: otherwise constant load would starve it. Done by
+    /// the first worker; the others deliver meanwhile.
     async fn maintain(&mut self, owner: Option<Owner>) -> Result<(), Error> {
         if self.number != 0 {
             return Ok(());

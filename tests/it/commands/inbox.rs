@@ -12,7 +12,7 @@ use orderscope::{
     },
     ops::{
         inbox::{Delivery, Received, receive},
-        operation::{PlanError, command::Origin},
+        operation::{Origin, PlanError},
     },
 };
 use serde_json::Value;

@@ -11,7 +11,7 @@ fn database() -> PgConnectOptions {
 }
 
 /// An order with nothing but its placing.
-fn placed(options: &PgConnectOptions) -> Uuid {
+pub fn placed(options: &PgConnectOptions) -> Uuid {
     block_on(async {
         let mut conn = PgConnection::connect_with(options).await.unwrap();
         let found = sqlx::query_scalar(

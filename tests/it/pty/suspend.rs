@@ -1,19 +1,12 @@
 //! Ctrl+Z and SIGTSTP in every mode: the terminal is given back, and `fg` brings back what was open.
 
 use rustix::process::Signal;
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
-use uuid::Uuid;
 
-use super::terminal::{Start, Terminal, block_on};
+use super::{
+    change::placed,
+    terminal::{Start, Terminal, block_on},
+};
 use crate::support::postgres::demo;
-
-fn new_order(options: &PgConnectOptions) -> Uuid {
-    block_on(async {
-        let mut conn = PgConnection::connect_with(options).await.unwrap();
-        let found = "SELECT id FROM orders WHERE status = 0 AND NOT is_deleted ORDER BY id LIMIT 1";
-        sqlx::query_scalar(found).fetch_one(&mut conn).await.unwrap()
-    })
-}
 
 fn suspended(terminal: &mut Terminal, by: impl Fn(&mut Terminal), shown: &str) {
     by(terminal);
@@ -33,7 +26,7 @@ fn both(terminal: &mut Terminal, shown: &str) {
 #[test]
 fn every_mode_gives_the_terminal_back() {
     let options = block_on(demo(400));
-    let link = format!("ops://database/order/{}", new_order(&options));
+    let link = format!("ops://database/order/{}", placed(&options));
     let start = Start::new().on(&options).arg("--operator").arg("mai").arg("open").arg(&link);
     let mut terminal = start.open();
     both(&mut terminal, "State at v");
@@ -43,10 +36,10 @@ fn every_mode_gives_the_terminal_back() {
     both(&mut terminal, "16:3");
     terminal.send("\x1b");
     terminal.send(":");
-    terminal.send("zon");
-    both(&mut terminal, "zon");
+    terminal.send("zonk");
+    both(&mut terminal, "zonk");
     terminal.send("\x1b");
-    terminal.drops("zon");
+    terminal.drops("zonk");
     terminal.send("?");
     both(&mut terminal, "Esc closes");
     terminal.send("\x1b");

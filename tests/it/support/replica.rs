@@ -13,6 +13,7 @@ use std::{
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::postgres::{binaries, server_user};
+use crate::pty::terminal::block_on;
 
 /// Both servers and the certificates. They live as long as the test process.
 pub struct Pair {
@@ -107,7 +108,7 @@ impl Pair {
             let port = ports[usize::from(name == "standby")].to_string();
             let script = r#"
                 "$1"/postgres -D "$2" -k "$3" -p "$4" -c listen_addresses=127.0.0.1 -c fsync=off \
-                  -c max_connections=60 -c wal_keep_size=256MB -c ssl=on -c ssl_ca_file="$3"/ca.crt \
+                  -c max_connections=100 -c wal_keep_size=256MB -c ssl=on -c ssl_ca_file="$3"/ca.crt \
                   -c ssl_cert_file="$3"/server.crt -c ssl_key_file="$3"/server.key -c timezone=UTC \
                   -c hot_standby_feedback=on >"$3"/"$4".log 2>&1 </dev/null &
                 server=$!
@@ -126,16 +127,23 @@ impl Pair {
                 .unwrap()
         });
         let pair = Self { dir, primary: ports[0], standby: ports[1], _keepers: keepers };
-        let end = Instant::now() + Duration::from_mins(1);
         for port in ports {
-            while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-                let log = pair.file(&format!("{port}.log"));
-                let log = fs::read_to_string(log).unwrap_or_default();
-                assert!(Instant::now() < end, "a server of the pair did not start: {log}");
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            let (options, log) =
+                (pair.options(port, "postgres"), pair.file(&format!("{port}.log")));
+            // Tests call this inside a runtime, which must not be blocked by another one.
+            std::thread::spawn(move || block_on(answering(&options, &log))).join().unwrap();
         }
         pair
+    }
+}
+
+/// Waits until a server takes sessions, which a standby does some time after its start.
+async fn answering(options: &PgConnectOptions, log: &str) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while let Err(error) = PgConnection::connect_with(options).await {
+        let log = fs::read_to_string(log).unwrap_or_default();
+        assert!(Instant::now() < end, "a server of the pair did not start: {error}\n{log}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

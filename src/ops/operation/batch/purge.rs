@@ -23,8 +23,7 @@ use crate::{
 };
 
 /// What a plan of removing failed rows says while the broker was not asked.
-pub const UNASKED: &str =
-    "whether the messages still wait in a queue or in _error: a later delivery makes the row anew";
+pub const UNASKED: &str = "whether the messages still wait in a queue or in _error: a later delivery creates the row again";
 
 /// The purge that the record of an operation says.
 #[must_use]

@@ -64,8 +64,7 @@ pub async fn start(
         host: &writer.operator.host,
     };
     let number = operations::create(&mut session, &new).await?;
-    let hindered = vec!["its list is being written".to_owned()];
-    progress.send_replace(Progress { number: Some(number), hindered, ..Progress::default() });
+    progress.send_replace(Progress { number: Some(number), ..Progress::default() });
     // While the list is written, nobody takes it for one that was given up.
     operations::try_lock(&mut session, number).await?;
     let frozen = match freeze(writer, kind, (request.id, selected), &mut session, stop).await {

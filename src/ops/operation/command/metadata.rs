@@ -2,31 +2,12 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::super::{plan::PlanRequest, writer::Writer};
+use super::super::{origin::Origin, plan::PlanRequest, writer::Writer};
 use crate::{
     db::write::Number,
-    domain::{
-        derived::Derived,
-        envelope::Host,
-        id::{ConsumerId, MessageId},
-    },
+    domain::{derived::Derived, envelope::Host},
 };
-
-/// The message that a command came by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    pub message: MessageId,
-    pub consumer: ConsumerId,
-    /// The queue's address, which is the source of what is published.
-    pub queue: String,
-    pub conversation: Option<Uuid>,
-    /// Its correlation id, else its request id.
-    pub initiator: Option<Uuid>,
-    /// W3C: `00-<trace>-<span>-<flags>`.
-    pub traceparent: Option<String>,
-}
 
 /// The marks of one operation.
 #[derive(Debug, Clone)]

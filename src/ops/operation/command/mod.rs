@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 use sqlx::PgConnection;
 
 pub use facts::{Ahead, Facts, OrderFacts, held};
-pub use metadata::{EventMetadata, Origin};
+pub use metadata::EventMetadata;
 pub use words::{options, reverse, title};
 
 use super::{

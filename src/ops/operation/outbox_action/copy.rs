@@ -15,7 +15,7 @@ use crate::{
         id::OutboxId,
         outbox::Delivery,
         outbox_action::{Name, Refusal, Source, renamed},
-        outgoing::Sender,
+        poison::Sender,
         stored_message::StoredMessage,
     },
 };

@@ -19,7 +19,7 @@ use crate::{
         id::OutboxId,
         outbox::{Delivery, Owner},
         outbox_action::{OutboxAction, Part, Refusal, Repair},
-        outgoing::Sender,
+        poison::Sender,
         stored_message::StoredMessage,
     },
 };

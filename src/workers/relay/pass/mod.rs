@@ -21,11 +21,7 @@ use crate::{
         relay::{self as table, Delivered, Progress, Row},
         scenario,
     },
-    domain::{
-        id_timestamp::new_id,
-        outbox::OutboxKey,
-        outgoing::{Poison, outgoing},
-    },
+    domain::{id_timestamp::new_id, outbox::OutboxKey, outgoing::outgoing, poison::Poison},
     relay::{self, Confirmed, Pending, Publisher},
 };
 
@@ -44,8 +40,8 @@ pub(super) struct Pass {
     late: Vec<InFlight>,
     /// One message closed the channel, and it is not known which: send one at a time.
     one_by_one: bool,
-    /// A little more than what filled the last pass: outboxes that are locked and not delivered cost the server and keep
-    /// other workers from them.
+    /// A little more than what filled the last pass: outboxes that are locked and not delivered cost the server and
+    /// keep other workers from them.
     take: i64,
     /// Distinguishes this worker's ids from others of the same tick.
     node: [u8; 6],

@@ -26,7 +26,7 @@ use crate::{
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_timestamp::LastPass,
         outbox::{Delivery, Owner},
-        outgoing::Poison,
+        poison::Poison,
         stored_message::StoredMessage,
         trend::{self, Look, Slice},
     },
