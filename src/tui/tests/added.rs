@@ -152,7 +152,7 @@ fn desk() -> Desk {
 #[test]
 fn it_has_a_tab_with_its_number_and_a_key() {
     let mut desk = desk();
-    assert!(desk.shows(" 9 Shelf 12 "), "{}", desk.frame());
+    assert!(desk.shows(" 9 Shelf 12"), "{}", desk.frame());
     assert!(!desk.is_on::<Shelf>());
     desk.press("9");
     assert!(desk.is_on::<Shelf>() && desk.shows("board 0"), "{}", desk.frame());
