@@ -7,16 +7,15 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    app::{Ended, Msg},
     route::Route,
-    shared::{Link, Place, Remembered},
+    shared::{Place, Remembered},
 };
 use crate::{
     config::{self, Context, SavedState, Target},
@@ -39,6 +38,39 @@ use crate::{
 
 /// How long the console waits at its end for what an operation is doing.
 const ENDING: Duration = Duration::from_secs(2);
+
+/// What a request may use while it runs.
+#[derive(Debug, Clone)]
+pub struct Cx {
+    pub services: Arc<Services>,
+    /// Fires when the answer is no longer wanted.
+    pub stop: CancellationToken,
+}
+
+impl Cx {
+    /// Runs a read on a session of its own, stopped in PostgreSQL when the answer is no longer wanted.
+    pub async fn read<T>(
+        &self,
+        who: &str,
+        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
+        self.services.read(who, &self.stop, work).await
+    }
+
+    /// The present, for what a request has to compare with it.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    /// Waits a little; less when the answer is no longer wanted.
+    pub async fn pause(&self, length: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(length) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
 
 /// Shared by all requests of one console.
 #[derive(Debug)]
@@ -95,27 +127,25 @@ impl Services {
     }
 
     /// Opens the database, reporting slow steps.
-    pub(super) async fn connect(&self, inbox: &mpsc::Sender<Msg>) -> Msg {
-        let tell = |doing: String| {
-            // A full box only means that nobody could have read this line.
-            let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
-        };
-        let today = chrono::Utc::now().date_naive();
-        match session::open(&self.context, &self.limits, today, &tell).await {
-            Ok(session) => {
-                let place = self.place(&session);
-                let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
-                let session = tokio::sync::Mutex::new(Some(session));
-                let role = layout.role().to_owned();
-                let operator = Operator { role, ..self.operator.clone() };
-                let trail = Trail::new(&db, &operator, config::state_dir().join("reads.jsonl"));
-                let writer = tokio::sync::Mutex::new(None);
-                let opened = Opened { db, layout, session, operator, trail, writer };
-                self.open.send_replace(Some(Arc::new(opened)));
-                Msg::Linked(Link::Up(Arc::new(place)))
-            }
-            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
-        }
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) async fn connect(
+        &self,
+        progress: session::Progress<'_>,
+    ) -> Result<Place, session::Error> {
+        let today = Utc::now().date_naive();
+        let session = session::open(&self.context, &self.limits, today, progress).await?;
+        let place = self.place(&session);
+        let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
+        let session = tokio::sync::Mutex::new(Some(session));
+        let role = layout.role().to_owned();
+        let operator = Operator { role, ..self.operator.clone() };
+        let trail = Trail::new(&db, &operator, config::state_dir().join("reads.jsonl"));
+        let writer = tokio::sync::Mutex::new(None);
+        let opened = Opened { db, layout, session, operator, trail, writer };
+        self.open.send_replace(Some(Arc::new(opened)));
+        Ok(place)
     }
 
     /// What counts as trouble with messages.

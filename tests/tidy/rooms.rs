@@ -59,11 +59,11 @@ const CONSOLE: Table = &[
         "app",
         &["change", "effect", "journal", "route", "screens", "selection", "shared", "ui", "words"],
     ),
-    ("change", &["effect", "route", "runtime", "selection", "shared", "ui", "words"]),
-    ("journal", &["effect", "runtime", "shared", "ui", "words"]),
-    ("screens", &["effect", "route", "runtime", "selection", "shared", "ui", "words"]),
+    ("change", &["effect", "route", "selection", "services", "shared", "ui", "words"]),
+    ("journal", &["effect", "services", "shared", "ui", "words"]),
+    ("screens", &["effect", "route", "selection", "services", "shared", "ui", "words"]),
     ("words", &["shared", "ui"]),
-    ("services", &["app", "route", "shared"]),
+    ("services", &["route", "shared"]),
     ("shared", &["route", "ui"]),
     ("effect", &["route", "selection", "shared"]),
     ("selection", &[]),
@@ -184,8 +184,11 @@ fn the_root_names_no_screen() {
     for path in rust_files(&base).iter().filter(outside) {
         let text = shipped_text(path);
         for name in &names {
+            // In forms and cards, "messages" and "orders" are what an operation is about, not screens.
+            let about = path.starts_with(base.join("change"));
             for quoted in [format!("\"{name}\""), format!("\"go.{name}\"")] {
-                assert!(!text.contains(&quoted), "{}: says {quoted}", path.display());
+                let is_label = about && !quoted.starts_with("\"go.");
+                assert!(is_label || !text.contains(&quoted), "{}: says {quoted}", path.display());
             }
         }
     }

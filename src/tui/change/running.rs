@@ -5,10 +5,7 @@ use std::sync::Arc;
 use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
-use super::{
-    Request, Stage, State,
-    update::{Effects, copied},
-};
+use super::{Effects, Request, Stage, State, copied};
 use crate::{
     domain::text::thousands,
     ops::operation::{Outcome, Plan, PlanError, Progress, StepKind},
