@@ -69,7 +69,7 @@ pub enum Steps {
     /// The schema of the database, and whose it is: one transaction with its record, if the database is still what
     /// the plan found. Never tried again by itself.
     Schema(Standing),
-    /// One message after the other, the choice frozen here. What is meant is on record before the first, what became
+    /// One message after the other, the selection frozen here. It is recorded before the first message, and what became
     /// of it after the last. Each message at least once: killed in between, one may be in both places, never in
     /// none. Never tried again by itself.
     BrokerMessages(Messages),

@@ -53,7 +53,7 @@ pub struct State {
     /// What can be taken back, newest last: what it was called, and how.
     reversible: Vec<(String, Operation)>,
     /// The card of what runs, while it is not looked at.
-    aside: Option<Box<Proposal>>,
+    left_running: Option<Box<Proposal>>,
 }
 
 /// What is on screen of it.
