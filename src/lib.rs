@@ -4,6 +4,11 @@
 //! `db`, `relay` and `embedded`; everything but `embedded` stands on `domain`, which is pure.
 //! `ARCHITECTURE.md` has the map, `tests/tidy` keeps it true.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "a test is its own clock and runtime")
+)]
+
 pub mod cli;
 pub mod config;
 pub mod db;

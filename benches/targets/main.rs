@@ -18,7 +18,8 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::cast_precision_loss,
-    reason = "a benchmark that cannot continue says where"
+    clippy::disallowed_methods,
+    reason = "a benchmark that cannot continue says where, and measures"
 )]
 
 mod commands;

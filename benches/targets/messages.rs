@@ -12,7 +12,10 @@ use orderscope::{
         ownership,
     },
     embedded,
-    ops::messages::{self, Watch},
+    ops::{
+        Clock,
+        messages::{self, AsOf, Watch},
+    },
     session,
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -67,12 +70,13 @@ pub async fn run() {
 async fn measure(db: &Db, name: &str) {
     let layout = db.layout().await.unwrap();
     let (watch, stop) = (Watch::default(), CancellationToken::new());
+    let clock: Clock = std::sync::Arc::new(chrono::Utc::now);
     let mut times = vec![];
     for _ in 0..RUNS {
         let began = Instant::now();
         // On two sessions at once, as the screen does.
         let outboxes = db.read("bench", &stop, async |conn| {
-            messages::outboxes(conn, &layout, &watch, None).await
+            messages::outboxes(conn, &layout, &watch, AsOf::Server(&clock)).await
         });
         let inbox = db.read("bench", &stop, async |conn| {
             let facts = messages::inbox_facts(conn, &layout, &watch, None).await?;

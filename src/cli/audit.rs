@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure, Outcome,
     args::{Audit, Global},
-    exit, open, order_lookup,
+    clock, exit, open, order_lookup,
 };
 use crate::{
     config::Settings,
@@ -77,7 +77,7 @@ async fn named(session: &Session, text: &str) -> Result<String, Failure> {
 }
 
 fn moment(text: &str, settings: &Settings) -> Result<chrono::DateTime<Utc>, Failure> {
-    let clock = Clock { now: Utc::now(), zone: settings.zone };
+    let clock = Clock { now: clock::now(), zone: settings.zone };
     when::start(text, &clock).map_err(|error| Failure::usage(format!("--since: {error}")))
 }
 

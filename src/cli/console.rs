@@ -1,6 +1,6 @@
 //! Opening the full-screen console.
 
-use super::{Failure, Outcome, args::Global, given, operation, relay::Background};
+use super::{Failure, Outcome, args::Global, clock, given, operation, relay::Background};
 use crate::{
     config::{self, Settings, Target, choose},
     ops::operator::Operator,
@@ -88,7 +88,14 @@ fn options(
     let broker = operation::broker(None, settings).map_err(|failure| failure.message);
     let target = context.target.clone();
     let options = Options {
-        services: Services::new(context, limits, operator, policy.clone(), (watch, broker)),
+        services: Services::new(
+            context,
+            limits,
+            operator,
+            policy.clone(),
+            (watch, broker),
+            clock::handed(),
+        ),
         caps: Caps::new(&Env::read(), theme.transpose()?),
         keys,
         mouse: settings.file.mouse.unwrap_or(true),

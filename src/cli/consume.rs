@@ -1,18 +1,15 @@
 //! `orderscope consume`: commands that come as messages, run as an operator's are.
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
     args::{self, Global},
     ask::{self, Said},
-    exit, given, open,
+    clock, exit, given, open, signals,
 };
 use crate::{
     config::{self, Settings, choose},
@@ -23,22 +20,8 @@ use crate::{
     },
     relay::Broker,
     session::{self, Session},
-    workers::consumer::{self, Error, Stats, Until},
+    workers::consumer::{self, Stats, Until},
 };
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Database(error) => error.into(),
-            Error::Broker(error) => error.into(),
-            Error::Later(error) => Self {
-                code: Self::from(error.clone()).code,
-                message: Error::Later(error).to_string(),
-            },
-            again @ Error::Again { .. } => Self { message: again.to_string(), code: exit::PARTIAL },
-        }
-    }
-}
 
 pub(super) async fn run(verb: args::Consume, global: &Global, settings: &Settings) -> Outcome {
     let Some(commands) = settings.commands.clone() else {
@@ -100,19 +83,9 @@ async fn consume(
 async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
-    let clock = Arc::new(chrono::Utc::now);
-    let mut run = std::pin::pin!(consumer::run(work, writer, until, clock, stop.clone(), sender));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut reporting = std::pin::pin!(tell(receiver));
-    loop {
-        tokio::select! {
-            ended = &mut run => return Ok(ended?),
-            _ = interrupt.recv() => stop.cancel(),
-            _ = terminate.recv() => stop.cancel(),
-            () = &mut reporting => {}
-        }
-    }
+    let clock = clock::handed();
+    let run = Box::pin(consumer::run(work, writer, until, clock, stop.clone(), sender));
+    Ok(signals::see_through(run, &stop, tell(receiver)).await??)
 }
 
 /// Tells what hinders it, when that changes.
@@ -126,7 +99,6 @@ async fn tell(mut stats: watch::Receiver<Stats>) {
         }
         told = trouble;
     }
-    std::future::pending::<()>().await;
 }
 
 fn table(stats: &Stats) -> Table {

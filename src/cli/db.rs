@@ -6,6 +6,7 @@ use super::{Failure, Outcome, args::Db, exit, open::tell};
 use crate::{
     domain::report::{Cell, Form, Table},
     embedded::{self, Config, Progress},
+    session,
 };
 
 #[allow(clippy::needless_pass_by_value, reason = "the embedded server hands its steps over")]
@@ -69,7 +70,7 @@ pub(super) async fn run(verb: Db) -> Outcome {
 }
 
 fn prepare(conn: &mut sqlx::PgConnection) -> embedded::Prepared<'_> {
-    Box::pin(async move { crate::db::migrate::migrate(conn).await.map(drop).map_err(Into::into) })
+    Box::pin(async move { session::migrate(conn).await.map(drop).map_err(Into::into) })
 }
 
 /// The word must be typed; a script says `--yes`.

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{
     Failure, Outcome,
     args::{Demo, Global, ScenarioName},
-    exit, open,
+    clock, exit, open,
 };
 use crate::{
     config::{self, Settings},
@@ -14,7 +14,6 @@ use crate::{
         scenario::{self, Planted, Refused, Scenario},
     },
     domain::report::{Cell, Form, Table},
-    ops::error_queue::training,
     relay::Broker,
     session,
 };
@@ -22,7 +21,7 @@ use crate::{
 pub(super) async fn run(verb: Demo, global: &Global, settings: &Settings) -> Outcome {
     match verb {
         Demo::Load { orders, seed, years, until, replace } => {
-            let until = until.unwrap_or_else(|| chrono::Utc::now().date_naive());
+            let until = until.unwrap_or_else(|| clock::now().date_naive());
             let years = u32::from(years);
             let options = demo::Options { orders: u64::from(orders), seed, years, until };
             load(options, replace, global, settings).await
@@ -48,7 +47,7 @@ async fn load(
     open::may_write(global, settings)?;
     let (mut conn, lease) = open::writable(global, settings).await?;
     let done = async {
-        crate::db::migrate::migrate(&mut conn).await.map_err(session::Error::Migrate)?;
+        session::migrate(&mut conn).await?;
         let progress = |step| open::tell(&session::demo_progress(&step));
         let loaded = demo::load(&mut conn, options, replace, progress).await;
         loaded.map_err(session::Error::Demo)
@@ -75,16 +74,6 @@ const fn scenario_of(name: ScenarioName) -> Scenario {
         ScenarioName::Duplicates => Scenario::Duplicates,
         ScenarioName::HalfDone => Scenario::HalfDone,
         ScenarioName::ErrorQueue => Scenario::ErrorQueue,
-    }
-}
-
-impl From<Refused> for Failure {
-    fn from(error: Refused) -> Self {
-        match error {
-            Refused::Load(error) => session::Error::Demo(error).into(),
-            Refused::Broker(training::Error::Broker(error)) => error.into(),
-            other => Self { message: other.to_string(), code: exit::REFUSED },
-        }
     }
 }
 

@@ -9,8 +9,10 @@ use super::{
 };
 use crate::{
     config::Settings,
-    db::relay::ConsumerOutbox,
-    ops::{delivery::Scope, operation::Operation},
+    ops::{
+        delivery::{ConsumerOutbox, Scope},
+        operation::Operation,
+    },
 };
 
 pub(super) async fn run(args: &Drain, global: &Global, settings: &Settings) -> Outcome {

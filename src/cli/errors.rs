@@ -2,14 +2,13 @@
 
 use std::io::Write;
 
-use chrono::Utc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
     args::{self, ErrorPick, ErrorScope, Errors, Global},
-    broker_source, exit, open,
+    broker_source, clock, exit, open,
     operation::{self, Ask},
 };
 use crate::{
@@ -22,31 +21,6 @@ use crate::{
     relay::Broker,
     session::Session,
 };
-
-impl From<crate::relay::Error> for Failure {
-    fn from(error: crate::relay::Error) -> Self {
-        use crate::relay::Error as Broker;
-        let code = match error {
-            Broker::Url(_) | Broker::ManagementUrl(_) => exit::USAGE,
-            Broker::Login { .. } | Broker::Refused { .. } => exit::REFUSED,
-            _ => exit::UNREACHABLE,
-        };
-        Self { message: error.to_string(), code }
-    }
-}
-
-impl From<error_queue::Error> for Failure {
-    fn from(error: error_queue::Error) -> Self {
-        let message = error.to_string();
-        match error {
-            error_queue::Error::Broker(error) => error.into(),
-            error_queue::Error::NoKey(_) | error_queue::Error::NoGroup(_) => {
-                Self { message, code: exit::NOTHING }
-            }
-            error_queue::Error::NoQueue | error_queue::Error::Ambiguous(_) => Self::usage(message),
-        }
-    }
-}
 
 pub(super) async fn run(verb: Errors, global: &Global, settings: &Settings) -> Outcome {
     match verb {
@@ -120,7 +94,7 @@ async fn list(
     scope: &Scope,
 ) -> Result<Listing, error_queue::Error> {
     let stop = CancellationToken::new();
-    error_queue::list(broker, &session.db, &session.layout, scope, Utc::now(), &stop).await
+    error_queue::list(broker, &session.db, &session.layout, scope, clock::now(), &stop).await
 }
 
 /// The notes beside the answer, and the exit code.

@@ -7,18 +7,13 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Inbox, InboxRows, MessageView, Messages, Only, Output},
-    broker_source, exit, open, outbox_action,
+    broker_source, clock, exit, open, outbox_action,
 };
 use crate::{
     config::{self, Settings},
-    db::{
-        archive,
-        inbox::{self as rows, InboxView},
-        outbox::{self, Filter, View},
-        paused,
-    },
     domain::{
         diagnosis::{Severity, diagnose, is_alert},
+        endless,
         id::{MessageId, OutboxId},
         outbox_action::Refusal,
         report::{Cell, Form, Table, print_json},
@@ -26,7 +21,11 @@ use crate::{
     },
     ops::{
         archive::{self as copied, Parts, report as copies_of},
-        messages::{self, Message, MessageKey, Status, Watch, broker, report},
+        messages::{
+            self, Message, MessageKey, Status, Watch, broker,
+            list::{self, Filter, InboxView, Page, View},
+            report,
+        },
     },
     session::Session,
 };
@@ -71,7 +70,7 @@ pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) ->
         }
         (Messages::List { view, only, limit, output }, _) => {
             let filters = filters(&only);
-            list(&session, view, &filters, i64::from(limit), output.output, settings).await
+            list(&session, view, &filters, limit as usize, output.output, settings).await
         }
         (Messages::History { days, output }, _) => {
             history(&session, days, output.output, settings).await
@@ -154,7 +153,7 @@ async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> 
 async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
     let layout = &session.layout;
     let status = read(session, "messages status", async |conn| {
-        messages::status_with_history(conn, layout, watch).await
+        messages::status_with_history(conn, layout, watch, &clock::handed()).await
     })
     .await?;
     let status = with_broker(status, watch, settings).await;
@@ -186,7 +185,7 @@ async fn list(
     session: &Session,
     view: MessageView,
     filters: &[Filter],
-    limit: i64,
+    limit: usize,
     output: Output,
     settings: &Settings,
 ) -> Outcome {
@@ -199,31 +198,39 @@ async fn list(
         MessageView::Expired => View::Expired,
         MessageView::Undeliverable => View::Undeliverable,
     };
-    let (layout, now) = (&session.layout, chrono::Utc::now());
-    let (rows, mut notes) = read(session, "messages list", async |conn| {
-        outbox::list(conn, layout, view, filters, None, limit + 1, now).await
+    let (layout, now) = (&session.layout, clock::now());
+    let page = read(session, "messages list", async |conn| {
+        list::outbox(conn, layout, (view, filters), None, limit, now).await
     })
     .await?;
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    if rows.len() > most {
-        notes.push(format!("there are more; --limit shows more than {limit}"));
-    }
-    let shown = &rows[..rows.len().min(most)];
-    print(report::messages(shown), output, settings)?;
-    tell(&notes)?;
-    Ok(if shown.is_empty() { exit::NOTHING } else { exit::FOUND })
+    told(page, limit, report::messages, output, settings)
 }
 
-async fn copies(session: &Session, limit: i64, output: Output, settings: &Settings) -> Outcome {
-    let rows =
-        read(session, "messages list", async |conn| archive::list(conn, None, limit).await).await?;
-    print(copies_of::copies(&rows), output, settings)?;
-    Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
+async fn copies(session: &Session, limit: usize, output: Output, settings: &Settings) -> Outcome {
+    let page = read(session, "messages list", async |conn| list::archived(conn, None, limit).await)
+        .await?;
+    told(page, limit, copies_of::copies, output, settings)
 }
 
 async fn holds(session: &Session, output: Output, settings: &Settings) -> Outcome {
-    let rows = read(session, "messages list", async |conn| paused::held(conn).await).await?;
-    print(copies_of::held(&rows), output, settings)?;
+    let page = read(session, "messages list", async |conn| list::paused(conn).await).await?;
+    told(page, usize::MAX, copies_of::held, output, settings)
+}
+
+/// Prints a page of a list, and what was not looked at.
+fn told<T>(
+    page: Page<T>,
+    limit: usize,
+    table: impl FnOnce(&[T]) -> Table,
+    output: Output,
+    settings: &Settings,
+) -> Outcome {
+    let Page { rows, more, mut notes } = page;
+    if more {
+        notes.push(format!("there are more; --limit shows more than {limit}"));
+    }
+    print(table(&rows), output, settings)?;
+    tell(&notes)?;
     Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
@@ -249,7 +256,7 @@ async fn show(
     settings: &Settings,
 ) -> Outcome {
     let message = find(session, watch, key).await?;
-    let table = report::envelope(&message, chrono::Utc::now());
+    let table = report::envelope(&message, clock::now());
     let body = report::body(&message, true);
     let part = |text: Option<&String>| {
         text.map_or(Value::Null, |text| {
@@ -282,7 +289,9 @@ fn whole(mut table: Table, parts: Parts, output: Output, settings: &Settings) ->
             [Cell::Text(name), Cell::Text(value) | Cell::Number(value)] => {
                 Some((name.clone(), json!(value)))
             }
-            [Cell::Text(name), Cell::Time(at)] => Some((name.clone(), json!(at.to_utc()))),
+            [Cell::Text(name), Cell::Time(at)] => {
+                Some((name.clone(), json!(endless::json(at.to_utc()))))
+            }
             _ => None,
         });
         let mut value = Value::Object(fields.collect());
@@ -315,7 +324,7 @@ async fn why(
     };
     let layout = &session.layout;
     let status = read(session, "messages why", async |conn| {
-        messages::status_with_history(conn, layout, watch).await
+        messages::status_with_history(conn, layout, watch, &clock::handed()).await
     })
     .await?;
     let status = with_broker(status, watch, settings).await;
@@ -358,7 +367,7 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
         Inbox::OutboxAction(_) => Err(Failure::usage("this verb writes")),
         Inbox::Status { output } => {
             let status = read(&session, "inbox status", async |conn| {
-                messages::status_with_history(conn, layout, &watch).await
+                messages::status_with_history(conn, layout, &watch, &clock::handed()).await
             });
             let status = match status.await {
                 Ok(status) => Ok(with_broker(status, &watch, settings).await),
@@ -391,11 +400,11 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
             };
             let found = read(&session, "inbox list", async |conn| {
                 let view = (view, watch.thresholds.held);
-                rows::list(conn, layout, view, None, i64::from(limit)).await
+                list::inbox(conn, layout, view, list::From::Newest, limit as usize).await
             });
-            found.await.and_then(|found| {
-                print(report::inbox(&found, &watch), output.output, settings)?;
-                Ok(if found.is_empty() { exit::NOTHING } else { exit::FOUND })
+            found.await.and_then(|page| {
+                let table = |rows: &[_]| report::inbox(rows, &watch);
+                told(page, limit as usize, table, output.output, settings)
             })
         }
         Inbox::Hours { output } => {
@@ -403,9 +412,7 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
                 read(&session, "inbox hours", async |conn| messages::day(conn, layout).await);
             found.await.and_then(|day| {
                 print(report::hours(&day, &watch), output.output, settings)?;
-                if !rows::sums_all(layout) {
-                    tell(&[format!("of the newest {} rows", rows::MOST)])?;
-                }
+                tell(&day.notes)?;
                 Ok(if day.hours.is_empty() { exit::NOTHING } else { exit::FOUND })
             })
         }

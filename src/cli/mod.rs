@@ -5,12 +5,14 @@ mod ask;
 mod audit;
 mod broker_source;
 mod card;
+mod clock;
 mod console;
 mod consume;
 mod db;
 mod demo;
 mod drain;
 mod errors;
+mod failure;
 mod input;
 mod messages;
 mod op;
@@ -24,8 +26,11 @@ mod outbox_action;
 mod ownership;
 mod progress;
 mod relay;
+mod signals;
 
 use std::io::Write;
+
+pub use failure::Failure;
 
 use args::{Cli, Global, Output, Verb};
 use clap::CommandFactory;
@@ -34,64 +39,8 @@ use crate::{
     config::{self, Environment, Given, Settings},
     domain::report::Form,
     ops::operation::OPERATIONS,
+    session::exit,
 };
-
-/// Exit codes, as `--help` tells them.
-pub mod exit {
-    pub const FOUND: u8 = 0;
-    pub const NOTHING: u8 = 1;
-    pub const USAGE: u8 = 2;
-    pub const UNREACHABLE: u8 = 3;
-    pub const REFUSED: u8 = 4;
-    pub const PARTIAL: u8 = 5;
-}
-
-/// Why a verb could not do its work: what to tell, and the exit code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    pub message: String,
-    pub code: u8,
-}
-
-impl Failure {
-    fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: exit::USAGE }
-    }
-}
-
-impl From<config::Error> for Failure {
-    fn from(error: config::Error) -> Self {
-        Self::usage(error.to_string())
-    }
-}
-
-impl From<crate::session::Error> for Failure {
-    fn from(error: crate::session::Error) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<crate::db::Error> for Failure {
-    fn from(error: crate::db::Error) -> Self {
-        crate::session::Error::Database(error).into()
-    }
-}
-
-impl From<crate::embedded::Error> for Failure {
-    fn from(error: crate::embedded::Error) -> Self {
-        crate::session::Error::Embedded(error).into()
-    }
-}
-
-/// A broken pipe ends a verb quietly, as every tool in a pipeline does.
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { message: String::new(), code: exit::FOUND };
-        }
-        Self { message: format!("cannot write the answer: {error}"), code: exit::USAGE }
-    }
-}
 
 impl From<Output> for Form {
     fn from(output: Output) -> Self {

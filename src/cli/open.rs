@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use super::{Failure, args::Global, exit, given};
+use super::{Failure, args::Global, clock, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
     db::Limits,
@@ -18,7 +18,7 @@ pub(super) async fn open(global: &Global, settings: &Settings) -> Result<Session
     if let Target::Server(server) = &context.target {
         warn(&server.servers)?;
     }
-    let today = chrono::Utc::now().date_naive();
+    let today = clock::now().date_naive();
     Ok(session::open(&context, &limits(settings), today, &|doing| tell(&doing)).await?)
 }
 

@@ -1,40 +1,35 @@
 //! What every verb that writes does: open, plan, show or ask, run, tell. There is no other way.
 
-use std::{io::Write, pin::pin, sync::Arc};
+use std::io::Write;
 
-use chrono::Utc;
 use serde_json::{Value, json};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure, Outcome,
     args::{Global, OutputArg, RunArgs, WriteArgs},
     ask::{self, Said},
-    broker_source, card, exit, given, input, open,
+    broker_source, card, clock, exit, given, input, open,
     progress::Reporter,
-    relay,
+    relay, signals,
 };
 use crate::{
     config::{Settings, choose},
     domain::{
-        decide::{Command, Refusal},
+        decide::Command,
         id::Version,
-        outbox_action,
         report::{Cell, Form, Table, print_json},
         text::clean,
         text::thousands,
     },
     ops::{
-        Clock, audit,
+        audit,
         delivery::Delivery,
-        error_queue::{self, Source},
+        error_queue::Source,
         operation::{
-            self, BrokerAccess, Check, Context, Operation, Outcome as Done, Owner, Plan, PlanError,
-            PlanRequest, Progress, StepKind, Verdict, Writer,
+            self, BrokerAccess, Context, Operation, Outcome as Done, Owner, Plan, PlanError,
+            PlanRequest, Progress, StepKind, Writer,
         },
         operator::Operator,
         policy::Policy,
@@ -42,45 +37,6 @@ use crate::{
     session::{self, Session},
     workers,
 };
-
-impl From<PlanError> for Failure {
-    fn from(error: PlanError) -> Self {
-        use PlanError as E;
-        let code = match &error {
-            E::Refused(Refusal::UnknownOrder(_)) | E::NoOperation(_) => exit::NOTHING,
-            E::Declined(refusal) if is_absence(refusal) => exit::NOTHING,
-            E::Blocked(checks) if is_nothing(checks) => exit::NOTHING,
-            E::ErrorQueue(error_queue::Error::NoKey(_) | error_queue::Error::NoGroup(_)) => {
-                exit::NOTHING
-            }
-            E::ErrorQueue(_) | E::NoBroker(_) | E::Nameless(_) => exit::USAGE,
-            E::Unresolved { .. } | E::Schema { refused: false, .. } => exit::UNREACHABLE,
-            E::Database(error) if is_refusal(error) => exit::REFUSED,
-            E::Database(error) => return error.clone().into(),
-            E::Broker(error) => return error.clone().into(),
-            E::Delivery(error) => return error.clone().into(),
-            _ => exit::REFUSED,
-        };
-        Self { message: error.to_string(), code }
-    }
-}
-
-/// There is nothing to do it to.
-const fn is_absence(refusal: &outbox_action::Refusal) -> bool {
-    use outbox_action::Refusal as R;
-    matches!(refusal, R::NoMessage(_) | R::NoOutbox(_) | R::NotKept(_) | R::Nothing)
-}
-
-/// Nothing forbids it but that there is nothing to do.
-fn is_nothing(checks: &[Check]) -> bool {
-    checks.iter().all(|check| check.verdict != Verdict::Blocking)
-}
-
-/// The server answered, and will not do it.
-fn is_refusal(error: &crate::db::Error) -> bool {
-    use crate::db::Error as Db;
-    matches!(error, Db::Conflict(_) | Db::Locked(_) | Db::NotPermitted(_) | Db::Server { .. })
-}
 
 /// How an operation is asked for on the command line.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +114,7 @@ pub(super) async fn run(
 /// Only the log's own guard: what was done is done whatever becomes of it.
 pub(super) async fn anchored(session: &Session, outcome: &Outcome) {
     if outcome.is_ok()
-        && let Err(error) = audit::anchor_if_due(&session.db, Utc::now(), audit::EVERY).await
+        && let Err(error) = audit::anchor_if_due(&session.db, clock::now(), audit::EVERY).await
     {
         tracing::warn!(%error, "no anchor was written");
     }
@@ -179,7 +135,7 @@ pub(super) async fn opened(
         let operator = operator.map_err(PlanError::from)?;
         let writer = Writer::open(&session.db, operator, policy).await?;
         let broker = broker.as_ref().map_err(String::as_str);
-        let outcome = work(&session, &Context::new(&writer, broker, clock())).await;
+        let outcome = work(&session, &Context::new(&writer, broker, clock::handed())).await;
         writer.close().await;
         outcome
     }
@@ -200,7 +156,7 @@ pub(super) async fn run_owning(
     let (servers, lease) = open::own(global, settings).await?;
     let outcome = async {
         let owner = Owner::open(&servers, global.operator.as_deref(), policy).await?;
-        let ctx = Context::owning(&owner, clock());
+        let ctx = Context::owning(&owner, clock::handed());
         see_through(&ctx, ask.request(operation)?, ask).await
     }
     .await;
@@ -208,10 +164,6 @@ pub(super) async fn run_owning(
         lease.leave().await?;
     }
     outcome
-}
-
-fn clock() -> Clock {
-    Arc::new(Utc::now)
 }
 
 /// The rules of the context, where they let anything be written.
@@ -280,35 +232,27 @@ async fn drive(
     watched(&plan.title, stop, progress, work).await
 }
 
-/// Does work that takes its time: what hinders it is told, on a terminal also how far it is, and a signal stops it after
-/// what is under way.
+/// Does work that takes its time: what hinders it is told, on a terminal also how far it is, and a signal stops it
+/// after what is under way.
 pub(super) async fn watched<T>(
     title: &str,
     stop: &CancellationToken,
     mut progress: watch::Receiver<Progress>,
     work: impl Future<Output = Result<T, PlanError>>,
 ) -> Result<T, Failure> {
-    let mut work = pin!(work);
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut reporter = Reporter::default();
-    loop {
-        tokio::select! {
-            ended = &mut work => {
-                open::tell("ready");
-                return Ok(ended?);
+    let reporting = async {
+        let mut reporter = Reporter::default();
+        while progress.changed().await.is_ok() {
+            let progress = progress.borrow_and_update().clone();
+            if let Some(far) = far(title, &progress) {
+                open::tell(&far);
             }
-            _ = interrupt.recv() => stop.cancel(),
-            _ = terminate.recv() => stop.cancel(),
-            Ok(()) = progress.changed() => {
-                let progress = progress.borrow_and_update().clone();
-                if let Some(far) = far(title, &progress) {
-                    open::tell(&far);
-                }
-                reporter.tell(progress.hindered, &progress.warnings);
-            }
+            reporter.tell(progress.hindered, &progress.warnings);
         }
-    }
+    };
+    let ended = signals::see_through(Box::pin(work), stop, reporting).await?;
+    open::tell("ready");
+    Ok(ended?)
 }
 
 /// How far a bulk operation is, in a line.

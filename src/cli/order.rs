@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Failure, Outcome,
     args::{Global, Order as Verb, Output},
-    exit, open, order_command, order_lookup,
+    clock, exit, open, order_command, order_lookup,
 };
 use crate::{
     config::Settings,
@@ -92,7 +92,7 @@ fn target(
         return Ok(Some(Version(version)));
     }
     let Some(text) = at else { return Ok(None) };
-    let clock = Clock { now: chrono::Utc::now(), zone: settings.zone };
+    let clock = Clock { now: clock::now(), zone: settings.zone };
     let gone = || Failure {
         message: "the order did not exist then; its first event came later".to_owned(),
         code: exit::NOTHING,

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     Failure, Outcome,
     args::{Global, Orders},
-    exit, open,
+    clock, exit, open,
 };
 use crate::{
     config::Settings,
@@ -22,7 +22,7 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     let Orders::Search { query, without, limit, count, output } = verb;
     let without = without.iter().map(|term| format!("-{term}"));
     let text = query.into_iter().chain(without).collect::<Vec<_>>().join(" ");
-    let clock = Clock { now: chrono::Utc::now(), zone: settings.zone };
+    let clock = Clock { now: clock::now(), zone: settings.zone };
     let query = language::parse(&text, &clock).map_err(|error| marked(&text, &error))?;
     let session = open::open(global, settings).await?;
     let stop = tokio_util::sync::CancellationToken::new();

@@ -9,14 +9,10 @@ use uuid::Uuid;
 use super::{
     Failure, Outcome,
     args::{AgeArgs, Global, InboxAction, MessageAction, WriteArgs},
-    exit, input, operation,
+    clock, exit, input, operation,
 };
 use crate::{
     config::Settings,
-    db::{
-        archive,
-        outbox::{self, MessageKey},
-    },
     domain::{
         derived::Derived,
         id::{MessageId, OutboxId},
@@ -26,7 +22,10 @@ use crate::{
         typed, when,
         zone::Clock,
     },
-    ops::operation::{Operation, PlanError, Purge},
+    ops::{
+        messages::{self as stored, MessageKey, OutboxMessage, list},
+        operation::{Operation, PlanError, Purge},
+    },
     session::Session,
 };
 
@@ -76,7 +75,7 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
             let args: WriteArgs = write.into();
             // Repeated with the same key it has the same id.
             let operation = input::operation(args.idempotency_key.as_deref())?;
-            let fresh = MessageId(Derived::new(operation, Utc::now()).id("another message id"));
+            let fresh = MessageId(Derived::new(operation, clock::now()).id("another message id"));
             let name = if new_id { Name::New(fresh) } else { Name::Same };
             let make = async |session: &Session| {
                 let source = match (given, &id) {
@@ -121,7 +120,7 @@ pub(super) async fn inbox(verb: InboxAction, global: &Global, settings: &Setting
 }
 
 fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTime<Utc>, Failure> {
-    let now = Utc::now();
+    let now = clock::now();
     let Some(text) = &age.before else {
         let age = age.older_than.map_or(usual, |days| TimeDelta::days(i64::from(days)));
         return Ok(now - age);
@@ -146,13 +145,13 @@ fn named(text: &str) -> Result<Named, Failure> {
         .map_err(|_| Failure::usage(format!("{text:?} is neither a number nor a whole id")))
 }
 
-async fn shown(session: &Session, named: &Named) -> Result<Option<outbox::OutboxMessage>, Failure> {
+async fn shown(session: &Session, named: &Named) -> Result<Option<OutboxMessage>, Failure> {
     let (layout, stop) = (&session.layout, tokio_util::sync::CancellationToken::new());
     let key = match named {
         Named::Sequence(sequence) => MessageKey::Sequence(*sequence),
         Named::Id(id) => MessageKey::Message(MessageId(*id)),
     };
-    let work = async |conn: &mut sqlx::PgConnection| outbox::show(conn, layout, key).await;
+    let work = async |conn: &mut sqlx::PgConnection| stored::stored(conn, layout, key).await;
     Ok(session.db.read("messages", &stop, work).await?)
 }
 
@@ -193,7 +192,7 @@ async fn copy_of(session: &Session, text: &str) -> Result<i64, Failure> {
         Named::Id(id) => MessageId(id),
     };
     let stop = tokio_util::sync::CancellationToken::new();
-    let work = async |conn: &mut sqlx::PgConnection| archive::newest_of(conn, id).await;
+    let work = async |conn: &mut sqlx::PgConnection| list::newest_copy(conn, id).await;
     let found = session.db.read("messages", &stop, work).await?;
     found.ok_or_else(|| Failure {
         message:
@@ -223,6 +222,6 @@ fn whole(path: &Path) -> Result<StoredMessage, Failure> {
     let shown = path.display();
     let fields: Value = serde_json::from_str(&text(path)?)
         .map_err(|error| Failure::usage(format!("--json {shown}: {error}")))?;
-    StoredMessage::read(&fields, Utc::now())
+    StoredMessage::read(&fields, clock::now())
         .map_err(|refusal| Failure::usage(format!("--json {shown}: {refusal}")))
 }

@@ -5,7 +5,10 @@ use super::{
     args::{Global, MigrateArgs, OwnershipArgs, PublisherArg},
     operation::{self, Ask},
 };
-use crate::{config::Settings, db::settings::Publisher, ops::operation::Operation};
+use crate::{
+    config::Settings,
+    ops::operation::{Operation, Publisher},
+};
 
 pub(super) async fn attach(args: &OwnershipArgs, global: &Global, settings: &Settings) -> Outcome {
     let operation = Operation::Attach { publisher: args.publisher.map(publisher) };

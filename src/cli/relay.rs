@@ -1,16 +1,14 @@
 //! `orderscope relay`: the relay as a program of its own.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Failure, Outcome, args, exit, open,
+    Failure, Outcome, args, clock, exit, open,
     progress::{self, Reporter},
+    signals,
 };
 use crate::{
     config::{self, Settings, Target},
@@ -21,27 +19,10 @@ use crate::{
     relay::{Broker, Management},
     servers::Servers,
     workers::{
-        relay::{self, Error, NobodyListens, Stats, Until},
+        relay::{self, NobodyListens, Stats, Until},
         sampler,
     },
 };
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Database(error) => error.into(),
-            Error::Broker(error) => {
-                let refused = matches!(error, crate::relay::Error::Login { .. });
-                let code = if refused { exit::REFUSED } else { exit::UNREACHABLE };
-                Self { message: error.to_string(), code }
-            }
-            Error::Unrecorded | Error::OfService => {
-                Self { message: error.to_string(), code: exit::REFUSED }
-            }
-            Error::SendLog { .. } => Self::usage(error.to_string()),
-        }
-    }
-}
 
 pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Settings) -> Outcome {
     open::may_write(global, settings)?;
@@ -97,19 +78,9 @@ async fn deliver(
 pub(super) async fn drive(relay: relay::Settings, until: Until) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
-    let clock = Arc::new(chrono::Utc::now);
-    let mut work = std::pin::pin!(relay::run(relay, until, clock, stop.clone(), sender));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut reporting = std::pin::pin!(tell(receiver));
-    loop {
-        tokio::select! {
-            ended = &mut work => return Ok(ended?),
-            _ = interrupt.recv() => stop.cancel(),
-            _ = terminate.recv() => stop.cancel(),
-            () = &mut reporting => {}
-        }
-    }
+    let clock = clock::handed();
+    let work = Box::pin(relay::run(relay, until, clock, stop.clone(), sender));
+    Ok(signals::see_through(work, &stop, tell(receiver)).await??)
 }
 
 /// A relay beside the console.
@@ -125,6 +96,7 @@ const ENDING: Duration = Duration::from_secs(3);
 impl Background {
     /// Delivers from the private database while the console is open, where a broker is configured. Any
     /// other database has its own service, or a relay of its own.
+    #[expect(clippy::disallowed_methods, reason = "it lives beside the console's loop, not in it")]
     pub(super) fn start(target: &Target, settings: &Settings) -> Result<Option<Self>, Failure> {
         if !matches!(target, Target::Embedded) {
             return Ok(None);
@@ -184,7 +156,7 @@ async fn beside(
     // The same as that of a relay or a drain from a shell: what one leaves, another takes over.
     relay.send_log = Some(send_log(Db::new(lease.options(), &relay.limits).place()));
     relay.in_background = true;
-    let clock = Arc::new(chrono::Utc::now);
+    let clock = clock::handed();
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
         ended(error.to_string());
     }
@@ -240,5 +212,4 @@ async fn tell(mut stats: watch::Receiver<Stats>) {
         };
         reporter.tell(hindered, &warnings);
     }
-    std::future::pending::<()>().await;
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, OfTable};
 use crate::domain::id::MessageId;
 
 /// A copy, without its body.
@@ -46,7 +46,7 @@ pub async fn list(
         before.unwrap_or(i64::MAX),
         limit
     );
-    Ok(rows.fetch_all(conn).await?)
+    rows.fetch_all(conn).await.of("orderscope.kept_messages")
 }
 
 /// At most this much of a body is read to be shown.
@@ -71,7 +71,11 @@ pub async fn whole(
         number,
         LONGEST
     );
-    Ok(row.fetch_optional(conn).await?.map(|row| (row.body, row.rest)))
+    Ok(row
+        .fetch_optional(conn)
+        .await
+        .of("orderscope.kept_messages")?
+        .map(|row| (row.body, row.rest)))
 }
 
 /// The newest copy of a message that was not put back.
@@ -82,7 +86,7 @@ pub async fn newest_of(conn: &mut PgConnection, message: MessageId) -> Result<Op
          ORDER BY number DESC LIMIT 1",
         message.0
     );
-    Ok(row.fetch_optional(conn).await?)
+    row.fetch_optional(conn).await.of("orderscope.kept_messages")
 }
 
 /// A copy with all of it.
@@ -107,7 +111,7 @@ pub async fn lock(tx: &mut PgConnection, number: i64) -> Result<Option<ArchivedC
            FROM orderscope.kept_messages WHERE number = $1 FOR UPDATE"#,
         number
     );
-    Ok(row.fetch_optional(tx).await?)
+    row.fetch_optional(tx).await.of("orderscope.kept_messages")
 }
 
 /// Records that a copy was put back, in the caller's transaction.
@@ -147,7 +151,7 @@ pub async fn discarded(
         body,
         without_nul(rest)
     );
-    Ok(number.fetch_one(tx).await?)
+    number.fetch_one(tx).await.of("orderscope.kept_messages")
 }
 
 fn without_nul(value: &Value) -> Value {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
 use super::{
-    Error, Layout, Table,
+    Error, Layout, OfTable, Table,
     expressions::{BUYER_NAME, ID_TAIL},
 };
 use crate::domain::{id::BuyerId, order::Buyer};
@@ -58,7 +58,7 @@ pub async fn by_name(
     ));
     sql.push_bind(name_pattern(part));
     sql.push(" LIMIT ").push_bind(limit);
-    Ok(sql.build_query_scalar().fetch_all(conn).await?)
+    sql.build_query_scalar().fetch_all(conn).await.of(Table::Buyers.name())
 }
 
 /// Buyers whose id ends so, at most `limit`, newest first. `tail` is lower-case hexadecimal digits.
@@ -74,7 +74,7 @@ pub async fn by_tail(
         layout.from(Table::Buyers)
     ));
     sql.push_bind(format!("{reversed}%")).push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-    Ok(sql.build_query_scalar().fetch_all(conn).await?)
+    sql.build_query_scalar().fetch_all(conn).await.of(Table::Buyers.name())
 }
 
 /// These buyers, by name; ids that nobody has are left out.
@@ -88,7 +88,7 @@ pub async fn by_ids(
         layout.from(Table::Buyers)
     ));
     sql.push_bind(ids.iter().map(|id| id.0).collect::<Vec<_>>()).push(") ORDER BY name, id");
-    let rows: Vec<BuyerRow> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<BuyerRow> = sql.build_query_as().fetch_all(conn).await.of(Table::Buyers.name())?;
     Ok(rows.into_iter().map(BuyerRow::parts).collect())
 }
 

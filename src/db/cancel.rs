@@ -87,7 +87,7 @@ pub async fn cancellable<T>(
     if stopped {
         return answer.map_err(|_| Error::Cancelled);
     }
-    if !matches!(answer, Err(Error::Lost(_))) {
+    if !answer.as_ref().is_err_and(Error::ends_session) {
         session.finish();
     }
     answer.map_err(|error| error.within(pool.statement_limit()))

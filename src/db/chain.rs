@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, Table, sql::moment};
+use super::{Error, Index, Layout, OfTable, Table, sql::moment};
 use crate::domain::{
     chain::{Head, Received},
     id::{ConsumerId, MessageId, OutboxId},
@@ -76,7 +76,8 @@ pub async fn carried(
         layout.from(Table::OutboxStates),
     ));
     sql.push_bind(sequences).push(") ORDER BY m.sequence_number");
-    let rows: Vec<CarriedRow> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<CarriedRow> =
+        sql.build_query_as().fetch_all(conn).await.of(Table::OutboxMessages.name())?;
     let carried = |row: CarriedRow| Carried {
         sequence: row.sequence_number,
         inbox: row.inbox_message_id.zip(row.inbox_consumer_id),
@@ -104,7 +105,8 @@ pub async fn received(
         received_columns(),
         layout.from(Table::InboxStates),
     ));
-    let rows: Vec<ReceivedRow> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<ReceivedRow> =
+        sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())?;
     Ok(rows.into_iter().map(Received::from).collect())
 }
 
@@ -133,7 +135,8 @@ pub async fn handled(
         received_columns(),
         layout.from(Table::InboxStates),
     ));
-    let rows: Vec<ReceivedRow> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<ReceivedRow> =
+        sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())?;
     Ok(rows.into_iter().map(Received::from).collect())
 }
 
@@ -165,6 +168,6 @@ pub async fn head(conn: &mut PgConnection, layout: &Layout) -> Result<Option<Hea
         layout.from(Table::OutboxStates),
     ));
     let row: Option<(OutboxId, DateTime<Utc>, Option<i64>)> =
-        sql.build_query_as().fetch_optional(conn).await?;
+        sql.build_query_as().fetch_optional(conn).await.of(Table::OutboxMessages.name())?;
     Ok(row.map(|(outbox, opened, sequence)| Head { outbox, opened, sequence }))
 }

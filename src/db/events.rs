@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
 
-use super::{Error, Index, Layout, Table, expressions, sql::moment};
+use super::{Error, Index, Layout, OfTable, Table, expressions, sql::moment};
 use crate::domain::{
     event::RecordedEvent,
     id::{EventId, OrderId, SeqId, StreamId, Version},
@@ -77,7 +77,7 @@ pub async fn of_order(
 ) -> Result<Vec<RecordedEvent>, Error> {
     let mut sql = QueryBuilder::<Postgres>::new("");
     push_of_order(&mut sql, layout, id, range, limit);
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await.of(Table::Events.name())?;
     Ok(rows.into_iter().map(RecordedEvent::from).collect())
 }
 
@@ -137,7 +137,7 @@ pub async fn of_stream(
     let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {} FROM {from} e", columns()));
     sql.push(" WHERE stream_id = ").push_bind(id);
     sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
-    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await.of(Table::Events.name())?;
     Ok(rows.into_iter().map(RecordedEvent::from).collect())
 }
 
@@ -197,7 +197,7 @@ pub async fn around(
     sql.push(bisect("z", "(SELECT last FROM wanted)"));
     sql.push(" SELECT (SELECT max(low) FROM a), (SELECT max(low) FROM z)");
     let (first, last): (Option<SeqId>, Option<SeqId>) =
-        sql.build_query_as().fetch_one(conn).await?;
+        sql.build_query_as().fetch_one(conn).await.of(Table::Events.name())?;
     Ok(first.zip(last).map(|(from, to)| SeqRange { from, to }))
 }
 
@@ -207,5 +207,5 @@ pub async fn newest(conn: &mut PgConnection, layout: &Layout) -> Result<Option<S
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT seq_id FROM {from} e ORDER BY seq_id DESC LIMIT 1"
     ));
-    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
+    sql.build_query_scalar().fetch_optional(conn).await.of(Table::Events.name())
 }

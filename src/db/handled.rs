@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
-use super::{Error, Layout, Table, sql::moment};
+use super::{Error, Layout, OfTable, Table, sql::moment};
 use crate::domain::{
     fault::InboxRow,
     id::{ConsumerId, MessageId},
@@ -29,7 +29,7 @@ pub async fn of_messages(
         layout.from(Table::InboxStates),
     ));
     sql.push_bind(ids).push(") LIMIT 100000");
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await.of(Table::InboxStates.name())?;
     let row = |(message, consumer, received, consumed, delivered)| InboxRow {
         message,
         consumer,
@@ -47,7 +47,7 @@ pub async fn consumers(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<C
         layout.from(Table::InboxStates),
     ));
     sql.push_bind(NEWEST).push(") newest");
-    Ok(sql.build_query_scalar().fetch_all(conn).await?)
+    sql.build_query_scalar().fetch_all(conn).await.of(Table::InboxStates.name())
 }
 
 /// When the oldest delivered row was delivered, without those that outbox messages still refer to: these stay whatever
@@ -64,5 +64,5 @@ pub async fn oldest_delivered(
         layout.from(Table::InboxStates),
         layout.from(Table::OutboxMessages),
     ));
-    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
+    sql.build_query_scalar().fetch_optional(conn).await.of(Table::InboxStates.name())
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, Table, expressions::LETTER_SEQUENCE};
+use super::{Error, Index, Layout, OfTable, Table, expressions::LETTER_SEQUENCE};
 use crate::domain::{id::SeqId, json::field_of};
 
 /// A row of `mt_doc_deadletterevent`. The cause is not stored: only which event, where, and the kind of error.
@@ -45,7 +45,8 @@ pub async fn of_events(
         "SELECT id, data FROM {letters} l WHERE {LETTER_SEQUENCE} = ANY("
     ));
     sql.push_bind(wanted).push(") ORDER BY id DESC LIMIT ").push_bind(limit);
-    let rows: Vec<(Uuid, Json<Value>)> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<(Uuid, Json<Value>)> =
+        sql.build_query_as().fetch_all(conn).await.of(Table::Letters.name())?;
     Ok(rows.into_iter().filter_map(|(id, data)| letter(id, &data)).collect())
 }
 

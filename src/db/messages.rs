@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, Table, expressions::MESSAGE_ORDER, sql::moment};
+use super::{Error, Index, Layout, OfTable, Table, expressions::MESSAGE_ORDER, sql::moment};
 use crate::domain::{
     contract,
     id::{MessageId, OrderId, OutboxId},
@@ -142,7 +142,8 @@ pub async fn of_order(
         parents(layout),
     ));
     sql.push_bind(limit);
-    let rows: Vec<MessageRow> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<MessageRow> =
+        sql.build_query_as().fetch_all(conn).await.of(Table::OutboxMessages.name())?;
     Ok(rows.into_iter().map(Message::from).collect())
 }
 

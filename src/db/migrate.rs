@@ -91,9 +91,15 @@ pub enum Error {
     )]
     NotOwner,
     #[error("step {step} of the schema failed, nothing was changed: {source}")]
-    Step { step: i64, source: sqlx::Error },
+    Step { step: i64, source: super::Error },
     #[error("the database could not be examined or migrated, nothing was changed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] super::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// What a database is to Orderscope.
@@ -282,9 +288,8 @@ pub(super) async fn prepare(tx: &mut PgConnection, patience: &str) -> Result<(),
     .execute(&mut *tx)
     .await?;
     let locked = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(tx).await;
-    match locked {
-        // 55P03 is lock_not_available: lock_timeout ran out.
-        Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some("55P03") => Err(Error::Busy),
+    match locked.map_err(super::Error::from) {
+        Err(super::Error::Locked(_)) => Err(Error::Busy),
         other => Ok(other.map(drop)?),
     }
 }
@@ -294,9 +299,9 @@ pub(super) async fn run(set: &Migrator, tx: &mut PgConnection) -> Result<Vec<Str
     set.run_direct(None, tx, false).await.map_err(|error| match error {
         MigrateError::VersionMissing(found) => Error::Newer { found, known: newest(set) },
         MigrateError::VersionMismatch(step) => Error::Altered { step },
-        MigrateError::ExecuteMigration(source, step) => Error::Step { step, source },
-        MigrateError::Execute(source) => Error::Database(source),
-        other => Error::Database(other.into()),
+        MigrateError::ExecuteMigration(source, step) => Error::Step { step, source: source.into() },
+        MigrateError::Execute(source) => source.into(),
+        other => sqlx::Error::from(other).into(),
     })?;
     let new = set.iter().filter(|step| !before.contains(&step.version));
     Ok(new.map(|step| step.description.to_string()).collect())

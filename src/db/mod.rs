@@ -42,6 +42,7 @@ mod sql;
 pub use address::connect;
 pub use cancel::cancellable;
 pub use error::Error;
+use error::OfTable;
 pub use layout::{Group, Index, Kind, Layout, Missing, Schemas, Table};
 pub use limits::Limits;
 pub use pool::{Db, Pool, Session};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Layout, Table, sql::moment};
+use super::{Error, Layout, OfTable, Table, sql::moment};
 use crate::domain::{
     id::{BookId, BuyerId, LineId, OrderId},
     order::{Buyer, Line, Order, Status},
@@ -48,12 +48,14 @@ pub async fn by_id(
 ) -> Result<Option<Order>, Error> {
     let mut sql = QueryBuilder::<Postgres>::new("");
     push_by_id(&mut sql, layout, id);
-    let Some(row): Option<OrderRow> = sql.build_query_as().fetch_optional(&mut *conn).await? else {
+    let Some(row): Option<OrderRow> =
+        sql.build_query_as().fetch_optional(&mut *conn).await.of(Table::Orders.name())?
+    else {
         return Ok(None);
     };
     let mut sql = QueryBuilder::<Postgres>::new("");
     push_lines(&mut sql, layout, id);
-    row.with(sql.build_query_as().fetch_all(conn).await?).map(Some)
+    row.with(sql.build_query_as().fetch_all(conn).await.of(Table::OrderItems.name())?).map(Some)
 }
 
 pub(super) fn push_by_id(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
@@ -94,7 +96,7 @@ pub async fn by_tail(
         super::expressions::ID_TAIL,
     ));
     sql.push_bind(format!("{reversed}%")).push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-    Ok(sql.build_query_scalar().fetch_all(conn).await?)
+    sql.build_query_scalar().fetch_all(conn).await.of(Table::Orders.name())
 }
 
 /// Whether the order exists, and when its row says it was made.
@@ -109,7 +111,7 @@ pub async fn created_at(
         layout.from(Table::Orders),
     ));
     sql.push_bind(id).push(" LIMIT 1");
-    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
+    sql.build_query_scalar().fetch_optional(conn).await.of(Table::Orders.name())
 }
 
 impl OrderRow {

@@ -4,6 +4,7 @@
 use sqlx::{PgConnection, Row};
 
 use super::{
+    OfTable,
     migrate::{self, Error, Standing},
     settings::Publisher,
 };
@@ -160,14 +161,15 @@ async fn kind(conn: &mut PgConnection) -> Result<Option<String>, Error> {
     if !known.fetch_one(&mut *conn).await? {
         return Ok(None);
     }
-    Ok(sqlx::query_scalar!("SELECT kind FROM orderscope.database").fetch_optional(conn).await?)
+    let kind = sqlx::query_scalar!("SELECT kind FROM orderscope.database");
+    Ok(kind.fetch_optional(conn).await.of("orderscope.database")?)
 }
 
 async fn since(conn: &mut PgConnection) -> Result<String, Error> {
     let day = sqlx::query_scalar!(
         r#"SELECT changed_at::date::text AS "since!" FROM orderscope.database"#
     );
-    Ok(day.fetch_one(conn).await?)
+    Ok(day.fetch_one(conn).await.of("orderscope.database")?)
 }
 
 /// That schema `orderscope` is this login's, or may be made by it.

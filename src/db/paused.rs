@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Error, OfTable};
 use crate::domain::id::OutboxId;
 
 /// An outbox that is paused.
@@ -27,7 +27,7 @@ pub async fn held(conn: &mut PgConnection) -> Result<Vec<PausedOutbox>, Error> {
         r#"SELECT outbox_id AS "outbox: OutboxId", held_at AS at, held_by AS by
            FROM orderscope.held_outboxes ORDER BY held_at, outbox_id LIMIT 10000"#
     );
-    Ok(rows.fetch_all(conn).await?)
+    rows.fetch_all(conn).await.of("orderscope.held_outboxes")
 }
 
 /// Which of these outboxes are paused. For a relay, after it has locked them.
@@ -36,7 +36,7 @@ pub async fn among(conn: &mut PgConnection, outboxes: &[Uuid]) -> Result<Vec<Uui
         "SELECT outbox_id FROM orderscope.held_outboxes WHERE outbox_id = ANY($1)",
         outboxes
     );
-    Ok(rows.fetch_all(conn).await?)
+    rows.fetch_all(conn).await.of("orderscope.held_outboxes")
 }
 
 /// Whether the schema has the tables for paused outboxes and copies; one made by an older program has not.

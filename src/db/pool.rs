@@ -7,11 +7,14 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{

@@ -19,7 +19,7 @@ impl Db {
             return Err(Error::Standby(self.servers().place()));
         }
         let answer = guarded(&mut session, work).await;
-        if !matches!(answer, Err(Error::Lost(_))) {
+        if !answer.as_ref().is_err_and(Error::ends_session) {
             session.finish();
         }
         answer.map_err(|error| error.within(self.recorder.statement_limit()))

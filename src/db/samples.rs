@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, OfTable,
     sql::{OwnSchema, own_schema},
 };
 use crate::domain::{
@@ -91,7 +91,10 @@ impl TryFrom<SliceRow> for Slice {
     type Error = Error;
 
     fn try_from(row: SliceRow) -> Result<Self, Error> {
-        let wrong = || sqlx::Error::Decode(format!("samples.grain is {}", row.grain).into());
+        let wrong = || {
+            let why = format!("{} is no grain", row.grain);
+            Error::row("orderscope.samples", "grain", &row.begins.to_string(), &why)
+        };
         Ok(Self {
             grain: Grain::of(row.grain).ok_or_else(wrong)?,
             begins: row.begins,
@@ -125,14 +128,14 @@ pub async fn newest(conn: &mut PgConnection) -> Result<Option<Slice>, Error> {
          FROM orderscope.samples WHERE begins <= now() ORDER BY begins DESC LIMIT 1"
     )
     .fetch_optional(conn)
-    .await?;
+    .await.of("orderscope.samples")?;
     row.map(Slice::try_from).transpose()
 }
 
 /// When the first look was whose slice is kept.
 pub async fn since(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
     let first = sqlx::query_scalar!("SELECT min(begins) FROM orderscope.samples");
-    Ok(first.fetch_one(conn).await?)
+    first.fetch_one(conn).await.of("orderscope.samples")
 }
 
 /// Slices of any grain that begin within a time before now, oldest first.
@@ -146,7 +149,7 @@ pub async fn recent(conn: &mut PgConnection, within: TimeDelta) -> Result<Vec<Sl
         within.as_seconds_f64()
     )
     .fetch_all(conn)
-    .await?;
+    .await.of("orderscope.samples")?;
     slices(rows)
 }
 
@@ -169,7 +172,7 @@ pub async fn between(
         STEP
     )
     .fetch_all(conn)
-    .await?;
+    .await.of("orderscope.samples")?;
     slices(rows)
 }
 
@@ -284,7 +287,7 @@ pub async fn see(tx: &mut PgConnection, seen: &[Seen]) -> Result<i64, Error> {
 /// The newest delivery that is remembered.
 pub async fn newest_seen(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, Error> {
     let newest = sqlx::query_scalar!("SELECT max(delivered) FROM orderscope.seen_messages");
-    Ok(newest.fetch_one(conn).await?)
+    newest.fetch_one(conn).await.of("orderscope.seen_messages")
 }
 
 /// Forgets deliveries from before a moment, and the oldest beyond `most`.

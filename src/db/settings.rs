@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, PgConnection, Row};
 
-use super::Error;
+use super::{Error, OfTable};
 
 /// Who keeps the order summary documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +57,8 @@ pub async fn read(conn: &mut PgConnection, managed: bool) -> Result<Option<Setti
         "SELECT projection, publisher, broker, snapshot_every FROM orderscope.database",
     )
     .fetch_optional(conn)
-    .await?;
+    .await
+    .of("orderscope.database")?;
     Ok(row.map(|row| Settings {
         projection: match row.projection.as_str() {
             "inline" if managed => Projection::Inline,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
 
-use super::{Error, Layout, Table};
+use super::{Error, Layout, OfTable, Table};
 use crate::domain::id::OrderId;
 
 /// A row of `mt_streams`.
@@ -39,7 +39,8 @@ pub async fn of_order(
 ) -> Result<Option<Stream>, Error> {
     let mut sql = QueryBuilder::<Postgres>::new("");
     push_of_order(&mut sql, layout, id);
-    let row: Option<StreamRow> = sql.build_query_as().fetch_optional(conn).await?;
+    let row: Option<StreamRow> =
+        sql.build_query_as().fetch_optional(conn).await.of(Table::Streams.name())?;
     Ok(row.map(Stream::from))
 }
 

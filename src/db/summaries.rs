@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
 
-use super::{Error, Layout, Table, sql::moment};
+use super::{Error, Layout, OfTable, Table, sql::moment};
 use crate::domain::id::{OrderId, SeqId};
 
 /// A summary document as stored; what it means is the domain's.
@@ -48,7 +48,7 @@ pub async fn of_order(
 ) -> Result<(Option<SummaryDocument>, Position), Error> {
     let mut sql = QueryBuilder::<Postgres>::new("");
     push_of_order(&mut sql, layout, id);
-    let row: SummaryRow = sql.build_query_as().fetch_one(conn).await?;
+    let row: SummaryRow = sql.build_query_as().fetch_one(conn).await.of(Table::Summaries.name())?;
     Ok(row.parts())
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{Invalid, Options, history, plan::Plan, step::Counts, tables::copy::Chunk};
 use crate::db::{
-    bulk, demo,
+    self, bulk, demo,
     migrate::{self, Standing},
     scenario,
     settings::{self, Projection},
@@ -49,11 +49,17 @@ pub enum Error {
     #[error(transparent)]
     Migrate(#[from] migrate::Error),
     #[error("loading failed, the database is unchanged: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] db::Error),
     #[error("generating rows failed, the database is unchanged")]
     Stopped,
     #[error("planting or healing failed, the database is unchanged: {0}")]
-    Planting(sqlx::Error),
+    Planting(db::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// What a load is doing.
@@ -206,9 +212,8 @@ async fn fill(
 }
 
 fn in_use(error: sqlx::Error) -> Error {
-    match error {
-        // lock_not_available: lock_timeout ran out.
-        sqlx::Error::Database(e) if e.code().as_deref() == Some("55P03") => Error::InUse,
+    match error.into() {
+        db::Error::Locked(_) => Error::InUse,
         other => Error::Database(other),
     }
 }

@@ -1,4 +1,4 @@
-//! What an outbox row means: the one place that distinguishes pending from delivered.
+//! What an outbox row means; which rows are pending and which delivered is the database's to tell.
 //!
 //! `sent_time` is when the application published and says nothing about delivery. A row that is
 //! gone is "delivered or purged"; nobody can say which.
@@ -82,13 +82,6 @@ impl fmt::Display for OutboxKey {
     }
 }
 
-/// How far the owner has come: columns of the same names in both parent tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    pub delivered: Option<DateTime<Utc>>,
-    pub last_sequence_number: Option<i64>,
-}
-
 /// What is recorded about a message that is still in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Delivery {
@@ -98,22 +91,6 @@ pub enum Delivery {
     Delivered,
     /// It has no parent: nothing will ever send it.
     Orphan,
-}
-
-/// The rule, everywhere. `parent` is the owner's row, if there is one.
-#[must_use]
-pub fn delivery(owner: Owner, sequence_number: i64, parent: Option<&Progress>) -> Delivery {
-    match (owner, parent) {
-        (Owner::Nobody, _) | (_, None) => Delivery::Orphan,
-        (_, Some(parent)) => {
-            let passed = sequence_number <= parent.last_sequence_number.unwrap_or(0);
-            if parent.delivered.is_some() || passed {
-                Delivery::Delivered
-            } else {
-                Delivery::Pending
-            }
-        }
-    }
 }
 
 impl Delivery {
@@ -159,27 +136,6 @@ mod tests {
     const OUTBOX: OutboxId = OutboxId(Uuid::max());
     const MESSAGE: MessageId = MessageId(Uuid::max());
     const CONSUMER: ConsumerId = ConsumerId(Uuid::max());
-
-    fn progress(delivered: bool, last_sequence_number: Option<i64>) -> Progress {
-        let delivered = delivered.then(|| at("2026-11-22T14:02:11Z"));
-        Progress { delivered, last_sequence_number }
-    }
-
-    #[test]
-    fn the_rule() {
-        let bus = Owner::of(Some(OUTBOX), None, None);
-        let consumer = Owner::of(None, Some(MESSAGE), Some(CONSUMER));
-        for owner in [bus, consumer] {
-            let state = |parent: &Progress| delivery(owner, 88_190, Some(parent));
-            assert_eq!(state(&progress(false, None)), Delivery::Pending);
-            assert_eq!(state(&progress(false, Some(88_189))), Delivery::Pending);
-            assert_eq!(state(&progress(false, Some(88_190))), Delivery::Delivered);
-            assert_eq!(state(&progress(true, None)), Delivery::Delivered);
-            assert_eq!(delivery(owner, 88_190, None), Delivery::Orphan);
-        }
-        let nobody = delivery(Owner::Nobody, 1, Some(&progress(false, None)));
-        assert_eq!(nobody, Delivery::Orphan);
-    }
 
     #[test]
     fn owners() {

@@ -155,13 +155,6 @@ impl Slice {
             ..last
         }
     }
-
-    /// Messages a minute that came and left; nothing where that is not known.
-    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
-    pub fn rates(&self) -> Option<(f64, f64)> {
-        let minutes = self.known_ms as f64 / 60_000.0;
-        (minutes > 0.0).then(|| (self.came as f64 / minutes, self.gone as f64 / minutes))
-    }
 }
 
 /// Slices joined into those of a coarser grain, by time.
@@ -230,14 +223,13 @@ mod tests {
         // 3 came and 5 left, then 4 came and none left.
         assert_eq!((minute.came, minute.gone, minute.known_ms), (7, 5, 40_000));
         assert_eq!(minute.left_at, Some(looks[1].sample.at));
-        assert_eq!(minute.rates(), Some((10.5, 7.5)));
     }
 
     #[test]
     fn what_cannot_be_known_is_not_counted() {
         let unknown = Slice::new(&look(20, 8, None), Some(look(0, 10, None).sample));
         assert_eq!((unknown.came, unknown.gone, unknown.known_ms), (0, 0, 0));
-        assert_eq!((unknown.rates(), unknown.left_at), (None, Some(unknown.last.at)));
+        assert_eq!(unknown.left_at, Some(unknown.last.at));
         // The sequence was reset in between.
         let reset = Slice::new(&look(20, 8, Some(2)), Some(look(0, 8, Some(90)).sample));
         assert_eq!((reset.came, reset.gone, reset.known_ms), (0, 0, 0));

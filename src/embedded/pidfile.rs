@@ -5,10 +5,11 @@ use std::{
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tokio::time::Instant;
 
 use super::{
     account::Account,

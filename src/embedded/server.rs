@@ -5,14 +5,17 @@ use std::{
     io::{Read, Seek, SeekFrom},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection,
     postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::{process::Child, time::sleep};
+use tokio::{
+    process::Child,
+    time::{Instant, sleep},
+};
 
 use super::{
     Progress, Report,

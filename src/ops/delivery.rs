@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Clock;
+pub use crate::db::relay::ConsumerOutbox;
 use crate::{
-    db::{self, relay::ConsumerOutbox},
+    db,
     domain::{
         diagnosis::Inbound,
         outbox::OutboxKey,

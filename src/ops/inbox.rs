@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::operation::{
     Operation, Origin, Outcome, Performed, PlanError, PlanRequest, Task, Writer,
     command::{self, Ahead},
-    is_safe_again,
 };
 use crate::{
     db::{
@@ -148,7 +147,7 @@ impl Passes<'_> {
         loop {
             tries += 1;
             match self.once(pass).await {
-                Err(PlanError::Database(error)) if is_safe_again(&error) && tries < TRIES => {}
+                Err(PlanError::Database(error)) if error.is_safe_again() && tries < TRIES => {}
                 ended => return ended,
             }
         }
@@ -157,7 +156,7 @@ impl Passes<'_> {
     async fn once(&self, pass: Pass<'_>) -> Result<Ended, PlanError> {
         let mut session = self.writer.pool.session("consumer").await?;
         let ended = self.in_transaction(&mut session, pass).await;
-        if !matches!(ended, Err(PlanError::Database(db::Error::Lost(_)))) {
+        if !matches!(&ended, Err(PlanError::Database(error)) if error.ends_session()) {
             session.finish();
         }
         ended

@@ -4,7 +4,10 @@
 //! An unacknowledged message returns to its place when the channel ends, however it ends. So nothing is lost by
 //! reading, and nothing when this program is killed.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind,
@@ -66,9 +69,17 @@ pub struct QueueInspector {
     user: String,
 }
 
+/// The broker puts back what a closed channel held a little after it says that the channel is closed. It is waited
+/// for this long: whoever looks next would not see it.
+const PUT_BACK: Duration = Duration::from_secs(2);
+/// How often it is asked whether it has.
+const ASKED_EVERY: Duration = Duration::from_millis(10);
+
 /// Processing of one queue, from its head on.
 #[derive(Debug)]
 pub struct Walk {
+    /// Messages that were taken and are not settled.
+    held: AtomicU32,
     queue: String,
     taking: Channel,
     sending: Channel,
@@ -135,6 +146,12 @@ impl QueueInspector {
         }
         // Closing returns every message to its place.
         within(self.wait, channel.close(200, short("done"))).await?;
+        let taken = u32::try_from(look.messages.len()).unwrap_or(u32::MAX);
+        if taken > 0 {
+            let asking = self.channel().await?;
+            put_back(&asking, queue, taken, self.wait).await;
+            within(self.wait, asking.close(200, short("done"))).await?;
+        }
         Ok(look)
     }
 
@@ -149,7 +166,7 @@ impl QueueInspector {
         }
         let sending = self.confirmed().await?;
         let (queue, wait, user) = (queue.to_owned(), self.wait, self.user.clone());
-        Ok(Some(Walk { queue, taking, sending, wait, user }))
+        Ok(Some(Walk { held: AtomicU32::new(0), queue, taking, sending, wait, user }))
     }
 
     /// Messages and consumers of a queue; none where it does not exist.
@@ -218,19 +235,44 @@ impl QueueInspector {
     }
 
     async fn passive(&self, channel: &Channel, queue: &str) -> Result<Option<QueueStatus>, Error> {
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let asked = channel.queue_declare(short(queue), options, FieldTable::default());
-        match tokio::time::timeout(self.wait, asked).await {
-            Ok(Ok(found)) => Ok(Some(QueueStatus {
-                ready: found.message_count(),
-                consumers: found.consumer_count(),
-            })),
-            Ok(Err(error)) => match Error::declaring(&error, "queue", queue) {
-                Error::NoExchange { .. } => Ok(None),
-                other => Err(other),
-            },
-            Err(_) => Err(silent(self.wait)),
+        passive(channel, queue, self.wait).await
+    }
+}
+
+/// How a queue stands. One that is not there closes the channel.
+async fn passive(
+    channel: &Channel,
+    queue: &str,
+    wait: Duration,
+) -> Result<Option<QueueStatus>, Error> {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let asked = channel.queue_declare(short(queue), options, FieldTable::default());
+    match tokio::time::timeout(wait, asked).await {
+        Ok(Ok(found)) => Ok(Some(QueueStatus {
+            ready: found.message_count(),
+            consumers: found.consumer_count(),
+        })),
+        Ok(Err(error)) => match Error::declaring(&error, "queue", queue) {
+            Error::NoExchange { .. } => Ok(None),
+            other => Err(other),
+        },
+        Err(_) => Err(silent(wait)),
+    }
+}
+
+/// Waits until as many messages are ready as were given back. Where somebody consumes the queue, or another console
+/// takes from it, that many may never be.
+async fn put_back(channel: &Channel, queue: &str, messages: u32, wait: Duration) {
+    let asking = async {
+        while let Ok(Some(standing)) = passive(channel, queue, wait).await {
+            if standing.ready >= messages || standing.consumers > 0 {
+                return;
+            }
+            tokio::time::sleep(ASKED_EVERY).await;
         }
+    };
+    if tokio::time::timeout(PUT_BACK, asking).await.is_err() {
+        tracing::debug!(queue, messages, "not all that was given back is in its queue");
     }
 }
 
@@ -240,7 +282,9 @@ impl Walk {
     /// # Errors
     /// When the connection breaks: everything unacknowledged returns to its queue.
     pub async fn next(&self) -> Result<Option<TakenMessage>, Error> {
-        take(&self.taking, &self.queue, self.wait).await
+        let taken = take(&self.taking, &self.queue, self.wait).await?;
+        self.held.fetch_add(u32::from(taken.is_some()), Ordering::Relaxed);
+        Ok(taken)
     }
 
     /// Publishes a message to the queue it came from, and waits for the confirm. Body and properties are
@@ -262,6 +306,7 @@ impl Walk {
     pub async fn settle(&self, taken: TakenMessage) -> Result<(), Error> {
         let settling = taken.delivery.acker.ack(BasicAckOptions::default());
         if within(self.wait, settling).await? {
+            self.held.fetch_sub(1, Ordering::Relaxed);
             Ok(())
         } else {
             Err(Error::Lost("the channel ended before the message was settled".to_owned()))
@@ -274,6 +319,10 @@ impl Walk {
     /// When the connection breaks; the broker returns them then.
     pub async fn close(self) -> Result<(), Error> {
         within(self.wait, self.taking.close(200, short("done"))).await?;
+        let held = self.held.load(Ordering::Relaxed);
+        if held > 0 {
+            put_back(&self.sending, &self.queue, held, self.wait).await;
+        }
         within(self.wait, self.sending.close(200, short("done"))).await
     }
 }

@@ -7,28 +7,28 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    app::{Ended, Msg},
     route::Route,
-    shared::{Link, Place, Remembered},
+    shared::{Place, Remembered},
 };
 use crate::{
     config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
     domain::report::{Form, Table},
     ops::{
+        Clock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
         error_queue::Source,
         messages::Watch,
         operation::{
-            self, BrokerAccess, Confirmation, Context as Operating, Plan, PlanError, PlanRequest,
-            Progress, Writer,
+            self, BrokerAccess, Confirmation, Context as Operating, Operation, Plan, PlanError,
+            PlanRequest, Progress, Writer,
         },
         operator::Operator,
         policy::Policy,
@@ -40,24 +40,65 @@ use crate::{
 /// How long the console waits at its end for what an operation is doing.
 const ENDING: Duration = Duration::from_secs(2);
 
+/// What a request may use while it runs.
+#[derive(Debug, Clone)]
+pub struct Cx {
+    pub services: Arc<Services>,
+    /// Fires when the answer is no longer wanted.
+    pub stop: CancellationToken,
+}
+
+impl Cx {
+    /// Runs a read on a session of its own, stopped in PostgreSQL when the answer is no longer wanted.
+    pub async fn read<T>(
+        &self,
+        who: &str,
+        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
+        self.services.read(who, &self.stop, work).await
+    }
+
+    /// The present, for what a request has to compare with it.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.services.now()
+    }
+
+    /// Waits a little; less when the answer is no longer wanted.
+    pub async fn pause(&self, length: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(length) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
+
 /// Shared by all requests of one console.
-#[derive(Debug)]
 pub struct Services {
     context: Context,
     limits: Limits,
     /// Who acts; the role is the database session's.
     operator: Operator,
     policy: Policy,
+    clock: Clock,
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
     broker: Result<BrokerAccess, String>,
     /// Held while an operation runs.
     running: tokio::sync::Mutex<()>,
+    /// Held while error queues are looked into: what one look holds, another does not see.
+    queues: tokio::sync::Mutex<()>,
     halting: Mutex<Halting>,
     /// Where exports go.
     exports: PathBuf,
     open: watch::Sender<Option<Arc<Opened>>>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("context", &self.context).finish_non_exhaustive()
+    }
 }
 
 /// Which operation runs and what stops it; which one was told to stop, perhaps before it began.
@@ -87,35 +128,60 @@ impl Services {
         operator: Operator,
         policy: Policy,
         (watch, broker): (Watch, Result<BrokerAccess, String>),
+        clock: Clock,
     ) -> Self {
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
         let (running, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
-        Self { context, limits, operator, policy, watch, broker, running, halting, exports, open }
+        let queues = tokio::sync::Mutex::new(());
+        Self {
+            context,
+            limits,
+            operator,
+            policy,
+            clock,
+            watch,
+            broker,
+            running,
+            queues,
+            halting,
+            exports,
+            open,
+        }
     }
 
     /// Opens the database, reporting slow steps.
-    pub(super) async fn connect(&self, inbox: &mpsc::Sender<Msg>) -> Msg {
-        let tell = |doing: String| {
-            // A full box only means that nobody could have read this line.
-            let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
-        };
-        let today = chrono::Utc::now().date_naive();
-        match session::open(&self.context, &self.limits, today, &tell).await {
-            Ok(session) => {
-                let place = self.place(&session);
-                let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
-                let session = tokio::sync::Mutex::new(Some(session));
-                let role = layout.role().to_owned();
-                let operator = Operator { role, ..self.operator.clone() };
-                let trail = Trail::new(&db, &operator, config::state_dir().join("reads.jsonl"));
-                let writer = tokio::sync::Mutex::new(None);
-                let opened = Opened { db, layout, session, operator, trail, writer };
-                self.open.send_replace(Some(Arc::new(opened)));
-                Msg::Linked(Link::Up(Arc::new(place)))
-            }
-            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.code() }),
-        }
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) async fn connect(
+        &self,
+        progress: session::Progress<'_>,
+    ) -> Result<Place, session::Error> {
+        let today = self.now().date_naive();
+        let session = session::open(&self.context, &self.limits, today, progress).await?;
+        let place = self.place(&session);
+        let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
+        let session = tokio::sync::Mutex::new(Some(session));
+        let role = layout.role().to_owned();
+        let operator = Operator { role, ..self.operator.clone() };
+        let trail = Trail::new(&db, &operator, config::state_dir().join("reads.jsonl"));
+        let writer = tokio::sync::Mutex::new(None);
+        let opened = Opened { db, layout, session, operator, trail, writer };
+        self.open.send_replace(Some(Arc::new(opened)));
+        Ok(place)
+    }
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// What tells the present time again and again.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What counts as trouble with messages.
@@ -130,7 +196,7 @@ impl Services {
         if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
             let Opened { db, layout, .. } = &*opened;
             let sampler = Sampler::new(db, layout, &self.watch);
-            tokio::join!(sampler.run(stop), anchors::run(db, stop));
+            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, stop));
         }
     }
 
@@ -153,6 +219,11 @@ impl Services {
             opened = open.wait_for(Option::is_some) => opened.ok().and_then(|open| open.clone()),
             () = stop.cancelled() => None,
         }
+    }
+
+    /// Waits until no other look into the error queues goes on: what one look holds, another does not see.
+    pub async fn queues_alone(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.queues.lock().await
     }
 
     /// The broker and where its queues are, or why none is asked.
@@ -178,7 +249,7 @@ impl Services {
         let opened = self.opened().ok_or("not connected yet")?;
         let made = Writer::open(&opened.db, opened.operator.clone(), self.policy.clone()).await;
         let writer = made.map_err(|error| error.to_string())?;
-        let recorded = writer.record_unlock(reason, Utc::now()).await;
+        let recorded = writer.record_unlock(reason, self.now()).await;
         let number = recorded.map_err(|error| error.to_string())?;
         if let Some(old) = opened.writer.lock().await.replace(writer) {
             old.close().await;
@@ -215,6 +286,11 @@ impl Services {
         stop: &CancellationToken,
     ) -> Result<Plan, PlanError> {
         let writer = self.writer().await?;
+        // Orders have nothing to do with the broker.
+        let _alone = match request.operation {
+            Operation::Order(_) => None,
+            _ => Some(self.queues.lock().await),
+        };
         operation::plan(&self.operating(&writer), request, stop).await
     }
 
@@ -245,7 +321,7 @@ impl Services {
 
     fn operating<'a>(&'a self, writer: &'a Writer) -> Operating<'a> {
         let broker = self.broker.as_ref().map_err(String::as_str);
-        Operating::new(writer, broker, Arc::new(Utc::now))
+        Operating::new(writer, broker, Arc::clone(&self.clock))
     }
 
     /// Stops what runs this operation, after what is under way.
@@ -263,7 +339,7 @@ impl Services {
     pub(super) async fn reveal(&self, reason: &str, target: String) -> Result<String, String> {
         let opened = self.opened().ok_or("not connected yet")?;
         let targets = vec![target];
-        let reveal = Reveal { at: chrono::Utc::now(), targets, reason: reason.to_owned() };
+        let reveal = Reveal { at: self.now(), targets, reason: reason.to_owned() };
         match audit::revealed(&opened.trail, &reveal).await {
             Ok(RevealRecord::Audit(number)) => Ok(format!("recorded as #{number}")),
             Ok(RevealRecord::Local(path)) => Ok(format!("recorded in {}", path.display())),
@@ -291,7 +367,7 @@ impl Services {
     /// Writes a table to the working directory in three forms; yields what to tell.
     pub async fn export(&self, name: &str, table: Table) -> Result<String, String> {
         let dir = self.exports.clone();
-        let stamp = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
+        let stamp = self.now().format("%Y%m%dT%H%M%SZ");
         let base = format!("orderscope-{name}-{stamp}");
         let rows = table.rows.len();
         let told = format!("{rows} rows to {}/{base}.csv, .json and .md", dir.display());

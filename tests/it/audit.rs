@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::support::{
+    clock,
     fixture::{self, Schema},
     postgres::{managed, pg15, pg18},
 };
@@ -124,14 +125,14 @@ async fn an_open_console_anchors_what_moved_and_only_where_it_may() {
     let anchors = async |sql: &'static str| -> i64 {
         sqlx::query_scalar(sql).fetch_one(&mut open(&options).await).await.unwrap()
     };
-    anchors::pass(&db, &stop).await.unwrap();
-    anchors::pass(&db, &stop).await.unwrap();
+    anchors::pass(&db, &clock(), &stop).await.unwrap();
+    anchors::pass(&db, &clock(), &stop).await.unwrap();
     assert_eq!(anchors("SELECT count(*) FROM orderscope.audit_anchors").await, 1, "one an hour");
     // Where there is no log, or it is not for this login, there is nothing to do and nothing wrong.
     let empty = database(&pg18().empty().await);
-    anchors::pass(&empty, &stop).await.unwrap();
+    anchors::pass(&empty, &clock(), &stop).await.unwrap();
     stop.cancel();
-    anchors::run(&db, &stop).await;
+    anchors::run(&db, &clock(), &stop).await;
 }
 
 #[tokio::test]

@@ -526,6 +526,29 @@ async fn what_cannot_be_copied_is_not_taken() {
     assert_eq!(broker.depth("busy").await, 0);
 }
 
+/// Whoever looks next must see all of it, however busy the broker is.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_looked_at_is_in_its_queue_again_when_the_look_ends() {
+    const MANY: u32 = 300;
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(MANY), &["busy"]).await;
+    let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
+    let limits = Limits::default();
+    for _ in 0..10 {
+        let inspector = QueueInspector::connect(&to, "tests", limits.wait).await.unwrap();
+        let look = inspector.look("busy_skipped", &limits).await.unwrap();
+        assert_eq!(look.messages.len(), MANY as usize);
+        let walk = inspector.walk("busy_skipped").await.unwrap().unwrap();
+        for _ in 0..MANY {
+            walk.next().await.unwrap().expect("the look gave all of it back");
+        }
+        walk.close().await.unwrap();
+        let status = inspector.status("busy_skipped").await.unwrap().unwrap();
+        assert_eq!(status.ready, MANY, "the walk gave all of it back");
+        inspector.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
     let broker = rabbitmq::broker().await;

@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "a test that cannot go on has failed, and says where"
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed, and says where; it is its own clock and runtime"
 )]
 
 mod agreement;

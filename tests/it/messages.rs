@@ -15,13 +15,14 @@ use orderscope::{
         outbox::Delivery,
         poison::Poison,
     },
-    ops::messages::{self, MessageKey, Status, Watch},
+    ops::messages::{self, AsOf, MessageKey, Status, Watch},
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::support::{
+    clock,
     fixture::{self, Schema},
     postgres::{demo, managed, pg15, pg18},
 };
@@ -35,9 +36,10 @@ async fn open(options: &PgConnectOptions) -> PgConnection {
 async fn look(options: &PgConnectOptions, now: Option<DateTime<Utc>>) -> Status {
     let db = Db::new(options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let (stop, watch) = (CancellationToken::new(), Watch::default());
-    let status =
-        db.read("messages", &stop, async |conn| messages::status(conn, &layout, &watch, now).await);
+    let (stop, watch, clock) = (CancellationToken::new(), Watch::default(), clock());
+    let as_of = now.map_or(AsOf::Server(&clock), AsOf::Moment);
+    let look = async |conn: &mut PgConnection| messages::status(conn, &layout, &watch, as_of).await;
+    let status = db.read("messages", &stop, look);
     let status = status.await.unwrap();
     db.close().await;
     status
@@ -785,7 +787,9 @@ mod rules {
         .await;
         let db = Db::new(&options, &Limits::default());
         let layout = db.layout().await.unwrap();
-        let status = messages::status(&mut conn, &layout, &Watch::default(), None).await.unwrap();
+        let clock = clock();
+        let (watch, as_of) = (Watch::default(), AsOf::Server(&clock));
+        let status = messages::status(&mut conn, &layout, &watch, as_of).await.unwrap();
         db.close().await;
         let skew = finding(&status, Rule::ClockSkew);
         assert!(
@@ -1021,8 +1025,9 @@ mod cost {
             let db = Db::new(&options, &Limits::default());
             let layout = db.layout().await.unwrap();
             run(&mut conn, "SET plan_cache_mode = force_custom_plan; BEGIN").await;
-            let status =
-                messages::status(&mut conn, &layout, &Watch::default(), None).await.unwrap();
+            let clock = clock();
+            let (watch, as_of) = (Watch::default(), AsOf::Server(&clock));
+            let status = messages::status(&mut conn, &layout, &watch, as_of).await.unwrap();
             let (sequential, fetched) = read(&mut conn, "outbox_message").await;
             assert_eq!(sequential, 0, "{schema:?} {delivered}: the messages were read whole");
             // The sample, the heads, what waits behind, orphans and expired ones.

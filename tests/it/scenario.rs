@@ -16,7 +16,7 @@ use orderscope::{
     domain::diagnosis::{Finding, Rule, Severity, Subject},
     ops::{
         error_queue::Broker,
-        messages::{self, Status, Watch},
+        messages::{self, AsOf, Status, Watch},
     },
 };
 use serde_json::Value;
@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     support::{
+        clock,
         fixture::{self, Schema},
         postgres::{demo, managed, pg18},
         rabbitmq,
@@ -42,9 +43,11 @@ async fn open(options: &PgConnectOptions) -> PgConnection {
 async fn look(options: &PgConnectOptions) -> Status {
     let db = Db::new(options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let (stop, watch) = (CancellationToken::new(), Watch::default());
-    let status = db
-        .read("messages", &stop, async |conn| messages::status(conn, &layout, &watch, None).await);
+    let (stop, watch, clock) = (CancellationToken::new(), Watch::default(), clock());
+    let look = async |conn: &mut PgConnection| {
+        messages::status(conn, &layout, &watch, AsOf::Server(&clock)).await
+    };
+    let status = db.read("messages", &stop, look);
     let status = status.await.unwrap();
     db.close().await;
     status

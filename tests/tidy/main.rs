@@ -1,7 +1,7 @@
 //! The house rules that a compiler does not check.
 //!
 //! `rooms`: which module may use which, and whether `ARCHITECTURE.md` shows it. `circles`: no circle between
-//! siblings. `style`: a pure domain, no clock in updates, SQL in one place, short files with a purpose line.
+//! siblings. `style`: a pure domain, the time handed in, SQL in one place, short files with a purpose line.
 //! `words`: no words that confuse newcomers. `machine`: no names of private machines.
 
 #![allow(

@@ -1,6 +1,6 @@
 //! What every source file has to be: short enough to read, with a purpose, finished, in its place.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use crate::{
     lex::{Kind, lex},
@@ -32,6 +32,43 @@ fn update_and_view_have_no_clock_and_do_nothing() {
         }
         let waits = text.contains(".await");
         assert!(!waits || outside || is_in("load.rs"), "{}: waits", path.display());
+    }
+}
+
+/// Where clippy is told to let a clock or a new task pass: the entry, and the console's runtime. Everything else is
+/// handed the time, and is started by whoever needs it.
+const CLOCKS_AND_TASKS: &[(&str, &[&str])] = &[
+    ("cli/clock.rs", &["Utc::now"]),
+    ("cli/relay.rs", &["tokio::spawn"]),
+    ("tui/runtime/effects.rs", &["tokio::spawn"]),
+    ("tui/runtime/signals.rs", &["task::spawn("]),
+];
+
+#[test]
+fn the_time_is_handed_in_and_tasks_start_in_the_runtime() {
+    let words = ["Utc::now", "Local::now", "SystemTime::now", "tokio::spawn", "task::spawn("];
+    let base = root().join("src");
+    for path in rust_files(&base).iter().filter(|path| !is_test_file(path)) {
+        let text = shipped_text(path);
+        let inside = path.strip_prefix(&base).unwrap();
+        let row = CLOCKS_AND_TASKS.iter().find(|(file, _)| inside == Path::new(file));
+        let allowed = row.map_or(&[][..], |(_, allowed)| *allowed);
+        for word in words {
+            assert_eq!(text.contains(word), allowed.contains(&word), "{}: {word}", path.display());
+        }
+        let exempt = text.contains("clippy::disallowed_methods");
+        let known = !allowed.is_empty() || inside == Path::new("lib.rs");
+        assert!(!exempt || known, "{}: is exempt from clippy's list", path.display());
+    }
+    let listed = read(&root().join("clippy.toml"));
+    for path in [
+        "chrono::Utc::now",
+        "std::time::SystemTime::now",
+        "std::time::Instant::now",
+        "tokio::spawn",
+        "tokio::task::spawn",
+    ] {
+        assert!(listed.contains(&format!("\"{path}\"")), "clippy.toml does not forbid {path}");
     }
 }
 

@@ -35,10 +35,7 @@ const PHRASES: &[(&str, &str)] = &[
 ];
 
 /// Places that still have some of them: the beginning of a path, and the words. Only to become shorter.
-const KNOWN: &[(&str, &[&str])] = &[
-    ("src/ops/operation/", &["on record before", "what is meant"]),
-    ("src/tui/change/", &["aside"]),
-];
+const KNOWN: &[(&str, &[&str])] = &[];
 
 /// A name's parts in lower case: `OutboxAction`, `outbox_action` and `OUTBOX_ACTION` are the same two.
 fn parts(name: &str) -> Vec<String> {

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Part, Row};
-use crate::db::Error;
+use crate::db::{Error, OfTable};
 
 /// The head of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,8 @@ pub async fn heads(
         limit
     )
     .fetch_all(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_chains")?;
     Ok(found)
 }
 
@@ -69,7 +70,8 @@ pub async fn head(conn: &mut PgConnection, chain: Uuid) -> Result<Option<Head>, 
         chain
     )
     .fetch_optional(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_chains")?;
     Ok(found)
 }
 
@@ -92,7 +94,7 @@ pub async fn entries(
         limit
     )
     .fetch_all(conn)
-    .await?;
+    .await.of("orderscope.audit")?;
     Ok(found)
 }
 
@@ -105,7 +107,8 @@ pub async fn values(conn: &mut PgConnection, numbers: &[i64]) -> Result<Vec<Part
         numbers
     )
     .fetch_all(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_values")?;
     Ok(found)
 }
 
@@ -123,7 +126,8 @@ pub async fn anchors(
         limit
     )
     .fetch_all(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_anchors")?;
     Ok(found)
 }
 
@@ -135,7 +139,8 @@ pub async fn newest_anchor(conn: &mut PgConnection) -> Result<Option<Anchor>, Er
          ORDER BY number DESC LIMIT 1"
     )
     .fetch_optional(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_anchors")?;
     Ok(found)
 }
 
@@ -151,7 +156,8 @@ pub async fn anchor_heads(
         anchors
     )
     .fetch_all(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_anchor_heads")?;
     Ok(found)
 }
 
@@ -166,7 +172,8 @@ pub async fn entry_hashes(conn: &mut PgConnection, anchors: &[i64]) -> Result<Ve
         anchors
     )
     .fetch_all(conn)
-    .await?;
+    .await
+    .of("orderscope.audit")?;
     Ok(found)
 }
 
@@ -181,7 +188,8 @@ pub async fn moved_heads(conn: &mut PgConnection) -> Result<Vec<Head>, Error> {
          ORDER BY c.chain"
     )
     .fetch_all(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_chains")?;
     Ok(found)
 }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Error,
+    Error, OfTable,
     sql::{OwnSchema, own_schema},
 };
 
@@ -147,7 +147,8 @@ pub async fn next(conn: &mut PgConnection, chain: Uuid) -> Result<Option<Next>, 
         chain
     )
     .fetch_optional(conn)
-    .await?;
+    .await
+    .of("orderscope.audit_chains")?;
     Ok(found)
 }
 
@@ -262,17 +263,8 @@ pub async fn list(
         limit
     )
     .fetch_all(conn)
-    .await?;
+    .await.of("orderscope.audit")?;
     Ok(found)
-}
-
-/// The newest entry about a target.
-pub async fn latest_about(
-    conn: &mut PgConnection,
-    target: &str,
-) -> Result<Option<Recorded>, Error> {
-    let filter = Filter { target: Some(target.to_owned()), ..Filter::default() };
-    Ok(list(conn, &filter, 1).await?.pop())
 }
 
 /// Erases the values beside every entry about a target; the entries stay. Returns how many values were erased.

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::{AGAIN, summed};
 use crate::{
-    db::{Error, Layout},
+    db::{Error, Layout, OfTable, Table},
     domain::id::ConsumerId,
 };
 
@@ -39,7 +39,11 @@ pub async fn hours(
          count(*) FILTER (WHERE {AGAIN}) AS again, count(*) FILTER (WHERE delivered IS NULL) AS open \
          FROM {rows} WHERE received >= $1 AND received < $1 + interval '1 day' GROUP BY 1, 2 ORDER BY 2, 1 LIMIT 10000",
     );
-    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(from).fetch_all(conn).await?)
+    sqlx::query_as(AssertSqlSafe(sql))
+        .bind(from)
+        .fetch_all(conn)
+        .await
+        .of(Table::InboxStates.name())
 }
 
 /// When the first of the 24 hours began that end with the one of `now`.

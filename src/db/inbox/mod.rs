@@ -1,6 +1,7 @@
 //! The inbox: what consumers received, how often, how long it took, and what was never finished.
 
 mod hours;
+mod rows;
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{
-    Error, Index, Layout, Table,
+    Error, Index, Layout, OfTable, Table,
     outbox::locks,
     samples::Seen,
     sql::{NEVER, moment, took},
@@ -20,8 +21,12 @@ use crate::domain::{
     outbox::Owner,
 };
 
-pub use self::hours::{HOURS, Hour, first, hours};
+pub use self::{
+    hours::{HOURS, Hour, first, hours},
+    rows::{InboxRow, InboxView, failed, glance, list, of_message},
+};
 
+const INBOX: &str = Table::InboxStates.name();
 /// How many of the newest rows are added up on a large table.
 pub const MOST: i64 = 20_000;
 /// A table is large when it has more rows than this.
@@ -126,7 +131,7 @@ pub async fn consumers(
     );
     let hour = now - TimeDelta::hours(1);
     let done: Vec<Done> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(hour).fetch_all(&mut *conn).await?;
+        sqlx::query_as(AssertSqlSafe(sql)).bind(hour).fetch_all(&mut *conn).await.of(INBOX)?;
     let sql = format!(
         "SELECT consumer_id, count(*) AS rows, count(*) FILTER (WHERE received > $1) AS last_hour, \
          count(*) FILTER (WHERE consumed IS NULL AND received < $2) AS failing, {} AS oldest_failing, \
@@ -138,7 +143,8 @@ pub async fn consumers(
         .bind(hour)
         .bind(now - held)
         .fetch_all(&mut *conn)
-        .await?;
+        .await
+        .of(INBOX)?;
     let took = took("received", "delivered");
     // The service's own index on `delivered` gives the newest; without it all rows are sorted.
     let sql = format!(
@@ -148,8 +154,11 @@ pub async fn consumers(
              WHERE delivered IS NOT NULL ORDER BY delivered DESC LIMIT {TIMED}) n \
            WHERE {took} BETWEEN '0'::interval AND make_interval(secs => $1)) d GROUP BY 1"
     );
-    let timed: Vec<Timed> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(window.as_seconds_f64()).fetch_all(conn).await?;
+    let timed: Vec<Timed> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(window.as_seconds_f64())
+        .fetch_all(conn)
+        .await
+        .of(INBOX)?;
     Ok(together(&done, &open, &timed))
 }
 
@@ -228,7 +237,8 @@ pub async fn at_work(
         layout.from(Table::InboxStates),
     ));
     sql.push_bind(before).push(format!(" ORDER BY received LIMIT {PROBED}"));
-    let rows: Vec<(MessageId, ConsumerId)> = sql.build_query_as().fetch_all(&mut *conn).await?;
+    let rows: Vec<(MessageId, ConsumerId)> =
+        sql.build_query_as().fetch_all(&mut *conn).await.of(INBOX)?;
     let of = |(message, consumer): &(MessageId, ConsumerId)| Owner::Consumer {
         message: *message,
         consumer: *consumer,
@@ -259,7 +269,7 @@ pub async fn finished(
     ));
     sql.push_bind(from).push(" ORDER BY s.delivered LIMIT ").push_bind(limit);
     let rows: Vec<(Uuid, Uuid, DateTime<Utc>, DateTime<Utc>)> =
-        sql.build_query_as().fetch_all(conn).await?;
+        sql.build_query_as().fetch_all(conn).await.of(INBOX)?;
     let seen = rows.into_iter().map(|(message, consumer, received, delivered)| Seen {
         message,
         consumer,
@@ -301,7 +311,10 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
         moment("s.consumed"),
         layout.from(Table::InboxStates),
     );
-    let rows: Vec<Half> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *conn).await?;
+    let rows: Vec<Half> = sqlx::query_as(AssertSqlSafe(sql))
+        .fetch_all(&mut *conn)
+        .await
+        .of(Table::OutboxMessages.name())?;
     let of = |row: &Half| Owner::Consumer { message: row.message_id, consumer: row.consumer_id };
     let owners: Vec<_> = rows.iter().map(of).collect();
     let mut locks = locks(conn, layout, &owners).await.unwrap_or_default();
@@ -350,133 +363,10 @@ pub async fn cleanup(
     ));
     sql.push_bind(before).push(format!(" LIMIT {MOST_WRONG}) x)"));
     let (blocking, one, past): (i64, Option<MessageId>, i64) =
-        sql.build_query_as().fetch_one(conn).await?;
+        sql.build_query_as().fetch_one(conn).await.of(INBOX)?;
     Ok((Tally::up_to(blocking, MOST_WRONG), one, Tally::up_to(past, MOST_WRONG)))
 }
 
 /// Received again after it was done. Exact only where the consumer produced nothing; else one pass a message is
 /// assumed.
 const AGAIN: &str = "delivered IS NOT NULL AND receive_count > CASE WHEN last_sequence_number IS NULL THEN 3 ELSE 4 END";
-
-/// Which inbox rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum InboxView {
-    /// All, newest first.
-    #[default]
-    All,
-    /// Received so long ago that it counts as failing, never handled.
-    Failing,
-    /// Handled, its messages not recorded as delivered.
-    HalfDone,
-    /// Received again after they were done.
-    Duplicates,
-}
-
-impl InboxView {
-    pub const ALL: [Self; 4] = [Self::All, Self::Failing, Self::HalfDone, Self::Duplicates];
-
-    /// As verbs and screen call it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Failing => "failing",
-            Self::HalfDone => "half-done",
-            Self::Duplicates => "duplicates",
-        }
-    }
-
-    /// `held` is how old a row must be to count as failing, in seconds.
-    fn test(self, held: i64) -> String {
-        match self {
-            Self::All => "true".to_owned(),
-            // Younger ones are being handled.
-            Self::Failing => format!(
-                "consumed IS NULL AND delivered IS NULL AND received < now() - {held} * interval '1 s'"
-            ),
-            Self::HalfDone => "consumed IS NOT NULL AND delivered IS NULL".to_owned(),
-            Self::Duplicates => AGAIN.to_owned(),
-        }
-    }
-}
-
-/// A row of `inbox_state`.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct InboxRow {
-    pub id: i64,
-    #[sqlx(rename = "message_id")]
-    pub message: MessageId,
-    #[sqlx(rename = "consumer_id")]
-    pub consumer: ConsumerId,
-    pub received: DateTime<Utc>,
-    /// Committed passes, not deliveries: 3 plus one for each message it produced is normal.
-    #[sqlx(rename = "receive_count")]
-    pub passes: i32,
-    pub consumed: Option<DateTime<Utc>>,
-    pub delivered: Option<DateTime<Utc>>,
-    #[sqlx(rename = "last_sequence_number")]
-    pub cursor: Option<i64>,
-}
-
-fn rows(layout: &Layout, test: &str) -> QueryBuilder<Postgres> {
-    QueryBuilder::new(format!(
-        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
-         last_sequence_number FROM {} s WHERE {test}",
-        moment("received"),
-        moment("consumed"),
-        moment("delivered"),
-        layout.from(Table::InboxStates),
-    ))
-}
-
-/// At most `limit` rows to see first: those not done, the oldest first, then what was received last.
-pub async fn glance(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    limit: i64,
-) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = rows(layout, "delivered IS NULL ORDER BY received, id LIMIT ");
-    let mut found: Vec<InboxRow> =
-        sql.push_bind(limit).build_query_as().fetch_all(&mut *conn).await?;
-    let left = limit - i64::try_from(found.len()).unwrap_or(limit);
-    if left > 0 {
-        let mut sql = rows(layout, "delivered IS NOT NULL ORDER BY id DESC LIMIT ");
-        let last: Vec<InboxRow> = sql.push_bind(left).build_query_as().fetch_all(conn).await?;
-        found.extend(last);
-    }
-    Ok(found)
-}
-
-/// A page of at most `limit` rows, newest first; `before` is the id of the last row of the page before, `held` how old
-/// a row must be to count as failing.
-pub async fn list(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    (view, held): (InboxView, TimeDelta),
-    before: Option<i64>,
-    limit: i64,
-) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = rows(layout, &view.test(held.num_seconds()));
-    if let Some(before) = before {
-        sql.push(" AND id < ").push_bind(before);
-    }
-    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
-    Ok(sql.build_query_as().fetch_all(conn).await?)
-}
-
-/// The rows of one message, by consumer.
-pub async fn of_message(
-    conn: &mut PgConnection,
-    layout: &Layout,
-    message: MessageId,
-) -> Result<Vec<InboxRow>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT id, message_id, consumer_id, {} AS received, receive_count, {} AS consumed, {} AS delivered, \
-         last_sequence_number FROM {} s WHERE message_id = ",
-        moment("received"),
-        moment("consumed"),
-        moment("delivered"),
-        layout.from(Table::InboxStates),
-    ));
-    sql.push_bind(message).push(" ORDER BY id LIMIT 100");
-    Ok(sql.build_query_as().fetch_all(conn).await?)
-}

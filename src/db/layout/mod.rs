@@ -35,7 +35,6 @@ pub struct Layout {
     role: String,
     kind: Kind,
     console: bool,
-    marten: bool,
     trigrams: bool,
     inline: bool,
     small_table_pages: i64,
@@ -93,11 +92,6 @@ impl Layout {
     /// Whether schema `orderscope` exists.
     pub const fn has_console_schema(&self) -> bool {
         self.console
-    }
-
-    /// Whether Marten's functions exist: a service has run here.
-    pub const fn has_marten_functions(&self) -> bool {
-        self.marten
     }
 
     /// The schema that a group of tables lies in; none where no table of it was found.

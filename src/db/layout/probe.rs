@@ -80,7 +80,6 @@ pub async fn probe(
         role: row.try_get("role")?,
         kind,
         console: row.try_get("console")?,
-        marten,
         trigrams: row.try_get("trigrams")?,
         tables: BTreeMap::new(),
         indexes: BTreeSet::new(),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{SINCE, finds_by_outbox, locks, messages};
 use crate::{
-    db::{Error, Layout, Table, expressions::MESSAGE_ORDER, sql::moment},
+    db::{Error, Layout, OfTable, Table, expressions::MESSAGE_ORDER, sql::moment},
     domain::{
         diagnosis::{Blast, Head, Lock, Next, Tally},
         id::{MessageId, OutboxId},
@@ -67,8 +67,12 @@ pub async fn heads(
         moment("o.created"),
         layout.from(Table::OutboxStates),
     );
-    let rows: Vec<Row> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(since).bind(held).fetch_all(&mut *conn).await?;
+    let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(since)
+        .bind(held)
+        .fetch_all(&mut *conn)
+        .await
+        .of(Table::OutboxStates.name())?;
     let owners: Vec<_> = rows.iter().map(|row| Owner::Bus(row.outbox_id)).collect();
     // Locks are unknown where they cannot be read; the rest is shown all the same.
     let locks = locks(conn, layout, &owners).await.unwrap_or_default();
@@ -132,7 +136,7 @@ pub async fn blast(
         layout.from(Table::OutboxMessages)
     ));
     let (outboxes, orders, value): (i64, i64, Option<Decimal>) =
-        sql.build_query_as().fetch_one(conn).await?;
+        sql.build_query_as().fetch_one(conn).await.of(Table::OutboxStates.name())?;
     Ok(Some(Blast {
         outboxes: Tally::up_to(outboxes, BEHIND),
         orders: Tally::up_to(orders, BEHIND),

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use crate::{
     db::{
-        Error, Layout, Table,
+        Error, Layout, OfTable, Table,
         sql::{NEVER, moment, took},
     },
     domain::diagnosis::{Latency, Left},
@@ -38,8 +38,12 @@ pub async fn latency(
         layout.from(Table::OutboxStates),
     );
     let sensible = from - TimeDelta::days(3_650);
-    let timed: Timed =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(from).bind(sensible).fetch_one(conn).await?;
+    let timed: Timed = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(from)
+        .bind(sensible)
+        .fetch_one(conn)
+        .await
+        .of(Table::OutboxStates.name())?;
     let times = timed.times.unwrap_or_default();
     let &[p50, p95, p99] = times.as_slice() else { return Ok(None) };
     let time = TimeDelta::milliseconds;
@@ -59,7 +63,10 @@ pub async fn youngest_left(
         moment("n.created"),
         layout.from(Table::OutboxStates),
     );
-    let found: Option<(DateTime<Utc>, Option<i64>)> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(from).fetch_optional(conn).await?;
+    let found: Option<(DateTime<Utc>, Option<i64>)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(from)
+        .fetch_optional(conn)
+        .await
+        .of(Table::OutboxStates.name())?;
     Ok(found.map(|(created, sequence)| Left { created, sequence }))
 }

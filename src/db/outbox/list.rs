@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{CHECKED, MOST_WITHOUT_INDEX, SAMPLE, messages};
 use crate::{
     db::{
-        Error, Index, Layout, Table,
+        Error, Index, Layout, OfTable, Table,
         messages::{DELIVERY, delivery, parents},
         sql::moment,
     },
@@ -156,7 +156,8 @@ pub async fn list(
             wrong(layout, view, filters, after, limit, now)
         }
     };
-    let rows: Vec<Found> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<Found> =
+        sql.build_query_as().fetch_all(conn).await.of(Table::OutboxMessages.name())?;
     let mut notes = vec![];
     let most = match view {
         View::Pending | View::Delivered if !super::finds_by_outbox(layout) => MOST_WITHOUT_INDEX,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::stored::{StoredRow, columns};
 use crate::{
     db::{
-        Error, Index, Layout, Table,
+        Error, Index, Layout, OfTable, Table,
         expressions::MESSAGE_ORDER,
         messages::{DELIVERY, delivery, parents},
         sql::moment,
@@ -113,7 +113,8 @@ async fn read(
         MessageKey::Message(message) => sql.push("m.message_id = ").push_bind(message),
     };
     sql.push(" ORDER BY m.sequence_number DESC LIMIT 1");
-    let row: Option<Row> = sql.build_query_as().fetch_optional(conn).await?;
+    let row: Option<Row> =
+        sql.build_query_as().fetch_optional(conn).await.of(Table::OutboxMessages.name())?;
     Ok(row.and_then(Row::message))
 }
 
@@ -173,6 +174,7 @@ pub async fn ahead(
            AND b.created < s.created LIMIT {MOST}) x) FROM {from} s WHERE s.delivered IS NULL AND s.outbox_id = "
     ));
     sql.push_bind(outbox);
-    let count: Option<i64> = sql.build_query_scalar().fetch_optional(conn).await?;
+    let count: Option<i64> =
+        sql.build_query_scalar().fetch_optional(conn).await.of(Table::OutboxMessages.name())?;
     Ok(count.map(|count| Tally::up_to(count, MOST)))
 }

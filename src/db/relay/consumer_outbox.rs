@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    super::{Error, archive, sql::moment},
+    super::{Error, OfTable, Table, archive, sql::moment},
     Open, Progress,
 };
 use crate::domain::{
@@ -44,7 +44,7 @@ pub async fn half_done(
                        AND m.inbox_consumer_id = i.consumer_id \
                        AND m.sequence_number > coalesce(i.last_sequence_number, 0)) \
          ORDER BY i.consumed LIMIT $2 FOR UPDATE OF i SKIP LOCKED";
-    Ok(sqlx::query_as(sql).bind(before).bind(limit).fetch_all(conn).await?)
+    sqlx::query_as(sql).bind(before).bind(limit).fetch_all(conn).await.of(Table::InboxStates.name())
 }
 
 /// Locks one of them, if it is still half-done and free.
@@ -65,7 +65,8 @@ pub async fn lock_consumer_outbox(
         .bind(consumer_outbox.consumer_id)
         .bind(before)
         .fetch_optional(conn)
-        .await?;
+        .await
+        .of(Table::InboxStates.name())?;
     Ok(found.map(|(created, cursor)| Open { outbox: consumer_outbox.key(), created, cursor }))
 }
 
@@ -96,7 +97,7 @@ pub async fn consumer_outbox_waiting(
            AND i.consumed IS NOT NULL AND i.delivered IS NULL";
     let asked =
         sqlx::query_as(sql).bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
-    Ok(asked.fetch_optional(conn).await?)
+    asked.fetch_optional(conn).await.of(Table::OutboxMessages.name())
 }
 
 /// Records its progress, in the caller's transaction. Delivered rows are deleted, as MassTransit does it: rows that

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    Error, Layout, Limits, Table, archive,
+    Error, Layout, Limits, OfTable, Table, archive,
     outbox::{self, StoredRow},
 };
 use crate::{
@@ -95,7 +95,8 @@ pub async fn lock(
         super::sql::moment("s.created"),
     );
     let asked = sqlx::query_as(AssertSqlSafe(sql)).bind(held).bind(limit).bind(only);
-    let rows: Vec<(OutboxId, DateTime<Utc>, i64)> = asked.fetch_all(conn).await?;
+    let rows: Vec<(OutboxId, DateTime<Utc>, i64)> =
+        asked.fetch_all(conn).await.of(Table::OutboxStates.name())?;
     let open = |(outbox, created, cursor)| Open { outbox: OutboxKey::Bus(outbox), created, cursor };
     Ok(rows.into_iter().map(open).collect())
 }
@@ -142,7 +143,12 @@ pub async fn next_waiting(
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($2::uuid IS NULL OR s.outbox_id = $2) \
          ORDER BY s.created, s.outbox_id LIMIT 1";
-    Ok(sqlx::query_as(sql).bind(held).bind(only).fetch_optional(conn).await?)
+    sqlx::query_as(sql)
+        .bind(held)
+        .bind(only)
+        .fetch_optional(conn)
+        .await
+        .of(Table::OutboxMessages.name())
 }
 
 /// Counting stops here.
@@ -222,7 +228,7 @@ pub async fn load(
     if let Some(consumer_outbox) = consumer_outbox {
         query = query.bind(consumer_outbox.message_id).bind(consumer_outbox.consumer_id);
     }
-    let rows: Vec<Loaded> = query.fetch_all(conn).await?;
+    let rows: Vec<Loaded> = query.fetch_all(conn).await.of(Table::OutboxMessages.name())?;
     Ok(rows.into_iter().map(|row| row.of(consumer_outbox)).collect())
 }
 
@@ -346,5 +352,5 @@ pub async fn still_pending(conn: &mut PgConnection, sequences: &[i64]) -> Result
            AND i.consumer_id = m.inbox_consumer_id \
          WHERE m.sequence_number = ANY($1) AND i.delivered IS NULL \
            AND m.sequence_number > coalesce(i.last_sequence_number, 0)";
-    Ok(sqlx::query_scalar(sql).bind(sequences).fetch_all(conn).await?)
+    sqlx::query_scalar(sql).bind(sequences).fetch_all(conn).await.of(Table::OutboxMessages.name())
 }

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::{Cursor, Filter, Place, Source, filter::push_all};
 use crate::{
-    db::{Error, Layout, sql::moment},
+    db::{Error, Layout, OfTable, Table, sql::moment},
     domain::id::OrderId,
 };
 
@@ -25,7 +25,8 @@ pub async fn hits(
 ) -> Result<Vec<Cursor>, Error> {
     let mut sql = QueryBuilder::new("");
     push(&mut sql, layout, sources, filters, place, window, limit);
-    let rows: Vec<(OrderId, DateTime<Utc>)> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<(OrderId, DateTime<Utc>)> =
+        sql.build_query_as().fetch_all(conn).await.of(Table::Orders.name())?;
     Ok(rows.into_iter().map(|(id, placed)| Cursor { placed, id }).collect())
 }
 
@@ -92,7 +93,7 @@ pub async fn window_end(
     back.push_order(&mut sql);
     sql.push(" LIMIT 1");
     let row: Option<(OrderId, DateTime<Utc>, i64)> =
-        sql.build_query_as().fetch_optional(conn).await?;
+        sql.build_query_as().fetch_optional(conn).await.of(Table::Orders.name())?;
     Ok(row.filter(|(.., count)| *count >= window.0).map(|(id, placed, _)| Cursor { placed, id }))
 }
 

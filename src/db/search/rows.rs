@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     db::{
-        Error, Index, Layout, Table,
+        Error, Index, Layout, OfTable, Table,
         expressions::{EVENT_ORDER, LETTER_SEQUENCE, MESSAGE_ORDER},
         messages::{DELIVERY, parents},
         sql::moment,
@@ -75,7 +75,7 @@ pub async fn rows(
     hits: &[Cursor],
 ) -> Result<Vec<OrderLine>, Error> {
     let mut sql = statement(layout, hits);
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await?;
+    let rows: Vec<Row> = sql.build_query_as().fetch_all(conn).await.of(Table::Orders.name())?;
     Ok(rows.into_iter().map(OrderLine::from).collect())
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Bound, Field, Number, Tx, direct::both, due::Keys, may, must};
 use crate::{
     db::{
-        Error, Table,
+        Error, OfTable, Table,
         archive::{self, ArchivedContent},
         paused::{self, PausedOutbox},
     },
@@ -66,7 +66,7 @@ impl Tx<'_> {
         both(&mut sql, &mut said, ")");
         sql.push(" ORDER BY m.sequence_number RETURNING number");
         self.said.push(said);
-        Ok(sql.build_query_scalar().fetch_all(self.conn()).await?)
+        sql.build_query_scalar().fetch_all(self.conn()).await.of("orderscope.kept_messages")
     }
 
     /// Removes the rows with these key columns and tells how many there were.
@@ -117,7 +117,7 @@ impl Tx<'_> {
             "SELECT count(*) FROM (SELECT FROM {from} m WHERE m.outbox_id = "
         ));
         sql.push_bind(outbox).push(" LIMIT 1000) x");
-        Ok(sql.build_query_scalar().fetch_one(self.conn()).await?)
+        sql.build_query_scalar().fetch_one(self.conn()).await.of(Table::OutboxMessages.name())
     }
 
     /// Adds an outbox for a message that is put back; no pass has been made on it.

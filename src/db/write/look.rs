@@ -107,8 +107,8 @@ impl Tx<'_> {
                  AS destination"
             ));
         }
-        let parts: Parts = sql.build_query_as().fetch_one(&mut *self.conn).await?;
-        parts.found()
+        let parts = sql.build_query_as::<Parts>().fetch_one(&mut *self.conn).await;
+        parts.map_err(|error| of_part(error.into()))?.found()
     }
 
     fn push_order(
@@ -216,6 +216,24 @@ impl Parts {
             destination: self.destination,
         })
     }
+}
+
+/// Names the table that a part with an unreadable value comes from.
+fn of_part(error: Error) -> Error {
+    let Error::Inconsistent { table: None, column: Some(part), key, why } = error else {
+        return error;
+    };
+    let table = match part.as_str() {
+        "order_row" | "order_seen" => Table::Orders,
+        "lines" => Table::OrderItems,
+        "events" | "own_style" => Table::Events,
+        "stream" => Table::Streams,
+        "summary" => Table::Summaries,
+        "buyer_row" | "buyer_seen" => Table::Buyers,
+        "destination" => Table::OutboxMessages,
+        _ => return Error::Inconsistent { table: None, column: Some(part), key, why },
+    };
+    Error::Inconsistent { table: Some(table.name()), column: None, key, why }
 }
 
 fn list<T: DeserializeOwned>(part: One<Vec<T>>) -> Vec<T> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Bound, Number, Place, Tx, may, must};
 use crate::{
-    db::{Error, Table},
+    db::{Error, OfTable, Table},
     domain::{
         envelope::CONTENT_TYPE,
         id::{ConsumerId, MessageId, OutboxId},
@@ -127,7 +127,7 @@ impl Tx<'_> {
         sql.push(format!("{} FROM {target} WHERE \"{}\" = ", list.join(", "), name("message_id")));
         sql.push_bind(message).push(format!(" AND \"{}\" = ", name("consumer_id")));
         sql.push_bind(consumer).push(" FOR UPDATE");
-        Ok(sql.build_query_as().fetch_optional(self.conn()).await?)
+        sql.build_query_as().fetch_optional(self.conn()).await.of(Table::InboxStates.name())
     }
 
     /// Records a pass, at once: what `inbox` says now, and an id whose clock is the pass's.
@@ -164,7 +164,7 @@ impl Tx<'_> {
             "SELECT max(sequence_number) FROM {from} m WHERE inbox_message_id = "
         ));
         sql.push_bind(message).push(" AND inbox_consumer_id = ").push_bind(consumer);
-        Ok(sql.build_query_scalar().fetch_one(self.conn()).await?)
+        sql.build_query_scalar().fetch_one(self.conn()).await.of(Table::OutboxMessages.name())
     }
 
     /// Removes what a consumed message produced, once all of it is delivered.

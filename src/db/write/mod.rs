@@ -12,11 +12,12 @@ mod orders;
 mod probe;
 mod streams;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use batch::Batch;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
-use crate::db::{Error, Layout, Table, sql::moment};
+use crate::db::{Error, Layout, OfTable, Table, sql::moment};
 
 /// A right that a write needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,5 +117,5 @@ pub async fn last_operator(
     let newest =
         "SELECT operator, at FROM orderscope.audit WHERE targets @> ARRAY[$1] AND targets[1] = $1
                   ORDER BY number DESC LIMIT 1";
-    Ok(sqlx::query_as(newest).bind(target).fetch_optional(conn).await?)
+    sqlx::query_as(newest).bind(target).fetch_optional(conn).await.of("orderscope.audit")
 }

@@ -140,9 +140,8 @@ pub enum Refused {
 
 impl From<sqlx::Error> for Refused {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            // lock_not_available: lock_timeout ran out.
-            sqlx::Error::Database(e) if e.code().as_deref() == Some("55P03") => Self::InUse,
+        match error.into() {
+            crate::db::Error::Locked(_) => Self::InUse,
             other => Self::Load(Error::Planting(other)),
         }
     }

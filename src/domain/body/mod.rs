@@ -4,7 +4,7 @@ mod read;
 mod scalar;
 mod write;
 
+pub use read::meaning;
 pub(in crate::domain) use read::{image, summary_fields};
-pub use read::{meaning, order_named};
 pub(in crate::domain) use write::instant;
 pub use write::{body, order_json, summary_json};

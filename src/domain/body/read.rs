@@ -48,13 +48,6 @@ pub fn meaning(event: &RecordedEvent) -> OrderEvent {
     }
 }
 
-/// The order a body names (`Order.Id`), whatever the type of its event.
-#[must_use]
-pub fn order_named(body: &Value) -> Option<OrderId> {
-    let (order, _) = order_of(body).ok()?;
-    field(order, "Id").and_then(scalar::uuid).map(OrderId)
-}
-
 /// Status and total of an order summary document, each where it can be read.
 pub(in crate::domain) fn summary_fields(data: &Value) -> (Option<Status>, Option<Decimal>) {
     let status = field_of(data, "Status").and_then(scalar::status);

@@ -16,11 +16,9 @@ pub enum Input {
     Province,
     Note,
     Reason,
-    Lines,
     /// Of that line, from 0.
     Quantity(usize),
     Price(usize),
-    Buyer,
 }
 
 impl fmt::Display for Input {
@@ -32,10 +30,8 @@ impl fmt::Display for Input {
             Self::Province => f.pad("province"),
             Self::Note => f.pad("note"),
             Self::Reason => f.pad("reason"),
-            Self::Lines => f.pad("items"),
             Self::Quantity(line) => f.pad(&format!("quantity of item {}", line + 1)),
             Self::Price(line) => f.pad(&format!("price of item {}", line + 1)),
-            Self::Buyer => f.pad("buyer"),
         }
     }
 }
@@ -98,23 +94,6 @@ impl Refusal {
             Self::Empty(_) => "text-needed",
             Self::TooLong { .. } => "text-length",
             Self::Unstorable(_) => "text-storable",
-        }
-    }
-
-    /// The form field that is wrong.
-    #[must_use]
-    pub const fn input(&self) -> Option<Input> {
-        match self {
-            Self::UnknownBuyer(_) => Some(Input::Buyer),
-            Self::NoLines | Self::LineTwice(_) | Self::TotalTooLarge => Some(Input::Lines),
-            Self::QuantityNotPositive { line, .. } | Self::QuantityTooLarge { line, .. } => {
-                Some(Input::Quantity(*line))
-            }
-            Self::PriceNegative { line } => Some(Input::Price(*line)),
-            Self::Empty(input) | Self::TooLong { input, .. } | Self::Unstorable(input) => {
-                Some(*input)
-            }
-            _ => None,
         }
     }
 }

@@ -84,7 +84,7 @@ fn texts_are_counted_in_characters() {
     assert!(rules::note(&"x".repeat(501)).is_err());
     assert!(rules::address_part(Input::City, &"x".repeat(51)).is_err());
     assert_eq!(rules::note("a\0b"), Err(Refusal::Unstorable(Input::Note)));
-    assert_eq!(refused(Some(&order()), &cancel("")).input(), Some(Input::Reason));
+    assert_eq!(refused(Some(&order()), &cancel("")), Refusal::Empty(Input::Reason));
 }
 
 #[test]

@@ -63,23 +63,8 @@ impl Timeline {
     /// Folds a whole history. `events` may come in any order and twice.
     #[must_use]
     pub fn new(order: OrderId, events: Vec<RecordedEvent>) -> Self {
-        Self::from_base(
-            order,
-            Snapshot { version: Version(0), state: State::default() },
-            events,
-            None,
-        )
-    }
-
-    /// The same on a database whose column has another frozen default than the document's.
-    #[must_use]
-    pub fn with_frozen_default(
-        order: OrderId,
-        events: Vec<RecordedEvent>,
-        frozen: DateTime<Utc>,
-    ) -> Self {
         let nothing = Snapshot { version: Version(0), state: State::default() };
-        Self::from_base(order, nothing, events, Some(frozen))
+        Self::from_base(order, nothing, events)
     }
 
     /// Goes on from a snapshot with the events after it. Only where the order has one stream of
@@ -94,19 +79,14 @@ impl Timeline {
         if foreign {
             return Err(Unfit("not all of the history is in the order's own stream".to_owned()));
         }
-        let timeline = Self::from_base(order, snapshot, events, None);
+        let timeline = Self::from_base(order, snapshot, events);
         match timeline.steps.iter().find(|step| step.event.version != step.version) {
             Some(step) => Err(Unfit(format!("version {} does not follow it", step.event.version))),
             None => Ok(timeline),
         }
     }
 
-    fn from_base(
-        order: OrderId,
-        base: Snapshot,
-        mut events: Vec<RecordedEvent>,
-        frozen: Option<DateTime<Utc>>,
-    ) -> Self {
+    fn from_base(order: OrderId, base: Snapshot, mut events: Vec<RecordedEvent>) -> Self {
         // Of one that is found live and archived, the live one stays.
         events.sort_by_key(|event| (event.seq, event.archived));
         events.dedup_by_key(|event| event.seq);
@@ -118,7 +98,7 @@ impl Timeline {
             let meaning = meaning(&event);
             let state = known.after(version, order, &meaning);
             let ended = known.order().map(|order| order.status).filter(|s| *s != Status::New);
-            let frozen = event.at == frozen_default() || Some(event.at) == frozen;
+            let frozen = event.at == frozen_default();
             let when = if frozen {
                 let body = meaning.body().and_then(|body| body.occurred_at);
                 body.or(before.map(|step| step.when)).unwrap_or(event.at)

@@ -109,14 +109,6 @@ fn a_frozen_stamp_gives_way_to_the_body_or_to_the_event_before() {
 }
 
 #[test]
-fn another_databases_frozen_default_is_known_when_named() {
-    let events = vec![written(1, EventKind::Placed, &order())];
-    let frozen = events[0].at;
-    assert!(!timeline(events.clone()).steps()[0].frozen);
-    assert!(Timeline::with_frozen_default(order().id, events, frozen).steps()[0].frozen);
-}
-
-#[test]
 fn an_end_that_was_no_end_is_told() {
     let timeline = timeline(vec![
         written(1, EventKind::Placed, &order()),

@@ -1,11 +1,10 @@
 //! A look at the outboxes: figures, what is at the head of the line and what waits behind it, to be judged.
 
-use std::time::Instant;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
-use super::{Outboxes, Watch, poison_in};
+use super::{AsOf, Outboxes, Watch, poison_in};
 use crate::{
     db::{
         Error, Index, Layout, Table, inbox,
@@ -23,17 +22,17 @@ const READ: usize = 5;
 /// Older deliveries tell nothing of how long it takes at present.
 const LATELY: TimeDelta = TimeDelta::days(1);
 
-/// What is pending and why, without the inbox: as of `now`, or of the server's clock.
+/// What is pending and why, without the inbox.
 pub async fn outboxes(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
-    now: Option<DateTime<Utc>>,
+    as_of: AsOf<'_>,
 ) -> Result<Outboxes, Error> {
     let began = Instant::now();
     let limits = &watch.thresholds;
-    let overview = outbox::overview(conn, layout, now).await?;
-    let our_clock = now.is_none().then(Utc::now);
+    let overview = outbox::overview(conn, layout, as_of.moment()).await?;
+    let our_clock = as_of.ours();
     let mut coverage = overview.coverage.clone();
     let mut facts = Facts {
         our_clock,

@@ -7,10 +7,11 @@ pub mod list;
 mod look;
 pub mod report;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 pub use crate::db::outbox::{MessageKey, OutboxMessage};
 use crate::{
@@ -32,6 +33,7 @@ use crate::{
 };
 
 use self::{broker::BrokerReport, history::Past};
+use super::Clock;
 
 pub use self::look::outboxes;
 
@@ -185,15 +187,42 @@ impl Outboxes {
     }
 }
 
-/// Looks at everything and judges it: as of `now`, or of the server's clock, which is then compared with ours.
+/// As of when outboxes are judged.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "a clock has nothing to show")]
+pub enum AsOf<'a> {
+    Moment(DateTime<Utc>),
+    /// The server's clock, which is then compared with this one.
+    Server(&'a Clock),
+}
+
+impl AsOf<'_> {
+    /// The moment, where it is not the server's to tell.
+    pub(super) const fn moment(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Moment(now) => Some(now),
+            Self::Server(_) => None,
+        }
+    }
+
+    /// What our own clock says at this moment, where it is to be compared.
+    pub(super) fn ours(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Moment(_) => None,
+            Self::Server(clock) => Some(clock()),
+        }
+    }
+}
+
+/// Looks at everything and judges it.
 /// Where a person waits, [`outboxes`] and [`inbox_facts`] are asked at the same time, on a session each.
 pub async fn status(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
-    now: Option<DateTime<Utc>>,
+    as_of: AsOf<'_>,
 ) -> Result<Status, Error> {
-    let seen = Box::pin(outboxes(conn, layout, watch, now)).await?;
+    let seen = Box::pin(outboxes(conn, layout, watch, as_of)).await?;
     let inbox = inbox_facts(conn, layout, watch, Some(seen.facts.now)).await?;
     Ok(seen.with(inbox))
 }
@@ -203,8 +232,9 @@ pub async fn status_with_history(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
+    clock: &Clock,
 ) -> Result<Status, Error> {
-    let mut status = status(conn, layout, watch, None).await?;
+    let mut status = status(conn, layout, watch, AsOf::Server(clock)).await?;
     let kept = history::kept(conn).await?;
     if let Past::Stored(history) = &kept {
         let movement = status.sample().and_then(|now| history.movement(now));
@@ -294,9 +324,10 @@ pub struct Day {
 /// Looks at the last day of the inbox.
 pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error> {
     let from = inbox::first(clock::now(conn).await?);
-    let notes = match inbox::sums_all(layout) {
-        true => vec![],
-        false => vec![format!("of the newest {} rows", inbox::MOST)],
+    let notes = if inbox::sums_all(layout) {
+        vec![]
+    } else {
+        vec![format!("of the newest {} rows", inbox::MOST)]
     };
     Ok(Day { from, hours: inbox::hours(conn, layout, from).await?, notes })
 }
@@ -316,6 +347,15 @@ pub struct Message {
     pub received: Vec<InboxRow>,
 }
 
+/// One message as it is stored.
+pub async fn stored(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    key: MessageKey,
+) -> Result<Option<OutboxMessage>, Error> {
+    outbox::show(conn, layout, key).await
+}
+
 /// One message with everything stored of it.
 pub async fn message(
     conn: &mut PgConnection,
@@ -323,7 +363,7 @@ pub async fn message(
     watch: &Watch,
     key: MessageKey,
 ) -> Result<Option<Message>, Error> {
-    let Some(shown) = outbox::show(conn, layout, key).await? else { return Ok(None) };
+    let Some(shown) = stored(conn, layout, key).await? else { return Ok(None) };
     let found = poison_in(&shown, layout, &watch.thresholds);
     let ahead = match shown.owner {
         Owner::Bus(outbox) => outbox::ahead(conn, layout, outbox).await?,

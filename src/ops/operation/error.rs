@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
-use super::plan::Check;
+use super::check::Check;
 use crate::{
     db::{self, migrate},
     domain::{batch, decide::Refusal, outbox_action},
@@ -173,7 +173,7 @@ impl From<delivery::Error> for PlanError {
 
 impl From<migrate::Error> for PlanError {
     fn from(error: migrate::Error) -> Self {
-        let refused = !matches!(error, migrate::Error::Database(_));
+        let refused = !matches!(&error, migrate::Error::Database(error) if error.can_pass());
         Self::Schema { message: error.to_string(), refused }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod batch;
 mod broker_check;
+mod check;
 mod cli_equivalent;
 pub mod command;
 mod context;
@@ -30,8 +31,9 @@ mod writer;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::transaction::{Performed, Task, is_safe_again};
+pub(crate) use self::transaction::{Performed, Task};
 pub use self::{
+    check::{Check, Verdict},
     cli_equivalent::quoted,
     context::{BrokerAccess, Context, Owner},
     error::{Moved, PlanError},
@@ -39,14 +41,14 @@ pub use self::{
     messages::{Messages, Restoring, Waiting},
     origin::Origin,
     outcome::{Outcome, Progress},
-    plan::{Check, Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps, Verdict},
+    plan::{Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps},
     purge::Purge,
     selected::Selected,
     spec::{
         Choice, Entry, Field, Input, Kind, Leaving, List, Reason, Risk, Spec, StepKind, Target,
     },
     table::OPERATIONS,
-    value::{ErrorWork, Operation, RATE},
+    value::{ErrorWork, Operation, Publisher, RATE},
     writer::Writer,
 };
 

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    check::{Check, Verdict},
     error::{Moved, PlanError},
     origin::Origin,
     outcome::{self, Outcome},
-    plan::{Check, Effect, ExpectedVersions, Listed, Plan, PlanRequest, Steps, Verdict},
+    plan::{Effect, ExpectedVersions, Listed, Plan, PlanRequest, Steps},
     value::Operation,
     writer::Writer,
 };
@@ -253,7 +254,7 @@ fn timed(error: PlanError, limit: Duration) -> PlanError {
 enum Attempt {
     Ended(Box<Result<Outcome, PlanError>>),
     /// The server was told to commit and did not answer.
-    Unanswered(String),
+    Unanswered(db::Error),
 }
 
 impl Attempt {
@@ -276,17 +277,12 @@ pub async fn run(
         tries += 1;
         match attempt(&task, kind).await {
             Attempt::Ended(ended) => match *ended {
-                Err(PlanError::Database(error)) if is_safe_again(&error) && tries < TRIES => {}
+                Err(PlanError::Database(error)) if error.is_safe_again() && tries < TRIES => {}
                 ended => return ended,
             },
             Attempt::Unanswered(why) => return resolve(&task, why).await,
         }
     }
-}
-
-/// Nothing was written, and the same may succeed now.
-pub fn is_safe_again(error: &db::Error) -> bool {
-    matches!(error, db::Error::Again(_) | db::Error::Lost(_))
 }
 
 async fn attempt(task: &Task<'_>, kind: &impl Transaction) -> Attempt {
@@ -296,11 +292,13 @@ async fn attempt(task: &Task<'_>, kind: &impl Transaction) -> Attempt {
         Err(error) => return Attempt::failed(error),
     };
     let ended = in_transaction(&mut session, task, kind).await;
-    let lost = match &ended {
+    let over = match &ended {
         Attempt::Unanswered(_) => true,
-        Attempt::Ended(ended) => matches!(**ended, Err(PlanError::Database(db::Error::Lost(_)))),
+        Attempt::Ended(ended) => {
+            matches!(&**ended, Err(PlanError::Database(error)) if error.ends_session())
+        }
     };
-    if !lost {
+    if !over {
         session.finish();
     }
     ended
@@ -323,8 +321,8 @@ async fn in_transaction(
     match Box::pin(kind.perform(&mut tx, task, &ahead)).await {
         Ok(Performed::Written(work)) => match tx.commit().await {
             Ok(()) => Attempt::Ended(Box::new(Ok(work.outcome(task.request)))),
+            Err(error) if error.ends_session() => Attempt::Unanswered(error),
             // An answer of the server is one: it did not commit.
-            Err(db::Error::Lost(why)) => Attempt::Unanswered(why),
             Err(error) => Attempt::failed(error),
         },
         Ok(Performed::Repeated(done)) => {
@@ -358,15 +356,15 @@ async fn named<K: Transaction>(
 
 /// Looks for the operation's record. Never runs it again: the transaction that was lost may still be open, and
 /// beginning one of the same operation waits for its end.
-async fn resolve(task: &Task<'_>, why: String) -> Result<Outcome, PlanError> {
-    let mut last = why.clone();
+async fn resolve(task: &Task<'_>, why: db::Error) -> Result<Outcome, PlanError> {
+    let mut last = why.to_string();
     for asked in 0..ASKED {
         if asked > 0 {
             tokio::time::sleep(BETWEEN).await;
         }
         match look_up(task).await {
             Ok(Some(done)) => return Ok(Outcome { repeated: false, ..done }),
-            Ok(None) => return Err(PlanError::Database(db::Error::Lost(why))),
+            Ok(None) => return Err(PlanError::Database(why)),
             Err(PlanError::Database(error)) => last = error.to_string(),
             Err(error) => return Err(error),
         }

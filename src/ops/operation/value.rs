@@ -4,8 +4,8 @@ use super::{
     purge::Purge,
     spec::{Kind, Spec},
 };
+pub use crate::db::settings::Publisher;
 use crate::{
-    db::settings::Publisher,
     domain::{decide::Command, outbox_action::OutboxAction},
     ops::{
         delivery::Scope,

@@ -70,11 +70,6 @@ impl Writer {
         &self.layout
     }
 
-    /// What is recorded about the database.
-    pub const fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     pub const fn operator(&self) -> &Operator {
         &self.operator
     }

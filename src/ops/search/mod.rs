@@ -4,13 +4,10 @@ mod plan;
 mod resolve;
 mod walk;
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 pub use crate::db::search::{Count, Cursor, OrderBy, OrderLine, Start};
 pub use plan::{Plan, plan};

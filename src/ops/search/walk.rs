@@ -1,8 +1,9 @@
 //! Reading a list until the page is full, by windows where no index has the hits.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 use super::{Count, Cursor, Plan, Start};
 use crate::db::{

@@ -19,6 +19,7 @@ use crate::{
 /// The words, and the rule's name.
 pub(super) type Refused = Option<(String, &'static str)>;
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where nothing may be refused, too")]
 fn refused(why: &str, rule: &'static str) -> Refused {
     Some((why.to_owned(), rule))
 }

@@ -72,7 +72,7 @@ pub async fn run(options: Options) -> color_eyre::Result<Result<u8, Ended>> {
     let signalled = signals::listen(stop.clone())?;
     signals::suspends(sender.clone())?;
     let services = Arc::new(options.services);
-    let mut shared = Shared::new(now(Instant::now()), options.zone);
+    let mut shared = Shared::new(now(&services, Instant::now()), options.zone);
     shared.interval = options.interval;
     shared.policy = options.policy;
     shared.keys = options.keys;
@@ -196,7 +196,8 @@ impl Program for Console {
     type Msg = Msg;
 
     fn input(&mut self, event: Event, at: Instant) {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         if event == Event::Key(KeyCode::F(12).into()) {
             panic::provoke();
         }
@@ -210,7 +211,8 @@ impl Program for Console {
     }
 
     fn update(&mut self, msg: Msg, at: Instant) {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         let effects = app::update(&mut self.app, msg);
         self.perform(effects);
     }
@@ -220,13 +222,15 @@ impl Program for Console {
     }
 
     fn wake(&mut self, at: Instant) {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         let effects = app::wake(&mut self.app);
         self.perform(effects);
     }
 
     fn draw(&mut self, at: Instant) -> io::Result<()> {
-        self.app.tick(now(at));
+        let now = now(self.runner.services(), at);
+        self.app.tick(now);
         let mut hits = None;
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| hits = Some(app::view(&self.app, frame)))?;
@@ -241,6 +245,6 @@ impl Program for Console {
 }
 
 /// The console's only look at the clocks.
-fn now(at: Instant) -> Now {
-    Now { instant: at.into_std(), utc: chrono::Utc::now() }
+fn now(services: &Services, at: Instant) -> Now {
+    Now { instant: at.into_std(), utc: services.now() }
 }

@@ -2,58 +2,24 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::{self, Layout},
+    session::exit::ExitCode,
     tui::{
-        app::{Msg, Purpose, Request},
+        app::{Ended, Msg, Purpose, Request},
         change,
         effect::Lane,
         journal,
-        services::Services,
+        services::{Cx, Services},
+        shared::Link,
     },
     workers::relay::Stats,
 };
 
 /// A relay that delivers has new figures all the time; nobody reads them faster.
 const FIGURES: Duration = Duration::from_secs(1);
-
-/// What a request may use while it runs.
-#[derive(Debug, Clone)]
-pub struct Cx {
-    pub services: Arc<Services>,
-    /// Fires when the answer is no longer wanted.
-    pub stop: CancellationToken,
-}
-
-impl Cx {
-    /// Runs a read on a session of its own, stopped in PostgreSQL when the answer is no longer wanted.
-    pub async fn read<T>(
-        &self,
-        who: &str,
-        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
-    ) -> Result<T, db::Error> {
-        self.services.read(who, &self.stop, work).await
-    }
-
-    /// The present, for what a request has to compare with it.
-    #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    /// Waits a little; less when the answer is no longer wanted.
-    pub async fn pause(&self, length: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(length) => {}
-            () = self.stop.cancelled() => {}
-        }
-    }
-}
 
 /// Spawns requests and sends their answers to the loop.
 #[derive(Debug)]
@@ -69,6 +35,11 @@ impl Runner {
         Self { services, inbox, lanes: HashMap::new(), all: CancellationToken::new() }
     }
 
+    /// What requests need from outside.
+    pub(super) fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// Starts a request; in a `Latest` lane the one before is stopped first.
     pub(super) fn run(&mut self, lane: Lane, request: Request) {
         let stop = self.all.child_token();
@@ -82,6 +53,7 @@ impl Runner {
     }
 
     /// Tells the loop what the relay beside the console tells of itself, when that changes.
+    #[expect(clippy::disallowed_methods, reason = "the console's work is spawned here")]
     pub(super) fn follow(&self, mut relay: watch::Receiver<Stats>) {
         let (inbox, stop) = (self.inbox.clone(), self.all.clone());
         tokio::spawn(async move {
@@ -116,6 +88,7 @@ impl Runner {
 }
 
 /// Runs a request beside the loop; should it crash, the person is told and the console lives on.
+#[expect(clippy::disallowed_methods, reason = "the console's work is spawned here")]
 fn watched(work: impl Future<Output = ()> + Send + 'static, lane: Lane, inbox: mpsc::Sender<Msg>) {
     let task = tokio::spawn(work);
     tokio::spawn(async move {
@@ -138,7 +111,16 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
         }
         Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
         Request::Connect => {
-            let answer = cx.services.connect(&inbox).await;
+            // A full inbox only means that nobody could have read this line.
+            let progress = |doing| {
+                let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
+            };
+            let answer = match cx.services.connect(&progress).await {
+                Ok(place) => Msg::Linked(Link::Up(Arc::new(place))),
+                Err(error) => {
+                    Msg::Ended(Ended { message: error.to_string(), code: error.exit_code() })
+                }
+            };
             let _ = inbox.send(answer).await;
             // As long as the console is open.
             return cx.services.keep_watch(&cx.stop).await;

@@ -1,5 +1,5 @@
-//! Signals that end or suspend the program. A lost terminal makes the input reader spin, so the process is ended
-//! for good if the loop has not returned a second later.
+//! Signals that end or suspend the program. A lost terminal makes the input reader spin, and a server may not answer
+//! while the console leaves it: a process that has not ended by itself after [`PATIENCE`] is ended.
 
 use std::{thread, time::Duration};
 
@@ -11,10 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::tui::app::Msg;
 
+/// How long the console may take to end by itself; a running operation has two seconds of it to record where it
+/// stopped.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Cancels `stop` at SIGTERM, SIGHUP or SIGINT; the signal's number decides the exit code.
 ///
 /// # Errors
 /// When the signals cannot be listened for.
+#[expect(clippy::disallowed_methods, reason = "signals come at any time, beside the loop")]
 pub(super) fn listen(stop: CancellationToken) -> std::io::Result<tokio::task::JoinHandle<i32>> {
     let mut term = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -27,7 +32,7 @@ pub(super) fn listen(stop: CancellationToken) -> std::io::Result<tokio::task::Jo
         };
         stop.cancel();
         thread::spawn(move || {
-            thread::sleep(Duration::from_secs(3));
+            thread::sleep(PATIENCE);
             crate::tui::term::leave();
             std::process::exit(128 + number);
         });
@@ -39,6 +44,7 @@ pub(super) fn listen(stop: CancellationToken) -> std::io::Result<tokio::task::Jo
 ///
 /// # Errors
 /// When the signal cannot be listened for.
+#[expect(clippy::disallowed_methods, reason = "the signal comes at any time, beside the loop")]
 pub(super) fn suspends(inbox: Sender<Msg>) -> std::io::Result<()> {
     let number = rustix::process::Signal::TSTP.as_raw();
     let mut stop = signal(SignalKind::from_raw(number))?;

@@ -11,9 +11,9 @@ use crate::{
         app::{self, Msg, bindings, scopes},
         effect::{Effect, Lane},
         route::{self, Route},
-        runtime::Cx,
         screens::{Common, Fit, Input, Screen, ScreenId, Screens, Spec},
         selection::Selection,
+        services::Cx,
         shared::Shared,
         ui::{
             action::{Action, Keys, Risk},
@@ -152,7 +152,7 @@ fn desk() -> Desk {
 #[test]
 fn it_has_a_tab_with_its_number_and_a_key() {
     let mut desk = desk();
-    assert!(desk.shows(" 9 Shelf 12 "), "{}", desk.frame());
+    assert!(desk.shows(" 9 Shelf 12"), "{}", desk.frame());
     assert!(!desk.is_on::<Shelf>());
     desk.press("9");
     assert!(desk.is_on::<Shelf>() && desk.shows("board 0"), "{}", desk.frame());

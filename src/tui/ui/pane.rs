@@ -3,7 +3,6 @@
 use ratatui::{
     Frame,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
     widgets::Block,
 };
@@ -44,14 +43,6 @@ pub fn pane(
     inner
 }
 
-/// Draws one line into a row of `area`, if that row exists.
-pub fn line(frame: &mut Frame, area: Rect, row: u16, text: impl Into<Line<'static>>) {
-    if row < area.height {
-        let place = Rect { y: area.y + row, height: 1, ..area };
-        frame.render_widget(text.into(), place);
-    }
-}
-
 /// Draws a line into a row; what does not fit ends in `…`.
 pub fn clipped(frame: &mut Frame, place: Rect, line: Line<'static>) {
     let is_cut = line.width() > usize::from(place.width);
@@ -76,21 +67,6 @@ pub fn scrolling<M: Clone>(
     for (row, line) in (0..area.height).zip(lines.into_iter().skip(offset)) {
         clipped(frame, Rect { y: area.y + row, height: 1, ..area }, line);
     }
-}
-
-/// `label value`, the label muted and padded to `width` columns.
-#[must_use]
-pub fn labelled(
-    theme: &Theme,
-    label: &str,
-    width: usize,
-    value: String,
-    style: Style,
-) -> Line<'static> {
-    Line::from(vec![
-        Span::styled(format!("{label:<width$}"), theme.muted),
-        Span::styled(value, style),
-    ])
 }
 
 /// Draws keys and titles in order until the room is used up.

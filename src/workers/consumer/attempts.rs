@@ -51,7 +51,7 @@ pub(super) const fn hopeless(error: &PlanError) -> Option<&'static str> {
         E::Blocked(_) => Some("Orderscope.Blocked"),
         E::NotPermitted(_) => Some("Orderscope.NotPermitted"),
         E::Reused { .. } => Some("Orderscope.IdReused"),
-        E::Database(Db::Server { .. } | Db::Inconsistent { .. }) => Some("Orderscope.Database"),
+        E::Database(error) if is_unreadable(error) => Some("Orderscope.Database"),
         _ => None,
     }
 }
@@ -82,9 +82,14 @@ const fn of_row(error: &Db) -> Option<&'static str> {
         Db::Again(_) => Some("Orderscope.Undone"),
         Db::Locked(_) => Some("Orderscope.RowLocked"),
         Db::TimedOut(_) => Some("Orderscope.TimedOut"),
-        Db::Server { .. } | Db::Inconsistent { .. } => Some("Orderscope.Database"),
+        error if is_unreadable(error) => Some("Orderscope.Database"),
         _ => None,
     }
+}
+
+/// The server answered, and neither the answer nor what this program makes of it will change.
+const fn is_unreadable(error: &Db) -> bool {
+    matches!(error, Db::Server { .. } | Db::Inconsistent { .. } | Db::MissingRow(_) | Db::Defect(_))
 }
 
 #[cfg(test)]
@@ -98,8 +103,12 @@ mod tests {
     fn a_server_that_is_away_is_no_attempt() {
         let lost = Db::Lost("reset".to_owned());
         let away = Db::Unreachable { place: "h".to_owned(), why: "refused".to_owned() };
-        for error in [lost.clone(), away, Db::Busy("starting up".to_owned()), Db::Exhausted(4)] {
-            assert_eq!(passing(&PlanError::Database(error.clone())), None, "{error}");
+        let busy = Db::Busy("starting up".to_owned());
+        let (full, odd) =
+            (Db::NoRoom("disk full".to_owned()), Db::Protocol("no such message".to_owned()));
+        for error in [lost.clone(), away, busy, Db::Exhausted(4), full, odd, Db::PoolTimedOut] {
+            let unplanned = PlanError::Database(error.clone());
+            assert_eq!((passing(&unplanned), hopeless(&unplanned)), (None, None), "{error}");
             assert_eq!(passing_unsent(&Error::Database(error)), None);
         }
         let unresolved = PlanError::Unresolved { id: Uuid::nil(), why: "reset".to_owned() };
@@ -110,6 +119,19 @@ mod tests {
         assert_eq!(passing_unsent(&nacked), Some("Orderscope.Undeliverable"));
         let locked = PlanError::Database(Db::Locked("a row".to_owned()));
         assert_eq!(passing(&locked), Some("Orderscope.RowLocked"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_tried_again() {
+        let unreadable = Db::Inconsistent {
+            table: Some("inbox_state"),
+            column: Some("receive_count".to_owned()),
+            key: None,
+            why: "it is text".to_owned(),
+        };
+        for error in [unreadable, Db::MissingRow(Some("mt_streams"))] {
+            assert_eq!(hopeless(&PlanError::Database(error)), Some("Orderscope.Database"));
+        }
     }
 
     #[test]

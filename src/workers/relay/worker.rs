@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::{Error, Scope, Shared, Until, bus_ids, consumer_outbox, pass::Pass};
+use super::{Error, Scope, Shared, Until, bus_ids, consumer_outbox, pass::Pass, send_log_error};
 use crate::{
     db::{self, Db, ownership::Owner},
     relay::{self, Backoff, Publisher},
@@ -313,22 +313,10 @@ impl<'a> RelayWorker<'a> {
 /// Whether an error may pass by itself.
 const fn can_pass(error: &Error) -> bool {
     match error {
-        Error::Database(error) => !matches!(
-            error,
-            db::Error::NotPermitted(_)
-                | db::Error::MissingTable(_)
-                | db::Error::Spelt { .. }
-                | db::Error::Login(_)
-        ),
+        Error::Database(error) => error.can_pass(),
         Error::Broker(error) => error.is_transient(),
         Error::SendLog { .. } | Error::Unrecorded | Error::OfService => false,
     }
-}
-
-pub(super) fn send_log_error(shared: &Shared, error: &std::io::Error) -> Error {
-    let place = shared.settings.send_log.as_ref();
-    let place = place.map_or_else(String::new, |path| path.display().to_string());
-    Error::SendLog { place, why: error.to_string() }
 }
 
 async fn open(shared: &Shared) -> Result<PgConnection, Error> {

@@ -30,6 +30,8 @@ enum Fault {
     Before,
     /// It arrives; its answer does not.
     After,
+    /// Nothing breaks; it is only counted.
+    Never,
 }
 
 /// Stands between a console and a server, and breaks the connection at a statement.
@@ -91,7 +93,7 @@ async fn carry(
             broken
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < times).then_some(n + 1))
         };
-        if hit && nth().is_ok() {
+        if hit && nth().is_ok() && fault != Fault::Never {
             back.abort();
             if fault == Fault::After {
                 let _ = to_server.write_all(said).await;
@@ -176,6 +178,28 @@ async fn a_commit_that_never_arrived_wrote_nothing_and_says_so() {
     assert_eq!(world.dump(&except).await, before);
     // The same key can be used again, and it is run then.
     assert!(!execute(&far, &wanted, now()).await.unwrap().repeated);
+}
+
+/// The server's answer is there and cannot be read: asking again gives the same one.
+#[tokio::test]
+async fn a_value_of_another_type_is_told_once_and_not_tried_again() {
+    let world = World::managed().await;
+    let id = world.order(world.buyer().await).await;
+    let mut conn = world.conn().await;
+    conn.execute("ALTER TABLE orders ALTER note TYPE integer USING 7").await.unwrap();
+    let before = world.dump(&[]).await;
+    let socket = world.options.get_socket().unwrap();
+    let wire = Wire::new(socket, "SELECT pg_advisory_xact_lock", Fault::Never, 1_000);
+    let far = World::open(wire.options(&world.options)).await;
+    let error = far.run(cancel(id)).await.unwrap_err();
+    let PlanError::Database(db::Error::Inconsistent { table: Some("orders"), .. }) = &error else {
+        panic!("{error:?}");
+    };
+    let told = error.to_string();
+    assert!(told.starts_with("a value of orders cannot be read: "), "{told}");
+    assert!(told.contains("integer `7`, expected a string"), "{told}");
+    assert_eq!(wire.broken(), 1, "it was asked once");
+    assert_eq!(world.dump(&[]).await, before);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use orderscope::{
     db::{Db, Limits, archive, paused},
     domain::{
@@ -12,7 +11,7 @@ use orderscope::{
         outbox_action::{Name, OutboxAction, Refusal, Repair, Source},
     },
     ops::{
-        messages::{self, Watch},
+        messages::{self, AsOf, Watch},
         operation::{Listed, Operation, Outcome, Plan, PlanError, PlanRequest, Verdict, Writer},
         policy::Policy,
     },
@@ -63,7 +62,7 @@ async fn sql(world: &World, text: &str) {
 async fn rules(options: &PgConnectOptions) -> Vec<Rule> {
     let db = Db::new(options, &Limits::default());
     let layout = db.layout().await.unwrap();
-    let at = Some("2026-11-22T18:21:40Z".parse::<DateTime<Utc>>().unwrap());
+    let at = AsOf::Moment("2026-11-22T18:21:40Z".parse().unwrap());
     let look = async |conn: &mut PgConnection| {
         messages::status(conn, &layout, &Watch::default(), at).await
     };

@@ -7,3 +7,8 @@ pub mod pgbouncer;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod replica;
+
+/// The present time, as a console or a verb hands it down.
+pub fn clock() -> orderscope::ops::Clock {
+    std::sync::Arc::new(chrono::Utc::now)
+}

@@ -47,10 +47,8 @@ impl Transaction for Command {
     }
 
     async fn ahead(&self, conn: &mut PgConnection, task: &Task<'_>) -> Result<Before, db::Error> {
-        let around = match task.dry {
-            true => Some(surroundings(conn, &task.writer.layout).await?),
-            false => None,
-        };
+        let around =
+            if task.dry { Some(surroundings(conn, &task.writer.layout).await?) } else { None };
         Ok(Before { events: Ahead::read(conn, task.writer, self).await?, around })
     }
 

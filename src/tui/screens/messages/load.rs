@@ -8,11 +8,11 @@ use super::{Msg, Request, archive, error_queues, inbox, ledger, outbox};
 use crate::{
     domain::diagnosis::HalfDone,
     ops::messages::{
-        self,
+        self, AsOf,
         broker::{self, BrokerReport},
         list,
     },
-    tui::runtime::Cx,
+    tui::services::Cx,
 };
 
 /// Carries out a request; errors are part of the answer.
@@ -20,8 +20,9 @@ pub(super) async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Look { ticket, history } => {
             let watch = cx.services.watch();
+            let as_of = AsOf::Server(cx.services.clock());
             let outboxes = Box::pin(cx.read("messages", async |conn, layout| {
-                let seen = messages::outboxes(conn, layout, watch, None).await?;
+                let seen = messages::outboxes(conn, layout, watch, as_of).await?;
                 // The look is worth more than its history.
                 let kept = if history { messages::history::kept(conn).await.ok() } else { None };
                 Ok((seen, kept))
@@ -63,7 +64,10 @@ pub(super) async fn load(request: Request, cx: Cx) -> Msg {
 /// What the broker adds to a diagnosis; nothing where none is configured.
 async fn report_of(cx: &Cx, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
     match cx.services.source() {
-        Ok(source) => broker::ask(source, halves, cx.services.watch().thresholds.held, now).await,
+        Ok(source) => {
+            let _alone = cx.services.queues_alone().await;
+            broker::ask(source, halves, cx.services.watch().thresholds.held, now).await
+        }
         Err(_) => BrokerReport::default(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Found, Msg, Request};
 use crate::{
     ops::error_queue::{self, Source, report},
-    tui::{runtime::Cx, screens::messages::Msg as ScreenMsg},
+    tui::{screens::messages::Msg as ScreenMsg, services::Cx},
 };
 
 pub(in super::super) async fn load(request: Request, cx: Cx) -> ScreenMsg {
@@ -25,6 +25,7 @@ async fn look(cx: &Cx) -> Result<Found, String> {
     let Source { broker, scope } = cx.services.source()?;
     let (db, layout) =
         cx.services.database(&cx.stop).await.ok_or("stopped before the database was open")?;
+    let _alone = cx.services.queues_alone().await;
     let looking = error_queue::list(broker, &db, &layout, scope, cx.now(), &cx.stop);
     looking.await.map_err(|error| error.to_string())
 }

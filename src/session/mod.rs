@@ -1,6 +1,8 @@
 //! Opens the configured database. The private one is started, migrated and filled first; any other is used
 //! as it is.
 
+pub mod exit;
+
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection};
@@ -47,37 +49,6 @@ pub enum Error {
          `orderscope migrate` on an empty one"
     )]
     NotOrders(String),
-}
-
-impl Error {
-    /// The exit code of this error: 1 nothing found, 2 wrong usage, 3 unreachable, 4 refused.
-    #[must_use]
-    pub fn code(&self) -> u8 {
-        use crate::db::Error as Db;
-        use embedded::Error as Private;
-        let refused = match self {
-            Self::Embedded(Private::Absent { .. } | Private::NothingNewer { .. }) => return 1,
-            Self::Demo(demo::Error::Invalid(_)) => return 2,
-            Self::Embedded(error) => matches!(error, Private::InUse),
-            Self::Migrate(error) => !matches!(error, migrate::Error::Database(_)),
-            Self::Demo(error) => {
-                !matches!(error, demo::Error::Database(_) | demo::Error::Planting(_))
-            }
-            Self::Database(error) => matches!(
-                error,
-                Db::NotPermitted(_)
-                    | Db::MissingTable(_)
-                    | Db::Spelt { .. }
-                    | Db::Ambiguous { .. }
-                    | Db::Pooled(_)
-                    | Db::PooledToo(_)
-                    | Db::Standby(_)
-                    | Db::SettingsRefused(_)
-            ),
-            Self::NotOrders(_) => true,
-        };
-        if refused { 4 } else { 3 }
-    }
 }
 
 /// What may be done in a context: its rules in the configuration, and `--read-only`.
@@ -177,7 +148,7 @@ async fn prepare(
 ) -> Result<(), Error> {
     progress("preparing the database".to_owned());
     let mut conn = connect(servers).await?;
-    let migrated = migrate::migrate(&mut conn).await?;
+    let migrated = self::migrate(&mut conn).await?;
     if migrated.created {
         let step = |step: demo::Progress| progress(demo_progress(&step));
         demo::load(&mut conn, demo::Options::until(today), false, step).await?;
@@ -193,6 +164,14 @@ async fn prepare(
 /// When the server cannot be reached.
 pub async fn connect(servers: &Servers) -> Result<PgConnection, Error> {
     Ok(crate::db::connect(servers, "prepare").await?)
+}
+
+/// Brings a database of our own to this program's schema.
+///
+/// # Errors
+/// When it is not ours, or a step fails; nothing was changed then.
+pub async fn migrate(conn: &mut PgConnection) -> Result<migrate::Migrated, Error> {
+    Ok(migrate::migrate(conn).await?)
 }
 
 /// The progress of loading demo data, as text.

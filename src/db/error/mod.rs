@@ -1,8 +1,12 @@
 //! What can go wrong with a database, in words an operator can act on.
 
+mod driver;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
-use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
+pub(in crate::db) use driver::OfTable;
 
 /// Why the database gave no answer. `Clone`, because screens keep it beside the data it spoilt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +44,11 @@ pub enum Error {
     /// What writes was asked of a server that only follows another one.
     #[error("{0} is a hot standby, which can only be read; to write, name the primary server")]
     Standby(String),
+    /// The driver cannot use what names the server.
+    #[error(
+        "the connection's settings cannot be used: {0}; check the URL, the PG* variables and the configuration"
+    )]
+    Configuration(String),
     /// TLS failed, or the server has none.
     #[error("no secure connection: {0}; check sslmode and the certificates")]
     Tls(String),
@@ -82,40 +91,100 @@ pub enum Error {
          schemas.{key} = \"{first}\""
     )]
     Ambiguous { key: &'static str, schemas: String, first: String },
+    /// Disk, memory or another resource of the server ran out.
+    #[error(
+        "PostgreSQL is short of a resource: {0}; free disk or memory on the server, then repeat"
+    )]
+    NoRoom(String),
     /// Any other complaint of the server.
     #[error("PostgreSQL answered: {message} ({code}); if it persists, report it with this code")]
     Server { code: String, message: String },
-    /// A row that cannot be right.
-    #[error("{table}.{column} of {key} cannot be read: {why}; look at the row with psql")]
-    Inconsistent { table: &'static str, column: String, key: String, why: String },
-    /// The connection broke in the middle of something.
+    /// A value that cannot be right, or is of another type than this program knows. Table, column and key as far as
+    /// they are known.
+    #[error(
+        "{} cannot be read: {why}; look at it with psql, the schema may be another version's",
+        unreadable(*.table, .column.as_deref(), .key.as_deref())
+    )]
+    Inconsistent {
+        table: Option<&'static str>,
+        column: Option<String>,
+        /// Of the row.
+        key: Option<String>,
+        why: String,
+    },
+    /// A row that is always there is not.
+    #[error("a row that has to be {} is missing; look at the table with psql, then repeat", there(*.0))]
+    MissingRow(Option<&'static str>),
+    /// The connection broke in the middle of something. What was not committed is undone.
     #[error("lost the connection to PostgreSQL: {0}; it is opened again at the next request")]
     Lost(String),
+    /// Reading or writing failed in another way than by a broken connection.
+    #[error(
+        "cannot read or write on this machine: {0}; check files, memory and the network, then repeat"
+    )]
+    Io(String),
+    /// What came over the connection is not what PostgreSQL says at this point.
+    #[error(
+        "the answer is not PostgreSQL's protocol: {0}; check that the address is a PostgreSQL server, and the pooler \
+         or proxy in between"
+    )]
+    Protocol(String),
+    /// The driver's own task is gone.
+    #[error("the database driver stopped working; repeat, and report it if it persists")]
+    WorkerCrashed,
+    /// A pool of the driver gave no session in time.
+    #[error("no session became free in time; wait for what runs to end, then repeat")]
+    PoolTimedOut,
+    /// A pool of the driver was closed.
+    #[error("the sessions with the database were closed already; start again")]
+    PoolClosed,
+    /// A step of the schema failed.
+    #[error("a step of the schema failed: {0}; run `orderscope migrate` and read what it says")]
+    Migration(String),
+    /// The program uses the driver wrongly.
+    #[error("a defect of this program: {0}; report it, with what you did")]
+    Defect(String),
 }
 
 impl Error {
-    /// Whether trying the same again may help without anyone doing anything.
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Busy(_) | Self::Lost(_) | Self::TimedOut(_))
+    /// Whether nothing was written and the same may succeed at once: the server undid it, or the connection broke
+    /// before the commit was sent. Whoever did send one asks [`Error::ends_session`] instead.
+    pub const fn is_safe_again(&self) -> bool {
+        matches!(self, Self::Again(_) | Self::Lost(_))
     }
 
-    /// Whether it was our own limit or the operator that stopped the statement.
-    pub const fn is_stopped(&self) -> bool {
-        matches!(self, Self::TimedOut(_) | Self::Cancelled)
+    /// Whether trying again later may help without anyone doing anything. An answer that cannot be read stays as it is.
+    pub const fn can_pass(&self) -> bool {
+        !matches!(
+            self,
+            Self::NotPermitted(_)
+                | Self::MissingTable(_)
+                | Self::Spelt { .. }
+                | Self::Ambiguous { .. }
+                | Self::Login(_)
+                | Self::Configuration(_)
+                | Self::Inconsistent { .. }
+                | Self::MissingRow(_)
+                | Self::Migration(_)
+                | Self::Defect(_)
+        )
     }
 
-    /// An error of opening a session: what would be a lost connection later is no connection yet.
-    pub(super) fn connecting(error: sqlx::Error, place: &str) -> Self {
-        // rustls has no error of its own in sqlx.
-        if let sqlx::Error::Io(why) = &error
-            && why.kind() == std::io::ErrorKind::InvalidData
-        {
-            return Self::Tls(why.to_string());
-        }
-        match Self::from(error) {
-            Self::Lost(why) => Self::Unreachable { place: place.to_owned(), why },
-            other => other,
-        }
+    /// Whether the session cannot be used any more. An answer to COMMIT that does this leaves open whether it
+    /// was committed; all others say that it was not.
+    pub const fn ends_session(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost(_)
+                | Self::Io(_)
+                | Self::Protocol(_)
+                | Self::WorkerCrashed
+                | Self::Tls(_)
+                | Self::Unreachable { .. }
+                | Self::Login(_)
+                | Self::NoDatabase(_)
+                | Self::Busy(_)
+        )
     }
 
     /// Gives a timeout, whose length the server does not tell, the length it had.
@@ -124,70 +193,33 @@ impl Error {
         if self == Self::TimedOut(Duration::ZERO) { Self::TimedOut(limit) } else { self }
     }
 
-    /// Names the row behind a value that could not be decoded.
+    /// Names the row behind a value that cannot be right.
     #[must_use]
     pub(super) fn row(table: &'static str, column: &str, key: &str, why: &str) -> Self {
         Self::Inconsistent {
-            table,
-            column: column.to_owned(),
-            key: key.to_owned(),
+            table: Some(table),
+            column: Some(column.to_owned()),
+            key: Some(key.to_owned()),
             why: why.to_owned(),
         }
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Database(answer) => from_server(&*answer),
-            sqlx::Error::Tls(why) => Self::Tls(why.to_string()),
-            sqlx::Error::Configuration(why) => Self::Login(why.to_string()),
-            sqlx::Error::Io(why) => Self::Lost(why.to_string()),
-            sqlx::Error::ColumnDecode { index, source } => {
-                Self::row("(answer)", &index, "a row of the answer", &source.to_string())
-            }
-            other => Self::Lost(other.to_string()),
-        }
+fn unreadable(table: Option<&str>, column: Option<&str>, key: Option<&str>) -> String {
+    let what = match (table, column) {
+        (Some(table), Some(column)) => format!("{table}.{column}"),
+        (Some(table), None) => format!("a value of {table}"),
+        (None, Some(column)) => format!("{column} of a row"),
+        (None, None) => "a value".to_owned(),
+    };
+    match key {
+        Some(key) => format!("{what} of {key}"),
+        None => what,
     }
 }
 
-/// SQLSTATE to words: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn from_server(answer: &dyn DatabaseError) -> Error {
-    let code = answer.code().unwrap_or_default().into_owned();
-    let message = answer.message().to_owned();
-    match code.as_str() {
-        "28P01" | "28000" => Error::Login(message),
-        "3D000" => Error::NoDatabase(message),
-        "53300" | "57P03" => Error::Busy(message),
-        // query_canceled: the server says in the message alone whether a timeout or a cancel did it
-        // (translated on some servers; the routine's name is not).
-        "57014" if message.contains("user request") => Error::Cancelled,
-        "57014" => Error::TimedOut(Duration::ZERO),
-        "42501" | "25006" => Error::NotPermitted(message),
-        "42P01" | "42703" | "3F000" | "42883" => Error::MissingTable(message),
-        "23505" => duplicate(answer, message),
-        "40001" | "40P01" => Error::Again(message),
-        "55P03" => Error::Locked(message),
-        "57P01" | "57P02" | "57P05" | "25P03" | "25P04" | "08000" | "08003" | "08006" => {
-            Error::Lost(message)
-        }
-        _ => Error::Server { code, message },
-    }
-}
-
-/// The columns are in the detail, `Key (stream_id, version)=(…) already exists.`: the words around them may be
-/// translated, and all of it is missing where a column may not be read.
-fn duplicate(answer: &dyn DatabaseError, message: String) -> Error {
-    let detail = answer.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
-    let columns = detail.and_then(|detail| {
-        let (_, rest) = detail.split_once('(')?;
-        rest.split_once(")=(").map(|(columns, _)| columns.to_owned())
-    });
-    Error::Duplicate {
-        table: answer.table().unwrap_or_default().to_owned(),
-        columns: columns.unwrap_or_default(),
-        message,
-    }
+fn there(table: Option<&str>) -> String {
+    table.map_or_else(|| "there".to_owned(), |table| format!("in {table}"))
 }
 
 fn human(limit: &Duration) -> String {
@@ -195,32 +227,5 @@ fn human(limit: &Duration) -> String {
         0 => "the time limit".to_owned(),
         ms if ms < 1_000 => format!("{ms} ms"),
         _ => format!("{} s", limit.as_secs_f32()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_is_named_as_a_person_would() {
-        assert_eq!(human(&Duration::from_millis(250)), "250 ms");
-        assert_eq!(human(&Duration::from_secs(2)), "2 s");
-        assert_eq!(human(&Duration::ZERO), "the time limit");
-    }
-
-    #[test]
-    fn an_io_error_is_unreachable_only_while_connecting() {
-        let io = || sqlx::Error::Io(std::io::Error::other("no route"));
-        let error = Error::connecting(io(), "pg:5432");
-        assert!(matches!(error, Error::Unreachable { place, .. } if place == "pg:5432"));
-        assert!(matches!(Error::from(io()), Error::Lost(_)));
-    }
-
-    #[test]
-    fn a_timeout_learns_its_length() {
-        let error = Error::TimedOut(Duration::ZERO).within(Duration::from_secs(2));
-        assert_eq!(error, Error::TimedOut(Duration::from_secs(2)));
-        assert_eq!(Error::Cancelled.within(Duration::from_secs(2)), Error::Cancelled);
     }
 }
