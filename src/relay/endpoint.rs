@@ -19,7 +19,8 @@ use serde_json::Value;
 
 use super::{
     Broker, Error,
-    inspector::{raw, silent, within, without_user},
+    inspector::{raw, silent, within},
+    properties::without_user,
     publisher::short,
 };
 use crate::domain::{address::Address, fault::Raw};

@@ -7,6 +7,7 @@ mod endpoint;
 mod error;
 mod inspector;
 mod management;
+mod properties;
 mod publisher;
 mod republish;
 

@@ -123,7 +123,7 @@ mod tests {
             (Some(2), Some(4), Some(12))
         );
         assert!(set.expiration().is_none() && set.user_id().is_none());
-        let back = Value::Object(inspector::table(set.headers().as_ref().unwrap()));
+        let back = Value::Object(super::super::properties::table(set.headers().as_ref().unwrap()));
         let mut kept = headers.clone();
         kept.remove("x-delivery-count");
         assert_eq!(back, Value::Object(kept));

@@ -45,9 +45,10 @@ pub(super) fn resolve(
         None => PassFile::read(values.get("passfile"), environment),
     };
     let places = values.places()?;
-    let tls = match places.iter().all(|place| place.is_socket()) {
-        true => Tls::none(),
-        false => Tls::of(&values, environment)?,
+    let tls = if places.iter().all(Place::is_socket) {
+        Tls::none()
+    } else {
+        Tls::of(&values, environment)?
     };
     let mut hosts = Vec::new();
     for Place { host, address, port } in &places {

@@ -29,7 +29,6 @@ pub enum Kind {
 
 /// What the probe found.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent answers of the probe")]
 pub struct Layout {
     server: i32,
     role: String,

@@ -210,9 +210,8 @@ impl App {
 
     /// Help and other long texts: scroll, or close.
     fn text_key(&mut self, key: KeyEvent) -> Vec<Msg> {
-        let state = match &mut self.modal {
-            Some(Modal::Help(state) | Modal::Text { state, .. }) => state,
-            _ => return vec![],
+        let Some(Modal::Help(state) | Modal::Text { state, .. }) = &mut self.modal else {
+            return vec![];
         };
         if state.key(key, &self.shared.keys) { vec![Msg::CloseModal] } else { vec![] }
     }

@@ -166,7 +166,7 @@ impl Screens {
     /// The headless verb that shows the same as a screen.
     #[must_use]
     pub fn cli_equivalent(&self, id: ScreenId) -> String {
-        self.find(id).map_or_else(String::new, |screen| screen.cli_equivalent())
+        self.find(id).map_or_else(String::new, Erased::cli_equivalent)
     }
 
     /// When the data on screen was read.

@@ -146,5 +146,5 @@ fn told(plan: &Plan, steered: &Steered) -> Outcome {
     };
     let items = Some(batch::report::list(&[(record.clone(), None)]));
     let more = batch::report::next_step(record).into_iter().collect();
-    Outcome { items, more, ..Outcome::new(&plan.request, steered.audit, told) }
+    Outcome { more, items, ..Outcome::new(&plan.request, steered.audit, told) }
 }

@@ -349,8 +349,7 @@ fn bookmarks_go_to_the_root_and_enter_opens() {
     let desk = Desk::listing(120, 36);
     let shared = desk.app.shared.clone();
     let id = samples::rows()[0].id;
-    let mut orders = State::default();
-    orders.rows = state(&desk).rows.clone();
+    let mut orders = State { rows: state(&desk).rows.clone(), ..State::default() };
     let mut common = |common| orders.input(Input::Common(common), &shared);
     assert_eq!(common(super::Common::Bookmark), [Effect::Keep(Keep::Bookmark(id))]);
     assert_eq!(common(super::Common::Enter), [Effect::Open(Route::order(id))]);
