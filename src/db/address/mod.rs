@@ -268,10 +268,11 @@ pub async fn connect(servers: impl Into<Servers>, who: &str) -> Result<PgConnect
             Ok(((conn, state), Some(state)))
         })
         .await
-        .and_then(|(conn, state)| match state.standby {
-            true => Err(Error::Standby(place.clone())),
-            false => Ok(conn),
-        })
+        .and_then(
+            |(conn, state)| {
+                if state.standby { Err(Error::Standby(place.clone())) } else { Ok(conn) }
+            },
+        )
 }
 
 /// What makes every session a good guest.

@@ -358,7 +358,7 @@ fn groups_sql(layout: &Layout) -> String {
            FROM {states} s WHERE delivered IS NULL AND {SINCE} ORDER BY created, outbox_id LIMIT {SAMPLE}), \
          bus AS MATERIALIZED (SELECT m.* FROM open o CROSS JOIN LATERAL (SELECT {taken}, m.outbox_id \
            FROM {from} m WHERE m.outbox_id = o.outbox_id AND m.sequence_number > o.passed \
-           ORDER BY m.sequence_number LIMIT {SAMPLE}) m LIMIT {}), \
+           ORDER BY m.sequence_number LIMIT {SAMPLE}) m LIMIT {MOST_SEEN}), \
          half AS MATERIALIZED (SELECT message_id, consumer_id, coalesce(last_sequence_number, 0) AS passed \
            FROM {inbox} s WHERE delivered IS NULL AND consumed IS NOT NULL LIMIT {SAMPLE}), \
          consumer AS MATERIALIZED (SELECT m.* FROM half i CROSS JOIN LATERAL (SELECT {taken} \
@@ -368,8 +368,7 @@ fn groups_sql(layout: &Layout) -> String {
            UNION ALL SELECT kind, destination, sent, NULL FROM consumer) \
          SELECT 0 AS by, NULL AS key, count(*) AS messages, min(sent) AS oldest, (SELECT count(*) FROM open) AS looked \
            FROM bus \
-         UNION ALL SELECT 1, NULL, count(*), min(sent), 0 FROM consumer",
-        MOST_SEEN
+         UNION ALL SELECT 1, NULL, count(*), min(sent), 0 FROM consumer"
     );
     for (by, key) in [(2, "kind"), (3, "destination"), (4, "outbox_id")] {
         let only = if by == 4 { "WHERE outbox_id IS NOT NULL" } else { "" };

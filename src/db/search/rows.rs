@@ -51,7 +51,6 @@ pub struct OrderLine {
 }
 
 #[derive(FromRow)]
-#[expect(clippy::struct_excessive_bools, reason = "one per column of the answer")]
 struct Row {
     id: OrderId,
     created_at: DateTime<Utc>,
