@@ -204,7 +204,7 @@ proptest! {
         repaired in proptest::option::of("(rabbitmq://h/|queue:|topic:)[a-z%]{1,6}"),
     ) {
         let sample = StoredMessage::sample(ID);
-        let before = StoredMessage { content_type, destination, headers, properties, body, ..sample };
+        let before = StoredMessage { content_type, body, headers, properties, destination, ..sample };
         let after = Repair { destination: repaired, ..Repair::default() }.apply(&before, LIMIT);
         let clean = |texts: &StoredMessage| texts.poison(LIMIT, Sender::Relay).is_empty();
         let repaired = after.as_ref().map(|after| (after, clean(after)));
