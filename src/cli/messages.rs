@@ -13,6 +13,7 @@ use crate::{
     config::{self, Settings},
     domain::{
         diagnosis::{Severity, diagnose, is_alert},
+        endless,
         id::{MessageId, OutboxId},
         outbox_action::Refusal,
         report::{Cell, Form, Table, print_json},
@@ -288,7 +289,9 @@ fn whole(mut table: Table, parts: Parts, output: Output, settings: &Settings) ->
             [Cell::Text(name), Cell::Text(value) | Cell::Number(value)] => {
                 Some((name.clone(), json!(value)))
             }
-            [Cell::Text(name), Cell::Time(at)] => Some((name.clone(), json!(at.to_utc()))),
+            [Cell::Text(name), Cell::Time(at)] => {
+                Some((name.clone(), json!(endless::json(at.to_utc()))))
+            }
             _ => None,
         });
         let mut value = Value::Object(fields.collect());

@@ -132,7 +132,7 @@ async fn resume(
     told
 }
 
-/// What is selected, before it is asked for.
+/// What would happen, shown before the question.
 fn outline(record: &Record) -> Result<(), Failure> {
     let mut err = std::io::stderr().lock();
     let Record { number, name, operator, host, reason, .. } = record;

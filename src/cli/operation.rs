@@ -232,8 +232,8 @@ async fn drive(
     watched(&plan.title, stop, progress, work).await
 }
 
-/// Does work that takes its time: what hinders it is told, on a terminal also how far it is, and a signal stops it after
-/// what is under way.
+/// Does work that takes its time: what hinders it is told, on a terminal also how far it is, and a signal stops it
+/// after what is under way.
 pub(super) async fn watched<T>(
     title: &str,
     stop: &CancellationToken,

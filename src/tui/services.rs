@@ -9,14 +9,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    app::{Ended, Msg},
     route::Route,
-    shared::{Link, Place, Remembered},
+    shared::{Place, Remembered},
 };
 use crate::{
     config::{self, Context, SavedState, Target},
@@ -34,12 +33,45 @@ use crate::{
         operator::Operator,
         policy::Policy,
     },
-    session::{self, Session, exit::ExitCode},
+    session::{self, Session},
     workers::{anchors, sampler::Sampler},
 };
 
 /// How long the console waits at its end for what an operation is doing.
 const ENDING: Duration = Duration::from_secs(2);
+
+/// What a request may use while it runs.
+#[derive(Debug, Clone)]
+pub struct Cx {
+    pub services: Arc<Services>,
+    /// Fires when the answer is no longer wanted.
+    pub stop: CancellationToken,
+}
+
+impl Cx {
+    /// Runs a read on a session of its own, stopped in PostgreSQL when the answer is no longer wanted.
+    pub async fn read<T>(
+        &self,
+        who: &str,
+        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
+        self.services.read(who, &self.stop, work).await
+    }
+
+    /// The present, for what a request has to compare with it.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.services.now()
+    }
+
+    /// Waits a little; less when the answer is no longer wanted.
+    pub async fn pause(&self, length: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(length) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
 
 /// Shared by all requests of one console.
 pub struct Services {
@@ -119,27 +151,25 @@ impl Services {
     }
 
     /// Opens the database, reporting slow steps.
-    pub(super) async fn connect(&self, inbox: &mpsc::Sender<Msg>) -> Msg {
-        let tell = |doing: String| {
-            // A full box only means that nobody could have read this line.
-            let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
-        };
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) async fn connect(
+        &self,
+        progress: session::Progress<'_>,
+    ) -> Result<Place, session::Error> {
         let today = self.now().date_naive();
-        match session::open(&self.context, &self.limits, today, &tell).await {
-            Ok(session) => {
-                let place = self.place(&session);
-                let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
-                let session = tokio::sync::Mutex::new(Some(session));
-                let role = layout.role().to_owned();
-                let operator = Operator { role, ..self.operator.clone() };
-                let trail = Trail::new(&db, &operator, config::state_dir().join("reads.jsonl"));
-                let writer = tokio::sync::Mutex::new(None);
-                let opened = Opened { db, layout, session, operator, trail, writer };
-                self.open.send_replace(Some(Arc::new(opened)));
-                Msg::Linked(Link::Up(Arc::new(place)))
-            }
-            Err(error) => Msg::Ended(Ended { message: error.to_string(), code: error.exit_code() }),
-        }
+        let session = session::open(&self.context, &self.limits, today, progress).await?;
+        let place = self.place(&session);
+        let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
+        let session = tokio::sync::Mutex::new(Some(session));
+        let role = layout.role().to_owned();
+        let operator = Operator { role, ..self.operator.clone() };
+        let trail = Trail::new(&db, &operator, config::state_dir().join("reads.jsonl"));
+        let writer = tokio::sync::Mutex::new(None);
+        let opened = Opened { db, layout, session, operator, trail, writer };
+        self.open.send_replace(Some(Arc::new(opened)));
+        Ok(place)
     }
 
     /// The present time.

@@ -12,17 +12,7 @@ use crate::{
 };
 
 /// Arrows that close a circle and are to go: from, to. Each must still be needed.
-const KNOWN_CIRCLES: &[(&str, &str)] = &[
-    ("ops::operation::error", "ops::operation::plan"),
-    ("ops::operation::spec", "ops::operation::table"),
-    ("tui::change", "tui::runtime"),
-    ("tui::change::rules", "tui::change::forms"),
-    ("tui::change::running", "tui::change::update"),
-    ("tui::journal", "tui::runtime"),
-    ("tui::screens", "tui::runtime"),
-    ("tui::services", "tui::app"),
-    ("workers::relay::worker", "workers::relay::pass"),
-];
+const KNOWN_CIRCLES: &[(&str, &str)] = &[];
 
 type Arrows<'a> = BTreeMap<(Place, Place), Vec<&'a Reference>>;
 

@@ -265,7 +265,7 @@ pub async fn create(conn: &mut PgConnection, new: &New<'_>) -> Result<i64, Error
     Ok(number.fetch_one(conn).await?)
 }
 
-/// Records that the list is complete, with the audit record of what is meant.
+/// Records that the list is complete, with the audit record of what is planned.
 pub async fn frozen(
     tx: &mut PgConnection,
     id: Uuid,

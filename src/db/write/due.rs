@@ -1,5 +1,5 @@
-//! Rows whose time is over, as the list of a bulk operation names them: held, looked at again, and removed. What somebody
-//! else holds is passed over.
+//! Rows whose time is over, as the list of a bulk operation names them: held, looked at again, and removed. What
+//! somebody else holds is passed over.
 
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
-use super::plan::Check;
+use super::check::Check;
 use crate::{
     db::{self, migrate},
     domain::{batch, decide::Refusal, outbox_action},

@@ -7,6 +7,7 @@
 
 pub mod batch;
 mod broker_check;
+mod check;
 mod cli_equivalent;
 pub mod command;
 mod context;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::transaction::{Performed, Task};
 pub use self::{
+    check::{Check, Verdict},
     cli_equivalent::quoted,
     context::{BrokerAccess, Context, Owner},
     error::{Moved, PlanError},
@@ -39,7 +41,7 @@ pub use self::{
     messages::{Messages, Restoring, Waiting},
     origin::Origin,
     outcome::{Outcome, Progress},
-    plan::{Check, Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps, Verdict},
+    plan::{Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps},
     purge::Purge,
     selected::Selected,
     spec::{

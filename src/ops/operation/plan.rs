@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    check::Check,
     error::PlanError,
     messages::Messages,
     selected::Selected,
@@ -29,26 +30,6 @@ pub struct PlanRequest {
     pub reason: Option<String>,
     /// The version the order has to be at.
     pub expect: Option<Version>,
-}
-
-/// How a precondition turned out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    Ok,
-    Warn,
-    /// It cannot be run.
-    Blocking,
-    /// It cannot be run because there is nothing to do.
-    Nothing,
-    /// Could not be checked.
-    Unknown,
-}
-
-/// A precondition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    pub verdict: Verdict,
-    pub text: String,
 }
 
 /// Something that would change.
@@ -88,7 +69,7 @@ pub enum Steps {
     /// The schema of the database, and whose it is: one transaction with its record, if the database is still what
     /// the plan found. Never tried again by itself.
     Schema(Standing),
-    /// One message after the other, the choice frozen here. What is planned is recorded before the first, what became
+    /// One message after the other, the selection frozen here. It is recorded before the first message, and what became
     /// of it after the last. Each message at least once: killed in between, one may be in both places, never in
     /// none. Never tried again by itself.
     BrokerMessages(Messages),
@@ -156,32 +137,6 @@ impl PlanRequest {
     #[must_use]
     pub const fn spec(&self) -> &'static Spec {
         self.operation.spec()
-    }
-}
-
-impl Check {
-    /// A precondition.
-    pub fn new(verdict: Verdict, text: impl Into<String>) -> Self {
-        Self { verdict, text: text.into() }
-    }
-
-    /// Whether it forbids running the plan.
-    #[must_use]
-    pub const fn forbids(&self) -> bool {
-        matches!(self.verdict, Verdict::Blocking | Verdict::Nothing)
-    }
-}
-
-impl Verdict {
-    /// As plans show it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Blocking | Self::Nothing => "BLOCK",
-            Self::Unknown => "??",
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Work with a broker on record: what is planned before anything is done, what became of it afterwards. Killed in
+//! Audit records of work with a broker: the selection before anything is done, the result afterwards. Killed in
 //! between, the first entry stands alone.
 
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ impl<T> Recorded<T> {
     }
 }
 
-/// Records what is planned, does it, and records what became of it as an entry of its own that names the first. `work`
+/// Records the selection, does the work, and records the result as an entry of its own that names the first. `work`
 /// yields what became of it for the record, beside its outcome.
 ///
 /// # Errors

@@ -183,14 +183,6 @@ pub enum Choice {
     NewId,
 }
 
-impl Kind {
-    /// Its row of the table.
-    #[must_use]
-    pub const fn spec(self) -> &'static Spec {
-        &super::table::OPERATIONS[self as usize]
-    }
-}
-
 impl Entry {
     /// A line about what the cursor is on.
     pub(super) const fn new(
@@ -223,14 +215,6 @@ impl Field {
         option: &'static str,
     ) -> Self {
         Self { name, label, hint, input: Input::Line, option: Some(option) }
-    }
-}
-
-impl Spec {
-    /// The row of an operation by its name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
-        super::table::OPERATIONS.iter().find(|spec| spec.name == name)
     }
 }
 

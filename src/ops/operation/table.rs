@@ -369,6 +369,22 @@ const PUBLISHER: &[Field] =
 const ROWS_ARE_GONE: &str = "none; the operation's list names every row, its journal has a hash over what they held: a \
      message that comes again creates its row again";
 
+impl Kind {
+    /// Its row of the table.
+    #[must_use]
+    pub const fn spec(self) -> &'static Spec {
+        &OPERATIONS[self as usize]
+    }
+}
+
+impl Spec {
+    /// The row of an operation by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        OPERATIONS.iter().find(|spec| spec.name == name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    check::{Check, Verdict},
     error::{Moved, PlanError},
     origin::Origin,
     outcome::{self, Outcome},
-    plan::{Check, Effect, ExpectedVersions, Listed, Plan, PlanRequest, Steps, Verdict},
+    plan::{Effect, ExpectedVersions, Listed, Plan, PlanRequest, Steps},
     value::Operation,
     writer::Writer,
 };

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Draft, Sheet, menu, rules, values};
 use crate::{
     domain::{
-        decide::{Address, Command},
+        decide::Command,
         id::{BuyerId, OrderId},
         order::Buyer,
     },
@@ -193,18 +193,4 @@ fn choice(found: &FoundBuyer, shared: &Shared) -> Choice {
         _ => String::new(),
     };
     Choice { value: found.id.to_string(), label: format!("{}  {name}{city}", found.id.short()) }
-}
-
-/// What an address of empty texts means: nothing known.
-pub(super) fn part(text: &str) -> Option<String> {
-    Some(text.trim()).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
-}
-
-/// The address typed.
-pub(super) fn typed(form: &Form) -> Address {
-    Address {
-        street: part(form.text("street")),
-        city: part(form.text("city")),
-        province: part(form.text("province")),
-    }
 }

@@ -16,7 +16,7 @@ use crate::{
         buyers,
         operation::{Operation, PlanRequest, Progress},
     },
-    tui::runtime::Cx,
+    tui::services::Cx,
 };
 
 /// Between two keystrokes of someone who types quickly.

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use self::running::Running;
 pub use self::{card::facts, load::load, update::update, view::view};
 use super::{
-    effect::Lane,
+    effect::{Effect, Lane},
     selection::{Matter, Selection, Subject},
     ui::{
         action::Keys,
@@ -52,8 +52,8 @@ pub struct State {
     running: Option<Running>,
     /// What can be taken back, newest last: what it was called, and how.
     reversible: Vec<(String, Operation)>,
-    /// The card of what runs, while it is left.
-    left: Option<Box<Proposal>>,
+    /// The card of what runs, while it is not looked at.
+    left_running: Option<Box<Proposal>>,
 }
 
 /// What is on screen of it.
@@ -223,4 +223,13 @@ impl State {
             proposal.card.fit(end);
         }
     }
+}
+
+/// What an answer asks for.
+type Effects = Vec<Effect<Request>>;
+
+/// Copies the equivalent command line of a plan.
+fn copied(proposal: &Proposal) -> Option<Effect<Request>> {
+    let text = proposal.plan.value.as_ref()?.cli_equivalent.clone();
+    Some(Effect::Copy { text, what: "command".to_owned() })
 }

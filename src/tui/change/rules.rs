@@ -3,7 +3,6 @@
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::forms::{part, typed};
 use crate::{
     domain::{
         decide::{Address, Input, NewLine, Refusal, rules},
@@ -145,4 +144,18 @@ fn total(lines: &[NewLine], whole: bool, wrong: &mut Wrong) -> String {
     let lines = if lines.len() == 1 { "line" } else { "lines" };
     let more = if whole { "" } else { " so far" };
     format!("{total} in {} {lines}{more}", summed.len())
+}
+
+/// What an address of empty texts means: nothing known.
+pub(super) fn part(text: &str) -> Option<String> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
+}
+
+/// The address typed.
+pub(super) fn typed(form: &Form) -> Address {
+    Address {
+        street: part(form.text("street")),
+        city: part(form.text("city")),
+        province: part(form.text("province")),
+    }
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
-use super::{
-    Request, Stage, State,
-    update::{Effects, copied},
-};
+use super::{Effects, Request, Stage, State, copied};
 use crate::{
     domain::text::thousands,
     ops::operation::{Outcome, Plan, PlanError, Progress, StepKind},
@@ -102,7 +99,7 @@ pub(super) fn key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects 
         plan_card::Answer::Left if !stopping => halt(state),
         plan_card::Answer::Left | plan_card::Answer::Leave => {
             if let Stage::Plan(proposal) = std::mem::take(&mut state.stage) {
-                state.left = Some(proposal);
+                state.left_running = Some(proposal);
             }
             let told = "it runs on, and its end is told; x comes back to its card";
             vec![Effect::Tell(told.to_owned())]
@@ -120,7 +117,7 @@ fn halt(state: &mut State) -> Effects {
 
 /// Back to the card of what still runs; whether there is one.
 pub(super) fn back(state: &mut State) -> bool {
-    let Some(proposal) = state.left.take() else { return false };
+    let Some(proposal) = state.left_running.take() else { return false };
     state.stage = Stage::Plan(proposal);
     true
 }
@@ -135,7 +132,7 @@ pub(super) fn progressed(state: &mut State, id: Uuid, progress: Progress) {
 /// It has ended: told on its card, or in a line where that was left.
 pub(super) fn ended(state: &mut State, id: Uuid, result: Result<Outcome, PlanError>) -> Effects {
     let Some(running) = state.running.take_if(|running| running.id == id) else { return vec![] };
-    state.left = None;
+    state.left_running = None;
     if let Ok(outcome) = &result {
         if running.reverses {
             state.reversible.pop();

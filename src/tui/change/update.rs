@@ -3,8 +3,8 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
-    BUYERS, Draft, Menu, Msg, PLAN, Proposal, Request, Sheet, Stage, State, card, menu, refusals,
-    running,
+    BUYERS, Draft, Effects, Menu, Msg, PLAN, Proposal, Request, Sheet, Stage, State, card, copied,
+    menu, refusals, running,
 };
 use crate::{
     ops::operation::{Kind, PlanError},
@@ -16,8 +16,6 @@ use crate::{
         ui::{form::Answer, list::Step, menu as ui_menu, plan_card, remote::Remote},
     },
 };
-
-pub(super) type Effects = Vec<Effect<Request>>;
 
 /// Answers one message.
 pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
@@ -282,12 +280,6 @@ fn plan_key(state: &mut State, key: KeyEvent, shared: &Shared) -> Effects {
         | plan_card::Answer::Entered
         | plan_card::Answer::Stays => vec![],
     }
-}
-
-/// The command line that does the same.
-pub(super) fn copied(proposal: &Proposal) -> Option<Effect<Request>> {
-    let text = proposal.plan.value.as_ref()?.cli_equivalent.clone();
-    Some(Effect::Copy { text, what: "command".to_owned() })
 }
 
 fn warn(why: &str) -> Effect<Request> {

@@ -1,7 +1,7 @@
 //! What the log asks of the database.
 
 use super::{MOST, Msg, Request};
-use crate::{ops::audit::Filter, tui::runtime::Cx};
+use crate::{ops::audit::Filter, tui::services::Cx};
 
 /// Carries out a request; errors are part of the answer.
 pub async fn load(request: Request, cx: Cx) -> Msg {

@@ -2,58 +2,24 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::{self, Layout},
+    session::exit::ExitCode,
     tui::{
-        app::{Msg, Purpose, Request},
+        app::{Ended, Msg, Purpose, Request},
         change,
         effect::Lane,
         journal,
-        services::Services,
+        services::{Cx, Services},
+        shared::Link,
     },
     workers::relay::Stats,
 };
 
 /// A relay that delivers has new figures all the time; nobody reads them faster.
 const FIGURES: Duration = Duration::from_secs(1);
-
-/// What a request may use while it runs.
-#[derive(Debug, Clone)]
-pub struct Cx {
-    pub services: Arc<Services>,
-    /// Fires when the answer is no longer wanted.
-    pub stop: CancellationToken,
-}
-
-impl Cx {
-    /// Runs a read on a session of its own, stopped in PostgreSQL when the answer is no longer wanted.
-    pub async fn read<T>(
-        &self,
-        who: &str,
-        work: impl AsyncFnOnce(&mut PgConnection, &Layout) -> Result<T, db::Error>,
-    ) -> Result<T, db::Error> {
-        self.services.read(who, &self.stop, work).await
-    }
-
-    /// The present, for what a request has to compare with it.
-    #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
-        self.services.now()
-    }
-
-    /// Waits a little; less when the answer is no longer wanted.
-    pub async fn pause(&self, length: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(length) => {}
-            () = self.stop.cancelled() => {}
-        }
-    }
-}
 
 /// Spawns requests and sends their answers to the loop.
 #[derive(Debug)]
@@ -145,7 +111,16 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
         }
         Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
         Request::Connect => {
-            let answer = cx.services.connect(&inbox).await;
+            // A full inbox only means that nobody could have read this line.
+            let progress = |doing| {
+                let _ = inbox.try_send(Msg::Linked(Link::Connecting { doing }));
+            };
+            let answer = match cx.services.connect(&progress).await {
+                Ok(place) => Msg::Linked(Link::Up(Arc::new(place))),
+                Err(error) => {
+                    Msg::Ended(Ended { message: error.to_string(), code: error.exit_code() })
+                }
+            };
             let _ = inbox.send(answer).await;
             // As long as the console is open.
             return cx.services.keep_watch(&cx.stop).await;

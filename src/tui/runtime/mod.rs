@@ -12,10 +12,7 @@ use futures::{Stream, StreamExt};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{
-    console::{Options, run},
-    effects::Cx,
-};
+pub use self::console::{Options, run};
 
 /// Most messages taken before the next frame, so that a flood cannot starve drawing.
 const BURST: usize = 256;

@@ -1,4 +1,5 @@
-//! A screen behind one type, with its messages and requests, so that the root can hold and address it without knowing it.
+//! A screen behind one type, with its messages and requests, so that the root can hold and address it without knowing
+//! it.
 
 use std::{any::Any, fmt, pin::Pin, sync::Arc, time::Instant};
 
@@ -9,8 +10,8 @@ use super::{Common, Fit, Input, Screen, ScreenId, Spec};
 use crate::tui::{
     effect::Effect,
     route::{Place, Route},
-    runtime::Cx,
     selection::Selection,
+    services::Cx,
     shared::{Remembered, Shared},
     ui::{
         action::{Action, Chord, Info, KeyMatch, Keys, Risk},

@@ -21,8 +21,8 @@ pub use self::{
 use super::{
     effect::Effect,
     route::Place,
-    runtime::Cx,
     selection::Selection,
+    services::Cx,
     shared::{Remembered, Shared},
     ui::{
         action::{Action, Bound, Info, Keys, Risk},

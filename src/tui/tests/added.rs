@@ -11,9 +11,9 @@ use crate::{
         app::{self, Msg, bindings, scopes},
         effect::{Effect, Lane},
         route::{self, Route},
-        runtime::Cx,
         screens::{Common, Fit, Input, Screen, ScreenId, Screens, Spec},
         selection::Selection,
+        services::Cx,
         shared::Shared,
         ui::{
             action::{Action, Keys, Risk},

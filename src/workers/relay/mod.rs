@@ -248,3 +248,10 @@ pub async fn run(
     let stats = shared.stats.borrow().clone();
     ended.into_iter().find_map(Result::err).map_or(Ok(stats), Err)
 }
+
+/// The error of a send log that cannot be written.
+fn send_log_error(shared: &Shared, error: &std::io::Error) -> Error {
+    let place = shared.settings.send_log.as_ref();
+    let place = place.map_or_else(String::new, |path| path.display().to_string());
+    Error::SendLog { place, why: error.to_string() }
+}

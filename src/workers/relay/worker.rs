@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::{Error, Scope, Shared, Until, bus_ids, consumer_outbox, pass::Pass};
+use super::{Error, Scope, Shared, Until, bus_ids, consumer_outbox, pass::Pass, send_log_error};
 use crate::{
     db::{self, Db, ownership::Owner},
     relay::{self, Backoff, Publisher},
@@ -317,12 +317,6 @@ const fn can_pass(error: &Error) -> bool {
         Error::Broker(error) => error.is_transient(),
         Error::SendLog { .. } | Error::Unrecorded | Error::OfService => false,
     }
-}
-
-pub(super) fn send_log_error(shared: &Shared, error: &std::io::Error) -> Error {
-    let place = shared.settings.send_log.as_ref();
-    let place = place.map_or_else(String::new, |path| path.display().to_string());
-    Error::SendLog { place, why: error.to_string() }
 }
 
 async fn open(shared: &Shared) -> Result<PgConnection, Error> {

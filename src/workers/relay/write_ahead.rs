@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{Error, Shared, worker::send_log_error};
+use super::{Error, Shared, send_log_error};
 use crate::db::relay::Row;
 
 /// How many messages are logged at a time before they are sent; if the relay dies, all of them may have been sent.

@@ -123,7 +123,7 @@ async fn what_changed_since_it_was_listed_is_skipped_and_what_came_later_is_told
     let ids = outboxes(&world, 2, &[Some(30), Some(20), Some(10), Some(9)]).await;
     let kind = Purge::outboxes(days(7));
     let operation = frozen(&world, &kind).await;
-    // One is delivered anew, one is gone, and two more are there that are due by the same rule.
+    // One is delivered again, one is gone, and two more are there that are due by the same rule.
     let change = format!(
         "UPDATE outbox_state SET delivered = NULL WHERE outbox_id = '{}';
          DELETE FROM outbox_message WHERE outbox_id = '{gone}';

@@ -25,7 +25,7 @@ pub use self::{
     kind::{Batch, BatchKind, Committed, Ran, Work},
     plan::{BatchPlan, BatchRequest, plan},
     run::run,
-    show::{Shown, items, list, outcome, show},
+    show::{items, list, outcome, show},
     start::{Started, start},
     steer::{Steered, approve, cancel, pause, waiting},
 };
@@ -106,4 +106,17 @@ async fn record(
     let at = db::clock::now(conn).await?;
     let entry = Entry { id, at, intent, targets, reason, before: &Value::Null, after };
     Ok(writer.chain.record(conn, &entry).await?)
+}
+
+/// All that is known of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub record: Record,
+    /// While it runs.
+    pub estimate: Option<Estimate>,
+    /// What is selected by the same rule now and not in its list; none where that was not told in time, and of one
+    /// that is over.
+    pub arrived: Option<u64>,
+    /// Why items were skipped or failed: outcome, reason, how many.
+    pub troubles: Vec<(String, String, u64)>,
 }

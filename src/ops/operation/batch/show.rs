@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{Estimate, PlanError, Record, Settled, State, Which, kind_of, report};
+use super::{Estimate, PlanError, Record, Settled, Shown, State, Which, kind_of, report};
 use crate::{
     db::{Db, Layout, operations},
     domain::batch::Pace,
@@ -14,19 +14,6 @@ use crate::{
 const BATCHES: i32 = 20;
 /// Reasons that are told.
 const REASONS: i64 = 20;
-
-/// All that is known of an operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    pub record: Record,
-    /// While it runs.
-    pub estimate: Option<Estimate>,
-    /// What is selected by the same rule now and not in its list; none where that was not told in time, and of one
-    /// that is over.
-    pub arrived: Option<u64>,
-    /// Why items were skipped or failed: outcome, reason, how many.
-    pub troubles: Vec<(String, String, u64)>,
-}
 
 /// Operations, the newest first, each with its rate while it runs; none where schema `orderscope` knows of none.
 ///

@@ -1,4 +1,4 @@
-//! Freezing the list of an operation, and the record of what is planned.
+//! Freezing the list of an operation, and recording it.
 
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -31,7 +31,7 @@ pub struct Started {
     pub before: bool,
 }
 
-/// Freezes the list of what was planned and records what is planned. Nothing of it is done yet.
+/// Freezes the list of the planned items and records it. None of them is processed yet.
 ///
 /// # Errors
 /// When it is blocked, not permitted, or more is selected than the plan showed. Nothing is done then.
@@ -123,7 +123,7 @@ async fn freeze(
     }
 }
 
-/// Records what is planned; the list is complete with it.
+/// Records the selection; this completes the list.
 async fn meant(
     writer: &Writer,
     kind: &dyn BatchKind,

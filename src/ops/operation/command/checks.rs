@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     super::{
-        plan::{Check, Verdict},
+        check::{Check, Verdict},
         writer::Writer,
     },
     Facts, OrderFacts,

@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::{
     super::{
+        check::{Check, Verdict},
         context::Context,
         error::PlanError,
         messages::{Messages, Waiting},
         outcome::{Outcome, Progress},
-        plan::{Check, Effect, Plan, PlanRequest, Steps, Verdict},
+        plan::{Effect, Plan, PlanRequest, Steps},
         record::{Recorded, on_record},
     },
     counted,

@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
+        check::{Check, Verdict},
         context::Context,
         error::PlanError,
         messages::Messages,
         outcome::{Outcome, Progress},
-        plan::{Check, Effect, Listed, Needed, Plan, PlanRequest, Steps, Verdict},
+        plan::{Effect, Listed, Needed, Plan, PlanRequest, Steps},
         record::{Recorded, on_record},
         value::{ErrorWork, RATE},
         writer::Writer,

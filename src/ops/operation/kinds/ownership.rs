@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::super::{
+    check::{Check, Verdict},
     context::{Context, Owner},
     error::{Moved, PlanError},
     outcome::Outcome,
-    plan::{Check, Effect, Plan, PlanRequest, Steps, Verdict},
+    plan::{Effect, Plan, PlanRequest, Steps},
     value::Operation,
 };
 use crate::{

@@ -7,11 +7,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{
+    check::{Check, Verdict},
     context::Context,
     error::PlanError,
     messages::{Messages, Restoring},
     outcome::{Outcome, Progress},
-    plan::{Check, Effect, Listed, Plan, PlanRequest, Steps, Verdict},
+    plan::{Effect, Listed, Plan, PlanRequest, Steps},
     record::on_record,
 };
 use crate::{

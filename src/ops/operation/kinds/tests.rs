@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::{
     super::{
+        check::{Check, Verdict},
         messages::Waiting,
-        plan::{Check, Effect, Listed, Verdict},
+        plan::{Effect, Listed},
         record::Recorded,
         value::{ErrorWork, RATE},
     },

@@ -12,9 +12,10 @@ use sqlx::PgConnection;
 pub use words::{options, recorded_reverse, title};
 
 use super::{
+    check::Verdict,
     command::EventMetadata,
     error::{Moved, PlanError},
-    plan::{Effect, ExpectedVersions, Verdict},
+    plan::{Effect, ExpectedVersions},
     transaction::{Performed, Task, Transaction, Work},
     value::Operation,
 };

@@ -12,7 +12,7 @@ use crate::{
         broker::{self, BrokerReport},
         list,
     },
-    tui::runtime::Cx,
+    tui::services::Cx,
 };
 
 /// Carries out a request; errors are part of the answer.

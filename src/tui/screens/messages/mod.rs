@@ -47,9 +47,9 @@ use crate::{
     },
     tui::{
         effect::{Effect, Lane},
-        runtime::Cx,
         screens::{Common, Fit, Input, Screen, ScreenId, Spec},
         selection::{Matter, Selection},
+        services::Cx,
         shared::Shared,
         ui::{
             action::Action,

@@ -6,7 +6,7 @@ use super::{Answer, Msg, PAGE, Request, Window};
 use crate::{
     db,
     ops::{analysis::OrderAnalysis, history, report, search},
-    tui::runtime::Cx,
+    tui::services::Cx,
 };
 
 /// Between two keystrokes of someone who types quickly: a search that is already out of date when it

@@ -29,9 +29,9 @@ use crate::{
     },
     tui::{
         effect::{Effect, Lane},
-        runtime::Cx,
         screens::{Common, Fit, Input, Screen, ScreenId, Spec, listing::Listing},
         selection::{Selection, Subject},
+        services::Cx,
         shared::{Remembered, Shared},
         ui::{
             action::Action,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Msg, Request};
 use crate::{
     ops::{analysis::OrderAnalysis, audit::Filter, history, report},
-    tui::runtime::Cx,
+    tui::services::Cx,
 };
 
 /// The most records of one order that are read.

@@ -34,9 +34,9 @@ use crate::{
     ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
         effect::{Effect, Lane},
-        runtime::Cx,
         screens::{Common, Fit, Input, Screen, ScreenId, Spec},
         selection::{Selection, Subject},
+        services::Cx,
         shared::Shared,
         ui::{
             action::Action,

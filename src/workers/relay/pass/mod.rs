@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use self::round::Round;
 use super::{
-    Doubt, Error, Failure, NobodyListens, Scope, SendLog, Shared, bus_ids, worker::send_log_error,
+    Doubt, Error, Failure, NobodyListens, Scope, SendLog, Shared, bus_ids, send_log_error,
     write_ahead::WriteAhead,
 };
 use crate::{

@@ -6,8 +6,8 @@ use super::{Msg, Request};
 use crate::{
     ops::{archive, messages::list},
     tui::{
-        runtime::Cx,
         screens::messages::{Msg as ScreenMsg, PAGE},
+        services::Cx,
     },
 };
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Found, Msg, Request};
 use crate::{
     ops::error_queue::{self, Source, report},
-    tui::{runtime::Cx, screens::messages::Msg as ScreenMsg},
+    tui::{screens::messages::Msg as ScreenMsg, services::Cx},
 };
 
 pub(in super::super) async fn load(request: Request, cx: Cx) -> ScreenMsg {

@@ -6,8 +6,8 @@ use super::{MOVING_PAUSE, Msg, Request};
 use crate::{
     ops::messages::{self, MessageKey, list, report},
     tui::{
-        runtime::Cx,
         screens::messages::{Msg as ScreenMsg, PAGE},
+        services::Cx,
     },
 };
 

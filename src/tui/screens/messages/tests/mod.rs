@@ -628,7 +628,10 @@ fn groups_lead_to_their_messages() {
     let asked = requests(&desk.effects());
     let nowhere = Some(Filter::Destination(None));
     assert!(
-        matches!(&asked[..], [Request::Outbox(outbox::Request::List { filter, after: None, .. })] if *filter == nowhere),
+        matches!(
+            &asked[..],
+            [Request::Outbox(outbox::Request::List { filter, after: None, .. })] if *filter == nowhere
+        ),
         "{asked:?}"
     );
     desk.press("esc");
