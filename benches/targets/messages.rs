@@ -50,7 +50,7 @@ pub async fn run() {
     for (name, pending) in [("2,000 pending", 2_000), ("all pending", ROWS)] {
         plant(&mut conn, pending).await;
         let db = Db::new(lease.options(), &Limits::default());
-        measure(&db, &format!("own database, {name}")).await;
+        Box::pin(measure(&db, &format!("own database, {name}"))).await;
         db.close().await;
     }
     let mut tx = conn.begin().await.unwrap();
@@ -60,7 +60,7 @@ pub async fn run() {
     for (name, pending) in [("2,000 pending", 2_000), ("all pending", ROWS)] {
         plant(&mut conn, pending).await;
         let db = Db::new(lease.options(), &Limits::default());
-        measure(&db, &format!("a service's database, {name}")).await;
+        Box::pin(measure(&db, &format!("a service's database, {name}"))).await;
         db.close().await;
     }
     conn.close().await.unwrap();

@@ -216,7 +216,7 @@ impl Scene {
         let sequence = if refused { 999_999 } else { 1 };
         let days = |before: &str| before.parse::<DateTime<Utc>>().unwrap();
         // Nothing is that old.
-        let before = if refused { "2000-01-01T00:00:00Z" } else { &self.before() };
+        let before = if refused { "2000-01-01T00:00:00Z" } else { &Self::before() };
         let nobody = Uuid::from_u128(0x7b40);
         let words = |text: String| text.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
         let command = |command: Command, text: String| Case {
@@ -313,7 +313,7 @@ impl Scene {
                 // Nothing of these waits, and nothing of the other queue's is done.
                 let operation =
                     Operation::Errors(ErrorWork { action, pick: Pick::All, rate: RATE });
-                let queue = self.queue(kind, refused);
+                let queue = Self::queue(kind, refused);
                 Case { operation, words: words(format!("errors {action} --all --queue {queue}")) }
             }
             Kind::DrainOutbox => {
@@ -350,12 +350,12 @@ impl Scene {
         }
     }
 
-    fn before(&self) -> String {
+    fn before() -> String {
         (Utc::now() - chrono::TimeDelta::days(25)).format("%Y-%m-%dT00:00:00Z").to_string()
     }
 
     /// The queue that a replay or a discard looks into.
-    fn queue(&self, kind: Kind, refused: bool) -> &'static str {
+    fn queue(kind: Kind, refused: bool) -> &'static str {
         match (kind, refused) {
             (Kind::ReplayErrors, false) | (Kind::DiscardErrors, true) => {
                 "basket-checkout-failed_error"
@@ -385,7 +385,7 @@ impl Scene {
         let writer = Writer::open(&db, operator, policy()).await.unwrap();
         let broker = relay::Broker::parse(&self.broker.url(), None).unwrap();
         let scope = error_queue::Scope {
-            queues: vec![self.queue(kind, refused).to_owned()],
+            queues: vec![Self::queue(kind, refused).to_owned()],
             ..error_queue::Scope::default()
         };
         let source = error_queue::Source { broker: broker.clone(), scope };

@@ -333,7 +333,7 @@ async fn a_standby_is_named_and_not_written_to() {
 
     // Found out through a pooler too.
     let pooler = Pooler::start(&options, 2, "");
-    let through = Db::new(&pooler.through(&options), &Limits::default());
+    let through = Db::new(pooler.through(&options), &Limits::default());
     through.layout().await.unwrap();
     assert!(through.is_standby());
     through.close().await;

@@ -123,7 +123,7 @@ async fn what_takes_too_long_spoils_nothing_after_it() {
     let direct = pg18().empty().await;
     let pooler = Pooler::start(&direct, 1, "");
     let limits = Limits { statement: Duration::from_millis(50), ..Limits::default() };
-    let db = Db::through(&pooler.through(&direct), None, true, &limits);
+    let db = Db::through(pooler.through(&direct), None, true, &limits);
     let found = db
         .read("test", &CancellationToken::new(), async |conn| {
             let slow = async |conn: &mut PgConnection| {
@@ -147,7 +147,7 @@ async fn a_cancel_goes_past_the_pooler() {
     let pooler = Pooler::start(&direct, 1, "");
     let limits = Limits { statement: Duration::from_mins(1), ..Limits::default() };
     for way in [Some(&direct), None] {
-        let db = Db::through(&pooler.through(&direct), way.map(Into::into), false, &limits);
+        let db = Db::through(pooler.through(&direct), way.map(Into::into), false, &limits);
         let mut admin = PgConnection::connect_with(&direct).await.unwrap();
         nap::cancelled(&db, &mut admin).await;
         if way.is_some() {

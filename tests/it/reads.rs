@@ -1173,7 +1173,7 @@ mod histories {
         );
         open(&options).await.execute(AssertSqlSafe(slow)).await.unwrap();
         let limits = Limits { statement: Duration::from_millis(1_500), ..Limits::default() };
-        let db = Db::new(&options.username(&role), &limits);
+        let db = Db::new(options.username(&role), &limits);
         let known = story(&db, order).await.unwrap();
         let seqs: Vec<i64> = known.events.iter().map(|event| event.seq.0).collect();
         assert_eq!(seqs, [20_000], "{:?}", known.coverage);

@@ -107,7 +107,7 @@ async fn a_row_that_is_hidden_is_not_called_missing() {
         other => panic!("{other:?}"),
     };
     let (options, id) = policed("orders", role).await;
-    let db = Db::new(&options.clone().username(role), &Limits::default());
+    let db = Db::new(options.clone().username(role), &Limits::default());
     let known = analysis(&db, id).await;
     let told = why(&known.comparison.row);
     assert!(told.starts_with("hidden or missing: row level security on orders"), "{told}");
@@ -145,7 +145,7 @@ async fn what_an_order_is_made_of_may_be_hidden_too() {
         [("order_items", true), ("mt_events", false), ("mt_doc_ordersummaryview", true)]
     {
         let (options, id) = policed(table, role).await;
-        let db = Db::new(&options.username(role), &Limits::default());
+        let db = Db::new(options.username(role), &Limits::default());
         let known = analysis(&db, id).await;
         assert!(!known.comparison.is_drift(), "{table}: {:?}", known.comparison);
         assert_eq!(known.comparison.certain, certain, "{table}: {:?}", known.comparison);

@@ -24,7 +24,7 @@ fn eventful(home: &Home) -> String {
 
 /// `2026-11-22 09:12:04+01:00`, wherever it stands in the line.
 fn printed(line: &str) -> Option<&str> {
-    let at = line.find("-").filter(|at| *at >= 4)? - 4;
+    let at = line.find('-').filter(|at| *at >= 4)? - 4;
     line.get(at..at + 25).filter(|time| time.as_bytes()[10] == b' ' && time.as_bytes()[13] == b':')
 }
 

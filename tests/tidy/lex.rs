@@ -95,7 +95,7 @@ impl Lexer {
             }
             '\'' => self.character(),
             _ if c.is_ascii_digit() => self.skip_while(in_name),
-            _ if starts_name(c) => return self.name_or_prefixed(),
+            _ if starts_name(c) => return Some(self.name_or_prefixed()),
             ':' if self.peek(1) == ':' => {
                 self.at += 2;
                 return Some(|_| Kind::Path);
@@ -154,12 +154,12 @@ impl Lexer {
     }
 
     /// A name, `r#name`, or a text with a prefix: `b"…"`, `b'…'`, `r"…"`, `r#"…"#`.
-    fn name_or_prefixed(&mut self) -> Option<fn(String) -> Kind> {
+    fn name_or_prefixed(&mut self) -> fn(String) -> Kind {
         let start = self.at;
         self.skip_while(in_name);
         let name: String = self.chars[start..self.at].iter().collect();
         let raw = ["r", "br", "cr"].contains(&name.as_str());
-        let hashes = (0..).take_while(|ahead| self.peek(*ahead) == '#').count();
+        let hashes = self.chars[self.at..].iter().take_while(|c| **c == '#').count();
         if raw && self.peek(hashes) == '"' {
             self.at += hashes + 1;
             while self.at < self.chars.len() {
@@ -169,19 +169,19 @@ impl Lexer {
                     break;
                 }
             }
-            return Some(Kind::Literal);
+            return Kind::Literal;
         }
         if name == "r" && hashes == 1 && starts_name(self.peek(1)) {
             self.at += 1;
             self.skip_while(in_name);
-            return Some(|text| Kind::Name(text.trim_start_matches("r#").to_owned()));
+            return |text| Kind::Name(text.trim_start_matches("r#").to_owned());
         }
         match (name.as_str(), self.peek(0)) {
             ("b" | "c", '"') => self.string(),
             ("b", '\'') => self.character(),
-            _ => return Some(Kind::Name),
+            _ => return Kind::Name,
         }
-        Some(Kind::Literal)
+        Kind::Literal
     }
 }
 

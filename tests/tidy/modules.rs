@@ -104,7 +104,7 @@ impl Modules {
             }
             let from = module.imports.get(name).cloned().or_else(|| {
                 let given = module.globs.iter().find(|glob| self.gives(glob, name))?;
-                Some([given.as_slice(), &[name.clone()]].concat())
+                Some([given.as_slice(), std::slice::from_ref(name)].concat())
             });
             // What a module re-exports from elsewhere is its own offer: followed only into its children.
             let inside = |from: &Place| from.len() > at.len() && from.starts_with(&at);

@@ -187,7 +187,7 @@ async fn batches_that_take_too_long_are_undone_and_made_smaller() {
             ..Limits::default()
         };
         let writer = limited(&options, "mai", &limits).await.unwrap();
-        let world = World { writer, options };
+        let world = World { options, writer };
         marks(&world, 160).await;
         sql(&world, "UPDATE marks SET bad = 'slow'").await;
         let operation = begun(&world.writer, &MARKS, None).await;

@@ -172,7 +172,7 @@ async fn refused_as_archived(world: &World, id: OrderId) {
     let before = world.dump(&[]).await;
     match world.run(cancel(id)).await {
         Err(PlanError::Blocked(checks)) => {
-            assert!(checks[0].text.contains("archived"), "{checks:?}")
+            assert!(checks[0].text.contains("archived"), "{checks:?}");
         }
         ended => panic!("{ended:?}"),
     }
