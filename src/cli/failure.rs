@@ -8,7 +8,7 @@ use crate::{
     ops::{
         delivery,
         error_queue::{self, training},
-        operation::{Check, PlanError},
+        operation::{Check, PlanError, Verdict},
     },
     relay,
     workers::consumer,
@@ -64,8 +64,7 @@ impl ExitCode for PlanError {
         match self {
             Self::Refused(decide::Refusal::UnknownOrder(_)) => exit::NOTHING,
             Self::Declined(refusal) if is_absence(refusal) => exit::NOTHING,
-            // Nothing forbids it but that there is nothing to do.
-            Self::Blocked(checks) if !checks.iter().any(Check::forbids) => exit::NOTHING,
+            Self::Blocked(checks) if has_nothing_to_do(checks) => exit::NOTHING,
             Self::ErrorQueue(error) => error.exit_code(),
             Self::NoBroker(_) | Self::Nameless(_) => exit::USAGE,
             Self::Unresolved { .. } | Self::Schema { refused: false, .. } => exit::UNREACHABLE,
@@ -75,6 +74,11 @@ impl ExitCode for PlanError {
             _ => exit::REFUSED,
         }
     }
+}
+
+/// Nothing forbids it but that there is nothing to do.
+fn has_nothing_to_do(checks: &[Check]) -> bool {
+    checks.iter().all(|check| check.verdict != Verdict::Blocking)
 }
 
 /// There is nothing to do it to.

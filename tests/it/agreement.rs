@@ -409,7 +409,7 @@ fn policy() -> Policy {
 /// frames, for a line may be broken anywhere.
 fn norm(text: &str) -> String {
     let mut out = String::new();
-    for c in text.chars().filter(|c| !c.is_whitespace() && *c != '│') {
+    for c in text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '│' | '⏎')) {
         let c = if c.is_ascii_hexdigit() || matches!(c, '-' | ':' | '.') { '#' } else { c };
         if c != '#' || !out.ends_with('#') {
             out.push(c);

@@ -133,7 +133,9 @@ fn every_row_of_the_table_holds() {
         };
         match row.rule {
             Rule::Words(taken, refused) => {
-                taken.iter().for_each(|word| takes(word));
+                for word in &taken {
+                    takes(word);
+                }
                 for (word, why) in refused {
                     refuses(word, "is not supported");
                     refuses(word, why);
@@ -341,7 +343,11 @@ async fn a_standby_is_named_and_not_written_to() {
     // By verbs, in words and with a code of its own.
     let home = Home::at(&format!("postgres://postgres@localhost:{}/shop", pair.standby));
     assert_eq!(home.run(&["orders", "search"]).code, 1);
-    home.refused(&["migrate"], 4, &["hot standby", "name the primary"]);
+    home.refused(
+        &["migrate", "--reason", "INC-7", "--yes"],
+        4,
+        &["hot standby", "name the primary"],
+    );
     let order =
         ["order", "cancel", "0199a3f2-0000-7000-8000-000000000001", "--reason", "x", "--yes"];
     home.refused(&order, 4, &["hot standby"]);
@@ -471,7 +477,7 @@ async fn settings_of_pgoptions_reach_the_server() {
     assert_eq!(ask(&at(&options), "SHOW statement_timeout").await.unwrap(), "2s");
     let mut home = Home::at(&url(&[pair.primary], ""));
     home.variables = vec![("PGOPTIONS", "-c role=nobody_there".to_owned())];
-    home.refused(&["orders", "search"], 3, &["nobody_there"]);
+    home.refused(&["orders", "search"], 4, &["nobody_there"]);
     home.variables[0].1 = "-e".to_owned();
     home.refused(&["orders", "search"], 2, &["PGOPTIONS", "-c NAME=VALUE"]);
     let both = url(&[pair.primary], "?options=-c%20geqo%3Doff");

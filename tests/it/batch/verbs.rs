@@ -58,7 +58,7 @@ async fn a_purge_goes_to_the_end_in_one_operation() {
     assert_eq!((&plan["command"], &plan["word"]), (&json!("PurgeInbox"), &json!("PURGE")));
     assert_eq!(plan["effects"][0]["change"], "- 1,150 rows");
     let rows = home.csv(&["inbox", "purge", "--dry-run"], 0);
-    assert!(rows.iter().any(|row| &row[0] == "effect" && &row[2] == "- 1,150 rows"), "{rows:?}");
+    assert!(rows.iter().any(|row| &row[0] == "effect" && &row[2] == "'- 1,150 rows"), "{rows:?}");
     assert_eq!(count(&options, "SELECT count(*) FROM orderscope.operations").await, 0);
     // Nobody says why, or there is nobody to ask.
     home.refused(&["inbox", "purge", "--yes"], 2, &["--reason is needed"]);
