@@ -518,7 +518,10 @@ async fn agrees(scene: &Scene, kind: Kind, refused: bool) {
         assert_eq!(of_csv(&csv(&rows.out)), card, "{what}");
         let shown = norm(&table.out);
         for (kind, name, text) in &card {
-            assert!(shown.contains(text), "{what}: no {kind} {name} {text:?} in\n{}", table.out);
+            // The title stands in the frame, which cuts a long one.
+            let most = if kind == "plan" { 24 } else { usize::MAX };
+            let text: String = text.chars().take(most).collect();
+            assert!(shown.contains(&text), "{what}: no {kind} {name} {text:?} in\n{}", table.out);
         }
     }
     match ended {

@@ -133,7 +133,7 @@ fn every_row_of_the_table_holds() {
         };
         match row.rule {
             Rule::Words(taken, refused) => {
-                for word in &taken {
+                for word in taken {
                     takes(word);
                 }
                 for (word, why) in refused {
