@@ -64,6 +64,7 @@ impl ExitCode for PlanError {
         match self {
             Self::Refused(decide::Refusal::UnknownOrder(_)) => exit::NOTHING,
             Self::Declined(refusal) if is_absence(refusal) => exit::NOTHING,
+            Self::NoOperation(_) => exit::NOTHING,
             Self::Blocked(checks) if has_nothing_to_do(checks) => exit::NOTHING,
             Self::ErrorQueue(error) => error.exit_code(),
             Self::NoBroker(_) | Self::Nameless(_) => exit::USAGE,

@@ -11,7 +11,7 @@ use super::{Confirmed, Error, QueueInspector, inspector, publisher::short};
 /// The copy of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Republish<'a> {
-    /// By the names of [`Taken::properties`](super::Taken::properties).
+    /// By the names of [`Taken::properties`](super::TakenMessage::properties).
     pub properties: &'a Value,
     pub headers: &'a Map<String, Value>,
     pub body: &'a [u8],

@@ -449,7 +449,7 @@ async fn the_verbs_plant_tell_and_heal() {
         4,
         &["broker-down is already planted", "demo heal"],
     );
-    home.refused(&["demo", "scenario", "error-queue"], 4, &["queues of a broker", "relay.broker"]);
+    home.refused(&["demo", "scenario", "error-queue"], 4, &["needs a broker", "relay.broker"]);
     home.refused(&["--read-only", "demo", "scenario", "poison"], 4, &["read-only"]);
     home.refused(&["--read-only", "demo", "heal"], 4, &["read-only"]);
     let healed = home.run(&["demo", "heal"]);

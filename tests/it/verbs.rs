@@ -233,7 +233,9 @@ async fn the_order_now_with_its_sources_compared() {
     assert!(compared["row_agrees"]["differs"].as_array().unwrap().contains(&"status".into()));
     assert_eq!(compared["certain"], true);
     let done = home.run(&["order", "show", &id]);
-    for told in ["order", "\nstatus        Completed\n", "DIFFERS in status", "first difference"] {
+    for told in
+        ["order", "\nstatus            Completed\n", "DIFFERS in status", "first difference"]
+    {
         assert!(done.out.contains(told), "no {told:?} in {}", done.out);
     }
     let rows = home.csv(&["order", "show", &id], 1);

@@ -96,7 +96,7 @@ pub fn sums_all(layout: &Layout) -> bool {
     layout.estimated_rows(Table::InboxStates).is_none_or(|rows| rows <= LARGE)
 }
 
-/// Whether all rows that are not delivered were counted: counting stops at [`MOST_OPEN`].
+/// Whether all rows that are not delivered were counted: counting stops at `MOST_OPEN`.
 pub fn counts_all_open(rows: &[ConsumerRow]) -> bool {
     rows.iter().map(|row| row.rows - row.done).sum::<i64>() < MOST_OPEN
 }

@@ -101,7 +101,7 @@ impl Row {
 }
 
 /// What waits behind an outbox: younger open outboxes that are not paused, the orders that their messages name, and the
-/// value of these. At most [`BEHIND`] outboxes are read.
+/// value of these. At most `BEHIND` outboxes are read.
 pub async fn blast(
     conn: &mut PgConnection,
     layout: &Layout,

@@ -44,6 +44,10 @@ impl Writer {
             return Err(PlanError::ReadOnly);
         }
         let layout = db.layout().await?;
+        // Before anything else is found out: nothing can be written there.
+        if db.is_standby() {
+            return Err(crate::db::Error::Standby(db.place().to_owned()).into());
+        }
         if !layout.has_console_schema() {
             return Err(PlanError::NoAudit);
         }

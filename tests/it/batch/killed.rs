@@ -43,7 +43,7 @@ async fn quiet(options: &PgConnectOptions) {
 async fn some_more(options: &PgConnectOptions, child: &mut Child) {
     let position =
         "SELECT coalesce(max(position), 0) FROM orderscope.operations WHERE state <> 'cancelled'";
-    let wanted = count(options, position).await + i64::try_from(chance(700)).unwrap();
+    let wanted = count(options, position).await + i64::try_from(chance(250)).unwrap();
     // The first moments, while the list is written, are worth as much as the later ones.
     let early = chance(4) == 0;
     while !early && child.try_wait().unwrap().is_none() && count(options, position).await < wanted {

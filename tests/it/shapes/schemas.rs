@@ -30,6 +30,8 @@ const APART: &str = r#"
     ALTER TABLE outbox_state SET SCHEMA "Messaging 2";
     ALTER TABLE inbox_state SET SCHEMA "Messaging 2";"#;
 
+const MIGRATE: [&str; 4] = ["migrate", "--reason", "INC-7", "--yes"];
+
 async fn apart() -> PgConnectOptions {
     let options = fixture::own(pg18(), Schema::Marten9, "1-backlog").await;
     sql(&options, APART).await;
@@ -131,19 +133,19 @@ async fn several_stores_are_asked_about_until_the_context_names_one() {
 async fn nothing_is_migrated_into_a_database_that_has_such_tables_anywhere() {
     let options = apart().await;
     let home = Home::on(&options);
-    home.refused(&["migrate"], 4, &["belongs to a running service"]);
+    home.refused(&MIGRATE, 4, &["belongs to a running service"]);
     sql(&options, "DROP SCHEMA events CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         .await;
-    home.refused(&["migrate"], 4, &["\"Messaging 2\".outbox_message", "ordering.orders"]);
+    home.refused(&MIGRATE, 4, &["\"Messaging 2\".outbox_message", "ordering.orders"]);
     sql(&options, "DROP SCHEMA ordering CASCADE; DROP SCHEMA \"Messaging 2\" CASCADE").await;
     sql(
         &options,
         "CREATE SCHEMA store; CREATE FUNCTION store.mt_archive_stream() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     )
     .await;
-    home.refused(&["migrate"], 4, &["store.mt_archive_stream"]);
+    home.refused(&MIGRATE, 4, &["store.mt_archive_stream"]);
     sql(&options, "DROP SCHEMA store CASCADE").await;
-    assert_eq!(home.run(&["migrate"]).code, 0, "an empty database is migrated");
+    assert_eq!(home.run(&MIGRATE).code, 0, "an empty database is migrated");
 }
 
 #[tokio::test]
