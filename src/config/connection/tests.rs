@@ -307,7 +307,8 @@ proptest! {
         for environment in [Environment::of([home]), Environment::of([home, ("PGSSLMODE", "no")])] {
             let printed = match resolve(Some(("DATABASE_URL", &string)), &environment) {
                 Ok(servers) => {
-                    let users = servers.hosts().iter().map(sqlx::postgres::PgConnectOptions::get_username).collect::<String>();
+                    let name = sqlx::postgres::PgConnectOptions::get_username;
+                    let users = servers.hosts().iter().map(name).collect::<String>();
                     format!("{servers:?} {} {users} {string:?}", servers.place())
                 }
                 Err(error) => format!("{error} {error:?} {string:?}"),
