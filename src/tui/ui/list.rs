@@ -42,6 +42,16 @@ impl Step {
     }
 }
 
+/// How a list is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub theme: &'a Theme,
+    /// Keys go to it.
+    pub focused: bool,
+    /// Its number on the screen.
+    pub pane: usize,
+}
+
 impl Cursor {
     /// Moves within `len` rows and keeps the cursor on screen.
     pub fn step(&mut self, step: Step, len: usize) {
@@ -71,6 +81,53 @@ impl Cursor {
         let mut seen = *self;
         seen.fit(height, len);
         seen.offset..(seen.offset + height).min(len)
+    }
+
+    /// To the top, as a new list begins; what drawing learned stays.
+    pub fn reset(&mut self) {
+        *self = Self { height: self.height, ..Self::default() };
+    }
+
+    /// Goes to a row, if it is there; stays on its line if not.
+    pub fn follow(&mut self, row: Option<usize>, len: usize) {
+        self.step(row.map_or(Step::Lines(0), Step::To), len);
+    }
+
+    /// Draws the rows in sight. `row` makes the line of an index, behind the sign of cursor and mark; `click` is what
+    /// a click on it sends.
+    #[expect(clippy::too_many_arguments, reason = "a widget: where, what, and what a click means")]
+    pub fn draw<M: Clone>(
+        &self,
+        look: Look<'_>,
+        frame: &mut Frame,
+        body: Rect,
+        len: usize,
+        hits: &mut Hits<M>,
+        is_marked: impl Fn(usize) -> bool,
+        click: impl Fn(usize) -> M,
+        row: impl Fn(usize, Span<'static>) -> Option<Line<'static>>,
+    ) {
+        let Look { theme, focused, pane } = look;
+        let height = usize::from(body.height);
+        hits.pane(body, pane, height);
+        for (line, index) in (0..body.height).zip(self.visible(height, len)) {
+            let place = Rect { y: body.y + line, height: 1, ..body };
+            let is_cursor = index == self.index;
+            let sign = match (is_cursor, is_marked(index)) {
+                (true, true) => Span::styled(">+", theme.marked),
+                (false, true) => Span::styled(" +", theme.marked),
+                (true, false) => Span::styled("> ", theme.key),
+                (false, false) => Span::raw("  "),
+            };
+            if let Some(text) = row(index, sign) {
+                clipped(frame, place, text);
+            }
+            if is_cursor {
+                let style = if focused { theme.cursor } else { theme.chosen };
+                frame.buffer_mut().set_style(place, style);
+            }
+            hits.click(place, click(index));
+        }
     }
 
     fn reveal(&mut self, len: usize) {
@@ -108,27 +165,7 @@ impl<K> Default for List<K> {
     }
 }
 
-/// How a list is drawn.
-#[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
-    pub theme: &'a Theme,
-    /// Keys go to it.
-    pub focused: bool,
-    /// Its number on the screen.
-    pub pane: usize,
-}
-
 impl<K: Ord + Clone> List<K> {
-    /// To the top, as a new list begins; what drawing learned stays.
-    pub fn reset(&mut self) {
-        self.cursor = Cursor { height: self.cursor.height, ..Cursor::default() };
-    }
-
-    /// Puts the cursor on a row, if it is there; it stays on its line if not.
-    pub fn follow(&mut self, row: Option<usize>, len: usize) {
-        self.cursor.step(row.map_or(Step::Lines(0), Step::To), len);
-    }
-
     /// Everything marked.
     #[must_use]
     pub const fn marks(&self) -> &BTreeSet<K> {
@@ -160,6 +197,11 @@ impl<K: Ord + Clone> List<K> {
         self.marks.retain(is_there);
     }
 
+    /// Whether a row is marked.
+    pub fn is_marked(&self, key: &K) -> bool {
+        self.marks.contains(key)
+    }
+
     /// What is chosen: the marked rows as they are listed, then what is marked out of sight; without
     /// marks the row under the cursor.
     #[must_use]
@@ -170,45 +212,6 @@ impl<K: Ord + Clone> List<K> {
         let listed = keys.iter().filter(|key| self.marks.contains(key));
         let others = self.marks.iter().rev().filter(|key| !keys.contains(key));
         listed.chain(others).cloned().collect()
-    }
-
-    /// Draws the rows in sight. `row` makes the line of an index, behind the sign of cursor and mark; `key` is what a
-    /// row is marked by, `click` what a click on it sends.
-    #[expect(clippy::too_many_arguments, reason = "a widget: where, what, and what a click means")]
-    pub fn draw<M: Clone>(
-        &self,
-        look: Look<'_>,
-        frame: &mut Frame,
-        body: Rect,
-        len: usize,
-        hits: &mut Hits<M>,
-        key: impl Fn(usize) -> Option<K>,
-        click: impl Fn(usize) -> M,
-        row: impl Fn(usize, Span<'static>) -> Option<Line<'static>>,
-    ) {
-        let Look { theme, focused, pane } = look;
-        let height = usize::from(body.height);
-        hits.pane(body, pane, height);
-        for (line, index) in (0..body.height).zip(self.cursor.visible(height, len)) {
-            let place = Rect { y: body.y + line, height: 1, ..body };
-            let is_cursor = index == self.cursor.index;
-            let is_marked =
-                !self.marks.is_empty() && key(index).is_some_and(|key| self.marks.contains(&key));
-            let sign = match (is_cursor, is_marked) {
-                (true, true) => Span::styled(">+", theme.marked),
-                (false, true) => Span::styled(" +", theme.marked),
-                (true, false) => Span::styled("> ", theme.key),
-                (false, false) => Span::raw("  "),
-            };
-            if let Some(text) = row(index, sign) {
-                clipped(frame, place, text);
-            }
-            if is_cursor {
-                let style = if focused { theme.cursor } else { theme.chosen };
-                frame.buffer_mut().set_style(place, style);
-            }
-            hits.click(place, click(index));
-        }
     }
 }
 

@@ -3,7 +3,10 @@
 use super::{Common, InboxView, Msg, Pane, State, Sub};
 use crate::{
     ops::operation::Kind,
-    tui::ui::action::{Action, Risk},
+    tui::{
+        screens::listing,
+        ui::action::{Action, Risk},
+    },
 };
 
 type Row = Action<State, Msg>;
@@ -144,7 +147,7 @@ pub(super) fn offers(state: &State, common: Common) -> Result<(), &'static str> 
         | Common::Export
         | Common::Mark
         | Common::MarkAll
-        | Common::InvertMarks => shown.offers(common),
+        | Common::InvertMarks => listing::offers(shown, common),
         Common::Left | Common::Right => Err(""),
         Common::Bookmark => Err("bookmarks are for orders; Enter goes to the message's"),
         Common::Filter => Err("p and Enter show the messages of one group"),

@@ -81,9 +81,6 @@ const LOOK: Lane = Lane::Latest("messages.look");
 /// One list at a time: that of another sub-view stops it.
 const LIST: Lane = Lane::Latest("messages.list");
 
-/// Why rows of most lists cannot be marked.
-const NO_MARKS: &str = "marks are for messages of the error queues and for orders";
-
 /// Everything the screen knows: what all sub-views share, and each of them.
 #[derive(Debug, Default)]
 pub struct State {
@@ -246,7 +243,11 @@ impl Screen for State {
         let findings = self.status().map_or(0, |status| status.findings.len());
         for fit in fits {
             match fit.pane {
-                0 => self.shown_mut().0.fit(fit.rows),
+                0 => {
+                    let list = self.shown_mut().0;
+                    let len = list.len();
+                    list.cursor_mut().fit(fit.rows, len);
+                }
                 1 => self.finding.index = self.finding.index.min(findings.saturating_sub(1)),
                 _ => self.focus.offset = self.focus.offset.min(fit.end),
             }
@@ -255,7 +256,7 @@ impl Screen for State {
 
     fn place(&self) -> Option<Place> {
         let shown = self.shown();
-        let at = shown.sequence().filter(|_| !shown.is_at_top());
+        let at = shown.sequence().filter(|_| shown.cursor().index > 0);
         Some(Place { view: self.sub.name().to_owned(), at })
     }
 

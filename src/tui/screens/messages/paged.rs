@@ -2,16 +2,19 @@
 
 use ratatui::text::Line;
 
-use super::{PAGE, Shared, Ticket};
+use super::{PAGE, Shared, Ticket, sub::Context};
 use crate::{
     db,
     domain::text,
     ops::messages::list::Page,
     tui::{
-        ui::{list::List, remote::Remote, theme::Theme},
+        ui::{list::Cursor, remote::Remote},
         words,
     },
 };
+
+/// Columns wide enough for a line of explanation.
+const EXPLAINED: u16 = 70;
 
 /// A row that the cursor follows by its number.
 pub(super) trait Numbered {
@@ -27,7 +30,7 @@ pub(super) struct Paged<T> {
     asked: Remote<Page<T>, db::Error>,
     /// What is asked for continues the rows.
     continues: bool,
-    pub list: List<i64>,
+    pub cursor: Cursor,
 }
 
 impl<T> Default for Paged<T> {
@@ -38,7 +41,7 @@ impl<T> Default for Paged<T> {
             notes: vec![],
             asked: Remote::default(),
             continues: false,
-            list: List::default(),
+            cursor: Cursor::default(),
         }
     }
 }
@@ -49,16 +52,12 @@ impl<T: Numbered> Paged<T> {
         self.rows = vec![];
         self.more = false;
         self.notes = vec![];
-        self.list.reset();
+        self.cursor.reset();
     }
 
     /// The row under the cursor.
     pub fn selected(&self) -> Option<&T> {
-        self.rows.get(self.list.cursor.index)
-    }
-
-    pub fn keys(&self) -> Vec<i64> {
-        self.rows.iter().map(T::number).collect()
+        self.rows.get(self.cursor.index)
     }
 
     /// A page is asked for: the first, or the one that continues the rows.
@@ -87,13 +86,13 @@ impl<T: Numbered> Paged<T> {
         }
         (self.more, self.notes) = (page.more, page.notes);
         let at = self.rows.iter().position(|row| Some(row.number()) == chosen);
-        self.list.follow(at, self.rows.len());
+        self.cursor.follow(at, self.rows.len());
         true
     }
 
     /// Whether the cursor is so near the end that the next page is worth asking for.
     pub fn wants_more(&self) -> bool {
-        let near_end = self.list.cursor.index + PAGE / 2 >= self.rows.len();
+        let near_end = self.cursor.index + PAGE / 2 >= self.rows.len();
         near_end && self.more && !self.is_asking()
     }
 
@@ -115,23 +114,27 @@ impl<T: Numbered> Paged<T> {
         self.asked.loading_since().is_some()
     }
 
-    /// What to say of no rows before there is an answer.
-    pub fn waiting(&self, reading: bool, theme: &Theme) -> Option<Line<'static>> {
-        if self.is_asking() || reading {
-            return Some(Line::styled("  reading …", theme.muted));
+    /// The line in place of no rows: `told`, once there is an answer.
+    pub fn empty(&self, cx: Context<'_>, told: &str) -> Line<'static> {
+        if self.is_asking() || cx.reading {
+            return Line::styled("  reading …", cx.theme.muted);
         }
-        let failed = self.asked.error.is_some();
-        failed.then(|| Line::styled("  nothing read yet", theme.muted))
+        if self.asked.error.is_some() {
+            return Line::styled("  nothing read yet", cx.theme.muted);
+        }
+        Line::styled(format!("  {told}"), cx.theme.ok)
     }
 
-    /// Why the rows are old, and what was not looked at: of these rows, then of the figures.
+    /// Why the rows are old, what was not looked at, of these rows and of the figures, and a line of explanation
+    /// where there is room.
     pub fn footnotes(
         &self,
-        coverage: &[String],
-        shared: &Shared,
-        theme: &Theme,
+        cx: Context<'_>,
         width: u16,
+        explained: &'static str,
     ) -> Vec<Line<'static>> {
+        let Context { shared, theme, .. } = cx;
+        let coverage = cx.status.map(|status| status.coverage.as_slice()).unwrap_or_default();
         let mut out = vec![];
         if let Some(error) = &self.asked.error {
             let age = self.asked.seen_at.map_or_else(
@@ -145,6 +148,9 @@ impl<T: Numbered> Paged<T> {
         let notes = self.notes.iter().filter(said).chain(coverage);
         let wrap = |note: &String| words::wrapped(note, usize::from(width).max(8), 2);
         out.extend(notes.flat_map(wrap).map(|line| Line::styled(line, theme.warn)));
+        if width >= EXPLAINED {
+            out.push(Line::styled(explained, theme.muted));
+        }
         out
     }
 }

@@ -1,17 +1,16 @@
 //! Sub-views of Messages: a list, and what stands beside it. Each is a module of its own; the frame around them
 //! (figures, diagnosis, bars) knows them by what is declared here.
 
-use ratatui::{Frame, layout::Rect, text::Line};
+use ratatui::text::{Line, Span};
 
-use super::{Common, Effects, Matter, Msg, Past, Shared, Status, Step};
+use super::{Effects, Matter, Past, Request, Shared, Status};
 use crate::{
     ops::messages::list::View,
-    tui::ui::{
-        hits::Hits,
-        list::{List, Look},
-        theme::Theme,
-    },
+    tui::{screens::listing::Listing, ui::theme::Theme},
 };
+
+/// What the words of a list mean.
+pub(super) type Legend = &'static [(&'static str, &'static str)];
 
 /// Which sub-view is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,40 +99,28 @@ pub(super) struct Detail {
     pub lines: Vec<Line<'static>>,
 }
 
-/// A sub-view. Common keys of lists are answered as [`Listing`](crate::tui::screens::listing::Listing) says.
-pub(super) trait SubView {
+/// A sub-view: what is different about it. Common keys are answered as for every [`Listing`].
+pub(super) trait SubView: Listing<Request = Request> + Drawn {
     /// Empties it and asks for its first page.
     fn show(&mut self, shared: &Shared) -> Effects;
 
     /// Another one is shown: nobody waits for it any more.
-    fn leave(&mut self) -> Effects {
-        vec![]
-    }
+    fn leave(&mut self) -> Effects;
 
     /// Reads again; by itself, or because somebody asked for it.
     fn refresh(&mut self, by_hand: bool, shared: &Shared) -> Effects;
 
-    /// Takes new figures.
-    fn looked(&mut self, _: &std::sync::Arc<Status>) {}
-
-    /// Answers a common key of lists.
-    fn common(&mut self, common: Common, shared: &Shared) -> Effects;
-
-    /// Whether a common key of lists means anything now, or why not.
-    fn offers(&self, common: Common) -> Result<(), &'static str>;
-
     /// Whether Enter leads anywhere, or why not.
-    fn can_enter(&self, pane: Pane) -> Result<(), &'static str>;
+    fn can_enter(&self, _: Pane) -> Result<(), &'static str> {
+        self.has_rows()
+    }
 
     fn enter(&mut self, focus: &mut Focus, shared: &Shared) -> Effects;
 
     /// Back one step inside; nothing where there is none.
-    fn back(&mut self, focus: &mut Focus, shared: &Shared) -> Option<Effects>;
-
-    fn len(&self) -> usize;
-
-    /// Takes how many rows are in sight.
-    fn fit(&mut self, rows: usize);
+    fn back(&mut self, _: &Shared) -> Option<Effects> {
+        None
+    }
 
     /// What the detail is about; its text begins at the top when that changes.
     fn beside(&self) -> Option<String>;
@@ -143,9 +130,6 @@ pub(super) trait SubView {
         None
     }
 
-    /// Whether the cursor is on the first row.
-    fn is_at_top(&self) -> bool;
-
     /// Whether a body is read that can be unfolded.
     fn has_body(&self) -> bool;
 
@@ -154,7 +138,10 @@ pub(super) trait SubView {
 
     /// The headless verb that shows the same.
     fn cli_equivalent(&self, pane: Pane) -> String;
+}
 
+/// How a sub-view is drawn.
+pub(super) trait Drawn {
     fn title(&self) -> String;
 
     /// The names of the columns.
@@ -165,16 +152,18 @@ pub(super) trait SubView {
         70
     }
 
-    /// Draws the rows in sight.
-    fn rows(
+    /// A row, behind the sign of cursor and mark.
+    fn line(
         &self,
-        look: Look<'_>,
-        frame: &mut Frame,
-        body: Rect,
+        index: usize,
+        sign: Span<'static>,
         roomy: bool,
-        hits: &mut Hits<Msg>,
         cx: Context<'_>,
-    );
+    ) -> Option<Line<'static>>;
+
+    fn is_marked(&self, _: usize) -> bool {
+        false
+    }
 
     /// The line in place of an empty list.
     fn empty(&self, cx: Context<'_>) -> Line<'static>;
@@ -190,15 +179,5 @@ pub(super) trait SubView {
     fn detail(&self, cx: Context<'_>, width: usize) -> Detail;
 
     /// What `i` tells.
-    fn legend(&self) -> &'static [(&'static str, &'static str)];
-}
-
-/// Puts the cursor on a row.
-pub(super) fn to(view: &mut dyn SubView, index: usize, shared: &Shared) -> Effects {
-    view.common(Common::Step(Step::To(index)), shared)
-}
-
-/// The cursor of a list, whichever it is of.
-pub(super) fn is_first<K: Ord + Clone>(list: &List<K>) -> bool {
-    list.cursor.index == 0
+    fn legend(&self) -> Legend;
 }

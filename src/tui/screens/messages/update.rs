@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use super::{
     BROKER, BROKER_EVERY, Common, Effects, Focus, HISTORY, InboxView, Input, LOOK, Msg, Pane, Past,
-    Place, Request, State, Status, Step, Sub, SubView, Ticket, relay, sub,
+    Place, Request, State, Status, Step, Sub, SubView, Ticket, relay,
 };
 use crate::{
     db,
     domain::diagnosis::{Rule, Subject},
     ops::messages::list::{Filter, View},
-    tui::{effect::Effect, route::Place as _, screens::Screen as _, shared::Shared},
+    tui::{
+        effect::Effect,
+        route::Place as _,
+        screens::{Screen as _, listing},
+        shared::Shared,
+    },
 };
 
 /// Answers what every screen is told. Nothing is typed here.
@@ -36,7 +41,7 @@ pub(super) fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
     match msg {
         Msg::Clicked(index) => {
             state.focus.pane = Pane::List;
-            return in_sub(state, |view, _| sub::to(view, index, shared));
+            return in_sub(state, |view, _| view.step(Step::To(index), shared));
         }
         Msg::Finding(index) => {
             state.focus.pane = Pane::Diagnosis;
@@ -103,7 +108,7 @@ fn in_sub(
 }
 
 fn to_list(state: &mut State, common: Common, shared: &Shared) -> Effects {
-    in_sub(state, |view, _| view.common(common, shared))
+    in_sub(state, |view, _| listing::common(view, common, shared))
 }
 
 fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
@@ -215,9 +220,7 @@ fn escape(state: &mut State, shared: &Shared) -> Effects {
     } else if state.focus.pane != Pane::List {
         state.focus.pane = Pane::List;
     } else {
-        return in_sub(state, |view, focus| {
-            view.back(focus, shared).unwrap_or_else(|| vec![Effect::Back])
-        });
+        return in_sub(state, |view, _| view.back(shared).unwrap_or_else(|| vec![Effect::Back]));
     }
     vec![]
 }

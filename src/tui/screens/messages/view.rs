@@ -140,8 +140,17 @@ fn list(
     let [head, body, notes] = inner.layout(&Layout::vertical([Length(1), Fill(1), Length(below)]));
     let roomy = inner.width >= shown.roomy();
     frame.render_widget(Line::styled(shown.header(roomy), theme.header), head);
-    shown.rows(Look { theme, focused, pane: 0 }, frame, body, roomy, hits, cx);
-    if shown.len() == 0 {
+    shown.cursor().draw(
+        Look { theme, focused, pane: 0 },
+        frame,
+        body,
+        shown.len(),
+        hits,
+        |index| shown.is_marked(index),
+        Msg::Clicked,
+        |index, sign| shown.line(index, sign, roomy, cx),
+    );
+    if shown.is_empty() {
         clipped(frame, Rect { height: body.height.min(1), ..body }, shown.empty(cx));
     }
     for (line, text) in (0..notes.height).zip(foot) {

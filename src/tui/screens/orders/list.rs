@@ -14,6 +14,7 @@ use super::{Count, Msg, Pane, Row, State, is_fault};
 use crate::{
     domain::{order::Status, text, text::thousands},
     tui::{
+        screens::listing::Listing as _,
         shared::Shared,
         ui::{hits::Hits, list::Look, pane::pane, theme::Theme},
         words,
@@ -42,13 +43,13 @@ pub(super) fn view(
     frame.render_widget(Line::styled(header(roomy), theme.header), head);
     let rows: Vec<&Row> = state.visible_rows().collect();
     let len = rows.len();
-    state.list.draw(
+    state.list.cursor.draw(
         Look { theme, focused, pane: 0 },
         frame,
         body,
         len,
         hits,
-        |index| rows.get(index).map(|row| row.id),
+        |index| rows.get(index).is_some_and(|row| state.list.is_marked(&row.id)),
         Msg::Clicked,
         |index, mark| Some(row_line(rows.get(index)?, mark, shared, theme, roomy)),
     );

@@ -37,7 +37,7 @@ use crate::{
             action::Action,
             field::Field,
             hits::Hits,
-            list::{List, Step},
+            list::{Cursor, List, Marking, Step},
             remote::{Remote, Ticket},
             theme::Theme,
         },
@@ -150,8 +150,8 @@ impl State {
         self.rows.rows.iter().filter(|row| !self.faults_only || is_fault(row))
     }
 
-    fn len(&self) -> usize {
-        self.visible_rows().count()
+    fn keys(&self) -> Vec<OrderId> {
+        self.visible_rows().map(|row| row.id).collect()
     }
 
     /// The order under the cursor; whole where its preview was read.
@@ -175,23 +175,23 @@ impl State {
 }
 
 impl Listing for State {
-    type Key = OrderId;
     type Request = Request;
 
-    fn list(&self) -> &List<OrderId> {
-        &self.list
+    fn cursor(&self) -> &Cursor {
+        &self.list.cursor
     }
 
-    fn list_mut(&mut self) -> &mut List<OrderId> {
-        &mut self.list
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        &mut self.list.cursor
     }
 
-    fn keys(&self) -> Vec<OrderId> {
-        self.visible_rows().map(|row| row.id).collect()
+    fn len(&self) -> usize {
+        self.visible_rows().count()
     }
 
-    fn copied(&self, key: &OrderId) -> Option<(String, &'static str)> {
-        Some((key.to_string(), "order id"))
+    fn copied(&self) -> (Vec<String>, &'static str) {
+        let chosen = self.list.chosen(&self.keys());
+        (chosen.iter().map(ToString::to_string).collect(), "order id")
     }
 
     fn export(&self, shared: &Shared) -> Option<Request> {
@@ -199,6 +199,14 @@ impl Listing for State {
         let is_chosen = |row: &&Row| marks.is_empty() || marks.contains(&row.id);
         let rows = self.visible_rows().filter(is_chosen).cloned().collect();
         Some(Request::Export { rows, masked: shared.masked })
+    }
+
+    fn mark(&mut self, how: Marking) {
+        self.list.mark(how, &self.keys());
+    }
+
+    fn can_mark(&self) -> Result<(), &'static str> {
+        self.has_rows()
     }
 
     fn has_rows(&self) -> Result<(), &'static str> {

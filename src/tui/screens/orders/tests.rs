@@ -11,7 +11,7 @@ use crate::{
         app,
         effect::Effect,
         route::Route,
-        screens::{self, Input, Screen as _},
+        screens::{self, Input, Screen as _, listing::Listing as _},
         shared::Keep,
         tests::{Desk, Effects, attached, copied, frames, place, runs, samples},
         ui::remote::Ticket,

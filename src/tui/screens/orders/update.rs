@@ -8,7 +8,10 @@ use crate::{
     tui::{
         effect::Effect,
         route::{Place as _, Route},
-        screens::{Input, listing},
+        screens::{
+            Input,
+            listing::{self, Listing as _},
+        },
         shared::{Keep, Shared},
         ui::{field::Typed, list::Step},
     },

@@ -5,13 +5,10 @@ mod view;
 
 use std::sync::Arc;
 
-use ratatui::{Frame, layout::Rect, text::Line};
-
 use super::{
-    Common, Effects, LIST, Matter, Msg as ScreenMsg, Request as ScreenRequest, Shared, Step,
-    Ticket,
+    Cursor, Effects, LIST, Matter, Request as ScreenRequest, Shared, Ticket,
     paged::{Numbered, Paged},
-    sub::{self, Context, Detail, Focus, Pane, SubView},
+    sub::{Context, Detail, Focus, Pane, SubView},
 };
 use crate::{
     db,
@@ -23,12 +20,8 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         route::Route,
-        screens::listing::{self, Listing},
-        ui::{
-            hits::Hits,
-            list::{List, Look},
-            remote::Remote,
-        },
+        screens::listing::Listing,
+        ui::remote::Remote,
     },
 };
 
@@ -105,36 +98,30 @@ impl State {
 }
 
 impl Listing for State {
-    type Key = i64;
     type Request = ScreenRequest;
 
-    fn list(&self) -> &List<i64> {
-        &self.paged.list
+    fn cursor(&self) -> &Cursor {
+        &self.paged.cursor
     }
 
-    fn list_mut(&mut self) -> &mut List<i64> {
-        &mut self.paged.list
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        &mut self.paged.cursor
     }
 
-    fn keys(&self) -> Vec<i64> {
-        self.paged.keys()
+    fn len(&self) -> usize {
+        self.paged.rows.len()
     }
 
-    fn copied(&self, key: &i64) -> Option<(String, &'static str)> {
-        Some((key.to_string(), "number of the copy"))
+    fn copied(&self) -> (Vec<String>, &'static str) {
+        let row = self.selected();
+        (row.map(|row| row.number.to_string()).into_iter().collect(), "number of the copy")
     }
 
     fn export(&self, _: &Shared) -> Option<ScreenRequest> {
         Some(ScreenRequest::Archive(Request::Export { rows: self.paged.rows.clone() }))
     }
 
-    fn can_mark(&self) -> Result<(), &'static str> {
-        Err(super::NO_MARKS)
-    }
-
-    fn step(&mut self, step: Step, shared: &Shared) -> Effects {
-        let len = self.len();
-        self.paged.list.cursor.step(step, len);
+    fn moved(&mut self, shared: &Shared) -> Effects {
         if self.paged.wants_more() { vec![self.ask(true, shared)] } else { vec![] }
     }
 }
@@ -152,18 +139,6 @@ impl SubView for State {
 
     fn refresh(&mut self, _: bool, shared: &Shared) -> Effects {
         if self.paged.can_refresh() { vec![self.ask(false, shared)] } else { vec![] }
-    }
-
-    fn common(&mut self, common: Common, shared: &Shared) -> Effects {
-        listing::common(self, common, shared)
-    }
-
-    fn offers(&self, common: Common) -> Result<(), &'static str> {
-        listing::offers(self, common)
-    }
-
-    fn can_enter(&self, _: Pane) -> Result<(), &'static str> {
-        self.has_rows()
     }
 
     /// A copy leads to its whole text, that to the order it names.
@@ -188,25 +163,8 @@ impl SubView for State {
         vec![Effect::Run(COPY, ScreenRequest::Archive(Request::Read { ticket, number }))]
     }
 
-    fn back(&mut self, _: &mut Focus, _: &Shared) -> Option<Effects> {
-        None
-    }
-
-    fn len(&self) -> usize {
-        self.paged.rows.len()
-    }
-
-    fn fit(&mut self, rows: usize) {
-        let len = self.len();
-        self.paged.list.cursor.fit(rows, len);
-    }
-
     fn beside(&self) -> Option<String> {
         self.selected().map(|kept| kept.number.to_string())
-    }
-
-    fn is_at_top(&self) -> bool {
-        sub::is_first(&self.paged.list)
     }
 
     fn has_body(&self) -> bool {
@@ -231,45 +189,5 @@ impl SubView for State {
             }
             _ => "orderscope messages list --view kept".to_owned(),
         }
-    }
-
-    fn title(&self) -> String {
-        "Kept: taken out or changed by hand".to_owned()
-    }
-
-    fn header(&self, roomy: bool) -> &'static str {
-        view::header(roomy)
-    }
-
-    fn roomy(&self) -> u16 {
-        view::ROOMY
-    }
-
-    fn rows(
-        &self,
-        look: Look<'_>,
-        frame: &mut Frame,
-        body: Rect,
-        roomy: bool,
-        hits: &mut Hits<ScreenMsg>,
-        cx: Context<'_>,
-    ) {
-        view::rows(self, look, frame, body, roomy, hits, cx);
-    }
-
-    fn empty(&self, cx: Context<'_>) -> Line<'static> {
-        view::empty(self, cx)
-    }
-
-    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-        view::footnotes(self, cx, width)
-    }
-
-    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
-        view::detail(self, cx, width)
-    }
-
-    fn legend(&self) -> &'static [(&'static str, &'static str)] {
-        view::LEGEND
     }
 }

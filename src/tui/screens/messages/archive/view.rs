@@ -1,48 +1,73 @@
 //! How archived copies look: each by its line, and in full once it is opened.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::text::{Line, Span};
 use serde_json::Value;
 
-use super::{ArchivedMessage, Context, Detail, ScreenMsg, State};
+use super::{ArchivedMessage, Context, Detail, State};
 use crate::{
     domain::{address::short_destination, age::Age, contract, text, text::thousands},
     ops::archive::{Parts, report},
     tui::{
-        screens::messages::body,
-        ui::{hits::Hits, list::Look, theme::Theme},
+        screens::messages::{
+            body,
+            sub::{Drawn, Legend},
+        },
+        ui::theme::Theme,
     },
 };
 
 /// Columns wide enough for destinations beside when a copy was put back.
-pub(super) const ROOMY: u16 = 86;
-/// Columns wide enough for a line of explanation.
-const EXPLAINED: u16 = 70;
+const ROOMY: u16 = 86;
 
-pub(super) const fn header(roomy: bool) -> &'static str {
-    if roomy {
-        "  copy     age      cause        type                 to                  put back"
-    } else {
-        "  copy     age      cause        type                 put back"
+impl Drawn for State {
+    fn title(&self) -> String {
+        "Kept: taken out or changed by hand".to_owned()
     }
-}
 
-pub(super) fn rows(
-    state: &State,
-    look: Look<'_>,
-    frame: &mut Frame,
-    body: Rect,
-    roomy: bool,
-    hits: &mut Hits<ScreenMsg>,
-    cx: Context<'_>,
-) {
-    let rows = &state.paged.rows;
-    let row = |index: usize, mark| Some(line(rows.get(index)?, mark, roomy, cx));
-    let click = ScreenMsg::Clicked;
-    state.paged.list.draw(look, frame, body, rows.len(), hits, |_| None, click, row);
+    fn header(&self, roomy: bool) -> &'static str {
+        if roomy {
+            "  copy     age      cause        type                 to                  put back"
+        } else {
+            "  copy     age      cause        type                 put back"
+        }
+    }
+
+    fn roomy(&self) -> u16 {
+        ROOMY
+    }
+
+    fn line(
+        &self,
+        index: usize,
+        sign: Span<'static>,
+        roomy: bool,
+        cx: Context<'_>,
+    ) -> Option<Line<'static>> {
+        Some(line(self.paged.rows.get(index)?, sign, roomy, cx))
+    }
+
+    fn empty(&self, cx: Context<'_>) -> Line<'static> {
+        self.paged.empty(cx, "nothing was taken out or changed by hand")
+    }
+
+    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
+        let told = "Enter: its body   x, then e or n (outbox) or b (error queue): put back";
+        self.paged.footnotes(cx, width, told)
+    }
+
+    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
+        let title = match self.selected() {
+            Some(kept) => format!("Copy {}", kept.number),
+            None => "Copy".to_owned(),
+        };
+        let order = self.whole().and_then(|whole| whole.order);
+        let note = if order.is_some() { "Enter: its order" } else { "" };
+        Detail { title, note, lines: lines(self, cx, width) }
+    }
+
+    fn legend(&self) -> Legend {
+        LEGEND
+    }
 }
 
 /// One row of the list.
@@ -67,33 +92,6 @@ fn line(row: &ArchivedMessage, mark: Span<'static>, roomy: bool, cx: Context<'_>
         spans.push(Span::styled(if roomy { told } else { "put back".to_owned() }, theme.ok));
     }
     Line::from(spans)
-}
-
-pub(super) fn empty(state: &State, cx: Context<'_>) -> Line<'static> {
-    state
-        .paged
-        .waiting(cx.reading, cx.theme)
-        .unwrap_or_else(|| Line::styled("  nothing was taken out or changed by hand", cx.theme.ok))
-}
-
-pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-    let coverage = cx.status.map(|status| status.coverage.as_slice()).unwrap_or_default();
-    let mut out = state.paged.footnotes(coverage, cx.shared, cx.theme, width);
-    if width >= EXPLAINED {
-        let told = "Enter: its body   x, then e or n (outbox) or b (error queue): put back";
-        out.push(Line::styled(told, cx.theme.muted));
-    }
-    out
-}
-
-pub(super) fn detail(state: &State, cx: Context<'_>, width: usize) -> Detail {
-    let title = match state.selected() {
-        Some(kept) => format!("Copy {}", kept.number),
-        None => "Copy".to_owned(),
-    };
-    let order = state.whole().and_then(|whole| whole.order);
-    let note = if order.is_some() { "Enter: its order" } else { "" };
-    Detail { title, note, lines: lines(state, cx, width) }
 }
 
 /// What is known of the copy under the cursor; all of it once it was opened.
@@ -145,7 +143,7 @@ fn told(state: &State, kept: &ArchivedMessage, theme: &Theme) -> Line<'static> {
 }
 
 /// What `i` tells.
-pub(super) const LEGEND: &[(&str, &str)] = &[
+const LEGEND: Legend = &[
     ("quarantined", "taken out of its outbox while it was pending"),
     ("repaired", "as it was before it was repaired; the repaired one leaves as well"),
     ("purged", "removed with its delivered outbox"),

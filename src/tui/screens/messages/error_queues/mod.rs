@@ -5,11 +5,9 @@ mod view;
 
 use std::sync::Arc;
 
-use ratatui::{Frame, layout::Rect, text::Line};
-
 use super::{
-    Common, Effects, Matter, Msg as ScreenMsg, Request as ScreenRequest, Shared, Step, Ticket,
-    sub::{self, Context, Detail, Focus, Pane, SubView},
+    Cursor, Effects, Matter, Request as ScreenRequest, Shared, Ticket,
+    sub::{Context, Detail, Focus, Pane, SubView},
 };
 use crate::{
     domain::fault::{Fingerprint, Group, Key, Verdict, group},
@@ -20,11 +18,10 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         route::Route,
-        screens::listing::{self, Listing},
+        screens::listing::Listing,
         selection::{Faults, Safe},
         ui::{
-            hits::Hits,
-            list::{List, Look},
+            list::{List, Marking},
             remote::Remote,
         },
     },
@@ -40,7 +37,7 @@ const LANE: Lane = Lane::Latest(NAME);
 pub struct State {
     pub(super) look: Remote<Arc<Found>, String>,
     groups: Vec<Group>,
-    pub(super) group_list: List<usize>,
+    pub(super) group_cursor: Cursor,
     /// The group whose messages are listed.
     within: Option<Fingerprint>,
     /// Its messages; marked are messages of any group.
@@ -75,9 +72,13 @@ impl State {
         self.look.value.iter().flat_map(|listing| &listing.found)
     }
 
+    fn keys(&self) -> Vec<Key> {
+        self.messages().map(|found| found.fault.key.clone()).collect()
+    }
+
     /// The group under the cursor.
     fn group(&self) -> Option<&Group> {
-        self.groups.get(self.group_list.cursor.index).filter(|_| self.within.is_none())
+        self.groups.get(self.group_cursor.index).filter(|_| self.within.is_none())
     }
 
     /// The message under the cursor.
@@ -142,14 +143,14 @@ impl State {
         self.list.retain(|key| listing.found.iter().any(|found| found.fault.key == *key));
         if self.within.is_some() && self.messages().next().is_none() {
             self.within = None;
-            self.group_list.reset();
+            self.group_cursor.reset();
         }
         let of_group =
             self.groups.iter().position(|group| Some(&group.fingerprint) == fingerprint.as_ref());
-        self.group_list.follow(of_group, self.groups.len());
+        self.group_cursor.follow(of_group, self.groups.len());
         let of_message = self.messages().position(|found| Some(&found.fault.key) == key.as_ref());
         let len = self.messages().count();
-        self.list.follow(of_message, len);
+        self.list.cursor.follow(of_message, len);
     }
 
     fn ask(&mut self, shared: &Shared) -> Effect<ScreenRequest> {
@@ -159,23 +160,29 @@ impl State {
 }
 
 impl Listing for State {
-    type Key = Key;
     type Request = ScreenRequest;
 
-    fn list(&self) -> &List<Key> {
-        &self.list
+    fn cursor(&self) -> &Cursor {
+        if self.within.is_some() { &self.list.cursor } else { &self.group_cursor }
     }
 
-    fn list_mut(&mut self) -> &mut List<Key> {
-        &mut self.list
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        if self.within.is_some() { &mut self.list.cursor } else { &mut self.group_cursor }
     }
 
-    fn keys(&self) -> Vec<Key> {
-        self.messages().map(|found| found.fault.key.clone()).collect()
+    fn len(&self) -> usize {
+        match &self.within {
+            None => self.groups.len(),
+            Some(_) => self.messages().count(),
+        }
     }
 
-    fn copied(&self, key: &Key) -> Option<(String, &'static str)> {
-        Some((key.to_string(), "key"))
+    fn copied(&self) -> (Vec<String>, &'static str) {
+        if let Some(group) = self.group() {
+            return (vec![group.fingerprint.to_string()], "group");
+        }
+        let chosen = self.list.chosen(&self.keys());
+        (chosen.iter().map(ToString::to_string).collect(), "key")
     }
 
     fn export(&self, _: &Shared) -> Option<ScreenRequest> {
@@ -193,18 +200,9 @@ impl Listing for State {
         }
     }
 
-    fn has_rows(&self) -> Result<(), &'static str> {
-        if self.len() > 0 { Ok(()) } else { Err("nothing is listed") }
-    }
-
-    fn step(&mut self, step: Step, _: &Shared) -> Effects {
-        let len = self.len();
-        let list = match self.within {
-            Some(_) => &mut self.list.cursor,
-            None => &mut self.group_list.cursor,
-        };
-        list.step(step, len);
-        vec![]
+    fn mark(&mut self, how: Marking) {
+        let keys = self.keys();
+        self.list.mark(how, &keys);
     }
 }
 
@@ -212,7 +210,7 @@ impl SubView for State {
     /// What was found stays until the queues were looked into again.
     fn show(&mut self, shared: &Shared) -> Effects {
         self.within = None;
-        self.group_list.reset();
+        self.group_cursor.reset();
         vec![self.ask(shared)]
     }
 
@@ -232,20 +230,6 @@ impl SubView for State {
         if by_hand { vec![self.ask(shared)] } else { vec![] }
     }
 
-    fn common(&mut self, common: Common, shared: &Shared) -> Effects {
-        if common == Common::Copy
-            && let Some(group) = self.group()
-        {
-            let text = group.fingerprint.to_string();
-            return vec![Effect::Copy { text, what: "group".to_owned() }];
-        }
-        listing::common(self, common, shared)
-    }
-
-    fn offers(&self, common: Common) -> Result<(), &'static str> {
-        listing::offers(self, common)
-    }
-
     fn can_enter(&self, pane: Pane) -> Result<(), &'static str> {
         match self.message().and_then(|found| found.fault.order) {
             None if pane == Pane::Detail => Err("no message that names an order is chosen"),
@@ -257,7 +241,7 @@ impl SubView for State {
     fn enter(&mut self, focus: &mut Focus, _: &Shared) -> Effects {
         if let Some(group) = self.group() {
             self.within = Some(group.fingerprint.clone());
-            self.list.reset();
+            self.list.cursor.reset();
             focus.to(Pane::List);
             return vec![];
         }
@@ -272,37 +256,18 @@ impl SubView for State {
     }
 
     /// From a group's messages to the groups, then to nothing marked.
-    fn back(&mut self, _: &mut Focus, _: &Shared) -> Option<Effects> {
+    fn back(&mut self, _: &Shared) -> Option<Effects> {
         let Some(fingerprint) = self.within.take() else {
             return self.list.unmark().then(Vec::new);
         };
         let at = self.groups.iter().position(|group| group.fingerprint == fingerprint);
-        self.group_list.follow(Some(at.unwrap_or(0)), self.groups.len());
+        self.group_cursor.follow(Some(at.unwrap_or(0)), self.groups.len());
         Some(vec![])
-    }
-
-    fn len(&self) -> usize {
-        match &self.within {
-            None => self.groups.len(),
-            Some(_) => self.messages().count(),
-        }
-    }
-
-    fn fit(&mut self, rows: usize) {
-        let len = self.len();
-        match self.within {
-            Some(_) => self.list.cursor.fit(rows, len),
-            None => self.group_list.cursor.fit(rows, len),
-        }
     }
 
     fn beside(&self) -> Option<String> {
         let group = self.group().map(|group| group.fingerprint.to_string());
         group.or_else(|| Some(self.message()?.fault.key.to_string()))
-    }
-
-    fn is_at_top(&self) -> bool {
-        sub::is_first(&self.group_list)
     }
 
     fn has_body(&self) -> bool {
@@ -319,47 +284,5 @@ impl SubView for State {
             None if self.within.is_some() => "orderscope errors list".to_owned(),
             None => "orderscope errors groups".to_owned(),
         }
-    }
-
-    fn title(&self) -> String {
-        match &self.within {
-            None => "Error queues: groups".to_owned(),
-            Some(fingerprint) => format!("Error queues: group {fingerprint} (Esc: all)"),
-        }
-    }
-
-    fn header(&self, _: bool) -> &'static str {
-        match self.within {
-            None => "  count newest   done wait unkn dupl  failure",
-            Some(_) => "  key           age      verdict    type               Space marks",
-        }
-    }
-
-    fn rows(
-        &self,
-        look: Look<'_>,
-        frame: &mut Frame,
-        body: Rect,
-        _: bool,
-        hits: &mut Hits<ScreenMsg>,
-        cx: Context<'_>,
-    ) {
-        view::rows(self, look, frame, body, hits, cx);
-    }
-
-    fn empty(&self, cx: Context<'_>) -> Line<'static> {
-        view::empty(self, cx)
-    }
-
-    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-        view::footnotes(self, cx, width)
-    }
-
-    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
-        view::detail(self, cx, width)
-    }
-
-    fn legend(&self) -> &'static [(&'static str, &'static str)] {
-        view::LEGEND
     }
 }

@@ -1,21 +1,21 @@
 //! How groups and messages of error queues look.
 
 use ratatui::{
-    Frame,
-    layout::Rect,
     style::Style,
     text::{Line, Span},
 };
 use serde_json::Value;
 
-use super::{Context, Detail, FoundFault, Group, ScreenMsg, State, SubView as _};
+use super::{Context, Detail, FoundFault, Group, State};
 use crate::{
     domain::{age::Age, fault::Verdict, text},
     ops::error_queue::report,
     tui::{
-        screens::messages::body,
-        shared::Shared,
-        ui::{hits::Hits, list::Look, theme::Theme},
+        screens::messages::{
+            body,
+            sub::{Drawn, Legend},
+        },
+        ui::theme::Theme,
         words,
     },
 };
@@ -25,34 +25,136 @@ const MOST: usize = 6;
 /// Queues whose state is told below the list.
 const QUEUES: usize = 3;
 
-pub(super) fn rows(
-    state: &State,
-    look: Look<'_>,
-    frame: &mut Frame,
-    body: Rect,
-    hits: &mut Hits<ScreenMsg>,
-    cx: Context<'_>,
-) {
-    let (len, click) = (state.len(), ScreenMsg::Clicked);
-    let Context { shared, theme, .. } = cx;
-    if state.within.is_none() {
-        let line =
-            |index: usize, mark| Some(group_line(state.groups.get(index)?, mark, shared, theme));
-        state.group_list.draw(look, frame, body, len, hits, |_| None, click, line);
-        return;
+impl Drawn for State {
+    fn title(&self) -> String {
+        match &self.within {
+            None => "Error queues: groups".to_owned(),
+            Some(fingerprint) => format!("Error queues: group {fingerprint} (Esc: all)"),
+        }
     }
-    let messages: Vec<&FoundFault> = state.messages().collect();
-    let key = |index: usize| Some(messages.get(index)?.fault.key.clone());
-    let line = |index: usize, mark| Some(message_line(messages.get(index)?, mark, shared, theme));
-    state.list.draw(look, frame, body, len, hits, key, click, line);
+
+    fn header(&self, _: bool) -> &'static str {
+        match self.within {
+            None => "  count newest   done wait unkn dupl  failure",
+            Some(_) => "  key           age      verdict    type               Space marks",
+        }
+    }
+
+    fn line(
+        &self,
+        index: usize,
+        sign: Span<'static>,
+        _: bool,
+        cx: Context<'_>,
+    ) -> Option<Line<'static>> {
+        Some(match self.within {
+            None => group_line(self.groups.get(index)?, sign, cx),
+            Some(_) => message_line(self.messages().nth(index)?, sign, cx),
+        })
+    }
+
+    fn is_marked(&self, index: usize) -> bool {
+        let found = self.messages().nth(index);
+        found.is_some_and(|found| self.list.is_marked(&found.fault.key))
+    }
+
+    fn empty(&self, cx: Context<'_>) -> Line<'static> {
+        let theme = cx.theme;
+        match (self.look.loading_since(), &self.look.value, &self.look.error) {
+            (Some(_), None, _) => Line::styled("  looking into the queues …", theme.muted),
+            (_, None, Some(_)) => {
+                Line::styled("  the error queues were not looked into", theme.muted)
+            }
+            (_, None, None) => Line::styled("  r looks into the queues", theme.muted),
+            (_, Some(listing), _) if listing.is_whole() => {
+                Line::styled("  nothing lies in these queues", theme.ok)
+            }
+            (_, Some(_), _) => {
+                Line::styled("  nothing was found in what could be read", theme.warn)
+            }
+        }
+    }
+
+    /// Why nothing newer is shown, what was not read, which queues these are.
+    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
+        let Context { shared, theme, .. } = cx;
+        let width = usize::from(width).max(8);
+        let mut out = vec![];
+        let mut say = |told: &str, most: usize, style: Style| {
+            let lines = words::wrapped(told, width, most);
+            out.extend(lines.into_iter().map(|line| Line::styled(line, style)));
+        };
+        let marked = self.marked().len();
+        if marked > 0 {
+            let told = format!("{marked} marked: x acts on them; Esc at the groups lets them go");
+            say(&told, 1, theme.marked);
+        }
+        if let Some(error) = &self.look.error {
+            let old = self.look.seen_at.map(|at| {
+                format!("Not refreshed (what is shown is {} old): ", words::since(at, shared))
+            });
+            say(&format!("{}{error}", old.unwrap_or_default()), 5, theme.danger);
+        }
+        if let Some(listing) = &self.look.value {
+            for note in &listing.notes {
+                say(note, 2, theme.warn);
+            }
+            let seen: Vec<_> =
+                listing.looked.iter().filter(|looked| looked.trouble.is_none()).collect();
+            // Where something lies comes first; what is not there is only counted.
+            let mut there: Vec<_> =
+                seen.iter().filter_map(|looked| Some((looked.depth?, &looked.queue))).collect();
+            there.sort_by_key(|(depth, _)| *depth == 0);
+            let never = seen.len() - there.len();
+            let told = there.iter().take(QUEUES).map(|(depth, queue)| format!("{queue} {depth}"));
+            let mut told = told.collect::<Vec<_>>();
+            if there.len() > QUEUES {
+                told.push(format!("{} more", there.len() - QUEUES));
+            }
+            if never > 0 {
+                let queues = if never == 1 { "queue" } else { "queues" };
+                told.push(format!("{never} {queues} never made"));
+            }
+            let told = told.join(", ");
+            let age = self
+                .look
+                .seen_at
+                .map_or_else(String::new, |at| format!(" {} ago", words::since(at, shared)));
+            let doing = if self.look.loading_since().is_some() {
+                "; looking again …"
+            } else {
+                "; r looks again"
+            };
+            say(&format!("looked{age} at {told}{doing}"), 2, theme.muted);
+        }
+        out
+    }
+
+    /// A group or a message in full.
+    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
+        let (group, message) = (self.group(), self.message());
+        let title = match (group, message) {
+            (Some(group), _) => format!("Group {}", group.fingerprint),
+            (_, Some(found)) => format!("Message {}", found.fault.key),
+            _ => "Message".to_owned(),
+        };
+        let order = message.and_then(|found| found.fault.order);
+        let note = if order.is_some() { "Enter: its order" } else { "" };
+        let lines = match (group, message) {
+            (Some(group), _) => group_lines(group, cx, width),
+            (None, Some(found)) => message_lines(found, cx, width),
+            (None, None) => vec![Line::styled("no message is chosen", cx.theme.muted)],
+        };
+        Detail { title, note, lines }
+    }
+
+    fn legend(&self) -> Legend {
+        LEGEND
+    }
 }
 
-fn message_line(
-    found: &FoundFault,
-    mark: Span<'static>,
-    shared: &Shared,
-    theme: &Theme,
-) -> Line<'static> {
+fn message_line(found: &FoundFault, mark: Span<'static>, cx: Context<'_>) -> Line<'static> {
+    let Context { shared, theme, .. } = cx;
     let fault = &found.fault;
     let age =
         fault.failed.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
@@ -67,7 +169,9 @@ fn message_line(
     ])
 }
 
-fn group_line(group: &Group, mark: Span<'static>, shared: &Shared, theme: &Theme) -> Line<'static> {
+fn group_line(group: &Group, mark: Span<'static>, cx: Context<'_>) -> Line<'static> {
+    let Context { shared, theme, .. } = cx;
+
     let age =
         group.last.map_or_else(|| "-".to_owned(), |at| Age::of(at, shared.now.utc).to_string());
     let mut spans = vec![
@@ -122,94 +226,6 @@ const fn style(verdict: Verdict, theme: &Theme) -> Style {
     }
 }
 
-/// The line in place of an empty list.
-pub(super) fn empty(state: &State, cx: Context<'_>) -> Line<'static> {
-    let theme = cx.theme;
-    match (state.look.loading_since(), &state.look.value, &state.look.error) {
-        (Some(_), None, _) => Line::styled("  looking into the queues …", theme.muted),
-        (_, None, Some(_)) => Line::styled("  the error queues were not looked into", theme.muted),
-        (_, None, None) => Line::styled("  r looks into the queues", theme.muted),
-        (_, Some(listing), _) if listing.is_whole() => {
-            Line::styled("  nothing lies in these queues", theme.ok)
-        }
-        (_, Some(_), _) => Line::styled("  nothing was found in what could be read", theme.warn),
-    }
-}
-
-/// Why nothing newer is shown, what was not read, which queues these are.
-pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-    let Context { shared, theme, .. } = cx;
-    let width = usize::from(width).max(8);
-    let mut out = vec![];
-    let mut say = |told: &str, most: usize, style: Style| {
-        let lines = words::wrapped(told, width, most);
-        out.extend(lines.into_iter().map(|line| Line::styled(line, style)));
-    };
-    let marked = state.marked().len();
-    if marked > 0 {
-        let told = format!("{marked} marked: x acts on them; Esc at the groups lets them go");
-        say(&told, 1, theme.marked);
-    }
-    if let Some(error) = &state.look.error {
-        let old = state.look.seen_at.map(|at| {
-            format!("Not refreshed (what is shown is {} old): ", words::since(at, shared))
-        });
-        say(&format!("{}{error}", old.unwrap_or_default()), 5, theme.danger);
-    }
-    if let Some(listing) = &state.look.value {
-        for note in &listing.notes {
-            say(note, 2, theme.warn);
-        }
-        let seen: Vec<_> =
-            listing.looked.iter().filter(|looked| looked.trouble.is_none()).collect();
-        // Where something lies comes first; what is not there is only counted.
-        let mut there: Vec<_> =
-            seen.iter().filter_map(|looked| Some((looked.depth?, &looked.queue))).collect();
-        there.sort_by_key(|(depth, _)| *depth == 0);
-        let never = seen.len() - there.len();
-        let told = there.iter().take(QUEUES).map(|(depth, queue)| format!("{queue} {depth}"));
-        let mut told = told.collect::<Vec<_>>();
-        if there.len() > QUEUES {
-            told.push(format!("{} more", there.len() - QUEUES));
-        }
-        if never > 0 {
-            let queues = if never == 1 { "queue" } else { "queues" };
-            told.push(format!("{never} {queues} never made"));
-        }
-        let told = told.join(", ");
-        let age = state
-            .look
-            .seen_at
-            .map_or_else(String::new, |at| format!(" {} ago", words::since(at, shared)));
-        let doing = if state.look.loading_since().is_some() {
-            "; looking again …"
-        } else {
-            "; r looks again"
-        };
-        say(&format!("looked{age} at {told}{doing}"), 2, theme.muted);
-    }
-    out
-}
-
-/// A group or a message in full.
-pub(super) fn detail(state: &State, cx: Context<'_>, width: usize) -> Detail {
-    let Context { shared, theme, unfolded, .. } = cx;
-    let (group, message) = (state.group(), state.message());
-    let title = match (group, message) {
-        (Some(group), _) => format!("Group {}", group.fingerprint),
-        (_, Some(found)) => format!("Message {}", found.fault.key),
-        _ => "Message".to_owned(),
-    };
-    let order = message.and_then(|found| found.fault.order);
-    let note = if order.is_some() { "Enter: its order" } else { "" };
-    let lines = match (group, message) {
-        (Some(group), _) => group_lines(group, shared, theme, width),
-        (None, Some(found)) => message_lines(found, unfolded, shared, theme, width),
-        (None, None) => vec![Line::styled("no message is chosen", theme.muted)],
-    };
-    Detail { title, note, lines }
-}
-
 /// A name and its value, broken where the room ends.
 fn field(name: &str, value: &str, style: Style, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let room = width.saturating_sub(body::LABEL).max(8);
@@ -222,7 +238,9 @@ fn field(name: &str, value: &str, style: Style, theme: &Theme, width: usize) -> 
     lines.map(line).collect()
 }
 
-fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+fn group_lines(group: &Group, cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
+    let Context { shared, theme, .. } = cx;
+
     let time = |at: chrono::DateTime<chrono::Utc>| shared.zone.show(at, "%F %T");
     let all = |names: &std::collections::BTreeSet<String>| {
         names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
@@ -257,13 +275,8 @@ fn group_lines(group: &Group, shared: &Shared, theme: &Theme, width: usize) -> V
     out
 }
 
-fn message_lines(
-    found: &FoundFault,
-    unfolded: bool,
-    shared: &Shared,
-    theme: &Theme,
-    width: usize,
-) -> Vec<Line<'static>> {
+fn message_lines(found: &FoundFault, cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
+    let Context { shared, theme, unfolded, .. } = cx;
     let fault = &found.fault;
     let read = report::shown(found, unfolded, shared.masked);
     let verdict = found.judgement.verdict;
@@ -322,7 +335,7 @@ fn message_lines(
 }
 
 /// What `i` tells.
-pub(super) const LEGEND: &[(&str, &str)] = &[
+const LEGEND: Legend = &[
     ("count", "messages that failed alike; newest: when the last of them did"),
     ("done", "its consumers have done it: nothing is lost with it"),
     ("wait", "not done: a replay does its work for the first time"),

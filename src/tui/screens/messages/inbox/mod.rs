@@ -6,13 +6,10 @@ pub(super) mod view;
 
 use std::sync::Arc;
 
-use ratatui::{Frame, layout::Rect, text::Line};
-
 use super::{
-    Common, ConsumerOutbox, Effects, LIST, Matter, Msg as ScreenMsg, Request as ScreenRequest,
-    Shared, Step, Ticket,
+    ConsumerOutbox, Cursor, Effects, LIST, Matter, Request as ScreenRequest, Shared, Step, Ticket,
     paged::{Numbered, Paged},
-    sub::{self, Context, Detail, Focus, Pane, SubView},
+    sub::{Context, Detail, Focus, Pane, SubView},
 };
 use crate::{
     db,
@@ -26,12 +23,8 @@ use crate::{
     },
     tui::{
         effect::{Effect, Lane},
-        screens::listing::{self, Listing},
-        ui::{
-            hits::Hits,
-            list::{List, Look},
-            remote::Remote,
-        },
+        screens::listing::Listing,
+        ui::remote::Remote,
     },
 };
 
@@ -135,7 +128,7 @@ impl State {
     fn arrived(&mut self, shared: &Shared) -> Effects {
         let Some(wanted) = self.wanted.take() else { return vec![] };
         match self.paged.rows.iter().position(|row| row.message == wanted) {
-            Some(at) => sub::to(self, at, shared),
+            Some(at) => self.step(Step::To(at), shared),
             None if self.from.is_none() && self.paged.has_more() => {
                 self.from = Some(wanted);
                 self.wanted = Some(wanted);
@@ -163,37 +156,30 @@ impl State {
 }
 
 impl Listing for State {
-    type Key = i64;
     type Request = ScreenRequest;
 
-    fn list(&self) -> &List<i64> {
-        &self.paged.list
+    fn cursor(&self) -> &Cursor {
+        &self.paged.cursor
     }
 
-    fn list_mut(&mut self) -> &mut List<i64> {
-        &mut self.paged.list
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        &mut self.paged.cursor
     }
 
-    fn keys(&self) -> Vec<i64> {
-        self.paged.keys()
+    fn len(&self) -> usize {
+        self.paged.rows.len()
     }
 
-    fn copied(&self, key: &i64) -> Option<(String, &'static str)> {
-        let row = self.paged.rows.iter().find(|row| row.id == *key)?;
-        Some((row.message.to_string(), "message id"))
+    fn copied(&self) -> (Vec<String>, &'static str) {
+        let row = self.selected();
+        (row.map(|row| row.message.to_string()).into_iter().collect(), "message id")
     }
 
     fn export(&self, _: &Shared) -> Option<ScreenRequest> {
         Some(ScreenRequest::Inbox(Request::Export { rows: self.paged.rows.clone() }))
     }
 
-    fn can_mark(&self) -> Result<(), &'static str> {
-        Err(super::NO_MARKS)
-    }
-
-    fn step(&mut self, step: Step, shared: &Shared) -> Effects {
-        let len = self.len();
-        self.paged.list.cursor.step(step, len);
+    fn moved(&mut self, shared: &Shared) -> Effects {
         if self.paged.wants_more() { vec![self.ask(true, shared)] } else { vec![] }
     }
 }
@@ -216,14 +202,6 @@ impl SubView for State {
         page.into_iter().chain(self.ask_day(shared)).collect()
     }
 
-    fn common(&mut self, common: Common, shared: &Shared) -> Effects {
-        listing::common(self, common, shared)
-    }
-
-    fn offers(&self, common: Common) -> Result<(), &'static str> {
-        listing::offers(self, common)
-    }
-
     fn can_enter(&self, _: Pane) -> Result<(), &'static str> {
         Err("an inbox row names no order")
     }
@@ -233,28 +211,15 @@ impl SubView for State {
     }
 
     /// To all rows, where there were fewer.
-    fn back(&mut self, _: &mut Focus, shared: &Shared) -> Option<Effects> {
+    fn back(&mut self, shared: &Shared) -> Option<Effects> {
         let narrow = self.view != InboxView::All || self.from.is_some();
         self.turn_to(InboxView::All, None);
         narrow.then(|| self.show(shared))
     }
 
-    fn len(&self) -> usize {
-        self.paged.rows.len()
-    }
-
-    fn fit(&mut self, rows: usize) {
-        let len = self.len();
-        self.paged.list.cursor.fit(rows, len);
-    }
-
     /// The sums, or the day, whichever row the cursor is on.
     fn beside(&self) -> Option<String> {
         None
-    }
-
-    fn is_at_top(&self) -> bool {
-        sub::is_first(&self.paged.list)
     }
 
     fn has_body(&self) -> bool {
@@ -279,42 +244,6 @@ impl SubView for State {
             (false, InboxView::All) => "orderscope inbox list".to_owned(),
             (false, view) => format!("orderscope inbox list --view {}", view.name()),
         }
-    }
-
-    fn title(&self) -> String {
-        view::title(self)
-    }
-
-    fn header(&self, roomy: bool) -> &'static str {
-        view::header(roomy)
-    }
-
-    fn rows(
-        &self,
-        look: Look<'_>,
-        frame: &mut Frame,
-        body: Rect,
-        roomy: bool,
-        hits: &mut Hits<ScreenMsg>,
-        cx: Context<'_>,
-    ) {
-        view::rows(self, look, frame, body, roomy, hits, cx);
-    }
-
-    fn empty(&self, cx: Context<'_>) -> Line<'static> {
-        view::empty(self, cx)
-    }
-
-    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-        view::footnotes(self, cx, width)
-    }
-
-    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
-        view::detail(self, cx, width)
-    }
-
-    fn legend(&self) -> &'static [(&'static str, &'static str)] {
-        view::LEGEND
     }
 }
 

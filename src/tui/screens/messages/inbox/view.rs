@@ -1,12 +1,8 @@
 //! How the inbox looks: its rows, and what each consumer's add up to.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::text::{Line, Span};
 
-use super::{Context, Detail, InboxRow, InboxView, ScreenMsg, State, hours, name};
+use super::{Context, Detail, InboxRow, InboxView, State, hours, name};
 use crate::{
     domain::{age::Age, text},
     ops::messages::{
@@ -14,50 +10,74 @@ use crate::{
         report::{inbox_note, percentiles, published},
     },
     tui::{
-        ui::{hits::Hits, list::Look},
+        screens::messages::sub::{Drawn, Legend},
         words,
     },
 };
 
-/// Columns wide enough for a line of explanation.
-const ROOMY: u16 = 70;
 /// Above the rows where there is room.
 pub(in super::super) const HEADER: &str =
     "  msg    consumer            received        passes  lag       note";
 /// In place of rows where there are none.
 pub(in super::super) const EMPTY: &str = "no consumer received anything, or it was cleaned up";
 
-pub(super) fn title(state: &State) -> String {
-    let view = match state.view {
-        InboxView::All => "Inbox",
-        InboxView::Failing => "Inbox: not handled",
-        InboxView::HalfDone => "Inbox: half-done",
-        InboxView::Duplicates => "Inbox: received again",
-    };
-    match state.from {
-        Some(message) => format!("{view}, from {} on (Esc: all)", message.short()),
-        None if state.view == InboxView::All => view.to_owned(),
-        None => format!("{view} (Esc: all)"),
+impl Drawn for State {
+    fn title(&self) -> String {
+        let view = match self.view {
+            InboxView::All => "Inbox",
+            InboxView::Failing => "Inbox: not handled",
+            InboxView::HalfDone => "Inbox: half-done",
+            InboxView::Duplicates => "Inbox: received again",
+        };
+        match self.from {
+            Some(message) => format!("{view}, from {} on (Esc: all)", message.short()),
+            None if self.view == InboxView::All => view.to_owned(),
+            None => format!("{view} (Esc: all)"),
+        }
     }
-}
 
-pub(super) const fn header(roomy: bool) -> &'static str {
-    if roomy { HEADER } else { "  msg    consumer            received        passes  note" }
-}
+    fn header(&self, roomy: bool) -> &'static str {
+        if roomy { HEADER } else { "  msg    consumer            received        passes  note" }
+    }
 
-pub(super) fn rows(
-    state: &State,
-    look: Look<'_>,
-    frame: &mut Frame,
-    body: Rect,
-    roomy: bool,
-    hits: &mut Hits<ScreenMsg>,
-    cx: Context<'_>,
-) {
-    let rows = &state.paged.rows;
-    let row = |index: usize, mark| Some(line(rows.get(index)?, mark, roomy, cx));
-    let click = ScreenMsg::Clicked;
-    state.paged.list.draw(look, frame, body, rows.len(), hits, |_| None, click, row);
+    fn line(
+        &self,
+        index: usize,
+        sign: Span<'static>,
+        roomy: bool,
+        cx: Context<'_>,
+    ) -> Option<Line<'static>> {
+        Some(line(self.paged.rows.get(index)?, sign, roomy, cx))
+    }
+
+    fn empty(&self, cx: Context<'_>) -> Line<'static> {
+        let told = match self.view {
+            InboxView::All => EMPTY,
+            InboxView::Failing => "nothing has waited for longer than messages.held_after",
+            InboxView::HalfDone => "nothing is half-done",
+            InboxView::Duplicates => "nothing that is kept here was received again",
+        };
+        self.paged.empty(cx, told)
+    }
+
+    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
+        let told =
+            "passes: 3, and one for each message the consumer produced, is normal   i explains";
+        self.paged.footnotes(cx, width, told)
+    }
+
+    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
+        let (title, note, lines) = if self.by_hour {
+            ("Received by hour", "H: sums", hours::by_hour(&self.day, cx, width))
+        } else {
+            ("Consumers", "H: by hour", consumers(cx, width))
+        };
+        Detail { title: title.to_owned(), note, lines }
+    }
+
+    fn legend(&self) -> Legend {
+        LEGEND
+    }
 }
 
 /// One row of the list.
@@ -99,39 +119,6 @@ pub(in super::super) fn line(
     Line::from(spans)
 }
 
-pub(super) fn empty(state: &State, cx: Context<'_>) -> Line<'static> {
-    if let Some(told) = state.paged.waiting(cx.reading, cx.theme) {
-        return told;
-    }
-    let told = match state.view {
-        InboxView::All => EMPTY,
-        InboxView::Failing => "nothing has waited for longer than messages.held_after",
-        InboxView::HalfDone => "nothing is half-done",
-        InboxView::Duplicates => "nothing that is kept here was received again",
-    };
-    Line::styled(format!("  {told}"), cx.theme.ok)
-}
-
-pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-    let coverage = cx.status.map(|status| status.coverage.as_slice()).unwrap_or_default();
-    let mut out = state.paged.footnotes(coverage, cx.shared, cx.theme, width);
-    if width >= ROOMY {
-        let told =
-            "passes: 3, and one for each message the consumer produced, is normal   i explains";
-        out.push(Line::styled(told, cx.theme.muted));
-    }
-    out
-}
-
-pub(super) fn detail(state: &State, cx: Context<'_>, width: usize) -> Detail {
-    let (title, note, lines) = if state.by_hour {
-        ("Received by hour", "H: sums", hours::by_hour(&state.day, cx, width))
-    } else {
-        ("Consumers", "H: by hour", consumers(cx, width))
-    };
-    Detail { title: title.to_owned(), note, lines }
-}
-
 /// What each consumer's rows add up to.
 fn consumers(cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
     let theme = cx.theme;
@@ -171,7 +158,7 @@ fn consumers(cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
 }
 
 /// What `i` tells.
-pub(super) const LEGEND: &[(&str, &str)] = &[
+const LEGEND: Legend = &[
     ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
     ("again", "received again, nothing changed"),
     ("again?", "the same, or it produced several messages: each is a pass of its own"),

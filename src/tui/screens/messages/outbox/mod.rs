@@ -7,13 +7,10 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use ratatui::{Frame, layout::Rect, text::Line};
-
 use super::{
-    Common, Effects, LIST, Matter, Msg as ScreenMsg, Request as ScreenRequest, Shared, Status,
-    Step, Ticket,
+    Cursor, Effects, LIST, Matter, Request as ScreenRequest, Shared, Status, Step, Ticket,
     paged::{Numbered, Paged},
-    sub::{self, Context, Detail, Focus, Pane, SubView},
+    sub::{Context, Detail, Focus, Pane, SubView},
 };
 use crate::{
     db,
@@ -28,12 +25,8 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         route::Route,
-        screens::listing::{self, Listing},
-        ui::{
-            hits::Hits,
-            list::{List, Look},
-            remote::Remote,
-        },
+        screens::listing::Listing,
+        ui::remote::Remote,
     },
 };
 
@@ -57,7 +50,7 @@ pub struct State {
     filter: Option<Filter>,
     pub(super) paged: Paged<Row>,
     pivot: Option<Pivot>,
-    groups: List<usize>,
+    groups: Cursor,
     /// The newest figures: groups are counted there.
     status: Option<Arc<Status>>,
     detail: Remote<Option<Arc<Message>>, db::Error>,
@@ -95,6 +88,13 @@ impl State {
         self.pivot = None;
     }
 
+    /// Takes new figures.
+    pub(super) fn looked(&mut self, status: &Arc<Status>) {
+        self.status = Some(Arc::clone(status));
+        let len = self.counted().map_or(0, <[Group]>::len);
+        self.groups.follow(None, len);
+    }
+
     /// The groups that the pivot counts.
     fn counted(&self) -> Option<&[Group]> {
         let overview = &self.status.as_ref()?.overview;
@@ -106,7 +106,7 @@ impl State {
     }
 
     fn group(&self) -> Option<&Group> {
-        self.counted()?.get(self.groups.cursor.index)
+        self.counted()?.get(self.groups.index)
     }
 
     /// The message under the cursor.
@@ -127,7 +127,7 @@ impl State {
             Some(Pivot::Destination) => Some(Pivot::Outbox),
             Some(Pivot::Outbox) => None,
         };
-        self.common(Common::Step(Step::First), shared)
+        self.step(Step::First, shared)
     }
 
     /// Whether messages can be counted in groups.
@@ -163,7 +163,7 @@ impl State {
     /// To a message: its row if it is listed, else only its text.
     pub(super) fn go_to(&mut self, sequence: i64, shared: &Shared) -> Effects {
         match self.paged.rows.iter().position(|row| row.sequence == sequence) {
-            Some(at) => sub::to(self, at, shared),
+            Some(at) => self.step(Step::To(at), shared),
             None => self.read(Some(sequence), shared),
         }
     }
@@ -236,49 +236,37 @@ impl State {
 }
 
 impl Listing for State {
-    type Key = i64;
     type Request = ScreenRequest;
 
-    fn list(&self) -> &List<i64> {
-        &self.paged.list
+    fn cursor(&self) -> &Cursor {
+        if self.pivot.is_some() { &self.groups } else { &self.paged.cursor }
     }
 
-    fn list_mut(&mut self) -> &mut List<i64> {
-        &mut self.paged.list
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        if self.pivot.is_some() { &mut self.groups } else { &mut self.paged.cursor }
     }
 
-    fn keys(&self) -> Vec<i64> {
-        self.paged.keys()
+    fn len(&self) -> usize {
+        self.counted().map_or(self.paged.rows.len(), <[Group]>::len)
     }
 
-    fn copied(&self, key: &i64) -> Option<(String, &'static str)> {
-        let row = self.paged.rows.iter().find(|row| row.sequence == *key)?;
-        Some((row.message.to_string(), "message id"))
+    fn copied(&self) -> (Vec<String>, &'static str) {
+        let (text, what) = match self.pivot {
+            Some(_) => (self.group().and_then(|group| group.key.clone()), "group"),
+            None => (self.selected().map(|row| row.message.to_string()), "message id"),
+        };
+        (text.into_iter().collect(), what)
     }
 
     fn export(&self, _: &Shared) -> Option<ScreenRequest> {
         Some(ScreenRequest::Outbox(Request::Export { rows: self.paged.rows.clone() }))
     }
 
-    fn can_mark(&self) -> Result<(), &'static str> {
-        Err(super::NO_MARKS)
-    }
-
-    fn has_rows(&self) -> Result<(), &'static str> {
-        if self.len() > 0 { Ok(()) } else { Err("nothing is listed") }
-    }
-
-    fn step(&mut self, step: Step, shared: &Shared) -> Effects {
-        let len = self.len();
-        if self.pivot.is_some() {
-            self.groups.cursor.step(step, len);
-            // What stands beside groups is the group, not the message before.
-            return self.read(None, shared);
-        }
-        self.paged.list.cursor.step(step, len);
+    /// What stands beside groups is the group, not the message before.
+    fn moved(&mut self, shared: &Shared) -> Effects {
         let selected = self.selected().map(|row| row.sequence);
         let mut effects = self.read(selected, shared);
-        if self.paged.wants_more() {
+        if self.pivot.is_none() && self.paged.wants_more() {
             effects.push(self.ask(true, shared));
         }
         effects
@@ -305,29 +293,6 @@ impl SubView for State {
         if self.paged.can_refresh() { vec![self.ask(false, shared)] } else { vec![] }
     }
 
-    fn looked(&mut self, status: &Arc<Status>) {
-        self.status = Some(Arc::clone(status));
-        let len = self.counted().map_or(0, <[Group]>::len);
-        self.groups.follow(None, len);
-    }
-
-    fn common(&mut self, common: Common, shared: &Shared) -> Effects {
-        if common == Common::Copy && self.pivot.is_some() {
-            let key = self.group().and_then(|group| group.key.clone());
-            let copied = key.map(|text| Effect::Copy { text, what: "group".to_owned() });
-            return copied.into_iter().collect();
-        }
-        listing::common(self, common, shared)
-    }
-
-    fn offers(&self, common: Common) -> Result<(), &'static str> {
-        listing::offers(self, common)
-    }
-
-    fn can_enter(&self, _: Pane) -> Result<(), &'static str> {
-        self.has_rows()
-    }
-
     /// A group leads to its messages, a message to its order.
     fn enter(&mut self, _: &mut Focus, shared: &Shared) -> Effects {
         if self.pivot.is_some() {
@@ -348,26 +313,12 @@ impl SubView for State {
         }
     }
 
-    fn back(&mut self, _: &mut Focus, shared: &Shared) -> Option<Effects> {
+    fn back(&mut self, shared: &Shared) -> Option<Effects> {
         if self.pivot.take().is_some() {
-            return Some(self.common(Common::Step(Step::First), shared));
+            return Some(self.step(Step::First, shared));
         }
         self.filter.take()?;
         Some(self.show(shared))
-    }
-
-    fn len(&self) -> usize {
-        self.counted().map_or(self.paged.rows.len(), <[Group]>::len)
-    }
-
-    fn fit(&mut self, rows: usize) {
-        let len = self.len();
-        let list = if self.pivot.is_some() {
-            &mut self.groups.cursor
-        } else {
-            &mut self.paged.list.cursor
-        };
-        list.fit(rows, len);
     }
 
     fn beside(&self) -> Option<String> {
@@ -376,10 +327,6 @@ impl SubView for State {
 
     fn sequence(&self) -> Option<i64> {
         self.selected().map(|row| row.sequence)
-    }
-
-    fn is_at_top(&self) -> bool {
-        sub::is_first(&self.paged.list)
     }
 
     fn has_body(&self) -> bool {
@@ -419,46 +366,6 @@ impl SubView for State {
             Some(Filter::Outbox(id)) => format!(" --outbox {id}"),
         };
         format!("orderscope messages list --view {}{only}", self.view.name())
-    }
-
-    fn title(&self) -> String {
-        view::title(self)
-    }
-
-    fn header(&self, roomy: bool) -> &'static str {
-        view::header(self, roomy)
-    }
-
-    fn rows(
-        &self,
-        look: Look<'_>,
-        frame: &mut Frame,
-        body: Rect,
-        roomy: bool,
-        hits: &mut Hits<ScreenMsg>,
-        cx: Context<'_>,
-    ) {
-        view::rows(self, look, frame, body, roomy, hits, cx);
-    }
-
-    fn empty(&self, cx: Context<'_>) -> Line<'static> {
-        view::empty(self, cx)
-    }
-
-    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-        view::footnotes(self, cx, width)
-    }
-
-    fn summary(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-        view::summary(self, cx, width)
-    }
-
-    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
-        message::detail(self, cx, width)
-    }
-
-    fn legend(&self) -> &'static [(&'static str, &'static str)] {
-        view::LEGEND
     }
 }
 

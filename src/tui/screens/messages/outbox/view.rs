@@ -1,13 +1,11 @@
 //! How the lists of outboxes look: messages, or groups of them.
 
 use ratatui::{
-    Frame,
-    layout::Rect,
     style::Style,
     text::{Line, Span},
 };
 
-use super::{Context, Filter, Group, Pivot, Row, ScreenMsg, State, View};
+use super::{Context, Detail, Filter, Group, Pivot, Row, State, View, message};
 use crate::{
     domain::{
         address::{Address, short_destination},
@@ -17,71 +15,128 @@ use crate::{
         text,
         text::thousands,
     },
-    tui::ui::{hits::Hits, list::Look},
+    tui::screens::messages::sub::{Drawn, Legend},
 };
 
-/// Columns wide enough for a line of explanation.
-const ROOMY: u16 = 70;
 /// Wide enough for what the pivots count, below the rows of a tall list.
 const EXPLAINED: u16 = 60;
 
-pub(super) fn title(state: &State) -> String {
-    let list = match (state.pivot, state.view) {
-        (Some(Pivot::Type), _) => return "Pending by type".to_owned(),
-        (Some(Pivot::Destination), _) => return "Pending by destination".to_owned(),
-        (Some(Pivot::Outbox), _) => return "Pending by outbox".to_owned(),
-        (None, View::Pending) => "Outbox: pending",
-        (None, View::Delivered) => "Outbox: delivered, still present",
-        (None, View::Orphan) => "Outbox: orphans",
-        (None, View::Expired) => "Outbox: expired",
-        (None, View::Undeliverable) => "Outbox: undeliverable",
-    };
-    match &state.filter {
-        None => list.to_owned(),
-        Some(Filter::Type(kind)) => format!("{list}, {} (Esc: all)", contract::short(kind)),
-        Some(Filter::Destination(to)) => {
-            format!("{list}, to {} (Esc: all)", short_destination(to.as_deref()))
+impl Drawn for State {
+    fn title(&self) -> String {
+        let list = match (self.pivot, self.view) {
+            (Some(Pivot::Type), _) => return "Pending by type".to_owned(),
+            (Some(Pivot::Destination), _) => return "Pending by destination".to_owned(),
+            (Some(Pivot::Outbox), _) => return "Pending by outbox".to_owned(),
+            (None, View::Pending) => "Outbox: pending",
+            (None, View::Delivered) => "Outbox: delivered, still present",
+            (None, View::Orphan) => "Outbox: orphans",
+            (None, View::Expired) => "Outbox: expired",
+            (None, View::Undeliverable) => "Outbox: undeliverable",
+        };
+        match &self.filter {
+            None => list.to_owned(),
+            Some(Filter::Type(kind)) => format!("{list}, {} (Esc: all)", contract::short(kind)),
+            Some(Filter::Destination(to)) => {
+                format!("{list}, to {} (Esc: all)", short_destination(to.as_deref()))
+            }
+            Some(Filter::Outbox(id)) => format!("{list}, outbox {} (Esc: all)", id.short()),
         }
-        Some(Filter::Outbox(id)) => format!("{list}, outbox {} (Esc: all)", id.short()),
+    }
+
+    fn header(&self, roomy: bool) -> &'static str {
+        match (self.pivot, roomy) {
+            (Some(_), _) => "  messages  oldest    group",
+            (None, true) => {
+                "  seq      age      state     type                 to                  corr"
+            }
+            (None, false) => "  seq      age      state     type                 to",
+        }
+    }
+
+    fn line(
+        &self,
+        index: usize,
+        sign: Span<'static>,
+        roomy: bool,
+        cx: Context<'_>,
+    ) -> Option<Line<'static>> {
+        Some(match self.counted() {
+            Some(groups) => group_line(groups.get(index)?, sign, self.pivot, cx),
+            None => message_line(self.paged.rows.get(index)?, sign, roomy, cx),
+        })
+    }
+
+    fn empty(&self, cx: Context<'_>) -> Line<'static> {
+        let told = match (self.pivot, self.view) {
+            (Some(_), _) => "nothing is pending",
+            (None, View::Pending) => {
+                "nothing waits: every message is recorded as delivered, or gone"
+            }
+            (None, View::Delivered) => "no delivered message is kept here",
+            (None, View::Orphan) => "every message has an owner",
+            (None, View::Expired) => "no pending message is past its expiration time",
+            (None, View::Undeliverable) => "every pending message has a usable destination",
+        };
+        self.paged.empty(cx, told)
+    }
+
+    fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
+        let told = match self.view {
+            View::Pending => {
+                "pending: not recorded as delivered, perhaps out after a crash   i explains"
+            }
+            _ => "a row that is gone was delivered or purged: nobody can say which   i explains",
+        };
+        self.paged.footnotes(cx, width, told)
+    }
+
+    /// What the pivots would count, the largest first, as much of it as fits.
+    fn summary(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
+        let theme = cx.theme;
+        let whole = self.view == View::Pending && self.pivot.is_none() && self.filter.is_none();
+        let Some(status) = cx.status.filter(|_| whole && width >= EXPLAINED) else { return vec![] };
+        let line = |label: &'static str, of: &[Group], name: fn(Option<&str>) -> String| {
+            let each = of.iter().map(|group| {
+                format!(
+                    "{} {}",
+                    text::clean(&name(group.key.as_deref())),
+                    thousands(group.messages)
+                )
+            });
+            let told = each.collect::<Vec<_>>().join("  ");
+            let told = text::cut(&told, usize::from(width).saturating_sub(6));
+            (!told.is_empty()).then(|| {
+                Line::from(vec![Span::styled(format!("{label:<6}"), theme.muted), Span::raw(told)])
+            })
+        };
+        let kind = |key: Option<&str>| contract::shortest(key.unwrap_or("(none)")).into_owned();
+        let to = |key: Option<&str>| contract::shortest(short_destination(key)).into_owned();
+        let overview = &status.overview;
+        line("type", &overview.by_type, kind)
+            .into_iter()
+            .chain(line("to", &overview.by_destination, to))
+            .collect()
+    }
+
+    fn detail(&self, cx: Context<'_>, width: usize) -> Detail {
+        message::detail(self, cx, width)
+    }
+
+    fn legend(&self) -> Legend {
+        LEGEND
     }
 }
 
-pub(super) const fn header(state: &State, roomy: bool) -> &'static str {
-    match (state.pivot, roomy) {
-        (Some(_), _) => "  messages  oldest    group",
-        (None, true) => {
-            "  seq      age      state     type                 to                  corr"
-        }
-        (None, false) => "  seq      age      state     type                 to",
-    }
-}
-
-pub(super) fn rows(
-    state: &State,
-    look: Look<'_>,
-    frame: &mut Frame,
-    body: Rect,
-    roomy: bool,
-    hits: &mut Hits<ScreenMsg>,
+fn group_line(
+    group: &Group,
+    mark: Span<'static>,
+    pivot: Option<Pivot>,
     cx: Context<'_>,
-) {
-    let click = ScreenMsg::Clicked;
-    if let Some(groups) = state.counted() {
-        let len = groups.len();
-        let line = |index: usize, mark| Some(group_line(groups.get(index)?, mark, state, cx));
-        state.groups.draw(look, frame, body, len, hits, |_| None, click, line);
-        return;
-    }
-    let rows = &state.paged.rows;
-    let line = |index: usize, mark| Some(message_line(rows.get(index)?, mark, roomy, cx));
-    state.paged.list.draw(look, frame, body, rows.len(), hits, |_| None, click, line);
-}
-
-fn group_line(group: &Group, mark: Span<'static>, state: &State, cx: Context<'_>) -> Line<'static> {
+) -> Line<'static> {
     let oldest = group
         .oldest
         .map_or_else(|| "-".to_owned(), |at| Age::of(at, cx.shared.now.utc).to_string());
-    let name = match (state.pivot, group.key.as_deref()) {
+    let name = match (pivot, group.key.as_deref()) {
         (Some(Pivot::Type), Some(kind)) => contract::short(kind).to_owned(),
         (Some(Pivot::Destination), to) => short_destination(to).to_owned(),
         (_, key) => key.unwrap_or("(none)").to_owned(),
@@ -143,62 +198,8 @@ fn standing(row: &Row, cx: Context<'_>) -> (&'static str, Style) {
     }
 }
 
-pub(super) fn empty(state: &State, cx: Context<'_>) -> Line<'static> {
-    if let Some(told) = state.paged.waiting(cx.reading, cx.theme) {
-        return told;
-    }
-    let told = match (state.pivot, state.view) {
-        (Some(_), _) => "nothing is pending",
-        (None, View::Pending) => "nothing waits: every message is recorded as delivered, or gone",
-        (None, View::Delivered) => "no delivered message is kept here",
-        (None, View::Orphan) => "every message has an owner",
-        (None, View::Expired) => "no pending message is past its expiration time",
-        (None, View::Undeliverable) => "every pending message has a usable destination",
-    };
-    Line::styled(format!("  {told}"), cx.theme.ok)
-}
-
-pub(super) fn footnotes(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-    let coverage = cx.status.map(|status| status.coverage.as_slice()).unwrap_or_default();
-    let mut out = state.paged.footnotes(coverage, cx.shared, cx.theme, width);
-    if width >= ROOMY {
-        let told = match state.view {
-            View::Pending => {
-                "pending: not recorded as delivered, perhaps out after a crash   i explains"
-            }
-            _ => "a row that is gone was delivered or purged: nobody can say which   i explains",
-        };
-        out.push(Line::styled(told, cx.theme.muted));
-    }
-    out
-}
-
-/// What the pivots would count, the largest first, as much of it as fits.
-pub(super) fn summary(state: &State, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
-    let theme = cx.theme;
-    let whole = state.view == View::Pending && state.pivot.is_none() && state.filter.is_none();
-    let Some(status) = cx.status.filter(|_| whole && width >= EXPLAINED) else { return vec![] };
-    let line = |label: &'static str, of: &[Group], name: fn(Option<&str>) -> String| {
-        let each = of.iter().map(|group| {
-            format!("{} {}", text::clean(&name(group.key.as_deref())), thousands(group.messages))
-        });
-        let told = each.collect::<Vec<_>>().join("  ");
-        let told = text::cut(&told, usize::from(width).saturating_sub(6));
-        (!told.is_empty()).then(|| {
-            Line::from(vec![Span::styled(format!("{label:<6}"), theme.muted), Span::raw(told)])
-        })
-    };
-    let kind = |key: Option<&str>| contract::shortest(key.unwrap_or("(none)")).into_owned();
-    let to = |key: Option<&str>| contract::shortest(short_destination(key)).into_owned();
-    let overview = &status.overview;
-    line("type", &overview.by_type, kind)
-        .into_iter()
-        .chain(line("to", &overview.by_destination, to))
-        .collect()
-}
-
 /// What `i` tells.
-pub(super) const LEGEND: &[(&str, &str)] = &[
+const LEGEND: Legend = &[
     ("pending", "not recorded as delivered; after a crash up to 100 a worker may be out already"),
     ("delivered", "recorded so, still there; a row that is gone was that or purged"),
     ("orphan", "no outbox and no inbox row owns it: nothing will ever send it"),

@@ -122,7 +122,7 @@ fn groups_lead_to_messages_and_messages_to_their_order() {
     assert_eq!(desk.app.screens.route(), expected);
     desk.press("[ esc esc");
     assert_eq!(state(&desk).shown().len(), 2);
-    assert_eq!(state(&desk).error_queues.group_list.cursor.index, 0);
+    assert_eq!(state(&desk).error_queues.group_cursor.index, 0);
     assert_eq!(state(&desk).sub, Sub::ErrorQueues);
 }
 

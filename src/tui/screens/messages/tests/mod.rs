@@ -746,7 +746,7 @@ fn an_export_takes_what_is_listed() {
 fn a_click_chooses() {
     let mut desk = watching(120, 36);
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 10, 20);
-    assert!(state(&desk).outbox.paged.list.cursor.index > 0);
+    assert!(state(&desk).outbox.paged.cursor.index > 0);
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 80, 4);
     assert_eq!(state(&desk).focus.pane, Pane::Diagnosis);
 }
