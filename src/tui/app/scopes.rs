@@ -2,7 +2,7 @@
 
 use super::{ACTIONS, palette, text};
 use crate::tui::{
-    journal,
+    change, journal,
     screens::Screens,
     ui::{
         action::{Bindings, Info, Keys, Reading},
@@ -14,6 +14,7 @@ use crate::tui::{
 const AFTER_SCREENS: &str = "go.last";
 
 const EVERYWHERE: &str = "Everywhere";
+const MENU: &str = "In the menu of operations";
 
 /// A table of keys, and what it is active with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) fn over(keys: &Keys) -> Vec<Scope> {
         Scope::over("In a text over the screen", Single, keys.listed(text::ACTIONS)),
         Scope::over("In the operations log", Single, keys.listed(journal::ACTIONS)),
         Scope::over("When a reason is asked for", Text, keys.listed(ask::ACTIONS)),
-        Scope::over("In the menu of operations", Single, keys.listed(menu::ACTIONS)),
+        Scope::over(MENU, Single, keys.listed(menu::ACTIONS)),
         Scope::over("In a form", Text, keys.listed(form::ACTIONS)),
         Scope::over("On a plan", Word, keys.listed(plan_card::ACTIONS)),
         Scope::over("While text is typed", Text, keys.listed(field::ACTIONS)),
@@ -95,7 +96,10 @@ pub fn bindings(screens: &Screens, keys: &Keys) -> Vec<Bindings> {
             false if is_global => vec![],
             false => always.clone(),
         };
-        Bindings { reading: scope.reading, rows: [with, rows(scope)].concat() }
+        // The letters of its lines are read beside the keys of the menu.
+        let letters = (scope.title == MENU).then(|| ("a line of the menu", change::letters()));
+        let rows = [with, rows(scope), letters.into_iter().collect()].concat();
+        Bindings { reading: scope.reading, rows }
     };
     scopes.iter().map(together).collect()
 }

@@ -613,6 +613,8 @@ fn a_key_is_checked_where_it_is_read() {
         told("text.top", "g g"),
         "text.top: g g is a sequence; here each key is read by itself"
     );
+    assert_eq!(told("menu.down", "c"), "c: means both menu.down and a line of the menu");
+    assert_eq!(told("menu.down", "ctrl-n"), "");
     // The shell gets the terminal whatever is open.
     let told = told("palette.run", "ctrl-z");
     assert!(told.contains("ctrl-z: means both suspend and palette.run"), "{told}");

@@ -26,6 +26,12 @@ fn lines() -> impl Iterator<Item = (&'static Spec, &'static Entry)> {
     OPERATIONS.iter().flat_map(|spec| spec.menu.iter().map(move |entry| (spec, entry)))
 }
 
+/// The letters that open the lines, of every menu.
+#[must_use]
+pub fn letters() -> Vec<String> {
+    lines().map(|(_, entry)| entry.key.to_string()).collect()
+}
+
 /// Every operation that belongs there; those that what is looked at does not take say which rule forbids it.
 pub(super) fn items(menu: &Menu, shared: &Shared) -> Vec<Item> {
     match &menu.matter {

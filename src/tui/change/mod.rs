@@ -21,7 +21,7 @@ use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
 use self::running::Running;
-pub use self::{card::facts, load::load, update::update, view::view};
+pub use self::{card::facts, load::load, menu::letters, update::update, view::view};
 use super::{
     effect::{Effect, Lane},
     selection::{Matter, Selection, Subject},
