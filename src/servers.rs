@@ -1,8 +1,9 @@
-//! Where a database is: one server or several of which one is wanted, and how to log in there. Nothing that is
-//! printed of it holds a password.
+//! Where a database is: one server or several of which one is wanted, how to log in there, and in which schemas the
+//! service's tables are. Nothing that is printed of it holds a password.
 
 use std::{fmt, time::Duration};
 
+use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
 /// Which of several servers is wanted (libpq's `target_session_attrs`).
@@ -35,6 +36,19 @@ impl Wanted {
     }
 }
 
+/// The schemas of the service's tables, where the database has several tables of the same names. A group without a name
+/// is looked for in all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schemas {
+    /// Of `orders`, `order_items` and `buyers`.
+    pub orders: Option<String>,
+    /// Of Marten's tables (`mt_events`).
+    pub events: Option<String>,
+    /// Of MassTransit's outbox and inbox.
+    pub messages: Option<String>,
+}
+
 /// The servers that may hold one database, in the order in which they are tried.
 #[derive(Clone)]
 pub struct Servers {
@@ -48,6 +62,7 @@ pub struct Servers {
     pub login_hint: Option<String>,
     /// What to add to a failure of TLS.
     pub tls_hint: Option<String>,
+    pub schemas: Schemas,
 }
 
 impl Servers {
@@ -62,6 +77,7 @@ impl Servers {
             random: false,
             login_hint: None,
             tls_hint: None,
+            schemas: Schemas::default(),
         }
     }
 

@@ -35,7 +35,6 @@ use crate::{
         policy::Policy,
     },
     session::{self, Session},
-    workers,
 };
 
 /// How an operation is asked for on the command line.
@@ -181,12 +180,9 @@ pub(super) fn broker(url: Option<&str>, settings: &Settings) -> Result<BrokerAcc
 /// The same with other queues.
 pub(super) fn access(source: Source, settings: &Settings) -> BrokerAccess {
     let (broker, settings) = (source.broker.clone(), settings.clone());
-    BrokerAccess::new(source, move |servers, place| {
+    BrokerAccess::new(source, move |servers| {
         let made = relay::settings(&settings, servers, broker.clone());
-        let made = made.map_err(|failure| failure.message)?;
-        let (limits, send_log) = (open::limits(&settings), relay::send_log(place));
-        let made = workers::relay::Settings { limits, send_log: Some(send_log), ..made };
-        Ok(Box::new(made) as Box<dyn Delivery>)
+        Ok(Box::new(made.map_err(|failure| failure.message)?) as Box<dyn Delivery>)
     })
 }
 

@@ -45,13 +45,9 @@ async fn deliver(
     servers: &Servers,
     broker: Broker,
 ) -> Result<Stats, Failure> {
-    let limits = open::limits(settings);
-    let db = Db::new(servers, &limits);
-    let place = db.place().to_owned();
     let mut relay = self::settings(settings, servers, broker)?;
-    relay.limits = limits;
     relay.beside_service = verb.beside_service;
-    relay.send_log = Some(send_log(&place));
+    let db = Db::new(servers, &relay.limits);
     let until = match (verb.once, verb.until_empty) {
         (true, _) => Until::Once,
         (_, true) => Until::Empty,
@@ -152,9 +148,6 @@ async fn beside(
         Ok(relay) => relay,
         Err(failure) => return ended(failure.message),
     };
-    relay.limits = open::limits(&settings);
-    // The same as that of a relay or a drain from a shell: what one leaves, another takes over.
-    relay.send_log = Some(send_log(Db::new(lease.options(), &relay.limits).place()));
     relay.in_background = true;
     let clock = clock::handed();
     if let Err(error) = relay::run(relay, Until::Told, clock, stop, stats.clone()).await {
@@ -173,6 +166,8 @@ pub(super) fn settings(
 ) -> Result<relay::Settings, Failure> {
     let file = &settings.file.relay;
     let mut relay = relay::Settings::new(servers.clone(), broker);
+    relay.limits = open::limits(settings);
+    relay.send_log = Some(send_log(servers));
     let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
     relay.keep = Some(days(file.keep_days.unwrap_or(7)));
     // Copies are personal data in a service's database: only where someone asked for them.
@@ -191,8 +186,11 @@ pub(super) fn settings(
     Ok(relay)
 }
 
-/// One send log for every database that is delivered from on this machine.
-pub(super) fn send_log(place: &str) -> PathBuf {
+/// One send log for every outbox table that is delivered from on this machine: what a relay, a drain or a console
+/// leaves, another takes over.
+fn send_log(servers: &Servers) -> PathBuf {
+    let schema = servers.schemas.messages.as_ref().map_or(String::new(), |name| format!("/{name}"));
+    let place = format!("{}{schema}", servers.place());
     let name: String =
         place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     config::state_dir().join(format!("relay-{name}.journal"))

@@ -1,8 +1,6 @@
 //! Which database to open: argument, context, environment, configuration, else the private one.
 
-use super::{
-    ConnectionString, Environment, Error, Settings, connection::resolve, file::SchemasFile,
-};
+use super::{ConnectionString, Environment, Error, Settings, connection::resolve};
 use crate::servers::Servers;
 
 /// What the command line says about the database.
@@ -36,8 +34,6 @@ pub struct Server {
     pub direct: Option<Servers>,
     /// A pooler in transaction mode is known to be in between; else that is found out.
     pub pooled: bool,
-    /// The schemas of the service's tables, where they are named.
-    pub schemas: SchemasFile,
 }
 
 /// libpq's variables that name a server or a database. (Those that only carry a password or a user
@@ -82,15 +78,19 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
     match contexts.get(name) {
         Some(context) => {
             let (url, direct) = (format!("contexts.{name}.url"), format!("contexts.{name}.direct"));
+            let resolved = |text| {
+                let mut servers = resolve(text, environment)?;
+                servers.schemas = context.schemas.clone();
+                Ok::<Servers, Error>(servers)
+            };
             let server = Server {
-                servers: resolve(context.url.as_ref().map(|text| (&url[..], text)), environment)?,
+                servers: resolved(context.url.as_ref().map(|text| (&url[..], text)))?,
                 direct: context
                     .direct
                     .as_ref()
-                    .map(|text| resolve(Some((&direct, text)), environment))
+                    .map(|text| resolved(Some((&direct, text))))
                     .transpose()?,
                 pooled: context.pgbouncer,
-                schemas: context.schemas.clone(),
             };
             let target = Target::Server(Box::new(server));
             Ok(Context { name: name.to_owned(), production: context.production, target })
@@ -116,12 +116,7 @@ fn server(
     environment: &Environment,
 ) -> Result<Context, Error> {
     let servers = resolve(text, environment)?;
-    let target = Target::Server(Box::new(Server {
-        servers,
-        direct: None,
-        pooled: false,
-        schemas: SchemasFile::default(),
-    }));
+    let target = Target::Server(Box::new(Server { servers, direct: None, pooled: false }));
     Ok(Context { name: "database".to_owned(), production: false, target })
 }
 

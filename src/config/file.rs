@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io, num::NonZeroU16, path::Path};
 use serde::Deserialize;
 
 use super::{ConnectionString, Error};
+use crate::servers::Schemas;
 
 /// `config.toml` as written. Every key is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -120,19 +121,7 @@ pub struct ContextFile {
     pub allow: BTreeMap<String, Vec<String>>,
     /// The schemas of the service's tables. Default: they are looked for in all of them.
     #[serde(default)]
-    pub schemas: SchemasFile,
-}
-
-/// The schemas of the service's tables, where the database has several tables of the same names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SchemasFile {
-    /// Of `orders`, `order_items` and `buyers`.
-    pub orders: Option<String>,
-    /// Of Marten's tables (`mt_events`).
-    pub events: Option<String>,
-    /// Of MassTransit's outbox and inbox.
-    pub messages: Option<String>,
+    pub schemas: Schemas,
 }
 
 /// `[relay]`: delivery of outbox messages to RabbitMQ.

@@ -17,7 +17,7 @@ pub use self::{
     connection::{ConnectionString, PARAMETERS, Parameter, Rule, has_password, is_address_like},
     database::{Context, Given, Server, Target, choose},
     environment::Environment,
-    file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile, SchemasFile},
+    file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},
     reference::{ENVIRONMENT, KEYS, KeyHelp, VariableHelp},
     saved::SavedState,
 };

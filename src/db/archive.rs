@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use super::{Error, OfTable};
@@ -166,47 +166,44 @@ fn without_nul(value: &Value) -> Value {
     }
 }
 
-/// Copies what was delivered of these outboxes, up to the number beside each.
+/// Copies what was delivered of these outboxes, up to the number beside each. `messages`: the outbox table, in the
+/// schema where it is.
 pub(super) async fn delivered(
     conn: &mut PgConnection,
+    messages: &str,
     outboxes: &[Uuid],
     lasts: &[Option<i64>],
 ) -> Result<(), Error> {
-    sqlx::query!(
-        "INSERT INTO orderscope.kept_messages (cause, place, message_id, body, rest)
-         SELECT 'delivered', m.outbox_id::text, m.message_id, convert_to(m.body, 'UTF8'), to_jsonb(m) - 'body'
-         FROM public.outbox_message m
-         JOIN unnest($1::uuid[], $2::bigint[]) AS c (outbox_id, last) ON c.outbox_id = m.outbox_id
-         WHERE m.sequence_number <= c.last ORDER BY m.sequence_number",
-        outboxes,
-        lasts as &[Option<i64>]
-    )
-    .execute(conn)
-    .await?;
+    let which =
+        "JOIN unnest($1::uuid[], $2::bigint[]) AS c (outbox_id, last) ON c.outbox_id = m.outbox_id
+         WHERE m.sequence_number <= c.last";
+    let sql = copied("m.outbox_id::text", messages, which);
+    sqlx::query(AssertSqlSafe(sql)).bind(outboxes).bind(lasts).execute(conn).await?;
     Ok(())
 }
 
 /// Copies what was delivered of a consumer's outbox.
 pub(super) async fn delivered_by_consumer(
     conn: &mut PgConnection,
-    message: Uuid,
-    consumer: Uuid,
+    messages: &str,
+    (message, consumer): (Uuid, Uuid),
     last: i64,
 ) -> Result<(), Error> {
-    sqlx::query!(
-        "INSERT INTO orderscope.kept_messages (cause, place, message_id, body, rest)
-         SELECT 'delivered', m.inbox_message_id::text || ' ' || m.inbox_consumer_id::text, m.message_id,
-                convert_to(m.body, 'UTF8'), to_jsonb(m) - 'body'
-         FROM public.outbox_message m
-         WHERE m.inbox_message_id = $1 AND m.inbox_consumer_id = $2 AND m.sequence_number <= $3
-         ORDER BY m.sequence_number",
-        message,
-        consumer,
-        last
-    )
-    .execute(conn)
-    .await?;
+    let which =
+        "WHERE m.inbox_message_id = $1 AND m.inbox_consumer_id = $2 AND m.sequence_number <= $3";
+    let place = "m.inbox_message_id::text || ' ' || m.inbox_consumer_id::text";
+    let sql = copied(place, messages, which);
+    sqlx::query(AssertSqlSafe(sql)).bind(message).bind(consumer).bind(last).execute(conn).await?;
     Ok(())
+}
+
+/// Not checked when compiled: the outbox table may be in any schema.
+fn copied(place: &str, messages: &str, which: &str) -> String {
+    format!(
+        "INSERT INTO orderscope.kept_messages (cause, place, message_id, body, rest)
+         SELECT 'delivered', {place}, m.message_id, convert_to(m.body, 'UTF8'), to_jsonb(m) - 'body'
+         FROM {messages} m {which} ORDER BY m.sequence_number"
+    )
 }
 
 /// Removes up to `limit` copies of delivered messages that were made before a moment; copies that operators made stay.

@@ -43,7 +43,7 @@ pub use address::connect;
 pub use cancel::cancellable;
 pub use error::Error;
 use error::OfTable;
-pub use layout::{Group, Index, Kind, Layout, Missing, Schemas, Table};
+pub use layout::{Group, Index, Kind, Layout, Missing, Table};
 pub use limits::Limits;
 pub use pool::{Db, Pool, Session};
 pub use sql::unless_late;

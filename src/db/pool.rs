@@ -20,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Error, Layout, Limits,
     address::{self, Access, Address, Backend, Opened},
-    layout::Schemas,
 };
 use crate::servers::Servers;
 
@@ -33,8 +32,6 @@ pub struct Db {
     /// One session; see [`Db::record`].
     pub(super) recorder: Pool,
     layout: Arc<tokio::sync::RwLock<Option<Arc<Layout>>>>,
-    /// Where the service's tables are, as far as the context says.
-    schemas: Schemas,
 }
 
 impl Db {
@@ -61,14 +58,7 @@ impl Db {
             control: pool(1, Access::Control),
             recorder: pool(1, Access::Control),
             layout: Arc::default(),
-            schemas: Schemas::default(),
         }
-    }
-
-    /// The same database with these schemas for the service's tables, instead of looking for them.
-    #[must_use]
-    pub fn with_schemas(self, schemas: Schemas) -> Self {
-        Self { schemas, ..self }
     }
 
     /// What the database has, asked once and remembered; see [`Db::probe_again`].
@@ -81,8 +71,8 @@ impl Db {
             return Ok(Arc::clone(layout));
         }
         let small = self.read.0.limits.small_table_pages;
-        let probe =
-            async |conn: &mut PgConnection| super::layout::probe(conn, &self.schemas, small).await;
+        let named = &self.servers().schemas;
+        let probe = async |conn: &mut PgConnection| super::layout::probe(conn, named, small).await;
         let layout = Arc::new(self.read("probe", &CancellationToken::new(), probe).await?);
         *known = Some(Arc::clone(&layout));
         Ok(layout)

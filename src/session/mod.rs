@@ -9,9 +9,9 @@ use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Context, SchemasFile, Server, Settings, Target},
+    config::{Context, Server, Settings, Target},
     db::{
-        Db, Layout, Limits, Schemas, Table,
+        Db, Layout, Limits, Table,
         migrate::{self, Standing},
         standby::{self, Replay},
     },
@@ -87,8 +87,7 @@ pub async fn open(
             let config = embedded::Config::from_env();
             let lease = embedded::join(&config, &|step| progress(step.to_string())).await?;
             let servers = lease.options().into();
-            let schemas = SchemasFile::default();
-            (Server { servers, direct: None, pooled: false, schemas }, Some(lease))
+            (Server { servers, direct: None, pooled: false }, Some(lease))
         }
     };
     match connect_and_probe(&server, limits, lease.is_some(), today, progress).await {
@@ -109,13 +108,8 @@ async fn connect_and_probe(
     today: chrono::NaiveDate,
     progress: Progress<'_>,
 ) -> Result<(Db, Arc<Layout>, Option<Replay>), Error> {
-    let Server { servers, direct, pooled, schemas } = server;
-    let SchemasFile { orders, events, messages } = schemas.clone();
-    let db = Db::through(servers, direct.clone(), *pooled, limits).with_schemas(Schemas {
-        orders,
-        events,
-        messages,
-    });
+    let Server { servers, direct, pooled } = server;
+    let db = Db::through(servers, direct.clone(), *pooled, limits);
     let mut layout = db.layout().await?;
     if private && !(layout.reads(Table::Orders) && is_current(&db).await?) {
         prepare(servers, today, progress).await?;

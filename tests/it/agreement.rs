@@ -389,7 +389,7 @@ impl Scene {
             ..error_queue::Scope::default()
         };
         let source = error_queue::Source { broker: broker.clone(), scope };
-        let access = BrokerAccess::new(source, move |options, _| {
+        let access = BrokerAccess::new(source, move |options| {
             let settings = workers::relay::Settings::new(options.clone(), broker.clone());
             Ok(Box::new(settings) as Box<dyn Delivery>)
         });

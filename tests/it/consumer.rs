@@ -36,11 +36,11 @@ use crate::{
     verbs::{Done, Home},
 };
 
-const QUEUE: &str = "orderscope-commands";
-const COMPLETE: &str = "Orderscope.Contracts:CompleteOrder";
+pub const QUEUE: &str = "orderscope-commands";
+pub const COMPLETE: &str = "Orderscope.Contracts:CompleteOrder";
 const CANCEL: &str = "Orderscope.Contracts:CancelOrder";
 /// Gets what the commands produce.
-const NOTICES: &str = "notices";
+pub const NOTICES: &str = "notices";
 
 fn commands() -> Commands {
     Commands {
@@ -50,7 +50,7 @@ fn commands() -> Commands {
     }
 }
 
-fn envelope(message: Uuid, exchange: &str, said: &Value) -> String {
+pub fn envelope(message: Uuid, exchange: &str, said: &Value) -> String {
     json!({
         "messageId": message,
         "conversationId": Uuid::from_u128(77),
@@ -62,7 +62,7 @@ fn envelope(message: Uuid, exchange: &str, said: &Value) -> String {
 }
 
 /// Sends bodies to an exchange, each confirmed and on disk.
-async fn publish(broker: &Broker, exchange: &str, bodies: &[String]) {
+pub async fn publish(broker: &Broker, exchange: &str, bodies: &[String]) {
     let (connection, channel) = broker.channel().await;
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     for body in bodies {
@@ -205,7 +205,7 @@ async fn commands_are_done_once_however_often_they_come() {
     assert_eq!(world.count(recorded).await, 5);
 }
 
-fn consume(home: &Home, broker: &Broker, more: &[&str]) -> Done {
+pub fn with_broker(home: &Home, broker: &Broker, more: &[&str]) -> Done {
     let mut command = home.command();
     command
         .env("ORDERSCOPE_AMQP_URL", broker.url_as("relay"))
@@ -215,7 +215,7 @@ fn consume(home: &Home, broker: &Broker, more: &[&str]) -> Done {
     Done { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
 }
 
-fn configured(home: &Home, text: &str) {
+pub fn configured(home: &Home, text: &str) {
     let dir = home.dir.path().join("config/orderscope");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join("config.toml"), text).unwrap();
@@ -241,22 +241,22 @@ async fn what_cannot_be_done_lies_in_the_error_queue_with_its_cause() {
 
     let home = Home::on(&world.options);
     let once = ["consume", "--once", "--output", "json", "--operator", "robot"];
-    let off = consume(&home, &broker, &[&once[..], &["--yes"]].concat());
+    let off = with_broker(&home, &broker, &[&once[..], &["--yes"]].concat());
     assert_eq!(off.code, 2, "{off:?}");
     assert!(off.err.contains("commands.queue"), "{off:?}");
     configured(&home, &format!("[commands]\nqueue = \"{QUEUE}\"\n"));
-    assert_eq!(consume(&home, &broker, &once).code, 4, "nobody said yes");
-    let locked = consume(&home, &broker, &[&once[..], &["--yes", "--read-only"]].concat());
+    assert_eq!(with_broker(&home, &broker, &once).code, 4, "nobody said yes");
+    let locked = with_broker(&home, &broker, &[&once[..], &["--yes", "--read-only"]].concat());
     assert_eq!(locked.code, 4, "{locked:?}");
     broker.rests(&[QUEUE], 5).await;
-    let ran = consume(&home, &broker, &[&once[..], &["--yes"]].concat());
+    let ran = with_broker(&home, &broker, &[&once[..], &["--yes"]].concat());
     assert_eq!(ran.code, 5, "{ran:?}");
     let ran: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((&ran[0]["refused"], &ran[0]["skipped"]), (&json!(4), &json!(1)), "{ran}");
     assert_eq!(broker.depth(QUEUE).await, 0);
 
     // The error queue is known by the configuration alone.
-    let listed = consume(&home, &broker, &["errors", "list", "--output", "json"]);
+    let listed = with_broker(&home, &broker, &["errors", "list", "--output", "json"]);
     let list: Value = serde_json::from_str(&listed.out).expect("a list");
     let text = list.to_string();
     for told in ["Orderscope.Refused", "Orderscope.Malformed", "only a New order completes"] {
@@ -504,14 +504,14 @@ async fn what_a_command_produced_may_be_as_large_as_is_configured() {
     };
     configure(100);
     publish(&broker, COMPLETE, std::slice::from_ref(&body)).await;
-    assert_eq!(consume(&home, &broker, &once).code, 5);
+    assert_eq!(with_broker(&home, &broker, &once).code, 5);
     let moved = broker.take(&format!("{QUEUE}_error")).await;
     let fault = fault(&moved[0], "_error");
     assert_eq!(fault.exception.as_deref(), Some("Orderscope.Undeliverable"), "{fault:?}");
     // Done once; only its notice was left.
     configure(100_000);
     publish(&broker, COMPLETE, &[body]).await;
-    assert_eq!(consume(&home, &broker, &once).code, 0);
+    assert_eq!(with_broker(&home, &broker, &once).code, 0);
     assert_eq!(broker.take(NOTICES).await.len(), 1);
     assert_eq!(world.count(OPEN).await, 0);
     world.agrees(id, 2).await;
@@ -546,7 +546,7 @@ async fn a_killed_consumer_loses_no_command_and_runs_none_twice() {
     // What was handed out comes back when the broker sees that nobody is there.
     wait("all are done", async || {
         let once = ["consume", "--once", "--yes", "--output", "json", "--operator", "robot"];
-        assert_eq!(consume(&home, &broker, &once).code, 0);
+        assert_eq!(with_broker(&home, &broker, &once).code, 0);
         world.count(completed).await == i64::try_from(ORDERS).unwrap()
             && world.count(OPEN).await == 0
             && broker.depth(QUEUE).await == 0

@@ -84,7 +84,7 @@ pub enum Error {
         "{wanted} is spelt {found} here, and only the first is delivered from: leave delivery to the service; \
          looking and commands work with both"
     )]
-    Spelt { wanted: &'static str, found: String },
+    Spelt { wanted: String, found: String },
     /// Several schemas have the same tables of a service.
     #[error(
         "several schemas have tables for {key}: {schemas}; say which one is meant in the context, for example \

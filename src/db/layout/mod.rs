@@ -13,7 +13,7 @@ pub use index::Index;
 pub use missing::Missing;
 pub use names::Table;
 pub(super) use probe::probe;
-pub use schemas::{Group, Schemas};
+pub use schemas::Group;
 
 /// Whose database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ struct Shape {
     /// The relation's own name, quoted, with its schema.
     relation: String,
     partitioned: bool,
+    /// Its name and all its columns are there and spelt as in the document.
+    plain: bool,
     /// Whether names in its schema may be used.
     usage: bool,
     readable: bool,
@@ -196,6 +198,12 @@ impl Layout {
     /// The relation's own name, spelt and quoted as the database has it, with its schema: what to write to.
     pub(super) fn relation(&self, table: Table) -> Option<&str> {
         self.tables.get(&table).map(|shape| shape.relation.as_str())
+    }
+
+    /// The relation, where its name and all its columns are those of the document and it can be read.
+    pub(super) fn as_documented(&self, table: Table) -> Option<&str> {
+        let shape = self.tables.get(&table).filter(|shape| shape.plain)?;
+        self.reads(table).then_some(shape.relation.as_str())
     }
 
     /// A column's own name, by the document's. Without quotes; it has only letters and underscores.

@@ -6,14 +6,17 @@ use serde::Deserialize;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    Group, Index, Kind, Layout, Schemas, Shape,
+    Group, Index, Kind, Layout, Shape,
     names::{Column, Table, same},
     schemas::{self, Seen},
 };
-use crate::db::{
-    Error,
-    settings::{self, Projection},
-    sql::attempt,
+use crate::{
+    db::{
+        Error,
+        settings::{self, Projection},
+        sql::attempt,
+    },
+    servers::Schemas,
 };
 
 /// Where a managed database has its tables.
@@ -172,6 +175,7 @@ fn shape(table: Table, found: Found) -> Shape {
         source,
         locked,
         relation,
+        plain,
         usage: found.usage,
         partitioned: found.partitioned,
         readable: found.readable,

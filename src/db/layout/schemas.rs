@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Table;
+use crate::servers::Schemas;
 
 /// Tables that lie in one schema together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,15 @@ impl Group {
         }
     }
 
+    /// The name given for it.
+    fn named(self, schemas: &Schemas) -> Option<&str> {
+        match self {
+            Self::Orders => schemas.orders.as_deref(),
+            Self::Events => schemas.events.as_deref(),
+            Self::Messages => schemas.messages.as_deref(),
+        }
+    }
+
     /// The table without which the group is of no use.
     const fn anchor(self) -> Table {
         match self {
@@ -48,25 +58,6 @@ impl Table {
                 Group::Events
             }
             Self::OutboxMessages | Self::OutboxStates | Self::InboxStates => Group::Messages,
-        }
-    }
-}
-
-/// The schemas that a context names; a group without a name is looked for in all of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Schemas {
-    pub orders: Option<String>,
-    pub events: Option<String>,
-    pub messages: Option<String>,
-}
-
-impl Schemas {
-    /// The name given for a group.
-    pub fn named(&self, group: Group) -> Option<&str> {
-        match group {
-            Group::Orders => self.orders.as_deref(),
-            Group::Events => self.events.as_deref(),
-            Group::Messages => self.messages.as_deref(),
         }
     }
 }
@@ -98,7 +89,7 @@ pub(super) fn choose(
 ) -> Result<BTreeMap<Group, String>, Ambiguous> {
     let mut chosen = BTreeMap::new();
     for group in Group::ALL {
-        if let Some(name) = named.named(group) {
+        if let Some(name) = group.named(named) {
             chosen.insert(group, name.to_owned());
             continue;
         }

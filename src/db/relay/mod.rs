@@ -48,24 +48,40 @@ pub async fn connect(
     Ok(conn)
 }
 
-/// Whether the relay can work here: it writes the outbox tables under the names of the document only.
-pub fn can_work(layout: &Layout) -> Result<(), Error> {
-    let missing = |what: &str| Error::MissingTable(what.to_owned());
-    for (table, name) in [
-        (Table::OutboxMessages, "public.outbox_message"),
-        (Table::OutboxStates, "public.outbox_state"),
-        (Table::InboxStates, "public.inbox_state"),
-    ] {
-        if !layout.reads(table) {
-            return Err(missing(&format!("{name} is not there or cannot be read")));
-        }
-        if layout.from(table) != name {
-            let found = layout.relation(table).filter(|found| found.replace('"', "") != name);
-            let found = found.unwrap_or("with columns of other names").to_owned();
-            return Err(Error::Spelt { wanted: name, found });
-        }
+/// The tables that are delivered from, as statements name them. Their schema may be any; their own names and columns
+/// are those of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxTables {
+    messages: String,
+    states: String,
+    inbox: String,
+}
+
+impl OutboxTables {
+    /// The tables that the probe found.
+    ///
+    /// # Errors
+    /// When one is missing, cannot be read, or is spelt otherwise.
+    pub fn of(layout: &Layout) -> Result<Self, Error> {
+        let name = |table: Table| {
+            let name = table.name();
+            if !layout.reads(table) {
+                return Err(Error::MissingTable(format!("{name} is not there or cannot be read")));
+            }
+            layout.as_documented(table).map(ToOwned::to_owned).ok_or_else(|| {
+                let relation = layout.relation(table).unwrap_or_default();
+                let (schema, own) = relation.rsplit_once('.').unwrap_or_default();
+                let same = own.trim_matches('"') == name;
+                let found = if same { "with columns of other names" } else { relation };
+                Error::Spelt { wanted: format!("{schema}.{name}"), found: found.to_owned() }
+            })
+        };
+        Ok(Self {
+            messages: name(Table::OutboxMessages)?,
+            states: name(Table::OutboxStates)?,
+            inbox: name(Table::InboxStates)?,
+        })
     }
-    Ok(())
 }
 
 /// A pending outbox that is locked by this transaction.
@@ -80,16 +96,18 @@ pub struct Open {
 /// Locks the oldest pending outboxes that nobody else holds, leaving out `held`; with `only`, that one or none.
 pub async fn lock(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     held: &[Uuid],
     only: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Open>, Error> {
+    let OutboxTables { messages, states, .. } = tables;
     let sql = format!(
         "SELECT s.outbox_id, {} AS created, coalesce(s.last_sequence_number, 0) AS cursor \
-         FROM public.outbox_state s \
+         FROM {states} s \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($3::uuid IS NULL OR s.outbox_id = $3) \
-           AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
+           AND EXISTS (SELECT FROM {messages} m WHERE m.outbox_id = s.outbox_id \
                        AND m.sequence_number > coalesce(s.last_sequence_number, 0)) \
          ORDER BY s.created, s.outbox_id LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
         super::sql::moment("s.created"),
@@ -104,46 +122,63 @@ pub async fn lock(
 /// Whether anything is pending, locked by others or not, leaving out `held`; with `only`, in that outbox.
 pub async fn is_pending(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     held: &[Uuid],
     only: Option<Uuid>,
 ) -> Result<bool, Error> {
-    let sql = "SELECT EXISTS (SELECT FROM public.outbox_state s \
+    let OutboxTables { messages, states, .. } = tables;
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM {states} s \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($2::uuid IS NULL OR s.outbox_id = $2) \
-           AND EXISTS (SELECT FROM public.outbox_message m WHERE m.outbox_id = s.outbox_id \
-                       AND m.sequence_number > coalesce(s.last_sequence_number, 0)))";
-    Ok(sqlx::query_scalar(sql).bind(held).bind(only).fetch_one(conn).await?)
+           AND EXISTS (SELECT FROM {messages} m WHERE m.outbox_id = s.outbox_id \
+                       AND m.sequence_number > coalesce(s.last_sequence_number, 0)))"
+    );
+    Ok(sqlx::query_scalar(AssertSqlSafe(sql)).bind(held).bind(only).fetch_one(conn).await?)
 }
 
 /// How much waits in how many outboxes, counted up to [`MOST_COUNTED`] messages, leaving out `held`; with `only`,
 /// in that one.
 pub async fn waiting(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     held: &[Uuid],
     only: Option<Uuid>,
 ) -> Result<(i64, i64), Error> {
-    let sql = "SELECT count(DISTINCT outbox_id), count(*) FROM (SELECT s.outbox_id \
-         FROM public.outbox_state s JOIN public.outbox_message m ON m.outbox_id = s.outbox_id \
+    let OutboxTables { messages, states, .. } = tables;
+    let sql = format!(
+        "SELECT count(DISTINCT outbox_id), count(*) FROM (SELECT s.outbox_id \
+         FROM {states} s JOIN {messages} m ON m.outbox_id = s.outbox_id \
            AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
-           AND ($2::uuid IS NULL OR s.outbox_id = $2) LIMIT $3) waiting";
-    Ok(sqlx::query_as(sql).bind(held).bind(only).bind(MOST_COUNTED).fetch_one(conn).await?)
+           AND ($2::uuid IS NULL OR s.outbox_id = $2) LIMIT $3) waiting"
+    );
+    Ok(sqlx::query_as(AssertSqlSafe(sql))
+        .bind(held)
+        .bind(only)
+        .bind(MOST_COUNTED)
+        .fetch_one(conn)
+        .await?)
 }
 
 /// The message that leaves next, of the oldest pending outbox that is not among `held`; with `only`, of that one.
 pub async fn next_waiting(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     held: &[Uuid],
     only: Option<Uuid>,
 ) -> Result<Option<(Uuid, i64)>, Error> {
-    let sql = "SELECT s.outbox_id, m.sequence_number FROM public.outbox_state s \
-         CROSS JOIN LATERAL (SELECT m.sequence_number FROM public.outbox_message m \
+    let OutboxTables { messages, states, .. } = tables;
+    let sql = format!(
+        "SELECT s.outbox_id, m.sequence_number FROM {states} s \
+         CROSS JOIN LATERAL (SELECT m.sequence_number FROM {messages} m \
            WHERE m.outbox_id = s.outbox_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
            ORDER BY m.sequence_number LIMIT 1) m \
          WHERE s.delivered IS NULL AND s.outbox_id <> ALL($1) \
            AND ($2::uuid IS NULL OR s.outbox_id = $2) \
-         ORDER BY s.created, s.outbox_id LIMIT 1";
-    sqlx::query_as(sql)
+         ORDER BY s.created, s.outbox_id LIMIT 1"
+    );
+    sqlx::query_as(AssertSqlSafe(sql))
         .bind(held)
         .bind(only)
         .fetch_optional(conn)
@@ -189,10 +224,12 @@ struct Loaded {
 /// half-done consumer, which is all that is `open` then.
 pub async fn load(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     open: &[Open],
     consumer_outbox: Option<ConsumerOutbox>,
     most: &Most,
 ) -> Result<Vec<Row>, Error> {
+    let OutboxTables { messages, .. } = tables;
     // Those of a consumer are found by their own two columns.
     let ids: Vec<Uuid> = open.iter().map(|open| bus(open.outbox).unwrap_or_default()).collect();
     let cursors: Vec<i64> = open.iter().map(|open| open.cursor).collect();
@@ -212,7 +249,7 @@ pub async fn load(
              row_number() OVER line AS n, sum(x.bytes) OVER line - x.bytes AS before \
            FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS c(outbox_id, cursor, rank) \
              CROSS JOIN LATERAL (SELECT {names}, octet_length(m.body)::bigint AS bytes \
-               FROM public.outbox_message m \
+               FROM {messages} m \
                WHERE {owned} AND m.sequence_number > c.cursor \
                ORDER BY m.sequence_number LIMIT $3) x \
            WINDOW line AS (ORDER BY c.rank, x.sequence_number ROWS UNBOUNDED PRECEDING)) \
@@ -270,21 +307,25 @@ pub enum Delivered {
 /// Records the progress of bus outboxes, in the caller's transaction.
 pub async fn record(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     progress: &[Progress],
     delivered: Delivered,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
+    let OutboxTables { messages, states, .. } = tables;
     let ids: Vec<Uuid> = progress.iter().filter_map(|step| bus(step.outbox)).collect();
     let lasts: Vec<Option<i64>> = progress.iter().map(|step| step.last).collect();
     let locks: Vec<Uuid> = progress.iter().map(|step| step.lock_id).collect();
-    let update = "UPDATE public.outbox_state s SET lock_id = c.lock_id, \
+    let update = format!(
+        "UPDATE {states} s SET lock_id = c.lock_id, \
            last_sequence_number = coalesce(c.last, s.last_sequence_number), \
            delivered = CASE WHEN c.last IS NOT NULL AND NOT EXISTS ( \
-             SELECT FROM public.outbox_message m \
+             SELECT FROM {messages} m \
              WHERE m.outbox_id = s.outbox_id AND m.sequence_number > c.last) THEN $4 END \
          FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS c(outbox_id, last, lock_id) \
-         WHERE s.outbox_id = c.outbox_id AND s.delivered IS NULL";
-    let changed = sqlx::query(update)
+         WHERE s.outbox_id = c.outbox_id AND s.delivered IS NULL"
+    );
+    let changed = sqlx::query(AssertSqlSafe(update))
         .bind(&ids)
         .bind(&lasts)
         .bind(&locks)
@@ -297,16 +338,18 @@ pub async fn record(
         return Err(Error::Conflict(why));
     }
     if delivered == Delivered::Copy {
-        archive::delivered(conn, &ids, &lasts).await?;
+        archive::delivered(conn, messages, &ids, &lasts).await?;
     }
     if delivered != Delivered::Keep {
-        let messages = "DELETE FROM public.outbox_message m \
+        let messages = format!(
+            "DELETE FROM {messages} m \
              USING unnest($1::uuid[], $2::bigint[]) AS c(outbox_id, last) \
-             WHERE m.outbox_id = c.outbox_id AND m.sequence_number <= c.last";
-        sqlx::query(messages).bind(&ids).bind(&lasts).execute(&mut *conn).await?;
+             WHERE m.outbox_id = c.outbox_id AND m.sequence_number <= c.last"
+        );
+        sqlx::query(AssertSqlSafe(messages)).bind(&ids).bind(&lasts).execute(&mut *conn).await?;
         let states =
-            "DELETE FROM public.outbox_state WHERE outbox_id = ANY($1) AND delivered IS NOT NULL";
-        sqlx::query(states).bind(&ids).execute(conn).await?;
+            format!("DELETE FROM {states} WHERE outbox_id = ANY($1) AND delivered IS NOT NULL");
+        sqlx::query(AssertSqlSafe(states)).bind(&ids).execute(conn).await?;
     }
     Ok(())
 }
@@ -315,20 +358,28 @@ pub async fn record(
 /// `delivered`, never by `sent_time`: that would remove what was never sent.
 pub async fn purge(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     before: DateTime<Utc>,
     limit: i64,
 ) -> Result<u64, Error> {
-    let sql = "WITH old AS MATERIALIZED (SELECT outbox_id FROM public.outbox_state \
+    let OutboxTables { messages, states, .. } = tables;
+    let sql = format!(
+        "WITH old AS MATERIALIZED (SELECT outbox_id FROM {states} \
            WHERE delivered < $1 ORDER BY delivered LIMIT $2 FOR UPDATE SKIP LOCKED), \
-         gone AS (DELETE FROM public.outbox_message m USING old WHERE m.outbox_id = old.outbox_id \
+         gone AS (DELETE FROM {messages} m USING old WHERE m.outbox_id = old.outbox_id \
            RETURNING m.outbox_id) \
-         SELECT outbox_id FROM old WHERE (SELECT count(*) FROM gone) >= 0";
-    let ids: Vec<Uuid> =
-        sqlx::query_scalar(sql).bind(before).bind(limit).fetch_all(&mut *conn).await?;
-    let done = sqlx::query("DELETE FROM public.outbox_state WHERE outbox_id = ANY($1)")
-        .bind(&ids)
-        .execute(conn)
+         SELECT outbox_id FROM old WHERE (SELECT count(*) FROM gone) >= 0"
+    );
+    let ids: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(before)
+        .bind(limit)
+        .fetch_all(&mut *conn)
         .await?;
+    let done =
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {states} WHERE outbox_id = ANY($1)")))
+            .bind(&ids)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected())
 }
 
@@ -341,16 +392,27 @@ const fn bus(outbox: OutboxKey) -> Option<Uuid> {
 }
 
 /// Which of these messages (by number) are still pending.
-pub async fn still_pending(conn: &mut PgConnection, sequences: &[i64]) -> Result<Vec<i64>, Error> {
-    let sql = "SELECT m.sequence_number FROM public.outbox_message m \
-         JOIN public.outbox_state s ON s.outbox_id = m.outbox_id \
+pub async fn still_pending(
+    conn: &mut PgConnection,
+    tables: &OutboxTables,
+    sequences: &[i64],
+) -> Result<Vec<i64>, Error> {
+    let OutboxTables { messages, states, inbox } = tables;
+    let sql = format!(
+        "SELECT m.sequence_number FROM {messages} m \
+         JOIN {states} s ON s.outbox_id = m.outbox_id \
          WHERE m.sequence_number = ANY($1) AND s.delivered IS NULL \
            AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
          UNION ALL \
-         SELECT m.sequence_number FROM public.outbox_message m \
-         JOIN public.inbox_state i ON i.message_id = m.inbox_message_id \
+         SELECT m.sequence_number FROM {messages} m \
+         JOIN {inbox} i ON i.message_id = m.inbox_message_id \
            AND i.consumer_id = m.inbox_consumer_id \
          WHERE m.sequence_number = ANY($1) AND i.delivered IS NULL \
-           AND m.sequence_number > coalesce(i.last_sequence_number, 0)";
-    sqlx::query_scalar(sql).bind(sequences).fetch_all(conn).await.of(Table::OutboxMessages.name())
+           AND m.sequence_number > coalesce(i.last_sequence_number, 0)"
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(sequences)
+        .fetch_all(conn)
+        .await
+        .of(Table::OutboxMessages.name())
 }

@@ -48,8 +48,8 @@ pub struct Owner {
     place: String,
 }
 
-/// Makes a delivery for a database and the place it is at, or says why it cannot.
-type Deliveries = dyn Fn(&Servers, &str) -> Result<Box<dyn Delivery>, String> + Send + Sync;
+/// Makes a delivery for a database, or says why it cannot.
+type Deliveries = dyn Fn(&Servers) -> Result<Box<dyn Delivery>, String> + Send + Sync;
 
 /// The broker as operations meet it: its error queues, and how what is pending is delivered to it.
 pub struct BrokerAccess {
@@ -172,14 +172,14 @@ impl BrokerAccess {
     /// A broker with its error queues, and how what is pending is delivered to it.
     pub fn new(
         source: Source,
-        deliveries: impl Fn(&Servers, &str) -> Result<Box<dyn Delivery>, String> + Send + Sync + 'static,
+        deliveries: impl Fn(&Servers) -> Result<Box<dyn Delivery>, String> + Send + Sync + 'static,
     ) -> Self {
         Self { source, deliveries: Box::new(deliveries) }
     }
 
     /// How what is pending in this database is delivered.
     pub(super) fn delivery(&self, writer: &Writer) -> Result<Box<dyn Delivery>, PlanError> {
-        (self.deliveries)(writer.db.servers(), writer.db.place()).map_err(PlanError::NoBroker)
+        (self.deliveries)(writer.db.servers()).map_err(PlanError::NoBroker)
     }
 }
 

@@ -19,7 +19,7 @@ use self::{
 };
 use super::Clock;
 use crate::{
-    db::{self, Limits},
+    db::{self, Limits, relay::OutboxTables},
     domain::{
         diagnosis::Thresholds,
         id::{ConsumerId, MessageId},
@@ -160,8 +160,8 @@ pub async fn run(
     stop: CancellationToken,
     stats: watch::Sender<Stats>,
 ) -> Result<Stats, Error> {
-    db::relay::can_work(writer.layout())?;
-    let produced = Produced::new(settings, writer, clock.clone());
+    let tables = OutboxTables::of(writer.layout())?;
+    let produced = Produced::new(settings, writer, tables, clock.clone());
     let attempts = Attempts::default();
     let mut worker =
         Worker { settings, writer, clock, stop, until, endpoint: None, produced, attempts, stats };

@@ -12,7 +12,7 @@ use super::{CONNECT, Error, Settings};
 use crate::{
     db::{
         self,
-        relay::{self as table, ConsumerOutbox, Most, Progress},
+        relay::{self as table, ConsumerOutbox, Most, OutboxTables, Progress},
     },
     domain::{
         id::{ConsumerId, MessageId},
@@ -36,6 +36,7 @@ const MOST: (i64, i64) = (100, 8 << 20);
 pub(super) struct Produced<'a> {
     settings: &'a Settings,
     writer: &'a Writer,
+    tables: OutboxTables,
     clock: Clock,
     database: Option<PgConnection>,
     publisher: Option<Publisher>,
@@ -55,8 +56,13 @@ impl<T: Into<Error>> From<T> for Unsent {
 }
 
 impl<'a> Produced<'a> {
-    pub(super) const fn new(settings: &'a Settings, writer: &'a Writer, clock: Clock) -> Self {
-        Self { settings, writer, clock, database: None, publisher: None }
+    pub(super) const fn new(
+        settings: &'a Settings,
+        writer: &'a Writer,
+        tables: OutboxTables,
+        clock: Clock,
+    ) -> Self {
+        Self { settings, writer, tables, clock, database: None, publisher: None }
     }
 
     /// Sends all of it, or finds that somebody else did.
@@ -81,7 +87,7 @@ impl<'a> Produced<'a> {
         consumer_outbox: ConsumerOutbox,
         stop: &CancellationToken,
     ) -> Result<(), Unsent> {
-        let (settings, clock) = (self.settings, self.clock.clone());
+        let (settings, tables, clock) = (self.settings, &self.tables, self.clock.clone());
         let publisher = match &mut self.publisher {
             Some(publisher) if publisher.is_open() => publisher,
             empty => empty.insert(Publisher::connect(&settings.broker, "consumer", CONNECT).await?),
@@ -93,8 +99,8 @@ impl<'a> Produced<'a> {
                 empty.insert(table::connect(servers, "relay", &settings.limits, BUDGET).await?)
             }
         };
-        while table::is_consumer_outbox_pending(conn, consumer_outbox).await? {
-            if !pass(conn, publisher, consumer_outbox, settings, &clock).await? {
+        while table::is_consumer_outbox_pending(conn, tables, consumer_outbox).await? {
+            if !pass((conn, tables), publisher, consumer_outbox, settings, &clock).await? {
                 // Another consumer has it; should it fail, it is ours again.
                 tokio::select! {
                     () = tokio::time::sleep(OTHERS) => {}
@@ -121,7 +127,7 @@ impl<'a> Produced<'a> {
 
 /// Locks, sends, records; whether the row was free.
 async fn pass(
-    conn: &mut PgConnection,
+    (conn, tables): (&mut PgConnection, &OutboxTables),
     publisher: &mut Publisher,
     consumer_outbox: ConsumerOutbox,
     settings: &Settings,
@@ -130,14 +136,15 @@ async fn pass(
     let mut tx = conn.begin().await.map_err(db::Error::from)?;
     // However new it is: its message is in our hands.
     let before = clock() + TimeDelta::days(1);
-    let Some(open) = table::lock_consumer_outbox(&mut tx, consumer_outbox, before).await? else {
+    let Some(open) = table::lock_consumer_outbox(&mut tx, tables, consumer_outbox, before).await?
+    else {
         tx.rollback().await.map_err(db::Error::from)?;
         return Ok(false);
     };
     let Settings { copies, largest, .. } = *settings;
     let (messages, bytes) = MOST;
     let most = Most { outboxes: 1, messages, bytes, message_bytes: largest };
-    let rows = table::load(&mut tx, &[open], Some(consumer_outbox), &most).await?;
+    let rows = table::load(&mut tx, tables, &[open], Some(consumer_outbox), &most).await?;
     let mut last = None;
     for row in rows {
         let (bytes, limit) = (row.bytes, largest);
@@ -163,7 +170,7 @@ async fn pass(
     let mut maker = [0; 8];
     maker.copy_from_slice(&Uuid::new_v4().as_bytes()[..8]);
     let step = Progress { outbox: consumer_outbox.key(), last, lock_id: new_id(now, maker) };
-    table::record_consumer_outbox(&mut tx, consumer_outbox, &step, copies, now).await?;
+    table::record_consumer_outbox(&mut tx, tables, consumer_outbox, &step, copies, now).await?;
     tx.commit().await.map_err(db::Error::from)?;
     Ok(true)
 }

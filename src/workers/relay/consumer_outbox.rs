@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::{Error, Settings, Shared};
 use crate::{
-    db::relay::{self as table, ConsumerOutbox},
+    db::relay::{self as table, ConsumerOutbox, OutboxTables},
     domain::{
         consumer::Consumer,
         diagnosis::Inbound,
@@ -30,8 +30,9 @@ const LOOKED: Limits = Limits { messages: 1_000, bytes: 16 << 20, wait: Duration
 pub(super) async fn dangerous(
     shared: &Shared,
     conn: &mut PgConnection,
+    tables: &OutboxTables,
 ) -> Result<Vec<ConsumerOutbox>, Error> {
-    let half_done = table::half_done(conn, (shared.clock)() - QUIET, MOST).await?;
+    let half_done = table::half_done(conn, tables, (shared.clock)() - QUIET, MOST).await?;
     let settings = &shared.settings;
     let named = half_done.into_iter().filter_map(|consumer_outbox| {
         let id = ConsumerId(consumer_outbox.consumer_id);

@@ -5,9 +5,11 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
-use super::{Error, Scope, Shared, Until, bus_ids, consumer_outbox, pass::Pass, send_log_error};
+use super::{
+    Error, Scope, Settings, Shared, Until, bus_ids, consumer_outbox, pass::Pass, send_log_error,
+};
 use crate::{
-    db::{self, Db, ownership::Owner},
+    db::{self, Db, ownership::Owner, relay::OutboxTables},
     relay::{self, Backoff, Publisher},
 };
 
@@ -28,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) struct RelayWorker<'a> {
     shared: &'a Shared,
     number: usize,
-    database: Option<PgConnection>,
+    database: Option<(PgConnection, OutboxTables)>,
     publisher: Option<Publisher>,
     pass: Pass,
     backoff: Backoff,
@@ -74,7 +76,7 @@ impl<'a> RelayWorker<'a> {
         if let Some(publisher) = self.publisher.take() {
             publisher.close().await;
         }
-        if let Some(conn) = self.database.take() {
+        if let Some((conn, _)) = self.database.take() {
             // Everything is committed.
             let _ = conn.close().await;
         }
@@ -137,8 +139,8 @@ impl<'a> RelayWorker<'a> {
             }
         }
         let broker = &self.shared.settings.broker;
-        let (publisher, conn) = match (&mut self.publisher, &mut self.database) {
-            (Some(publisher), Some(conn)) => (publisher, conn),
+        let (publisher, (conn, tables)) = match (&mut self.publisher, &mut self.database) {
+            (Some(publisher), Some(database)) => (publisher, database),
             (publisher, database) => {
                 let connecting = async {
                     Ok::<_, Error>(match publisher {
@@ -148,18 +150,19 @@ impl<'a> RelayWorker<'a> {
                 };
                 let opening = async {
                     Ok::<_, Error>(match database {
-                        Some(conn) => conn,
+                        Some(database) => database,
                         empty => empty.insert(open(self.shared).await?),
                     })
                 };
-                let (publisher, conn) = tokio::join!(connecting, opening);
-                (publisher?, conn?)
+                let (publisher, database) = tokio::join!(connecting, opening);
+                (publisher?, database?)
             }
         };
         if publisher.is_blocked() {
             return Err(relay::Error::Blocked { place: broker.place() }.into());
         }
-        let done = self.pass.run(self.shared, conn, publisher, self.shared.settings.scope).await;
+        let done =
+            self.pass.run(self.shared, (conn, tables), publisher, self.shared.settings.scope).await;
         let outcome = match done {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -208,15 +211,16 @@ impl<'a> RelayWorker<'a> {
         if self.number != 0 || self.shared.settings.scope != Scope::All || !due {
             return Ok(false);
         }
-        let (Some(conn), Some(publisher)) = (&mut self.database, &mut self.publisher) else {
+        let (Some((conn, tables)), Some(publisher)) = (&mut self.database, &mut self.publisher)
+        else {
             return Ok(false);
         };
         self.half_done = Some(Instant::now() + HALF_DONE_EVERY);
         let mut any = false;
-        for consumer_outbox in consumer_outbox::dangerous(self.shared, conn).await? {
+        for consumer_outbox in consumer_outbox::dangerous(self.shared, conn, tables).await? {
             let done = self
                 .pass
-                .run(self.shared, conn, publisher, Scope::ConsumerOutbox(consumer_outbox))
+                .run(self.shared, (conn, tables), publisher, Scope::ConsumerOutbox(consumer_outbox))
                 .await;
             match done {
                 Ok(outcome) => any |= outcome.took,
@@ -235,12 +239,12 @@ impl<'a> RelayWorker<'a> {
 
     /// Drops what is no longer pending from the send log and the backoff.
     async fn settle(&mut self) -> Result<(), Error> {
-        let Some(conn) = &mut self.database else { return Ok(()) };
+        let Some((conn, tables)) = &mut self.database else { return Ok(()) };
         self.settled = Some(Instant::now());
         // Others may have delivered or repaired it meanwhile.
         let noted = self.shared.send_log(|log| log.sequences());
         if !noted.is_empty() {
-            let pending = db::relay::still_pending(conn, &noted).await?;
+            let pending = db::relay::still_pending(conn, tables, &noted).await?;
             let gone: Vec<i64> =
                 noted.into_iter().filter(|sequence| !pending.contains(sequence)).collect();
             let forgotten = self.shared.send_log(|log| log.forget(&gone));
@@ -248,7 +252,7 @@ impl<'a> RelayWorker<'a> {
         }
         let held = self.shared.backoff(|backoff| backoff.sequences());
         if !held.is_empty() {
-            let pending = db::relay::still_pending(conn, &held).await?;
+            let pending = db::relay::still_pending(conn, tables, &held).await?;
             self.shared.backoff(|backoff| backoff.retain(&pending));
             let blocked = self.shared.backoff(|backoff| backoff.blocked());
             self.shared.stats.send_if_modified(|stats| {
@@ -262,7 +266,7 @@ impl<'a> RelayWorker<'a> {
 
     /// Removes a batch of rows that were delivered long ago, where that is due.
     async fn purge(&mut self, owner: Option<Owner>) -> Result<(), Error> {
-        let Some(conn) = &mut self.database else { return Ok(()) };
+        let Some((conn, tables)) = &mut self.database else { return Ok(()) };
         let settings = &self.shared.settings;
         let ours = owner == Some(Owner::Ours);
         let Some(keep) = (if ours { settings.keep } else { settings.copies }) else {
@@ -275,7 +279,8 @@ impl<'a> RelayWorker<'a> {
         let Some(before) = (self.shared.clock)().checked_sub_signed(keep) else { return Ok(()) };
         let copies = db::archive::forget_copies(conn, before, PURGE_BATCH).await?;
         // The service purges its own rows.
-        let rows = if ours { db::relay::purge(conn, before, PURGE_BATCH).await? } else { 0 };
+        let rows =
+            if ours { db::relay::purge(conn, tables, before, PURGE_BATCH).await? } else { 0 };
         let purged = copies.max(rows);
         if purged < PURGE_BATCH.unsigned_abs() {
             self.purged = Some(Instant::now());
@@ -291,19 +296,19 @@ impl<'a> RelayWorker<'a> {
         if self.shared.late(|late| !late.is_empty()) {
             return false;
         }
-        let Some(conn) = &mut self.database else { return false };
+        let Some((conn, tables)) = &mut self.database else { return false };
         let known = self.shared.backoff(|backoff| backoff.known());
         let mut left_out = bus_ids(&known);
         let Ok(by_hand) = db::paused::held(conn).await else { return false };
         left_out.extend(by_hand.into_iter().map(|held| held.outbox.0));
         let pending = match self.shared.settings.scope {
-            Scope::All => db::relay::is_pending(conn, &left_out, None).await,
-            Scope::Outbox(id) => db::relay::is_pending(conn, &left_out, Some(id)).await,
+            Scope::All => db::relay::is_pending(conn, tables, &left_out, None).await,
+            Scope::Outbox(id) => db::relay::is_pending(conn, tables, &left_out, Some(id)).await,
             Scope::ConsumerOutbox(consumer_outbox) if known.contains(&consumer_outbox.key()) => {
                 Ok(false)
             }
             Scope::ConsumerOutbox(consumer_outbox) => {
-                db::relay::is_consumer_outbox_pending(conn, consumer_outbox).await
+                db::relay::is_consumer_outbox_pending(conn, tables, consumer_outbox).await
             }
         };
         matches!(pending, Ok(false))
@@ -319,12 +324,13 @@ const fn can_pass(error: &Error) -> bool {
     }
 }
 
-async fn open(shared: &Shared) -> Result<PgConnection, Error> {
+async fn open(shared: &Shared) -> Result<(PgConnection, OutboxTables), Error> {
     let settings = &shared.settings;
     let db = Db::new(&settings.database, &settings.limits);
     let layout = db.layout().await;
     db.close().await;
-    db::relay::can_work(&*layout?)?;
+    let tables = OutboxTables::of(&*layout?)?;
     let who = if settings.in_background { "console relay" } else { "relay" };
-    Ok(db::relay::connect(&settings.database, who, &settings.limits, settings.budget).await?)
+    let Settings { database, limits, budget, .. } = settings;
+    Ok((db::relay::connect(database, who, limits, *budget).await?, tables))
 }

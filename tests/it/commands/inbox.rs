@@ -3,7 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use orderscope::{
-    db::relay::{ConsumerOutbox, Progress, lock_consumer_outbox, record_consumer_outbox},
+    db::{
+        Db, Limits,
+        relay::{
+            ConsumerOutbox, OutboxTables, Progress, lock_consumer_outbox, record_consumer_outbox,
+        },
+    },
     domain::{
         decide::Command,
         id::{ConsumerId, MessageId, OrderId},
@@ -61,14 +66,16 @@ async fn produced(world: &World, delivery: &Delivery) -> Option<i64> {
 async fn record_sent(world: &World, delivery: &Delivery, last: i64) {
     let Origin { message, consumer, .. } = delivery.origin;
     let consumer_outbox = ConsumerOutbox { message_id: message.0, consumer_id: consumer.0 };
+    let layout = Db::new(&world.options, &Limits::default()).layout().await.unwrap();
+    let tables = OutboxTables::of(&layout).unwrap();
     let mut conn = world.conn().await;
     let mut tx = conn.begin().await.unwrap();
-    let locked =
-        lock_consumer_outbox(&mut tx, consumer_outbox, now() + TimeDelta::days(1)).await.unwrap();
+    let before = now() + TimeDelta::days(1);
+    let locked = lock_consumer_outbox(&mut tx, &tables, consumer_outbox, before).await.unwrap();
     assert!(locked.is_some(), "it is half-done");
     let step =
         Progress { outbox: consumer_outbox.key(), last: Some(last), lock_id: Uuid::now_v7() };
-    record_consumer_outbox(&mut tx, consumer_outbox, &step, false, now()).await.unwrap();
+    record_consumer_outbox(&mut tx, &tables, consumer_outbox, &step, false, now()).await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -9,7 +9,10 @@ use std::{
 };
 
 use orderscope::{
-    db::relay::{self as table, Most},
+    db::{
+        Db, Limits,
+        relay::{self as table, Most, OutboxTables},
+    },
     workers::relay::{Settings, Until},
 };
 use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -72,12 +75,14 @@ async fn a_pass_takes_so_many_messages_and_bytes() {
     let mut conn = PgConnection::connect_with(&database).await.unwrap();
     let pad = "UPDATE outbox_message SET body = rpad(body, 1000)";
     conn.execute(pad).await.unwrap();
+    let layout = Db::new(&database, &Limits::default()).layout().await.unwrap();
+    let tables = OutboxTables::of(&layout).unwrap();
     let mut tx = conn.begin().await.unwrap();
-    let open = table::lock(&mut tx, &[], None, 2).await.unwrap();
+    let open = table::lock(&mut tx, &tables, &[], None, 2).await.unwrap();
     assert_eq!(open.len(), 2, "so many outboxes");
     let enough = Most { outboxes: 2, messages: 100, bytes: 1 << 20, message_bytes: 1 << 20 };
     let mut taken = async |most: Most| {
-        let rows = table::load(&mut tx, &open, None, &most).await.unwrap();
+        let rows = table::load(&mut tx, &tables, &open, None, &most).await.unwrap();
         assert!(rows.iter().all(|row| row.stored.is_some() && row.bytes == 1_000));
         rows.into_iter().map(|row| row.outbox).collect::<Vec<_>>()
     };

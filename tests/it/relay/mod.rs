@@ -49,13 +49,18 @@ async fn until_empty(settings: Settings) -> Result<Stats, Error> {
 /// So many outboxes with so many messages each, written alternately. Message `i` of outbox `o` has an id
 /// that tells both.
 pub async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
+    plant_in("public", database, outboxes, messages).await;
+}
+
+/// The same in a schema, as a statement names it.
+pub async fn plant_in(schema: &str, database: &PgConnectOptions, outboxes: u32, messages: u32) {
     let mut conn = PgConnection::connect_with(database).await.unwrap();
     let sql = format!(
-        "INSERT INTO public.outbox_state (outbox_id, lock_id, created)
+        "INSERT INTO {schema}.outbox_state (outbox_id, lock_id, created)
          SELECT ('00000000-0000-4000-8000-' || lpad(to_hex(o), 12, '0'))::uuid,
                 '00000000-0000-0000-0000-000000000000', now() - interval '1 hour' + o * interval '1 ms'
          FROM generate_series(1, {outboxes}) o;
-         INSERT INTO public.outbox_message (sent_time, properties, outbox_id, message_id, content_type,
+         INSERT INTO {schema}.outbox_message (sent_time, properties, outbox_id, message_id, content_type,
              message_type, body, destination_address)
          SELECT now(), '{{\"RMQ-Exchange\": \"{EXCHANGE}\"}}',
              ('00000000-0000-4000-8000-' || lpad(to_hex(o), 12, '0'))::uuid, id,
@@ -67,7 +72,7 @@ pub async fn plant(database: &PgConnectOptions, outboxes: u32, messages: u32) {
               LATERAL (SELECT ('11111111-' || lpad(to_hex(i), 4, '0') || '-4000-8000-'
                        || lpad(to_hex(o), 12, '0'))::uuid AS id) made
          ORDER BY i, o;
-         ANALYZE public.outbox_state, public.outbox_message"
+         ANALYZE {schema}.outbox_state, {schema}.outbox_message"
     );
     conn.execute(AssertSqlSafe(sql)).await.unwrap();
     conn.close().await.unwrap();

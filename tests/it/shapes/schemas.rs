@@ -2,15 +2,20 @@
 
 use std::fs;
 
-use serde_json::Value;
+use orderscope::domain::event::EventKind;
+use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
 
 use super::sql;
 use crate::{
+    consumer::{COMPLETE, NOTICES, QUEUE as COMMANDS, configured, envelope, publish, with_broker},
     pty::terminal::url,
+    relay::{EXCHANGE, QUEUE, count, plant_in},
     support::{
         fixture::{self, Schema},
         postgres::{managed, pg18},
+        rabbitmq::broker,
     },
     verbs::Home,
 };
@@ -98,6 +103,82 @@ async fn commands_and_actions_write_where_the_tables_are() {
     assert!(shown.out.contains("Cancelled"), "{shown:?}");
     let taken = home.run(&["messages", "quarantine", "1", "--reason", "INC-7", "--yes"]);
     assert_eq!(taken.code, 0, "{taken:?}");
+    let copies = home.json(&["messages", "list", "--view", "kept"], 0);
+    assert_eq!(copies.as_array().unwrap().len(), 1, "{copies}");
+}
+
+const PENDING: &str = r#"SELECT count(*) FROM "Messaging 2".outbox_message"#;
+
+/// With nothing pending, and owned by its service.
+async fn attached() -> (PgConnectOptions, Home) {
+    let options = apart().await;
+    sql(&options, r#"TRUNCATE "Messaging 2".outbox_message, "Messaging 2".outbox_state"#).await;
+    let home = Home::on(&options);
+    let attach = ["attach", "--publisher", "outbox", "--yes", "--reason", "INC-7"];
+    assert_eq!(home.run(&attach).code, 0);
+    (options, home)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_are_delivered_from_the_schema_that_they_are_in() {
+    let (broker, (options, home)) = (broker().await, attached().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant_in("\"Messaging 2\"", &options, 3, 4).await;
+    let drain = ["messages", "drain", "--reason", "INC-7", "--yes"];
+    let second = "00000000-0000-4000-8000-000000000002";
+    let one = with_broker(&home, &broker, &[&drain[..], &["--outbox", second]].concat());
+    assert_eq!(one.code, 0, "{one:?}");
+    assert_eq!((broker.take(QUEUE).await.len(), count(&options, PENDING).await), (4, 8));
+
+    // The messages of another service: nothing is delivered until the context names one of both.
+    let other = r#"CREATE SCHEMA other;
+        CREATE TABLE other.outbox_message (LIKE "Messaging 2".outbox_message INCLUDING ALL);
+        CREATE TABLE other.outbox_state (LIKE "Messaging 2".outbox_state INCLUDING ALL);
+        CREATE TABLE other.inbox_state (LIKE "Messaging 2".inbox_state INCLUDING ALL)"#;
+    sql(&options, other).await;
+    plant_in("other", &options, 2, 3).await;
+    let relay = ["relay", "--until-empty", "--beside-service"];
+    let all = [&drain[..], &["--all"]].concat();
+    for verb in [&relay[..], &all] {
+        let asked = with_broker(&home, &broker, verb);
+        assert!(asked.code == 4 && asked.err.contains("schemas.messages"), "{verb:?}: {asked:?}");
+    }
+    for (schema, verb, outboxes, messages) in
+        [("other", &all[..], 2, 3), ("Messaging 2", &relay[..], 2, 4)]
+    {
+        let named = Home::new();
+        let shop = format!(
+            "default = \"shop\"\n[relay]\nkeep_days = 7\n[contexts.shop]\nurl = {:?}\n\
+             schemas = {{ messages = {schema:?} }}\n",
+            url(&options)
+        );
+        configured(&named, &shop);
+        let done = with_broker(&named, &broker, verb);
+        assert_eq!(done.code, 0, "{schema}: {done:?}");
+        let taken = broker.take(QUEUE).await;
+        assert_eq!(taken.len(), (outboxes * messages) as usize, "{schema}");
+        let copies = named.json(&["messages", "list", "--view", "kept", "--limit", "50"], 0);
+        let of = taken.iter().filter(|message| copies.to_string().contains(&message.id()));
+        assert_eq!(of.count(), taken.len(), "{schema}: {copies}");
+    }
+    assert_eq!(count(&options, PENDING).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_command_produced_is_delivered_from_the_schema_that_it_is_in() {
+    let (broker, (options, home)) = (broker().await, attached().await);
+    let id = new_order(&home);
+    let shop = format!("[commands]\nqueue = \"{COMMANDS}\"\n[relay]\nkeep_days = 7\n");
+    configured(&home, &shop);
+    broker.bind(NOTICES, &[EventKind::Completed.contract()]).await;
+    let consume = ["consume", "--once", "--yes"];
+    let declared = with_broker(&home, &broker, &consume);
+    assert_eq!(declared.code, 0, "{declared:?}");
+    let body = envelope(Uuid::now_v7(), COMPLETE, &json!({ "orderId": id }));
+    publish(&broker, COMPLETE, &[body]).await;
+    let done = with_broker(&home, &broker, &consume);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!((broker.take(NOTICES).await.len(), count(&options, PENDING).await), (1, 0));
     let copies = home.json(&["messages", "list", "--view", "kept"], 0);
     assert_eq!(copies.as_array().unwrap().len(), 1, "{copies}");
 }

@@ -26,7 +26,7 @@ use crate::{
         self,
         ownership::{self, Owner},
         paused::{self, PausedOutbox},
-        relay::{self as table, MOST_COUNTED},
+        relay::{self as table, MOST_COUNTED, OutboxTables},
     },
     domain::{diagnosis::Inbound, id, text::thousands},
     ops::{
@@ -67,12 +67,12 @@ pub(super) async fn plan(
 ) -> Result<Plan, PlanError> {
     let writer = ctx.writer()?;
     let delivery = ctx.broker()?.delivery(writer)?;
-    table::can_work(writer.layout())?;
+    let tables = OutboxTables::of(writer.layout())?;
     let asked = writer.db.read("messages drain", stop, async |conn| {
         let owner = ownership::look(conn).await?;
         let held = paused::held(conn).await?;
         let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
-        let waiting = waits(conn, scope, &ids).await?;
+        let waiting = waits(conn, &tables, scope, &ids).await?;
         Ok((owner, held, waiting))
     });
     let (owner, held, (outboxes, messages, consumed)) = asked.await?;
@@ -152,6 +152,7 @@ fn by_hand(held: &PausedOutbox) -> String {
 /// Outboxes and messages that wait there, without those `apart`; for a consumer, when it did its work.
 async fn waits(
     conn: &mut PgConnection,
+    tables: &OutboxTables,
     scope: Scope,
     apart: &[Uuid],
 ) -> Result<(i64, i64, Option<DateTime<Utc>>), db::Error> {
@@ -159,11 +160,11 @@ async fn waits(
         Scope::All => (apart, None),
         Scope::Outbox(id) => (&[][..], Some(id)),
         Scope::ConsumerOutbox(consumer_outbox) => {
-            let found = table::consumer_outbox_waiting(conn, consumer_outbox).await?;
+            let found = table::consumer_outbox_waiting(conn, tables, consumer_outbox).await?;
             return Ok(found.map_or((0, 0, None), |(messages, at)| (1, messages, Some(at))));
         }
     };
-    let (outboxes, messages) = table::waiting(conn, apart, only).await?;
+    let (outboxes, messages) = table::waiting(conn, tables, apart, only).await?;
     Ok((outboxes, messages, None))
 }
 
@@ -255,13 +256,15 @@ async fn became(
 async fn left(ctx: &Context<'_>, scope: Scope) -> Result<Value, PlanError> {
     // What stopped the work does not stop this look.
     let stop = CancellationToken::new();
-    let asked = ctx.writer()?.db.read("messages drain", &stop, async |conn| {
+    let writer = ctx.writer()?;
+    let tables = OutboxTables::of(writer.layout())?;
+    let asked = writer.db.read("messages drain", &stop, async |conn| {
         let held = paused::held(conn).await?;
         let ids: Vec<Uuid> = held.iter().map(|held| held.outbox.0).collect();
-        let (_, messages, _) = waits(conn, scope, &ids).await?;
+        let (_, messages, _) = waits(conn, &tables, scope, &ids).await?;
         let next = match scope {
-            Scope::All => table::next_waiting(conn, &ids, None).await?,
-            Scope::Outbox(id) => table::next_waiting(conn, &[], Some(id)).await?,
+            Scope::All => table::next_waiting(conn, &tables, &ids, None).await?,
+            Scope::Outbox(id) => table::next_waiting(conn, &tables, &[], Some(id)).await?,
             Scope::ConsumerOutbox(_) => None,
         };
         Ok((messages, next))

@@ -18,7 +18,7 @@ use crate::{
     db::{
         ownership::{self, Owner},
         paused,
-        relay::{self as table, Delivered, Progress, Row},
+        relay::{self as table, Delivered, OutboxTables, Progress, Row},
         scenario,
     },
     domain::{id_timestamp::new_id, outbox::OutboxKey, outgoing::outgoing, poison::Poison},
@@ -101,7 +101,7 @@ impl Pass {
     pub(super) async fn run(
         &mut self,
         shared: &Shared,
-        conn: &mut PgConnection,
+        (conn, tables): (&mut PgConnection, &OutboxTables),
         publisher: &mut Publisher,
         scope: Scope,
     ) -> Result<Outcome, Error> {
@@ -126,12 +126,12 @@ impl Pass {
         let mut open = match consumer_outbox {
             None => {
                 let most = self.take.min(settings.most.outboxes);
-                table::lock(&mut tx, &bus_ids(&left_out), only, most).await?
+                table::lock(&mut tx, tables, &bus_ids(&left_out), only, most).await?
             }
             Some(consumer_outbox) if left_out.contains(&consumer_outbox.key()) => vec![],
             Some(consumer_outbox) => {
                 let before = (shared.clock)() - crate::ops::delivery::QUIET;
-                let locked = table::lock_consumer_outbox(&mut tx, consumer_outbox, before);
+                let locked = table::lock_consumer_outbox(&mut tx, tables, consumer_outbox, before);
                 locked.await?.into_iter().collect()
             }
         };
@@ -157,7 +157,7 @@ impl Pass {
         }
         // Until the commit nobody can hand the database over.
         let owner = allowed(shared, ownership::hold(&mut tx).await?)?;
-        let rows = table::load(&mut tx, &open, consumer_outbox, &settings.most).await?;
+        let rows = table::load(&mut tx, tables, &open, consumer_outbox, &settings.most).await?;
         let mut outboxes: BTreeMap<OutboxKey, OutboxPass> = BTreeMap::new();
         let mut counts = PassCounts::default();
         self.take = next_take(open.len(), &rows);
@@ -185,11 +185,12 @@ impl Pass {
             Owner::Ours | Owner::Service => Delivered::Delete,
         };
         match consumer_outbox {
-            None => table::record(&mut tx, &progress, keep, now).await?,
+            None => table::record(&mut tx, tables, &progress, keep, now).await?,
             Some(consumer_outbox) => {
                 for step in &progress {
                     table::record_consumer_outbox(
                         &mut tx,
+                        tables,
                         consumer_outbox,
                         step,
                         keep != Delivered::Delete,
