@@ -17,6 +17,7 @@ use crate::{
         mask,
         outbox::Delivery,
         report::{Cell, Table},
+        text::counted,
     },
 };
 
@@ -304,7 +305,7 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
             Some(status) => text(format!("{status}, {words}")),
             None => text(words),
         };
-        let sure = if found.certain { "the measure" } else { "the measure, not certain" };
+        let sure = if found.certain { "reference" } else { "reference, not certain" };
         say("events say", side(known.events_status(), sure.to_owned()));
         say("row says", side(known.row_status(), agreement(&found.row)));
         say("view says", side(known.view_status(), agreement(&found.summary)));
@@ -320,14 +321,16 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
 fn agreement(agreement: &Agreement) -> String {
     match agreement {
         Agreement::Match => "the same".to_owned(),
-        Agreement::Behind { at, events } => format!("behind at v{at}, {events} events to come"),
+        Agreement::Behind { at, events } => {
+            format!("lags at v{at} by {}", counted(*events, "event"))
+        }
         Agreement::Archived => "not kept up, the events are archived".to_owned(),
         Agreement::Differs(differences) => {
             let fields: Vec<_> = differences.iter().map(|d| d.field.to_string()).collect();
             format!("DIFFERS in {}", fields.join(", "))
         }
         Agreement::Missing => "MISSING".to_owned(),
-        Agreement::Alone => "ALONE, no event was found".to_owned(),
+        Agreement::Alone => "row only: no event was found".to_owned(),
         Agreement::Absent => "not there, and need not be".to_owned(),
         Agreement::Unknown(why) => format!("not known: {why}"),
     }
