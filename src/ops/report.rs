@@ -123,6 +123,7 @@ pub fn events(known: &OrderAnalysis) -> Table {
             "type",
             "at",
             "dotnet_type",
+            "tenant",
             "correlation",
             "causation",
             "archived",
@@ -142,6 +143,7 @@ pub fn events(known: &OrderAnalysis) -> Table {
                     Cell::Text(event.kind.clone()),
                     Cell::time(event.at),
                     Cell::maybe(event.dotnet_type.clone()),
+                    Cell::maybe(event.tenant.clone()),
                     Cell::maybe(event.correlation_id.clone()),
                     Cell::maybe(event.causation_id.clone()),
                     Cell::Flag(event.archived),
@@ -165,6 +167,7 @@ pub fn raw_events(known: &OrderAnalysis) -> Value {
             "type": event.kind,
             "timestamp": endless::json(event.at),
             "mt_dotnet_type": event.dotnet_type,
+            "tenant_id": event.tenant,
             "correlation_id": event.correlation_id,
             "causation_id": event.causation_id,
             "headers": event.headers.as_ref().map(covered),
@@ -265,6 +268,9 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
     let text = |text: String| Cell::Text(text);
     let covered = |text: &Option<String>| Cell::maybe(text.as_deref().map(mask::mask));
     say("order", text(known.history.id.to_string()));
+    if let Some(tenant) = &known.history.tenant {
+        say("tenant", text(tenant.clone()));
+    }
     say("version", text(format!("{version} of {}", known.timeline.last_version())));
     if let Some(step) = known.timeline.step(version) {
         say("last event", text(step.meaning.title().to_owned()));

@@ -102,6 +102,9 @@ fn facts(known: &OrderAnalysis, shared: &Shared, theme: &Theme) -> Line<'static>
     let history = &known.history;
     let mut spans = vec![];
     let mut tell = |text: String, style| spans.push(Span::styled(format!("{text}   "), style));
+    if let Some(tenant) = &history.tenant {
+        tell(format!("tenant {}", text::clean(tenant)), theme.title);
+    }
     let row = history.row.as_ref().and_then(|row| row.created_at);
     match (id_timestamp::uuid7_time(history.id.0), row) {
         (Some(id), Some(row)) => {
