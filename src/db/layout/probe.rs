@@ -151,9 +151,11 @@ fn shape(table: Table, found: Found, tenant: Option<&str>) -> Shape {
         let found = columns.iter().find(|(name, _)| same(column.name, name));
         // Marten's `mt_version` is an id where documents are guarded by one: it counts nothing.
         let found = found.filter(|(_, kind)| column.kind != "bigint" || kind != "uuid");
-        if let Some((name, _)) = found {
-            plain &= name == column.name;
-            list.push(format!("\"{name}\" AS \"{}\"", column.name));
+        if let Some((name, kind)) = found {
+            let cast = cast(column, name, kind);
+            plain &= name == column.name && cast.is_none();
+            let read = cast.unwrap_or_else(|| format!("\"{name}\""));
+            list.push(format!("{read} AS \"{}\"", column.name));
         } else {
             plain = false;
             list.push(absent(column));
@@ -195,6 +197,15 @@ fn shape(table: Table, found: Found, tenant: Option<&str>) -> Shape {
         missing,
         columns,
     }
+}
+
+/// How a column is read that has another type than the document's: streams may be named by text, which is an id in the
+/// stores of orders. A name that is none reads as null.
+fn cast(column: &Column, name: &str, kind: &str) -> Option<String> {
+    let is_text = kind == "text" || kind.starts_with("character varying");
+    (column.kind == "uuid" && is_text).then(|| {
+        format!("CASE WHEN \"{name}\" ~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN \"{name}\"::uuid END")
+    })
 }
 
 /// A schema's name as it is written in a statement.

@@ -121,6 +121,25 @@ async fn one_id_in_two_tenants_is_two_orders() {
     assert_eq!(tenants.last().unwrap(), "shop-a");
 }
 
+#[tokio::test]
+async fn streams_that_are_named_by_text_are_read_and_written() {
+    let options = store().await;
+    let text = "
+        ALTER TABLE mt_events DROP CONSTRAINT fkey_mt_events_stream_id_is_archived;
+        ALTER TABLE mt_events ALTER COLUMN stream_id TYPE varchar USING stream_id::text;
+        ALTER TABLE mt_streams ALTER COLUMN id TYPE varchar USING id::text;
+        INSERT INTO mt_streams (id, type, version, is_archived) VALUES ('basket/7', 'basket', 1, false)";
+    sql(&options, text).await;
+    let home = attached(&options);
+    let id = new_order(&home);
+    let before = versions(&options, &id).await;
+    home.json(&cancel(&id), 0);
+    assert_eq!(versions(&options, &id).await[0].1, before[0].1 + 1);
+    assert_eq!(events(&options, &id).await.len(), 2);
+    let shown = home.run(&["order", "show", &id]);
+    assert!(shown.code == 0 && shown.out.contains("Cancelled"), "{shown:?}");
+}
+
 /// A body with other keys, the status as a number and amounts as text.
 fn respelt(value: Value, key: fn(&str) -> String) -> Value {
     match value {
