@@ -48,7 +48,7 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
     } else if facts.pending().measured().is_none() {
         out.push(("rates", "unknown: more is pending than is counted".to_owned()));
     }
-    out.push(("backlog", drained(drain(facts))));
+    out.push(("drain", drained(drain(facts))));
     out
 }
 
