@@ -86,17 +86,21 @@ pub async fn first_and_last_tenant(
 /// Tests for streams of this name, of any tenant. The index of streams that are keyed by tenant leads from tenant to
 /// tenant, and in each to the name.
 fn push_key(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
-    sql.push("id = ").push_bind(id);
-    if layout.shares_ids() {
-        let from = layout.from(Table::Streams);
-        sql.push(format!(
-            " AND s.tenant_id IN (WITH RECURSIVE t(tenant) AS (\
-                (SELECT tenant_id FROM {from} f ORDER BY tenant_id LIMIT 1) \
-                UNION ALL SELECT (SELECT n.tenant_id FROM {from} n WHERE n.tenant_id > t.tenant \
-                    ORDER BY n.tenant_id LIMIT 1) FROM t WHERE t.tenant IS NOT NULL) \
-             SELECT tenant FROM t)"
-        ));
+    sql.push("s.id = ").push_bind(id).push(of_any_tenant(layout));
+}
+
+pub(super) fn of_any_tenant(layout: &Layout) -> String {
+    if !layout.shares_ids() {
+        return String::new();
     }
+    let from = layout.from(Table::Streams);
+    format!(
+        " AND s.tenant_id = ANY(ARRAY(WITH RECURSIVE t(tenant) AS (\
+            (SELECT tenant_id FROM {from} f ORDER BY tenant_id LIMIT 1) \
+            UNION ALL SELECT (SELECT n.tenant_id FROM {from} n WHERE n.tenant_id > t.tenant \
+                ORDER BY n.tenant_id LIMIT 1) FROM t WHERE t.tenant IS NOT NULL) \
+         SELECT tenant FROM t WHERE tenant IS NOT NULL))"
+    )
 }
 
 pub(super) fn push_of_order(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {

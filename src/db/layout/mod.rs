@@ -117,7 +117,12 @@ impl Layout {
     /// Whether one stream id may be used by several tenants, and no tenant was named: streams are keyed by tenant
     /// then (Marten's conjoined tenancy).
     pub fn shares_ids(&self) -> bool {
-        self.tenant.is_none() && self.has(Index::StreamTenant)
+        self.tenant.is_none() && self.has_tenants()
+    }
+
+    /// Whether the store keeps tenants apart.
+    pub fn has_tenants(&self) -> bool {
+        self.has(Index::StreamTenant)
     }
 
     /// Whose database it is.

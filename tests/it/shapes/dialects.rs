@@ -168,6 +168,17 @@ async fn another_tenants_order_is_not_written_to() {
     let told = "only those of tenant shop-a are read, and it has none of this order";
     assert!(format!("{}{}", shown.out, shown.err).contains(told), "{shown:?}");
     assert_eq!(events(&options, other).await, before);
+    let ids = |query: &str| -> Vec<(String, String)> {
+        let found = home.json(&["orders", "search", query, "--limit", "100"], 0);
+        let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
+        let rows = found.as_array().unwrap().iter();
+        rows.map(|row| (text(&row["id"]), text(&row["tenant"]))).collect()
+    };
+    let all = ids("");
+    assert_eq!(ids("tenant:shop-a"), [(kept.to_owned(), "shop-a".to_owned())]);
+    assert_eq!(ids("tenant:shop-b").len(), all.len() - 1);
+    assert_eq!(all.iter().filter(|(_, tenant)| tenant == "shop-b").count(), all.len() - 1);
+    assert_eq!(home.run(&["orders", "search", "tenant:shop-c"]).code, 1);
     // Without a tenant in the context the order's own is found.
     home.json(&cancel(other), 0);
     assert_eq!(events(&options, other).await.last().unwrap().1, "shop-b");
