@@ -160,7 +160,11 @@ pub(super) fn push_since(
 
 /// Whether the events of a stream are found wherever they are.
 pub fn finds_stream(layout: &Layout) -> bool {
-    layout.has_or_small(Index::EventStream, Table::Events)
+    // A stream's name that is text is read through a cast, which no index serves.
+    let indexed = layout.column_type(Table::Events, "stream_id") == Some("uuid")
+        && (layout.has(Index::EventStream)
+            || layout.tenant().is_some() && layout.has(Index::EventTenantStream));
+    indexed || layout.is_small(Table::Events)
 }
 
 /// Whether the events whose body names an order are found wherever they are.

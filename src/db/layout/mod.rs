@@ -52,15 +52,15 @@ pub struct Layout {
 /// How one table looks.
 #[derive(Debug, Clone)]
 struct Shape {
-    /// What to write after `FROM` so that it has the document's column names.
-    source: String,
-    /// The same with the row's `xmax`, which tells who locks it; tables only.
-    locked: String,
+    /// Its columns under the document's names, as a list to select.
+    list: String,
     /// The relation's own name, quoted, with its schema.
     relation: String,
     partitioned: bool,
     /// Its name and all its columns are there and spelt as in the document.
     plain: bool,
+    /// The column's own name that says the tenant of a row, where rows of one tenant can be told.
+    tenant: Option<String>,
     /// Whether names in its schema may be used.
     usage: bool,
     readable: bool,
@@ -76,7 +76,55 @@ struct Shape {
     columns: Vec<(String, String)>,
 }
 
+impl Shape {
+    /// The condition that keeps one tenant's rows.
+    fn of_tenant(&self, tenant: Option<&str>) -> Option<String> {
+        let (column, tenant) = self.tenant.as_ref().zip(tenant)?;
+        Some(format!(" WHERE \"{column}\" = '{}'", tenant.replace('\'', "''")))
+    }
+
+    /// What to write after `FROM` so that it has the document's column names, and `more` columns.
+    fn source(&self, tenant: Option<&str>, more: &str) -> String {
+        match (self.of_tenant(tenant), self.plain) {
+            (None, true) => self.relation.clone(),
+            (only, _) => {
+                let only = only.unwrap_or_default();
+                format!("(SELECT {}{more} FROM {}{only})", self.list, self.relation)
+            }
+        }
+    }
+}
+
 impl Layout {
+    /// The same database with the events, streams and summaries of one tenant alone.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Self {
+        let mut narrowed = Self { tenant: Some(tenant.to_owned()), ..self.clone() };
+        narrowed.spell_sources();
+        narrowed
+    }
+
+    fn spell_sources(&mut self) {
+        for table in Table::ALL {
+            let source = match self.tables.get(&table) {
+                Some(shape) if self.reads(table) => shape.source(self.tenant(), ""),
+                _ => probe::empty(table),
+            };
+            self.sources.insert(table, source);
+        }
+    }
+
+    /// Whether one stream id may be used by several tenants, and no tenant was named: streams are keyed by tenant
+    /// then (Marten's conjoined tenancy).
+    pub fn shares_ids(&self) -> bool {
+        self.tenant.is_none() && self.has_tenants()
+    }
+
+    /// Whether the store keeps tenants apart.
+    pub fn has_tenants(&self) -> bool {
+        self.has(Index::StreamTenant)
+    }
+
     /// Whose database it is.
     pub const fn kind(&self) -> Kind {
         self.kind
@@ -198,8 +246,9 @@ impl Layout {
     }
 
     /// The same as [`Layout::from`] with the system column `xmax`; nothing where the table cannot be read.
-    pub(super) fn with_lock(&self, table: Table) -> Option<&str> {
-        self.reads(table).then(|| self.tables.get(&table).map(|shape| shape.locked.as_str()))?
+    pub(super) fn with_lock(&self, table: Table) -> Option<String> {
+        let shape = self.tables.get(&table).filter(|_| self.reads(table))?;
+        Some(shape.source(self.tenant(), ", xmax"))
     }
 
     /// The relation's own name, spelt and quoted as the database has it, with its schema: what to write to.
@@ -209,7 +258,8 @@ impl Layout {
 
     /// The relation, where its name and all its columns are those of the document and it can be read.
     pub(super) fn as_documented(&self, table: Table) -> Option<&str> {
-        let shape = self.tables.get(&table).filter(|shape| shape.plain)?;
+        let whole = |shape: &&Shape| shape.plain && shape.of_tenant(self.tenant()).is_none();
+        let shape = self.tables.get(&table).filter(whole)?;
         self.reads(table).then_some(shape.relation.as_str())
     }
 

@@ -100,15 +100,9 @@ pub async fn probe(
         for definition in table.indexes.iter().flatten().flatten() {
             layout.indexes.extend(Index::served(known, definition));
         }
-        layout.tables.insert(known, shape(known, table, servers.tenant.as_deref()));
+        layout.tables.insert(known, shape(known, table));
     }
-    for table in Table::ALL {
-        let source = match layout.tables.get(&table) {
-            Some(shape) if layout.reads(table) => shape.source.clone(),
-            _ => empty(table),
-        };
-        layout.sources.insert(table, source);
-    }
+    layout.spell_sources();
     if layout.is_managed() {
         // A database from before the setting, or a login that may not read it: the default.
         let recorded = async |conn: &mut PgConnection| settings::read(conn, true).await;
@@ -142,7 +136,7 @@ async fn asked(conn: &mut PgConnection) -> Result<PgRow, Error> {
 
 /// The planner pulls a subquery that only renames up into the query around it, so that indexes are
 /// used as if it were not there.
-fn shape(table: Table, found: Found, tenant: Option<&str>) -> Shape {
+fn shape(table: Table, found: Found) -> Shape {
     let columns = found.columns.unwrap_or_default();
     let mut missing = Vec::new();
     let mut list = Vec::new();
@@ -162,32 +156,17 @@ fn shape(table: Table, found: Found, tenant: Option<&str>) -> Shape {
             missing.push((column.name, column.needed));
         }
     }
-    let schema = spelt(&found.schema);
-    let relation = format!("{schema}.\"{}\"", found.name);
+    let relation = format!("{}.\"{}\"", spelt(&found.schema), found.name);
     let tenants = columns.iter().find(|(name, _)| {
         same("tenant_id", name)
             && matches!(table, Table::Events | Table::Streams | Table::Summaries)
     });
-    let of_tenant = tenants.zip(tenant).map(|((name, _), tenant)| {
-        plain = false;
-        format!(" WHERE \"{name}\" = '{}'", tenant.replace('\'', "''"))
-    });
-    let of_tenant = of_tenant.unwrap_or_default();
-    let source = if plain {
-        format!("{schema}.{}", table.name())
-    } else {
-        format!("(SELECT {} FROM {relation}{of_tenant})", list.join(", "))
-    };
-    let locked = if plain {
-        source.clone()
-    } else {
-        format!("(SELECT {}, xmax FROM {relation}{of_tenant})", list.join(", "))
-    };
+    let tenant = tenants.map(|(name, _)| name.clone());
     Shape {
-        source,
-        locked,
+        list: list.join(", "),
         relation,
         plain,
+        tenant,
         usage: found.usage,
         partitioned: found.partitioned,
         readable: found.readable,
@@ -234,7 +213,7 @@ fn absent(column: &Column) -> String {
 }
 
 /// What to read instead of a table that is not there or may not be read: no rows, the right columns.
-fn empty(table: Table) -> String {
+pub(super) fn empty(table: Table) -> String {
     let list: Vec<_> = table.columns().iter().map(absent).collect();
     format!("(SELECT {} WHERE false)", list.join(", "))
 }

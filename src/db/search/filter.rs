@@ -38,6 +38,8 @@ pub enum Filter {
     /// With these words, in this order, in the note.
     Note(String),
     Status(i16),
+    /// With a stream of this tenant.
+    Tenant(String),
     Placed(Span<DateTime<Utc>>),
     Modified(Span<DateTime<Utc>>),
     Total(Span<Decimal>),
@@ -98,6 +100,13 @@ impl Filter {
             }
             Self::Status(status) => {
                 sql.push("o.status = ").push_bind(*status);
+            }
+            Self::Tenant(tenant) => {
+                let streams = layout.from(Table::Streams);
+                sql.push(format!(
+                    "(SELECT true FROM {streams} s WHERE s.id = o.id AND s.tenant_id = "
+                ));
+                sql.push_bind(tenant.clone()).push(" LIMIT 1)");
             }
             Self::Placed(span) => between(sql, "o.created_at", span),
             Self::Modified(span) => between(sql, "o.last_modified_at", span),

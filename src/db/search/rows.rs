@@ -15,6 +15,7 @@ use crate::{
         expressions::{EVENT_ORDER, LETTER_SEQUENCE, MESSAGE_ORDER},
         messages::{DELIVERY, parents},
         sql::moment,
+        streams::of_any_tenant,
     },
     domain::{
         id::{BuyerId, OrderId},
@@ -30,6 +31,8 @@ const MOST_FOR_FLAGS: i64 = 1_000;
 pub struct OrderLine {
     pub id: OrderId,
     pub placed: DateTime<Utc>,
+    /// The tenants with a stream of this id, where the store keeps tenants apart.
+    pub tenant: Option<String>,
     pub buyer: BuyerId,
     pub buyer_name: Option<String>,
     pub status: Status,
@@ -54,6 +57,7 @@ pub struct OrderLine {
 struct Row {
     id: OrderId,
     created_at: DateTime<Utc>,
+    tenant: Option<String>,
     buyer_id: BuyerId,
     name: Option<String>,
     status: i16,
@@ -85,7 +89,7 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
     let compared = !layout.may_hide_rows(Table::OrderItems);
     let total = if compared { "coalesce(l.total, 0)::text" } else { "NULL::text" };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT o.id, {} AS created_at, o.buyer_id, b.name, o.status, \
+        "SELECT o.id, {} AS created_at, t.tenant, o.buyer_id, b.name, o.status, \
          coalesce(l.items, 0) AS items, {total} AS total, \
          coalesce(o.note <> '', false) AS has_note, {} AS undelivered, {} AS letter, \
          o.status = 0 AND o.created_at < now() - interval '24 hours' AS stale, o.is_deleted, \
@@ -104,15 +108,31 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
          LEFT JOIN LATERAL (SELECT id, name FROM {} b WHERE b.id = o.buyer_id LIMIT 1) b ON true \
          LEFT JOIN LATERAL (SELECT count(*) AS items, sum(price * quantity) AS total FROM {} i \
            WHERE i.order_id = u.id) l ON true \
-         LEFT JOIN LATERAL (SELECT id, data FROM {} s WHERE s.id = u.id LIMIT 1) s ON true \
+         LEFT JOIN LATERAL ({}) t ON true \
+         LEFT JOIN LATERAL (SELECT id, data FROM {} s WHERE s.id = u.id{} LIMIT 1) s ON true \
          ORDER BY u.nth LIMIT ",
         layout.from(Table::Orders),
         layout.from(Table::Buyers),
         layout.from(Table::OrderItems),
+        tenants(layout),
         layout.from(Table::Summaries),
+        // An id of several tenants has no one document.
+        if layout.shares_ids() { " AND s.tenant_id = t.tenant" } else { "" },
     ));
     sql.push_bind(count);
     sql
+}
+
+/// The tenants of order `u.id`.
+fn tenants(layout: &Layout) -> String {
+    if !layout.has_tenants() {
+        return "SELECT NULL::text AS tenant".to_owned();
+    }
+    format!(
+        "SELECT string_agg(DISTINCT s.tenant_id, ', ') AS tenant FROM {} s WHERE s.id = u.id{}",
+        layout.from(Table::Streams),
+        of_any_tenant(layout),
+    )
 }
 
 /// Whether order `u.id` has a pending message: exact with the index, else among the newest pending ones.
@@ -192,6 +212,7 @@ impl From<Row> for OrderLine {
         Self {
             id: row.id,
             placed: row.created_at,
+            tenant: row.tenant,
             buyer: row.buyer_id,
             buyer_name: row.name,
             status: Status::from_number(row.status),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Seen, Tx};
 use crate::{
     db::{
-        Error, Table,
+        Error, Layout, Table,
         buyers::{self, BuyerRow},
         events::{self, EventRow},
         orders::{self, LineRow, OrderRow},
@@ -22,8 +22,10 @@ use crate::{
 };
 
 /// What is looked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Lookup {
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'a> {
+    /// Where events, streams and summaries are read: all of them, or those of the order's tenant.
+    pub layout: &'a Layout,
     /// Whether this operation is on record.
     pub operation: Option<Uuid>,
     /// An order: its rows, events and stream.
@@ -79,7 +81,7 @@ type One<T> = Option<Json<T>>;
 
 impl Tx<'_> {
     /// Reads all of it. Locked rows do not change any more; all others may.
-    pub async fn look(&mut self, wanted: &Lookup) -> Result<OrderRows, Error> {
+    pub async fn look(&mut self, wanted: &Lookup<'_>) -> Result<OrderRows, Error> {
         self.in_time()?;
         let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
         match wanted.operation {
@@ -97,7 +99,7 @@ impl Tx<'_> {
         }
         self.push_buyer(&mut sql, wanted)?;
         if wanted.newest {
-            many(&mut sql, "newest", |sql| events::push_newest(sql, self.layout));
+            many(&mut sql, "newest", |sql| events::push_newest(sql, wanted.layout));
         }
         if wanted.destination {
             let from = self.layout.from(Table::OutboxMessages);
@@ -113,10 +115,10 @@ impl Tx<'_> {
     fn push_order(
         &self,
         sql: &mut QueryBuilder<Postgres>,
-        wanted: &Lookup,
+        wanted: &Lookup<'_>,
         id: OrderId,
     ) -> Result<(), Error> {
-        let layout = self.layout;
+        let layout = wanted.layout;
         self.push_seen(sql, Table::Orders, "order_seen", |sql| {
             sql.push_bind(id);
         })?;
@@ -133,7 +135,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn push_buyer(&self, sql: &mut QueryBuilder<Postgres>, wanted: &Lookup) -> Result<(), Error> {
+    fn push_buyer(
+        &self,
+        sql: &mut QueryBuilder<Postgres>,
+        wanted: &Lookup<'_>,
+    ) -> Result<(), Error> {
         if wanted.buyer.is_none() && wanted.order.is_none() {
             return Ok(());
         }

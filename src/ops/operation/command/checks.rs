@@ -51,6 +51,21 @@ pub fn blocking(writer: &Writer, facts: &Facts, change: &Change) -> Vec<Check> {
             "its events belong to several tenants ({tenants}): name one as `tenant` in the context"
         ));
     }
+    if !placing && order.timeline.steps().is_empty() {
+        // Its row alone says neither whose it is nor what happened to it since.
+        if let Some(tenant) = writer.layout.tenant() {
+            stop(format!(
+                "tenant {tenant} has no event of it, and rows of orders name no tenant: it may be another's"
+            ));
+        }
+        let unsearched =
+            order.coverage.iter().cloned().chain(writer.layout.hiding(&[Table::Events]));
+        if change.event().is_some() {
+            for why in unsearched {
+                stop(format!("no event of it was found, and not all were looked at: {why}"));
+            }
+        }
+    }
     if let (Some(_), Err(why)) = (change.event(), &order.dialect) {
         stop(format!("how its event has to be written cannot be told: {why}"));
     }

@@ -60,6 +60,12 @@ fn lines(
     let order = history.row.clone().or_else(|| known.timeline.latest().order().cloned());
     let mut out = vec![Line::styled(history.id.to_string(), theme.accent)];
     out.push(clocks(known, theme));
+    if let Some(tenant) = &history.tenant {
+        out.push(Line::from(vec![
+            Span::styled("tenant  ", theme.muted),
+            Span::raw(text::fit(tenant, width.saturating_sub(8))),
+        ]));
+    }
     out.push(Line::default());
     out.extend(sources(known, theme, width));
     out.push(Line::default());
