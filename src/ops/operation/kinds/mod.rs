@@ -66,6 +66,15 @@ impl Operation {
         }
     }
 
+    /// What it says, without ids that are drawn for it: the same under the same id is a repetition, other content is not.
+    pub(in crate::ops::operation) fn content(&self) -> Vec<String> {
+        match self {
+            Self::Order(command) => command::content(command),
+            Self::Outbox(action) => outbox_action::content(action),
+            other => other.options(),
+        }
+    }
+
     /// What takes it back, as far as its record tells.
     pub(super) fn recorded_reverse(&self, after: &Value) -> Option<Self> {
         match self {
