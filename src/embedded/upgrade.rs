@@ -10,12 +10,13 @@ use futures::future::BoxFuture;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
-    Progress, Report,
+    Report,
     admin::alone,
     binaries::{self, Need},
     cluster,
     config::Config,
     copy,
+    doing::Doing,
     error::Error,
     layout::Layout,
     lock, packages,
@@ -77,7 +78,7 @@ pub async fn upgrade(
     if !layout.home.is_dir() {
         return Err(absent());
     }
-    let waiting = || report(Progress::Waiting);
+    let waiting = Doing::of(&layout).waiting(report);
     let _change = lock::exclusive(&layout.change_lock(), &waiting).await?;
     let _users = alone(&layout, false)?;
     Server::of(&layout).stop().await?;
