@@ -28,6 +28,15 @@ impl Doing {
         let _ = written.and_then(|()| fs::rename(&fresh, &self.0));
     }
 
+    /// Says each step that is reported, too.
+    pub fn saying<'a>(&self, report: Report<'a>) -> impl Fn(Progress) + Send + Sync + use<'a> {
+        let doing = self.clone();
+        move |progress| {
+            doing.say(&progress.to_string());
+            report(progress);
+        }
+    }
+
     /// Nothing is being done any more.
     pub fn end(&self) {
         let _ = fs::remove_file(&self.0);

@@ -136,11 +136,7 @@ pub async fn join(config: &Config, report: Report<'_>) -> Result<Lease, Error> {
 async fn run(config: &Config, report: Report<'_>) -> Result<PgConnectOptions, Error> {
     let layout = Layout::of(config)?;
     let doing = Doing::of(&layout);
-    let said = |progress: Progress| {
-        doing.say(&progress.to_string());
-        report(progress);
-    };
-    let ran = started(config, layout, &said).await;
+    let ran = started(config, layout, &doing.saying(report)).await;
     doing.end();
     ran
 }

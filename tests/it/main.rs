@@ -42,4 +42,5 @@ mod smoke;
 mod strange;
 mod support;
 mod times;
+mod upgrade_verb;
 mod verbs;
