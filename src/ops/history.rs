@@ -106,6 +106,9 @@ pub async fn history(
     }
     let whole =
         coverage.is_empty() && layout.reads(Table::Events) && !layout.may_hide_rows(Table::Events);
+    if let Some(why) = row.as_ref().and_then(|row| row.unread.as_ref()) {
+        coverage.push(format!("the order's total is not known: {why}"));
+    }
     let stream = streams::of_order(conn, layout, id).await?;
     if row.is_none() && events.is_empty() && stream.is_none() {
         return Ok(None);

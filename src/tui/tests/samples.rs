@@ -148,6 +148,7 @@ fn placed() -> Order {
         created_at: Some(at(PLACED)),
         last_modified_at: None,
         cancel_reason: None,
+        unread: None,
     }
 }
 
