@@ -309,14 +309,20 @@ pub enum Db {
     },
     /// Remove it with everything in it
     Reset {
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// Print its address for psql and other programs
     Url,
     /// Move it to the newest PostgreSQL found
-    Upgrade,
+    Upgrade {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -335,9 +341,13 @@ pub enum Demo {
         /// The day (UTC) before which the data ends (default: today)
         #[arg(long, value_name = "DATE")]
         until: Option<NaiveDate>,
-        /// Replace the demo data that is there
+        /// Replace the demo data that is there; refused where there is anything else
         #[arg(long)]
         replace: bool,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// Put a database with demo data into a kind of trouble, to practise on
     Scenario {
@@ -347,12 +357,20 @@ pub enum Demo {
         /// The broker for error-queue, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
         #[arg(long, value_name = "URL")]
         amqp_url: Option<String>,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// Take the planted scenario out again, row by row and message by message
     Heal {
         /// The broker that error-queue was planted into, without a password
         #[arg(long, value_name = "URL")]
         amqp_url: Option<String>,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// List the trouble planted in the demo data and how to find it
     Troubles {

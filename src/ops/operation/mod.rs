@@ -26,6 +26,7 @@ mod spec;
 pub mod table;
 mod transaction;
 mod value;
+mod work;
 mod writer;
 
 use tokio::sync::watch;
@@ -36,7 +37,7 @@ pub use self::{
     check::{Check, Verdict},
     cli_equivalent::quoted,
     context::{BrokerAccess, Context, Owner},
-    error::{Moved, PlanError},
+    error::{Ending, Failed, Moved, PlanError},
     kinds::{plan_of_drain, plan_of_errors, plan_of_restore},
     messages::{Messages, Restoring, Waiting},
     origin::Origin,
@@ -49,6 +50,7 @@ pub use self::{
     },
     table::OPERATIONS,
     value::{ErrorWork, Operation, Publisher, RATE},
+    work::{Done, Found, Recorder, Work},
     writer::Writer,
 };
 

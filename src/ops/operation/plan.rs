@@ -76,6 +76,9 @@ pub enum Steps {
     /// A list of ids is frozen when it starts, and done batch by batch, each item exactly once. Killed at any point it
     /// goes on where it stopped, also from another console.
     Batches(Selected),
+    /// What is done above this module, by a [`super::Work`]: it says itself what it looks at and what it promises, and
+    /// has its record written in the transaction that does it.
+    Work,
     /// What somebody else's bulk operation is told: one transaction with its record.
     Steering,
 }

@@ -51,6 +51,9 @@ const BROKER: Spec = Spec {
 const BATCHES: Spec =
     Spec { risk: Destroy, steps: Batches, bulk: true, leaving: Pauses, fields: DAYS, ..ONE };
 
+/// What work on one's own practice data has in common.
+const DEMO: Spec = Spec { target: Target::DemoData, reason: Reason::NotAsked, ..ONE };
+
 /// Every operation. A row stands at the place of its [`Kind`].
 pub const OPERATIONS: &[Spec] = &[
     Spec {
@@ -360,6 +363,55 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "migrate",
         undo: "none: a schema never goes back to an older step",
         ..ONE
+    },
+    Spec {
+        kind: Kind::LoadDemo,
+        name: "LoadDemo",
+        title: "Fill an empty database with demo data, or replace the demo data in it",
+        word: "LOAD",
+        risk: Destroy,
+        verb: "demo load",
+        undo: "none: the same options make the same demo data again",
+        ..DEMO
+    },
+    Spec {
+        kind: Kind::PlantScenario,
+        name: "PlantScenario",
+        title: "Plant trouble in demo data, to practise on",
+        word: "PLANT",
+        verb: "demo scenario",
+        undo: "demo heal takes it out again",
+        ..DEMO
+    },
+    Spec {
+        kind: Kind::HealScenario,
+        name: "HealScenario",
+        title: "Take planted trouble out of demo data",
+        word: "HEAL",
+        verb: "demo heal",
+        undo: "plant it again",
+        ..DEMO
+    },
+    Spec {
+        kind: Kind::ResetPrivate,
+        name: "ResetPrivate",
+        title: "Remove the private database with everything in it",
+        word: "RESET",
+        risk: Destroy,
+        target: Target::PrivateServer,
+        verb: "db reset",
+        undo: "none: the data and its audit log are gone",
+        ..DEMO
+    },
+    Spec {
+        kind: Kind::UpgradePrivate,
+        name: "UpgradePrivate",
+        title: "Move the private database to the newest PostgreSQL found",
+        word: "UPGRADE",
+        target: Target::PrivateServer,
+        verb: "db upgrade",
+        undo: "none: the old server's data is removed once the new one has started",
+        ..DEMO
     },
 ];
 

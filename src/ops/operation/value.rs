@@ -38,6 +38,8 @@ pub enum Operation {
     HandOver { publisher: Option<Publisher> },
     /// Brings the schema of a database of our own up to date.
     Migrate,
+    /// What is done by [`super::Work`], with the options of its command line.
+    Work { kind: Kind, options: Vec<String> },
 }
 
 /// What is done to which messages of error queues.
@@ -85,6 +87,7 @@ impl Operation {
             Self::Attach { .. } => Kind::Attach,
             Self::HandOver { .. } => Kind::HandOver,
             Self::Migrate => Kind::Migrate,
+            Self::Work { kind, .. } => *kind,
         }
     }
 
@@ -123,7 +126,8 @@ impl Operation {
             | Self::Errors(_)
             | Self::Attach { .. }
             | Self::HandOver { .. }
-            | Self::Migrate => vec![],
+            | Self::Migrate
+            | Self::Work { .. } => vec![],
         }
     }
 }

@@ -8,6 +8,7 @@ mod ownership;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -43,6 +44,7 @@ impl Operation {
             Self::Restore(number) => restore::title(*number),
             Self::Drain(scope) => drain::title(*scope),
             Self::Attach { .. } | Self::HandOver { .. } | Self::Migrate => ownership::title(self),
+            Self::Work { kind, options } => work::title(*kind, options),
         }
     }
 
@@ -60,6 +62,16 @@ impl Operation {
                 ownership::options(*publisher)
             }
             Self::Migrate => vec![],
+            Self::Work { options, .. } => options.clone(),
+        }
+    }
+
+    /// What it says, without ids that are drawn for it: the same under the same id is a repetition, other content is not.
+    pub(in crate::ops::operation) fn content(&self) -> Vec<String> {
+        match self {
+            Self::Order(command) => command::content(command),
+            Self::Outbox(action) => outbox_action::content(action),
+            other => other.options(),
         }
     }
 
@@ -96,6 +108,7 @@ pub(super) async fn plan(
         Operation::Attach { .. } | Operation::HandOver { .. } | Operation::Migrate => {
             ownership::plan(ctx, request).await
         }
+        Operation::Work { .. } => work::plan(ctx, request).await,
     }
 }
 
@@ -121,6 +134,7 @@ pub(super) async fn run(
         (Steps::Steering, Operation::Approve(number)) => bulk::approve(ctx, plan, *number).await,
         (Steps::Steering, Operation::Cancel(number)) => bulk::cancel(ctx, plan, *number).await,
         (Steps::Schema(standing), _) => ownership::run(ctx, plan, standing).await,
+        (Steps::Work, _) => work::run(ctx, plan).await,
         (Steps::BrokerMessages(Messages::Errors(work)), _) => {
             error_queue::run(ctx, plan, work, progress, stop).await
         }
