@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
-use super::{Error, Index, Layout, OfTable, Table};
+use super::{Error, Index, Layout, OfTable, Table, sql::document};
 use crate::domain::id::OrderId;
 
 /// So many tenants with one stream id are named.
@@ -29,7 +29,7 @@ pub struct Snapshot {
 #[derive(FromRow, Deserialize)]
 pub(super) struct StreamRow {
     version: Option<i64>,
-    snapshot: Option<Json<Value>>,
+    snapshot: Option<String>,
     snapshot_version: Option<i32>,
     is_archived: bool,
 }
@@ -105,7 +105,7 @@ pub(super) fn of_any_tenant(layout: &Layout) -> String {
 
 pub(super) fn push_of_order(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
     sql.push(format!(
-        "SELECT version, snapshot, snapshot_version, is_archived FROM {} s WHERE ",
+        "SELECT version, snapshot::text AS snapshot, snapshot_version, is_archived FROM {} s WHERE ",
         layout.from(Table::Streams)
     ));
     push_key(sql, layout, id);
@@ -118,10 +118,10 @@ impl From<StreamRow> for Stream {
         Self {
             version: row.version,
             archived: row.is_archived,
-            snapshot: row
-                .snapshot_version
-                .zip(row.snapshot)
-                .map(|(version, Json(state))| Snapshot { version, state }),
+            snapshot: row.snapshot_version.zip(row.snapshot).map(|(version, state)| Snapshot {
+                version,
+                state: document(&state).unwrap_or_else(Value::String),
+            }),
         }
     }
 }

@@ -98,6 +98,9 @@ impl Dialect {
         if event.binary {
             return Err(format!("the body of event {} is in the binary column", event.seq));
         }
+        if let Some(why) = &event.unread {
+            return Err(format!("event {}: {why}", event.seq));
+        }
         let told = |why: &str| format!("event {}: {why}", event.seq);
         let order = field_of(&event.body, "Order").and_then(Value::as_object);
         let order = order.ok_or_else(|| told("its body has no Order"))?;

@@ -236,14 +236,14 @@ pub enum Order {
         #[arg(long, value_name = "N")]
         version: Option<i64>,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// Every event of the order
     Timeline {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// What led to each event and what followed: command, event, message, delivery, consumer
     ///
@@ -253,21 +253,21 @@ pub enum Order {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// The events as they are stored, with metadata and body
     Events {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// The integration messages of the order and whether they were delivered
     Messages {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// What changed between two versions
     Diff {
@@ -278,7 +278,7 @@ pub enum Order {
         /// The later version
         b: i64,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// Place an order
     Create(CreateOrder),
@@ -394,6 +394,16 @@ pub enum ScenarioName {
     HalfDone,
     /// Faulty messages in an error queue (needs a broker)
     ErrorQueue,
+}
+
+/// How much of an order's history is read, and how the answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub output: OutputArg,
+    /// Read at most this many of the order's newest events
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    pub events: i64,
 }
 
 /// How an answer is printed.

@@ -1,6 +1,7 @@
 //! What a database has: whose it is, which tables, columns and indexes exist and how they are spelt.
 //! Probed, never assumed.
 
+mod cast;
 mod index;
 mod missing;
 mod names;
@@ -72,6 +73,10 @@ struct Shape {
     pages: i64,
     /// Columns that are not there; whether the program cannot do without.
     missing: Vec<(&'static str, bool)>,
+    /// Those of them that are there with a type that cannot be read.
+    strange: Vec<(&'static str, String)>,
+    /// Times without a zone.
+    zoneless: Vec<&'static str>,
     /// Name and type of every column there is.
     columns: Vec<(String, String)>,
 }
@@ -218,6 +223,12 @@ impl Layout {
         let shape = self.tables.get(&table)?;
         let found = shape.columns.iter().find(|(name, _)| names::same(column, name))?;
         Some(&found.1)
+    }
+
+    /// The type of `orders.status`, where it is no number.
+    pub fn status_type(&self) -> Option<&str> {
+        let kind = self.column_type(Table::Orders, "status")?;
+        (!matches!(kind, "smallint" | "integer" | "bigint")).then_some(kind)
     }
 
     /// Whether an index makes this fast.

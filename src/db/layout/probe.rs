@@ -7,7 +7,8 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
     Group, Index, Kind, Layout, Shape,
-    names::{Column, Table, same},
+    cast::{Cast, cast},
+    names::{Column, Table, folded, same},
     schemas::{self, Seen},
 };
 use crate::{
@@ -97,10 +98,17 @@ pub async fn probe(
         tenant: servers.tenant.clone(),
     };
     for (known, table) in found {
-        for definition in table.indexes.iter().flatten().flatten() {
-            layout.indexes.extend(Index::served(known, definition));
+        let indexes = table.indexes.clone().unwrap_or_default();
+        let (shape, converted) = shape(known, table);
+        for definition in indexes.iter().flatten() {
+            // What is read through a conversion is not what its index has.
+            let words = folded(definition);
+            let mut words = words.split(|c: char| !c.is_ascii_alphanumeric());
+            if !words.any(|word| converted.iter().any(|column| folded(column) == word)) {
+                layout.indexes.extend(Index::served(known, definition));
+            }
         }
-        layout.tables.insert(known, shape(known, table));
+        layout.tables.insert(known, shape);
     }
     layout.spell_sources();
     if layout.is_managed() {
@@ -135,25 +143,42 @@ async fn asked(conn: &mut PgConnection) -> Result<PgRow, Error> {
 }
 
 /// The planner pulls a subquery that only renames up into the query around it, so that indexes are
-/// used as if it were not there.
-fn shape(table: Table, found: Found) -> Shape {
+/// used as if it were not there. With the columns that are converted, by their own names.
+fn shape(table: Table, found: Found) -> (Shape, Vec<String>) {
     let columns = found.columns.unwrap_or_default();
     let mut missing = Vec::new();
+    let mut strange = Vec::new();
+    let mut zoneless = Vec::new();
+    let mut converted = Vec::new();
     let mut list = Vec::new();
     let mut plain = found.name == table.name();
     for column in table.columns() {
         let found = columns.iter().find(|(name, _)| same(column.name, name));
-        // Marten's `mt_version` is an id where documents are guarded by one: it counts nothing.
-        let found = found.filter(|(_, kind)| column.kind != "bigint" || kind != "uuid");
-        if let Some((name, kind)) = found {
-            let cast = cast(column, name, kind);
-            plain &= name == column.name && cast.is_none();
-            let read = cast.unwrap_or_else(|| format!("\"{name}\""));
-            list.push(format!("{read} AS \"{}\"", column.name));
-        } else {
-            plain = false;
-            list.push(absent(column));
-            missing.push((column.name, column.needed));
+        let read = found.map(|(name, kind)| (name, kind, cast(column, name, kind)));
+        match read {
+            Some((name, _, Cast::None)) => {
+                plain &= name == column.name;
+                list.push(format!("\"{name}\" AS \"{}\"", column.name));
+            }
+            Some((name, kind, Cast::By(expression))) => {
+                plain = false;
+                list.push(format!("{expression} AS \"{}\"", column.name));
+                if column.kind == "timestamptz" && kind.starts_with("timestamp") {
+                    zoneless.push(column.name);
+                }
+                converted.push(name.clone());
+            }
+            Some((_, kind, Cast::Impossible)) => {
+                plain = false;
+                list.push(absent(column));
+                missing.push((column.name, column.needed));
+                strange.push((column.name, kind.clone()));
+            }
+            None => {
+                plain = false;
+                list.push(absent(column));
+                missing.push((column.name, column.needed));
+            }
         }
     }
     let relation = format!("{}.\"{}\"", spelt(&found.schema), found.name);
@@ -162,7 +187,7 @@ fn shape(table: Table, found: Found) -> Shape {
             && matches!(table, Table::Events | Table::Streams | Table::Summaries)
     });
     let tenant = tenants.map(|(name, _)| name.clone());
-    Shape {
+    let shape = Shape {
         list: list.join(", "),
         relation,
         plain,
@@ -174,17 +199,11 @@ fn shape(table: Table, found: Found) -> Shape {
         rows: found.rows,
         pages: found.pages,
         missing,
+        strange,
+        zoneless,
         columns,
-    }
-}
-
-/// How a column is read that has another type than the document's: streams may be named by text, which is an id in the
-/// stores of orders. A name that is none reads as null.
-fn cast(column: &Column, name: &str, kind: &str) -> Option<String> {
-    let is_text = kind == "text" || kind.starts_with("character varying");
-    (column.kind == "uuid" && is_text).then(|| {
-        format!("CASE WHEN \"{name}\" ~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN \"{name}\"::uuid END")
-    })
+    };
+    (shape, converted)
 }
 
 /// A schema's name as it is written in a statement.

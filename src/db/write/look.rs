@@ -109,7 +109,7 @@ impl Tx<'_> {
             ));
         }
         let parts = sql.build_query_as::<Parts>().fetch_one(&mut *self.conn).await;
-        parts.map_err(|error| of_part(error.into()))?.found()
+        Ok(parts.map_err(|error| of_part(error.into()))?.found())
     }
 
     fn push_order(
@@ -199,9 +199,9 @@ fn many(
 }
 
 impl Parts {
-    fn found(self) -> Result<OrderRows, Error> {
+    fn found(self) -> OrderRows {
         let order = match self.order_row.zip(self.order_seen) {
-            Some((Json(row), Json(seen))) => Some((row.with(list(self.lines))?, seen)),
+            Some((Json(row), Json(seen))) => Some((row.with(list(self.lines)), seen)),
             None => None,
         };
         let (summary, position) = self.summary.map(|Json(row)| row.parts()).unwrap_or_default();
@@ -209,7 +209,7 @@ impl Parts {
             let (id, buyer) = row.parts();
             (id, buyer, seen)
         });
-        Ok(OrderRows {
+        OrderRows {
             recorded: self.recorded,
             order,
             events: list(self.events).into_iter().map(RecordedEvent::from).collect(),
@@ -219,7 +219,7 @@ impl Parts {
             buyer,
             newest: list(self.newest).into_iter().map(RecordedEvent::from).collect(),
             destination: self.destination,
-        })
+        }
     }
 }
 

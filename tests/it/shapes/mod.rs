@@ -2,7 +2,9 @@
 //! refusal.
 
 mod dialects;
+mod long_streams;
 mod schemas;
+mod values;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 

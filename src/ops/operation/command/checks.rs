@@ -45,6 +45,11 @@ pub fn blocking(writer: &Writer, facts: &Facts, change: &Change) -> Vec<Check> {
         (Some(_), None) => stop("the order has events but no row in orders".to_owned()),
         _ => {}
     }
+    let unread = order.row.as_ref().and_then(|row| row.unread.as_ref());
+    if let (Some(why), true, Some(_)) = (unread, order.timeline.steps().is_empty(), change.event())
+    {
+        stop(format!("its row is all that is known of it, and {why}"));
+    }
     if !order.tenants.is_empty() {
         let tenants = order.tenants.join(", ");
         stop(format!(
@@ -66,11 +71,13 @@ pub fn blocking(writer: &Writer, facts: &Facts, change: &Change) -> Vec<Check> {
             }
         }
     }
+    if let (true, Some(kind)) = (placing, writer.layout.status_type()) {
+        stop(format!(
+            "orders.status is {kind}: how a new order's status is written cannot be told"
+        ));
+    }
     if let (Some(_), Err(why)) = (change.event(), &order.dialect) {
         stop(format!("how its event has to be written cannot be told: {why}"));
-    }
-    if order.cut {
-        stop("the order has more events than are read: its state is not known".to_owned());
     }
     if change.event().is_none() || !order.own_stream || placing && order.stream.is_none() {
         return checks;
