@@ -128,7 +128,7 @@ async fn resume(
     let ended = operation::watched(spec.title, &stop, progress, work).await?;
     let outcome = batch::outcome(&session.db, &ended, None).await?;
     let told = operation::tell(&outcome, form);
-    operation::anchored(session, &told).await;
+    operation::anchored(session, ctx, &told).await;
     told
 }
 
