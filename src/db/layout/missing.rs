@@ -1,6 +1,7 @@
 //! What a database lacks, and what that costs, in an operator's words.
 
 use super::{Index, Layout, Table};
+use crate::domain::coverage::NotLookedAt;
 
 /// Something that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +140,10 @@ impl Layout {
             list.push(Missing { what, cost });
         }
         for (table, shape) in &self.tables {
+            if shape.policed {
+                let what = self.policy(&[*table]);
+                list.push(Missing { what, cost: "what is not found there may be hidden" });
+            }
             if !shape.zoneless.is_empty() {
                 let columns = shape.zoneless.join(", ");
                 let what = format!("no time zone in {columns} of {}", table.name());
@@ -154,6 +159,26 @@ impl Layout {
             }
         }
         list
+    }
+
+    /// What of these tables cannot be looked at, and why: those that cannot be read, and those that hide rows.
+    pub fn not_looked_at(&self, tables: &[Table]) -> Vec<NotLookedAt> {
+        let unread = tables
+            .iter()
+            .filter_map(|table| Some(NotLookedAt::unknown(table.name(), self.unread(*table)?)));
+        unread.chain(self.hiding(tables)).collect()
+    }
+
+    /// Which of these tables may hide rows; none if none does.
+    pub fn hiding(&self, tables: &[Table]) -> Option<NotLookedAt> {
+        let hiding = tables.iter().filter(|table| self.may_hide_rows(**table));
+        let hiding: Vec<_> = hiding.copied().collect();
+        let what = || format!("hidden rows of {}", names(&hiding));
+        (!hiding.is_empty()).then(|| NotLookedAt::unknown(what(), self.policy(&hiding)))
+    }
+
+    fn policy(&self, tables: &[Table]) -> String {
+        format!("row level security on {} may hide rows from role {}", names(tables), self.role)
     }
 
     /// Why a table cannot be read; nothing where it can.
@@ -181,4 +206,8 @@ impl Layout {
             None => format!("no column {} in {name}", columns.join(", ")),
         })
     }
+}
+
+fn names(tables: &[Table]) -> String {
+    tables.iter().map(|table| table.name()).collect::<Vec<_>>().join(", ")
 }
