@@ -58,14 +58,15 @@ async fn store() -> (PgConnectOptions, String) {
     (options, role)
 }
 
-impl Shape {
-    fn filled(&self, text: &str, table: &str, column: &str, role: &str) -> String {
-        text.replace("{t}", table).replace("{c}", column).replace("{r}", role)
-    }
+fn filled(text: &str, table: &str, column: &str, role: &str) -> String {
+    text.replace("{t}", table).replace("{c}", column).replace("{r}", role)
 }
 
-/// Tables with a needed column, the verbs that rest on each, and the fields of `messages status` that do.
-const TABLES: [(&str, &str, &[&[&str]], &[&str]); 8] = [
+/// A table with a needed column, the verbs that rest on it, and the fields of `messages status` that do.
+type Rests =
+    (&'static str, &'static str, &'static [&'static [&'static str]], &'static [&'static str]);
+
+const TABLES: [Rests; 8] = [
     (
         "outbox_message",
         "sent_time",
@@ -147,9 +148,9 @@ async fn what_cannot_be_looked_at_is_unknown_on_every_verb() {
                     .fetch_one(&mut conn)
                     .await
                     .unwrap();
-            sql(&options, &shape.filled(shape.change, table, column, &role)).await;
+            sql(&options, &filled(shape.change, table, column, &role)).await;
             let home = Home::on(&options.clone().username(&role));
-            let told = shape.filled(shape.told, table, column, &role);
+            let told = filled(shape.told, table, column, &role);
             for verb in verbs {
                 let verb: Vec<_> = verb.iter().map(|word| word.replace("{id}", &id)).collect();
                 let done = home.run(&verb.iter().map(String::as_str).collect::<Vec<_>>());
