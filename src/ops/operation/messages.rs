@@ -58,7 +58,10 @@ impl Kind {
     pub const fn step(self) -> &'static str {
         match self {
             Self::DrainOutbox => "pass",
-            Self::PurgeOutbox | Self::PurgeInbox | Self::RemoveFailedInbox => "batch",
+            Self::PurgeOutbox
+            | Self::PurgeInbox
+            | Self::RemoveFailedInbox
+            | Self::ResumeOperation => "batch",
             _ => "message",
         }
     }

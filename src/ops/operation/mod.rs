@@ -43,7 +43,7 @@ pub use self::{
     outcome::{Outcome, Progress},
     plan::{Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps},
     purge::Purge,
-    selected::Selected,
+    selected::{Position, Selected},
     spec::{
         Choice, Entry, Field, Input, Kind, Leaving, List, Reason, Risk, Spec, StepKind, Target,
     },

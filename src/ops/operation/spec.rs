@@ -51,6 +51,8 @@ pub enum Kind {
     DrainOutbox,
     RestoreErrors,
     ApproveOperation,
+    ResumeOperation,
+    PauseOperation,
     CancelOperation,
     Attach,
     HandOver,
@@ -164,6 +166,8 @@ pub enum List {
     Inbox,
     Errors,
     Archive,
+    /// Bulk operations.
+    Operations,
 }
 
 /// Which of several ways to do an operation a line of the menu means.

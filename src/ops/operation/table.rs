@@ -314,6 +314,30 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "op approve",
         undo: "cancel the operation, as far as it was not run by then",
         reason: Reason::Needed,
+        menu: entries::APPROVE_OPERATION,
+        ..ONE
+    },
+    Spec {
+        kind: Kind::ResumeOperation,
+        name: "ResumeOperation",
+        title: "Run a bulk operation, or go on with it where it stopped",
+        word: "RESUME",
+        target: Target::Operation,
+        verb: "op resume",
+        undo: "pause or cancel it; what is done stays done",
+        fields: &[],
+        menu: entries::RESUME_OPERATION,
+        ..BATCHES
+    },
+    Spec {
+        kind: Kind::PauseOperation,
+        name: "PauseOperation",
+        title: "Pause a bulk operation after the batch under way, whoever runs it",
+        word: "PAUSE",
+        target: Target::Operation,
+        verb: "op pause",
+        undo: "resume the operation",
+        menu: entries::PAUSE_OPERATION,
         ..ONE
     },
     Spec {
@@ -326,6 +350,7 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "op cancel",
         undo: "none; what is left can be done by a new operation",
         reason: Reason::Needed,
+        menu: entries::CANCEL_OPERATION,
         ..ONE
     },
     Spec {
@@ -390,7 +415,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::ops::operation::List::{Archive, Errors, Inbox, Orders, Outboxes};
+    use crate::ops::operation::List::{Archive, Errors, Inbox, Operations, Orders, Outboxes};
 
     #[test]
     fn a_row_stands_at_the_place_of_its_kind_and_is_called_like_it() {
@@ -408,7 +433,7 @@ mod tests {
     fn no_two_lines_of_a_menu_have_the_same_key() {
         let entries =
             || OPERATIONS.iter().flat_map(|spec| spec.menu.iter().map(move |e| (spec, e)));
-        for list in [Orders, Errors] {
+        for list in [Orders, Errors, Operations] {
             let keys: Vec<_> =
                 entries().filter(|(_, e)| e.list == list).map(|(_, e)| e.key).collect();
             assert_eq!(
@@ -420,7 +445,7 @@ mod tests {
         // On every other list all that is done in the database is offered, and what its own list does with the broker.
         for list in [Outboxes, Inbox, Archive] {
             let offered = entries().filter(|(spec, e)| match spec.steps {
-                OneTransaction | Batches => !matches!(e.list, Orders | Errors),
+                OneTransaction | Batches => !matches!(e.list, Orders | Errors | Operations),
                 BrokerMessages => e.list == list,
             });
             let keys: Vec<_> = offered.map(|(_, e)| e.key).collect();

@@ -24,6 +24,10 @@ pub enum Operation {
     Purge(Purge),
     /// Approves the bulk operation of this number.
     Approve(i64),
+    /// Runs the bulk operation of this number, or goes on with it where it stopped.
+    Resume(i64),
+    /// Pauses the bulk operation of this number after the batch under way.
+    Pause(i64),
     /// Ends the bulk operation of this number early.
     Cancel(i64),
     /// Something done to messages of error queues.
@@ -75,6 +79,8 @@ impl Operation {
             },
             Self::Purge(purge) => purge.kind(),
             Self::Approve(_) => Kind::ApproveOperation,
+            Self::Resume(_) => Kind::ResumeOperation,
+            Self::Pause(_) => Kind::PauseOperation,
             Self::Cancel(_) => Kind::CancelOperation,
             Self::Errors(work) => match work.action {
                 ErrorAction::Replay => Kind::ReplayErrors,
@@ -113,7 +119,10 @@ impl Operation {
             }
             Self::Outbox(action) => vec![action.target()],
             Self::Purge(purge) => vec![purge.target().to_owned()],
-            Self::Approve(number) | Self::Cancel(number) => vec![format!("operation {number}")],
+            Self::Approve(number)
+            | Self::Resume(number)
+            | Self::Pause(number)
+            | Self::Cancel(number) => vec![format!("operation {number}")],
             Self::Restore(number) => vec![format!("kept {number}")],
             Self::Drain(Scope::Outbox(id)) => vec![id.to_string()],
             Self::Drain(Scope::ConsumerOutbox(half)) => {

@@ -50,7 +50,7 @@ pub(super) fn items(menu: &Menu, shared: &Shared) -> Vec<Item> {
 /// its own list. What lies with the broker has operations of its own only.
 fn on_messages(matter: &Matter, shared: &Shared) -> Vec<Item> {
     let offered = |(spec, entry): &(&Spec, &Entry)| match (spec.steps, entry.list) {
-        (_, List::Orders) => false,
+        (_, List::Orders | List::Operations) => false,
         (StepKind::OneTransaction | StepKind::Batches, List::Errors) => false,
         (StepKind::OneTransaction | StepKind::Batches, _) => matter.list != List::Errors,
         (StepKind::BrokerMessages, list) => list == matter.list,

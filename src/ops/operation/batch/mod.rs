@@ -3,7 +3,7 @@
 //! stopped, from any console. Audit has an entry when it begins and one when it ends.
 //!
 //! A kind of bulk operation is a [`BatchKind`]. [`plan`] counts and tries out a few items, [`start`] freezes the list,
-//! [`run`] does it; [`approve`], [`pause`] and [`cancel`] steer it.
+//! [`run`] does it, [`resume`] goes on with it; [`approve`], [`pause`] and [`cancel`] steer it.
 
 mod kind;
 mod plan;
@@ -24,12 +24,12 @@ pub(super) use self::purge::UNASKED;
 pub use self::{
     kind::{Batch, BatchKind, Committed, Ran, Work},
     plan::{BatchPlan, BatchRequest, plan},
-    run::run,
+    run::{resume, run},
     show::{items, list, outcome, show},
     start::{Started, start},
-    steer::{Steered, approve, cancel, pause, waiting},
+    steer::{Standing, approve, cancel, pause, standing},
 };
-use super::{Context, PlanError, Purge, Selected, Writer};
+use super::{Context, PlanError, PlanRequest, Position, Purge, Selected, Writer};
 pub use crate::{
     db::operations::{Record, Settled, Which},
     domain::batch::{Counts, Estimate, State},
@@ -106,6 +106,37 @@ async fn record(
     let at = db::clock::now(conn).await?;
     let entry = Entry { id, at, intent, targets, reason, before: &Value::Null, after };
     Ok(writer.chain.record(conn, &entry).await?)
+}
+
+/// What came of steering an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steered {
+    pub record: Record,
+    /// Number of the audit record, where there is one.
+    pub audit: Option<i64>,
+    /// Who does it after the batch under way; none where it is done already.
+    pub asked: Option<String>,
+}
+
+/// What a plan to go on with an operation relies on.
+pub(super) const fn position(record: &Record) -> Position {
+    Position { state: record.state, counts: record.counts }
+}
+
+/// The audit record of what somebody does to an operation: found by it, and by what it is about.
+async fn recorded(
+    writer: &Writer,
+    conn: &mut PgConnection,
+    request: &PlanRequest,
+    operation: &Record,
+    after: &Value,
+) -> Result<i64, PlanError> {
+    let mut about = request.operation.targets();
+    if let Ok(kind) = kind_of(operation) {
+        about.extend(kind.targets());
+    }
+    let entry = (request.id, request.spec().name);
+    record(conn, writer, entry, about, request.why(), after).await
 }
 
 /// All that is known of an operation.

@@ -4,14 +4,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{
-    batch::{self, BatchRequest, Steered, Which},
+    batch::{self, BatchRequest, Standing, Steered, Which},
     broker_check,
     context::Context,
     error::PlanError,
     outcome::{Outcome, Progress},
     plan::{Effect, Listed, Plan, PlanRequest, Steps},
     purge::Purge,
-    selected::Selected,
+    selected::{Position, Selected},
     value::Operation,
 };
 use crate::domain::batch::State;
@@ -91,45 +91,52 @@ pub(super) async fn ended_before(
     }
 }
 
-/// What approving or cancelling would do.
+/// What resuming, pausing, cancelling or approving would do.
 pub(super) async fn plan_steering(
     ctx: &Context<'_>,
     request: &PlanRequest,
     number: i64,
     stop: &CancellationToken,
 ) -> Result<Plan, PlanError> {
-    let (record, checks) = batch::waiting(ctx, request.spec().kind, number, stop).await?;
-    let next = match request.operation {
-        Operation::Approve(_) => State::Ready,
-        _ => State::Cancelled,
+    let Standing { record, next, checks, effects } =
+        batch::standing(ctx, request.spec().kind, number, stop).await?;
+    let was = batch::report::state(&record);
+    let change = format!("operation {number}, {}: {was} → {next}", record.name);
+    let steps = match request.operation {
+        Operation::Resume(_) => Steps::Resume(batch::position(&record)),
+        _ => Steps::Steering,
     };
-    let change = format!("operation {number}, {}: {} → {next}", record.name, record.state);
     let policy = ctx.policy();
     Ok(Plan {
         checks,
-        effects: vec![Effect::told("operations", change)],
+        effects: [vec![Effect::told("operations", change)], effects].concat(),
         cli_equivalent: request.cli_equivalent(None, policy, false),
-        ..Plan::new(request, policy, ctx.now(), Steps::Steering)
+        ..Plan::new(request, policy, ctx.now(), steps)
     })
 }
 
-/// Approves it.
-pub(super) async fn approve(
+/// Goes on with it from where the plan saw it stand.
+pub(super) async fn resume(
     ctx: &Context<'_>,
-    plan: &Plan,
-    number: i64,
+    request: &PlanRequest,
+    at: (i64, Position),
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
 ) -> Result<Outcome, PlanError> {
-    let steered = batch::approve(ctx, &plan.request, number).await?;
-    Ok(told(plan, &steered))
+    let Steered { record, audit, .. } = batch::resume(ctx, request, at, progress, stop).await?;
+    let outcome = batch::outcome(&ctx.writer()?.db, &record, audit).await?;
+    Ok(Outcome { id: request.id, spec: request.spec(), ..outcome })
 }
 
-/// Ends it, or asks whoever runs it to.
-pub(super) async fn cancel(
-    ctx: &Context<'_>,
-    plan: &Plan,
-    number: i64,
-) -> Result<Outcome, PlanError> {
-    let steered = batch::cancel(ctx, &plan.request, number).await?;
+/// Approves, pauses or ends it, or asks whoever runs it to.
+pub(super) async fn steer(ctx: &Context<'_>, plan: &Plan) -> Result<Outcome, PlanError> {
+    let request = &plan.request;
+    let steered = match request.operation {
+        Operation::Approve(number) => batch::approve(ctx, request, number).await?,
+        Operation::Pause(number) => batch::pause(ctx, request, number).await?,
+        Operation::Cancel(number) => batch::cancel(ctx, request, number).await?,
+        _ => return Err(PlanError::Mismatch),
+    };
     Ok(told(plan, &steered))
 }
 

@@ -39,6 +39,8 @@ impl Operation {
             Self::Outbox(action) => outbox_action::title(action),
             Self::Purge(purge) => bulk::title(purge),
             Self::Approve(number) => format!("approve operation {number}"),
+            Self::Resume(number) => format!("resume operation {number}"),
+            Self::Pause(number) => format!("pause operation {number}"),
             Self::Cancel(number) => format!("cancel operation {number}"),
             Self::Errors(work) => error_queue::title(work),
             Self::Restore(number) => restore::title(*number),
@@ -53,9 +55,12 @@ impl Operation {
             Self::Order(command) => command::options(command),
             Self::Outbox(action) => outbox_action::options(action),
             Self::Purge(purge) => bulk::options(purge),
-            Self::Approve(number) | Self::Cancel(number) => vec![number.to_string()],
+            Self::Approve(number)
+            | Self::Resume(number)
+            | Self::Pause(number)
+            | Self::Cancel(number)
+            | Self::Restore(number) => vec![number.to_string()],
             Self::Errors(work) => error_queue::options(work),
-            Self::Restore(number) => vec![number.to_string()],
             Self::Drain(scope) => drain::options(*scope),
             Self::Attach { publisher } | Self::HandOver { publisher } => {
                 ownership::options(*publisher)
@@ -88,9 +93,10 @@ pub(super) async fn plan(
             transaction::plan(ctx.writer()?, request, action, ctx.now(), stop).await
         }
         Operation::Purge(purge) => bulk::plan(ctx, request, purge, stop).await,
-        Operation::Approve(number) | Operation::Cancel(number) => {
-            bulk::plan_steering(ctx, request, *number, stop).await
-        }
+        Operation::Approve(number)
+        | Operation::Resume(number)
+        | Operation::Pause(number)
+        | Operation::Cancel(number) => bulk::plan_steering(ctx, request, *number, stop).await,
         Operation::Errors(work) => error_queue::plan(ctx, request, work, stop).await,
         Operation::Restore(number) => restore::plan(ctx, request, *number, stop).await,
         Operation::Drain(scope) => drain::plan(ctx, request, *scope, stop).await,
@@ -119,8 +125,10 @@ pub(super) async fn run(
         (Steps::Batches(selected), Operation::Purge(purge)) => {
             bulk::run(ctx, request, (purge, selected), progress, stop).await
         }
-        (Steps::Steering, Operation::Approve(number)) => bulk::approve(ctx, plan, *number).await,
-        (Steps::Steering, Operation::Cancel(number)) => bulk::cancel(ctx, plan, *number).await,
+        (Steps::Resume(position), Operation::Resume(number)) => {
+            bulk::resume(ctx, request, (*number, *position), progress, stop).await
+        }
+        (Steps::Steering, _) => bulk::steer(ctx, plan).await,
         (Steps::Schema(standing), _) => ownership::run(ctx, plan, standing).await,
         (Steps::BrokerMessages(Messages::Errors(work)), _) => {
             error_queue::run(ctx, plan, work, progress, stop).await
@@ -131,7 +139,7 @@ pub(super) async fn run(
         (Steps::BrokerMessages(Messages::Drain(waiting)), _) => {
             drain::run(ctx, plan, waiting, progress, stop).await
         }
-        (Steps::OneTransaction(_) | Steps::Batches(_) | Steps::Steering, _) => {
+        (Steps::OneTransaction(_) | Steps::Batches(_) | Steps::Resume(_), _) => {
             Err(PlanError::Mismatch)
         }
     }
