@@ -63,6 +63,8 @@ pub struct Servers {
     /// What to add to a failure of TLS.
     pub tls_hint: Option<String>,
     pub schemas: Schemas,
+    /// The tenant that alone is looked at, in a store of several.
+    pub tenant: Option<String>,
 }
 
 impl Servers {
@@ -78,6 +80,7 @@ impl Servers {
             login_hint: None,
             tls_hint: None,
             schemas: Schemas::default(),
+            tenant: None,
         }
     }
 

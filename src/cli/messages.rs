@@ -345,7 +345,7 @@ async fn why(
     }
     print(report::findings(&found), output, settings)?;
     if found.is_empty() {
-        writeln!(std::io::stderr(), "no rule fired: nothing stands in the way")?;
+        writeln!(std::io::stderr(), "No fault found: no rule fired")?;
     }
     tell(&status.coverage)?;
     let faults = found.iter().any(|finding| finding.severity > Severity::Note);

@@ -81,6 +81,7 @@ fn named(name: &str, settings: &Settings) -> Result<Context, Error> {
             let resolved = |text| {
                 let mut servers = resolve(text, environment)?;
                 servers.schemas = context.schemas.clone();
+                servers.tenant.clone_from(&context.tenant);
                 Ok::<Servers, Error>(servers)
             };
             let server = Server {

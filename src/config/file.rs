@@ -122,6 +122,8 @@ pub struct ContextFile {
     /// The schemas of the service's tables. Default: they are looked for in all of them.
     #[serde(default)]
     pub schemas: Schemas,
+    /// The tenant of the event store to look at and to write for. Default: all; orders in several are refused.
+    pub tenant: Option<String>,
 }
 
 /// `[relay]`: delivery of outbox messages to RabbitMQ.

@@ -256,6 +256,13 @@ pub const KEYS: &[KeyHelp] = &[
         "[contexts.prod]\nschemas = { orders = \"ordering\", events = \"events\", messages = \"messaging\" }",
     ),
     key(
+        "contexts.NAME.tenant",
+        "all tenants are looked at",
+        "The tenant of the event store (tenant_id of mt_events): events of others are not read, and events are written \
+         for it; needed to write new orders into a store of several tenants, and for orders whose id is in several",
+        "[contexts.prod]\ntenant = \"shop-a\"",
+    ),
+    key(
         "contexts.NAME.approve_above",
         "no second person is needed",
         "A bulk operation of more items than this waits until a second person approves it, with another database \

@@ -20,6 +20,7 @@ pub(super) struct EventRow {
     kind: String,
     at: DateTime<Utc>,
     mt_dotnet_type: Option<String>,
+    tenant_id: Option<String>,
     correlation_id: Option<String>,
     causation_id: Option<String>,
     headers: Option<Json<Value>>,
@@ -38,6 +39,7 @@ impl From<EventRow> for RecordedEvent {
             kind: row.kind,
             at: row.at,
             dotnet_type: row.mt_dotnet_type,
+            tenant: row.tenant_id,
             correlation_id: row.correlation_id,
             causation_id: row.causation_id,
             // Marten writes the JSON value null where there are no headers.
@@ -51,8 +53,8 @@ impl From<EventRow> for RecordedEvent {
 
 fn columns() -> String {
     format!(
-        "seq_id, id, stream_id, version, type AS kind, {} AS at, mt_dotnet_type, correlation_id, \
-         causation_id, headers, is_archived, data, bdata IS NOT NULL AS is_binary",
+        "seq_id, id, stream_id, version, type AS kind, {} AS at, mt_dotnet_type, tenant_id, \
+         correlation_id, causation_id, headers, is_archived, data, bdata IS NOT NULL AS is_binary",
         moment("\"timestamp\""),
     )
 }
@@ -199,6 +201,25 @@ pub async fn around(
     let (first, last): (Option<SeqId>, Option<SeqId>) =
         sql.build_query_as().fetch_one(conn).await.of(Table::Events.name())?;
     Ok(first.zip(last).map(|(from, to)| SeqRange { from, to }))
+}
+
+/// How many of the newest events tell how a store writes.
+const NEIGHBOURS: i64 = 50;
+
+/// The newest events of the store, the newest first.
+pub async fn newest_events(
+    conn: &mut PgConnection,
+    layout: &Layout,
+) -> Result<Vec<RecordedEvent>, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new("");
+    push_newest(&mut sql, layout);
+    let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await.of(Table::Events.name())?;
+    Ok(rows.into_iter().map(RecordedEvent::from).collect())
+}
+
+pub(super) fn push_newest(sql: &mut QueryBuilder<Postgres>, layout: &Layout) {
+    let from = layout.from(Table::Events);
+    sql.push(format!("SELECT {} FROM {from} e ORDER BY seq_id DESC LIMIT {NEIGHBOURS}", columns()));
 }
 
 /// The newest sequence number, none in an empty store.

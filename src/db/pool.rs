@@ -71,8 +71,9 @@ impl Db {
             return Ok(Arc::clone(layout));
         }
         let small = self.read.0.limits.small_table_pages;
-        let named = &self.servers().schemas;
-        let probe = async |conn: &mut PgConnection| super::layout::probe(conn, named, small).await;
+        let servers = self.servers();
+        let probe =
+            async |conn: &mut PgConnection| super::layout::probe(conn, servers, small).await;
         let layout = Arc::new(self.read("probe", &CancellationToken::new(), probe).await?);
         *known = Some(Arc::clone(&layout));
         Ok(layout)

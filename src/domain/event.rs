@@ -20,6 +20,8 @@ pub struct RecordedEvent {
     /// Stored time. Not monotonic, and the column's default is frozen: never order by it.
     pub at: DateTime<Utc>,
     pub dotnet_type: Option<String>,
+    /// None where the table has no such column; `*DEFAULT*` in a store without tenants.
+    pub tenant: Option<String>,
     pub correlation_id: Option<String>,
     pub causation_id: Option<String>,
     pub headers: Option<Value>,

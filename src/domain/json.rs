@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value};
 
-/// The key as the object spells it: exactly so, or in any other case.
+/// The key as the object spells it: exactly so, or in any other case, with or without underscores.
 #[must_use]
 pub fn key<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     entry(object, name).map(|(key, _)| key.as_str())
 }
 
-/// The value under that key: exactly so, or in any other case.
+/// The value under that key: exactly so, or in any other case, with or without underscores.
 #[must_use]
 pub fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     entry(object, name).map(|(_, value)| value)
@@ -22,9 +22,15 @@ pub fn field_of<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 fn entry<'a>(object: &'a Map<String, Value>, name: &str) -> Option<(&'a String, &'a Value)> {
-    object
-        .get_key_value(name)
-        .or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)))
+    object.get_key_value(name).or_else(|| object.iter().find(|(key, _)| same(key, name)))
+}
+
+/// Whether the names differ by case and underscores only: `order_items` and `OrderItems`.
+fn same(one: &str, other: &str) -> bool {
+    let letters = |name: &'_ str| -> Vec<u8> {
+        name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect()
+    };
+    one.eq_ignore_ascii_case(other) || one.contains('_') && letters(one) == letters(other)
 }
 
 #[cfg(test)]
@@ -39,6 +45,7 @@ mod tests {
         assert_eq!(field_of(&body, "Order"), Some(&json!(2)));
         assert_eq!(field_of(&body, "OrderItems"), Some(&json!(3)));
         assert_eq!(field_of(&body, "Note"), None);
+        assert_eq!(field_of(&json!({"order_items": 4}), "OrderItems"), Some(&json!(4)));
         assert_eq!(field_of(&json!([1]), "Order"), None);
         assert_eq!(key(body.as_object().unwrap(), "orderItems"), Some("ORDERITEMS"));
     }

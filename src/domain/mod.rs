@@ -12,6 +12,7 @@ pub mod contract;
 pub mod decide;
 pub mod derived;
 pub mod diagnosis;
+pub mod dialect;
 pub mod diff;
 pub mod endless;
 pub mod envelope;

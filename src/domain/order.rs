@@ -50,6 +50,14 @@ impl Status {
             Self::Other(_) => None,
         }
     }
+
+    /// The status of that name, spelt as .NET spells it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::New, Self::Cancelled, Self::Completed]
+            .into_iter()
+            .find(|status| status.name() == Some(name))
+    }
 }
 
 impl fmt::Display for Status {

@@ -63,6 +63,7 @@ pub fn event(position: i64, kind: &str, body: Value) -> RecordedEvent {
         kind: kind.to_owned(),
         at: at("2026-11-22T09:12:04Z") + TimeDelta::minutes(position - 1),
         dotnet_type: None,
+        tenant: None,
         correlation_id: None,
         causation_id: None,
         headers: None,

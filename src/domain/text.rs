@@ -117,6 +117,15 @@ pub fn thousands(number: i64) -> String {
     out
 }
 
+/// A count with its noun: `1 event`, `2,000 events`.
+#[must_use]
+pub fn counted(count: impl TryInto<i64>, noun: &str) -> String {
+    let count = count.try_into().unwrap_or(i64::MAX);
+    let number = thousands(count);
+    let more = if count == 1 { "" } else { "s" };
+    format!("{number} {noun}{more}")
+}
+
 /// Bytes as hexadecimal digits, two for each.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -80,9 +80,20 @@ pub(super) async fn end(cluster: &Path, timeout: Duration) -> Result<bool, i32> 
 
 /// Fast shutdown, without waiting.
 pub(super) fn interrupt(pid: i32) {
-    if let Some(pid) = Pid::from_raw(pid) {
+    signal(pid, &[Signal::INT]);
+}
+
+/// Ends a server whose start is given up. A program started in the background of a shell inherits that an interrupt is
+/// ignored, until it sets up its own handling: the first signal ends it before that, the second after it.
+pub(super) fn abandon(pid: i32) {
+    signal(pid, &[Signal::TERM, Signal::INT]);
+}
+
+fn signal(pid: i32, signals: &[Signal]) {
+    let Some(pid) = Pid::from_raw(pid) else { return };
+    for signal in signals {
         // It may have exited already, which is fine.
-        let _ = kill_process(pid, Signal::INT);
+        let _ = kill_process(pid, *signal);
     }
 }
 

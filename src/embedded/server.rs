@@ -328,7 +328,7 @@ impl Drop for Starting {
     fn drop(&mut self) {
         // Without an id the process was waited for; before that its id cannot belong to another process.
         if let Some(pid) = self.child.id().filter(|_| self.armed) {
-            pidfile::interrupt(i32::try_from(pid).unwrap_or_default());
+            pidfile::abandon(i32::try_from(pid).unwrap_or_default());
         }
     }
 }

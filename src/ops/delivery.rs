@@ -17,7 +17,7 @@ use crate::{
         diagnosis::Inbound,
         outbox::OutboxKey,
         report::{Cell, Table},
-        text::thousands,
+        text::counted,
     },
     relay,
 };
@@ -111,9 +111,7 @@ pub struct Warning {
 impl fmt::Display for Warning {
     /// `1 message found no subscriber`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = thousands(i64::try_from(self.count).unwrap_or(i64::MAX));
-        let more = if self.count == 1 { "" } else { "s" };
-        write!(f, "{number} message{more} {}", self.what)
+        write!(f, "{} {}", counted(self.count, "message"), self.what)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     },
     domain::{
         chain::Facts,
+        dialect::{DEFAULT_TENANT, tenants},
         endless,
         event::RecordedEvent,
         id::{OrderId, SeqId},
@@ -61,6 +62,8 @@ pub struct History {
     /// Something was written so little ago that the rest may not have been there yet when it was looked for:
     /// what differs may be about to agree.
     pub settling: bool,
+    /// The tenant of its events, where the store has tenants.
+    pub tenant: Option<String>,
     /// Where rows may be hidden from our role.
     pub hidden: Hidden,
     /// What was not searched and why; a line each.
@@ -87,6 +90,7 @@ pub async fn history(
     let placed =
         row.as_ref().and_then(|row| row.created_at).filter(|at| endless::told(*at).is_none());
     let mut events = events_of(conn, layout, id, placed, &mut coverage).await?;
+    one_tenant(id, &events)?;
     let cut = events.len() > MOST_EVENTS;
     if cut {
         events.truncate(MOST_EVENTS);
@@ -126,6 +130,8 @@ pub async fn history(
         lines: layout.hiding(&[Table::OrderItems]),
         summaries: layout.hiding(&[Table::Summaries]),
     };
+    let tenant = events.first().and_then(|event| event.tenant.clone());
+    let tenant = tenant.filter(|tenant| tenant != DEFAULT_TENANT);
     let settling = is_settling(conn, row.as_ref(), &events).await?;
     Ok(Some(History {
         id,
@@ -140,9 +146,23 @@ pub async fn history(
         letters,
         chain,
         settling,
+        tenant,
         hidden,
         coverage,
     }))
+}
+
+/// Orders of two tenants may have one id; what they have in common is only that.
+fn one_tenant(id: OrderId, events: &[RecordedEvent]) -> Result<(), Error> {
+    let tenants = tenants(events);
+    match tenants.as_slice() {
+        [first, _, ..] => Err(Error::Tenants {
+            order: id.to_string(),
+            tenants: tenants.join(", "),
+            first: (*first).to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the newest that the parts say of themselves is only moments old, by the server's clock.

@@ -17,6 +17,7 @@ use crate::{
         mask,
         outbox::Delivery,
         report::{Cell, Table},
+        text::counted,
     },
 };
 
@@ -122,6 +123,7 @@ pub fn events(known: &OrderAnalysis) -> Table {
             "type",
             "at",
             "dotnet_type",
+            "tenant",
             "correlation",
             "causation",
             "archived",
@@ -141,6 +143,7 @@ pub fn events(known: &OrderAnalysis) -> Table {
                     Cell::Text(event.kind.clone()),
                     Cell::time(event.at),
                     Cell::maybe(event.dotnet_type.clone()),
+                    Cell::maybe(event.tenant.clone()),
                     Cell::maybe(event.correlation_id.clone()),
                     Cell::maybe(event.causation_id.clone()),
                     Cell::Flag(event.archived),
@@ -164,6 +167,7 @@ pub fn raw_events(known: &OrderAnalysis) -> Value {
             "type": event.kind,
             "timestamp": endless::json(event.at),
             "mt_dotnet_type": event.dotnet_type,
+            "tenant_id": event.tenant,
             "correlation_id": event.correlation_id,
             "causation_id": event.causation_id,
             "headers": event.headers.as_ref().map(covered),
@@ -264,6 +268,9 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
     let text = |text: String| Cell::Text(text);
     let covered = |text: &Option<String>| Cell::maybe(text.as_deref().map(mask::mask));
     say("order", text(known.history.id.to_string()));
+    if let Some(tenant) = &known.history.tenant {
+        say("tenant", text(tenant.clone()));
+    }
     say("version", text(format!("{version} of {}", known.timeline.last_version())));
     if let Some(step) = known.timeline.step(version) {
         say("last event", text(step.meaning.title().to_owned()));
@@ -304,7 +311,7 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
             Some(status) => text(format!("{status}, {words}")),
             None => text(words),
         };
-        let sure = if found.certain { "the measure" } else { "the measure, not certain" };
+        let sure = if found.certain { "reference" } else { "reference, not certain" };
         say("events say", side(known.events_status(), sure.to_owned()));
         say("row says", side(known.row_status(), agreement(&found.row)));
         say("view says", side(known.view_status(), agreement(&found.summary)));
@@ -320,14 +327,16 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
 fn agreement(agreement: &Agreement) -> String {
     match agreement {
         Agreement::Match => "the same".to_owned(),
-        Agreement::Behind { at, events } => format!("behind at v{at}, {events} events to come"),
+        Agreement::Behind { at, events } => {
+            format!("lags at v{at} by {}", counted(*events, "event"))
+        }
         Agreement::Archived => "not kept up, the events are archived".to_owned(),
         Agreement::Differs(differences) => {
             let fields: Vec<_> = differences.iter().map(|d| d.field.to_string()).collect();
             format!("DIFFERS in {}", fields.join(", "))
         }
         Agreement::Missing => "MISSING".to_owned(),
-        Agreement::Alone => "ALONE, no event was found".to_owned(),
+        Agreement::Alone => "row only: no event was found".to_owned(),
         Agreement::Absent => "not there, and need not be".to_owned(),
         Agreement::Unknown(why) => format!("not known: {why}"),
     }

@@ -63,6 +63,7 @@ impl ExitCode for db::Error {
             | Self::MissingTable(_)
             | Self::Spelt { .. }
             | Self::Ambiguous { .. }
+            | Self::Tenants { .. }
             | Self::Server { .. }
             | Self::Inconsistent { .. }
             | Self::MissingRow(_)

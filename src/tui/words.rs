@@ -18,7 +18,7 @@ pub fn agreement(agreement: &Agreement, theme: &Theme) -> (String, Style) {
     match agreement {
         Agreement::Match => ("= events".to_owned(), theme.ok),
         Agreement::Behind { events, .. } => {
-            (format!("behind by {events}: the projection is not there yet"), theme.warn)
+            (format!("summary lags by {}", text::counted(*events, "event")), theme.warn)
         }
         Agreement::Archived => ("archived: with or without is right".to_owned(), theme.muted),
         Agreement::Differs(differences) => {

@@ -726,7 +726,7 @@ async fn messages_are_judged_and_an_alert_ends_with_1() {
     assert!(head["next"]["poison"][0].as_str().unwrap().contains("cannot be used"), "{head}");
     assert_eq!(status["drain"]["state"], "unknown");
     let outbox = status["by_outbox"][0]["key"].as_str().unwrap();
-    for told in ["head of the line", "seq 89, User", "its holder", "drained in", outbox] {
+    for told in ["head of the line", "seq 89, User", "its holder", "\ndrain  ", outbox] {
         assert!(table.out.contains(told), "{told}: {table:?}");
     }
     let bad = home.json(&["messages", "list", "--view", "undeliverable"], 0);

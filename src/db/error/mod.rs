@@ -91,6 +91,12 @@ pub enum Error {
          schemas.{key} = \"{first}\""
     )]
     Ambiguous { key: &'static str, schemas: String, first: String },
+    /// Events of one order id belong to several tenants: they are no one history.
+    #[error(
+        "order {order} has events in several tenants ({tenants}), which are different orders; name one in the context, \
+         for example tenant = \"{first}\""
+    )]
+    Tenants { order: String, tenants: String, first: String },
     /// Disk, memory or another resource of the server ran out.
     #[error(
         "PostgreSQL is short of a resource: {0}; free disk or memory on the server, then repeat"
@@ -161,6 +167,7 @@ impl Error {
                 | Self::MissingTable(_)
                 | Self::Spelt { .. }
                 | Self::Ambiguous { .. }
+                | Self::Tenants { .. }
                 | Self::Login(_)
                 | Self::Configuration(_)
                 | Self::Inconsistent { .. }

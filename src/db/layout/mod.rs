@@ -45,6 +45,8 @@ pub struct Layout {
     schemas: BTreeMap<Group, String>,
     /// The sequence that numbers events, with its schema.
     event_numbers: String,
+    /// The tenant that the context names: events of others are not read.
+    tenant: Option<String>,
 }
 
 /// How one table looks.
@@ -107,6 +109,11 @@ impl Layout {
         distinct.dedup();
         let usual = distinct.iter().all(|name| *name == "public");
         (!usual).then(|| if distinct.len() == 1 { distinct } else { names }.join(", "))
+    }
+
+    /// The tenant of the event store that alone is looked at; none where all are.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// The sequence that numbers events, as a statement names it.

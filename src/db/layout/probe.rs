@@ -16,7 +16,7 @@ use crate::{
         settings::{self, Projection},
         sql::attempt,
     },
-    servers::Schemas,
+    servers::{Schemas, Servers},
 };
 
 /// Where a managed database has its tables.
@@ -43,7 +43,7 @@ const TRIES: usize = 20;
 /// Asks, in one round trip; of a managed database its settings in another.
 pub async fn probe(
     conn: &mut PgConnection,
-    named: &Schemas,
+    servers: &Servers,
     small_table_pages: i64,
 ) -> Result<Layout, Error> {
     let row = asked(conn).await?;
@@ -58,7 +58,7 @@ pub async fn probe(
         events: Some(OWN.to_owned()),
         messages: Some(OWN.to_owned()),
     };
-    let named = if recorded.as_deref() == Some("managed") { &own } else { named };
+    let named = if recorded.as_deref() == Some("managed") { &own } else { &servers.schemas };
     let schemas = schemas::choose(&seen(&found), named).map_err(|asked| Error::Ambiguous {
         key: asked.group.key(),
         schemas: asked.schemas.join(", "),
@@ -94,12 +94,13 @@ pub async fn probe(
             spelt(schemas.get(&Group::Events).map_or(OWN, String::as_str))
         ),
         schemas,
+        tenant: servers.tenant.clone(),
     };
     for (known, table) in found {
         for definition in table.indexes.iter().flatten().flatten() {
             layout.indexes.extend(Index::served(known, definition));
         }
-        layout.tables.insert(known, shape(known, table));
+        layout.tables.insert(known, shape(known, table, servers.tenant.as_deref()));
     }
     for table in Table::ALL {
         let source = match layout.tables.get(&table) {
@@ -141,7 +142,7 @@ async fn asked(conn: &mut PgConnection) -> Result<PgRow, Error> {
 
 /// The planner pulls a subquery that only renames up into the query around it, so that indexes are
 /// used as if it were not there.
-fn shape(table: Table, found: Found) -> Shape {
+fn shape(table: Table, found: Found, tenant: Option<&str>) -> Shape {
     let columns = found.columns.unwrap_or_default();
     let mut missing = Vec::new();
     let mut list = Vec::new();
@@ -150,9 +151,11 @@ fn shape(table: Table, found: Found) -> Shape {
         let found = columns.iter().find(|(name, _)| same(column.name, name));
         // Marten's `mt_version` is an id where documents are guarded by one: it counts nothing.
         let found = found.filter(|(_, kind)| column.kind != "bigint" || kind != "uuid");
-        if let Some((name, _)) = found {
-            plain &= name == column.name;
-            list.push(format!("\"{name}\" AS \"{}\"", column.name));
+        if let Some((name, kind)) = found {
+            let cast = cast(column, name, kind);
+            plain &= name == column.name && cast.is_none();
+            let read = cast.unwrap_or_else(|| format!("\"{name}\""));
+            list.push(format!("{read} AS \"{}\"", column.name));
         } else {
             plain = false;
             list.push(absent(column));
@@ -161,15 +164,24 @@ fn shape(table: Table, found: Found) -> Shape {
     }
     let schema = spelt(&found.schema);
     let relation = format!("{schema}.\"{}\"", found.name);
+    let tenants = columns.iter().find(|(name, _)| {
+        same("tenant_id", name)
+            && matches!(table, Table::Events | Table::Streams | Table::Summaries)
+    });
+    let of_tenant = tenants.zip(tenant).map(|((name, _), tenant)| {
+        plain = false;
+        format!(" WHERE \"{name}\" = '{}'", tenant.replace('\'', "''"))
+    });
+    let of_tenant = of_tenant.unwrap_or_default();
     let source = if plain {
         format!("{schema}.{}", table.name())
     } else {
-        format!("(SELECT {} FROM {relation})", list.join(", "))
+        format!("(SELECT {} FROM {relation}{of_tenant})", list.join(", "))
     };
     let locked = if plain {
         source.clone()
     } else {
-        format!("(SELECT {}, xmax FROM {relation})", list.join(", "))
+        format!("(SELECT {}, xmax FROM {relation}{of_tenant})", list.join(", "))
     };
     Shape {
         source,
@@ -185,6 +197,15 @@ fn shape(table: Table, found: Found) -> Shape {
         missing,
         columns,
     }
+}
+
+/// How a column is read that has another type than the document's: streams may be named by text, which is an id in the
+/// stores of orders. A name that is none reads as null.
+fn cast(column: &Column, name: &str, kind: &str) -> Option<String> {
+    let is_text = kind == "text" || kind.starts_with("character varying");
+    (column.kind == "uuid" && is_text).then(|| {
+        format!("CASE WHEN \"{name}\" ~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN \"{name}\"::uuid END")
+    })
 }
 
 /// A schema's name as it is written in a statement.

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use sqlx::{FromRow, Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
-use super::{Seen, Tx, streams::push_newest_style};
+use super::{Seen, Tx};
 use crate::{
     db::{
         Error, Table,
@@ -36,8 +36,8 @@ pub struct Lookup {
     pub summary: bool,
     /// A buyer; else the order's.
     pub buyer: Option<BuyerId>,
-    /// See [`super::newest_style`].
-    pub style: bool,
+    /// The newest events of the store.
+    pub newest: bool,
     /// Where the newest message goes to.
     pub destination: bool,
 }
@@ -53,7 +53,8 @@ pub struct OrderRows {
     pub summary: Option<SummaryDocument>,
     pub position: Position,
     pub buyer: Option<(BuyerId, Buyer, Seen)>,
-    pub own_style: Option<bool>,
+    /// The newest events of the store, the newest first.
+    pub newest: Vec<RecordedEvent>,
     pub destination: Option<String>,
 }
 
@@ -70,7 +71,7 @@ struct Parts {
     summary: One<SummaryRow>,
     buyer_seen: One<Seen>,
     buyer_row: One<BuyerRow>,
-    own_style: Option<bool>,
+    newest: One<Vec<EventRow>>,
     destination: Option<String>,
 }
 
@@ -95,10 +96,8 @@ impl Tx<'_> {
             self.push_order(&mut sql, wanted, id)?;
         }
         self.push_buyer(&mut sql, wanted)?;
-        if wanted.style {
-            sql.push(", (");
-            push_newest_style(&mut sql, self.layout);
-            sql.push(") AS own_style");
+        if wanted.newest {
+            many(&mut sql, "newest", |sql| events::push_newest(sql, self.layout));
         }
         if wanted.destination {
             let from = self.layout.from(Table::OutboxMessages);
@@ -212,7 +211,7 @@ impl Parts {
             summary,
             position,
             buyer,
-            own_style: self.own_style,
+            newest: list(self.newest).into_iter().map(RecordedEvent::from).collect(),
             destination: self.destination,
         })
     }
@@ -226,7 +225,7 @@ fn of_part(error: Error) -> Error {
     let table = match part.as_str() {
         "order_row" | "order_seen" => Table::Orders,
         "lines" => Table::OrderItems,
-        "events" | "own_style" => Table::Events,
+        "events" | "newest" => Table::Events,
         "stream" => Table::Streams,
         "summary" => Table::Summaries,
         "buyer_row" | "buyer_seen" => Table::Buyers,

@@ -29,7 +29,7 @@ pub use kept::Keep;
 pub use look::{Lookup, OrderRows};
 pub use messages::{Inbox, NewMessage};
 pub use probe::{Need, Surroundings, lacking, last_operator, surroundings};
-pub use streams::{NewStored, Number, newest_style};
+pub use streams::{NewStored, Number};
 
 use super::{Error, Layout, Table};
 

@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{Bound, Place, Tx, may, must};
 use crate::{
-    db::{Error, Layout, Table},
+    db::{Error, Table},
     domain::{
         event::EventKind,
         id::{EventId, OrderId, StreamId},
@@ -16,11 +15,7 @@ use crate::{
 
 /// `mt_streams.type` of an order's stream.
 const STREAM_TYPE: &str = "order_summary";
-const TENANT: &str = "*DEFAULT*";
 const SUMMARY_TYPE: &str = "BookWorm.Ordering.Domain.Projections.OrderSummaryView";
-/// The newest events that are looked at for their style.
-const LOOKED_AT: i64 = 50;
-
 /// An event's sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Number {
@@ -36,6 +31,9 @@ pub struct NewStored<'a> {
     pub stream: StreamId,
     pub version: i64,
     pub kind: EventKind,
+    /// `mt_dotnet_type`
+    pub dotnet_type: Option<&'a str>,
+    pub tenant: Option<&'a str>,
     pub body: &'a Value,
     pub headers: &'a Value,
     pub correlation: &'a str,
@@ -44,33 +42,43 @@ pub struct NewStored<'a> {
 }
 
 impl Tx<'_> {
-    /// Adds a stream. Before its first event: events refer to it.
-    pub fn add_stream(&mut self, id: StreamId, at: DateTime<Utc>) -> Result<Place, Error> {
+    /// Adds a stream of a tenant. Before its first event: events refer to it.
+    pub fn add_stream(
+        &mut self,
+        id: StreamId,
+        tenant: Option<&str>,
+        at: DateTime<Utc>,
+    ) -> Result<Place, Error> {
+        let name = id.to_string();
         let row = vec![
-            must("id", Bound::Id(Some(id.0))),
+            must("id", self.stream_key((Table::Streams, "id"), id, &name)),
             must("type", Bound::Text(Some(STREAM_TYPE))),
             must("version", Bound::Big(Some(1))),
             may("timestamp", Bound::At(Some(at))),
             may("created", Bound::At(Some(at))),
-            may("tenant_id", Bound::Text(Some(TENANT))),
+            may("tenant_id", Bound::Text(tenant)),
             must("is_archived", Bound::Flag(false)),
         ];
         self.insert(Table::Streams, &[row])
     }
 
-    /// Advances a stream by one, if it is still at `version`. No row if it is not.
+    /// Advances a tenant's stream by one, if it is still at `version`. No row if it is not.
     pub fn advance_stream(
         &mut self,
-        id: StreamId,
+        (id, tenant): (StreamId, Option<&str>),
         version: i64,
         snapshot: Option<&Value>,
         at: DateTime<Utc>,
     ) -> Result<Place, Error> {
-        let key = [
-            must("id", Bound::Id(Some(id.0))),
+        let name = id.to_string();
+        let mut key = vec![
+            must("id", self.stream_key((Table::Streams, "id"), id, &name)),
             must("version", Bound::Big(Some(version))),
             must("is_archived", Bound::Flag(false)),
         ];
+        if tenant.is_some() && self.layout.has_column(Table::Streams, "tenant_id") {
+            key.push(must("tenant_id", Bound::Text(tenant)));
+        }
         let mut changes = vec![
             must("version", Bound::Big(Some(version + 1))),
             may("timestamp", Bound::At(Some(at))),
@@ -93,16 +101,17 @@ impl Tx<'_> {
             Number::Next => Bound::Next(self.layout.event_numbers()),
             Number::Placeholder(number) => Bound::Big(Some(number)),
         };
+        let name = event.stream.to_string();
         let row = vec![
             must("seq_id", number),
             must("id", Bound::Id(Some(event.id.0))),
-            must("stream_id", Bound::Id(Some(event.stream.0))),
+            must("stream_id", self.stream_key((Table::Events, "stream_id"), event.stream, &name)),
             must("version", Bound::Big(Some(event.version))),
             must("data", Bound::Json(Some(event.body))),
             must("type", Bound::Text(Some(event.kind.alias()))),
             must("timestamp", Bound::At(Some(event.at))),
-            may("tenant_id", Bound::Text(Some(TENANT))),
-            may("mt_dotnet_type", Bound::Text(Some(event.kind.dotnet_type()))),
+            may("tenant_id", Bound::Text(event.tenant)),
+            may("mt_dotnet_type", Bound::Text(event.dotnet_type)),
             may("correlation_id", Bound::Text(Some(event.correlation))),
             may("causation_id", Bound::Text(Some(event.causation))),
             may("headers", Bound::Json(Some(event.headers))),
@@ -110,6 +119,19 @@ impl Tx<'_> {
         ];
         let place = self.insert(Table::Events, &[row])?;
         Ok(self.send().await?.next(place))
+    }
+
+    /// A stream's name in a column, which is text where the store is configured so.
+    fn stream_key<'a>(
+        &self,
+        (table, column): (Table, &str),
+        id: StreamId,
+        name: &'a str,
+    ) -> Bound<'a> {
+        match self.layout.column_type(table, column) {
+            Some("uuid") => Bound::Id(Some(id.0)),
+            _ => Bound::Text(Some(name)),
+        }
     }
 
     /// Writes an order's summary document.
@@ -132,21 +154,4 @@ impl Tx<'_> {
         ];
         self.put(Table::Summaries, must("id", Bound::Id(Some(id.0))), changes)
     }
-}
-
-/// Whether the newest event of an order is in the order's own stream; none where no recent event names one.
-pub async fn newest_style(conn: &mut PgConnection, layout: &Layout) -> Result<Option<bool>, Error> {
-    let mut sql = QueryBuilder::<Postgres>::new("");
-    push_newest_style(&mut sql, layout);
-    Ok(sql.build_query_scalar().fetch_optional(conn).await?)
-}
-
-pub(super) fn push_newest_style(sql: &mut QueryBuilder<Postgres>, layout: &Layout) {
-    sql.push(format!(
-        "SELECT own FROM (SELECT seq_id, stream_id::text = \
-         lower(coalesce(data -> 'Order' ->> 'Id', data -> 'order' ->> 'id')) AS own \
-         FROM {} e ORDER BY seq_id DESC LIMIT {LOOKED_AT}) newest \
-         WHERE own IS NOT NULL ORDER BY seq_id DESC LIMIT 1",
-        layout.from(Table::Events)
-    ));
 }

@@ -186,7 +186,7 @@ impl App {
                     Ok(()) => Ok(Msg::Run(info.name.to_owned())),
                     Err(why) => Err(format!("not now: {why}")),
                 },
-                None => Err(format!("nothing is called {line:?}; Esc closes")),
+                None => Err(format!("no command matches {line:?}; Esc closes")),
             },
         };
         match outcome {

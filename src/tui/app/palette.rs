@@ -136,7 +136,7 @@ pub(super) fn view(app: &App, state: &State, theme: &Theme, frame: &mut Frame, a
         clipped(frame, place, entry_line(entry, theme, index == state.cursor.index));
     }
     if entries.is_empty() {
-        frame.render_widget(Line::styled("nothing is called that", theme.muted), body);
+        frame.render_widget(Line::styled("No command matches", theme.muted), body);
     }
 }
 

@@ -157,7 +157,7 @@ fn the_palette_finds_by_scattered_letters_and_runs() {
     command(&mut desk, "orders.clear");
     assert_eq!(complaint(&desk).as_deref(), Some("not now: the search box is empty already"));
     command(&mut desk, "nosuchthing");
-    assert!(complaint(&desk).is_some_and(|told| told.contains("nothing is called")));
+    assert!(complaint(&desk).is_some_and(|told| told.contains("no command matches")));
     desk.press("backspace");
     assert_eq!(complaint(&desk), None);
     // Down chooses, Tab takes the name over.
@@ -499,7 +499,7 @@ fn the_log_goes_back_page_by_page() {
 fn the_log_shows_what_operators_did() {
     let mut desk = Desk::listing(120, 36);
     desk.press("@");
-    assert!(desk.shows("reading …"));
+    assert!(desk.shows("Loading …"));
     assert_eq!(log(&mut desk, Ok(samples::records())), (false, None));
     assert!(desk.shows("#838") && desk.shows("…8c41") && !desk.shows("changed her mind"));
     frames!("log", desk);
@@ -593,7 +593,7 @@ fn keys_of_menu_form_and_plan_can_be_changed() {
     let mut desk = Desk::with_keys(120, 36, remapped("form.close", &["ctrl-g"])).at(place());
     desk.unlock();
     desk.press("c n esc");
-    assert!(desk.app.change.is_open() && desk.shows("Ctrl+g give up"), "{}", desk.frame());
+    assert!(desk.app.change.is_open() && desk.shows("Ctrl+g cancel"), "{}", desk.frame());
     desk.press("ctrl-g");
     assert!(!desk.app.change.is_open());
 }

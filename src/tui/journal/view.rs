@@ -54,7 +54,7 @@ pub fn view<M: Clone>(
     if records.is_empty() {
         let told = match (&state.records.error, state.records.loading_since()) {
             (Some(error), _) => (format!("not read: {error}"), theme.danger),
-            (None, Some(_)) => ("reading …".to_owned(), theme.muted),
+            (None, Some(_)) => ("Loading …".to_owned(), theme.muted),
             (None, None) if !state.older.is_empty() => {
                 ("nothing older; k goes back".to_owned(), theme.muted)
             }

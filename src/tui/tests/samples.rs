@@ -154,6 +154,7 @@ fn event(version: i64, seq: i64, time: &str, kind: EventKind, order: &Order) -> 
     RecordedEvent {
         correlation_id: Some(format!("c7d1e2f3-0000-4000-8000-0000000000{:02x}", 0x19 + version)),
         dotnet_type: Some(kind.dotnet_type().to_owned()),
+        tenant: None,
         ..stored(version, seq, time, samples::written(version, kind, order))
     }
 }
@@ -231,6 +232,7 @@ pub fn cancelled() -> History {
         letters: vec![],
         chain: Facts::default(),
         settling: false,
+        tenant: None,
         hidden: crate::ops::history::Hidden::default(),
         coverage: vec![],
     };

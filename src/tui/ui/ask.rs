@@ -35,7 +35,7 @@ type Row = Action<State, bool>;
 pub const ACTIONS: &[Row] = &[
     Row::look("reason.give", &["enter", "ctrl-m", "ctrl-j"], "go on", "Give the answer", || true)
         .footer(40),
-    Row::look("reason.close", &["esc"], "give up", "Give up what it was asked for", || false)
+    Row::look("reason.close", &["esc"], "cancel", "Close the question; nothing has run", || false)
         .footer(39),
 ];
 

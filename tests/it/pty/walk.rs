@@ -317,7 +317,7 @@ fn stores_what_it_sees_of_messages_while_it_is_locked() {
     let mut terminal = Start::new().on(&options).arg("--read-only").open();
     terminal.until("first rows", |screen| screen.contains("> …"));
     terminal.send("4");
-    terminal.shows("as far as this screen looked");
+    terminal.shows("since this screen opened");
     terminal.send("q");
     terminal.ends_clean(0);
     assert_eq!(looks(&options), 0);

@@ -1,6 +1,7 @@
 //! Databases that look different from the document's: the right answer, or unknown with its reason, or a
 //! refusal.
 
+mod dialects;
 mod schemas;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};

@@ -156,7 +156,7 @@ async fn messages_are_delivered_from_the_schema_that_they_are_in() {
         let done = with_broker(&named, &broker, verb);
         assert_eq!(done.code, 0, "{schema}: {done:?}");
         let taken = broker.take(QUEUE).await;
-        assert_eq!(taken.len(), (outboxes * messages) as usize, "{schema}");
+        assert_eq!(i64::try_from(taken.len()), Ok(i64::from(outboxes * messages)), "{schema}");
         let copies = named.json(&["messages", "list", "--view", "kept", "--limit", "50"], 0);
         let of = taken.iter().filter(|message| copies.to_string().contains(&message.id()));
         assert_eq!(of.count(), taken.len(), "{schema}: {copies}");

@@ -108,9 +108,9 @@ pub fn inbox_note(row: &InboxRow) -> &'static str {
     match (row.consumed, row.delivered, row.cursor) {
         (None, None, _) => "not handled yet, or every attempt failed",
         (Some(_), None, _) => "half-done: handled, its messages not recorded as delivered",
-        (_, Some(_), None) if row.passes > 3 => "received again, nothing changed",
+        (_, Some(_), None) if row.passes > 3 => "duplicate, nothing changed",
         (_, Some(_), Some(_)) if row.passes > 4 => {
-            "more passes than one message needs: several, or received again"
+            "more passes than one message needs: several messages, or duplicates"
         }
         _ => "done",
     }

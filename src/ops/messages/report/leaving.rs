@@ -48,7 +48,7 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
     } else if facts.pending().measured().is_none() {
         out.push(("rates", "unknown: more is pending than is counted".to_owned()));
     }
-    out.push(("drained in", drained(drain(facts))));
+    out.push(("drain", drained(drain(facts))));
     out
 }
 
@@ -80,7 +80,7 @@ fn head_rows(head: &Head, facts: &Facts, out: &mut Vec<(&'static str, String)>) 
     let pass = match head.pass {
         LastPass::NoneCommitted => "none committed yet".to_owned(),
         LastPass::At(at) => format!("{} ago", Age::of(at, facts.now)),
-        LastPass::Unreadable => "not known: its lock_id tells no time".to_owned(),
+        LastPass::Unreadable => "not known: its lock_id has no timestamp".to_owned(),
     };
     out.push(("its last pass", pass));
 }

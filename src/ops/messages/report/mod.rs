@@ -34,12 +34,12 @@ fn text(text: impl Into<String>) -> Cell {
 #[must_use]
 pub fn drained(drain: Drain) -> String {
     match drain {
-        Drain::Empty => "nothing to drain".to_owned(),
+        Drain::Empty => "nothing pending".to_owned(),
         Drain::Unknown => "not known yet".to_owned(),
-        Drain::Never => "never".to_owned(),
+        Drain::Never => "won't drain".to_owned(),
         Drain::In { likely, soonest, latest } => {
-            let latest = latest.map_or_else(|| "never".to_owned(), age::length);
-            format!("{} [{}-{latest}]", age::length(likely), age::length(soonest))
+            let latest = latest.map_or_else(|| "open".to_owned(), age::length);
+            format!("drained in {} [{}-{latest}]", age::length(likely), age::length(soonest))
         }
     }
 }
@@ -371,7 +371,7 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
         Cell::maybe(shown.lock_id.map(|lock| match last_pass(lock, now) {
             LastPass::NoneCommitted => "none committed (all zeros)".to_owned(),
             LastPass::At(at) => format!("{} ({} ago)", at.format("%F %TZ"), Age::of(at, now)),
-            LastPass::Unreadable => format!("{lock}, which tells no time"),
+            LastPass::Unreadable => format!("{lock}, which has no timestamp"),
         })),
     );
     say("held by", Cell::maybe(message.lock.as_ref().map(|lock| lock.describe(now))));

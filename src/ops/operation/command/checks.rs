@@ -45,6 +45,15 @@ pub fn blocking(writer: &Writer, facts: &Facts, change: &Change) -> Vec<Check> {
         (Some(_), None) => stop("the order has events but no row in orders".to_owned()),
         _ => {}
     }
+    if !order.tenants.is_empty() {
+        let tenants = order.tenants.join(", ");
+        stop(format!(
+            "its events belong to several tenants ({tenants}): name one as `tenant` in the context"
+        ));
+    }
+    if let (Some(_), Err(why)) = (change.event(), &order.dialect) {
+        stop(format!("how its event has to be written cannot be told: {why}"));
+    }
     if order.cut {
         stop("the order has more events than are read: its state is not known".to_owned());
     }
@@ -119,6 +128,9 @@ pub fn informative(
 ) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(order) = &facts.order {
+        if let (Some(_), Ok(dialect)) = (change.event(), &order.dialect) {
+            checks.push(Check::new(Verdict::Ok, format!("writes as: {dialect}")));
+        }
         agreement(writer, order, &mut checks);
         version(order, change, &mut checks);
     }

@@ -5,16 +5,18 @@ use sqlx::PgConnection;
 
 use crate::{
     db::{
-        self, Table, events, orders,
+        self, Layout, Table, events, orders,
         settings::{Projection, Publisher},
         streams::Stream,
         summaries::{Position, SummaryDocument},
-        write::{Held, Lookup, OrderRows, Seen, Tx, newest_style},
+        write::{Held, Lookup, OrderRows, Seen, Tx},
     },
     domain::{
+        body::meaning,
         compare::{self, Comparison, Sources, Summary, compare},
         decide::{self, Command},
-        event::RecordedEvent,
+        dialect::{DEFAULT_TENANT, Dialect, tenants},
+        event::{EventKind, OrderEvent, RecordedEvent},
         fold::with_row_facts,
         id::{BuyerId, OrderId, SeqId, StreamId, Version},
         order::{Buyer, Order},
@@ -93,6 +95,10 @@ pub struct OrderFacts {
     pub position: Position,
     /// Whether the next event goes into the order's own stream.
     pub own_stream: bool,
+    /// How its next event is written, or why that cannot be told.
+    pub dialect: Result<Dialect, String>,
+    /// The tenants that its events belong to, where they are several.
+    pub tenants: Vec<String>,
     /// What a command is decided on.
     pub known: Option<Order>,
 }
@@ -117,7 +123,7 @@ impl Facts {
                 most: i64::try_from(MOST_EVENTS).unwrap_or(i64::MAX - 1) + 1,
                 summary: inline || dry,
                 buyer: command.buyer(),
-                style: matches!(command, Command::CreateOrder { .. }),
+                newest: matches!(command, Command::CreateOrder { .. }),
                 destination: settings.publisher == Publisher::Outbox && settings.broker.is_none(),
             })
             .await?;
@@ -167,7 +173,7 @@ impl OrderFacts {
         found: OrderRows,
         ahead: &Ahead,
     ) -> Result<Self, db::Error> {
-        let OrderRows { order, mut events, stream, summary, position, own_style, .. } = found;
+        let OrderRows { order, mut events, stream, summary, position, mut newest, .. } = found;
         let (row, seen) = order.unzip();
         events.extend(ahead.events.iter().cloned());
         let timeline = Timeline::new(id, events);
@@ -183,13 +189,18 @@ impl OrderFacts {
             {
                 true
             }
-            None if matches!(command, Command::CreateOrder { .. }) => own_style.unwrap_or(true),
-            // Its row is all there is of it.
             None => {
-                let layout = tx.layout();
-                newest_style(tx.conn(), layout).await?.unwrap_or(true)
+                // Its row is all there is of it: it follows the newest events of the others.
+                if !matches!(command, Command::CreateOrder { .. }) {
+                    let layout = tx.layout();
+                    newest = events::newest_events(tx.conn(), layout).await?;
+                }
+                newest.iter().find_map(in_own_stream).unwrap_or(true)
             }
         };
+        let dialect = dialect(tx.layout(), &timeline, &newest);
+        let tenants = tenants(timeline.steps().iter().map(|step| &step.event));
+        let tenants = if tenants.len() > 1 { owned(tenants) } else { vec![] };
         let folded = timeline.latest().order().cloned();
         let known = match (folded, &row) {
             (Some(order), Some(row)) => Some(with_row_facts(order, row)),
@@ -209,6 +220,8 @@ impl OrderFacts {
             summary,
             position,
             own_stream,
+            dialect,
+            tenants,
             known,
         })
     }
@@ -234,4 +247,49 @@ impl OrderFacts {
             history_complete: self.coverage.is_empty() && !self.cut,
         })
     }
+}
+
+/// Whether an event is in the stream of the order that it is about; none where it is about none.
+fn in_own_stream(event: &RecordedEvent) -> Option<bool> {
+    let about = match meaning(event) {
+        OrderEvent::Placed(body)
+        | OrderEvent::Completed(body)
+        | OrderEvent::Cancelled { body, .. } => body.order.id,
+        OrderEvent::Unknown(_) | OrderEvent::Unreadable { .. } => return None,
+    };
+    Some(event.stream == Some(StreamId(about.0)))
+}
+
+/// How the next event of an order is written: like its newest one, else like the newest of the store.
+fn dialect(
+    layout: &Layout,
+    timeline: &Timeline,
+    newest: &[RecordedEvent],
+) -> Result<Dialect, String> {
+    let is_ours =
+        |event: &&RecordedEvent| EventKind::of(&event.kind, event.dotnet_type.as_deref()).is_some();
+    let own = timeline.steps().iter().rev().map(|step| &step.event).find(is_ours);
+    let example = own.or_else(|| newest.iter().find(is_ours));
+    if layout.is_managed() {
+        let tenant = example.and_then(|event| event.tenant.clone());
+        return Ok(Dialect::ours(tenant.or_else(|| Some(DEFAULT_TENANT.to_owned()))));
+    }
+    let example = example.ok_or("the store has no event of an order yet that could be followed")?;
+    if own.is_none() {
+        let tenants = tenants(newest);
+        if tenants.len() > 1 {
+            return Err(format!(
+                "the store has several tenants ({}): name the one to write for as `tenant` in the context",
+                tenants.join(", ")
+            ));
+        }
+    }
+    if example.stream.is_none() {
+        return Err(format!("the stream of event {} is named by no id", example.seq));
+    }
+    Dialect::of(example)
+}
+
+fn owned(names: Vec<&str>) -> Vec<String> {
+    names.into_iter().map(ToOwned::to_owned).collect()
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
+        check::{Check, Verdict},
         error::{Moved, PlanError},
         plan::Effect,
         writer::Writer,
@@ -21,6 +22,7 @@ use crate::{
         body::{body, meaning, summary_json},
         contract,
         decide::{Change, Refusal},
+        dialect::Dialect,
         envelope::{self, Publication},
         event::{EventKind, NewEvent, RecordedEvent},
         id::{EventId, MessageId, OrderId, OutboxId, SeqId, StreamId, Version},
@@ -40,6 +42,7 @@ pub struct Append {
     /// In its stream.
     version: i64,
     kind: EventKind,
+    dialect: Dialect,
     body: Value,
     /// In the order's history.
     pub position: Version,
@@ -139,7 +142,10 @@ pub async fn append(
     append: &Append,
     stamp: &EventMetadata<'_>,
 ) -> Result<Effect, db::Error> {
+    let dotnet_type = append.dialect.dotnet_type(append.kind);
     let event = NewStored {
+        dotnet_type: dotnet_type.as_deref(),
+        tenant: append.dialect.tenant.as_deref(),
         id: EventId(stamp.derived.id("event")),
         stream: append.stream,
         version: append.version,
@@ -188,23 +194,37 @@ fn stream(
     event: &NewEvent,
     stamp: &EventMetadata<'_>,
     writing: &mut Writing,
-) -> Result<Append, db::Error> {
+) -> Result<Append, PlanError> {
     let known = facts.order.as_ref();
     let position = Version(known.map_or(0, |order| order.version().0) + 1);
     let own = known.is_none_or(|order| order.own_stream);
     let version = known.filter(|_| own).and_then(|order| order.stream.as_ref()?.version);
     let id = if own { StreamId(event.order.id.0) } else { StreamId(stamp.derived.timed("stream")) };
-    let append =
-        |version| Append { stream: id, version, kind: event.kind, body: body(event), position };
+    let dialect = match known.map(|order| &order.dialect) {
+        Some(Ok(dialect)) => dialect.clone(),
+        Some(Err(why)) => {
+            return Err(PlanError::Blocked(vec![Check::new(Verdict::Blocking, why.clone())]));
+        }
+        None => Dialect::ours(None),
+    };
+    let tenant = dialect.tenant.clone();
+    let append = |version| Append {
+        stream: id,
+        version,
+        kind: event.kind,
+        body: dialect.spell(body(event)),
+        dialect,
+        position,
+    };
     let Some(version) = version else {
-        let place = tx.add_stream(id, stamp.at)?;
+        let place = tx.add_stream(id, tenant.as_deref(), stamp.at)?;
         let whose = if own { "the order's own" } else { "of this event, as its others are" };
         writing.added(Table::Streams, format!("+ stream {whose}"), place);
         return Ok(append(1));
     };
     let append = append(version + 1);
     let snapshot = due(writer, facts, event, &append);
-    let place = tx.advance_stream(id, version, snapshot.as_ref(), stamp.at)?;
+    let place = tx.advance_stream((id, tenant.as_deref()), version, snapshot.as_ref(), stamp.at)?;
     let snapshot = if snapshot.is_some() { ", snapshot" } else { "" };
     let change = format!("version {version} → {}{snapshot}", version + 1);
     let before = Some(json!({ "id": id, "version": version }));
@@ -229,6 +249,7 @@ fn due(writer: &Writer, facts: &Facts, event: &NewEvent, append: &Append) -> Opt
         kind: event.kind.alias().to_owned(),
         at: event.occurred_at,
         dotnet_type: None,
+        tenant: None,
         correlation_id: None,
         causation_id: None,
         headers: None,

@@ -9,17 +9,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    super::{
-        check::{Check, Verdict},
-        context::Context,
-        error::PlanError,
-        messages::{Messages, Waiting},
-        outcome::{Outcome, Progress},
-        plan::{Effect, Plan, PlanRequest, Steps},
-        record::{Recorded, on_record},
-    },
-    counted,
+use super::super::{
+    check::{Check, Verdict},
+    context::Context,
+    error::PlanError,
+    messages::{Messages, Waiting},
+    outcome::{Outcome, Progress},
+    plan::{Effect, Plan, PlanRequest, Steps},
+    record::{Recorded, on_record},
 };
 use crate::{
     db::{
@@ -28,7 +25,11 @@ use crate::{
         paused::{self, PausedOutbox},
         relay::{self as table, MOST_COUNTED, OutboxTables},
     },
-    domain::{diagnosis::Inbound, id, text::thousands},
+    domain::{
+        diagnosis::Inbound,
+        id,
+        text::{counted, thousands},
+    },
     ops::{
         delivery::{self, Delivery, QUIET, Scope, Stats},
         policy::Policy,
@@ -120,7 +121,7 @@ pub fn plan_of(
     let mut checks: Vec<_> =
         waiting.blocked.iter().map(|why| Check::new(Verdict::Blocking, why.clone())).collect();
     if waiting.messages == 0 {
-        checks.push(Check::new(Verdict::Nothing, "nothing waits there"));
+        checks.push(Check::new(Verdict::Nothing, "nothing is pending there"));
     }
     checks.extend(waiting.notes.iter().map(|note| Check::new(Verdict::Warn, note.clone())));
     let number = |number: i64| usize::try_from(number).unwrap_or_default();
@@ -185,7 +186,7 @@ fn in_the_way(inbound: Inbound) -> Option<String> {
     }
 }
 
-/// Delivers until nothing waits there.
+/// Delivers until nothing is pending there.
 pub(super) async fn run(
     ctx: &Context<'_>,
     plan: &Plan,
@@ -274,7 +275,7 @@ async fn left(ctx: &Context<'_>, scope: Scope) -> Result<Value, PlanError> {
     Ok(json!({ "messages": messages, "next": next }))
 }
 
-/// Delivers until nothing waits there; how it ended, and what it did until then.
+/// Delivers until nothing is pending there; how it ended, and what it did until then.
 async fn delivering(
     ctx: &Context<'_>,
     delivery: &dyn Delivery,

@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    super::{
-        check::{Check, Verdict},
-        context::Context,
-        error::PlanError,
-        messages::Messages,
-        outcome::{Outcome, Progress},
-        plan::{Effect, Listed, Needed, Plan, PlanRequest, Steps},
-        record::{Recorded, on_record},
-        value::{ErrorWork, RATE},
-        writer::Writer,
-    },
-    counted,
+use super::super::{
+    check::{Check, Verdict},
+    context::Context,
+    error::PlanError,
+    messages::Messages,
+    outcome::{Outcome, Progress},
+    plan::{Effect, Listed, Needed, Plan, PlanRequest, Steps},
+    record::{Recorded, on_record},
+    value::{ErrorWork, RATE},
+    writer::Writer,
 };
 use crate::{
-    domain::fault::{Fault, Judgement, Key, Verdict as Judged},
+    domain::{
+        fault::{Fault, Judgement, Key, Verdict as Judged},
+        text::counted,
+    },
     ops::{
         Clock,
         error_queue::{

@@ -28,7 +28,6 @@ use super::{
     transaction,
     value::Operation,
 };
-use crate::domain::text::thousands;
 
 impl Operation {
     /// A few words for it: `cancel order …8c41`.
@@ -170,11 +169,4 @@ pub(super) async fn execute(
         Operation::Outbox(action) => transaction::run(writer, request, action, None, now).await,
         _ => Err(PlanError::Mismatch),
     }
-}
-
-/// `1 message`, `2,000 messages`
-fn counted(count: usize, what: &str) -> String {
-    let number = thousands(i64::try_from(count).unwrap_or(i64::MAX));
-    let more = if count == 1 { "" } else { "s" };
-    format!("{number} {what}{more}")
 }

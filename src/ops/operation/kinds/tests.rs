@@ -218,7 +218,7 @@ fn a_drain_names_its_scope_and_blocks_where_nothing_waits() {
         assert!(texts(&sheet, Verdict::Blocking).is_empty());
     }
     let sheet = drained(waiting(Scope::All, 0));
-    assert_eq!(texts(&sheet, Verdict::Nothing), ["nothing waits there"]);
+    assert_eq!(texts(&sheet, Verdict::Nothing), ["nothing is pending there"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(super) const ACTIONS: &[Row] = &[
         "messages.again",
         &["d"],
         "duplicates only",
-        "Only inbox rows of messages that were received again; again: all",
+        "Only inbox rows with duplicates; again shows all",
         || Msg::Only(InboxView::Duplicates),
     )
     .footer(63)

@@ -83,7 +83,7 @@ fn kept(state: &State, shared: &Shared) -> String {
             let since = shared.zone.local(history.since);
             format!("stored since {}", since.format("%F"))
         }
-        Some(Past::Memory(_)) | None => "as far as this screen looked".to_owned(),
+        Some(Past::Memory(_)) | None => "since this screen opened".to_owned(),
     }
 }
 
@@ -97,7 +97,7 @@ pub(super) fn tiles(
     let Some(status) = state.status() else {
         return vec![match &state.look.error {
             Some(error) => Line::styled(text::clean(&error.to_string()).into_owned(), theme.danger),
-            None => Line::styled("reading …", theme.muted),
+            None => Line::styled("Loading …", theme.muted),
         }];
     };
     let facts = &status.facts;
@@ -132,14 +132,11 @@ pub(super) fn tiles(
         }
         None => second.push(Span::styled("rates: after the second look", theme.muted)),
         Some(seen) => {
-            for (label, value) in [
-                ("in", rate(seen.coming)),
-                ("out", rate(seen.leaving)),
-                ("drained", drained(seen.drain)),
-            ] {
+            for (label, value) in [("in", rate(seen.coming)), ("out", rate(seen.leaving))] {
                 second.push(Span::styled(format!("{label} "), theme.muted));
                 second.push(Span::raw(format!("{value}  ")));
             }
+            second.push(Span::raw(drained(seen.drain)));
         }
     }
     if let (Some(error), Some(at)) = (&state.look.error, state.look.seen_at) {

@@ -48,7 +48,7 @@ pub(super) fn view(
     let mut spare = usize::from(inner.height).saturating_sub(findings.len());
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
     if findings.is_empty() {
-        let told = Line::styled("nothing stands in the way: no rule fired", theme.ok);
+        let told = Line::styled("No fault found: no rule fired", theme.ok);
         lines.push((None, told));
     }
     for (index, finding) in findings.iter().enumerate() {

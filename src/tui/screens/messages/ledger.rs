@@ -46,7 +46,7 @@ pub(super) fn view(
     let (exact, estimated, share) = facts.duplicates();
     let again = match share {
         Some(share) if exact + estimated > 0 => {
-            format!(", {} received again ({share:.1}%)", thousands(exact + estimated))
+            format!(", {} duplicates ({share:.1}%)", thousands(exact + estimated))
         }
         _ => String::new(),
     };

@@ -117,10 +117,10 @@ impl<T: Numbered> Paged<T> {
     /// The line in place of no rows: `told`, once there is an answer.
     pub fn empty(&self, cx: Context<'_>, told: &str) -> Line<'static> {
         if self.is_asking() || cx.reading {
-            return Line::styled("  reading …", cx.theme.muted);
+            return Line::styled("  Loading …", cx.theme.muted);
         }
         if self.asked.error.is_some() {
-            return Line::styled("  nothing read yet", cx.theme.muted);
+            return Line::styled("  Not loaded yet", cx.theme.muted);
         }
         Line::styled(format!("  {told}"), cx.theme.ok)
     }
@@ -138,7 +138,7 @@ impl<T: Numbered> Paged<T> {
         let mut out = vec![];
         if let Some(error) = &self.asked.error {
             let age = self.asked.seen_at.map_or_else(
-                || "nothing read yet".to_owned(),
+                || "not loaded yet".to_owned(),
                 |at| format!("rows are {} old", words::since(at, shared)),
             );
             let told = format!("Not refreshed ({age}): {error}");

@@ -153,13 +153,13 @@ fn empty(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
     } else if let Some(answer) = &state.asked.value {
         let all = answer.coverage.is_empty();
         let told = if all {
-            "nothing matches"
+            "No order matches"
         } else {
-            "nothing matches; see below for what was not searched"
+            "No order matches in what was searched; what was not is told below"
         };
         Line::styled(format!("  {told}"), theme.muted)
     } else {
-        Line::styled("  nothing read yet", theme.muted)
+        Line::styled("  Not loaded yet", theme.muted)
     };
     frame.render_widget(line, area);
 }
@@ -176,7 +176,7 @@ fn footnotes(state: &State, shared: &Shared, theme: &Theme, width: u16) -> Vec<L
     }
     if let Some(error) = &state.asked.error {
         let age = state.asked.seen_at.map_or_else(
-            || "nothing read yet".to_owned(),
+            || "not loaded yet".to_owned(),
             |at| format!("rows are {} old", words::since(at, shared)),
         );
         out.push(Line::styled(

@@ -40,12 +40,12 @@ pub(super) fn view(
     let width = usize::from(inner.width);
     let lines = match (&state.preview.value, &state.preview.error) {
         (Some(Some(known)), _) => lines(known, shared, theme, width),
-        (Some(None), _) => vec![Line::styled("the order is gone", theme.warn)],
+        (Some(None), _) => vec![Line::styled("This order no longer exists", theme.warn)],
         (None, Some(error)) => {
             vec![Line::styled(text::cut(&error.to_string(), width), theme.danger)]
         }
-        (None, None) if state.preview_of.is_some() => vec![Line::styled("reading …", theme.muted)],
-        (None, None) => vec![Line::styled("no order chosen", theme.muted)],
+        (None, None) if state.preview_of.is_some() => vec![Line::styled("Loading …", theme.muted)],
+        (None, None) => vec![Line::styled("Select an order", theme.muted)],
     };
     scrolling(frame, inner, hits, 1, lines, state.preview_offset);
 }
@@ -95,7 +95,7 @@ fn lines(
 fn clocks(known: &OrderAnalysis, theme: &Theme) -> Line<'static> {
     let row = known.history.row.as_ref().and_then(|row| row.created_at);
     let (Some(id), Some(row)) = (id_timestamp::uuid7_time(known.history.id.0), row) else {
-        return Line::styled("id carries no clock", theme.muted);
+        return Line::styled("Id has no timestamp", theme.muted);
     };
     let apart = (row - id).abs();
     let shown = id.format("%H:%M:%SZ");

@@ -12,7 +12,7 @@ use crate::{
         compare::{Agreement, RowFact},
         id_timestamp,
         order::Status,
-        text,
+        text::{self, counted},
     },
     ops::analysis::OrderAnalysis,
     tui::{
@@ -85,8 +85,7 @@ fn sources(known: &OrderAnalysis, theme: &Theme, width: usize) -> Line<'static> 
         counted(known.timeline.steps().len(), "event"),
         counted(known.history.messages.len(), "message")
     );
-    let plural = if letters == 1 { "" } else { "s" };
-    let dead = format!("   {letters} dead letter{plural}");
+    let dead = format!("   {}", counted(letters, "dead letter"));
     let used: usize = spans.iter().map(Span::width).sum();
     // The panes below count events and messages as well; nothing else counts the letters.
     if letters == 0 || used + counts.chars().count() + dead.chars().count() <= width {
@@ -98,17 +97,14 @@ fn sources(known: &OrderAnalysis, theme: &Theme, width: usize) -> Line<'static> 
     Line::from(spans)
 }
 
-/// `1 event`, `2 events`.
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
-}
-
 /// The clocks, deletion, streams: what else a reader should know before believing the rest.
 fn facts(known: &OrderAnalysis, shared: &Shared, theme: &Theme) -> Line<'static> {
     let history = &known.history;
     let mut spans = vec![];
     let mut tell = |text: String, style| spans.push(Span::styled(format!("{text}   "), style));
+    if let Some(tenant) = &history.tenant {
+        tell(format!("tenant {}", text::clean(tenant)), theme.title);
+    }
     let row = history.row.as_ref().and_then(|row| row.created_at);
     match (id_timestamp::uuid7_time(history.id.0), row) {
         (Some(id), Some(row)) => {
@@ -120,7 +116,7 @@ fn facts(known: &OrderAnalysis, shared: &Shared, theme: &Theme) -> Line<'static>
                 tell(format!("id clock and created_at are {apart} apart"), theme.warn);
             }
         }
-        _ => tell("id carries no clock".to_owned(), theme.muted),
+        _ => tell("id has no timestamp".to_owned(), theme.muted),
     }
     for fact in &known.comparison.facts {
         match fact {

@@ -360,7 +360,7 @@ impl Screen for State {
     fn crumb(&self, _: &Shared) -> String {
         match self.order {
             Some(order) => format!("Orders › {} › v{}", order.short(), self.version()),
-            None => "Timeline › no order chosen yet".to_owned(),
+            None => "Timeline › select an order".to_owned(),
         }
     }
 

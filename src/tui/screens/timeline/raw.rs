@@ -65,6 +65,7 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
         column(theme, "type", &event.kind),
         column(theme, "timestamp", &format!("{at}{frozen}")),
         column(theme, "mt_dotnet_type", &maybe(&event.dotnet_type)),
+        column(theme, "tenant_id", &maybe(&event.tenant)),
         column(theme, "correlation_id", &maybe(&event.correlation_id)),
         column(theme, "causation_id", &maybe(&event.causation_id)),
         column(theme, "headers", &event.headers.as_ref().map_or(none.clone(), ToString::to_string)),

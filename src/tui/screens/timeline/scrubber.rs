@@ -200,6 +200,7 @@ mod tests {
             kind: String::new(),
             at: start + chrono::TimeDelta::minutes(minutes),
             dotnet_type: None,
+            tenant: None,
             correlation_id: None,
             causation_id: None,
             headers: None,

@@ -144,7 +144,7 @@ const LEGEND: &[(&str, &str)] = &[
     ("?", "an event this program does not understand: the state is uncertain from there on"),
     ("x", "a dead letter: a projection could not apply this event"),
     ("row", "the orders row; deleting and restoring show there only, no event carries them"),
-    ("view", "the order summary document; behind means its projection is not there yet"),
+    ("view", "the order summary document; its projection may lag by some events"),
     ("◆", "what an operator did: the audit number, who, and why (masked until R reveals)"),
     ("PENDING", "not recorded as delivered; after a crash it may have been sent all the same"),
 ];

@@ -71,7 +71,7 @@ pub const ACTIONS: &[Row] = &[
     Row::look("form.up", &["up"], "up", "To the proposal, row or field before", || {
         Ask::Vertical(-1)
     }),
-    Row::look("form.close", &["esc"], "give up", "Close the form; nothing has run", || Ask::Close)
+    Row::look("form.close", &["esc"], "cancel", "Close the form; nothing has run", || Ask::Close)
         .footer(20),
 ];
 

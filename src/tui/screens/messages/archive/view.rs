@@ -21,7 +21,7 @@ const ROOMY: u16 = 86;
 
 impl Drawn for State {
     fn title(&self) -> String {
-        "Kept: taken out or changed by hand".to_owned()
+        "Copies".to_owned()
     }
 
     fn header(&self, roomy: bool) -> &'static str {
@@ -47,7 +47,7 @@ impl Drawn for State {
     }
 
     fn empty(&self, cx: Context<'_>) -> Line<'static> {
-        self.paged.empty(cx, "nothing was taken out or changed by hand")
+        self.paged.empty(cx, "No copies: no message was quarantined, repaired or purged here")
     }
 
     fn footnotes(&self, cx: Context<'_>, width: u16) -> Vec<Line<'static>> {
@@ -138,7 +138,7 @@ fn told(state: &State, kept: &ArchivedMessage, theme: &Theme) -> Line<'static> {
         (None, Some(None)) => {
             Line::styled("it is gone: copies stay for messages.copies_days", theme.muted)
         }
-        (None, _) => Line::styled("reading …", theme.muted),
+        (None, _) => Line::styled("Loading …", theme.muted),
     }
 }
 

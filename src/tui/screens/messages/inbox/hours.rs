@@ -29,7 +29,7 @@ pub(super) fn by_hour(
     }
     let Some(day) = &day.value else {
         if out.is_empty() {
-            out.push(Line::styled("reading …", theme.muted));
+            out.push(Line::styled("Loading …", theme.muted));
         }
         return out;
     };
@@ -76,7 +76,7 @@ pub(super) fn by_hour(
     out.extend(notes.map(|note| Line::styled(note, theme.warn)));
     for told in [
         format!("· none  ░▒▓█ up to {} an hour", thousands(most)),
-        "+ some received again  ! some not done".to_owned(),
+        "+ some duplicates  ! some not done".to_owned(),
     ] {
         out.push(Line::styled(text::cut(&told, width), theme.muted));
     }

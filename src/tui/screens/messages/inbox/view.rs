@@ -27,7 +27,7 @@ impl Drawn for State {
             InboxView::All => "Inbox",
             InboxView::Failing => "Inbox: not handled",
             InboxView::HalfDone => "Inbox: half-done",
-            InboxView::Duplicates => "Inbox: received again",
+            InboxView::Duplicates => "Inbox: duplicates",
         };
         match self.from {
             Some(message) => format!("{view}, from {} on (Esc: all)", message.short()),
@@ -55,7 +55,7 @@ impl Drawn for State {
             InboxView::All => EMPTY,
             InboxView::Failing => "nothing has waited for longer than messages.held_after",
             InboxView::HalfDone => "nothing is half-done",
-            InboxView::Duplicates => "nothing that is kept here was received again",
+            InboxView::Duplicates => "No duplicates among the rows that are still here",
         };
         self.paged.empty(cx, told)
     }
@@ -160,7 +160,7 @@ fn consumers(cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
 /// What `i` tells.
 const LEGEND: Legend = &[
     ("passes", "receive_count: committed passes, not deliveries; failures leave it at 0"),
-    ("again", "received again, nothing changed"),
+    ("again", "duplicate: received again, nothing changed"),
     ("again?", "the same, or it produced several messages: each is a pass of its own"),
     ("not handled", "no attempt succeeded; a new row is being handled for a minute at most"),
     ("half-done", "handled, its messages not recorded as delivered"),

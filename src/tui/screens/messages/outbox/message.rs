@@ -34,7 +34,7 @@ pub(super) fn detail(state: &State, cx: Context<'_>, width: usize) -> Detail {
             vec![Line::styled("it is gone: delivered or purged", theme.muted)]
         }
         (None, None, _) if state.detail_of.is_some() => {
-            vec![Line::styled("reading …", theme.muted)]
+            vec![Line::styled("Loading …", theme.muted)]
         }
         (None, None, _) if state.pivot.is_some() => group(state, cx, width),
         (None, None, _) => vec![Line::styled("no message is chosen", theme.muted)],

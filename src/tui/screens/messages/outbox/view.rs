@@ -69,9 +69,7 @@ impl Drawn for State {
     fn empty(&self, cx: Context<'_>) -> Line<'static> {
         let told = match (self.pivot, self.view) {
             (Some(_), _) => "nothing is pending",
-            (None, View::Pending) => {
-                "nothing waits: every message is recorded as delivered, or gone"
-            }
+            (None, View::Pending) => "Nothing is pending: all is recorded as delivered, or gone",
             (None, View::Delivered) => "no delivered message is kept here",
             (None, View::Orphan) => "every message has an owner",
             (None, View::Expired) => "no pending message is past its expiration time",
@@ -210,7 +208,7 @@ const LEGEND: Legend = &[
     ("NO DEST", "without a destination, or (BAD) with one nobody can use: undeliverable"),
     ("corr", "end of the correlation id, else of the conversation id"),
     ("in, out", "messages a minute, from looks of our own or stored ones"),
-    ("drained", "when the backlog is gone if it goes on so [soonest-latest], or never"),
+    ("drained", "when the backlog is gone at these rates [soonest-latest]"),
     ("held by", "whose transaction holds the owner's row now; L looks again"),
     ("relay", "beside this console since it opened; unheard: no queue was bound"),
     ("~ and +", "estimated, and at least; in the diagnosis: what was not looked at"),

@@ -74,7 +74,7 @@ fn only_what_is_wrong_is_listed_until_esc() {
     assert_eq!(press("U").0, [InboxView::HalfDone]);
     let (asked, frame) = press("d");
     assert_eq!(asked, [InboxView::Duplicates]);
-    assert!(frame.contains("Inbox: received again"), "{frame}");
+    assert!(frame.contains("Inbox: duplicates"), "{frame}");
     assert_eq!(press("esc").0, [InboxView::All]);
     assert_eq!(state(&desk).cli_equivalent(), "orderscope inbox list");
 }

@@ -339,7 +339,7 @@ fn watching(width: u16, height: u16) -> Desk {
 fn it_looks_when_it_is_opened_and_again_by_itself() {
     let mut desk = Desk::new(120, 36).at(place());
     desk.press("4");
-    assert!(desk.shows("reading …"));
+    assert!(desk.shows("Loading …"));
     let asked = answer(&mut desk, &stalled(0, 1_204), &page(0..3));
     assert!(asked.iter().any(|request| matches!(request, Request::Look { .. })), "{asked:?}");
     assert!(asked.iter().any(|request| matches!(
@@ -362,7 +362,7 @@ fn rates_need_two_looks_and_a_growing_backlog_never_drains() {
     answer(&mut desk, &stalled(0, 1_000), &page(0..3));
     assert!(desk.shows("after the second look"));
     let mut desk = watching(120, 36);
-    assert!(desk.shows("drained never"), "{}", desk.frame());
+    assert!(desk.shows("won't drain"), "{}", desk.frame());
     assert!(desk.shows("in 608.0/m"), "{}", desk.frame());
 }
 
