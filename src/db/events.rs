@@ -3,9 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
-use super::{Error, Index, Layout, OfTable, Table, expressions, sql::moment};
+use super::{
+    Error, Index, Layout, OfTable, Table, expressions,
+    sql::{document, moment},
+};
 use crate::domain::{
     event::RecordedEvent,
     id::{EventId, OrderId, SeqId, StreamId, Version},
@@ -23,14 +26,19 @@ pub(super) struct EventRow {
     tenant_id: Option<String>,
     correlation_id: Option<String>,
     causation_id: Option<String>,
-    headers: Option<Json<Value>>,
+    headers: Option<String>,
     is_archived: bool,
-    data: Json<Value>,
+    data: String,
     is_binary: bool,
 }
 
 impl From<EventRow> for RecordedEvent {
     fn from(row: EventRow) -> Self {
+        let (body, unread) = match document(&row.data) {
+            Ok(body) => (body, None),
+            Err(why) => (Value::Null, Some(why)),
+        };
+        let headers = row.headers.map(|text| document(&text).unwrap_or_else(Value::String));
         Self {
             seq: row.seq_id,
             id: row.id,
@@ -43,9 +51,10 @@ impl From<EventRow> for RecordedEvent {
             correlation_id: row.correlation_id,
             causation_id: row.causation_id,
             // Marten writes the JSON value null where there are no headers.
-            headers: row.headers.map(|Json(headers)| headers).filter(|headers| !headers.is_null()),
+            headers: headers.filter(|headers| !headers.is_null()),
             archived: row.is_archived,
-            body: row.data.0,
+            body,
+            unread,
             binary: row.is_binary,
         }
     }
@@ -54,7 +63,7 @@ impl From<EventRow> for RecordedEvent {
 fn columns() -> String {
     format!(
         "seq_id, id, stream_id, version, type AS kind, {} AS at, mt_dotnet_type, tenant_id, \
-         correlation_id, causation_id, headers, is_archived, data, bdata IS NOT NULL AS is_binary",
+         correlation_id, causation_id, headers::text AS headers, is_archived, data::text AS data, bdata IS NOT NULL AS is_binary",
         moment("\"timestamp\""),
     )
 }
@@ -160,7 +169,8 @@ pub(super) fn push_since(
 
 /// Whether the events of a stream are found wherever they are.
 pub fn finds_stream(layout: &Layout) -> bool {
-    layout.has_or_small(Index::EventStream, Table::Events)
+    let by_tenant = layout.tenant().is_some() && layout.has(Index::EventTenantStream);
+    by_tenant || layout.has_or_small(Index::EventStream, Table::Events)
 }
 
 /// Whether the events whose body names an order are found wherever they are.

@@ -48,3 +48,9 @@ pub const BUYER_CITY: &str = "lower(address_city)";
 
 /// `buyers`: the province without case.
 pub const BUYER_PROVINCE: &str = "lower(address_province)";
+
+/// The total of an order's lines `i`: zero without lines, null where one has no price or quantity that can be read, and
+/// where the sum is no sensible amount.
+pub(super) const LINES_TOTAL: &str = "CASE WHEN count(i.price * i.quantity) = count(*) \
+     AND coalesce(sum(i.price * i.quantity), 0) BETWEEN -1e24 AND 1e24 \
+     THEN coalesce(sum(i.price * i.quantity), 0) END";

@@ -1,10 +1,10 @@
 //! Dead letters: events that a projection or subscription failed on and skipped.
 
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, QueryBuilder, types::Json};
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Error, Index, Layout, OfTable, Table, expressions::LETTER_SEQUENCE};
+use super::{Error, Index, Layout, OfTable, Table, expressions::LETTER_SEQUENCE, sql::document};
 use crate::domain::{id::SeqId, json::field_of};
 
 /// A row of `mt_doc_deadletterevent`. The cause is not stored: only which event, where, and the kind of error.
@@ -42,12 +42,13 @@ pub async fn of_events(
         format!("(SELECT id, data FROM {from} x ORDER BY id DESC LIMIT {MOST_WITHOUT_INDEX})")
     };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT id, data FROM {letters} l WHERE {LETTER_SEQUENCE} = ANY("
+        "SELECT id, data::text FROM {letters} l WHERE {LETTER_SEQUENCE} = ANY("
     ));
     sql.push_bind(wanted).push(") ORDER BY id DESC LIMIT ").push_bind(limit);
-    let rows: Vec<(Uuid, Json<Value>)> =
+    let rows: Vec<(Uuid, String)> =
         sql.build_query_as().fetch_all(conn).await.of(Table::Letters.name())?;
-    Ok(rows.into_iter().filter_map(|(id, data)| letter(id, &data)).collect())
+    let read = |(id, data): (Uuid, String)| letter(id, &document(&data).ok()?);
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// Keys are looked up without case: a store may be configured to write camelCase.

@@ -10,6 +10,7 @@ use super::{Error, Layout, OfTable, Table, sql::moment};
 use crate::domain::{
     id::{BookId, BuyerId, LineId, OrderId},
     order::{Buyer, Line, Order, Status},
+    text,
 };
 
 /// The most lines of one order that are read.
@@ -18,7 +19,7 @@ const MOST_LINES: i64 = 10_000;
 #[derive(FromRow, Deserialize)]
 pub(super) struct OrderRow {
     id: OrderId,
-    status: i16,
+    status: i64,
     note: Option<String>,
     buyer_id: BuyerId,
     is_deleted: bool,
@@ -35,8 +36,8 @@ pub(super) struct OrderRow {
 pub(super) struct LineRow {
     id: LineId,
     book_id: BookId,
-    quantity: i32,
-    price: String,
+    quantity: Option<i32>,
+    price: Option<String>,
 }
 
 /// The order as its rows have it now: `orders`, `buyers`, `order_items` (two statements). Its total is the
@@ -55,12 +56,12 @@ pub async fn by_id(
     };
     let mut sql = QueryBuilder::<Postgres>::new("");
     push_lines(&mut sql, layout, id);
-    row.with(sql.build_query_as().fetch_all(conn).await.of(Table::OrderItems.name())?).map(Some)
+    Ok(Some(row.with(sql.build_query_as().fetch_all(conn).await.of(Table::OrderItems.name())?)))
 }
 
 pub(super) fn push_by_id(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
     sql.push(format!(
-        "SELECT o.id, o.status, o.note, o.buyer_id, o.is_deleted, {} AS created_at, \
+        "SELECT o.id, o.status::bigint AS status, o.note, o.buyer_id, o.is_deleted, {} AS created_at, \
          {} AS last_modified_at, b.id IS NOT NULL AS known_buyer, b.name, b.address_street, \
          b.address_city, b.address_province \
          FROM {} o LEFT JOIN {} b ON b.id = o.buyer_id WHERE o.id = ",
@@ -115,15 +116,22 @@ pub async fn created_at(
 }
 
 impl OrderRow {
-    pub(super) fn with(self, lines: Vec<LineRow>) -> Result<Order, Error> {
-        let lines = lines.into_iter().map(LineRow::line).collect::<Result<Vec<_>, _>>()?;
+    pub(super) fn with(self, rows: Vec<LineRow>) -> Order {
+        let mut unread = Vec::new();
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row.line() {
+                Ok(line) => lines.push(line),
+                Err(why) => unread.push(why),
+            }
+        }
         let total = lines
             .iter()
             .map(|line| line.price.saturating_mul(Decimal::from(line.quantity)))
             .fold(Decimal::ZERO, Decimal::saturating_add);
-        Ok(Order {
+        Order {
             id: self.id,
-            status: Status::from_number(self.status),
+            status: Status::from_wide(self.status),
             note: self.note,
             buyer_id: Some(self.buyer_id),
             buyer: self.known_buyer.then_some(Buyer {
@@ -138,16 +146,20 @@ impl OrderRow {
             created_at: Some(self.created_at),
             last_modified_at: self.last_modified_at,
             cancel_reason: None,
-        })
+            unread: (!unread.is_empty()).then(|| unread.join("; ")),
+        }
     }
 }
 
 impl LineRow {
-    fn line(self) -> Result<Line, Error> {
-        let price = self.price.parse().map_err(|_| {
-            let why = format!("{} is no amount of money", self.price);
-            Error::row("order_items", "price", &self.id.to_string(), &why)
-        })?;
-        Ok(Line { id: self.id, book: self.book_id, quantity: i64::from(self.quantity), price })
+    /// The line, or what of it cannot be read.
+    fn line(self) -> Result<Line, String> {
+        let what = |column: &str, value: &str| {
+            format!("{column} {value} of line {} cannot be read", self.id.short())
+        };
+        let quantity = self.quantity.ok_or_else(|| what("the quantity", "(beyond 32 bits)"))?;
+        let price = self.price.as_deref().ok_or_else(|| what("the price", "(no number)"))?;
+        let price = price.parse().map_err(|_| what("the price", &text::cut(price, 20)))?;
+        Ok(Line { id: self.id, book: self.book_id, quantity: i64::from(quantity), price })
     }
 }

@@ -2,9 +2,19 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use super::Error;
+
+/// The value of a JSON column that was read as text, so that one that cannot be read spoils its own row alone: nested
+/// too deep, or with a number that is none.
+///
+/// # Errors
+/// Why, in words.
+pub(super) fn document(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|why| format!("its JSON cannot be read: {why}"))
+}
 
 /// A time that `chrono` can hold: PostgreSQL's years go further, and a row with `infinity` must not end the program.
 /// What it cannot hold becomes an instant that [`endless`](crate::domain::endless) knows again.

@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder, types::Json};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
-use super::{Error, Layout, OfTable, Table, sql::moment};
+use super::{
+    Error, Layout, OfTable, Table,
+    sql::{document, moment},
+};
 use crate::domain::id::{OrderId, SeqId};
 
 /// A summary document as stored; what it means is the domain's.
@@ -32,7 +35,7 @@ pub struct Position {
 #[derive(FromRow, Deserialize)]
 pub(super) struct SummaryRow {
     found: bool,
-    data: Option<Json<Value>>,
+    data: Option<String>,
     version: Option<i64>,
     last_modified: Option<DateTime<Utc>>,
     summary: Option<SeqId>,
@@ -55,7 +58,7 @@ pub async fn of_order(
 pub(super) fn push_of_order(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
     let progress = layout.from(Table::Progression);
     sql.push(format!(
-        "SELECT s.id IS NOT NULL AS found, s.data, s.mt_version::bigint AS version, \
+        "SELECT s.id IS NOT NULL AS found, s.data::text AS data, s.mt_version::bigint AS version, \
          {} AS last_modified, \
          (SELECT last_seq_id FROM {progress} p WHERE name = 'OrderSummaryView:All' LIMIT 1) AS summary, \
          (SELECT last_seq_id FROM {progress} p WHERE name = 'HighWaterMark' LIMIT 1) AS high_water, \
@@ -71,8 +74,9 @@ pub(super) fn push_of_order(sql: &mut QueryBuilder<Postgres>, layout: &Layout, i
 impl SummaryRow {
     pub(super) fn parts(self) -> (Option<SummaryDocument>, Position) {
         let Self { summary, high_water, head, .. } = self;
-        let document = self.data.filter(|_| self.found).map(|Json(data)| SummaryDocument {
-            data,
+        let document = self.data.filter(|_| self.found).map(|data| SummaryDocument {
+            // Compared as a document without fields.
+            data: document(&data).unwrap_or_else(Value::String),
             version: self.version,
             last_modified: self.last_modified,
         });

@@ -28,6 +28,8 @@ pub struct RecordedEvent {
     pub archived: bool,
     /// `mt_events.data`. Always valid JSON, not always of a shape we know.
     pub body: Value,
+    /// Why `data` could not be read; `body` is null then.
+    pub unread: Option<String>,
     /// `bdata` is filled (Marten 9 binary bodies): `body` is only a placeholder.
     pub binary: bool,
 }

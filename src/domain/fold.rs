@@ -144,6 +144,7 @@ impl Order {
             created_at: None,
             last_modified_at: None,
             cancel_reason: None,
+            unread: None,
         }
     }
 }

@@ -18,6 +18,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// What `orders.status` holds is neither a number of 16 bits nor a known name.
+    pub const UNREADABLE: Self = Self::Other(i16::MIN);
+
+    /// The status behind `orders.status` of any whole type.
+    #[must_use]
+    pub fn from_wide(number: i64) -> Self {
+        i16::try_from(number).map_or(Self::UNREADABLE, Self::from_number)
+    }
+
     /// The status behind `orders.status`.
     #[must_use]
     pub const fn from_number(number: i16) -> Self {
@@ -51,6 +60,24 @@ impl Status {
         }
     }
 
+    /// Its name, or its number, in the letters of another status of the same column; none where that is neither a name
+    /// nor a number, or this one has no name.
+    #[must_use]
+    pub fn written_like(self, other: &str) -> Option<String> {
+        let name = self.name()?;
+        if other.trim().parse::<i16>().is_ok() {
+            return Some(self.number().to_string());
+        }
+        let capitalised = Self::from_name(other).map(|_| name.to_owned());
+        let all = [Self::New, Self::Cancelled, Self::Completed]
+            .map(|known| known.name().unwrap_or_default());
+        let lower = all.iter().any(|known| known.to_lowercase() == other);
+        let upper = all.iter().any(|known| known.to_uppercase() == other);
+        capitalised
+            .or_else(|| lower.then(|| name.to_lowercase()))
+            .or_else(|| upper.then(|| name.to_uppercase()))
+    }
+
     /// The status of that name, spelt as .NET spells it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
@@ -65,6 +92,7 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.pad(name),
+            None if *self == Self::UNREADABLE => f.pad("unreadable"),
             None => f.pad(&format!("status {}", self.number())),
         }
     }
@@ -104,4 +132,7 @@ pub struct Order {
     pub last_modified_at: Option<DateTime<Utc>>,
     /// From the cancelling event; no row carries it.
     pub cancel_reason: Option<String>,
+    /// What of it cannot be read: a price that is no amount, say. Its lines are not all there then and its total is
+    /// not known.
+    pub unread: Option<String>,
 }

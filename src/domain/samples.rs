@@ -46,6 +46,7 @@ pub fn order() -> Order {
         created_at: Some(at("2026-11-22T09:12:04.1234567Z")),
         last_modified_at: None,
         cancel_reason: None,
+        unread: None,
     }
 }
 
@@ -70,6 +71,7 @@ pub fn event(position: i64, kind: &str, body: Value) -> RecordedEvent {
         archived: false,
         body,
         binary: false,
+        unread: None,
     }
 }
 
@@ -141,6 +143,7 @@ pub fn any_order() -> impl Strategy<Value = Order> {
                 created_at: times.0,
                 last_modified_at: times.1,
                 cancel_reason,
+                unread: None,
             }
         },
     )

@@ -84,13 +84,21 @@ pub async fn history(
     layout: &Layout,
     id: OrderId,
 ) -> Result<Option<History>, Error> {
+    let narrowed = in_its_tenant(conn, layout, id).await?;
+    let layout = narrowed.as_ref().unwrap_or(layout);
     let mut coverage = Vec::new();
     let row = orders::by_id(conn, layout, id).await?;
     // Nothing is near a time that is no date.
     let placed =
         row.as_ref().and_then(|row| row.created_at).filter(|at| endless::told(*at).is_none());
     let mut events = events_of(conn, layout, id, placed, &mut coverage).await?;
-    one_tenant(id, &events)?;
+    one_tenant(id, &tenants(&events))?;
+    if let (Some(tenant), true) = (layout.tenant(), events.is_empty()) {
+        coverage.push(format!(
+            "events: only those of tenant {tenant} are read, and it has none of this order; its row may be \
+             another tenant's"
+        ));
+    }
     let cut = events.len() > MOST_EVENTS;
     if cut {
         events.truncate(MOST_EVENTS);
@@ -98,6 +106,9 @@ pub async fn history(
     }
     let whole =
         coverage.is_empty() && layout.reads(Table::Events) && !layout.may_hide_rows(Table::Events);
+    if let Some(why) = row.as_ref().and_then(|row| row.unread.as_ref()) {
+        coverage.push(format!("the order's total is not known: {why}"));
+    }
     let stream = streams::of_order(conn, layout, id).await?;
     if row.is_none() && events.is_empty() && stream.is_none() {
         return Ok(None);
@@ -152,10 +163,28 @@ pub async fn history(
     }))
 }
 
+/// The layout with the order's tenant alone, where ids are shared among tenants and one of them has its stream. By
+/// its tenant its events are found at once.
+///
+/// # Errors
+/// [`Error::Tenants`] where several have a stream of that id.
+pub(super) async fn in_its_tenant(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+) -> Result<Option<Layout>, Error> {
+    if !layout.shares_ids() {
+        return Ok(None);
+    }
+    let tenants = streams::tenants(conn, layout, id).await?;
+    let names: Vec<_> = tenants.iter().map(String::as_str).collect();
+    one_tenant(id, &names)?;
+    Ok(names.first().map(|tenant| layout.of_tenant(tenant)))
+}
+
 /// Orders of two tenants may have one id; what they have in common is only that.
-fn one_tenant(id: OrderId, events: &[RecordedEvent]) -> Result<(), Error> {
-    let tenants = tenants(events);
-    match tenants.as_slice() {
+fn one_tenant(id: OrderId, tenants: &[&str]) -> Result<(), Error> {
+    match tenants {
         [first, _, ..] => Err(Error::Tenants {
             order: id.to_string(),
             tenants: tenants.join(", "),

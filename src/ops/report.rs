@@ -35,6 +35,7 @@ pub fn orders(rows: &[OrderLine], masked: bool) -> Table {
             "id",
             "placed",
             "status",
+            "tenant",
             "buyer_id",
             "buyer",
             "items",
@@ -52,6 +53,7 @@ pub fn orders(rows: &[OrderLine], masked: bool) -> Table {
                     Cell::Text(row.id.to_string()),
                     Cell::time(row.placed),
                     Cell::Text(row.status.to_string()),
+                    Cell::maybe(row.tenant.clone()),
                     Cell::Text(row.buyer.to_string()),
                     Cell::maybe(name(row)),
                     Cell::number(row.items),
@@ -283,7 +285,8 @@ pub fn order(known: &OrderAnalysis, state: &State, version: Version, is_now: boo
             let from_row = state.order().is_none();
             let source = if from_row { " (from the row; no event tells)" } else { "" };
             say("status", text(format!("{}{source}", order.status)));
-            say("total", text(order.total.to_string()));
+            let total = order.unread.as_ref().map(|why| format!("? ({why})"));
+            say("total", text(total.unwrap_or_else(|| order.total.to_string())));
             for (number, line) in order.lines.iter().enumerate() {
                 let told = format!("{} × book {} at {}", line.quantity, line.book, line.price);
                 say(&format!("line {}", number + 1), text(told));

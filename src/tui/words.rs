@@ -8,7 +8,7 @@ use ratatui::style::Style;
 pub use super::ui::wrap::wrapped;
 use super::{shared::Shared, ui::theme::Theme};
 use crate::{
-    domain::{age, compare::Agreement, mask, outbox::Delivery, text},
+    domain::{age, compare::Agreement, mask, order::Order, outbox::Delivery, text},
     ops::history::Message,
 };
 
@@ -79,6 +79,12 @@ pub fn name(name: Option<&str>, shared: &Shared) -> String {
         Some(name) if shared.masked => mask::mask_name(name),
         Some(name) => text::clean(name).into_owned(),
     }
+}
+
+/// The order's total; `?` where it is not known.
+#[must_use]
+pub fn total(order: &Order) -> String {
+    if order.unread.is_some() { "?".to_owned() } else { order.total.to_string() }
 }
 
 /// Where a message stands, and since when.

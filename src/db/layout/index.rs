@@ -35,6 +35,10 @@ pub enum Index {
     LinesByBook,
     /// Events of a stream.
     EventStream,
+    /// Events of a tenant's stream.
+    EventTenantStream,
+    /// Streams by tenant: one id may be there for several.
+    StreamTenant,
     /// Events whose body names an order.
     EventBody,
     /// Events by correlation id.
@@ -73,7 +77,7 @@ pub enum Index {
 
 impl Index {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::OrdersByPlaced,
         Self::OrdersByBuyer,
         Self::OrdersByBuyerPlaced,
@@ -89,6 +93,8 @@ impl Index {
         Self::LinesByOrder,
         Self::LinesByBook,
         Self::EventStream,
+        Self::EventTenantStream,
+        Self::StreamTenant,
         Self::EventBody,
         Self::EventCorrelation,
         Self::EventCorrelationTail,
@@ -130,6 +136,8 @@ impl Index {
             Self::LinesByOrder => (Table::OrderItems, &["btree (orderid"]),
             Self::LinesByBook => (Table::OrderItems, &["btree (bookid, orderid"]),
             Self::EventStream => (Table::Events, &["btree (streamid"]),
+            Self::EventTenantStream => (Table::Events, &["btree (tenantid, streamid"]),
+            Self::StreamTenant => (Table::Streams, &["btree (tenantid, id"]),
             Self::EventBody => {
                 (Table::Events, &["btree (((substring(coalesce(((data -> 'order'", "8}(?:-["])
             }

@@ -138,8 +138,18 @@ impl Layout {
             let Some(what) = self.unread(table) else { continue };
             list.push(Missing { what, cost });
         }
+        for (table, shape) in &self.tables {
+            if !shape.zoneless.is_empty() {
+                let columns = shape.zoneless.join(", ");
+                let what = format!("no time zone in {columns} of {}", table.name());
+                list.push(Missing { what, cost: "these times are taken as UTC" });
+            }
+        }
         for (index, table, what, cost) in INDEXES {
-            if self.reads(table) && !self.has_or_small(index, table) {
+            // Where streams are keyed by tenant, the order's tenant is looked up first.
+            let by_tenant =
+                matches!(index, Index::EventStream) && self.has(Index::EventTenantStream);
+            if self.reads(table) && !self.has_or_small(index, table) && !by_tenant {
                 list.push(Missing { what: format!("no index on {what}"), cost });
             }
         }
@@ -164,6 +174,11 @@ impl Layout {
         }
         let needed = shape.missing.iter().filter(|(_, needed)| *needed);
         let columns: Vec<_> = needed.map(|(column, _)| *column).collect();
-        (!columns.is_empty()).then(|| format!("no column {} in {name}", columns.join(", ")))
+        let first = columns.first()?;
+        let strange = shape.strange.iter().find(|(column, _)| column == first);
+        Some(match strange {
+            Some((column, kind)) => format!("{name}.{column} is {kind}, which cannot be read"),
+            None => format!("no column {} in {name}", columns.join(", ")),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What a database has: whose it is, which tables, columns and indexes exist and how they are spelt.
 //! Probed, never assumed.
 
+mod cast;
 mod index;
 mod missing;
 mod names;
@@ -52,15 +53,15 @@ pub struct Layout {
 /// How one table looks.
 #[derive(Debug, Clone)]
 struct Shape {
-    /// What to write after `FROM` so that it has the document's column names.
-    source: String,
-    /// The same with the row's `xmax`, which tells who locks it; tables only.
-    locked: String,
+    /// Its columns under the document's names, as a list to select.
+    list: String,
     /// The relation's own name, quoted, with its schema.
     relation: String,
     partitioned: bool,
     /// Its name and all its columns are there and spelt as in the document.
     plain: bool,
+    /// The column's own name that says the tenant of a row, where rows of one tenant can be told.
+    tenant: Option<String>,
     /// Whether names in its schema may be used.
     usage: bool,
     readable: bool,
@@ -72,11 +73,63 @@ struct Shape {
     pages: i64,
     /// Columns that are not there; whether the program cannot do without.
     missing: Vec<(&'static str, bool)>,
+    /// Those of them that are there with a type that cannot be read.
+    strange: Vec<(&'static str, String)>,
+    /// Times without a zone.
+    zoneless: Vec<&'static str>,
     /// Name and type of every column there is.
     columns: Vec<(String, String)>,
 }
 
+impl Shape {
+    /// The condition that keeps one tenant's rows.
+    fn of_tenant(&self, tenant: Option<&str>) -> Option<String> {
+        let (column, tenant) = self.tenant.as_ref().zip(tenant)?;
+        Some(format!(" WHERE \"{column}\" = '{}'", tenant.replace('\'', "''")))
+    }
+
+    /// What to write after `FROM` so that it has the document's column names, and `more` columns.
+    fn source(&self, tenant: Option<&str>, more: &str) -> String {
+        match (self.of_tenant(tenant), self.plain) {
+            (None, true) => self.relation.clone(),
+            (only, _) => {
+                let only = only.unwrap_or_default();
+                format!("(SELECT {}{more} FROM {}{only})", self.list, self.relation)
+            }
+        }
+    }
+}
+
 impl Layout {
+    /// The same database with the events, streams and summaries of one tenant alone.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> Self {
+        let mut narrowed = Self { tenant: Some(tenant.to_owned()), ..self.clone() };
+        narrowed.spell_sources();
+        narrowed
+    }
+
+    fn spell_sources(&mut self) {
+        for table in Table::ALL {
+            let source = match self.tables.get(&table) {
+                Some(shape) if self.reads(table) => shape.source(self.tenant(), ""),
+                _ => probe::empty(table),
+            };
+            self.sources.insert(table, source);
+        }
+    }
+
+    /// Whether one stream id may be used by several tenants, and no tenant was named: streams are keyed by tenant
+    /// then (Marten's conjoined tenancy).
+    pub fn shares_ids(&self) -> bool {
+        self.tenant.is_none() && self.has_tenants()
+    }
+
+    /// Whether the store keeps tenants apart.
+    pub fn has_tenants(&self) -> bool {
+        self.has(Index::StreamTenant)
+    }
+
     /// Whose database it is.
     pub const fn kind(&self) -> Kind {
         self.kind
@@ -172,6 +225,12 @@ impl Layout {
         Some(&found.1)
     }
 
+    /// The type of `orders.status`, where it is no number.
+    pub fn status_type(&self) -> Option<&str> {
+        let kind = self.column_type(Table::Orders, "status")?;
+        (!matches!(kind, "smallint" | "integer" | "bigint")).then_some(kind)
+    }
+
     /// Whether an index makes this fast.
     pub fn has(&self, index: Index) -> bool {
         self.indexes.contains(&index)
@@ -198,8 +257,9 @@ impl Layout {
     }
 
     /// The same as [`Layout::from`] with the system column `xmax`; nothing where the table cannot be read.
-    pub(super) fn with_lock(&self, table: Table) -> Option<&str> {
-        self.reads(table).then(|| self.tables.get(&table).map(|shape| shape.locked.as_str()))?
+    pub(super) fn with_lock(&self, table: Table) -> Option<String> {
+        let shape = self.tables.get(&table).filter(|_| self.reads(table))?;
+        Some(shape.source(self.tenant(), ", xmax"))
     }
 
     /// The relation's own name, spelt and quoted as the database has it, with its schema: what to write to.
@@ -209,7 +269,8 @@ impl Layout {
 
     /// The relation, where its name and all its columns are those of the document and it can be read.
     pub(super) fn as_documented(&self, table: Table) -> Option<&str> {
-        let shape = self.tables.get(&table).filter(|shape| shape.plain)?;
+        let whole = |shape: &&Shape| shape.plain && shape.of_tenant(self.tenant()).is_none();
+        let shape = self.tables.get(&table).filter(whole)?;
         self.reads(table).then_some(shape.relation.as_str())
     }
 

@@ -145,6 +145,7 @@ impl Table {
                         needs("data", "jsonb"),
                         may_lack("mt_last_modified", "timestamptz"),
                         may_lack("mt_version", "bigint"),
+                        may_lack("tenant_id", "text"),
                     ]
                 }
             }

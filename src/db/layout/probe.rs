@@ -7,7 +7,8 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
     Group, Index, Kind, Layout, Shape,
-    names::{Column, Table, same},
+    cast::{Cast, cast},
+    names::{Column, Table, folded, same},
     schemas::{self, Seen},
 };
 use crate::{
@@ -97,18 +98,19 @@ pub async fn probe(
         tenant: servers.tenant.clone(),
     };
     for (known, table) in found {
-        for definition in table.indexes.iter().flatten().flatten() {
-            layout.indexes.extend(Index::served(known, definition));
+        let indexes = table.indexes.clone().unwrap_or_default();
+        let (shape, converted) = shape(known, table);
+        for definition in indexes.iter().flatten() {
+            // What is read through a conversion is not what its index has.
+            let words = folded(definition);
+            let mut words = words.split(|c: char| !c.is_ascii_alphanumeric());
+            if !words.any(|word| converted.iter().any(|column| folded(column) == word)) {
+                layout.indexes.extend(Index::served(known, definition));
+            }
         }
-        layout.tables.insert(known, shape(known, table, servers.tenant.as_deref()));
+        layout.tables.insert(known, shape);
     }
-    for table in Table::ALL {
-        let source = match layout.tables.get(&table) {
-            Some(shape) if layout.reads(table) => shape.source.clone(),
-            _ => empty(table),
-        };
-        layout.sources.insert(table, source);
-    }
+    layout.spell_sources();
     if layout.is_managed() {
         // A database from before the setting, or a login that may not read it: the default.
         let recorded = async |conn: &mut PgConnection| settings::read(conn, true).await;
@@ -141,53 +143,55 @@ async fn asked(conn: &mut PgConnection) -> Result<PgRow, Error> {
 }
 
 /// The planner pulls a subquery that only renames up into the query around it, so that indexes are
-/// used as if it were not there.
-fn shape(table: Table, found: Found, tenant: Option<&str>) -> Shape {
+/// used as if it were not there. With the columns that are converted, by their own names.
+fn shape(table: Table, found: Found) -> (Shape, Vec<String>) {
     let columns = found.columns.unwrap_or_default();
     let mut missing = Vec::new();
+    let mut strange = Vec::new();
+    let mut zoneless = Vec::new();
+    let mut converted = Vec::new();
     let mut list = Vec::new();
     let mut plain = found.name == table.name();
     for column in table.columns() {
         let found = columns.iter().find(|(name, _)| same(column.name, name));
-        // Marten's `mt_version` is an id where documents are guarded by one: it counts nothing.
-        let found = found.filter(|(_, kind)| column.kind != "bigint" || kind != "uuid");
-        if let Some((name, kind)) = found {
-            let cast = cast(column, name, kind);
-            plain &= name == column.name && cast.is_none();
-            let read = cast.unwrap_or_else(|| format!("\"{name}\""));
-            list.push(format!("{read} AS \"{}\"", column.name));
-        } else {
-            plain = false;
-            list.push(absent(column));
-            missing.push((column.name, column.needed));
+        let read = found.map(|(name, kind)| (name, kind, cast(column, name, kind)));
+        match read {
+            Some((name, _, Cast::None)) => {
+                plain &= name == column.name;
+                list.push(format!("\"{name}\" AS \"{}\"", column.name));
+            }
+            Some((name, kind, Cast::By(expression))) => {
+                plain = false;
+                list.push(format!("{expression} AS \"{}\"", column.name));
+                if column.kind == "timestamptz" && kind.starts_with("timestamp") {
+                    zoneless.push(column.name);
+                }
+                converted.push(name.clone());
+            }
+            Some((_, kind, Cast::Impossible)) => {
+                plain = false;
+                list.push(absent(column));
+                missing.push((column.name, column.needed));
+                strange.push((column.name, kind.clone()));
+            }
+            None => {
+                plain = false;
+                list.push(absent(column));
+                missing.push((column.name, column.needed));
+            }
         }
     }
-    let schema = spelt(&found.schema);
-    let relation = format!("{schema}.\"{}\"", found.name);
+    let relation = format!("{}.\"{}\"", spelt(&found.schema), found.name);
     let tenants = columns.iter().find(|(name, _)| {
         same("tenant_id", name)
             && matches!(table, Table::Events | Table::Streams | Table::Summaries)
     });
-    let of_tenant = tenants.zip(tenant).map(|((name, _), tenant)| {
-        plain = false;
-        format!(" WHERE \"{name}\" = '{}'", tenant.replace('\'', "''"))
-    });
-    let of_tenant = of_tenant.unwrap_or_default();
-    let source = if plain {
-        format!("{schema}.{}", table.name())
-    } else {
-        format!("(SELECT {} FROM {relation}{of_tenant})", list.join(", "))
-    };
-    let locked = if plain {
-        source.clone()
-    } else {
-        format!("(SELECT {}, xmax FROM {relation}{of_tenant})", list.join(", "))
-    };
-    Shape {
-        source,
-        locked,
+    let tenant = tenants.map(|(name, _)| name.clone());
+    let shape = Shape {
+        list: list.join(", "),
         relation,
         plain,
+        tenant,
         usage: found.usage,
         partitioned: found.partitioned,
         readable: found.readable,
@@ -195,17 +199,11 @@ fn shape(table: Table, found: Found, tenant: Option<&str>) -> Shape {
         rows: found.rows,
         pages: found.pages,
         missing,
+        strange,
+        zoneless,
         columns,
-    }
-}
-
-/// How a column is read that has another type than the document's: streams may be named by text, which is an id in the
-/// stores of orders. A name that is none reads as null.
-fn cast(column: &Column, name: &str, kind: &str) -> Option<String> {
-    let is_text = kind == "text" || kind.starts_with("character varying");
-    (column.kind == "uuid" && is_text).then(|| {
-        format!("CASE WHEN \"{name}\" ~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN \"{name}\"::uuid END")
-    })
+    };
+    (shape, converted)
 }
 
 /// A schema's name as it is written in a statement.
@@ -234,7 +232,7 @@ fn absent(column: &Column) -> String {
 }
 
 /// What to read instead of a table that is not there or may not be read: no rows, the right columns.
-fn empty(table: Table) -> String {
+pub(super) fn empty(table: Table) -> String {
     let list: Vec<_> = table.columns().iter().map(absent).collect();
     format!("(SELECT {} WHERE false)", list.join(", "))
 }

@@ -9,7 +9,11 @@ use uuid::Uuid;
 
 use super::{SINCE, finds_by_outbox, locks, messages};
 use crate::{
-    db::{Error, Layout, OfTable, Table, expressions::MESSAGE_ORDER, sql::moment},
+    db::{
+        Error, Layout, OfTable, Table,
+        expressions::{LINES_TOTAL, MESSAGE_ORDER},
+        sql::moment,
+    },
     domain::{
         diagnosis::{Blast, Head, Lock, Next, Tally},
         id::{MessageId, OutboxId},
@@ -114,7 +118,7 @@ pub async fn blast(
     let valued = layout.has_or_small(crate::db::Index::LinesByOrder, Table::OrderItems);
     let value = if valued {
         format!(
-            "(SELECT sum(quantity * price) FROM {} i WHERE i.order_id = ANY(ARRAY(SELECT id FROM named)))",
+            "(SELECT round({LINES_TOTAL}, 4) FROM {} i WHERE i.order_id = ANY(ARRAY(SELECT id FROM named)))",
             layout.from(Table::OrderItems)
         )
     } else {

@@ -4,7 +4,7 @@
 use crate::db::{Layout, Table};
 
 /// The comparison as SQL, of the document `s.data` with order `o` and `total`, the sum of its lines. Null where it
-/// cannot be made. The
+/// cannot be made: a total that is not known. The
 /// status may be written by name or by number, the total as a number or as text, keys in Pascal or camel case.
 pub(super) fn drift(layout: &Layout, total: &str) -> String {
     // With lines that may be hidden, the total compares with nothing.
@@ -19,6 +19,6 @@ pub(super) fn drift(layout: &Layout, total: &str) -> String {
         "(({status} = ANY(CASE o.status WHEN 0 THEN ARRAY['new', '0'] \
            WHEN 1 THEN ARRAY['cancelled', 'canceled', '1'] WHEN 2 THEN ARRAY['completed', '2'] \
            ELSE ARRAY[o.status::text] END)) IS NOT TRUE \
-         OR (CASE WHEN {stated} ~ {number} THEN {stated}::numeric END) IS DISTINCT FROM {total})"
+         OR coalesce(CASE WHEN {stated} ~ {number} THEN {stated}::numeric END, 'NaN') <> {total})"
     )
 }

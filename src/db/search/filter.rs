@@ -10,7 +10,7 @@ use crate::{
     db::{
         Layout, Table,
         buyers::name_pattern,
-        expressions::{BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, ID_TAIL, NOTE_WORDS},
+        expressions::{BUYER_CITY, BUYER_NAME, BUYER_PROVINCE, ID_TAIL, LINES_TOTAL, NOTE_WORDS},
     },
     domain::search::Span,
 };
@@ -38,6 +38,8 @@ pub enum Filter {
     /// With these words, in this order, in the note.
     Note(String),
     Status(i16),
+    /// With a stream of this tenant.
+    Tenant(String),
     Placed(Span<DateTime<Utc>>),
     Modified(Span<DateTime<Utc>>),
     Total(Span<Decimal>),
@@ -99,10 +101,17 @@ impl Filter {
             Self::Status(status) => {
                 sql.push("o.status = ").push_bind(*status);
             }
+            Self::Tenant(tenant) => {
+                let streams = layout.from(Table::Streams);
+                sql.push(format!(
+                    "(SELECT true FROM {streams} s WHERE s.id = o.id AND s.tenant_id = "
+                ));
+                sql.push_bind(tenant.clone()).push(" LIMIT 1)");
+            }
             Self::Placed(span) => between(sql, "o.created_at", span),
             Self::Modified(span) => between(sql, "o.last_modified_at", span),
             Self::Total(span) => {
-                lines_between(sql, layout, "coalesce(sum(i.price * i.quantity), 0)", span);
+                lines_between(sql, layout, LINES_TOTAL, span);
             }
             Self::Items(span) => lines_between(sql, layout, "count(*)", span),
             Self::Deleted => {
@@ -234,7 +243,7 @@ fn of_lines(layout: &Layout, aggregate: &str) -> String {
 /// Null, and so no hit, where there is no document.
 fn drifts(layout: &Layout) -> String {
     let summaries = layout.from(Table::Summaries);
-    let drift = drift(layout, &of_lines(layout, "coalesce(sum(i.price * i.quantity), 0)"));
+    let drift = drift(layout, &of_lines(layout, LINES_TOTAL));
     format!("(SELECT {drift} FROM {summaries} s WHERE s.id = o.id LIMIT 1)")
 }
 

@@ -12,9 +12,10 @@ use super::{
 use crate::{
     db::{
         Error, Index, Layout, OfTable, Table,
-        expressions::{EVENT_ORDER, LETTER_SEQUENCE, MESSAGE_ORDER},
+        expressions::{EVENT_ORDER, LETTER_SEQUENCE, LINES_TOTAL, MESSAGE_ORDER},
         messages::{DELIVERY, parents},
         sql::moment,
+        streams::of_any_tenant,
     },
     domain::{
         id::{BuyerId, OrderId},
@@ -30,6 +31,8 @@ const MOST_FOR_FLAGS: i64 = 1_000;
 pub struct OrderLine {
     pub id: OrderId,
     pub placed: DateTime<Utc>,
+    /// The tenants with a stream of this id, where the store keeps tenants apart.
+    pub tenant: Option<String>,
     pub buyer: BuyerId,
     pub buyer_name: Option<String>,
     pub status: Status,
@@ -54,9 +57,10 @@ pub struct OrderLine {
 struct Row {
     id: OrderId,
     created_at: DateTime<Utc>,
+    tenant: Option<String>,
     buyer_id: BuyerId,
     name: Option<String>,
-    status: i16,
+    status: i64,
     items: i64,
     total: Option<String>,
     has_note: bool,
@@ -83,9 +87,9 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
     let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     // A sum of the lines that are seen is no total where some may be hidden.
     let compared = !layout.may_hide_rows(Table::OrderItems);
-    let total = if compared { "coalesce(l.total, 0)::text" } else { "NULL::text" };
+    let total = if compared { "l.total::text" } else { "NULL::text" };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
-        "SELECT o.id, {} AS created_at, o.buyer_id, b.name, o.status, \
+        "SELECT o.id, {} AS created_at, t.tenant, o.buyer_id, b.name, o.status::bigint AS status, \
          coalesce(l.items, 0) AS items, {total} AS total, \
          coalesce(o.note <> '', false) AS has_note, {} AS undelivered, {} AS letter, \
          o.status = 0 AND o.created_at < now() - interval '24 hours' AS stale, o.is_deleted, \
@@ -94,7 +98,7 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
         moment("o.created_at"),
         undelivered(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
         letter(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
-        drift(layout, "coalesce(l.total, 0)"),
+        drift(layout, "l.total"),
     ));
     sql.push_bind(ids);
     sql.push(format!(
@@ -102,17 +106,33 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
          CROSS JOIN LATERAL (SELECT id, status, note, buyer_id, is_deleted, created_at FROM {} o \
            WHERE o.id = u.id LIMIT 1) o \
          LEFT JOIN LATERAL (SELECT id, name FROM {} b WHERE b.id = o.buyer_id LIMIT 1) b ON true \
-         LEFT JOIN LATERAL (SELECT count(*) AS items, sum(price * quantity) AS total FROM {} i \
+         LEFT JOIN LATERAL (SELECT count(*) AS items, {LINES_TOTAL} AS total FROM {} i \
            WHERE i.order_id = u.id) l ON true \
-         LEFT JOIN LATERAL (SELECT id, data FROM {} s WHERE s.id = u.id LIMIT 1) s ON true \
+         LEFT JOIN LATERAL ({}) t ON true \
+         LEFT JOIN LATERAL (SELECT id, data FROM {} s WHERE s.id = u.id{} LIMIT 1) s ON true \
          ORDER BY u.nth LIMIT ",
         layout.from(Table::Orders),
         layout.from(Table::Buyers),
         layout.from(Table::OrderItems),
+        tenants(layout),
         layout.from(Table::Summaries),
+        // An id of several tenants has no one document.
+        if layout.shares_ids() { " AND s.tenant_id = t.tenant" } else { "" },
     ));
     sql.push_bind(count);
     sql
+}
+
+/// The tenants of order `u.id`.
+fn tenants(layout: &Layout) -> String {
+    if !layout.has_tenants() {
+        return "SELECT NULL::text AS tenant".to_owned();
+    }
+    format!(
+        "SELECT string_agg(DISTINCT s.tenant_id, ', ') AS tenant FROM {} s WHERE s.id = u.id{}",
+        layout.from(Table::Streams),
+        of_any_tenant(layout),
+    )
 }
 
 /// Whether order `u.id` has a pending message: exact with the index, else among the newest pending ones.
@@ -192,9 +212,10 @@ impl From<Row> for OrderLine {
         Self {
             id: row.id,
             placed: row.created_at,
+            tenant: row.tenant,
             buyer: row.buyer_id,
             buyer_name: row.name,
-            status: Status::from_number(row.status),
+            status: Status::from_wide(row.status),
             items: row.items,
             total: row.total.and_then(|total| total.parse().ok()),
             has_note: row.has_note,

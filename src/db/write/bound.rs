@@ -13,6 +13,8 @@ use crate::domain::endless;
 pub enum Bound<'a> {
     Id(Option<Uuid>),
     Text(Option<&'a str>),
+    /// The name of a value of this type of the database, an enum say.
+    Named(String, &'a str),
     Big(Option<i64>),
     Int(i32),
     Small(i16),
@@ -53,6 +55,10 @@ impl Bound<'_> {
             Self::Text(text) => {
                 sql.push_bind(text.map(ToOwned::to_owned));
                 say(said, text.map(ToOwned::to_owned), "");
+            }
+            Self::Named(name, kind) => {
+                sql.push_bind(name.clone()).push(format!("::text::{kind}"));
+                say(said, Some(name.clone()), &format!("::{kind}"));
             }
             Self::Big(number) => {
                 sql.push_bind(*number);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Seen, Tx};
 use crate::{
     db::{
-        Error, Table,
+        Error, Layout, Table,
         buyers::{self, BuyerRow},
         events::{self, EventRow},
         orders::{self, LineRow, OrderRow},
@@ -22,8 +22,10 @@ use crate::{
 };
 
 /// What is looked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Lookup {
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'a> {
+    /// Where events, streams and summaries are read: all of them, or those of the order's tenant.
+    pub layout: &'a Layout,
     /// Whether this operation is on record.
     pub operation: Option<Uuid>,
     /// An order: its rows, events and stream.
@@ -79,7 +81,7 @@ type One<T> = Option<Json<T>>;
 
 impl Tx<'_> {
     /// Reads all of it. Locked rows do not change any more; all others may.
-    pub async fn look(&mut self, wanted: &Lookup) -> Result<OrderRows, Error> {
+    pub async fn look(&mut self, wanted: &Lookup<'_>) -> Result<OrderRows, Error> {
         self.in_time()?;
         let mut sql = QueryBuilder::<Postgres>::new("SELECT ");
         match wanted.operation {
@@ -97,7 +99,7 @@ impl Tx<'_> {
         }
         self.push_buyer(&mut sql, wanted)?;
         if wanted.newest {
-            many(&mut sql, "newest", |sql| events::push_newest(sql, self.layout));
+            many(&mut sql, "newest", |sql| events::push_newest(sql, wanted.layout));
         }
         if wanted.destination {
             let from = self.layout.from(Table::OutboxMessages);
@@ -107,16 +109,16 @@ impl Tx<'_> {
             ));
         }
         let parts = sql.build_query_as::<Parts>().fetch_one(&mut *self.conn).await;
-        parts.map_err(|error| of_part(error.into()))?.found()
+        Ok(parts.map_err(|error| of_part(error.into()))?.found())
     }
 
     fn push_order(
         &self,
         sql: &mut QueryBuilder<Postgres>,
-        wanted: &Lookup,
+        wanted: &Lookup<'_>,
         id: OrderId,
     ) -> Result<(), Error> {
-        let layout = self.layout;
+        let layout = wanted.layout;
         self.push_seen(sql, Table::Orders, "order_seen", |sql| {
             sql.push_bind(id);
         })?;
@@ -133,7 +135,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn push_buyer(&self, sql: &mut QueryBuilder<Postgres>, wanted: &Lookup) -> Result<(), Error> {
+    fn push_buyer(
+        &self,
+        sql: &mut QueryBuilder<Postgres>,
+        wanted: &Lookup<'_>,
+    ) -> Result<(), Error> {
         if wanted.buyer.is_none() && wanted.order.is_none() {
             return Ok(());
         }
@@ -193,9 +199,9 @@ fn many(
 }
 
 impl Parts {
-    fn found(self) -> Result<OrderRows, Error> {
+    fn found(self) -> OrderRows {
         let order = match self.order_row.zip(self.order_seen) {
-            Some((Json(row), Json(seen))) => Some((row.with(list(self.lines))?, seen)),
+            Some((Json(row), Json(seen))) => Some((row.with(list(self.lines)), seen)),
             None => None,
         };
         let (summary, position) = self.summary.map(|Json(row)| row.parts()).unwrap_or_default();
@@ -203,7 +209,7 @@ impl Parts {
             let (id, buyer) = row.parts();
             (id, buyer, seen)
         });
-        Ok(OrderRows {
+        OrderRows {
             recorded: self.recorded,
             order,
             events: list(self.events).into_iter().map(RecordedEvent::from).collect(),
@@ -213,7 +219,7 @@ impl Parts {
             buyer,
             newest: list(self.newest).into_iter().map(RecordedEvent::from).collect(),
             destination: self.destination,
-        })
+        }
     }
 }
 

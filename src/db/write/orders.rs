@@ -1,6 +1,6 @@
 //! Orders, their lines and their buyers.
 
-use super::{Bound, Field, Place, Tx, must};
+use super::{Bound, Field, Place, Seen, Tx, must};
 use crate::{
     db::{Error, Table},
     domain::{
@@ -9,12 +9,12 @@ use crate::{
     },
 };
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
     /// Adds the row of an order. Both times are given: the columns' defaults follow the session's time zone.
     pub fn add_order(&mut self, order: &Order) -> Result<Place, Error> {
         let row = vec![
             must("id", Bound::Id(Some(order.id.0))),
-            must("status", Bound::Small(order.status.number())),
+            must("status", self.status(order.status, None)?),
             must("note", Bound::Text(order.note.as_deref())),
             must("buyer_id", Bound::Id(order.buyer_id.map(|id| id.0))),
             must("is_deleted", Bound::Flag(order.is_deleted)),
@@ -44,18 +44,43 @@ impl Tx<'_> {
         self.insert(Table::OrderItems, &rows)
     }
 
-    /// Gives an order another status, if it still has the one it had. No row if it has not.
-    pub fn set_status(&mut self, order: &Order, was: Status) -> Result<Place, Error> {
+    /// Gives an order another status, if it still has the one it had. No row if it has not. `seen`: its row as it was.
+    pub fn set_status(
+        &mut self,
+        order: &Order,
+        was: Status,
+        seen: Option<&Seen>,
+    ) -> Result<Place, Error> {
+        let stored = self
+            .layout
+            .column(Table::Orders, "status")
+            .and_then(|name| seen?.row.get(name)?.as_str());
         let key = [
             must("id", Bound::Id(Some(order.id.0))),
-            must("status", Bound::Small(was.number())),
+            must("status", self.status(was, stored)?),
             must("is_deleted", Bound::Flag(false)),
         ];
         let changes = [
-            must("status", Bound::Small(order.status.number())),
+            must("status", self.status(order.status, stored)?),
             must("last_modified_at", Bound::At(order.last_modified_at)),
         ];
         self.update(Table::Orders, &key, &changes)
+    }
+
+    /// A status as its column has it: a number, or a name in the letters of the one that is `stored`.
+    fn status(&self, status: Status, stored: Option<&str>) -> Result<Bound<'a>, Error> {
+        let Some(kind) = self.layout.status_type() else {
+            return Ok(Bound::Small(status.number()));
+        };
+        let name = stored.and_then(|stored| status.written_like(stored));
+        name.map(|name| Bound::Named(name, kind)).ok_or_else(|| {
+            Error::row(
+                "orders",
+                "status",
+                &status.to_string(),
+                "how it is written cannot be told from a row",
+            )
+        })
     }
 
     /// Deletes or restores an order, if it is not so already. No row if it is.

@@ -23,6 +23,9 @@ pub fn meaning(event: &RecordedEvent) -> OrderEvent {
         let why = "the body is in the binary column, which only the service can read".to_owned();
         return OrderEvent::Unreadable { kind, why };
     }
+    if let Some(why) = &event.unread {
+        return OrderEvent::Unreadable { kind, why: why.clone() };
+    }
     let (order, body) = match order_of(&event.body) {
         Ok(found) => found,
         Err(why) => return OrderEvent::Unreadable { kind, why: why.to_owned() },

@@ -229,6 +229,18 @@ const fn is_compared(field: Field) -> bool {
     )
 }
 
+/// What a line states, or what is made from all of them.
+const fn is_of_lines(field: Field) -> bool {
+    matches!(
+        field,
+        Field::Total
+            | Field::Line(_)
+            | Field::LineBook(_)
+            | Field::LineQuantity(_)
+            | Field::LinePrice(_)
+    )
+}
+
 fn row(timeline: &Timeline, row: Option<&Order>) -> Agreement {
     let events = timeline.latest().order();
     match (events, row) {
@@ -244,6 +256,7 @@ fn row(timeline: &Timeline, row: Option<&Order>) -> Agreement {
                 .filter(|change| is_compared(change.field) && !change.is_same())
                 // An event that names no buyer does not say that there is none.
                 .filter(|change| change.field != Field::BuyerId || change.before.is_some())
+                .filter(|change| row.unread.is_none() || !is_of_lines(change.field))
                 .map(|change| Difference {
                     since: since(timeline, change.field, change.after.as_ref()),
                     field: change.field,
@@ -251,7 +264,11 @@ fn row(timeline: &Timeline, row: Option<&Order>) -> Agreement {
                     other: change.after,
                 })
                 .collect();
-            if differences.is_empty() { Agreement::Match } else { Agreement::Differs(differences) }
+            match &row.unread {
+                _ if !differences.is_empty() => Agreement::Differs(differences),
+                Some(why) => Agreement::Unknown(why.clone()),
+                None => Agreement::Match,
+            }
         }
     }
 }

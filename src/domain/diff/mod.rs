@@ -118,7 +118,7 @@ impl Field {
             Self::LineBook(id) => line(id).map(|line| Datum::Id(line.book.0)),
             Self::LineQuantity(id) => line(id).map(|line| Datum::Count(line.quantity)),
             Self::LinePrice(id) => line(id).map(|line| Datum::Amount(line.price)),
-            Self::Total => Some(Datum::Amount(order.total)),
+            Self::Total => order.unread.is_none().then_some(Datum::Amount(order.total)),
             Self::IsDeleted => Some(Datum::Flag(order.is_deleted)),
             Self::CreatedAt => order.created_at.map(Datum::Time),
             Self::LastModifiedAt => order.last_modified_at.map(Datum::Time),

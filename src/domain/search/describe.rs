@@ -39,6 +39,7 @@ fn in_words(term: &Term, zone: Zone) -> String {
         Test::City(text) => format!("city {text:?}"),
         Test::Province(text) => format!("province {text:?}"),
         Test::Status(status) => format!("status {}", status_word(*status)),
+        Test::Tenant(name) => format!("tenant {name}"),
         Test::Placed(times) => format!("placed {}", stretch(times, time)),
         Test::Modified(times) => format!("modified {}", stretch(times, time)),
         Test::Total(sums) => format!("total {}", stretch(sums, plain)),

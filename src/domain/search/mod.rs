@@ -70,6 +70,8 @@ pub enum Test {
     City(String),
     Province(String),
     Status(Status),
+    /// `tenant:` as written, in full.
+    Tenant(String),
     /// `placed:` on `created_at`.
     Placed(Span<DateTime<Utc>>),
     /// `modified:` on `last_modified_at`.

@@ -89,6 +89,7 @@ fn test(
         Field::City => Test::City(words()),
         Field::Province => Test::Province(words()),
         Field::Status => Test::Status(words::status(value)?),
+        Field::Tenant => Test::Tenant(words()),
         Field::Placed => Test::Placed(time::times(value, clock, notes)?),
         Field::Modified => Test::Modified(time::times(value, clock, notes)?),
         Field::Age => Test::Placed(time::age(value, clock)?),

@@ -131,6 +131,7 @@ pub(super) async fn resolve(
         Test::City(city) => lookup.place(false, city).await?,
         Test::Province(name) => lookup.place(true, name).await?,
         Test::Status(status) => Resolved::test(Filter::Status(status.number())),
+        Test::Tenant(name) => lookup.tenant(name),
         Test::Placed(span) => Resolved::test(Filter::Placed(span.clone())),
         Test::Modified(span) => Resolved::test(Filter::Modified(span.clone())),
         Test::Total(span) => lookup.total(span, negated).await?,
@@ -195,6 +196,15 @@ impl Look<'_> {
         ]);
         self.say_cut(&found, "orders of this id");
         Ok(Resolved::orders(found.ids))
+    }
+
+    fn tenant(&mut self, name: &str) -> Resolved {
+        if let Some(why) = self.layout.unread(Table::Streams) {
+            self.say(&format!("tenants not looked at: {why}"));
+        } else if !self.layout.has_column(Table::Streams, "tenant_id") {
+            self.say("tenants not looked at: no column tenant_id in mt_streams");
+        }
+        Resolved::test(Filter::Tenant(name.to_owned()))
     }
 
     fn order_tail(&self, tail: &str) -> Resolved {

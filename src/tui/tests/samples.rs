@@ -59,6 +59,7 @@ fn row(placed: &str, tail: u128, buyer: &str, status: Status, total: &str) -> Or
     OrderLine {
         id: OrderId(id(placed, tail)),
         placed: at(placed),
+        tenant: None,
         buyer: BuyerId(id("2025-03-01T08:00:00Z", 0x4e10)),
         buyer_name: Some(buyer.to_owned()),
         status,
@@ -147,6 +148,7 @@ fn placed() -> Order {
         created_at: Some(at(PLACED)),
         last_modified_at: None,
         cancel_reason: None,
+        unread: None,
     }
 }
 

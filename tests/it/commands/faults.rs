@@ -186,7 +186,11 @@ async fn a_value_of_another_type_is_told_once_and_not_tried_again() {
     let world = World::managed().await;
     let id = world.order(world.buyer().await).await;
     let mut conn = world.conn().await;
-    conn.execute("ALTER TABLE orders ALTER note TYPE integer USING 7").await.unwrap();
+    conn.execute(
+        "ALTER TABLE orders ALTER buyer_id DROP NOT NULL; UPDATE orders SET buyer_id = NULL",
+    )
+    .await
+    .unwrap();
     let before = world.dump(&[]).await;
     let socket = world.options.get_socket().unwrap();
     let wire = Wire::new(socket, "SELECT pg_advisory_xact_lock", Fault::Never, 1_000);
@@ -197,7 +201,7 @@ async fn a_value_of_another_type_is_told_once_and_not_tried_again() {
     };
     let told = error.to_string();
     assert!(told.starts_with("a value of orders cannot be read: "), "{told}");
-    assert!(told.contains("integer `7`, expected a string"), "{told}");
+    assert!(told.contains("null, expected"), "{told}");
     assert_eq!(wire.broken(), 1, "it was asked once");
     assert_eq!(world.dump(&[]).await, before);
 }

@@ -3,6 +3,7 @@
 
 mod dialects;
 mod schemas;
+mod values;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 

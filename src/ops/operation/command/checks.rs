@@ -45,10 +45,35 @@ pub fn blocking(writer: &Writer, facts: &Facts, change: &Change) -> Vec<Check> {
         (Some(_), None) => stop("the order has events but no row in orders".to_owned()),
         _ => {}
     }
+    let unread = order.row.as_ref().and_then(|row| row.unread.as_ref());
+    if let (Some(why), true, Some(_)) = (unread, order.timeline.steps().is_empty(), change.event())
+    {
+        stop(format!("its row is all that is known of it, and {why}"));
+    }
     if !order.tenants.is_empty() {
         let tenants = order.tenants.join(", ");
         stop(format!(
             "its events belong to several tenants ({tenants}): name one as `tenant` in the context"
+        ));
+    }
+    if !placing && order.timeline.steps().is_empty() {
+        // Its row alone says neither whose it is nor what happened to it since.
+        if let Some(tenant) = writer.layout.tenant() {
+            stop(format!(
+                "tenant {tenant} has no event of it, and rows of orders name no tenant: it may be another's"
+            ));
+        }
+        let unsearched =
+            order.coverage.iter().cloned().chain(writer.layout.hiding(&[Table::Events]));
+        if change.event().is_some() {
+            for why in unsearched {
+                stop(format!("no event of it was found, and not all were looked at: {why}"));
+            }
+        }
+    }
+    if let (true, Some(kind)) = (placing, writer.layout.status_type()) {
+        stop(format!(
+            "orders.status is {kind}: how a new order's status is written cannot be told"
         ));
     }
     if let (Some(_), Err(why)) = (change.event(), &order.dialect) {

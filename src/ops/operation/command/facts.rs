@@ -7,7 +7,7 @@ use crate::{
     db::{
         self, Layout, Table, events, orders,
         settings::{Projection, Publisher},
-        streams::Stream,
+        streams::{self, Stream},
         summaries::{Position, SummaryDocument},
         write::{Held, Lookup, OrderRows, Seen, Tx},
     },
@@ -38,6 +38,11 @@ pub struct Ahead {
     /// What is stored after this is read once the order is held.
     after: Option<SeqId>,
     coverage: Vec<String>,
+    /// The layout with the order's tenant alone, where ids are shared among tenants.
+    narrowed: Option<Layout>,
+    /// The tenants of the store as far as they matter: two where an order without events, or a new one, could be
+    /// of either.
+    tenants: Vec<String>,
 }
 
 impl Ahead {
@@ -47,16 +52,26 @@ impl Ahead {
         writer: &Writer,
         command: &Command,
     ) -> Result<Self, db::Error> {
-        let layout = &writer.layout;
         let Some(id) = command.order() else { return Ok(Self::default()) };
+        let narrowed = history::in_its_tenant(conn, &writer.layout, id).await?;
+        let layout = narrowed.as_ref().unwrap_or(&writer.layout);
+        let mut tenants = Vec::new();
+        if !layout.is_managed()
+            && layout.tenant().is_none()
+            && let Some((first, last)) = streams::first_and_last_tenant(conn, layout).await?
+        {
+            tenants = vec![first, last];
+            tenants.dedup();
+        }
         if events::finds_stream(layout) && events::finds_bodies(layout) {
-            return Ok(Self::default());
+            return Ok(Self { narrowed, tenants, ..Self::default() });
         }
         let head = events::newest(conn, layout).await?.map_or(0, |head| head.0);
         let placed = orders::created_at(conn, layout, id.0).await?;
         let mut coverage = Vec::new();
         let events = history::events_of(conn, layout, id, placed, &mut coverage).await?;
-        Ok(Self { events, after: Some(SeqId((head - OVERLAP).max(0))), coverage })
+        let after = Some(SeqId((head - OVERLAP).max(0)));
+        Ok(Self { events, after, coverage, narrowed, tenants })
     }
 }
 
@@ -117,6 +132,7 @@ impl Facts {
         let inline = writer.layout.is_managed() && settings.projection == Projection::Inline;
         let mut found = tx
             .look(&Lookup {
+                layout: ahead.narrowed.as_ref().unwrap_or(&writer.layout),
                 operation: (!dry).then_some(task.request.id),
                 order: command.order(),
                 after: ahead.after,
@@ -192,13 +208,13 @@ impl OrderFacts {
             None => {
                 // Its row is all there is of it: it follows the newest events of the others.
                 if !matches!(command, Command::CreateOrder { .. }) {
-                    let layout = tx.layout();
+                    let layout = ahead.narrowed.as_ref().unwrap_or_else(|| tx.layout());
                     newest = events::newest_events(tx.conn(), layout).await?;
                 }
                 newest.iter().find_map(in_own_stream).unwrap_or(true)
             }
         };
-        let dialect = dialect(tx.layout(), &timeline, &newest);
+        let dialect = dialect(tx.layout(), &timeline, &newest, &ahead.tenants);
         let tenants = tenants(timeline.steps().iter().map(|step| &step.event));
         let tenants = if tenants.len() > 1 { owned(tenants) } else { vec![] };
         let folded = timeline.latest().order().cloned();
@@ -265,6 +281,7 @@ fn dialect(
     layout: &Layout,
     timeline: &Timeline,
     newest: &[RecordedEvent],
+    of_store: &[String],
 ) -> Result<Dialect, String> {
     let is_ours =
         |event: &&RecordedEvent| EventKind::of(&event.kind, event.dotnet_type.as_deref()).is_some();
@@ -274,20 +291,43 @@ fn dialect(
         let tenant = example.and_then(|event| event.tenant.clone());
         return Ok(Dialect::ours(tenant.or_else(|| Some(DEFAULT_TENANT.to_owned()))));
     }
-    let example = example.ok_or("the store has no event of an order yet that could be followed")?;
+    let whose = || layout.tenant().map_or("the store".to_owned(), |name| format!("tenant {name}"));
+    let example = example.ok_or_else(|| {
+        format!("{} has no event of an order yet that could be followed", whose())
+    })?;
     if own.is_none() {
-        let tenants = tenants(newest);
-        if tenants.len() > 1 {
+        let seen = tenants(newest);
+        let mut all: Vec<_> = of_store.iter().map(String::as_str).chain(seen).collect();
+        all.sort_unstable();
+        all.dedup();
+        if all.len() > 1 {
             return Err(format!(
                 "the store has several tenants ({}): name the one to write for as `tenant` in the context",
-                tenants.join(", ")
+                all.join(", ")
             ));
         }
+        one_dialect(newest.iter().filter(is_ours))?;
     }
     if example.stream.is_none() {
         return Err(format!("the stream of event {} is named by no id", example.seq));
     }
     Dialect::of(example)
+}
+
+/// That events which are readable are all written in the same way.
+fn one_dialect<'a>(events: impl Iterator<Item = &'a RecordedEvent>) -> Result<(), String> {
+    let mut first: Option<(SeqId, Dialect)> = None;
+    for event in events {
+        let Ok(dialect) = Dialect::of(event) else { continue };
+        let (seq, known) = first.get_or_insert_with(|| (event.seq, dialect.clone()));
+        if *known != dialect {
+            return Err(format!(
+                "its newest events are written in several ways: event {seq} as {known}, event {} as {dialect}",
+                event.seq
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn owned(names: Vec<&str>) -> Vec<String> {

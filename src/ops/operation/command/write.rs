@@ -181,7 +181,11 @@ fn order_rows(
         }
         return Ok(());
     }
-    let place = tx.set_status(order, Status::New)?;
+    let place = tx.set_status(
+        order,
+        Status::New,
+        facts.order.as_ref().and_then(|order| order.seen.as_ref()),
+    )?;
     let change = format!("status {} → {}, last_modified_at", Status::New, order.status);
     writing.changed(Table::Orders, change, before(facts), place, "the order's row");
     Ok(())
@@ -256,6 +260,7 @@ fn due(writer: &Writer, facts: &Facts, event: &NewEvent, append: &Append) -> Opt
         archived: false,
         body: append.body.clone(),
         binary: false,
+        unread: None,
     };
     let id: OrderId = event.order.id;
     let state = order.timeline.latest().after(append.position, id, &meaning(&stored));

@@ -39,9 +39,15 @@ pub(super) fn view(
     let foot_height = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
     let [head, body, below] =
         inner.layout(&Layout::vertical([Length(1), Fill(1), Length(foot_height)]));
-    let roomy = inner.width >= ROOMY;
-    frame.render_widget(Line::styled(header(roomy), theme.header), head);
     let rows: Vec<&Row> = state.visible_rows().collect();
+    let columns = if inner.width < ROOMY {
+        Columns::Few
+    } else if rows.iter().any(|row| row.tenant.is_some()) {
+        Columns::Tenants
+    } else {
+        Columns::All
+    };
+    frame.render_widget(Line::styled(columns.header(), theme.header), head);
     let len = rows.len();
     state.list.cursor.draw(
         Look { theme, focused, pane: 0 },
@@ -51,7 +57,7 @@ pub(super) fn view(
         hits,
         |index| rows.get(index).is_some_and(|row| state.list.is_marked(&row.id)),
         Msg::Clicked,
-        |index, mark| Some(row_line(rows.get(index)?, mark, shared, theme, roomy)),
+        |index, mark| Some(row_line(rows.get(index)?, mark, shared, theme, columns)),
     );
     if len == 0 {
         empty(state, theme, frame, body);
@@ -83,11 +89,24 @@ pub(super) fn counted(count: &Count) -> String {
     }
 }
 
-fn header(roomy: bool) -> &'static str {
-    if roomy {
-        "  id     placed            buyer      status    items     total  flags"
-    } else {
-        "  id     placed         status        total  flags"
+/// What there is room for.
+#[derive(Clone, Copy)]
+enum Columns {
+    All,
+    /// In a store with tenants their names stand instead of seconds and items.
+    Tenants,
+    Few,
+}
+
+impl Columns {
+    const fn header(self) -> &'static str {
+        match self {
+            Self::All => "  id     placed            buyer      status    items     total  flags",
+            Self::Tenants => {
+                "  id     placed         tenant   buyer      status        total  flags"
+            }
+            Self::Few => "  id     placed         status        total  flags",
+        }
     }
 }
 
@@ -96,23 +115,31 @@ fn row_line(
     mark: Span<'static>,
     shared: &Shared,
     theme: &Theme,
-    roomy: bool,
+    columns: Columns,
 ) -> Line<'static> {
     let placed = |format| shared.zone.show(row.placed, format);
     let (status, style) = status(row, theme);
     let total = row.total.map_or_else(|| "?".to_owned(), |total| text::cut(&total.to_string(), 10));
     let mut spans = vec![mark, Span::styled(format!("{} ", row.id.short()), theme.accent)];
-    if roomy {
-        let name = words::name(row.buyer_name.as_deref(), shared);
-        spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M:%S"))));
-        spans.push(Span::raw(text::fit(&name, 11)));
-        spans.push(Span::styled(text::fit(status, 10), style));
-        spans.push(Span::raw(format!(" {:>3} {total:>9}  ", row.items)));
-    } else {
-        spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M"))));
-        spans.push(Span::styled(text::fit(status, 10), style));
-        spans.push(Span::raw(format!(" {total:>9}  ")));
+    let name = || text::fit(&words::name(row.buyer_name.as_deref(), shared), 11);
+    match columns {
+        Columns::All => {
+            spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M:%S"))));
+            spans.push(Span::raw(name()));
+        }
+        Columns::Tenants => {
+            let tenant = row.tenant.as_deref().unwrap_or("?");
+            spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M"))));
+            spans.push(Span::raw(text::fit(tenant, 8) + " "));
+            spans.push(Span::raw(name()));
+        }
+        Columns::Few => spans.push(Span::raw(format!(" {} ", placed("%y-%m-%d %H:%M")))),
     }
+    spans.push(Span::styled(text::fit(status, 10), style));
+    spans.push(Span::raw(match columns {
+        Columns::All => format!(" {:>3} {total:>9}  ", row.items),
+        Columns::Tenants | Columns::Few => format!(" {total:>9}  "),
+    }));
     let style = if is_fault(row) { theme.danger } else { theme.muted };
     spans.push(Span::styled(flags(row, shared.kept.bookmarks.contains(&row.id)), style));
     Line::from(spans)

@@ -60,6 +60,12 @@ fn lines(
     let order = history.row.clone().or_else(|| known.timeline.latest().order().cloned());
     let mut out = vec![Line::styled(history.id.to_string(), theme.accent)];
     out.push(clocks(known, theme));
+    if let Some(tenant) = &history.tenant {
+        out.push(Line::from(vec![
+            Span::styled("tenant  ", theme.muted),
+            Span::raw(text::fit(tenant, width.saturating_sub(8))),
+        ]));
+    }
     out.push(Line::default());
     out.extend(sources(known, theme, width));
     out.push(Line::default());
@@ -157,7 +163,7 @@ fn contents(order: &Order, shared: &Shared, theme: &Theme, width: usize) -> Vec<
     if order.lines.len() > 8 {
         out.push(Line::styled(format!("… {} more lines", order.lines.len() - 8), theme.muted));
     }
-    let total = order.total.to_string();
+    let total = words::total(order);
     let gap = width.saturating_sub(6 + total.len());
     out.push(Line::styled(format!("total{}{total}", " ".repeat(gap)), theme.title));
     if let Some(note) = &order.note {
@@ -167,6 +173,11 @@ fn contents(order: &Order, shared: &Shared, theme: &Theme, width: usize) -> Vec<
             text::cut(note, width)
         };
         out.push(Line::from(vec![Span::styled("note    ", theme.muted), Span::raw(shown)]));
+    }
+    if let Some(why) = &order.unread {
+        out.extend(
+            words::wrapped(why, width, 2).into_iter().map(|line| Line::styled(line, theme.warn)),
+        );
     }
     if order.is_deleted {
         out.push(Line::styled("soft-deleted (a flag of the row; no event says so)", theme.warn));

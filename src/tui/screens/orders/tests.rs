@@ -407,6 +407,17 @@ fn an_attached_production_database_looks_its_part() {
 }
 
 #[test]
+fn a_store_with_tenants_names_them_in_every_row() {
+    let mut desk = Desk::new(120, 36).at(place());
+    let mut rows = samples::rows();
+    for (row, tenant) in rows.iter_mut().zip(["shop-a", "shop-b", "shop-a, shop-b", "bán sách"]) {
+        row.tenant = Some(tenant.to_owned());
+    }
+    desk.list(rows);
+    frames!("tenants", desk);
+}
+
+#[test]
 fn fits_every_window() {
     Desk::new(80, 24).fits_every_window();
     let mut desk = Desk::new(80, 24).at(attached());

@@ -43,7 +43,7 @@ pub(super) fn view(
             let buyer = order.buyer_id.map_or(String::new(), |id| id.short());
             title = format!("{title}   buyer {name} {buyer}");
         }
-        title = format!("{title}   total {}", order.total);
+        title = format!("{title}   total {}", words::total(order));
     }
     let inner = pane(frame, area, theme, &title, "", false);
     let width = usize::from(inner.width);

@@ -207,6 +207,7 @@ mod tests {
             archived: false,
             body: serde_json::Value::Null,
             binary: false,
+            unread: None,
         };
         Timeline::new(OrderId(uuid::Uuid::nil()), (1..).zip(minutes).map(event).collect())
     }
