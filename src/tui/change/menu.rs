@@ -111,6 +111,9 @@ pub(super) fn heading(
         (Kind::ReplayErrors | Kind::DiscardErrors, choice) => {
             of_errors(choice, matter.faults.as_deref())
         }
+        _ if entry.list == List::Operations => {
+            matter.operation.map(|bulk| bulk.number.to_string()).unwrap_or_default()
+        }
         _ if entry.list == List::Orders => {
             subject.map(|subject| subject.order.id.short()).unwrap_or_default()
         }

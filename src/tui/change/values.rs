@@ -111,6 +111,10 @@ pub(super) fn on_messages(
             return Some(Operation::Errors(work));
         }
         Kind::DrainOutbox => return Some(Operation::Drain(scope()?)),
+        Kind::ApproveOperation => return Some(Operation::Approve(matter.operation?.number)),
+        Kind::ResumeOperation => return Some(Operation::Resume(matter.operation?.number)),
+        Kind::PauseOperation => return Some(Operation::Pause(matter.operation?.number)),
+        Kind::CancelOperation => return Some(Operation::Cancel(matter.operation?.number)),
         Kind::RestoreErrors => return Some(Operation::Restore(matter.copy?)),
         Kind::RepairMessage => repaired(matter, form, largest, wrong)?,
         Kind::QuarantineMessage => OutboxAction::Quarantine { sequence: matter.sequence? },

@@ -5,41 +5,42 @@ use ratatui::style::Style;
 use super::{Row, State};
 use crate::{
     domain::{
-        age,
         batch::{Estimate, State as Stands, Wanted},
         text::{clean, thousands},
     },
     ops::operation::{Progress, Spec, batch::Record},
-    tui::ui::theme::Theme,
+    tui::{shared::Shared, ui::theme::Theme, words},
 };
 
+/// What this console runs: its title, how far it is, and whether its card tells so already.
+pub type Own<'a> = (&'a str, &'a Progress, bool);
+
 /// What is told: what this console runs and does not show otherwise, else the operation that matters most, and how many
-/// more there are. `own`: its title, how far it is, and whether its card is open. That they could not be read is told as
-/// such.
+/// more there are. That they could not be read is told as such.
 #[must_use]
 pub fn line(
     state: &State,
-    own: Option<(&str, &Progress, bool)>,
+    own: Option<Own<'_>>,
+    shared: &Shared,
     theme: &Theme,
 ) -> Option<(String, Style)> {
-    let is_own =
-        |row: &&Row| own.is_some_and(|(_, progress, _)| progress.number == Some(row.0.number));
-    let mut rows: Vec<_> = state.rows().iter().filter(|row| !row.0.state.is_over()).collect();
-    let known = rows.iter().find(|row| is_own(row)).map(|row| name(&row.0));
-    rows.retain(|row| !is_own(row));
+    let number = own.and_then(|(_, progress, _)| progress.number);
+    let mut rows: Vec<&Row> = state.rows().iter().filter(|row| !row.0.state.is_over()).collect();
+    rows.retain(|(record, _)| Some(record.number) != number);
+    rows.sort_by_key(|(record, _)| rank(record));
     if let Some((title, progress, false)) = own {
-        let title = known.unwrap_or_else(|| title.to_owned());
-        let number = progress.number.map_or_else(String::new, |number| format!("#{number} "));
+        let name = number.map_or_else(|| title.to_owned(), |number| format!("#{number} {title}"));
         let far = far(progress.done, progress.of, progress.estimate);
-        return Some((
-            format!("◐ {number}{title}{far} (this console){}", more(rows.len())),
-            theme.accent,
-        ));
+        let rest = more(rows.len());
+        return Some((format!("◐ {name}{far}, in this console{rest}"), theme.accent));
     }
     if let Some(error) = &state.rows.error {
-        return Some((format!("? bulk operations not read: {error}"), theme.warn));
+        let seen = state.rows.seen_at.map_or_else(String::new, |at| {
+            format!(" (last read {} ago)", words::since(at, shared))
+        });
+        let told = format!("? bulk operations unknown{seen}: {}", clean(&error.to_string()));
+        return Some((told, theme.warn));
     }
-    rows.sort_by_key(|(record, _)| rank(record));
     let (record, estimate) = rows.first()?;
     let (told, style) = told(record, *estimate, theme);
     Some((format!("{told}{}", more(rows.len() - 1)), style))
@@ -55,7 +56,7 @@ pub(super) fn name(record: &Record) -> String {
     entry.map_or_else(|| clean(&record.name).into_owned(), |entry| entry.title.to_owned())
 }
 
-/// Who runs it.
+/// Who runs it, or began it.
 pub(super) fn runner(record: &Record) -> String {
     clean(record.runner.as_deref().unwrap_or(&record.operator)).into_owned()
 }
@@ -72,13 +73,13 @@ const fn rank(record: &Record) -> u8 {
     }
 }
 
-/// ` 4,210 of 10,000, 1m 20s left`
+/// `: 4,210 of 10,000, 6,000 a minute, 1m 20s left`
 fn far(done: u64, of: u64, estimate: Option<Estimate>) -> String {
     if of == 0 {
         return String::new();
     }
-    let left = estimate.map_or_else(String::new, |known| format!(", {} left", age::length(known.left)));
-    format!(" {} of {}{left}", number(done), number(of))
+    let pace = estimate.map_or_else(String::new, |estimate| format!(", {estimate}"));
+    format!(": {} of {}{pace}", number(done), number(of))
 }
 
 pub(super) fn number(count: u64) -> String {
@@ -87,7 +88,7 @@ pub(super) fn number(count: u64) -> String {
 
 fn told(record: &Record, estimate: Option<Estimate>, theme: &Theme) -> (String, Style) {
     let head = format!("#{} {}", record.number, name(record));
-    let left = format!("{} left", number(record.left()));
+    let left = format!("{} of {} left", number(record.left()), number(record.items));
     match (record.state, record.held) {
         (Stands::Running, true) => {
             let far = far(record.counts.all(), record.items, estimate);
@@ -99,15 +100,16 @@ fn told(record: &Record, estimate: Option<Estimate>, theme: &Theme) -> (String, 
             (format!("◐ {head}{far}{wanted} ({})", runner(record)), theme.accent)
         }
         (Stands::Freezing, true) => {
-            (format!("◐ {head}: writing its list ({})", runner(record)), theme.accent)
+            (format!("◐ {head}: its list is written ({})", runner(record)), theme.accent)
         }
-        (Stands::Running, false) => (format!("▲ {head} was interrupted, {left}"), theme.warn),
+        (Stands::Running, false) => (format!("▲ {head}: interrupted, {left}"), theme.warn),
         (Stands::Freezing, false) => {
             (format!("▲ {head}: its list was never completed"), theme.warn)
         }
-        (Stands::Stopped, _) => (format!("▲ {head} stopped, {left}"), theme.warn),
-        (Stands::Waiting, _) => (format!("○ {head} waits for a second approver"), theme.text),
-        (Stands::Ready, _) => (format!("○ {head} is ready, {left}"), theme.text),
-        (state, _) => (format!("○ {head} {state}, {left}"), theme.text),
+        (Stands::Stopped, _) => (format!("▲ {head}: stopped, {left}"), theme.warn),
+        (Stands::Waiting, _) => {
+            (format!("○ {head}: waits for a second person's approval, {left}"), theme.text)
+        }
+        (state, _) => (format!("○ {head}: {state}, {left}"), theme.text),
     }
 }

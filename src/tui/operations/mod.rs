@@ -1,49 +1,71 @@
 //! Bulk operations, whoever runs them: watched for the line at the foot of every screen, and listed over the screen,
-//! where one is resumed, paused, cancelled or approved.
+//! where one is looked into, resumed, paused, cancelled or approved.
 
+mod actions;
 mod line;
 mod load;
 #[cfg(test)]
 mod tests;
+mod update;
 mod view;
 
 use std::time::Instant;
 
-pub use self::{line::line, load::load, view::view};
+pub use self::{actions::ACTIONS, line::line, load::load, update::update, view::view};
 use super::{
     effect::{Effect, Lane},
-    selection::{Bulk, Matter, Selection},
     shared::Shared,
     ui::{
-        action::{Action, Risk},
         list::{Cursor, Step},
         remote::{Remote, Ticket},
     },
 };
 use crate::ops::operation::{
-    Kind, List, PlanError,
-    batch::{Estimate, Record},
+    Kind, PlanError,
+    batch::{Estimate, Record, Settled, Shown},
 };
 
 /// Operations that are not over, at most: more than anybody leaves open.
 pub const OPEN: i64 = 50;
 /// Operations that are over, at most; `op list --all` has the rest.
 pub const OVER: i64 = 100;
+/// Items of a page.
+pub const PAGE: i64 = 200;
 
 const LANE: Lane = Lane::Latest("operations");
+const ITEMS: Lane = Lane::Latest("operations.items");
 
 /// An operation, and its rate while it runs.
 pub type Row = (Record, Option<Estimate>);
 
+/// All that is known of an operation, and a page of its items.
+pub type Details = (Shown, Vec<Settled>);
+
 /// What is known of bulk operations.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Those that are not over first, then the newest; the rest only while they are listed.
+    /// Those that are not over first, then the newest; those that are over only while they are listed.
     rows: Remote<Vec<Row>, PlanError>,
     /// There is no schema orderscope, and so none of them: it is not asked again.
     absent: bool,
     listed: bool,
     cursor: Cursor,
+    /// The one that is looked into.
+    opened: Option<Opened>,
+}
+
+/// An operation that is looked into.
+#[derive(Debug)]
+struct Opened {
+    number: i64,
+    details: Remote<Details, PlanError>,
+    /// Only the items that were not done as meant.
+    troubles: bool,
+    cursor: Cursor,
+    /// The last item before each page gone through, the first page (before which there is none) left out.
+    pages: Vec<i64>,
+    /// The page that is read is entered from its end.
+    upwards: bool,
 }
 
 /// What can happen.
@@ -51,9 +73,19 @@ pub struct State {
 pub enum Msg {
     Step(Step),
     Refresh,
-    /// What can be done with the one under the cursor: all of it, or this.
-    Steer(Option<Kind>),
+    /// Look into the one under the cursor.
+    Open,
+    /// All items, or only those that were not done as meant.
+    Troubles,
+    /// From an operation to the list; from that to the screen.
+    Back,
+    Close,
+    /// Do this to the one that is looked at.
+    Steer(Kind),
+    /// Unlock writes, or lock them again.
+    Unlock,
     Read(Ticket, Result<Option<Vec<Row>>, PlanError>),
+    Looked(Ticket, Result<Details, PlanError>),
 }
 
 /// What can be asked for.
@@ -61,92 +93,19 @@ pub enum Msg {
 pub enum Request {
     /// Those that are not over, and with `all` the others.
     Read { ticket: Ticket, all: bool },
+    /// One of them, and its items after a place in its list.
+    Look { ticket: Ticket, number: i64, troubles: bool, after: i64 },
 }
-
-/// What a key asks for.
-#[derive(Debug)]
-pub enum Pressed {
-    Close,
-    Send(Msg),
-}
-
-type Keys = Action<(), Pressed>;
-
-const fn step(step: Step) -> Pressed {
-    Pressed::Send(Msg::Step(step))
-}
-
-const fn steer(kind: Kind) -> Pressed {
-    Pressed::Send(Msg::Steer(Some(kind)))
-}
-
-/// The keys of the list.
-pub const ACTIONS: &[Keys] = &[
-    Keys::look("operations.resume", &["r"], "resume", "Run it, or go on where it stopped", || {
-        steer(Kind::ResumeOperation)
-    })
-    .risk(Risk::Destroy)
-    .footer(50)
-    .cli_equivalent("orderscope op resume"),
-    Keys::look("operations.pause", &["p"], "pause", "Pause it, whoever runs it", || {
-        steer(Kind::PauseOperation)
-    })
-    .risk(Risk::Change)
-    .footer(49)
-    .cli_equivalent("orderscope op pause"),
-    Keys::look(
-        "operations.cancel",
-        &["c"],
-        "cancel",
-        "End it early: what is left stays as it is",
-        || steer(Kind::CancelOperation),
-    )
-    .risk(Risk::Destroy)
-    .footer(48)
-    .cli_equivalent("orderscope op cancel"),
-    Keys::look(
-        "operations.approve",
-        &["a"],
-        "approve",
-        "Approve it, where somebody else began it",
-        || steer(Kind::ApproveOperation),
-    )
-    .risk(Risk::Change)
-    .footer(47)
-    .cli_equivalent("orderscope op approve"),
-    Keys::look("operations.open", &["enter"], "menu", "Everything that can be done with it", || {
-        Pressed::Send(Msg::Steer(None))
-    })
-    .risk(Risk::Change)
-    .footer(30),
-    Keys::look("operations.refresh", &["R"], "refresh", "Read again now", || {
-        Pressed::Send(Msg::Refresh)
-    }),
-    Keys::look("operations.down", &["j", "down"], "down", "One operation down", || {
-        step(Step::Lines(1))
-    })
-    .footer(20),
-    Keys::look("operations.up", &["k", "up"], "up", "One operation up", || step(Step::Lines(-1)))
-        .footer(19),
-    Keys::look("operations.half-down", &["ctrl-d", "pagedown"], "further", "Half a page down", || {
-        step(Step::HalfPages(1))
-    }),
-    Keys::look("operations.half-up", &["ctrl-u", "pageup"], "back up", "Half a page up", || {
-        step(Step::HalfPages(-1))
-    }),
-    Keys::look("operations.top", &["g", "home"], "top", "To the first operation", || {
-        step(Step::First)
-    }),
-    Keys::look("operations.end", &["G", "end"], "end", "To the last operation", || {
-        step(Step::Last)
-    }),
-    Keys::look("operations.close", &["esc", "q", "&"], "close", "Close the list", || Pressed::Close)
-        .footer(40),
-];
 
 impl State {
-    /// Looks now, unless there is nothing to look at.
-    pub fn look(&mut self, shared: &Shared) -> Vec<Effect<Request>> {
+    /// Whether the list lies over the screen and takes the keys.
+    #[must_use]
+    pub const fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// Reads again now, unless there is nothing to read.
+    pub fn refresh(&mut self, shared: &Shared) -> Vec<Effect<Request>> {
         if self.absent {
             return vec![];
         }
@@ -157,16 +116,12 @@ impl State {
     /// Lists them, also those that are over.
     pub fn open(&mut self, shared: &Shared) -> Vec<Effect<Request>> {
         self.listed = true;
+        self.opened = None;
         self.cursor = Cursor::default();
-        self.look(shared)
+        self.refresh(shared)
     }
 
-    /// The list is left.
-    pub const fn close(&mut self) {
-        self.listed = false;
-    }
-
-    /// When they are looked at again.
+    /// When they are read again.
     #[must_use]
     pub fn wakes_at(&self, shared: &Shared) -> Option<Instant> {
         let idle = self.rows.loading_since().is_none() && !shared.frozen && !self.absent;
@@ -176,54 +131,38 @@ impl State {
     }
 
     /// Takes how many rows the list shows.
-    pub fn fit(&mut self, heights: &[(usize, usize)]) {
-        let rows = heights.last().map_or(0, |(_, rows)| *rows);
-        self.cursor.fit(rows, self.len());
+    pub fn fit(&mut self, rows: usize) {
+        let len = self.len();
+        self.cursor_mut().fit(rows, len);
     }
 
     fn rows(&self) -> &[Row] {
         self.rows.value.as_deref().unwrap_or_default()
     }
 
+    /// How many rows the list has that is on show.
     fn len(&self) -> usize {
-        self.rows().len()
+        self.opened.as_ref().map_or(self.rows().len(), |opened| opened.items().len())
     }
 
-    /// The one under the cursor.
-    fn chosen(&self) -> Option<&Record> {
-        self.rows().get(self.cursor.index).map(|(record, _)| record)
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        match &mut self.opened {
+            Some(opened) => &mut opened.cursor,
+            None => &mut self.cursor,
+        }
+    }
+
+    /// The one that is looked into, or under the cursor, as it was read last.
+    fn chosen(&self) -> Option<&Row> {
+        match &self.opened {
+            Some(opened) => self.rows().iter().find(|(record, _)| record.number == opened.number),
+            None => self.rows().get(self.cursor.index),
+        }
     }
 }
 
-/// Answers one message.
-pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Vec<Effect<Request>> {
-    match msg {
-        Msg::Step(step) => {
-            let len = state.len();
-            state.cursor.step(step, len);
-        }
-        Msg::Refresh => return state.look(shared),
-        Msg::Steer(kind) => {
-            let Some(record) = state.chosen() else {
-                return vec![Effect::Tell("No bulk operation is selected".to_owned())];
-            };
-            let operation = Bulk { number: record.number, state: record.state, held: record.held };
-            let matter =
-                Matter { list: List::Operations, operation: Some(operation), ..Matter::default() };
-            return vec![Effect::Change(Selection::Messages(Box::new(matter)), kind)];
-        }
-        Msg::Read(ticket, result) => {
-            let chosen = state.chosen().map(|record| record.number);
-            state.absent = matches!(result, Ok(None));
-            let rows = result.map(Option::unwrap_or_default);
-            if state.rows.settle(ticket, rows, shared.now.instant) {
-                // The cursor stays on its operation when others come and go.
-                let at = |(record, _): &Row| Some(record.number) == chosen;
-                let index = state.rows().iter().position(at).unwrap_or(state.cursor.index);
-                let len = state.len();
-                state.cursor.step(Step::To(index), len);
-            }
-        }
+impl Opened {
+    fn items(&self) -> &[Settled] {
+        self.details.value.as_ref().map_or(&[], |(_, items)| items)
     }
-    vec![]
 }

@@ -27,7 +27,7 @@ pub use self::{
     run::{resume, run},
     show::{items, list, outcome, show},
     start::{Started, start},
-    steer::{Standing, approve, cancel, pause, standing},
+    steer::{Standing, approve, cancel, pause, standing, step_of},
 };
 use super::{Context, PlanError, PlanRequest, Position, Purge, Selected, Writer};
 pub use crate::{

@@ -28,7 +28,9 @@ pub struct Standing {
     pub effects: Vec<Effect>,
 }
 
-const fn step_of(kind: Kind) -> Step {
+/// What such an operation is to the one it is about; cancelling where it is about none.
+#[must_use]
+pub const fn step_of(kind: Kind) -> Step {
     match kind {
         Kind::ApproveOperation => Step::Approve,
         Kind::ResumeOperation => Step::Run,
