@@ -76,8 +76,8 @@ pub enum Steps {
     /// A list of ids is frozen when it starts, and done batch by batch, each item exactly once. Killed at any point it
     /// goes on where it stopped, also from another console.
     Batches(Selected),
-    /// The list that was frozen before is done from where it stands, if it still stands there: who goes on is recorded with
-    /// the change of its state, and the batches promise what they did at first.
+    /// The list that was frozen before is done from where it stands, if it still stands there: who goes on is
+    /// recorded with the change of its state, and the batches promise what they did at first.
     Resume(Position),
     /// What somebody else's bulk operation is told: one transaction with its record.
     Steering,

@@ -54,12 +54,11 @@ impl Running {
                     self.step
                 )
             }
-            (Leaving::Pauses, Some(number)) => format!(
+            (Leaving::Pauses, Some(number)) if self.progress.of > 0 => format!(
                 "leaving pauses #{number} after the batch under way; any console can resume it"
             ),
-            (Leaving::Pauses, None) => {
-                "leaving ends it: its list is not complete, nothing was done".to_owned()
-            }
+            // Its list is being written.
+            (Leaving::Pauses, _) => "leaving stops it before its first batch".to_owned(),
         }
     }
 

@@ -26,13 +26,16 @@ pub fn line(
 ) -> Option<(String, Style)> {
     let number = own.and_then(|(_, progress, _)| progress.number);
     let mut rows: Vec<&Row> = state.rows().iter().filter(|row| !row.0.state.is_over()).collect();
+    let known = rows.iter().find(|(record, _)| Some(record.number) == number);
+    let known = known.map(|(record, _)| name(record));
     rows.retain(|(record, _)| Some(record.number) != number);
     rows.sort_by_key(|(record, _)| rank(record));
     if let Some((title, progress, false)) = own {
-        let name = number.map_or_else(|| title.to_owned(), |number| format!("#{number} {title}"));
+        let title = known.unwrap_or_else(|| title.to_owned());
+        let number = number.map_or_else(String::new, |number| format!("#{number} "));
         let far = far(progress.done, progress.of, progress.estimate);
         let rest = more(rows.len());
-        return Some((format!("◐ {name}{far}, in this console{rest}"), theme.accent));
+        return Some((format!("◐ {number}{title}{far}, in this console{rest}"), theme.accent));
     }
     if let Some(error) = &state.rows.error {
         let seen = state.rows.seen_at.map_or_else(String::new, |at| {
@@ -43,11 +46,12 @@ pub fn line(
     }
     let (record, estimate) = rows.first()?;
     let (told, style) = told(record, *estimate, theme);
-    Some((format!("{told}{}", more(rows.len() - 1)), style))
+    let by = if record.held { format!("  by {}", runner(record)) } else { String::new() };
+    Some((format!("{told}{}{by}", more(rows.len() - 1)), style))
 }
 
 fn more(rest: usize) -> String {
-    if rest == 0 { String::new() } else { format!("  +{rest} more") }
+    if rest == 0 { String::new() } else { format!(" (+{rest} more)") }
 }
 
 /// As menus call it: `purge the inbox`.
@@ -97,11 +101,9 @@ fn told(record: &Record, estimate: Option<Estimate>, theme: &Theme) -> (String, 
                 Some(Wanted::Cancel) => ", ending",
                 None => "",
             };
-            (format!("◐ {head}{far}{wanted} ({})", runner(record)), theme.accent)
+            (format!("◐ {head}{far}{wanted}"), theme.accent)
         }
-        (Stands::Freezing, true) => {
-            (format!("◐ {head}: its list is written ({})", runner(record)), theme.accent)
-        }
+        (Stands::Freezing, true) => (format!("◐ {head}: its list is written"), theme.accent),
         (Stands::Running, false) => (format!("▲ {head}: interrupted, {left}"), theme.warn),
         (Stands::Freezing, false) => {
             (format!("▲ {head}: its list was never completed"), theme.warn)

@@ -18,13 +18,13 @@ async fn sql(options: &PgConnectOptions, text: &str) {
     conn.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
 }
 
-async fn count(options: &PgConnectOptions, sql: &'static str) -> i64 {
+pub async fn count(options: &PgConnectOptions, sql: &'static str) -> i64 {
     let mut conn = PgConnection::connect_with(options).await.unwrap();
     sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap()
 }
 
 /// A database with so many inbox rows that are due.
-async fn due(rows: i64) -> (PgConnectOptions, Home) {
+pub async fn due(rows: i64) -> (PgConnectOptions, Home) {
     let options = managed().await;
     let text = format!(
         "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
@@ -36,7 +36,7 @@ async fn due(rows: i64) -> (PgConnectOptions, Home) {
     (options, home)
 }
 
-fn purge<'a>(more: &[&'a str]) -> Vec<&'a str> {
+pub fn purge<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["inbox", "purge"], more, &BY].concat()
 }
 
