@@ -17,7 +17,7 @@ use orderscope::{
         error_queue::{self, ErrorAction, Pick},
         operation::{
             self, BrokerAccess, Context, ErrorWork, Kind, OPERATIONS, Operation, Owner, Plan,
-            PlanError, PlanRequest, Purge, RATE, Writer,
+            PlanError, PlanRequest, RATE, Writer, batch::Purge,
         },
         operator::Operator,
         policy::Policy,
@@ -239,7 +239,7 @@ impl Scene {
             words: words(text),
         };
         let bulk = |purge: Purge, text: String| Case {
-            operation: Operation::Purge(purge),
+            operation: purge.operation(None),
             words: words(text),
         };
         match kind {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{
     error::PlanError,
     plan::PlanRequest,
-    spec::{Kind, Spec},
+    table::{Kind, Spec},
     value::Operation,
 };
 use crate::{

@@ -11,7 +11,7 @@ use super::{
     error::PlanError,
     messages::Messages,
     selected::{Position, Selected},
-    spec::{Spec, StepKind},
+    table::{Spec, StepKind},
     value::Operation,
 };
 use crate::{

@@ -9,8 +9,8 @@ use orderscope::{
         outbox_action::Refusal,
     },
     ops::operation::{
-        self, Confirmation, Operation, PlanError, PlanRequest, Progress, Purge, Steps,
-        batch::{self, BatchKind, BatchPlan, Record, Which},
+        self, Confirmation, Operation, PlanError, PlanRequest, Progress, Steps,
+        batch::{self, BatchKind, BatchPlan, Purge, Record, Which},
     },
 };
 use sqlx::Executor;
@@ -81,7 +81,7 @@ async fn only_what_was_delivered_long_ago_goes_with_copies() {
     assert!(plan.effects.iter().any(|effect| effect.change == "- 3 rows"), "{plan:?}");
     assert!(plan.statements.iter().any(|text| text.starts_with("DELETE FROM")), "{plan:?}");
     // The card says the same.
-    let asked = PlanRequest::new(Operation::Purge(kind), Some("INC-7".to_owned()));
+    let asked = PlanRequest::new(kind.operation(None), Some("INC-7".to_owned()));
     let stop = CancellationToken::new();
     let plan = operation::plan(&at_now(&world.writer), asked, &stop).await.unwrap();
     assert_eq!(world.dump(&[]).await, all);

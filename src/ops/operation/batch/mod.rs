@@ -24,12 +24,13 @@ pub(super) use self::purge::UNASKED;
 pub use self::{
     kind::{Batch, BatchKind, Committed, Ran, Work},
     plan::{BatchPlan, BatchRequest, plan},
+    purge::Purge,
     run::{resume, run},
     show::{items, list, outcome, show},
     start::{Started, start},
     steer::{Standing, approve, cancel, pause, standing, step_of},
 };
-use super::{Context, PlanError, PlanRequest, Position, Purge, Selected, Writer};
+use super::{Context, PlanError, PlanRequest, Position, Selected, Writer};
 pub use crate::{
     db::operations::{Record, Settled, Which},
     domain::batch::{Counts, Estimate, State},
@@ -40,15 +41,25 @@ use crate::{
     ops::audit::Entry,
 };
 
+/// Makes a kind of bulk operation from its name and its parameters, if they are of that kind.
+type Read = fn(&str, &Value) -> Option<Box<dyn BatchKind>>;
+
+/// Every kind of bulk operation.
+const KINDS: &[Read] = &[purge::read];
+
+/// The kind of that name with these parameters, where this program knows it.
+#[must_use]
+pub fn read(name: &str, parameters: &Value) -> Option<Box<dyn BatchKind>> {
+    KINDS.iter().find_map(|read| read(name, parameters))
+}
+
 /// The kind of a recorded operation.
 ///
 /// # Errors
 /// When this program knows none of that name.
 pub fn kind_of(record: &Record) -> Result<Box<dyn BatchKind>, PlanError> {
-    match purge::read(&record.name, &record.parameters) {
-        Some(purge) => Ok(Box::new(purge)),
-        None => Err(PlanError::NoKind { number: record.number, name: record.name.clone() }),
-    }
+    let unknown = || PlanError::NoKind { number: record.number, name: record.name.clone() };
+    read(&record.name, &record.parameters).ok_or_else(unknown)
 }
 
 /// Whether this operator may do that here.

@@ -28,6 +28,7 @@ use super::{
     transaction,
     value::Operation,
 };
+use crate::ops::delivery::Scope;
 
 impl Operation {
     /// A few words for it: `cancel order …8c41`.
@@ -36,7 +37,7 @@ impl Operation {
         match self {
             Self::Order(command) => command::title(command),
             Self::Outbox(action) => outbox_action::title(action),
-            Self::Purge(purge) => bulk::title(purge),
+            Self::Bulk(bulk) => bulk::title(bulk),
             Self::Approve(number) => format!("approve operation {number}"),
             Self::Resume(number) => format!("resume operation {number}"),
             Self::Pause(number) => format!("pause operation {number}"),
@@ -48,12 +49,39 @@ impl Operation {
         }
     }
 
+    /// What audit records of it are found by, as far as that is known before it runs; the first is what it is about.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        match self {
+            Self::Order(command) => {
+                let order = command.order().map(|id| id.to_string());
+                order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
+            }
+            Self::Outbox(action) => vec![action.target()],
+            Self::Bulk(bulk) => bulk::targets(bulk),
+            Self::Approve(number)
+            | Self::Resume(number)
+            | Self::Pause(number)
+            | Self::Cancel(number) => vec![format!("operation {number}")],
+            Self::Restore(number) => vec![format!("kept {number}")],
+            Self::Drain(Scope::Outbox(id)) => vec![id.to_string()],
+            Self::Drain(Scope::ConsumerOutbox(half)) => {
+                vec![half.message_id.to_string(), half.consumer_id.to_string()]
+            }
+            Self::Drain(Scope::All)
+            | Self::Errors(_)
+            | Self::Attach { .. }
+            | Self::HandOver { .. }
+            | Self::Migrate => vec![],
+        }
+    }
+
     /// What its command line says after the verb.
     pub(super) fn options(&self) -> Vec<String> {
         match self {
             Self::Order(command) => command::options(command),
             Self::Outbox(action) => outbox_action::options(action),
-            Self::Purge(purge) => bulk::options(purge),
+            Self::Bulk(bulk) => bulk::options(bulk),
             Self::Approve(number)
             | Self::Resume(number)
             | Self::Pause(number)
@@ -91,7 +119,7 @@ pub(super) async fn plan(
         Operation::Outbox(action) => {
             transaction::plan(ctx.writer()?, request, action, ctx.now(), stop).await
         }
-        Operation::Purge(purge) => bulk::plan(ctx, request, purge, stop).await,
+        Operation::Bulk(bulk) => bulk::plan(ctx, request, bulk, stop).await,
         Operation::Approve(number)
         | Operation::Resume(number)
         | Operation::Pause(number)
@@ -121,8 +149,8 @@ pub(super) async fn run(
         (Steps::OneTransaction(expected), Operation::Outbox(action)) => {
             transaction::run(ctx.writer()?, request, action, Some(expected), ctx.now()).await
         }
-        (Steps::Batches(selected), Operation::Purge(purge)) => {
-            bulk::run(ctx, request, (purge, selected), progress, stop).await
+        (Steps::Batches(selected), Operation::Bulk(bulk)) => {
+            bulk::run(ctx, request, (bulk, selected), progress, stop).await
         }
         (Steps::Resume(position), Operation::Resume(number)) => {
             bulk::resume(ctx, request, (*number, *position), progress, stop).await
@@ -153,7 +181,7 @@ pub(super) async fn done_before(
     let recorded = transaction::recorded(ctx.writer()?, request, stop).await?;
     match (&request.operation, recorded) {
         // What is not over goes on: it is planned again.
-        (Operation::Purge(_), Some(_)) => bulk::ended_before(ctx, request, stop).await,
+        (Operation::Bulk(_), Some(_)) => bulk::ended_before(ctx, request, stop).await,
         (_, recorded) => Ok(recorded),
     }
 }
