@@ -1,12 +1,23 @@
 //! `orderscope db …`: the private PostgreSQL.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 
-use super::{Failure, Outcome, args::Db, exit, open::tell};
+use super::{
+    Outcome,
+    args::{Db, Global, OutputArg, RunArgs},
+    exit,
+    open::tell,
+    operation::{self, Ask},
+};
 use crate::{
+    config::{self, Context, Settings},
     domain::report::{Cell, Form, Table},
     embedded::{self, Config, Progress},
-    session,
+    ops::operation::{Kind, Owner},
+    session::{
+        self,
+        private::{PrivateWork, Task},
+    },
 };
 
 #[allow(clippy::needless_pass_by_value, reason = "the embedded server hands its steps over")]
@@ -14,7 +25,7 @@ fn report(step: Progress) {
     tell(&step.to_string());
 }
 
-pub(super) async fn run(verb: Db) -> Outcome {
+pub(super) async fn run(verb: Db, global: &Global, settings: &Settings) -> Outcome {
     let config = Config::from_env();
     let mut out = std::io::stdout();
     match verb {
@@ -33,60 +44,41 @@ pub(super) async fn run(verb: Db) -> Outcome {
             )?;
         }
         Db::Status { output } => return status(&config, Form::from(output.output)).await,
-        Db::Reset { yes } => {
-            if !yes && !confirmed(&config)? {
-                return Err(Failure {
-                    message: "nothing was removed".to_owned(),
-                    code: exit::REFUSED,
-                });
-            }
-            let reset = embedded::reset(&config, false, &report).await?;
-            let told = if reset.existed { "removed" } else { "there was nothing to remove" };
-            writeln!(out, "{told}")?;
+        Db::Reset { run, output } => {
+            return work(&run, output, Task::Reset, config, global, settings).await;
         }
         Db::Url => writeln!(out, "{}", embedded::url(&config)?)?,
-        Db::Upgrade => {
-            let upgraded = embedded::upgrade(&config, &prepare, &report).await?;
-            if upgraded.from == upgraded.to {
-                writeln!(
-                    out,
-                    "it is PostgreSQL {} already; nothing newer was found",
-                    upgraded.from
-                )?;
-            } else {
-                let embedded::Upgraded { from, to, tables, rows, .. } = &upgraded;
-                writeln!(
-                    out,
-                    "moved from PostgreSQL {from} to {to}: {tables} tables, {rows} rows"
-                )?;
-            }
-            if !upgraded.roles.is_empty() {
-                let roles = upgraded.roles.join(", ");
-                writeln!(out, "roles are not copied; make these again: {roles}")?;
-            }
+        Db::Upgrade { run, output } => {
+            return work(&run, output, Task::Upgrade, config, global, settings).await;
         }
     }
     Ok(exit::FOUND)
 }
 
-fn prepare(conn: &mut sqlx::PgConnection) -> embedded::Prepared<'_> {
-    Box::pin(async move { session::migrate(conn).await.map(drop).map_err(Into::into) })
-}
-
-/// The word must be typed; a script says `--yes`.
-fn confirmed(config: &Config) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "db reset removes everything in the private database; say --yes",
-        ));
-    }
-    let mut err = std::io::stderr();
-    let home = config.home.display();
-    write!(err, "This removes the private database in {home} for good. Type RESET to go on: ")?;
-    err.flush()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim() == "RESET")
+/// Does it as an operation of context `local`, whatever database is configured: it is always about the private one.
+async fn work(
+    run: &RunArgs,
+    output: OutputArg,
+    task: Task,
+    config: Config,
+    global: &Global,
+    settings: &Settings,
+) -> Outcome {
+    let context = Context {
+        name: "local".to_owned(),
+        production: false,
+        target: crate::config::Target::Embedded,
+    };
+    let policy = session::policy(&context, settings, global.read_only);
+    let place = config.home.display().to_string();
+    let kind = match task {
+        Task::Reset => Kind::ResetPrivate,
+        Task::Upgrade => Kind::UpgradePrivate,
+    };
+    let log = config::state_dir().join("resets.jsonl");
+    let work = Box::new(PrivateWork { task, config, report, log });
+    let owner = Owner::private(global.operator.as_deref(), policy, place, work)?;
+    operation::see_through_owning(Ask::new(run, output), &owner, kind).await
 }
 
 async fn status(config: &Config, form: Form) -> Outcome {

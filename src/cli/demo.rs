@@ -1,69 +1,75 @@
 //! `orderscope demo …`
 
-use std::io::Write;
-
 use super::{
     Failure, Outcome,
     args::{Demo, Global, ScenarioName},
     clock, exit, open,
+    operation::{self, Ask, MakeWork},
 };
 use crate::{
     config::{self, Settings},
-    demo::{
-        self,
-        scenario::{self, Planted, Refused, Scenario},
-    },
+    demo::{self, DemoWork, Task, scenario::Scenario},
     domain::report::{Cell, Form, Table},
+    ops::operation::{Kind, Operation},
     relay::Broker,
     session,
 };
 
 pub(super) async fn run(verb: Demo, global: &Global, settings: &Settings) -> Outcome {
     match verb {
-        Demo::Load { orders, seed, years, until, replace } => {
-            let until = until.unwrap_or_else(|| clock::now().date_naive());
+        Demo::Load { orders, seed, years, until, replace, run, output } => {
+            let day = until.unwrap_or_else(|| clock::now().date_naive());
             let years = u32::from(years);
-            let options = demo::Options { orders: u64::from(orders), seed, years, until };
-            load(options, replace, global, settings).await
+            let options = demo::Options { orders: u64::from(orders), seed, years, until: day };
+            options.check().map_err(|error| Failure::usage(error.to_string()))?;
+            let mut words: Vec<_> = [
+                ("--orders", orders.to_string()),
+                ("--seed", seed.to_string()),
+                ("--years", years.to_string()),
+                ("--until", day.to_string()),
+            ]
+            .into_iter()
+            .flat_map(|(option, value)| [option.to_owned(), value])
+            .collect();
+            words.extend(replace.then(|| "--replace".to_owned()));
+            let operation = Operation::Work { kind: Kind::LoadDemo, options: words };
+            let task = Task::Load { options, replace };
+            work(Ask::new(&run, output), operation, task, None, global, settings).await
         }
-        Demo::Scenario { name, amqp_url } => {
+        Demo::Scenario { name, amqp_url, run, output } => {
             let broker = broker(amqp_url.as_deref(), settings)?;
-            plant(scenario_of(name), broker.as_ref(), global, settings).await
+            let scenario = scenario_of(name);
+            let options = [vec![scenario.name().to_owned()], url_words(amqp_url)].concat();
+            let operation = Operation::Work { kind: Kind::PlantScenario, options };
+            let ask = Ask::new(&run, output);
+            training(ask, operation, Task::Plant(scenario), broker, global, settings).await
         }
-        Demo::Heal { amqp_url } => {
+        Demo::Heal { amqp_url, run, output } => {
             let broker = broker(amqp_url.as_deref(), settings)?;
-            heal(broker.as_ref(), global, settings).await
+            let operation =
+                Operation::Work { kind: Kind::HealScenario, options: url_words(amqp_url) };
+            training(Ask::new(&run, output), operation, Task::Heal, broker, global, settings).await
         }
         Demo::Troubles { output } => troubles(Form::from(output.output), global, settings).await,
     }
 }
 
-async fn load(
-    options: demo::Options,
-    replace: bool,
+fn url_words(url: Option<String>) -> Vec<String> {
+    url.into_iter().flat_map(|url| ["--amqp-url".to_owned(), url]).collect()
+}
+
+async fn work(
+    ask: Ask<'_>,
+    operation: Operation,
+    task: Task,
+    broker: Option<Broker>,
     global: &Global,
     settings: &Settings,
 ) -> Outcome {
-    open::may_write(global, settings)?;
-    let (mut conn, lease) = open::writable(global, settings).await?;
-    let done = async {
-        session::migrate(&mut conn).await?;
-        let progress = |step| open::tell(&session::demo_progress(&step));
-        let loaded = demo::load(&mut conn, options, replace, progress).await;
-        loaded.map_err(session::Error::Demo)
-    }
-    .await;
-    if let Some(lease) = lease {
-        lease.leave().await?;
-    }
-    let loaded = done.map_err(Failure::from)?;
-    open::tell("ready");
-    let demo::Loaded { orders, lines, buyers, events, .. } = loaded;
-    writeln!(
-        std::io::stdout(),
-        "{orders} orders, {lines} lines, {buyers} buyers, {events} events"
-    )?;
-    Ok(exit::FOUND)
+    let progress: fn(&demo::Progress) = |step| open::tell(&session::demo_progress(step));
+    let make: MakeWork<'_> =
+        Box::new(move |servers| Box::new(DemoWork { task, servers, broker, progress }));
+    operation::run_owning(ask, global, settings, operation, Some(make)).await
 }
 
 const fn scenario_of(name: ScenarioName) -> Scenario {
@@ -86,81 +92,18 @@ fn broker(url: Option<&str>, settings: &Settings) -> Result<Option<Broker>, Fail
     }
 }
 
-async fn plant(
-    scenario: Scenario,
-    broker: Option<&Broker>,
+/// The same in a database that was opened first, which makes the private one ready.
+async fn training(
+    ask: Ask<'_>,
+    operation: Operation,
+    task: Task,
+    broker: Option<Broker>,
     global: &Global,
     settings: &Settings,
 ) -> Outcome {
-    let work = async |conn: &mut sqlx::PgConnection| scenario::plant(conn, scenario, broker).await;
-    let planted = training(global, settings, work);
-    let mut out = std::io::stdout();
-    match planted.await? {
-        Planted::Now { received, faults, .. } if faults > 0 => {
-            writeln!(out, "{}: {}", scenario.name(), scenario.what())?;
-            let queues =
-                demo::consumers().map(|consumer| format!(" --queue {}_error", consumer.queue));
-            writeln!(
-                out,
-                "planted {faults} messages in error queues, {received} inbox rows; look with `orderscope errors \
-                 list{}`, end with `orderscope demo heal`",
-                queues.concat()
-            )?;
-        }
-        Planted::Now { outboxes, messages, received, .. } => {
-            writeln!(out, "{}: {}", scenario.name(), scenario.what())?;
-            writeln!(
-                out,
-                "planted {outboxes} outboxes, {messages} messages, {received} inbox rows; look with \
-                 `orderscope messages status`, end with `orderscope demo heal`"
-            )?;
-        }
-        Planted::Already => writeln!(
-            out,
-            "{} is planted already, nothing was changed; `orderscope demo heal` takes it out",
-            scenario.name()
-        )?,
-    }
-    Ok(exit::FOUND)
-}
-
-async fn heal(broker: Option<&Broker>, global: &Global, settings: &Settings) -> Outcome {
-    let work = async |conn: &mut sqlx::PgConnection| scenario::heal(conn, broker).await;
-    let healed = training(global, settings, work).await?;
-    let mut out = std::io::stdout();
-    match healed {
-        Some(healed) if healed.planted > 0 => {
-            let scenario::Healed { name, rows, messages, planted } = healed;
-            writeln!(
-                out,
-                "{name}: healed, {messages} of its {planted} messages taken out of the queues, {rows} rows removed"
-            )?;
-        }
-        Some(healed) => {
-            writeln!(out, "{}: healed, {} rows of it removed", healed.name, healed.rows)?;
-        }
-        None => writeln!(out, "no scenario is planted here, nothing was changed")?,
-    }
-    Ok(exit::FOUND)
-}
-
-/// Opens the database, which makes the private one ready, and works on a session that may write.
-async fn training<T>(
-    global: &Global,
-    settings: &Settings,
-    work: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T, Refused>,
-) -> Result<T, Failure> {
-    open::may_write(global, settings)?;
+    operation::writable(global, settings)?;
     let session = open::open(global, settings).await?;
-    let done = async {
-        let (mut conn, lease) = open::writable(global, settings).await?;
-        let done = work(&mut conn).await;
-        if let Some(lease) = lease {
-            lease.leave().await?;
-        }
-        Ok(done?)
-    }
-    .await;
+    let done = work(ask, operation, task, broker, global, settings).await;
     session.close().await;
     done
 }

@@ -3,12 +3,10 @@
 use super::exit::{self, ExitCode};
 use crate::{
     config,
-    demo::scenario,
     domain::{decide, outbox_action},
     ops::{
-        delivery,
-        error_queue::{self, training},
-        operation::{Check, PlanError, Verdict},
+        delivery, error_queue,
+        operation::{Check, Ending, PlanError, Verdict},
     },
     relay,
     workers::consumer,
@@ -69,6 +67,11 @@ impl ExitCode for PlanError {
             Self::ErrorQueue(error) => error.exit_code(),
             Self::NoBroker(_) | Self::Nameless(_) => exit::USAGE,
             Self::Unresolved { .. } | Self::Schema { refused: false, .. } => exit::UNREACHABLE,
+            Self::Work(failed) => match failed.ending {
+                Ending::Nothing => exit::NOTHING,
+                Ending::Refused => exit::REFUSED,
+                Ending::Passing => exit::UNREACHABLE,
+            },
             Self::Database(error) => error.exit_code(),
             Self::Broker(error) => error.exit_code(),
             Self::Delivery(error) => error.exit_code(),
@@ -116,16 +119,6 @@ impl ExitCode for consumer::Error {
             Self::Broker(error) => error.exit_code(),
             Self::Later(error) => error.exit_code(),
             Self::Again { .. } => exit::PARTIAL,
-        }
-    }
-}
-
-impl ExitCode for scenario::Refused {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Load(error) => error.exit_code(),
-            Self::Broker(training::Error::Broker(error)) => error.exit_code(),
-            _ => exit::REFUSED,
         }
     }
 }

@@ -99,9 +99,9 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Relay(verb)) => Box::pin(relay::run(verb, global, &settings)).await,
         Some(Verb::Consume(verb)) => Box::pin(consume::run(verb, global, &settings)).await,
         Some(Verb::Errors(verb)) => Box::pin(errors::run(verb, global, &settings)).await,
-        Some(Verb::Db(verb)) => db::run(verb).await,
+        Some(Verb::Db(verb)) => Box::pin(db::run(verb, global, &settings)).await,
         Some(Verb::Migrate(args)) => ownership::migrate(&args, global, &settings).await,
-        Some(Verb::Demo(verb)) => demo::run(verb, global, &settings).await,
+        Some(Verb::Demo(verb)) => Box::pin(demo::run(verb, global, &settings)).await,
         Some(Verb::Completions { shell }) => completions(shell),
         Some(Verb::Man { verb }) => man(&verb),
     })

@@ -28,12 +28,13 @@ use crate::{
         delivery::Delivery,
         error_queue::Source,
         operation::{
-            self, BrokerAccess, Context, Operation, Outcome as Done, Owner, Plan, PlanError,
-            PlanRequest, Progress, StepKind, Writer,
+            self, BrokerAccess, Context, Kind, Operation, Outcome as Done, Owner, Plan, PlanError,
+            PlanRequest, Progress, Reason, StepKind, Work, Writer,
         },
         operator::Operator,
         policy::Policy,
     },
+    servers::Servers,
     session::{self, Session},
 };
 
@@ -79,14 +80,17 @@ impl<'a> Ask<'a> {
         })
     }
 
-    fn is_reasoned(&self) -> Result<(), Failure> {
+    fn is_reasoned(&self, needed: bool) -> Result<(), Failure> {
         let none = self.run.reason.as_deref().is_none_or(|reason| reason.trim().is_empty());
-        if !self.run.dry_run && none {
+        if needed && !self.run.dry_run && none {
             return Err(Failure::usage("--reason is needed: it goes on record"));
         }
         Ok(())
     }
 }
+
+/// Makes what does an operation in a database, above the module of operations.
+pub(super) type MakeWork<'a> = Box<dyn FnOnce(Servers) -> Box<dyn Work> + Send + 'a>;
 
 /// Opens the database to write, makes the operation and sees it through; leaves everything in order.
 pub(super) async fn run(
@@ -96,7 +100,7 @@ pub(super) async fn run(
     settings: &Settings,
     make: impl AsyncFnOnce(&Session) -> Result<Operation, Failure>,
 ) -> Outcome {
-    ask.is_reasoned()?;
+    ask.is_reasoned(true)?;
     // Before anything is opened.
     input::operation(ask.key)?;
     opened(broker, global, settings, async |session, ctx| {
@@ -143,18 +147,23 @@ async fn opened(
     outcome
 }
 
-/// The same for what changes the schema of a database or whose it is: it is opened as it is.
+/// The same for what changes the schema of a database, whose it is, or its content as a whole: it is opened as it is.
+/// `work`: what does it, where it is not done by statements of the operation itself.
 pub(super) async fn run_owning(
     ask: Ask<'_>,
     global: &Global,
     settings: &Settings,
     operation: Operation,
+    work: Option<MakeWork<'_>>,
 ) -> Outcome {
-    ask.is_reasoned()?;
+    ask.is_reasoned(operation.spec().reason != Reason::NotAsked)?;
     let policy = writable(global, settings)?;
     let (servers, lease) = open::own(global, settings).await?;
     let outcome = async {
-        let owner = Owner::open(&servers, global.operator.as_deref(), policy).await?;
+        let mut owner = Owner::open(&servers, global.operator.as_deref(), policy).await?;
+        if let Some(work) = work {
+            owner = owner.working(work(servers));
+        }
         let ctx = Context::owning(&owner, clock::handed());
         see_through(&ctx, ask.request(operation)?, ask).await
     }
@@ -165,8 +174,14 @@ pub(super) async fn run_owning(
     outcome
 }
 
+/// The same for work on the private server, which is not opened.
+pub(super) async fn see_through_owning(ask: Ask<'_>, owner: &Owner, kind: Kind) -> Outcome {
+    let ctx = Context::owning(owner, clock::handed());
+    see_through(&ctx, ask.request(Operation::Work { kind, options: vec![] })?, ask).await
+}
+
 /// The rules of the context, where they let anything be written.
-fn writable(global: &Global, settings: &Settings) -> Result<Policy, Failure> {
+pub(super) fn writable(global: &Global, settings: &Settings) -> Result<Policy, Failure> {
     let context = choose(&given(global), settings)?;
     let policy = session::policy(&context, settings, global.read_only);
     if policy.read_only { Err(PlanError::ReadOnly.into()) } else { Ok(policy) }

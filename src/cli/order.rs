@@ -25,41 +25,42 @@ use crate::{
 };
 
 pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Outcome {
-    let id = match &verb {
-        Verb::Show { id, .. }
-        | Verb::Timeline { id, .. }
-        | Verb::Chain { id, .. }
-        | Verb::Events { id, .. }
-        | Verb::Messages { id, .. }
-        | Verb::Diff { id, .. } => id.clone(),
+    let (id, read) = match &verb {
+        Verb::Show { id, read, .. }
+        | Verb::Timeline { id, read, .. }
+        | Verb::Chain { id, read, .. }
+        | Verb::Events { id, read, .. }
+        | Verb::Messages { id, read, .. }
+        | Verb::Diff { id, read, .. } => (id.clone(), *read),
         _ => return order_command::order(verb, global, settings).await,
     };
     let wanted = order_ref::parse(&id).map_err(|error| Failure::usage(error.to_string()))?;
     let session = open::open(global, settings).await?;
-    let known = order_lookup::find(&session, &wanted, &id).await;
+    let known = order_lookup::find(&session, &wanted, &id, read.events).await;
     session.close().await;
     let known = known?;
     let mut notes: Vec<&str> = known.history.coverage.iter().map(String::as_str).collect();
     if matches!(verb, Verb::Chain { .. }) {
         notes.extend(known.history.chain.unsearched.of_inbox());
     }
-    let partial = known.history.cut || !notes.is_empty();
+    let partial = !notes.is_empty();
     for note in notes {
         tell(&format!("not searched: {note}"))?;
     }
+    let output = read.output.output;
     let code = match verb {
-        Verb::Timeline { output, .. } => print(report::timeline(&known), output.output, settings)?,
-        Verb::Messages { output, .. } => print(report::messages(&known), output.output, settings)?,
-        Verb::Events { output, .. } if output.output == Output::Json => {
+        Verb::Timeline { .. } => print(report::timeline(&known), output, settings)?,
+        Verb::Messages { .. } => print(report::messages(&known), output, settings)?,
+        Verb::Events { .. } if output == Output::Json => {
             print_json(&report::raw_events(&known), &mut std::io::stdout().lock())?;
             found(known.history.events.is_empty())
         }
-        Verb::Events { output, .. } => print(report::events(&known), output.output, settings)?,
-        Verb::Chain { output, .. } => print(report::chain(&known), output.output, settings)?,
-        Verb::Diff { a, b, output, .. } => diff(&known, a, b, output.output, settings)?,
-        Verb::Show { at, version, output, .. } => {
+        Verb::Events { .. } => print(report::events(&known), output, settings)?,
+        Verb::Chain { .. } => print(report::chain(&known), output, settings)?,
+        Verb::Diff { a, b, .. } => diff(&known, a, b, output, settings)?,
+        Verb::Show { at, version, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;
-            show(&known, version, output.output, settings)?
+            show(&known, version, output, settings)?
         }
         // Sent away above.
         _ => exit::USAGE,
@@ -85,9 +86,10 @@ fn target(
     settings: &Settings,
 ) -> Result<Option<Version>, Failure> {
     if let Some(version) = version {
-        if !(1..=known.timeline.last_version().0).contains(&version) {
-            let last = known.timeline.last_version();
-            return Err(Failure::usage(format!("versions go from 1 to {last}")));
+        let (first, last) = (known.timeline.base_version().0.max(1), known.timeline.last_version());
+        if !(first..=last.0).contains(&version) {
+            let more = if first > 1 { "; --events reads older ones" } else { "" };
+            return Err(Failure::usage(format!("versions go from {first} to {last}{more}")));
         }
         return Ok(Some(Version(version)));
     }

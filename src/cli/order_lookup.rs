@@ -8,11 +8,12 @@ use crate::{
     session::Session,
 };
 
-/// Everything about the one order with this id or tail.
+/// Everything about the one order with this id or tail, with at most `most` of its newest events.
 pub(super) async fn find(
     session: &Session,
     wanted: &IdMatch,
     text: &str,
+    most: i64,
 ) -> Result<OrderAnalysis, Failure> {
     let stop = tokio_util::sync::CancellationToken::new();
     let layout = &session.layout;
@@ -21,7 +22,7 @@ pub(super) async fn find(
         .read("order", &stop, async |conn| {
             let ids = history::resolve(conn, layout, wanted).await?;
             match ids.as_slice() {
-                [id] => Ok(Ok(history::history(conn, layout, *id).await?)),
+                [id] => Ok(Ok(history::newest(conn, layout, *id, most).await?)),
                 _ => Ok(Err(ids)),
             }
         })

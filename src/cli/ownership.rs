@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) async fn attach(args: &OwnershipArgs, global: &Global, settings: &Settings) -> Outcome {
     let operation = Operation::Attach { publisher: args.publisher.map(publisher) };
-    operation::run_owning(Ask::new(&args.run, args.output), global, settings, operation).await
+    operation::run_owning(Ask::new(&args.run, args.output), global, settings, operation, None).await
 }
 
 pub(super) async fn hand_over(
@@ -21,12 +21,12 @@ pub(super) async fn hand_over(
     settings: &Settings,
 ) -> Outcome {
     let operation = Operation::HandOver { publisher: args.publisher.map(publisher) };
-    operation::run_owning(Ask::new(&args.run, args.output), global, settings, operation).await
+    operation::run_owning(Ask::new(&args.run, args.output), global, settings, operation, None).await
 }
 
 pub(super) async fn migrate(args: &MigrateArgs, global: &Global, settings: &Settings) -> Outcome {
     let ask = Ask::new(&args.run, args.output);
-    operation::run_owning(ask, global, settings, Operation::Migrate).await
+    operation::run_owning(ask, global, settings, Operation::Migrate, None).await
 }
 
 const fn publisher(given: PublisherArg) -> Publisher {

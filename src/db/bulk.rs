@@ -5,6 +5,7 @@
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::migrate::TABLES;
+use crate::domain::text::counted;
 
 /// Definitions of what was dropped, to create it again.
 #[derive(Debug)]
@@ -101,15 +102,95 @@ pub async fn restore(
     Ok(())
 }
 
-/// Adds rows in the binary format of `COPY`. The table must have been emptied in this transaction: its rows
+/// Where rows are copied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The document's tables.
+    Public,
+    /// Tables beside them that end with the transaction, to compare with.
+    Beside,
+}
+
+impl Place {
+    fn of(self, table: &str) -> String {
+        match self {
+            Self::Public => format!("public.{table}"),
+            Self::Beside => format!("pg_temp.made_{table}"),
+        }
+    }
+}
+
+/// Keeps everybody else away from the document's tables until the transaction ends.
+pub async fn lock(tx: &mut PgConnection) -> sqlx::Result<()> {
+    let names = filled().map(|name| format!("public.{name}")).collect::<Vec<_>>().join(", ");
+    let lock = AssertSqlSafe(format!("LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"));
+    sqlx::query(lock).execute(tx).await?;
+    Ok(())
+}
+
+/// Makes empty tables to compare with, for these tables with their columns.
+pub async fn make_beside(tx: &mut PgConnection, tables: &[(&str, &str)]) -> sqlx::Result<()> {
+    for (table, columns) in tables {
+        let make = AssertSqlSafe(format!(
+            "CREATE TEMP TABLE made_{table} ON COMMIT DROP AS SELECT {columns} FROM public.{table} WITH NO DATA"
+        ));
+        sqlx::query(make).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// What a row is called, its table, and by what it is known. Lines go with their orders.
+const KEYS: [(&str, &str, &[&str]); 10] = [
+    ("order", "orders", &["id"]),
+    ("buyer", "buyers", &["id"]),
+    ("stream", "mt_streams", &["id"]),
+    ("event", "mt_events", &["seq_id", "id"]),
+    ("summary document", "mt_doc_ordersummaryview", &["id"]),
+    ("dead letter", "mt_doc_deadletterevent", &["id"]),
+    ("projection", "mt_event_progression", &["name"]),
+    ("outbox state", "outbox_state", &["outbox_id"]),
+    ("outbox message", "outbox_message", &["message_id"]),
+    ("inbox row", "inbox_state", &["message_id", "consumer_id"]),
+];
+
+/// How many rows are neither in the tables beside nor planted, as words, for each table that has any: `3 orders`.
+pub async fn others(tx: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    let mut told = vec![];
+    for (noun, table, key) in KEYS {
+        let same: Vec<_> = key.iter().map(|column| format!("m.{column} = t.{column}")).collect();
+        let planted = match table {
+            "outbox_state" => "p.kind = 'outbox' AND p.id = t.outbox_id",
+            "outbox_message" => "p.kind = 'message' AND p.id = t.message_id",
+            "inbox_state" => {
+                "p.kind = 'inbox' AND p.id = t.message_id AND p.consumer_id = t.consumer_id"
+            }
+            _ => "false",
+        };
+        let count = AssertSqlSafe(format!(
+            "SELECT count(*) FROM public.{table} t
+             WHERE NOT EXISTS (SELECT FROM pg_temp.made_{table} m WHERE {})
+               AND NOT EXISTS (SELECT FROM orderscope.demo_planted p WHERE {planted})",
+            same.join(" AND ")
+        ));
+        let count: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await?;
+        if count > 0 {
+            told.push(counted(count, noun));
+        }
+    }
+    Ok(told)
+}
+
+/// Adds rows in the binary format of `COPY`. The table must have been made or emptied in this transaction: its rows
 /// are written frozen, so that no vacuum has to visit them again.
 pub async fn copy(
     tx: &mut PgConnection,
+    place: Place,
     table: &str,
     columns: &str,
     rows: &[u8],
 ) -> sqlx::Result<u64> {
-    let statement = format!("COPY public.{table} ({columns}) FROM STDIN (FORMAT binary, FREEZE)");
+    let table = place.of(table);
+    let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary, FREEZE)");
     let mut copy = tx.copy_in_raw(&statement).await?;
     if let Err(error) = copy.send(rows).await {
         // The server's own answer says more than the broken pipe.

@@ -76,7 +76,7 @@ pub struct SeqRange {
 }
 
 /// The order's history: events of its own stream and events of other streams whose body names it, without
-/// duplicates, by sequence number; the first `limit` of them, archived ones included.
+/// duplicates, newest first; at most `limit` of them, archived ones included.
 ///
 /// What no index leads to is looked for within `range` only; see [`finds_stream`] and [`finds_bodies`].
 pub async fn of_order(
@@ -100,17 +100,50 @@ pub(super) fn push_of_order(
     limit: i64,
 ) {
     let columns = columns();
+    push_union(sql, layout, id, range, &columns, Some(limit));
+    sql.push(" ORDER BY seq_id DESC LIMIT ").push_bind(limit);
+}
+
+/// How many events of the order are older than `before`, where [`of_order`] would find them.
+pub async fn older(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    range: Option<SeqRange>,
+    before: SeqId,
+) -> Result<i64, Error> {
+    let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (");
+    push_union(&mut sql, layout, id, range, "seq_id", None);
+    sql.push(") u WHERE seq_id < ").push_bind(before);
+    sql.build_query_scalar().fetch_one(conn).await.of(Table::Events.name())
+}
+
+/// Selects from both places where events of the order are, the newest `most` of each.
+fn push_union(
+    sql: &mut QueryBuilder<Postgres>,
+    layout: &Layout,
+    id: OrderId,
+    range: Option<SeqRange>,
+    columns: &str,
+    most: Option<i64>,
+) {
     let from = layout.from(Table::Events);
     let (own, named) = (finds_stream(layout), finds_bodies(layout));
+    let newest = |sql: &mut QueryBuilder<Postgres>| {
+        if let Some(most) = most {
+            sql.push(" ORDER BY seq_id DESC LIMIT ").push_bind(most);
+        }
+    };
     if own || named {
         sql.push(format!("(SELECT {columns} FROM {from} e WHERE stream_id = ")).push_bind(id);
         push_range(sql, range.filter(|_| !own));
-        sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
+        newest(sql);
         sql.push(format!(") UNION ALL (SELECT {columns} FROM {from} e WHERE "));
         push_body(sql, layout, id);
         sql.push(" AND stream_id IS DISTINCT FROM ").push_bind(id);
         push_range(sql, range.filter(|_| !named));
-        sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit).push(")");
+        newest(sql);
+        sql.push(")");
     } else {
         sql.push(format!("SELECT {columns} FROM {from} e WHERE (stream_id = ")).push_bind(id);
         sql.push(" OR ");
@@ -118,7 +151,6 @@ pub(super) fn push_of_order(
         sql.push(")");
         push_range(sql, range);
     }
-    sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
 }
 
 /// Appends the test that the body names the order: what the index has, or what is cheaper without one.
@@ -137,7 +169,7 @@ fn push_range(sql: &mut QueryBuilder<Postgres>, range: Option<SeqRange>) {
     }
 }
 
-/// The events of the order's own stream alone; needs the index on streams.
+/// The events of the order's own stream alone, newest first; needs the index on streams.
 pub async fn of_stream(
     conn: &mut PgConnection,
     layout: &Layout,
@@ -147,7 +179,7 @@ pub async fn of_stream(
     let from = layout.from(Table::Events);
     let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {} FROM {from} e", columns()));
     sql.push(" WHERE stream_id = ").push_bind(id);
-    sql.push(" ORDER BY seq_id LIMIT ").push_bind(limit);
+    sql.push(" ORDER BY seq_id DESC LIMIT ").push_bind(limit);
     let rows: Vec<EventRow> = sql.build_query_as().fetch_all(conn).await.of(Table::Events.name())?;
     Ok(rows.into_iter().map(RecordedEvent::from).collect())
 }
@@ -164,7 +196,7 @@ pub(super) fn push_since(
     sql.push(format!("SELECT {} FROM {from} e WHERE seq_id > ", columns())).push_bind(after);
     sql.push(" AND (stream_id = ").push_bind(id).push(" OR ");
     push_body(sql, layout, id);
-    sql.push(") ORDER BY seq_id LIMIT ").push_bind(limit);
+    sql.push(") ORDER BY seq_id DESC LIMIT ").push_bind(limit);
 }
 
 /// Whether the events of a stream are found wherever they are.

@@ -153,13 +153,7 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<Migrated, Error> {
 pub async fn migrate_in(tx: &mut PgConnection) -> Result<Migrated, Error> {
     prepare(tx, PATIENCE).await?;
     let standing = standing(tx).await?;
-    match &standing {
-        Standing::Empty | Standing::Managed { .. } => {}
-        Standing::Attached { since } => return Err(Error::HandedOver { when: since.clone() }),
-        Standing::Service { evidence } => {
-            return Err(Error::BelongsToService { evidence: evidence.clone() });
-        }
-    }
+    may_migrate(&standing)?;
     let mut applied = run(&console(), tx).await?;
     applied.extend(run(&managed(), tx).await?);
     if standing == Standing::Empty {
@@ -169,6 +163,17 @@ pub async fn migrate_in(tx: &mut PgConnection) -> Result<Migrated, Error> {
             .await?;
     }
     Ok(Migrated { created: standing == Standing::Empty, applied })
+}
+
+/// Refuses a database that belongs to a service.
+pub fn may_migrate(standing: &Standing) -> Result<(), Error> {
+    match standing {
+        Standing::Empty | Standing::Managed { .. } => Ok(()),
+        Standing::Attached { since } => Err(Error::HandedOver { when: since.clone() }),
+        Standing::Service { evidence } => {
+            Err(Error::BelongsToService { evidence: evidence.clone() })
+        }
+    }
 }
 
 /// The steps that the database lacks, each with the schema it is about: those of schema `orderscope`, and for a

@@ -247,24 +247,44 @@ pub async fn faults(conn: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
     .await
 }
 
-/// Removes everything that is on record, and what was put into planted outboxes since; tells how many rows went.
-pub async fn heal(tx: &mut PgConnection) -> sqlx::Result<u64> {
+/// How many messages others put into planted outboxes, or let planted consumers produce.
+pub async fn others(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM outbox_message m
+         WHERE (EXISTS (SELECT FROM orderscope.demo_planted p WHERE p.kind = 'outbox' AND p.id = m.outbox_id)
+             OR EXISTS (SELECT FROM orderscope.demo_planted p WHERE p.kind = 'inbox' AND p.id = m.inbox_message_id
+                        AND p.consumer_id = m.inbox_consumer_id))
+           AND NOT EXISTS (SELECT FROM orderscope.demo_planted p WHERE p.kind = 'message' AND p.id = m.message_id)",
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// What was removed.
+#[derive(Debug, Default)]
+pub struct Gone {
+    pub gone: u64,
+    /// Messages on record that are in queues.
+    pub faults: Vec<Uuid>,
+}
+
+/// Removes everything that is on record.
+pub async fn heal(tx: &mut PgConnection) -> sqlx::Result<Gone> {
     let mut gone = 0;
     for statement in [
-        "DELETE FROM outbox_message m
-         WHERE EXISTS (SELECT FROM orderscope.demo_planted p WHERE p.kind = 'message'
-                       AND p.number = m.sequence_number AND p.id = m.message_id)
-            OR EXISTS (SELECT FROM orderscope.demo_planted p WHERE p.kind = 'outbox' AND p.id = m.outbox_id)
-            OR EXISTS (SELECT FROM orderscope.demo_planted p WHERE p.kind = 'inbox' AND p.id = m.inbox_message_id
-                       AND p.consumer_id = m.inbox_consumer_id)",
+        "DELETE FROM outbox_message m USING orderscope.demo_planted p
+         WHERE p.kind = 'message' AND p.id = m.message_id
+           AND (p.number = m.sequence_number
+                OR EXISTS (SELECT FROM orderscope.demo_planted o WHERE o.kind = 'outbox' AND o.id = m.outbox_id))",
         "DELETE FROM outbox_state o USING orderscope.demo_planted p WHERE p.kind = 'outbox' AND p.id = o.outbox_id",
         "DELETE FROM inbox_state i USING orderscope.demo_planted p
          WHERE p.kind = 'inbox' AND p.id = i.message_id AND p.consumer_id = i.consumer_id",
     ] {
         gone += sqlx::query(statement).execute(&mut *tx).await?.rows_affected();
     }
+    let faults = faults(tx).await?;
     forget(tx).await?;
-    Ok(gone)
+    Ok(Gone { gone, faults })
 }
 
 /// Takes what was planted off the record: the tables were emptied.

@@ -9,7 +9,12 @@ use std::sync::{
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
-use super::{Invalid, Options, history, plan::Plan, step::Counts, tables::copy::Chunk};
+use super::{
+    Invalid, Options, history,
+    plan::Plan,
+    step::Counts,
+    tables::copy::{Chunk, Table},
+};
 use crate::db::{
     self, bulk, demo,
     migrate::{self, Standing},
@@ -21,7 +26,7 @@ use crate::db::{
 const QUEUED_CHUNKS: usize = 2;
 /// Memory that the server may use to build an index, for a large load and for a small one.
 const MEMORY_MB: u32 = 512;
-const SMALL_MEMORY_MB: u32 = 64;
+pub(super) const SMALL_MEMORY_MB: u32 = 64;
 const LARGE: u64 = 200_000;
 
 /// Why no demo data was loaded. The database is unchanged.
@@ -39,8 +44,15 @@ pub enum Error {
          them; run that first"
     )]
     FaultsPlanted,
-    #[error("this database already has data: add --replace to delete it, or name another database")]
+    #[error(
+        "this database already has data: add --replace to replace its demo data, or name another database"
+    )]
     Occupied,
+    #[error(
+        "not the demo's: {0}. What others made is never replaced: name another database; \
+         `orderscope db reset` removes the private one with everything in it"
+    )]
+    Others(String),
     #[error(
         "another session uses the tables and blocked the load for 10 seconds: \
          close other consoles on this database and try again"
@@ -105,31 +117,47 @@ pub async fn loaded(conn: &mut PgConnection) -> Result<Option<Options>, Error> {
     }))
 }
 
-/// Fills a managed database. Existing data is replaced if `replace` is set; otherwise the load is refused.
+/// Fills a managed database in a transaction of its own.
+///
+/// # Errors
+/// As [`load_in`]; nothing was changed then.
+pub async fn load(
+    conn: &mut PgConnection,
+    options: Options,
+    replace: bool,
+    progress: impl FnMut(Progress),
+) -> Result<Loaded, Error> {
+    let mut tx = conn.begin().await?;
+    let loaded = load_in(&mut tx, options, replace, progress).await?;
+    tx.commit().await?;
+    Ok(loaded)
+}
+
+/// Fills a managed database in the caller's transaction. Its demo data is replaced if `replace` is set; what anybody
+/// else made never is.
 ///
 /// The caller migrates first. During the load, other sessions wait for the tables. `progress` is called from
 /// this future, often enough for a progress bar.
-pub async fn load(
-    conn: &mut PgConnection,
+///
+/// # Errors
+/// When there are other rows, or the database fails; the transaction has to be rolled back.
+pub async fn load_in(
+    tx: &mut PgConnection,
     options: Options,
     replace: bool,
     mut progress: impl FnMut(Progress),
 ) -> Result<Loaded, Error> {
     options.check()?;
-    check_managed(conn).await?;
-    let mut tx = conn.begin().await?;
+    check_managed(tx).await?;
     let large = options.orders >= LARGE;
-    bulk::prepare(&mut tx, if large { MEMORY_MB } else { SMALL_MEMORY_MB }).await?;
-    if !replace && bulk::occupied(&mut tx).await? {
-        return Err(Error::Occupied);
-    }
-    if !scenario::faults(&mut tx).await?.is_empty() {
-        return Err(Error::FaultsPlanted);
-    }
-    let dropped = bulk::drop_indexes(&mut tx).await.map_err(in_use)?;
-    let (counts, rows) = fill(&mut tx, options, &mut progress).await?;
+    bulk::prepare(tx, if large { MEMORY_MB } else { SMALL_MEMORY_MB }).await?;
+    // From here on nobody adds a row that the look did not see.
+    bulk::lock(tx).await.map_err(in_use)?;
+    may_load(tx, replace).await?;
+    let dropped = bulk::drop_indexes(tx).await.map_err(in_use)?;
+    let (counts, rows) = fill(tx, options, bulk::Place::Public, &mut progress).await?;
     let total = dropped.len() as u64;
-    bulk::restore(&mut tx, dropped, |done, name| {
+    bulk::restore(tx, dropped, |done, name| {
         let (done, current) = (done as u64, name.to_owned());
         progress(Progress { stage: Stage::Indexes, done, total, current });
     })
@@ -137,7 +165,7 @@ pub async fn load(
     let step = |done| Progress { stage: Stage::Statistics, done, total: 1, current: String::new() };
     progress(step(0));
     bulk::set_sequences(
-        &mut tx,
+        tx,
         bulk::Sequences {
             last_event: signed(counts.last_event),
             last_message: signed(counts.last_message),
@@ -145,9 +173,9 @@ pub async fn load(
         },
     )
     .await?;
-    bulk::analyze(&mut tx).await?;
+    bulk::analyze(tx).await?;
     demo::set_record(
-        &mut tx,
+        tx,
         &demo::Record {
             orders: signed(options.orders),
             seed: signed(options.seed),
@@ -157,13 +185,34 @@ pub async fn load(
         },
     )
     .await?;
-    scenario::forget(&mut tx).await?;
+    scenario::forget(tx).await?;
     // An asynchronous projection is what makes lag and dead letters possible.
-    settings::set_projection(&mut tx, Projection::Async).await?;
-    tx.commit().await?;
+    settings::set_projection(tx, Projection::Async).await?;
     progress(step(1));
     let Counts { orders, lines, buyers, events, .. } = counts;
     Ok(Loaded { orders, lines, buyers, events, rows })
+}
+
+/// Refuses where a load would replace anything but demo data; tells whether there is any. Makes the demo's rows again
+/// beside the tables: they are the same whenever they are made, so whatever is not among them is somebody else's.
+pub(super) async fn may_load(tx: &mut PgConnection, replace: bool) -> Result<bool, Error> {
+    if !scenario::faults(tx).await?.is_empty() {
+        return Err(Error::FaultsPlanted);
+    }
+    if !bulk::occupied(tx).await? {
+        return Ok(false);
+    }
+    if !replace {
+        return Err(Error::Occupied);
+    }
+    bulk::make_beside(tx, &Table::ALL.map(Table::columns)).await?;
+    if let Some(options) = loaded(tx).await? {
+        fill(tx, options, bulk::Place::Beside, &mut |_| ()).await?;
+    }
+    match bulk::others(tx).await?.as_slice() {
+        [] => Ok(true),
+        others => Err(Error::Others(others.join(", "))),
+    }
 }
 
 /// Refuses databases that are not managed or not up to date.
@@ -184,6 +233,7 @@ pub(super) async fn check_managed(conn: &mut PgConnection) -> Result<(), Error> 
 async fn fill(
     tx: &mut PgConnection,
     options: Options,
+    place: bulk::Place,
     progress: &mut impl FnMut(Progress),
 ) -> Result<(Counts, u64), Error> {
     let (sender, mut chunks) = mpsc::channel::<Chunk>(QUEUED_CHUNKS);
@@ -202,7 +252,7 @@ async fn fill(
     let mut rows = 0;
     while let Some(chunk) = chunks.recv().await {
         let (table, columns) = chunk.table.columns();
-        rows += bulk::copy(tx, table, columns, &chunk.bytes).await?;
+        rows += bulk::copy(tx, place, table, columns, &chunk.bytes).await?;
         let done = made.load(Ordering::Relaxed);
         let (total, current) = (options.orders, String::new());
         progress(Progress { stage: Stage::Rows, done, total, current });

@@ -19,8 +19,10 @@ pub mod scenario;
 mod step;
 mod tables;
 mod trouble;
+mod work;
 
-pub use load::{Error, Loaded, Progress, Stage, load, loaded};
+pub use load::{Error, Loaded, Progress, Stage, load, load_in, loaded};
 pub use options::{Invalid, Options};
 pub use planted::{Trouble, troubles};
 pub use tables::message::consumers;
+pub use work::{DemoWork, Task};

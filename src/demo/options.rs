@@ -32,7 +32,11 @@ impl Options {
         Self { orders: 20_000, seed: 1, years: 2, until }
     }
 
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    /// That they can be used.
+    ///
+    /// # Errors
+    /// When one is out of range.
+    pub fn check(&self) -> Result<(), Invalid> {
         use chrono::Datelike;
         if !(100..=20_000_000).contains(&self.orders) {
             return Err(Invalid::Orders(self.orders));

@@ -31,7 +31,7 @@ pub use admin::{Reset, Started, State, Status, Stopped, reset, start, status, st
 pub use binaries::Binaries;
 pub use config::Config;
 pub use error::Error;
-pub use upgrade::{Prepare, Prepared, Upgraded, upgrade};
+pub use upgrade::{Prepared, Steps, Upgraded, upgrade};
 
 use account::Account;
 use binaries::Need;

@@ -23,12 +23,26 @@ use super::{
     server::Server,
 };
 
-/// What [`Prepare`] returns.
+/// How a step ends.
 pub type Prepared<'c> = BoxFuture<'c, Result<(), Box<dyn std::error::Error + Send + Sync>>>;
 
-/// Brings a database to the newest schema: the migrations. Called for the old database, then for
-/// the new, empty one, so that both have the same tables.
-pub type Prepare<'p> = &'p (dyn for<'c> Fn(&'c mut PgConnection) -> Prepared<'c> + Send + Sync);
+/// What is done to the databases on the way. A function is steps with nothing to do at the end.
+pub trait Steps: Send + Sync {
+    /// Brings a database to the newest schema: the migrations. Called for the old database, then for
+    /// the new, empty one, so that both have the same tables.
+    fn prepare<'a>(&'a self, conn: &'a mut PgConnection) -> Prepared<'a>;
+
+    /// Called for the new one, once everything is in it: if it fails, the old one stays.
+    fn seal<'a>(&'a self, _conn: &'a mut PgConnection) -> Prepared<'a> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl<F: for<'c> Fn(&'c mut PgConnection) -> Prepared<'c> + Send + Sync> Steps for F {
+    fn prepare<'a>(&'a self, conn: &'a mut PgConnection) -> Prepared<'a> {
+        self(conn)
+    }
+}
 
 /// After `db upgrade`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +69,7 @@ const NEW_PORT: u16 = 5434;
 /// migrated to the newest schema, as any start would do).
 pub async fn upgrade(
     config: &Config,
-    prepare: Prepare<'_>,
+    steps: &dyn Steps,
     report: Report<'_>,
 ) -> Result<Upgraded, Error> {
     let layout = Layout::of(config)?;
@@ -84,7 +98,7 @@ pub async fn upgrade(
     let copied = async {
         let old_options = old.start(&old_binaries, report).await?;
         let new_options = new.start(&new_binaries, report).await?;
-        fill(&old_options, &new_options, prepare, report).await
+        fill(&old_options, &new_options, steps, report).await
     };
     let copied = copied.await;
     let stopped = (new.stop().await, old.stop().await);
@@ -135,18 +149,20 @@ impl Drop for Running {
 async fn fill(
     old: &PgConnectOptions,
     new: &PgConnectOptions,
-    prepare: Prepare<'_>,
+    steps: &dyn Steps,
     report: Report<'_>,
 ) -> Result<(copy::Copied, Vec<String>), Error> {
     let failed = |source| Error::Statement { action: "a session for the upgrade", source };
     let mut from = PgConnection::connect_with(old).await.map_err(failed)?;
     let mut to = PgConnection::connect_with(new).await.map_err(failed)?;
     for conn in [&mut from, &mut to] {
-        let prepared = prepare(conn).await;
+        let prepared = steps.prepare(conn).await;
         prepared.map_err(|error| Error::Upgrade { reason: format!("its schema: {error}") })?;
     }
     let carried = copy::copy_all(&mut from, &mut to, report).await;
     let carried = carried.map_err(|obstacle| Error::Upgrade { reason: obstacle.to_string() })?;
+    let sealed = steps.seal(&mut to).await;
+    sealed.map_err(|error| Error::Upgrade { reason: format!("its record: {error}") })?;
     let roles = sqlx::query_scalar(
         "SELECT rolname FROM pg_roles
           WHERE rolname <> current_user AND rolname NOT LIKE 'pg\\_%' ORDER BY 1",

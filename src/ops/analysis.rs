@@ -38,7 +38,7 @@ impl OrderAnalysis {
     /// (`Layout::projects_inline`); otherwise a projection without a progression row has done nothing yet.
     #[must_use]
     pub fn new(history: History, inline: bool) -> Self {
-        let timeline = Timeline::new(history.id, history.events.clone());
+        let timeline = Timeline::newest(history.id, history.skipped, history.events.clone());
         let summary = history
             .summary
             .as_ref()

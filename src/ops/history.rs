@@ -8,7 +8,8 @@ use super::chain;
 pub use crate::db::messages::Message;
 use crate::{
     db::{
-        Error, Layout, Table, clock, events,
+        Error, Layout, Table, clock,
+        events::{self, SeqRange},
         letters::{self, Letter},
         messages, orders,
         streams::{self, Stream},
@@ -23,11 +24,12 @@ use crate::{
         id::{OrderId, SeqId},
         order::Order,
         order_ref::IdMatch,
+        text::thousands,
     },
 };
 
-/// The most events of one order that are read.
-pub const MOST_EVENTS: usize = 5_000;
+/// So many of the newest events of an order are read, where nobody asks for more.
+pub const MOST_EVENTS: i64 = 5_000;
 /// How many days before and after an order's placing its events are looked for without an index; the second
 /// where the first takes too long.
 const WINDOWS: [i64; 2] = [30, 3];
@@ -44,10 +46,10 @@ pub struct History {
     pub id: OrderId,
     /// As its rows have it now.
     pub row: Option<Order>,
-    /// By sequence number, from all streams.
+    /// By sequence number, from all streams; the newest.
     pub events: Vec<RecordedEvent>,
-    /// There are more than [`MOST_EVENTS`]; these are the oldest.
-    pub cut: bool,
+    /// How many older ones were not read.
+    pub skipped: i64,
     /// Every event of the order is here, as far as tables can tell: none was left out for want of an index, of
     /// a right, or of time, or because there are too many.
     pub whole: bool,
@@ -78,11 +80,22 @@ pub struct Hidden {
     pub summaries: Option<String>,
 }
 
-/// Reads the history of an order; none if neither row nor stream nor event knows it.
+/// Reads the history of an order with at most [`MOST_EVENTS`] of its newest events.
 pub async fn history(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,
+) -> Result<Option<History>, Error> {
+    newest(conn, layout, id, MOST_EVENTS).await
+}
+
+/// Reads the history of an order with at most `most` of its newest events; none if neither row nor stream nor event
+/// knows it.
+pub async fn newest(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    most: i64,
 ) -> Result<Option<History>, Error> {
     let narrowed = in_its_tenant(conn, layout, id).await?;
     let layout = narrowed.as_ref().unwrap_or(layout);
@@ -91,7 +104,8 @@ pub async fn history(
     // Nothing is near a time that is no date.
     let placed =
         row.as_ref().and_then(|row| row.created_at).filter(|at| endless::told(*at).is_none());
-    let mut events = events_of(conn, layout, id, placed, &mut coverage).await?;
+    let Found { mut events, skipped } =
+        events_of(conn, layout, id, placed, most, &mut coverage).await?;
     one_tenant(id, &tenants(&events))?;
     if let (Some(tenant), true) = (layout.tenant(), events.is_empty()) {
         coverage.push(format!(
@@ -99,13 +113,13 @@ pub async fn history(
              another tenant's"
         ));
     }
-    let cut = events.len() > MOST_EVENTS;
-    if cut {
-        events.truncate(MOST_EVENTS);
-        coverage.push(format!("only the first {MOST_EVENTS} events are shown"));
-    }
+    events.sort_by_key(|event| event.seq);
     let whole =
         coverage.is_empty() && layout.reads(Table::Events) && !layout.may_hide_rows(Table::Events);
+    if skipped > 0 {
+        let all = thousands(skipped.saturating_add(most));
+        coverage.push(format!("events: the newest {} of {all} were read", thousands(most)));
+    }
     if let Some(why) = row.as_ref().and_then(|row| row.unread.as_ref()) {
         coverage.push(format!("the order's total is not known: {why}"));
     }
@@ -148,7 +162,7 @@ pub async fn history(
         id,
         row,
         events,
-        cut,
+        skipped,
         whole,
         stream,
         summary,
@@ -223,16 +237,59 @@ pub async fn resolve(
     }
 }
 
+/// Events of an order, and how many older ones there are.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub events: Vec<RecordedEvent>,
+    pub skipped: i64,
+}
+
+impl Found {
+    /// The newest `most` of them. One more was looked for, so that it is known whether there are more.
+    pub async fn newest(
+        conn: &mut PgConnection,
+        layout: &Layout,
+        id: OrderId,
+        range: Option<SeqRange>,
+        most: i64,
+    ) -> Result<Self, Error> {
+        let limit = most.saturating_add(1);
+        let mut events = events::of_order(conn, layout, id, range, limit).await?;
+        let skipped = skipped(conn, layout, id, range, most, &mut events).await?;
+        Ok(Self { events, skipped })
+    }
+}
+
+/// Takes what is more than the newest `most` out of events that come newest first, and counts what is older.
+pub(super) async fn skipped(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    id: OrderId,
+    range: Option<SeqRange>,
+    most: i64,
+    events: &mut Vec<RecordedEvent>,
+) -> Result<i64, Error> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if events.len() <= most {
+        return Ok(0);
+    }
+    events.truncate(most);
+    match events.last() {
+        Some(oldest) => events::older(conn, layout, id, range, oldest.seq).await,
+        None => Ok(0),
+    }
+}
+
 pub(super) async fn events_of(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,
     placed: Option<DateTime<Utc>>,
+    most: i64,
     coverage: &mut Vec<String>,
-) -> Result<Vec<RecordedEvent>, Error> {
-    let limit = i64::try_from(MOST_EVENTS).unwrap_or(i64::MAX - 1) + 1;
+) -> Result<Found, Error> {
     if events::finds_stream(layout) && events::finds_bodies(layout) {
-        return events::of_order(conn, layout, id, None, limit).await;
+        return Found::newest(conn, layout, id, None, most).await;
     }
     let missing = if events::finds_stream(layout) {
         "events in other streams: no index on the order in mt_events.data"
@@ -241,12 +298,12 @@ pub(super) async fn events_of(
     };
     let Some(placed) = placed.or_else(|| made_at(id)) else {
         coverage.push(format!("{missing}, and no time to look around; not searched"));
-        return own_stream(conn, layout, id, limit).await;
+        return own_stream(conn, layout, id, most).await;
     };
     for days in WINDOWS {
         let found = async |conn: &mut PgConnection| {
             let range = events::around(conn, layout, placed, TimeDelta::days(days)).await?;
-            events::of_order(conn, layout, id, range, limit).await
+            Found::newest(conn, layout, id, range, most).await
         };
         if let Some(found) = unless_late(conn, found).await? {
             coverage.push(format!("{missing}; searched within {days} days of placing only"));
@@ -254,19 +311,23 @@ pub(super) async fn events_of(
         }
     }
     coverage.push(format!("{missing}; even the search within {} days took too long", WINDOWS[1]));
-    own_stream(conn, layout, id, limit).await
+    own_stream(conn, layout, id, most).await
 }
 
 async fn own_stream(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,
-    limit: i64,
-) -> Result<Vec<RecordedEvent>, Error> {
-    if events::finds_stream(layout) {
-        return events::of_stream(conn, layout, id, limit).await;
+    most: i64,
+) -> Result<Found, Error> {
+    if !events::finds_stream(layout) {
+        return Ok(Found::default());
     }
-    Ok(Vec::new())
+    let mut events = events::of_stream(conn, layout, id, most.saturating_add(1)).await?;
+    // All of the own stream is found without a range; other streams were given up.
+    let nowhere = Some(SeqRange { from: SeqId(0), to: SeqId(0) });
+    let skipped = skipped(conn, layout, id, nowhere, most, &mut events).await?;
+    Ok(Found { events, skipped })
 }
 
 /// The clock in a version 7 id.

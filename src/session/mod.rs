@@ -2,6 +2,7 @@
 //! as it is.
 
 pub mod exit;
+pub mod private;
 
 use std::{sync::Arc, time::Duration};
 

@@ -516,8 +516,9 @@ async fn data_that_nobody_asked_to_replace_is_kept() {
     conn.execute("INSERT INTO buyers (name) VALUES ('somebody')").await.unwrap();
     let refused = load(&mut conn, demo_options(100), false, |_| ()).await.unwrap_err();
     assert!(matches!(refused, Error::Occupied), "{refused}");
-    load(&mut conn, demo_options(100), true, |_| ()).await.unwrap();
-    assert_eq!(number(&mut conn, "SELECT count(*) FROM orders").await, 100);
+    let refused = load(&mut conn, demo_options(100), true, |_| ()).await.unwrap_err();
+    assert!(matches!(&refused, Error::Others(told) if told == "1 buyer"), "{refused}");
+    assert_eq!(number(&mut conn, "SELECT count(*) FROM orders").await, 0);
 
     let mut empty = open(&pg18().empty().await).await;
     let refused = load(&mut empty, demo_options(100), true, |_| ()).await.unwrap_err();

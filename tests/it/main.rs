@@ -20,6 +20,7 @@ mod commands;
 mod connect;
 mod consumer;
 mod demo;
+mod demo_operations;
 mod docs;
 mod embedded;
 mod error_queues;

@@ -36,6 +36,40 @@ use crate::{
 
 const ORDERS: u64 = 2_000;
 
+/// As the operation plants: what goes to a broker is published after its record is committed.
+pub async fn plant(
+    conn: &mut PgConnection,
+    name: Scenario,
+    broker: Option<&Broker>,
+) -> Result<Option<Planted>, Refused> {
+    let mut tx = conn.begin().await.unwrap();
+    let planted = scenario::plant(&mut tx, name, broker).await;
+    if planted.is_ok() {
+        tx.commit().await.unwrap();
+    } else {
+        tx.rollback().await.unwrap();
+    }
+    let planted = planted?;
+    if let Some(planted) = &planted {
+        scenario::publish(planted, broker).await?;
+    }
+    Ok(planted)
+}
+
+pub async fn heal(
+    conn: &mut PgConnection,
+    broker: Option<&Broker>,
+) -> Result<Option<Healed>, Refused> {
+    let mut tx = conn.begin().await.unwrap();
+    let healed = scenario::heal(&mut tx, broker).await;
+    if healed.is_ok() {
+        tx.commit().await.unwrap();
+    } else {
+        tx.rollback().await.unwrap();
+    }
+    healed
+}
+
 async fn open(options: &PgConnectOptions) -> PgConnection {
     PgConnection::connect_with(options).await.unwrap()
 }
@@ -77,7 +111,7 @@ fn told(status: &Status) -> impl PartialEq + std::fmt::Debug + use<> {
 }
 
 /// A hash of every row of every table of the document, whatever their order.
-async fn fingerprints(conn: &mut PgConnection) -> Vec<Option<String>> {
+pub async fn fingerprints(conn: &mut PgConnection) -> Vec<Option<String>> {
     let mut all = vec![];
     for table in migrate::TABLES {
         let there = "SELECT to_regclass(format('public.%I', $1)) IS NOT NULL";
@@ -102,25 +136,25 @@ async fn round(name: Scenario, check: impl FnOnce(&Status, &Status)) {
     let options = demo(ORDERS).await;
     let mut conn = open(&options).await;
     let (before, rows) = (look(&options).await, fingerprints(&mut conn).await);
-    let planted = scenario::plant(&mut conn, name, None).await.unwrap();
-    assert!(matches!(planted, Planted::Now { .. }), "{planted:?}");
+    let planted = plant(&mut conn, name, None).await.unwrap();
+    assert!(planted.is_some(), "{planted:?}");
     let trouble = look(&options).await;
     assert!(trouble.is_alert());
     check(&before, &trouble);
     // The same again changes nothing, another one is refused.
     let in_trouble = fingerprints(&mut conn).await;
     assert_ne!(in_trouble, rows);
-    assert_eq!(scenario::plant(&mut conn, name, None).await.unwrap(), Planted::Already);
+    assert_eq!(plant(&mut conn, name, None).await.unwrap(), None);
     let other = Scenario::ALL.into_iter().find(|other| *other != name).unwrap();
-    let refused = scenario::plant(&mut conn, other, None).await.unwrap_err();
+    let refused = plant(&mut conn, other, None).await.unwrap_err();
     assert!(matches!(&refused, Refused::Another(planted) if planted == name.name()), "{refused}");
     assert_eq!(fingerprints(&mut conn).await, in_trouble);
-    let healed = scenario::heal(&mut conn, None).await.unwrap().unwrap();
+    let healed = heal(&mut conn, None).await.unwrap().unwrap();
     assert_eq!(healed.name, name.name());
     assert!(healed.rows > 0);
     assert_eq!(fingerprints(&mut conn).await, rows);
     assert_eq!(told(&look(&options).await), told(&before));
-    assert_eq!(scenario::heal(&mut conn, None).await.unwrap(), None);
+    assert_eq!(heal(&mut conn, None).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -204,16 +238,16 @@ async fn an_error_queue_needs_a_broker_and_says_so() {
     let options = demo(ORDERS).await;
     let mut conn = open(&options).await;
     let rows = fingerprints(&mut conn).await;
-    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, None).await.unwrap_err();
+    let refused = plant(&mut conn, Scenario::ErrorQueue, None).await.unwrap_err();
     assert!(
         matches!(refused, Refused::NeedsBroker) && refused.to_string().contains("relay.broker")
     );
     // One that does not answer leaves the database as it was, too.
     let away = Broker::parse("amqp://u:p@127.0.0.1:1/", None).unwrap();
-    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&away)).await.unwrap_err();
+    let refused = plant(&mut conn, Scenario::ErrorQueue, Some(&away)).await.unwrap_err();
     assert!(matches!(refused, Refused::Broker(_)), "{refused}");
     assert_eq!(fingerprints(&mut conn).await, rows);
-    assert_eq!(scenario::heal(&mut conn, None).await.unwrap(), None);
+    assert_eq!(heal(&mut conn, None).await.unwrap(), None);
 }
 
 /// Message ids of what lies in a queue, sorted.
@@ -258,10 +292,10 @@ async fn error_queues_get_every_verdict_and_healing_takes_out_what_was_put_there
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
     };
-    let (code, out, err) = run(&["demo", "scenario", "error-queue"]);
+    let (code, out, err) = run(&["demo", "scenario", "error-queue", "--yes"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("planted 19 messages in error queues, 11 inbox rows"), "{out}");
-    let (code, out, _) = run(&["demo", "scenario", "error-queue"]);
+    let (code, out, _) = run(&["demo", "scenario", "error-queue", "--yes"]);
     assert!(code == 0 && out.contains("planted already"), "{out}");
     assert_eq!(broker.depth("basket-checkout-complete_error").await, 12, "nothing twice");
 
@@ -316,10 +350,10 @@ async fn error_queues_get_every_verdict_and_healing_takes_out_what_was_put_there
     home.refused(&["demo", "heal"], 4, &["relay.broker"]);
     let elsewhere = rabbitmq::broker().await;
     let other = Broker::parse(&elsewhere.url(), None).unwrap();
-    let refused = scenario::heal(&mut conn, Some(&other)).await.unwrap_err();
+    let refused = heal(&mut conn, Some(&other)).await.unwrap_err();
     assert!(refused.to_string().contains("not the one that was planted into"), "{refused}");
 
-    let (code, out, err) = run(&["demo", "heal"]);
+    let (code, out, err) = run(&["demo", "heal", "--yes"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("18 of its 19 messages taken out"), "{out}");
     assert_eq!(ids(&broker, "basket-checkout-failed_error").await, ["mine"]);
@@ -328,7 +362,7 @@ async fn error_queues_get_every_verdict_and_healing_takes_out_what_was_put_there
         assert_eq!(broker.depth(queue).await, 0, "{queue}");
     }
     assert_eq!(fingerprints(&mut conn).await, rows);
-    let (_, out, _) = run(&["demo", "heal"]);
+    let (_, out, _) = run(&["demo", "heal", "--yes"]);
     assert!(out.contains("no scenario is planted"), "{out}");
 }
 
@@ -348,7 +382,7 @@ async fn nothing_is_planted_beside_a_service_or_into_queues_of_other_making() {
         FieldTable::default(),
     );
     let consumer = consuming.await.unwrap();
-    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap_err();
+    let refused = plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap_err();
     assert!(refused.to_string().contains("somebody consumes"), "{refused}");
     drop(consumer);
     connection.close(200, "".into()).await.unwrap();
@@ -358,23 +392,23 @@ async fn nothing_is_planted_beside_a_service_or_into_queues_of_other_making() {
     let error = "basket-checkout-failed_error";
     channel.queue_declare(error.into(), durable, limited).await.unwrap();
     connection.close(200, "".into()).await.unwrap();
-    let refused = scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap_err();
+    let refused = plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap_err();
     assert!(
         matches!(&refused, Refused::Broker(_)) && refused.to_string().contains("406"),
         "{refused}"
     );
     assert_eq!(broker.depth("basket-checkout-complete_error").await, 0);
     assert_eq!(fingerprints(&mut conn).await, rows);
-    assert_eq!(scenario::heal(&mut conn, Some(&to)).await.unwrap(), None);
+    assert_eq!(heal(&mut conn, Some(&to)).await.unwrap(), None);
     // Killed between the record and the first message: there is nothing to take out, and healing knows.
     let (connection, channel) = broker.channel().await;
     channel.queue_delete(error.into(), QueueDeleteOptions::default()).await.unwrap();
     connection.close(200, "".into()).await.unwrap();
-    scenario::plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap();
+    plant(&mut conn, Scenario::ErrorQueue, Some(&to)).await.unwrap();
     for queue in ["basket-checkout-complete_error", error] {
         broker.take(queue).await;
     }
-    let healed = scenario::heal(&mut conn, Some(&to)).await.unwrap().unwrap();
+    let healed = heal(&mut conn, Some(&to)).await.unwrap().unwrap();
     assert_eq!((healed.rows, healed.messages, healed.planted), (11, 0, 19));
     assert_eq!(fingerprints(&mut conn).await, rows);
 }
@@ -385,24 +419,24 @@ async fn nothing_is_planted_where_there_is_anything_but_demo_data() {
     let mut conn = open(&options).await;
     let rows = fingerprints(&mut conn).await;
     for refused in [
-        scenario::plant(&mut conn, Scenario::Poison, None).await.map(drop).unwrap_err(),
-        scenario::heal(&mut conn, None).await.map(drop).unwrap_err(),
+        plant(&mut conn, Scenario::Poison, None).await.map(drop).unwrap_err(),
+        heal(&mut conn, None).await.map(drop).unwrap_err(),
     ] {
         assert!(refused.to_string().contains("not created by Orderscope"), "{refused}");
     }
     assert_eq!(fingerprints(&mut conn).await, rows);
     // Ours, but somebody's own orders.
     let mut conn = open(&managed().await).await;
-    let refused = scenario::plant(&mut conn, Scenario::Poison, None).await.unwrap_err();
+    let refused = plant(&mut conn, Scenario::Poison, None).await.unwrap_err();
     assert!(matches!(refused, Refused::NoDemo), "{refused}");
 }
 
 #[tokio::test]
-async fn healing_removes_what_was_put_into_planted_outboxes_and_misses_nothing_that_left() {
+async fn healing_removes_only_what_was_planted_and_misses_nothing_that_left() {
     let options = demo(ORDERS).await;
     let mut conn = open(&options).await;
     let rows = fingerprints(&mut conn).await;
-    scenario::plant(&mut conn, Scenario::Poison, None).await.unwrap();
+    plant(&mut conn, Scenario::Poison, None).await.unwrap();
     // One planted outbox was delivered and purged, and an operator put the message into another one.
     conn.execute(AssertSqlSafe(
         "DELETE FROM outbox_message WHERE outbox_id = (SELECT min(id::text)::uuid FROM orderscope.demo_planted
@@ -416,6 +450,11 @@ async fn healing_removes_what_was_put_into_planted_outboxes_and_misses_nothing_t
     ))
     .await
     .unwrap();
+    // What the operator put there is nobody's to remove.
+    let refused = heal(&mut conn, None).await.unwrap_err();
+    assert!(matches!(refused, Refused::Others(1)), "{refused}");
+    assert!(refused.to_string().contains("hold 1 message of others"), "{refused}");
+    conn.execute("DELETE FROM outbox_message WHERE content_type = 'a/b'").await.unwrap();
     // Somebody holds a row of it: healing does not wait for ever, and nothing is half healed.
     let mut holder = open(&options).await;
     let mut held = holder.begin().await.unwrap();
@@ -425,24 +464,24 @@ async fn healing_removes_what_was_put_into_planted_outboxes_and_misses_nothing_t
     )
     .await
     .unwrap();
-    let refused = scenario::heal(&mut conn, None).await.unwrap_err();
+    let refused = heal(&mut conn, None).await.unwrap_err();
     assert!(matches!(refused, Refused::InUse), "{refused}");
     held.rollback().await.unwrap();
-    let healed = scenario::heal(&mut conn, None).await.unwrap();
+    let healed = heal(&mut conn, None).await.unwrap();
     let name = "poison".to_owned();
-    assert_eq!(healed, Some(Healed { name, rows: 119, messages: 0, planted: 0 }));
+    assert_eq!(healed, Some(Healed { name, rows: 118, messages: 0, planted: 0 }));
     assert_eq!(fingerprints(&mut conn).await, rows);
 }
 
 #[tokio::test]
 async fn the_verbs_plant_tell_and_heal() {
     let home = Home::on(&demo(ORDERS).await);
-    let done = home.run(&["demo", "scenario", "broker-down"]);
+    let done = home.run(&["demo", "scenario", "broker-down", "--yes"]);
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.out.contains("planted") && done.out.contains("orderscope demo heal"), "{done:?}");
     let status = home.json(&["messages", "status"], 1);
     assert_eq!(status["findings"][0]["rule"], "broker-refused", "{status}");
-    let again = home.run(&["demo", "scenario", "broker-down"]);
+    let again = home.run(&["demo", "scenario", "broker-down", "--yes"]);
     assert!(again.code == 0 && again.out.contains("planted already"), "{again:?}");
     home.refused(
         &["demo", "scenario", "poison"],
@@ -452,21 +491,21 @@ async fn the_verbs_plant_tell_and_heal() {
     home.refused(&["demo", "scenario", "error-queue"], 4, &["needs a broker", "relay.broker"]);
     home.refused(&["--read-only", "demo", "scenario", "poison"], 4, &["read-only"]);
     home.refused(&["--read-only", "demo", "heal"], 4, &["read-only"]);
-    let healed = home.run(&["demo", "heal"]);
+    let healed = home.run(&["demo", "heal", "--yes"]);
     assert!(healed.code == 0 && healed.out.contains("broker-down: healed"), "{healed:?}");
-    let healed = home.run(&["demo", "heal"]);
+    let healed = home.run(&["demo", "heal", "--yes"]);
     assert!(healed.code == 0 && healed.out.contains("no scenario is planted"), "{healed:?}");
     let status = home.json(&["messages", "status"], 1);
     let rules: Vec<_> =
         status["findings"].as_array().unwrap().iter().map(|found| &found["rule"]).collect();
     assert_eq!(rules[..2], ["worker-idle", "poison-head"], "{status}");
     // New demo data has no scenario in it.
-    home.run(&["demo", "scenario", "duplicates"]);
+    home.run(&["demo", "scenario", "duplicates", "--yes"]);
     let inbox = home.run(&["inbox", "status"]);
     assert!(inbox.code == 1 && inbox.err.contains("alert duplicates"), "{inbox:?}");
-    let load = ["demo", "load", "--orders", "200", "--until", "2026-11-22", "--replace"];
+    let load = ["demo", "load", "--orders", "200", "--until", "2026-11-22", "--replace", "--yes"];
     assert_eq!(home.run(&load).code, 0);
-    let healed = home.run(&["demo", "heal"]);
+    let healed = home.run(&["demo", "heal", "--yes"]);
     assert!(healed.out.contains("no scenario is planted"), "{healed:?}");
     // What does not leave is no trouble of the inbox.
     assert_eq!(home.run(&["inbox", "status"]).code, 0);

@@ -34,7 +34,7 @@ const ROOMS: Table = &[
     ),
     ("tui", &["workers", "session", "ops", "db", "config", "domain"]),
     ("session", &["demo", "ops", "db", "embedded", "config", "servers", "domain"]),
-    ("demo", &["ops", "db", "domain"]),
+    ("demo", &["ops", "db", "servers", "domain"]),
     ("workers", &["ops", "relay", "db", "servers", "domain"]),
     ("ops", &["relay", "db", "servers", "domain"]),
     ("relay", &["domain"]),

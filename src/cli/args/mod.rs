@@ -236,14 +236,14 @@ pub enum Order {
         #[arg(long, value_name = "N")]
         version: Option<i64>,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// Every event of the order
     Timeline {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// What led to each event and what followed: command, event, message, delivery, consumer
     ///
@@ -253,21 +253,21 @@ pub enum Order {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// The events as they are stored, with metadata and body
     Events {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// The integration messages of the order and whether they were delivered
     Messages {
         /// The order's id or the end of it
         id: String,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// What changed between two versions
     Diff {
@@ -278,7 +278,7 @@ pub enum Order {
         /// The later version
         b: i64,
         #[command(flatten)]
-        output: OutputArg,
+        read: HistoryArgs,
     },
     /// Place an order
     Create(CreateOrder),
@@ -309,14 +309,20 @@ pub enum Db {
     },
     /// Remove it with everything in it
     Reset {
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// Print its address for psql and other programs
     Url,
     /// Move it to the newest PostgreSQL found
-    Upgrade,
+    Upgrade {
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -335,9 +341,13 @@ pub enum Demo {
         /// The day (UTC) before which the data ends (default: today)
         #[arg(long, value_name = "DATE")]
         until: Option<NaiveDate>,
-        /// Replace the demo data that is there
+        /// Replace the demo data that is there; refused where there is anything else
         #[arg(long)]
         replace: bool,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// Put a database with demo data into a kind of trouble, to practise on
     Scenario {
@@ -347,12 +357,20 @@ pub enum Demo {
         /// The broker for error-queue, without a password: `amqp://USER@HOST:PORT/VIRTUALHOST`
         #[arg(long, value_name = "URL")]
         amqp_url: Option<String>,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// Take the planted scenario out again, row by row and message by message
     Heal {
         /// The broker that error-queue was planted into, without a password
         #[arg(long, value_name = "URL")]
         amqp_url: Option<String>,
+        #[command(flatten)]
+        run: RunArgs,
+        #[command(flatten)]
+        output: OutputArg,
     },
     /// List the trouble planted in the demo data and how to find it
     Troubles {
@@ -376,6 +394,16 @@ pub enum ScenarioName {
     HalfDone,
     /// Faulty messages in an error queue (needs a broker)
     ErrorQueue,
+}
+
+/// How much of an order's history is read, and how the answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub output: OutputArg,
+    /// Read at most this many of the order's newest events
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    pub events: i64,
 }
 
 /// How an answer is printed.

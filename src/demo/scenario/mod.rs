@@ -6,14 +6,14 @@
 mod error_queue;
 mod rows;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
 use super::{load::Error, tables::message::QUEUES};
 use crate::{
     db::{demo, scenario as db},
-    domain::id::MessageId,
+    domain::{id::MessageId, text::counted},
     ops::error_queue::{Broker, training},
 };
 
@@ -88,18 +88,14 @@ impl Scenario {
     }
 }
 
-/// The result of planting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Planted {
-    Now {
-        outboxes: usize,
-        messages: usize,
-        received: usize,
-        /// Messages in error queues.
-        faults: usize,
-    },
-    /// It was planted already; nothing changed.
-    Already,
+/// What was planted. Messages for a broker's queues are on record and have yet to be published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planted {
+    pub outboxes: usize,
+    pub messages: usize,
+    pub received: usize,
+    /// For error queues.
+    pub faults: Vec<training::Planting>,
 }
 
 /// Why nothing was planted or healed. The database is unchanged.
@@ -132,6 +128,11 @@ pub enum Refused {
     )]
     HalfPlanted(training::Error),
     #[error(
+        "planted outboxes hold {} of others, and what others made is never removed: let the relay deliver \
+         them, or `orderscope messages quarantine` takes them out with a copy; then heal again", counted(*.0, "message")
+    )]
+    Others(i64),
+    #[error(
         "another session has locked rows of the scenario: finish its work (a drain, an open plan) \
          and try again"
     )]
@@ -147,56 +148,73 @@ impl From<sqlx::Error> for Refused {
     }
 }
 
-/// Plants a scenario in one transaction. Messages for a broker's queues are recorded in it and published
-/// after it, so that healing knows what to look for whatever happens in between.
-pub async fn plant(
+/// Whether a scenario can be planted; false if it is planted already. Changes nothing.
+///
+/// # Errors
+/// Why it cannot.
+pub async fn may_plant(
     conn: &mut PgConnection,
     scenario: Scenario,
     broker: Option<&Broker>,
-) -> Result<Planted, Refused> {
-    let broker = match (scenario, broker) {
-        (Scenario::ErrorQueue, None) => return Err(Refused::NeedsBroker),
-        (Scenario::ErrorQueue, broker) => broker,
-        _ => None,
-    };
-    check_demo(conn).await?;
-    if let Some(broker) = broker
-        && db::planted(conn).await?.is_none()
-    {
-        training::prepare(broker, &QUEUES).await?;
+) -> Result<bool, Refused> {
+    if scenario == Scenario::ErrorQueue && broker.is_none() {
+        return Err(Refused::NeedsBroker);
     }
-    let mut tx = conn.begin().await?;
-    db::prepare(&mut tx).await?;
-    match db::planted(&mut tx).await? {
-        Some(record) if record.name == scenario.name() => return Ok(Planted::Already),
+    check_demo(conn).await?;
+    match db::planted(conn).await? {
+        Some(record) if record.name == scenario.name() => return Ok(false),
         Some(record) => return Err(Refused::Another(record.name)),
         None => {}
     }
-    if db::relays(&mut tx).await? > 0 {
+    if db::relays(conn).await? > 0 {
         return Err(Refused::RelayAtWork);
     }
-    let setting = db::setting(&mut tx, rows::ORDERS).await?;
-    let rows = rows::of(scenario, &setting);
-    db::plant(&mut tx, scenario.name(), &rows.outboxes, &rows.received, &rows.messages).await?;
-    let ids: Vec<_> = rows.faults.iter().map(|fault| fault.message.0).collect();
-    db::record_faults(&mut tx, &ids).await?;
-    tx.commit().await?;
-    if let Some(broker) = broker
-        && let Err(error) = training::plant(broker, &rows.faults).await
-    {
-        // Healed at once, or it stays on record for the next attempt to heal.
-        let healed = heal(conn, Some(broker)).await;
-        return Err(match healed {
-            Ok(_) => error.into(),
-            Err(_) => Refused::HalfPlanted(error),
-        });
+    Ok(true)
+}
+
+/// Plants a scenario in the caller's transaction; nothing where it is planted already. Messages for a broker's queues
+/// are recorded in it and published after it ([`publish`]), so that healing knows what to look for whatever happens in
+/// between.
+///
+/// # Errors
+/// Why not; the transaction has to be rolled back.
+pub async fn plant(
+    tx: &mut PgConnection,
+    scenario: Scenario,
+    broker: Option<&Broker>,
+) -> Result<Option<Planted>, Refused> {
+    check_demo(tx).await?;
+    db::prepare(tx).await?;
+    if !may_plant(tx, scenario, broker).await? {
+        return Ok(None);
     }
-    Ok(Planted::Now {
+    if let (Scenario::ErrorQueue, Some(broker)) = (scenario, broker) {
+        training::prepare(broker, &QUEUES).await?;
+    }
+    let setting = db::setting(tx, rows::ORDERS).await?;
+    let rows = rows::of(scenario, &setting);
+    db::plant(tx, scenario.name(), &rows.outboxes, &rows.received, &rows.messages).await?;
+    let ids: Vec<_> = rows.faults.iter().map(|fault| fault.message.0).collect();
+    db::record_faults(tx, &ids).await?;
+    Ok(Some(Planted {
         outboxes: rows.outboxes.len(),
         messages: rows.messages.len(),
         received: rows.received.len(),
-        faults: rows.faults.len(),
-    })
+        faults: rows.faults,
+    }))
+}
+
+/// Publishes what was planted for a broker's queues, once its record is committed.
+///
+/// # Errors
+/// When not all of it could be published: it has to be healed.
+pub async fn publish(planted: &Planted, broker: Option<&Broker>) -> Result<(), training::Error> {
+    match broker {
+        Some(broker) if !planted.faults.is_empty() => {
+            training::plant(broker, &planted.faults).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The result of healing: the scenario that was planted, and how much of it was still there.
@@ -210,25 +228,57 @@ pub struct Healed {
     pub planted: usize,
 }
 
-/// Removes a planted scenario; none if none was planted. Queues come first: the record is deleted only after
-/// the messages are gone.
-pub async fn heal(
+impl fmt::Display for Healed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, rows, messages, planted } = self;
+        match planted {
+            0 => write!(f, "{name}: healed, {rows} rows of it removed"),
+            _ => write!(
+                f,
+                "{name}: healed, {messages} of its {planted} messages taken out of the queues, {rows} rows removed"
+            ),
+        }
+    }
+}
+
+/// What is planted and can be healed; none if nothing is planted. Changes nothing.
+///
+/// # Errors
+/// Why it cannot be healed.
+pub async fn may_heal(
     conn: &mut PgConnection,
     broker: Option<&Broker>,
-) -> Result<Option<Healed>, Refused> {
+) -> Result<Option<String>, Refused> {
     check_demo(conn).await?;
-    let planted: BTreeSet<_> = db::faults(conn).await?.into_iter().map(MessageId).collect();
+    let Some(record) = db::planted(conn).await? else { return Ok(None) };
+    if broker.is_none() && !db::faults(conn).await?.is_empty() {
+        return Err(Refused::NeedsBroker);
+    }
+    match db::others(conn).await? {
+        0 => Ok(Some(record.name)),
+        others => Err(Refused::Others(others)),
+    }
+}
+
+/// Removes a planted scenario in the caller's transaction; none if none was planted. Only what was planted is removed.
+/// Queues come first: the record is deleted only after the messages are gone.
+///
+/// # Errors
+/// Why not; the transaction has to be rolled back.
+pub async fn heal(
+    tx: &mut PgConnection,
+    broker: Option<&Broker>,
+) -> Result<Option<Healed>, Refused> {
+    check_demo(tx).await?;
+    db::prepare(tx).await?;
+    let Some(name) = may_heal(tx, broker).await? else { return Ok(None) };
+    let rows = db::heal(tx).await?;
+    let planted: BTreeSet<_> = rows.faults.into_iter().map(MessageId).collect();
     let mut messages = 0;
-    if !planted.is_empty() {
-        let broker = broker.ok_or(Refused::NeedsBroker)?;
+    if let (Some(broker), false) = (broker, planted.is_empty()) {
         messages = training::remove(broker, &QUEUES, &planted).await?;
     }
-    let mut tx = conn.begin().await?;
-    db::prepare(&mut tx).await?;
-    let Some(record) = db::planted(&mut tx).await? else { return Ok(None) };
-    let rows = db::heal(&mut tx).await?;
-    tx.commit().await?;
-    Ok(Some(Healed { name: record.name, rows, messages, planted: planted.len() }))
+    Ok(Some(Healed { name, rows: rows.gone, messages, planted: planted.len() }))
 }
 
 /// Refuses databases that are not managed or have no demo data.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::body::meaning;
 use super::diff::{Change, diff};
 use super::event::{OrderEvent, RecordedEvent};
-use super::fold::State;
+use super::fold::{Doubt, State};
 use super::id::{OrderId, SeqId, Version};
 use super::order::Status;
 use super::snapshot::{Snapshot, Unfit};
@@ -65,6 +65,31 @@ impl Timeline {
     pub fn new(order: OrderId, events: Vec<RecordedEvent>) -> Self {
         let nothing = Snapshot { version: Version(0), state: State::default() };
         Self::from_base(order, nothing, events)
+    }
+
+    /// Folds the newest part of a history, before which `skipped` events were not read. Every event states the whole
+    /// order, so that the first of these is what the others start from. Without one it is [`Timeline::new`].
+    #[must_use]
+    pub fn newest(order: OrderId, skipped: i64, mut events: Vec<RecordedEvent>) -> Self {
+        if skipped <= 0 {
+            return Self::new(order, events);
+        }
+        events.sort_by_key(|event| (event.seq, event.archived));
+        let first = events.first().cloned();
+        let version = Version(skipped + 1);
+        let mut state = State::default();
+        if let Some(first) = first {
+            events.retain(|event| event.seq != first.seq);
+            let meaning = meaning(&first);
+            state = state.after(version, order, &meaning);
+            let whole = meaning.body().is_some_and(|body| {
+                let image = &body.order;
+                image.lines.is_some() && image.total.is_some() && body.doubts.is_empty()
+            });
+            let why = "the events before it were not read".to_owned();
+            state.uncertain = (!whole).then_some(Doubt { version, why });
+        }
+        Self::from_base(order, Snapshot { version, state }, events)
     }
 
     /// Goes on from a snapshot with the events after it. Only where the order has one stream of
@@ -128,6 +153,12 @@ impl Timeline {
     #[must_use]
     pub const fn base_version(&self) -> Version {
         self.base.version
+    }
+
+    /// The first version that there is an event of; 0 without events.
+    #[must_use]
+    pub fn first_version(&self) -> Version {
+        self.steps.first().map_or(self.base.version, |step| step.version)
     }
 
     /// The version of the last event.

@@ -181,6 +181,27 @@ proptest! {
     }
 
     #[test]
+    fn the_newest_part_of_a_history_ends_in_the_same_state(
+        events in any_history(30),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let full = timeline(events.clone());
+        let cut = cut.index(events.len() + 1);
+        let skipped = i64::try_from(cut).unwrap();
+        let part = Timeline::newest(order().id, skipped, events[cut..].to_vec());
+        let at_least = i64::from(cut < events.len() || skipped == 0);
+        prop_assert!(part.last_version().0 >= skipped + at_least - 1);
+        if part.latest().uncertain.is_none() && cut < events.len() {
+            prop_assert_eq!(part.last_version(), full.last_version());
+            let stated = |timeline: &Timeline| {
+                let order = timeline.latest().order().cloned()?;
+                Some((order.status, order.note, order.lines, order.total, order.cancel_reason))
+            };
+            prop_assert_eq!(stated(&part), stated(&full));
+        }
+    }
+
+    #[test]
     fn travelling_is_consistent(events in any_history(12), time in any_time()) {
         let timeline = timeline(events);
         let there = timeline.at_time(time).unwrap();

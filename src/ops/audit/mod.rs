@@ -64,6 +64,11 @@ impl Chain {
         Self(Arc::new(Writer { id: Uuid::now_v7(), operator: operator.clone() }))
     }
 
+    /// Whose it is.
+    pub fn operator(&self) -> &Operator {
+        &self.0.operator
+    }
+
     /// The chain's id.
     pub fn id(&self) -> Uuid {
         self.0.id

@@ -45,6 +45,15 @@ pub enum Error {
     Broker(#[from] relay::Error),
 }
 
+impl Error {
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub const fn can_pass(&self) -> bool {
+        use relay::Error as R;
+        matches!(self, Self::Broker(error) if !matches!(error, R::Login { .. } | R::Refused { .. }))
+    }
+}
+
 fn error_queue(home: &str) -> String {
     format!("{home}_error")
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     error::PlanError,
     table::Spec,
+    work::Work,
     writer::{self, Writer},
 };
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
     },
     servers::Servers,
 };
+
+/// The role of the private server.
+const PRIVATE_ROLE: &str = "orderscope";
 
 /// What an operation works with.
 #[derive(Clone)]
@@ -36,16 +40,25 @@ enum Database<'a> {
     Owner(&'a Owner),
 }
 
-/// A database whose schema, or whose owner, is changed: it may have no schema `orderscope` yet, and so nobody who could
-/// write to it otherwise.
+/// A database whose schema, whose owner or whose content as a whole is changed: it may have no schema `orderscope` yet,
+/// and so nobody who could write to it otherwise.
 #[derive(Debug)]
 pub struct Owner {
-    pub(super) servers: Servers,
+    pub(super) target: Owned,
     pub(super) chain: Chain,
     operator: Operator,
     policy: Policy,
     roles: Vec<String>,
     place: String,
+}
+
+/// How an owner changes it.
+#[derive(Debug)]
+pub(super) enum Owned {
+    /// By statements of this module.
+    Schema(Box<Servers>),
+    /// By what lies above it.
+    Work(Box<dyn Work>),
 }
 
 /// Makes a delivery for a database, or says why it cannot.
@@ -164,7 +177,32 @@ impl Owner {
         let operator = Operator::new(name, &role)?;
         let chain = Chain::open(&operator);
         let place = db.place().to_owned();
-        Ok(Self { servers: servers.clone(), chain, operator, policy, roles, place })
+        let target = Owned::Schema(Box::new(servers.clone()));
+        Ok(Self { target, chain, operator, policy, roles, place })
+    }
+
+    /// The same, for work that is done above this module.
+    #[must_use]
+    pub fn working(self, work: Box<dyn Work>) -> Self {
+        Self { target: Owned::Work(work), ..self }
+    }
+
+    /// For work on the private server, which need not run: its one role is known.
+    ///
+    /// # Errors
+    /// When nothing may be written here, or the name cannot go on record.
+    pub fn private(
+        name: Option<&str>,
+        policy: Policy,
+        place: String,
+        work: Box<dyn Work>,
+    ) -> Result<Self, PlanError> {
+        if policy.read_only {
+            return Err(PlanError::ReadOnly);
+        }
+        let operator = Operator::new(name, PRIVATE_ROLE)?;
+        let (chain, roles) = (Chain::open(&operator), vec![PRIVATE_ROLE.to_owned()]);
+        Ok(Self { target: Owned::Work(work), chain, operator, policy, roles, place })
     }
 }
 

@@ -32,6 +32,24 @@ impl fmt::Display for Moved {
     }
 }
 
+/// Why what is done above this module was not done, or not all of it, in words that say what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    pub message: String,
+    pub ending: Ending,
+}
+
+/// What a failure means for whoever repeats it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// There is nothing to do it to.
+    Nothing,
+    /// The same will be refused again.
+    Refused,
+    /// The same may succeed later.
+    Passing,
+}
+
 /// Why a plan was not made or not run. Nothing was written, unless it says that this is not known.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PlanError {
@@ -91,12 +109,15 @@ pub enum PlanError {
     /// Who acts has no name that can go on record.
     #[error(transparent)]
     Nameless(#[from] Unnameable),
-    /// A console works in a database that is open; its schema is changed by a verb.
-    #[error("the console changes no schema; `orderscope {0}` does")]
+    /// A console works in a database that is open; its schema, or its content as a whole, is changed by a verb.
+    #[error("the console does not do this; `orderscope {0}` does")]
     VerbOnly(&'static str),
     /// The schema cannot be changed so. Nothing was changed.
     #[error("{message}")]
     Schema { message: String, refused: bool },
+    /// What was done above this module was refused, or broke off.
+    #[error("{0}")]
+    Work(Failed),
     /// A plan was put together by hand.
     #[error("the steps of the plan are not those of its operation; plan it again")]
     Mismatch,
@@ -144,6 +165,12 @@ pub enum PlanError {
     NoKind { number: i64, name: String },
     #[error(transparent)]
     Database(db::Error),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }
 
 impl From<sqlx::Error> for PlanError {

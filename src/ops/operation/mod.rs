@@ -23,6 +23,7 @@ mod selected;
 pub mod table;
 mod transaction;
 mod value;
+mod work;
 mod writer;
 
 use tokio::sync::watch;
@@ -33,7 +34,7 @@ pub use self::{
     check::{Check, Verdict},
     cli_equivalent::quoted,
     context::{BrokerAccess, Context, Owner},
-    error::{Moved, PlanError},
+    error::{Ending, Failed, Moved, PlanError},
     kinds::{plan_of_drain, plan_of_errors, plan_of_restore},
     messages::{Messages, Restoring, Waiting},
     origin::Origin,
@@ -45,6 +46,7 @@ pub use self::{
         Target,
     },
     value::{Bulk, ErrorWork, Operation, Publisher, RATE},
+    work::{Done, Found, Recorder, Work},
     writer::Writer,
 };
 

@@ -1,5 +1,7 @@
 //! How far an operation is, and what came of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use uuid::Uuid;
 
 use super::{
@@ -89,6 +91,9 @@ impl Outcome {
     }
 }
 
+/// Where a record keeps what was asked for.
+pub const CONTENT: &str = "asked";
+
 /// The first answer to an operation that is on record, or that its id meant something else.
 ///
 /// The same operation is one of the same name about the same thing. What makes something new is about the same thing
@@ -102,6 +107,17 @@ pub fn repeated(request: &PlanRequest, recorded: &Recorded) -> Result<Outcome, P
         return Err(PlanError::Reused { id: request.id, was });
     }
     let after = recorded.after.as_ref();
+    // Older records do not keep it, and it may be erased.
+    let asked: Option<Vec<String>> = after
+        .and_then(|after| after.get(CONTENT))
+        .and_then(|asked| serde_json::from_value(asked.clone()).ok());
+    let content = request.operation.content();
+    if let Some(asked) = asked.filter(|asked| *asked != content) {
+        let other = differing(&asked, &content);
+        let was =
+            format!("{} of {} with other {other}", recorded.intent, recorded.targets.join(", "));
+        return Err(PlanError::Reused { id: request.id, was });
+    }
     let told = after.and_then(|after| after.get("told")?.as_str());
     let reverse = after.and_then(|after| request.operation.recorded_reverse(after));
     Ok(Outcome {
@@ -115,4 +131,23 @@ pub fn repeated(request: &PlanRequest, recorded: &Recorded) -> Result<Outcome, P
             told.unwrap_or("done before; its record says no more").to_owned(),
         )
     })
+}
+
+/// Names of the options that differ: values may be personal.
+fn differing(asked: &[String], content: &[String]) -> String {
+    let by_option = |words: &[String]| {
+        let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut option = "content".to_owned();
+        for word in words {
+            if word.starts_with("--") {
+                option.clone_from(word);
+            }
+            out.entry(option.clone()).or_default().push(word.clone());
+        }
+        out
+    };
+    let (asked, content) = (by_option(asked), by_option(content));
+    let names: BTreeSet<_> = asked.keys().chain(content.keys()).collect();
+    let differ = names.into_iter().filter(|name| asked.get(*name) != content.get(*name));
+    differ.cloned().collect::<Vec<_>>().join(", ")
 }

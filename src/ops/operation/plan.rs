@@ -79,6 +79,9 @@ pub enum Steps {
     /// The list that was frozen before is done from where it stands, if it still stands there: who goes on is
     /// recorded with the change of its state, and the batches promise what they did at first.
     Resume(Position),
+    /// What is done above this module, by a [`super::Work`]: it says itself what it looks at and what it promises, and
+    /// has its record written in the transaction that does it.
+    Work,
     /// What somebody else's bulk operation is told: one transaction with its record.
     Steering,
 }

@@ -43,6 +43,8 @@ pub enum Operation {
     HandOver { publisher: Option<Publisher> },
     /// Brings the schema of a database of our own up to date.
     Migrate,
+    /// What is done by [`super::Work`], with the options of its command line.
+    Work { kind: Kind, options: Vec<String> },
 }
 
 /// A bulk operation, as its record keeps it: its kind is made from that, now and whenever it is resumed.
@@ -101,6 +103,7 @@ impl Operation {
             Self::Attach { .. } => Kind::Attach,
             Self::HandOver { .. } => Kind::HandOver,
             Self::Migrate => Kind::Migrate,
+            Self::Work { kind, .. } => *kind,
         }
     }
 

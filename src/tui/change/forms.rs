@@ -33,7 +33,7 @@ fn parts(spec: &'static Spec) -> Vec<Part> {
         Input::Told => Part::told(field.name, field.label),
     };
     let hint = match spec.reason {
-        Reason::Optional => "for the audit; may be empty",
+        Reason::Optional | Reason::NotAsked => "for the audit; may be empty",
         Reason::Needed => "needed: it goes on record",
         Reason::InHistory => "needed: it is written into the order's history",
     };
@@ -132,7 +132,7 @@ impl Sheet {
             values::on_messages(which, &self.matter, form, limits, &mut wrong)
         };
         match self.spec.reason {
-            Reason::Optional => rules::for_audit(form, &mut wrong),
+            Reason::Optional | Reason::NotAsked => rules::for_audit(form, &mut wrong),
             Reason::Needed => {
                 rules::reason(form, &mut wrong);
             }

@@ -218,7 +218,7 @@ pub fn cancelled() -> History {
             event(1, 411_870, first, EventKind::Placed, &placed()),
             event(2, 412_044, second, EventKind::Cancelled, &after),
         ],
-        cut: false,
+        skipped: 0,
         whole: true,
         stream: Some(Stream { version: Some(2), archived: false, snapshot: None }),
         summary: Some(summary("Cancelled", 412_044)),

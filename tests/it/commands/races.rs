@@ -11,11 +11,13 @@ use std::{
 use futures::future::join_all;
 use orderscope::{
     domain::{
-        decide::{Command, Refusal},
+        decide::{Command, NewLine, Refusal},
         id::OrderId,
     },
-    ops::operation::{PlanError, PlanRequest, Writer},
+    ops::operation::{Operation, PlanError, Writer},
 };
+
+use uuid::Uuid;
 
 use super::world::{World, cancel, create, execute, now, request, writer};
 
@@ -96,11 +98,15 @@ async fn a_double_submit_is_done_once_and_answered_alike() {
     let writers = join_all((0..4).map(|_| writer(&world.options, "mai"))).await;
     let mut created = 0;
     for _ in 0..10 {
-        let wanted: PlanRequest = request(create(buyer));
+        let wanted = request(create(buyer));
         created += 1;
         let runs = writers.iter().map(|writer| {
-            let (writer, wanted) =
+            let (writer, mut wanted) =
                 (writer.clone().unwrap_or_else(|error| panic!("{error}")), wanted.clone());
+            // Every attempt draws an id of its own for the order, as the verb does.
+            if let Operation::Order(Command::CreateOrder { id, .. }) = &mut wanted.operation {
+                *id = OrderId(Uuid::now_v7());
+            }
             tokio::spawn(async move { execute(&writer, &wanted, now()).await.unwrap() })
         });
         let ended: Vec<_> = join_all(runs).await.into_iter().map(Result::unwrap).collect();
@@ -108,18 +114,41 @@ async fn a_double_submit_is_done_once_and_answered_alike() {
         assert!(
             ended.iter().all(|done| done.audit == ended[0].audit && done.told == ended[0].told)
         );
-        let Some(id) = wanted_order(&wanted) else { panic!("it creates an order") };
-        world.agrees(id, 1).await;
+        assert!(ended.iter().all(|done| done.targets == ended[0].targets), "{ended:?}");
+        world.agrees(OrderId(ended[0].targets[0].parse().unwrap()), 1).await;
     }
     assert_eq!(world.count("SELECT count(*) FROM orders").await, created);
     assert_eq!(world.count("SELECT count(*) FROM outbox_message").await, created);
 }
 
-fn wanted_order(request: &PlanRequest) -> Option<OrderId> {
-    let orderscope::ops::operation::Operation::Order(command) = &request.operation else {
-        panic!("{request:?}")
+#[tokio::test]
+async fn other_content_under_the_same_key_is_no_repetition() {
+    let world = World::managed().await;
+    let first = request(create(world.buyer().await));
+    execute(&world.writer, &first, now()).await.unwrap();
+    let before = world.dump(&[]).await;
+    let with = |change: fn(&mut Option<String>, &mut Vec<NewLine>)| {
+        let mut other = first.clone();
+        let Operation::Order(Command::CreateOrder { note, lines, .. }) = &mut other.operation
+        else {
+            panic!("{first:?}")
+        };
+        change(note, lines);
+        other
     };
-    command.order()
+    // The same price, spelt otherwise.
+    let same = with(|_, lines| lines[1].price = "33".parse().unwrap());
+    assert!(execute(&world.writer, &same, now()).await.unwrap().repeated);
+    for (other, told) in [
+        (with(|note, _| *note = None), "--note"),
+        (with(|_, lines| lines[0].quantity = 3), "--line"),
+        (with(|note, lines| (*note, lines[1].price) = (None, 34.into())), "--line, --note"),
+    ] {
+        let refused = execute(&world.writer, &other, now()).await.unwrap_err();
+        assert!(matches!(refused, PlanError::Reused { .. }), "{refused}");
+        assert!(refused.to_string().contains(&format!("with other {told})")), "{refused}");
+    }
+    assert_eq!(world.dump(&[]).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

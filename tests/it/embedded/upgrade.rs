@@ -36,6 +36,10 @@ fn prepare(conn: &mut PgConnection) -> Prepared<'_> {
     })
 }
 
+fn failing(_: &mut PgConnection) -> Prepared<'_> {
+    Box::pin(async { Err("no such migration".into()) })
+}
+
 const FILL: &str = r#"
     INSERT INTO parent ("Name") SELECT E'tab\t newline\n back\\slash \\. đỗ ' || n FROM generate_series(1, 5000) n;
     DELETE FROM parent WHERE id > 4990;
@@ -124,8 +128,7 @@ async fn what_would_be_lost_stops_it() {
     let refused = embedded::upgrade(&config, &prepare, &silent).await.unwrap_err();
     assert!(matches!(refused, Error::Upgrade { .. }), "{refused}");
     assert!(refused.to_string().contains("table public.mine"), "{refused}");
-    let failing: embedded::Prepare = &|_| Box::pin(async { Err("no such migration".into()) });
-    let refused = embedded::upgrade(&config, failing, &silent).await.unwrap_err();
+    let refused = embedded::upgrade(&config, &failing, &silent).await.unwrap_err();
     assert!(refused.to_string().contains("no such migration"), "{refused}");
 
     let lease = embedded::join(&config, &silent).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use orderscope::{
     db::migrate::migrate,
-    demo::scenario::{self, Planted, Scenario},
+    demo::scenario::Scenario,
     embedded::{self, Lease, State},
 };
 use sqlx::{Connection, PgConnection};
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     relay::{EXCHANGE, PENDING, QUEUE, arrived, count, plant},
+    scenario,
     support::{
         postgres::demo_options,
         rabbitmq::{Broker, broker},
@@ -118,7 +119,7 @@ fn what_is_planted_to_practise_on_is_left_alone_until_it_is_healed() {
         console.shows(&format!("relay {} delivered", OUTBOXES * MESSAGES));
         assert_eq!(count(lease.options(), PENDING).await, 0);
         let planted = scenario::plant(&mut conn, Scenario::Poison, None).await.unwrap();
-        assert!(matches!(planted, Planted::Now { .. }), "{planted:?}");
+        assert!(planted.is_some(), "{planted:?}");
         console.shows("relay poison is planted: left alone until demo heal");
         console.until("what is planted", |screen| screen.contains("pending 60"));
         assert_eq!(count(lease.options(), PENDING).await, 60);

@@ -22,11 +22,14 @@ use crate::{
         order::{Buyer, Order},
         timeline::Timeline,
     },
-    ops::history::{self, MOST_EVENTS},
+    ops::history,
 };
 
 use super::super::{plan::ExpectedVersions, transaction::Task, writer::Writer};
 
+/// So many of an order's newest events are folded for a command. Each states the whole order; these are read while it
+/// is held.
+const FOLDED: i64 = 500;
 /// How many numbers before the newest one may still be filled by a transaction that was open when we looked.
 const OVERLAP: i64 = 1_000;
 
@@ -35,6 +38,8 @@ const OVERLAP: i64 = 1_000;
 #[derive(Debug, Default)]
 pub struct Ahead {
     events: Vec<RecordedEvent>,
+    /// How many older ones there are.
+    skipped: i64,
     /// What is stored after this is read once the order is held.
     after: Option<SeqId>,
     coverage: Vec<String>,
@@ -69,9 +74,10 @@ impl Ahead {
         let head = events::newest(conn, layout).await?.map_or(0, |head| head.0);
         let placed = orders::created_at(conn, layout, id.0).await?;
         let mut coverage = Vec::new();
-        let events = history::events_of(conn, layout, id, placed, &mut coverage).await?;
+        let found = history::events_of(conn, layout, id, placed, FOLDED, &mut coverage).await?;
+        let history::Found { events, skipped } = found;
         let after = Some(SeqId((head - OVERLAP).max(0)));
-        Ok(Self { events, after, coverage, narrowed, tenants })
+        Ok(Self { events, skipped, after, coverage, narrowed, tenants })
     }
 }
 
@@ -101,7 +107,6 @@ pub struct OrderFacts {
     pub row: Option<Order>,
     pub seen: Option<Seen>,
     pub timeline: Timeline,
-    pub cut: bool,
     /// What was not searched; a line each.
     pub coverage: Vec<String>,
     /// Its own stream.
@@ -136,7 +141,7 @@ impl Facts {
                 operation: (!dry).then_some(task.request.id),
                 order: command.order(),
                 after: ahead.after,
-                most: i64::try_from(MOST_EVENTS).unwrap_or(i64::MAX - 1) + 1,
+                most: FOLDED + 1,
                 summary: inline || dry,
                 buyer: command.buyer(),
                 newest: matches!(command, Command::CreateOrder { .. }),
@@ -191,9 +196,15 @@ impl OrderFacts {
     ) -> Result<Self, db::Error> {
         let OrderRows { order, mut events, stream, summary, position, mut newest, .. } = found;
         let (row, seen) = order.unzip();
-        events.extend(ahead.events.iter().cloned());
-        let timeline = Timeline::new(id, events);
-        let cut = timeline.steps().len() > MOST_EVENTS;
+        // What was read before came from everywhere; else the newest, and one more if there are older ones.
+        let skipped = if ahead.after.is_some() {
+            events.extend(ahead.events.iter().cloned());
+            ahead.skipped
+        } else {
+            let layout = ahead.narrowed.as_ref().unwrap_or_else(|| tx.layout());
+            history::skipped(tx.conn(), layout, id, None, FOLDED, &mut events).await?
+        };
+        let timeline = Timeline::newest(id, skipped, events);
         let own = Some(StreamId(id.0));
         let own_stream = match timeline.steps().last() {
             Some(step) => step.event.stream == own,
@@ -230,7 +241,6 @@ impl OrderFacts {
             row,
             seen,
             timeline,
-            cut,
             coverage,
             stream,
             summary,
@@ -260,7 +270,7 @@ impl OrderFacts {
             row: self.row.as_ref(),
             summary: summary.as_ref(),
             projection,
-            history_complete: self.coverage.is_empty() && !self.cut,
+            history_complete: self.coverage.is_empty(),
         })
     }
 }

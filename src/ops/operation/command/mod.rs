@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 
 pub use facts::{Ahead, Facts, OrderFacts, held};
 pub use metadata::EventMetadata;
-pub use words::{options, reverse, title};
+pub use words::{content, options, reverse, title};
 
 use super::{
     error::{Moved, PlanError},

@@ -2,7 +2,7 @@
 
 use super::super::value::Operation;
 use crate::domain::{
-    decide::{Address, Change, Command},
+    decide::{Address, Change, Command, NewLine},
     id::Version,
     order::Buyer,
 };
@@ -65,6 +65,23 @@ pub fn options(command: &Command) -> Vec<String> {
         }
     }
     out
+}
+
+/// What a command says, without the id of what it makes, which is drawn anew for every attempt.
+pub fn content(command: &Command) -> Vec<String> {
+    match command {
+        Command::CreateOrder { id, buyer, note, lines } => {
+            let plain = |line: &NewLine| NewLine { price: line.price.normalize(), ..line.clone() };
+            let lines = lines.iter().map(plain).collect();
+            let plain = Command::CreateOrder { id: *id, buyer: *buyer, note: note.clone(), lines };
+            options(&plain).split_off(2)
+        }
+        Command::CreateBuyer { .. } => options(command).split_off(2),
+        Command::CancelOrder { reason, .. } => {
+            [options(command), vec!["--reason".to_owned(), reason.clone()]].concat()
+        }
+        _ => options(command),
+    }
 }
 
 fn say_address(say: &mut impl FnMut(&str, &str), address: &Address) {

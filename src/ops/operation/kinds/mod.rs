@@ -8,6 +8,7 @@ mod ownership;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use serde_json::Value;
 use tokio::sync::watch;
@@ -46,6 +47,7 @@ impl Operation {
             Self::Restore(number) => restore::title(*number),
             Self::Drain(scope) => drain::title(*scope),
             Self::Attach { .. } | Self::HandOver { .. } | Self::Migrate => ownership::title(self),
+            Self::Work { kind, options } => work::title(*kind, options),
         }
     }
 
@@ -72,7 +74,8 @@ impl Operation {
             | Self::Errors(_)
             | Self::Attach { .. }
             | Self::HandOver { .. }
-            | Self::Migrate => vec![],
+            | Self::Migrate
+            | Self::Work { .. } => vec![],
         }
     }
 
@@ -93,6 +96,16 @@ impl Operation {
                 ownership::options(*publisher)
             }
             Self::Migrate => vec![],
+            Self::Work { options, .. } => options.clone(),
+        }
+    }
+
+    /// What it says, without ids that are drawn for it: the same under the same id is a repetition, other content is not.
+    pub(in crate::ops::operation) fn content(&self) -> Vec<String> {
+        match self {
+            Self::Order(command) => command::content(command),
+            Self::Outbox(action) => outbox_action::content(action),
+            other => other.options(),
         }
     }
 
@@ -130,6 +143,7 @@ pub(super) async fn plan(
         Operation::Attach { .. } | Operation::HandOver { .. } | Operation::Migrate => {
             ownership::plan(ctx, request).await
         }
+        Operation::Work { .. } => work::plan(ctx, request).await,
     }
 }
 
@@ -157,6 +171,7 @@ pub(super) async fn run(
         }
         (Steps::Steering, _) => bulk::steer(ctx, plan).await,
         (Steps::Schema(standing), _) => ownership::run(ctx, plan, standing).await,
+        (Steps::Work, _) => work::run(ctx, plan).await,
         (Steps::BrokerMessages(Messages::Errors(work)), _) => {
             error_queue::run(ctx, plan, work, progress, stop).await
         }

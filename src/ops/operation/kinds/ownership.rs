@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::super::{
     check::{Check, Verdict},
-    context::{Context, Owner},
+    context::{Context, Owned, Owner},
     error::{Moved, PlanError},
     outcome::Outcome,
     plan::{Effect, Plan, PlanRequest, Steps},
@@ -51,8 +51,11 @@ pub(super) async fn plan(ctx: &Context<'_>, request: &PlanRequest) -> Result<Pla
     made
 }
 
-async fn connect(owner: &Owner) -> Result<PgConnection, db::Error> {
-    db::connect(&owner.servers, "prepare").await
+async fn connect(owner: &Owner) -> Result<PgConnection, PlanError> {
+    match &owner.target {
+        Owned::Schema(servers) => Ok(db::connect(&**servers, "prepare").await?),
+        Owned::Work(_) => Err(PlanError::Mismatch),
+    }
 }
 
 async fn found(
@@ -171,12 +174,7 @@ async fn migrating(
                 "tables it changes are locked until it is done: stop what writes to them",
             );
         }
-        Standing::Attached { since } => {
-            return Err(migrate::Error::HandedOver { when: since.clone() }.into());
-        }
-        Standing::Service { evidence } => {
-            return Err(migrate::Error::BelongsToService { evidence: evidence.clone() }.into());
-        }
+        other => migrate::may_migrate(other)?,
     }
     steps(conn, true, plan).await
 }

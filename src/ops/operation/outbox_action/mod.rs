@@ -9,7 +9,7 @@ mod words;
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-pub use words::{options, recorded_reverse, title};
+pub use words::{content, options, recorded_reverse, title};
 
 use super::{
     check::Verdict,

@@ -1,12 +1,14 @@
 //! What is said about an action: before it runs, on the command line, and in its record.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Operation;
 use crate::domain::{
     id::OutboxId,
     outbox_action::{Name, OutboxAction, Source},
+    text::hex,
 };
 
 /// `quarantine message 88190`
@@ -62,6 +64,18 @@ pub fn options(action: &OutboxAction) -> Vec<String> {
             out
         }
     }
+}
+
+/// What an action says; a text from a file by its hash.
+pub fn content(action: &OutboxAction) -> Vec<String> {
+    let mut out = options(action);
+    let text = match action {
+        OutboxAction::Repair { repair, .. } => repair.body.clone(),
+        OutboxAction::Requeue { source: Source::Given(whole), .. } => Some(whole.body.clone()),
+        _ => None,
+    };
+    out.extend(text.map(|text| hex(&Sha256::digest(text))));
+    out
 }
 
 /// What takes an action back, as its record keeps it.

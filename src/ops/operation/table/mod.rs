@@ -49,6 +49,9 @@ const BROKER: Spec = Spec {
 /// What bulk operations have in common.
 const BATCHES: Spec = Spec { risk: Destroy, steps: Batches, bulk: true, leaving: Pauses, ..ONE };
 
+/// What work on one's own practice data has in common.
+const DEMO: Spec = Spec { target: Target::DemoData, reason: Reason::NotAsked, ..ONE };
+
 /// Makes the kinds of operations and the table from the same rows: a row is called as its kind.
 macro_rules! operations {
     ($($kind:ident { $($row:tt)* },)*) => {
@@ -346,6 +349,45 @@ operations! {
         verb: "migrate",
         undo: "none: a schema never goes back to an older step",
         ..ONE
+    },
+    LoadDemo {
+        title: "Fill an empty database with demo data, or replace the demo data in it",
+        word: "LOAD",
+        risk: Destroy,
+        verb: "demo load",
+        undo: "none: the same options make the same demo data again",
+        ..DEMO
+    },
+    PlantScenario {
+        title: "Plant trouble in demo data, to practise on",
+        word: "PLANT",
+        verb: "demo scenario",
+        undo: "demo heal takes it out again",
+        ..DEMO
+    },
+    HealScenario {
+        title: "Take planted trouble out of demo data",
+        word: "HEAL",
+        verb: "demo heal",
+        undo: "plant it again",
+        ..DEMO
+    },
+    ResetPrivate {
+        title: "Remove the private database with everything in it",
+        word: "RESET",
+        risk: Destroy,
+        target: Target::PrivateServer,
+        verb: "db reset",
+        undo: "none: the data and its audit log are gone",
+        ..DEMO
+    },
+    UpgradePrivate {
+        title: "Move the private database to the newest PostgreSQL found",
+        word: "UPGRADE",
+        target: Target::PrivateServer,
+        verb: "db upgrade",
+        undo: "none: the old server's data is removed once the new one has started",
+        ..DEMO
     },
 }
 

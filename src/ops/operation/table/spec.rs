@@ -51,6 +51,8 @@ pub enum Target {
     ErrorQueues,
     Operation,
     Database,
+    DemoData,
+    PrivateServer,
 }
 
 /// How an operation runs, and what that promises.
@@ -78,11 +80,13 @@ pub enum Leaving {
     Pauses,
 }
 
-/// Whether a reason is asked for in a form. Verbs always want one.
+/// Whether a reason is asked for in a form. Verbs want one unless it is not asked for at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// For the audit record; may be empty.
     Optional,
+    /// Practice: what it is for is known. It goes on record where one is given.
+    NotAsked,
     /// Nothing runs without one.
     Needed,
     /// Nothing runs without one, and it becomes part of the order's history.
@@ -225,6 +229,8 @@ impl Target {
             Self::ErrorQueues => "error queue messages",
             Self::Operation => "bulk operation",
             Self::Database => "database",
+            Self::DemoData => "demo data",
+            Self::PrivateServer => "private server",
         }
     }
 }

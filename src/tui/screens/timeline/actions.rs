@@ -9,6 +9,11 @@ fn has_history(state: &State) -> Result<(), &'static str> {
     if state.last().0 > 0 { Ok(()) } else { Err("this order has no events here") }
 }
 
+fn has_older(state: &State) -> Result<(), &'static str> {
+    let skipped = state.known().is_some_and(|known| known.history.skipped > 0);
+    if skipped { Ok(()) } else { Err("all events of this order are here") }
+}
+
 fn on_event(state: &State) -> Result<(), &'static str> {
     match state.entry() {
         Some(Entry::Event(_)) => Ok(()),
@@ -72,6 +77,16 @@ pub(super) const ACTIONS: &[Row] = &[
     )
     .footer(72)
     .when(on_event),
+    Row::look(
+        "timeline.older",
+        &["O"],
+        "older events",
+        "Read 5,000 older events of a long history",
+        || Msg::Older,
+    )
+    .footer(40)
+    .when(has_older)
+    .cli_equivalent("orderscope order timeline --events"),
     Row::look(
         "timeline.detail",
         &["D"],

@@ -14,10 +14,10 @@ const MOST_ACTS: i64 = 200;
 /// Carries out a request; errors are part of the answer.
 pub(super) async fn load(request: Request, cx: Cx) -> Msg {
     match request {
-        Request::Read { ticket, order } => {
+        Request::Read { ticket, order, most } => {
             let known = cx
                 .read("timeline", async |conn, layout| {
-                    let history = history::history(conn, layout, order).await?;
+                    let history = history::newest(conn, layout, order, most).await?;
                     Ok(history.map(|history| {
                         Arc::new(OrderAnalysis::new(history, layout.projects_inline()))
                     }))

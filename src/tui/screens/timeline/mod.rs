@@ -31,7 +31,11 @@ use crate::{
         id::{OrderId, Version},
         timeline::Step as Point,
     },
-    ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
+    ops::{
+        analysis::OrderAnalysis,
+        audit::Recorded,
+        history::{MOST_EVENTS, Message},
+    },
     tui::{
         effect::{Effect, Lane},
         screens::{Common, Fit, Input, Screen, ScreenId, Spec},
@@ -105,6 +109,8 @@ pub struct State {
     known: Remote<Option<Arc<OrderAnalysis>>, db::Error>,
     /// What operators did to the order, newest first, where that is recorded.
     acts: Remote<Vec<Recorded>, db::Error>,
+    /// How many events are read beyond the usual.
+    more: i64,
     /// Over the rows of the list.
     cursor: Cursor,
     rows: Vec<At>,
@@ -141,6 +147,8 @@ pub enum Msg {
     Play,
     Live,
     Skip,
+    /// Read older events too.
+    Older,
     Raw,
     Lanes,
     Chain,
@@ -152,9 +160,19 @@ pub enum Msg {
 /// What can be asked for here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    Read { ticket: Ticket, order: OrderId },
-    Acts { ticket: Ticket, order: OrderId },
-    Export { known: Arc<OrderAnalysis> },
+    /// At most `most` of the newest events.
+    Read {
+        ticket: Ticket,
+        order: OrderId,
+        most: i64,
+    },
+    Acts {
+        ticket: Ticket,
+        order: OrderId,
+    },
+    Export {
+        known: Arc<OrderAnalysis>,
+    },
 }
 
 /// What the cursor is on.
@@ -184,6 +202,14 @@ impl State {
 
     fn last(&self) -> Version {
         self.known().map_or(Version(0), |known| known.timeline.last_version())
+    }
+
+    fn first(&self) -> Version {
+        self.known().map_or(Version(0), |known| known.timeline.first_version())
+    }
+
+    const fn most(&self) -> i64 {
+        MOST_EVENTS + self.more
     }
 
     /// What operators did to the order, newest first.
@@ -235,7 +261,7 @@ impl State {
             Some(Entry::Event(point)) => point.version,
             Some(Entry::Message(message)) => of_message(message.sequence).unwrap_or(self.last()),
             // Before the first event there is no state to show: that event's is the nearest.
-            Some(Entry::Act(_)) => before().unwrap_or(Version(1.min(self.last().0))),
+            Some(Entry::Act(_)) => before().unwrap_or(self.first()),
             None => self.last(),
         }
     }

@@ -237,6 +237,32 @@ fn a_late_answer_is_dropped_and_an_error_keeps_the_history() {
 }
 
 #[test]
+fn a_long_history_is_read_from_its_end_and_more_on_demand() {
+    let mut long = samples::uncertain();
+    long.skipped = 7_000;
+    let mut desk = Desk::travelling(120, 36, long);
+    assert_eq!((state(&desk).first(), state(&desk).last()), (Version(7_002), Version(7_003)));
+    assert_eq!(version(&desk), 7_003);
+    desk.press("g g");
+    assert_eq!(version(&desk), 7_002);
+    desk.press("h");
+    assert_eq!(version(&desk), 7_002);
+    desk.press("O");
+    let asked = runs(&desk.asked).into_iter().rev().find_map(|(_, request)| match request {
+        app::Request::Screen(request) => match request.of::<State>()? {
+            Request::Read { most, .. } => Some(*most),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(asked, Some(10_000));
+    desk.read(samples::uncertain());
+    assert_eq!(version(&desk), 3, "its version is not in this history any more");
+    desk.press("O");
+    assert!(desk.shows("all events of this order are here"));
+}
+
+#[test]
 fn finds_in_types_metadata_and_bodies_round_the_ends() {
     let mut desk = Desk::travelling(120, 36, samples::uncertain());
     desk.press("/");

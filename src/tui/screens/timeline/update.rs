@@ -4,8 +4,8 @@ use crossterm::event::KeyEvent;
 use uuid::Uuid;
 
 use super::{
-    ACTS, At, Common, Detail, Entry, Field, Msg, PLAY_STEP, Pane, Pins, Place, Prompt, READ,
-    Recorded, Request, Show, State, Version,
+    ACTS, At, Common, Detail, Entry, Field, MOST_EVENTS, Msg, PLAY_STEP, Pane, Pins, Place, Prompt,
+    READ, Recorded, Request, Show, State, Version,
 };
 use crate::{
     domain::{
@@ -66,6 +66,10 @@ pub(super) fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
                 Detail::Patch => Detail::All,
             };
             state.state_offset = 0;
+        }
+        Msg::Older => {
+            state.more += MOST_EVENTS;
+            return ask(state, shared);
         }
         Msg::Play => play(state, shared),
         Msg::Live => {
@@ -202,7 +206,7 @@ pub(super) fn open(state: &mut State, place: Place, shared: &Shared) -> Effects 
 fn ask(state: &mut State, shared: &Shared) -> Effects {
     let Some(order) = state.order else { return vec![] };
     let ticket = state.known.begin(shared.now.instant);
-    let mut effects = vec![Effect::Run(READ, Request::Read { ticket, order })];
+    let mut effects = vec![Effect::Run(READ, Request::Read { ticket, order, most: state.most() })];
     if shared.place().is_some_and(|place| place.barred.is_none()) {
         let ticket = state.acts.begin(shared.now.instant);
         effects.push(Effect::Run(ACTS, Request::Acts { ticket, order }));
@@ -283,16 +287,16 @@ fn play(state: &mut State, shared: &Shared) {
         return;
     }
     if state.version() >= state.last() {
-        go_to(state, Version(1));
+        go_to(state, state.first());
     }
     state.playing = Some(shared.now.instant + PLAY_STEP);
 }
 
 /// Puts the cursor on a version, as near as there is one.
 fn go_to(state: &mut State, version: Version) {
-    let last = state.last();
-    let version = version.clamp(Version(1.min(last.0)), last);
-    let event = usize::try_from(version.0 - 1).unwrap_or(0);
+    let first = state.first();
+    let version = version.clamp(first, state.last());
+    let event = usize::try_from(version.0 - first.0).unwrap_or(0);
     let row = state.row_of(At::Event(event)).unwrap_or(0);
     step(state, Step::To(row));
 }
