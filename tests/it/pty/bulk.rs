@@ -37,6 +37,7 @@ async fn an_operation_of_another_process_is_paused_resumed_here_and_left() {
     terminal.send("PAUSE\r");
     terminal.shows("it is done after the batch under");
     assert_eq!(other.wait().unwrap().code(), Some(5), "a part is left");
+    terminal.shows("u takes it back");
     terminal.send("\x1b");
     terminal.shows("○ #1 purge the inbox: paused, ");
     terminal.shows("paused: another session asked for it");

@@ -119,6 +119,7 @@ pub(super) async fn plan_steering(
     Ok(Plan {
         checks,
         effects: [vec![Effect::told("operations", change)], effects].concat(),
+        reverse: reverse(&request.operation),
         cli_equivalent: request.cli_equivalent(None, policy, false),
         ..Plan::new(request, policy, ctx.now(), steps)
     })
@@ -149,6 +150,14 @@ pub(super) async fn steer(ctx: &Context<'_>, plan: &Plan) -> Result<Outcome, Pla
     Ok(told(plan, &steered))
 }
 
+/// What was paused is resumed; the rest cannot be taken back.
+const fn reverse(operation: &Operation) -> Option<Operation> {
+    match operation {
+        Operation::Pause(number) => Some(Operation::Resume(*number)),
+        _ => None,
+    }
+}
+
 fn told(plan: &Plan, steered: &Steered) -> Outcome {
     let record = &steered.record;
     let told = match &steered.asked {
@@ -162,5 +171,6 @@ fn told(plan: &Plan, steered: &Steered) -> Outcome {
     };
     let items = Some(batch::report::list(&[(record.clone(), None)]));
     let more = batch::report::next_step(record).into_iter().collect();
-    Outcome { more, items, ..Outcome::new(&plan.request, steered.audit, told) }
+    let reverse = reverse(&plan.request.operation);
+    Outcome { more, items, reverse, ..Outcome::new(&plan.request, steered.audit, told) }
 }
