@@ -17,7 +17,7 @@ pub use broker::{
     RELAY_HELP, Relay,
 };
 pub use messages::{Inbox, InboxRows, MessageView, Messages, Only};
-pub use op::{ConfirmArgs, OP_HELP, Op};
+pub use op::{OP_HELP, Op};
 pub use outbox_action::{AgeArgs, InboxAction, MessageAction, OutboxActionArgs};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, MigrateArgs, OwnershipArgs, PublisherArg,
