@@ -12,8 +12,8 @@ pub use crate::db::{
     relay::ConsumerOutbox,
 };
 use crate::{
-    db::{Error, Layout, Table, archive, inbox as received, outbox as sent, paused as held},
-    domain::{diagnosis::Unseen, id::MessageId},
+    db::{Error, Layout, archive, inbox as received, outbox as sent, paused as held},
+    domain::id::MessageId,
 };
 
 /// What is told where the schema is older than copies and pauses, or is not there.
@@ -26,15 +26,13 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// There are rows after these.
     pub more: bool,
-    /// What was looked at in part.
+    /// What was not looked at.
     pub notes: Vec<String>,
-    /// Tables that could not be looked at: there may be more rows than these.
-    pub unseen: Vec<Unseen>,
 }
 
 impl<T> Default for Page<T> {
     fn default() -> Self {
-        Self { rows: vec![], more: false, notes: vec![], unseen: vec![] }
+        Self { rows: vec![], more: false, notes: vec![] }
     }
 }
 
@@ -43,12 +41,7 @@ impl<T> Page<T> {
     fn of(mut rows: Vec<T>, limit: usize, notes: Vec<String>) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        Self { rows, more, notes, unseen: vec![] }
-    }
-
-    /// The same, where these tables were needed.
-    fn from(self, layout: &Layout, tables: &[Table]) -> Self {
-        Self { unseen: layout.unseen(tables), ..self }
+        Self { rows, more, notes }
     }
 }
 
@@ -67,9 +60,7 @@ pub async fn outbox(
     now: DateTime<Utc>,
 ) -> Result<Page<Row>, Error> {
     let (rows, notes) = sent::list(conn, layout, view, filters, after, asked(limit), now).await?;
-    // Whose a message is, and so whether it waits, its parents tell.
-    let tables = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
-    Ok(Page::of(rows, limit, notes).from(layout, &tables))
+    Ok(Page::of(rows, limit, notes))
 }
 
 /// Where a page of inbox rows begins; they are listed newest first.
@@ -100,7 +91,7 @@ pub async fn inbox(
         }
     };
     let rows = received::list(conn, layout, (view, held), before, asked(limit)).await?;
-    Ok(Page::of(rows, limit, vec![]).from(layout, &[Table::InboxStates]))
+    Ok(Page::of(rows, limit, vec![]))
 }
 
 /// The inbox rows to see first: what consumers did not finish, then what came last.
@@ -135,7 +126,7 @@ pub async fn newest_copy(
 pub async fn paused(conn: &mut PgConnection) -> Result<Page<PausedOutbox>, Error> {
     let notes = unknown(conn).await?;
     let rows = held::held(conn).await?;
-    Ok(Page { rows, more: false, notes, unseen: vec![] })
+    Ok(Page { rows, more: false, notes })
 }
 
 async fn unknown(conn: &mut PgConnection) -> Result<Vec<String>, Error> {

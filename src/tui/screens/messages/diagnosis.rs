@@ -9,11 +9,7 @@ use ratatui::{
 
 use super::{Msg, Pane, State};
 use crate::{
-    domain::{
-        diagnosis::{Finding, Severity},
-        text,
-    },
-    ops::messages::report,
+    domain::diagnosis::{Finding, Severity},
     tui::{
         ui::{
             hits::Hits,
@@ -38,9 +34,7 @@ pub(super) fn view(
     if !findings.is_empty() {
         title = format!("{title} ({})", findings.len());
     }
-    let unseen: Vec<_> =
-        state.status().into_iter().flat_map(|status| status.facts.unseen()).collect();
-    if !coverage.is_empty() || !unseen.is_empty() {
+    if !coverage.is_empty() {
         title.push_str(", ~ not all was looked at");
     }
     let note = if focused { "Enter goes to the row" } else { "Tab" };
@@ -53,13 +47,9 @@ pub(super) fn view(
     // Each has a line; what is left goes to those that need more, the first ones first.
     let mut spare = usize::from(inner.height).saturating_sub(findings.len());
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
-    for table in &unseen {
-        let told = text::cut(&format!("? not looked at: {}", table.why), width);
-        lines.push((None, Line::styled(told, theme.warn)));
-    }
-    if let (true, Some(status)) = (findings.is_empty(), state.status()) {
-        let style = if unseen.is_empty() { theme.ok } else { theme.warn };
-        lines.push((None, Line::styled(report::no_fault(&status.facts), style)));
+    if findings.is_empty() {
+        let told = Line::styled("No fault found: no rule fired", theme.ok);
+        lines.push((None, told));
     }
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;

@@ -6,7 +6,6 @@ mod inbox;
 mod ledger;
 mod operating;
 mod relay;
-mod unseen;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +21,7 @@ use crate::{
         backlog::Sample,
         diagnosis::{
             Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Published, Reached,
-            Rule, Tally, Unseen,
+            Rule, Tally,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_timestamp::LastPass,
@@ -77,7 +76,6 @@ fn overview(at: DateTime<Utc>) -> Overview {
         drawn: Some(90_000),
         newest_number: None,
         events: vec![],
-        unseen: vec![],
         coverage: vec![],
     }
 }
@@ -235,20 +233,19 @@ struct Listed {
     inbox: Vec<InboxRow>,
     kept: Vec<ArchivedMessage>,
     more: bool,
-    unseen: Vec<Unseen>,
 }
 
 impl Listed {
-    fn page<T>(rows: Vec<T>, more: bool, unseen: Vec<Unseen>) -> Page<T> {
-        Page { rows, more, unseen, ..Page::default() }
+    fn page<T>(rows: Vec<T>, more: bool) -> Page<T> {
+        Page { rows, more, notes: vec![] }
     }
 
     fn messages(self) -> Page<Row> {
-        Self::page(self.messages, self.more, self.unseen)
+        Self::page(self.messages, self.more)
     }
 
     fn inbox(self) -> Page<InboxRow> {
-        Self::page(self.inbox, self.more, self.unseen)
+        Self::page(self.inbox, self.more)
     }
 }
 
@@ -290,7 +287,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                     Msg::Inbox(received::Msg::Listed(ticket, Ok(listed.clone().inbox())))
                 }
                 Request::Archive(archive::Request::List { ticket, .. }) => {
-                    let page = Listed::page(listed.kept.clone(), listed.more, vec![]);
+                    let page = Listed::page(listed.kept.clone(), listed.more);
                     Msg::Archive(archive::Msg::Listed(ticket, Ok(page)))
                 }
                 Request::Outbox(outbox::Request::Read { ticket, sequence }) => {
@@ -537,7 +534,7 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         other => panic!("{other:?}"),
     };
     let list = |desk: &mut Desk, ticket, rows: &[InboxRow], more| {
-        let page = Listed::page(rows.to_vec(), more, vec![]);
+        let page = Listed::page(rows.to_vec(), more);
         send(desk, Msg::Inbox(received::Msg::Listed(ticket, Ok(page))));
     };
     let asked = enter(&mut desk, Rule::Undeliverable);
