@@ -422,8 +422,7 @@ async fn why(
         print(report::findings(&found), &status.coverage, output, settings)?;
     }
     if found.is_empty() {
-        let told = if status.is_partial() { report::NONE_FOUND } else { "no rule fired" };
-        writeln!(std::io::stderr(), "No fault found: {told}")?;
+        writeln!(std::io::stderr(), "{}", report::no_fault(&status.coverage))?;
     }
     tell(&status.coverage)?;
     let faults = found.iter().any(|finding| finding.severity > Severity::Note);

@@ -34,6 +34,10 @@ impl NotLookedAt {
 
 impl fmt::Display for NotLookedAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `no right to read outbox_message` names it already.
+        if self.why.contains(&self.what) {
+            return f.write_str(&self.why);
+        }
         write!(f, "{}: {}", self.what, self.why)
     }
 }

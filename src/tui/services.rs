@@ -37,8 +37,8 @@ use crate::{
     workers::{anchors, sampler::Sampler},
 };
 
-/// How long the console waits at its end for what an operation is doing.
-const ENDING: Duration = Duration::from_secs(2);
+/// How long the console waits at its end for what an operation is doing: more than a batch and its record take.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// What a request may use while it runs.
 #[derive(Debug, Clone)]

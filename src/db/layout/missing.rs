@@ -136,14 +136,14 @@ impl Layout {
     pub fn missing(&self) -> Vec<Missing> {
         let mut list = Vec::new();
         for (table, cost) in WITHOUT {
-            let Some(what) = self.unread(table) else { continue };
-            list.push(Missing { what, cost });
+            if let Some(what) = self.unread(table) {
+                list.push(Missing { what, cost });
+            } else if let Some(hidden) = self.hiding(&[table]) {
+                let cost = "what is not found may be there, and counts are unknown";
+                list.push(Missing { what: hidden.why, cost });
+            }
         }
         for (table, shape) in &self.tables {
-            if shape.policed {
-                let what = self.policy(&[*table]);
-                list.push(Missing { what, cost: "what is not found there may be hidden" });
-            }
             if !shape.zoneless.is_empty() {
                 let columns = shape.zoneless.join(", ");
                 let what = format!("no time zone in {columns} of {}", table.name());
@@ -161,24 +161,22 @@ impl Layout {
         list
     }
 
-    /// What of these tables cannot be looked at, and why: those that cannot be read, and those that hide rows.
+    /// What of these tables cannot be looked at, or not whole, and why.
     pub fn not_looked_at(&self, tables: &[Table]) -> Vec<NotLookedAt> {
-        let unread = tables
-            .iter()
-            .filter_map(|table| Some(NotLookedAt::unknown(table.name(), self.unread(*table)?)));
-        unread.chain(self.hiding(tables)).collect()
+        let unread = |table: Table| Some(NotLookedAt::unknown(table.name(), self.unread(table)?));
+        let one = |table: &Table| unread(*table).or_else(|| self.hiding(&[*table]));
+        tables.iter().filter_map(one).collect()
     }
 
     /// Which of these tables may hide rows; none if none does.
     pub fn hiding(&self, tables: &[Table]) -> Option<NotLookedAt> {
         let hiding = tables.iter().filter(|table| self.may_hide_rows(**table));
-        let hiding: Vec<_> = hiding.copied().collect();
-        let what = || format!("hidden rows of {}", names(&hiding));
-        (!hiding.is_empty()).then(|| NotLookedAt::unknown(what(), self.policy(&hiding)))
-    }
-
-    fn policy(&self, tables: &[Table]) -> String {
-        format!("row level security on {} may hide rows from role {}", names(tables), self.role)
+        let names: Vec<_> = hiding.map(|table| table.name()).collect();
+        let (names, role) = (names.join(", "), &self.role);
+        (!names.is_empty()).then(|| {
+            let why = format!("row level security on {names} may hide rows from role {role}");
+            NotLookedAt::unknown(names, why)
+        })
     }
 
     /// Why a table cannot be read; nothing where it can.
@@ -206,8 +204,4 @@ impl Layout {
             None => format!("no column {} in {name}", columns.join(", ")),
         })
     }
-}
-
-fn names(tables: &[Table]) -> String {
-    tables.iter().map(|table| table.name()).collect::<Vec<_>>().join(", ")
 }

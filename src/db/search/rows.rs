@@ -192,32 +192,33 @@ fn letter(layout: &Layout) -> Option<String> {
     Some(format!("coalesce(u.id = ANY(ARRAY({})), false)", lettered(layout, MOST_FOR_FLAGS)))
 }
 
-/// What the flags of a page leave out on this database.
+/// What the flags of a page leave out on this database; the flags themselves say what is unknown.
 pub fn flags_unknown(layout: &Layout) -> Vec<NotLookedAt> {
     let mut notes = Vec::new();
     if UNDELIVERED.into_iter().any(|table| !layout.reads(table)) {
-        notes.push(NotLookedAt::unknown("flag U", unread(layout, &UNDELIVERED)));
+        notes.push(NotLookedAt::narrowed("flag U", unread(layout, &UNDELIVERED)));
     } else if !layout.has(Index::MessageBody) && !layout.is_small(Table::OutboxMessages) {
         let why = format!("from the newest {MOST_FOR_FLAGS} pending messages");
         notes.push(NotLookedAt::narrowed("flag U", why));
     }
     if letter(layout).is_none() {
-        notes.push(NotLookedAt::unknown("flag x", unread(layout, &LETTER)));
+        notes.push(NotLookedAt::narrowed("flag x", unread(layout, &LETTER)));
     } else if !layout.has(Index::LetterEvent) && !layout.is_small(Table::Letters) {
         let why = format!("from the newest {MOST_FOR_FLAGS} dead letters");
         notes.push(NotLookedAt::narrowed("flag x", why));
     }
     if !layout.reads(Table::Summaries) {
-        notes.push(NotLookedAt::unknown("flag D", unread(layout, &[Table::Summaries])));
+        notes.push(NotLookedAt::narrowed("flag D", unread(layout, &[Table::Summaries])));
     }
-    notes.extend(layout.hiding(&[
+    let hidden = layout.hiding(&[
         Table::Summaries,
         Table::Letters,
         Table::Events,
         Table::OutboxMessages,
         Table::OutboxStates,
         Table::InboxStates,
-    ]));
+    ]);
+    notes.extend(hidden.map(|hidden| NotLookedAt::narrowed("flags", hidden.why)));
     notes
 }
 

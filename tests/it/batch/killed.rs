@@ -76,7 +76,7 @@ async fn killed_at_random_it_goes_on_and_does_every_item_once() {
             None => spawn(&home, &start),
             Some(one) if one["state"] == "freezing" => {
                 let number = one["number"].to_string();
-                let incomplete = ["op", "resume", &number, "--yes"];
+                let incomplete = ["op", "resume", &number, "--reason", "x", "--yes"];
                 home.refused(&incomplete, 4, &["its list was never completed"]);
                 let cancel = ["op", "cancel", &number, "--reason", "killed", "--yes"];
                 assert_eq!(home.run(&cancel).code, 0);
@@ -88,7 +88,10 @@ async fn killed_at_random_it_goes_on_and_does_every_item_once() {
                     "{one}"
                 );
                 resumed += 1;
-                spawn(&home, &["op", "resume", &one["number"].to_string(), "--yes"])
+                spawn(
+                    &home,
+                    &["op", "resume", &one["number"].to_string(), "--reason", "x", "--yes"],
+                )
             }
         };
         some_more(&options, &mut child).await;

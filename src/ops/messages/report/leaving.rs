@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Status, drained};
+use super::{Status, drained, unmeasured};
 use crate::{
     db::outbox::Group,
     domain::{
@@ -11,7 +11,7 @@ use crate::{
         age::{self, Age},
         backlog::{Drain, Movement},
         contract,
-        diagnosis::{Facts, Head, Lock, Tally},
+        diagnosis::{Facts, Head, Lock},
         endless,
         id_timestamp::LastPass,
         text::thousands,
@@ -46,10 +46,8 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
         };
         let (coming, leaving) = (rate(movement.coming), rate(movement.leaving));
         out.push(("rates", format!("in {coming}, out {leaving}")));
-    } else if facts.pending() == Tally::Unknown {
-        out.push(("rates", "unknown: not all tables can be looked at".to_owned()));
     } else if facts.pending().measured().is_none() {
-        out.push(("rates", "unknown: more is pending than is counted".to_owned()));
+        out.push(("rates", unmeasured(facts).to_owned()));
     }
     out.push(("drain", drained(drain(facts))));
     out

@@ -13,7 +13,8 @@ use crate::{
         age::{self, Age},
         backlog::Drain,
         contract,
-        diagnosis::{Finding, Latency, Published, Subject},
+        coverage::{self, NotLookedAt},
+        diagnosis::{Facts, Finding, Latency, Published, Subject},
         endless,
         id_timestamp::{LastPass, last_pass},
         mask,
@@ -47,8 +48,24 @@ pub fn drained(drain: Drain) -> String {
     }
 }
 
-/// What to say where no rule fired, but not everything could be looked at.
-pub const NONE_FOUND: &str = "none in what could be looked at";
+/// What is said where no rule fired.
+#[must_use]
+pub fn no_fault(unseen: &[NotLookedAt]) -> &'static str {
+    if coverage::leaves_unknown(unseen) { NOT_KNOWN } else { "No fault found: no rule fired" }
+}
+
+/// What is said in place of nothing, where not everything could be looked at.
+pub const NOT_KNOWN: &str = "Not known: not everything could be looked at";
+
+/// Why there are no rates.
+#[must_use]
+pub fn unmeasured(facts: &Facts) -> &'static str {
+    if facts.bus.known().is_some() && facts.consumer.known().is_some() {
+        "unknown: more is pending than is counted"
+    } else {
+        "unknown: not all that is pending can be looked at"
+    }
+}
 
 /// Figures and findings, for a person.
 #[must_use]
@@ -88,8 +105,7 @@ pub fn status(status: &Status) -> Table {
         );
     }
     if status.findings.is_empty() {
-        let told = if status.is_partial() { NONE_FOUND } else { "none" };
-        say("findings", text(told));
+        say("findings", text(no_fault(&status.coverage)));
     }
     for one in status.coverage.iter().filter(|one| one.is_unknown) {
         say("not looked at", text(one.to_string()));

@@ -12,16 +12,10 @@ use ratatui::{
 
 use super::{State, Status, relay};
 use crate::{
-    domain::{
-        age::Age,
-        backlog::Sample,
-        diagnosis::{Published, Tally},
-        text,
-        text::thousands,
-    },
+    domain::{age::Age, backlog::Sample, diagnosis::Published, text, text::thousands},
     ops::messages::{
         history::Past,
-        report::{self, drained},
+        report::{self, drained, unmeasured},
     },
     tui::{
         shared::Shared,
@@ -141,11 +135,8 @@ pub(super) fn tiles(
     let rate =
         |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
     match facts.movement {
-        None if facts.pending() == Tally::Unknown => {
-            second.push(Span::styled("rates unknown: not all tables can be looked at", theme.warn));
-        }
         None if facts.pending().measured().is_none() => {
-            second.push(Span::styled("rates unknown: more is pending than is counted", theme.warn));
+            second.push(Span::styled(format!("rates {}", unmeasured(facts)), theme.warn));
         }
         None => second.push(Span::styled("rates: after the second look", theme.muted)),
         Some(seen) => {

@@ -13,6 +13,7 @@ use crate::{
         coverage,
         diagnosis::{Finding, Severity},
     },
+    ops::messages::report,
     tui::{
         ui::{
             hits::Hits,
@@ -52,12 +53,8 @@ pub(super) fn view(
     let mut spare = usize::from(inner.height).saturating_sub(findings.len());
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
     if findings.is_empty() {
-        let told = if partial {
-            Line::styled("No fault found in what could be looked at", theme.warn)
-        } else {
-            Line::styled("No fault found: no rule fired", theme.ok)
-        };
-        lines.push((None, told));
+        let style = if partial { theme.warn } else { theme.ok };
+        lines.push((None, Line::styled(report::no_fault(unseen), style)));
     }
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;

@@ -50,7 +50,11 @@ pub(super) fn view(
         }
         _ => String::new(),
     };
-    let title = format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour);
+    let title = if facts.is_known() {
+        format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour)
+    } else {
+        format!("Inbox: {}", facts.rows)
+    };
     let note = "U not handled | d again | H by hour";
     let inner = pane(frame, area, theme, &title, note, false);
     let mut lines = vec![Line::styled(inbox::view::HEADER, theme.header)];

@@ -5,8 +5,11 @@ use ratatui::text::Line;
 use super::{PAGE, Shared, Ticket, sub::Context};
 use crate::{
     db,
-    domain::{coverage::NotLookedAt, text},
-    ops::messages::list::Page,
+    domain::{
+        coverage::{self, NotLookedAt},
+        text,
+    },
+    ops::messages::{list::Page, report},
     tui::{
         ui::{list::Cursor, remote::Remote},
         words,
@@ -122,8 +125,8 @@ impl<T: Numbered> Paged<T> {
         if self.asked.error.is_some() {
             return Line::styled("  Not loaded yet", cx.theme.muted);
         }
-        if let Some(unknown) = self.coverage.iter().find(|one| one.is_unknown) {
-            return Line::styled(format!("  Not known: {}", unknown.why), cx.theme.warn);
+        if coverage::leaves_unknown(&self.coverage) {
+            return Line::styled(format!("  {}", report::NOT_KNOWN), cx.theme.warn);
         }
         Line::styled(format!("  {told}"), cx.theme.ok)
     }

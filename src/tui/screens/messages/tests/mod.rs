@@ -6,6 +6,7 @@ mod inbox;
 mod ledger;
 mod operating;
 mod relay;
+mod unseen;
 
 use std::{sync::Arc, time::Duration};
 
@@ -235,19 +236,20 @@ struct Listed {
     inbox: Vec<InboxRow>,
     kept: Vec<ArchivedMessage>,
     more: bool,
+    coverage: Vec<NotLookedAt>,
 }
 
 impl Listed {
-    fn page<T>(rows: Vec<T>, more: bool) -> Page<T> {
-        Page { rows, more, coverage: vec![] }
+    fn page<T>(rows: Vec<T>, more: bool, coverage: Vec<NotLookedAt>) -> Page<T> {
+        Page { rows, more, coverage }
     }
 
     fn messages(self) -> Page<Row> {
-        Self::page(self.messages, self.more)
+        Self::page(self.messages, self.more, self.coverage)
     }
 
     fn inbox(self) -> Page<InboxRow> {
-        Self::page(self.inbox, self.more)
+        Self::page(self.inbox, self.more, self.coverage)
     }
 }
 
@@ -289,7 +291,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                     Msg::Inbox(received::Msg::Listed(ticket, Ok(listed.clone().inbox())))
                 }
                 Request::Archive(archive::Request::List { ticket, .. }) => {
-                    let page = Listed::page(listed.kept.clone(), listed.more);
+                    let page = Listed::page(listed.kept.clone(), listed.more, vec![]);
                     Msg::Archive(archive::Msg::Listed(ticket, Ok(page)))
                 }
                 Request::Outbox(outbox::Request::Read { ticket, sequence }) => {
@@ -536,7 +538,7 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         other => panic!("{other:?}"),
     };
     let list = |desk: &mut Desk, ticket, rows: &[InboxRow], more| {
-        let page = Listed::page(rows.to_vec(), more);
+        let page = Listed::page(rows.to_vec(), more, vec![]);
         send(desk, Msg::Inbox(received::Msg::Listed(ticket, Ok(page))));
     };
     let asked = enter(&mut desk, Rule::Undeliverable);
