@@ -16,7 +16,7 @@ use crate::{
     domain::{
         mask,
         order_ref::{self, IdMatch},
-        report::{Cell, Form, Table, print_json},
+        report::{Cell, Form, Table, json_answer, print_json},
         text::hex,
         when,
         zone::Clock,
@@ -87,7 +87,7 @@ async fn answer(verb: Audit, session: &Session, global: &Global, settings: &Sett
             let numbers: Vec<_> = found.iter().map(|entry| entry.number).collect();
             let shown = revealed(session, global, &reveal, &numbers).await?;
             let table = table(&found, &endings, shown).in_zone(settings.zone);
-            table.print(Form::from(output.output), &mut std::io::stdout().lock())?;
+            table.print(Form::from(output.output), &[], &mut std::io::stdout().lock())?;
             Ok(if found.is_empty() { exit::NOTHING } else { exit::FOUND })
         }
     }
@@ -195,7 +195,7 @@ fn print_entry(
             value[name] = part;
         }
         value["role"] = json!(entry.role);
-        print_json(&value, &mut out)?;
+        print_json(&json_answer(value, &[]), &mut out)?;
         return Ok(());
     }
     let columns = list.columns.clone();
@@ -209,7 +209,7 @@ fn print_entry(
     rows.extend(
         parts.map(|(name, part)| vec![Cell::Text(name.to_owned()), Cell::Text(part.to_string())]),
     );
-    Table { columns: vec!["what", "value"], rows }.print(form, &mut out)?;
+    Table { columns: vec!["what", "value"], rows }.print(form, &[], &mut out)?;
     Ok(())
 }
 
@@ -266,8 +266,11 @@ fn told(found: &Verified, form: Form) -> Result<(), Failure> {
                 let what = format!("missing: {}", numbers(slice::from_ref(missing)));
                 vec![Cell::number(missing.first), Cell::Text(what)]
             });
-            Table { columns: vec!["audit", "broken"], rows: rows.chain(missing).collect() }
-                .print(form, &mut out)?;
+            Table { columns: vec!["audit", "broken"], rows: rows.chain(missing).collect() }.print(
+                form,
+                &[],
+                &mut out,
+            )?;
         }
         Form::Json => {
             let breaks = found
@@ -285,7 +288,7 @@ fn told(found: &Verified, form: Form) -> Result<(), Failure> {
                 "missing": found.missing.iter().map(|missing| json!([missing.first, missing.last])).collect::<Vec<_>>(),
                 "newest_anchor": anchor.map(|(number, hash)| json!({ "number": number, "hash": hash })),
             });
-            print_json(&value, &mut out)?;
+            print_json(&json_answer(value, &[]), &mut out)?;
         }
     }
     Ok(())

@@ -77,7 +77,7 @@ async fn consume(
     let until = if verb.once { Until::Empty } else { Until::Told };
     let clock = operation::measured(session).await?.clock();
     let stats = drive(&work, writer, until, clock).await?;
-    table(&stats).print(Form::from(verb.output.output), &mut std::io::stdout().lock())?;
+    table(&stats).print(Form::from(verb.output.output), &[], &mut std::io::stdout().lock())?;
     Ok(if stats.refused + stats.skipped > 0 { exit::PARTIAL } else { exit::FOUND })
 }
 

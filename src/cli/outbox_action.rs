@@ -24,7 +24,7 @@ use crate::{
     },
     ops::{
         messages::{self as stored, MessageKey, OutboxMessage, list},
-        operation::{Operation, PlanError, Purge},
+        operation::{Operation, PlanError, batch::Purge},
     },
     session::Session,
 };
@@ -133,7 +133,7 @@ async fn purge(
     let make = async |session: &Session| {
         let now = (operation::measured(session).await?.clock())();
         let before = before(age, usual, now, settings)?;
-        Ok(Operation::Purge(kind(before).rated(age.rate)))
+        Ok(kind(before).operation(age.rate))
     };
     run(write, global, settings, make).await
 }

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{error::PlanError, spec::Spec};
+use super::{error::PlanError, table::Spec};
 use crate::{
     db::{
         Db, Layout, Pool,
