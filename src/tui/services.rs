@@ -463,10 +463,6 @@ impl Services {
             database,
             host,
             role: layout.role().to_owned(),
-            server: match &standby {
-                Some(standby) => format!("PostgreSQL {}, {standby}", layout.major_version()),
-                None => format!("PostgreSQL {}", layout.major_version()),
-            },
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
             operator: format!("{}@{}", self.operator.name, self.operator.host),
@@ -477,6 +473,7 @@ impl Services {
                     "there is no schema orderscope to record in: run `orderscope attach` first",
                 ),
             },
+            standby,
         }
     }
 }

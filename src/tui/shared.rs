@@ -32,7 +32,8 @@ pub struct Place {
     pub database: String,
     pub host: String,
     pub role: String,
-    pub server: String,
+    /// How far a hot standby was behind when it was opened; none on a primary.
+    pub standby: Option<String>,
     /// What the database lacks and what that costs, one line each.
     pub gaps: Vec<String>,
     /// Semantics 1: a database of a running service.

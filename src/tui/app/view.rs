@@ -164,7 +164,10 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         Link::Up(place) => {
             let style = if place.production { theme.production } else { theme.accent };
             let kind = if place.attached { "attached  " } else { "" };
-            let told = format!(" {}@{}  {kind}role={}", place.database, place.host, place.role);
+            let standby =
+                place.standby.as_ref().map_or_else(String::new, |told| format!(" {told} "));
+            let (database, host, role) = (&place.database, &place.host, &place.role);
+            let told = format!("{standby} {database}@{host}  {kind}role={role}");
             (format!("[{}]", place.context.to_uppercase()), style, told)
         }
         Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
