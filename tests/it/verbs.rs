@@ -633,7 +633,7 @@ async fn the_private_database_is_started_shared_stopped_and_removed() {
     conn.close().await.unwrap();
 
     assert!(run(&MIGRATE, 0).out.contains("document"));
-    assert_eq!(run(&["orders", "search", "-o", "json"], 1).out, "[]\n");
+    assert_eq!(home.json(&["orders", "search"], 1), Value::Array(vec![]));
     home.refused(&["db", "reset"], 4, &["--yes"]);
 
     // A console uses it.
