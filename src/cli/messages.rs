@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{self, Settings},
     domain::{
-        diagnosis::{Severity, diagnose, is_alert},
+        diagnosis::{Facts, Severity, diagnose, is_alert},
         endless,
         id::{MessageId, OutboxId},
         outbox_action::Refusal,
@@ -163,7 +163,20 @@ async fn status(session: &Session, watch: &Watch, output: Output, settings: &Set
         print(report::status(&status), output, settings)?;
     }
     tell(&status.coverage)?;
-    Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
+    Ok(judged(status.is_alert(), &status.facts))
+}
+
+/// A fault that was found is told whatever else could not be looked at; without one, nothing is known to be well.
+fn judged(is_fault: bool, facts: &Facts) -> u8 {
+    match facts.unseen().next() {
+        _ if is_fault => exit::NOTHING,
+        Some(_) => exit::PARTIAL,
+        None => exit::FOUND,
+    }
+}
+
+fn tell_unseen(facts: &Facts) -> Result<(), Failure> {
+    tell(&facts.unseen().map(|table| format!("not looked at: {}", table.why)).collect::<Vec<_>>())
 }
 
 /// As the lists of the screen are narrowed.
@@ -225,13 +238,18 @@ fn told<T>(
     output: Output,
     settings: &Settings,
 ) -> Outcome {
-    let Page { rows, more, mut notes } = page;
+    let Page { rows, more, mut notes, unseen } = page;
     if more {
         notes.push(format!("there are more; --limit shows more than {limit}"));
     }
+    notes.extend(unseen.iter().map(|table| format!("not looked at: {}", table.why)));
     print(table(&rows), output, settings)?;
     tell(&notes)?;
-    Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
+    Ok(match unseen.first() {
+        Some(_) => exit::PARTIAL,
+        None if rows.is_empty() => exit::NOTHING,
+        None => exit::FOUND,
+    })
 }
 
 async fn find(session: &Session, watch: &Watch, key: MessageKey) -> Result<Message, Failure> {
@@ -240,11 +258,17 @@ async fn find(session: &Session, watch: &Watch, key: MessageKey) -> Result<Messa
         messages::message(conn, layout, watch, key).await
     })
     .await?;
-    found.ok_or_else(|| Failure {
-        message:
-            "no such message is in the outbox: it was delivered or purged, nobody can say which"
-                .to_owned(),
-        code: exit::NOTHING,
+    found.ok_or_else(|| match messages::unseen(layout) {
+        Some(table) => Failure {
+            message: format!("whether there is such a message is not known: {}", table.why),
+            code: exit::PARTIAL,
+        },
+        None => Failure {
+            message:
+                "no such message is in the outbox: it was delivered or purged, nobody can say which"
+                    .to_owned(),
+            code: exit::NOTHING,
+        },
     })
 }
 
@@ -340,16 +364,18 @@ async fn why(
             Cell::Text(messages::verdict(message, &found)),
         ]);
         print(table, output, settings)?;
+        tell_unseen(&status.facts)?;
         let bad = !message.poison.is_empty() || is_alert(&found);
-        return Ok(if bad { exit::NOTHING } else { exit::FOUND });
+        return Ok(judged(bad, &status.facts));
     }
     print(report::findings(&found), output, settings)?;
     if found.is_empty() {
-        writeln!(std::io::stderr(), "No fault found: no rule fired")?;
+        writeln!(std::io::stderr(), "{}", report::no_fault(&status.facts))?;
     }
+    tell_unseen(&status.facts)?;
     tell(&status.coverage)?;
     let faults = found.iter().any(|finding| finding.severity > Severity::Note);
-    Ok(if faults { exit::NOTHING } else { exit::FOUND })
+    Ok(judged(faults, &status.facts))
 }
 
 pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
@@ -387,8 +413,13 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
                         finding.what
                     )?;
                 }
+                tell_unseen(&status.facts)?;
                 tell(&status.coverage)?;
-                Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
+                Ok(match status.facts.inbox.unseen.first() {
+                    _ if status.is_alert() => exit::NOTHING,
+                    Some(_) => exit::PARTIAL,
+                    None => exit::FOUND,
+                })
             })
         }
         Inbox::List { view, limit, output } => {
@@ -413,7 +444,14 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
             found.await.and_then(|day| {
                 print(report::hours(&day, &watch), output.output, settings)?;
                 tell(&day.notes)?;
-                Ok(if day.hours.is_empty() { exit::NOTHING } else { exit::FOUND })
+                Ok(match &day.unseen {
+                    Some(table) => {
+                        tell(&[format!("not looked at: {}", table.why)])?;
+                        exit::PARTIAL
+                    }
+                    None if day.hours.is_empty() => exit::NOTHING,
+                    None => exit::FOUND,
+                })
             })
         }
     };

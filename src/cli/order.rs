@@ -48,6 +48,8 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
         tell(&format!("not searched: {note}"))?;
     }
     let output = read.output.output;
+    // Of the others, 1 is a difference that was found.
+    let is_list = !matches!(verb, Verb::Show { .. } | Verb::Diff { .. });
     let code = match verb {
         Verb::Timeline { .. } => print(report::timeline(&known), output, settings)?,
         Verb::Messages { .. } => print(report::messages(&known), output, settings)?,
@@ -65,7 +67,8 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
         // Sent away above.
         _ => exit::USAGE,
     };
-    Ok(if partial && code == exit::FOUND { exit::PARTIAL } else { code })
+    // What was not found may be where it could not be looked.
+    Ok(if partial && (code == exit::FOUND || is_list) { exit::PARTIAL } else { code })
 }
 
 /// Prints a list; one without rows found nothing.

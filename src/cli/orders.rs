@@ -43,8 +43,10 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     let table = report::orders(&page.rows, true).in_zone(settings.zone);
     table.print(form, &mut std::io::stdout().lock())?;
     let mut notes = page.coverage.clone();
+    let whole = page.complete && page.unseen.is_empty();
     if page.rows.is_empty() && page.complete {
-        notes.push("no order matches".to_owned());
+        let part = if whole { "" } else { " in what could be looked at" };
+        notes.push(format!("no order matches{part}"));
     }
     if page.older.is_some() {
         notes.push(format!("there are more; --limit shows more than {limit}"));
@@ -69,7 +71,7 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
             writeln!(err, "{note}")?;
         }
     }
-    Ok(match (page.rows.is_empty(), page.complete) {
+    Ok(match (page.rows.is_empty(), whole) {
         (_, false) => exit::PARTIAL,
         (true, true) => exit::NOTHING,
         (false, true) => exit::FOUND,

@@ -72,7 +72,7 @@ pub struct History {
     pub coverage: Vec<String>,
 }
 
-/// Why rows of these may be there and not be seen, where row level security hides some.
+/// Why rows of these may be there and not be seen: the table cannot be read, or row level security hides some.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hidden {
     pub orders: Option<String>,
@@ -136,10 +136,17 @@ pub async fn newest(
     });
     let chain = chain::facts(conn, layout, &events, &messages, unsearched).await?;
     let letters = letters_of(conn, layout, &events, &mut coverage).await?;
-    for table in [Table::Events, Table::Summaries, Table::OutboxMessages, Table::Letters] {
-        if !layout.reads(table) {
-            coverage.push(format!("{} cannot be read", table.name()));
-        }
+    for table in [
+        Table::OrderItems,
+        Table::Events,
+        Table::Streams,
+        Table::Summaries,
+        Table::OutboxMessages,
+        Table::OutboxStates,
+        Table::InboxStates,
+        Table::Letters,
+    ] {
+        coverage.extend(layout.unread(table));
     }
     coverage.extend(layout.hiding(&[
         Table::Orders,
@@ -150,10 +157,11 @@ pub async fn newest(
         Table::Summaries,
         Table::Letters,
     ]));
+    let unseen = |table| layout.unseen(&[table]).pop().map(|unseen| unseen.why);
     let hidden = Hidden {
-        orders: layout.hiding(&[Table::Orders]),
-        lines: layout.hiding(&[Table::OrderItems]),
-        summaries: layout.hiding(&[Table::Summaries]),
+        orders: unseen(Table::Orders),
+        lines: unseen(Table::OrderItems),
+        summaries: unseen(Table::Summaries),
     };
     let tenant = events.first().and_then(|event| event.tenant.clone());
     let tenant = tenant.filter(|tenant| tenant != DEFAULT_TENANT);

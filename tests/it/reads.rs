@@ -353,7 +353,7 @@ mod layouts {
         assert!(page.coverage.iter().any(|note| note.starts_with("flag U not looked for")));
         let known = story(&db, page.rows[0].id).await.unwrap();
         assert!(!known.events.is_empty() && known.messages.is_empty());
-        assert!(known.coverage.contains(&"outbox_message cannot be read".to_owned()));
+        assert!(known.coverage.contains(&"no right to read outbox_message".to_owned()));
     }
 }
 

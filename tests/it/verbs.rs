@@ -581,7 +581,7 @@ async fn what_may_not_be_read_makes_the_answer_partial_or_refused() {
     let id = order("camel-case");
     let done = reader.run(&["order", "show", &id, "-o", "json"]);
     assert_eq!(done.code, 5, "{done:?}");
-    assert!(done.err.contains("outbox_message cannot be read"), "{}", done.err);
+    assert!(done.err.contains("no right to read outbox_message"), "{}", done.err);
     let shown: Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(shown["state"]["Status"], "Completed");
     sql(&options, &format!("REVOKE SELECT ON orders FROM {role}")).await;

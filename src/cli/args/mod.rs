@@ -90,7 +90,7 @@ fn spelt(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 /// Told under `--help`: scripts rely on them.
 pub const EXIT_CODES: &str = "\
 Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or settings,
-3 database unreachable, 4 refused, 5 partly done.";
+3 database unreachable, 4 refused, 5 partly done, or not all could be looked at.";
 
 /// Told under `--database-url`.
 const URL_HELP: &str = "\

@@ -135,8 +135,14 @@ impl Layout {
     pub fn missing(&self) -> Vec<Missing> {
         let mut list = Vec::new();
         for (table, cost) in WITHOUT {
-            let Some(what) = self.unread(table) else { continue };
-            list.push(Missing { what, cost });
+            if let Some(what) = self.unread(table) {
+                list.push(Missing { what, cost });
+            } else if let Some(what) = self.hiding(&[table]) {
+                list.push(Missing {
+                    what,
+                    cost: "what is not found may be there, and counts are unknown",
+                });
+            }
         }
         for (table, shape) in &self.tables {
             if !shape.zoneless.is_empty() {

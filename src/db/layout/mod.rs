@@ -14,6 +14,8 @@ pub use index::Index;
 pub use missing::Missing;
 pub use names::Table;
 pub(super) use probe::probe;
+
+use crate::domain::diagnosis::Unseen;
 pub use schemas::Group;
 
 /// Whose database it is.
@@ -209,6 +211,15 @@ impl Layout {
         (!names.is_empty()).then(|| {
             format!("row level security on {} may hide rows from role {role}", names.join(", "))
         })
+    }
+
+    /// Which of these tables cannot be looked at, or not whole, and why.
+    pub fn unseen(&self, tables: &[Table]) -> Vec<Unseen> {
+        let unseen = |table: &Table| {
+            let why = self.unread(*table).or_else(|| self.hiding(&[*table]))?;
+            Some(Unseen { what: table.name().to_owned(), why })
+        };
+        tables.iter().filter_map(unseen).collect()
     }
 
     /// Whether an optional column exists.

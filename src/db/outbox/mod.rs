@@ -32,7 +32,11 @@ use super::{
     Error, Index, Layout, Table,
     sql::{NEVER, moment},
 };
-use crate::domain::{diagnosis::Tally, event::EventKind, id::OutboxId};
+use crate::domain::{
+    diagnosis::{Tally, Unseen},
+    event::EventKind,
+    id::OutboxId,
+};
 
 /// An open outbox is not older than the oldest, which is bound first.
 const SINCE: &str = "created >= coalesce($1::timestamptz, '-infinity')";
@@ -93,7 +97,9 @@ pub struct Overview {
     pub newest_number: Option<i64>,
     /// When the newest events of published kinds were written, newest first; some of them.
     pub events: Vec<DateTime<Utc>>,
-    /// What was not looked at.
+    /// Tables of the outbox that could not be looked at.
+    pub unseen: Vec<Unseen>,
+    /// What was looked at in part.
     pub coverage: Vec<String>,
 }
 
@@ -173,19 +179,26 @@ pub async fn overview(
     } else if sums.open > looked {
         coverage.push(format!("groups are over the oldest {SAMPLE} outboxes"));
     }
+    let unseen = layout.unseen(&[Table::OutboxMessages, Table::OutboxStates]);
+    let seen_whole = |tally: Tally| if unseen.is_empty() { tally } else { Tally::Unknown };
+    let of_consumers = layout.unseen(&[Table::OutboxMessages, Table::InboxStates]).is_empty();
     let oldest = [0, 1].into_iter().filter_map(|by| whole(by)?.oldest).min();
     Ok(Overview {
         now: sums.now,
-        open: Tally::up_to(sums.open, MOST_OPEN),
+        open: seen_whole(Tally::up_to(sums.open, MOST_OPEN)),
         since: sums.since,
-        bus,
-        consumer: Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE),
+        bus: seen_whole(bus),
+        consumer: if of_consumers {
+            Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE)
+        } else {
+            Tally::Unknown
+        },
         oldest,
         newest: sums.newest,
         last_delivered: sums.last_delivered,
-        orphans: Tally::up_to(sums.orphans, MOST_WRONG),
-        expired: Tally::up_to(sums.expired, MOST_WRONG),
-        undeliverable: Tally::up_to(sums.undeliverable, MOST_WRONG),
+        orphans: seen_whole(Tally::up_to(sums.orphans, MOST_WRONG)),
+        expired: seen_whole(Tally::up_to(sums.expired, MOST_WRONG)),
+        undeliverable: seen_whole(Tally::up_to(sums.undeliverable, MOST_WRONG)),
         by_type: pick(2),
         by_destination: pick(3),
         by_outbox: pick(4),
@@ -193,6 +206,7 @@ pub async fn overview(
         drawn: sums.drawn,
         newest_number: sums.newest_number,
         events: sums.events,
+        unseen,
         coverage,
     })
 }

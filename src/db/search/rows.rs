@@ -36,8 +36,8 @@ pub struct OrderLine {
     pub buyer: BuyerId,
     pub buyer_name: Option<String>,
     pub status: Status,
-    /// Number of lines.
-    pub items: i64,
+    /// Number of lines; none where lines cannot be looked at.
+    pub items: Option<i64>,
     /// Sum of the lines; none for prices that are no sensible amounts.
     pub total: Option<Decimal>,
     pub has_note: bool,
@@ -61,7 +61,7 @@ struct Row {
     buyer_id: BuyerId,
     name: Option<String>,
     status: i64,
-    items: i64,
+    items: Option<i64>,
     total: Option<String>,
     has_note: bool,
     undelivered: Option<bool>,
@@ -86,11 +86,12 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
     let ids: Vec<OrderId> = hits.iter().map(|hit| hit.id).collect();
     let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     // A sum of the lines that are seen is no total where some may be hidden.
-    let compared = !layout.may_hide_rows(Table::OrderItems);
-    let total = if compared { "l.total::text" } else { "NULL::text" };
+    let compared = layout.unseen(&[Table::OrderItems]).is_empty();
+    let (items, total) =
+        if compared { ("l.items", "l.total::text") } else { ("NULL::bigint", "NULL::text") };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT o.id, {} AS created_at, t.tenant, o.buyer_id, b.name, o.status::bigint AS status, \
-         coalesce(l.items, 0) AS items, {total} AS total, \
+         {items} AS items, {total} AS total, \
          coalesce(o.note <> '', false) AS has_note, {} AS undelivered, {} AS letter, \
          o.status = 0 AND o.created_at < now() - interval '24 hours' AS stale, o.is_deleted, \
          CASE WHEN s.id IS NOT NULL THEN {} END AS drift \
@@ -137,7 +138,7 @@ fn tenants(layout: &Layout) -> String {
 
 /// Whether order `u.id` has a pending message: exact with the index, else among the newest pending ones.
 fn undelivered(layout: &Layout) -> Option<String> {
-    if !layout.reads(Table::OutboxMessages) || !layout.reads(Table::OutboxStates) {
+    if !layout.unseen(&[Table::OutboxMessages, Table::OutboxStates]).is_empty() {
         return None;
     }
     let messages = layout.from(Table::OutboxMessages);
@@ -158,7 +159,7 @@ fn undelivered(layout: &Layout) -> Option<String> {
 
 /// Whether order `u.id` has a dead letter: from its events with all indexes, else from the newest letters.
 fn letter(layout: &Layout) -> Option<String> {
-    if !layout.reads(Table::Letters) || !layout.reads(Table::Events) {
+    if !layout.unseen(&[Table::Letters, Table::Events]).is_empty() {
         return None;
     }
     let (letters, events) = (layout.from(Table::Letters), layout.from(Table::Events));
@@ -177,34 +178,26 @@ fn letter(layout: &Layout) -> Option<String> {
 pub fn flags_unknown(layout: &Layout) -> Vec<String> {
     let mut notes = Vec::new();
     if undelivered(layout).is_none() {
-        let tables = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
-        notes.push(format!("flag U not looked for: {}", unread(layout, &tables)));
+        let why = unseen(layout, &[Table::OutboxMessages, Table::OutboxStates]);
+        notes.push(format!("flag U not looked for: {}", why.unwrap_or_default()));
     } else if !layout.has(Index::MessageBody) && !layout.is_small(Table::OutboxMessages) {
         notes.push(format!("flag U from the newest {MOST_FOR_FLAGS} pending messages"));
     }
     if letter(layout).is_none() {
-        let tables = [Table::Letters, Table::Events];
-        notes.push(format!("flag x not looked for: {}", unread(layout, &tables)));
+        let why = unseen(layout, &[Table::Letters, Table::Events]);
+        notes.push(format!("flag x not looked for: {}", why.unwrap_or_default()));
     } else if !layout.has(Index::LetterEvent) && !layout.is_small(Table::Letters) {
         notes.push(format!("flag x from the newest {MOST_FOR_FLAGS} dead letters"));
     }
-    if !layout.reads(Table::Summaries) {
-        notes.push(format!("flag D not looked for: {}", unread(layout, &[Table::Summaries])));
+    if let Some(why) = unseen(layout, &[Table::Summaries]) {
+        notes.push(format!("flag D not looked for: {why}"));
     }
-    notes.extend(layout.hiding(&[
-        Table::Summaries,
-        Table::Letters,
-        Table::Events,
-        Table::OutboxMessages,
-        Table::OutboxStates,
-        Table::InboxStates,
-    ]));
     notes
 }
 
-/// Why the first of these tables that cannot be read cannot.
-fn unread(layout: &Layout, tables: &[Table]) -> String {
-    tables.iter().find_map(|table| layout.unread(*table)).unwrap_or_default()
+/// Why the first of these tables that cannot be looked at cannot.
+fn unseen(layout: &Layout, tables: &[Table]) -> Option<String> {
+    layout.unseen(tables).into_iter().next().map(|unseen| unseen.why)
 }
 
 impl From<Row> for OrderLine {

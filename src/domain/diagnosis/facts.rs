@@ -21,8 +21,19 @@ pub enum Tally {
     Exact(i64),
     /// From the planner's figures or a part that was counted.
     About(i64),
-    /// Counting stopped there.
+    /// Counting stopped there, or part could not be looked at.
     AtLeast(i64),
+    /// It could not be looked at.
+    Unknown,
+}
+
+/// A table that could not be looked at, or not whole: figures that rest on it are unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unseen {
+    /// `outbox_message`
+    pub what: String,
+    /// `no right to read outbox_message`
+    pub why: String,
 }
 
 impl Default for Tally {
@@ -38,12 +49,28 @@ impl Tally {
         if count >= most { Self::AtLeast(most) } else { Self::Exact(count) }
     }
 
-    /// The number, exact or not.
+    /// The number, exact or not; what is known of it: nothing, where it could not be looked at.
     #[must_use]
     pub const fn number(self) -> i64 {
         match self {
             Self::Exact(number) | Self::About(number) | Self::AtLeast(number) => number,
+            Self::Unknown => 0,
         }
+    }
+
+    /// The number, exact or not; none where it could not be looked at.
+    #[must_use]
+    pub const fn known(self) -> Option<i64> {
+        match self {
+            Self::Unknown => None,
+            seen => Some(seen.number()),
+        }
+    }
+
+    /// Whether it is known that there is nothing.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        matches!(self, Self::Exact(0) | Self::About(0))
     }
 
     /// The number where it was counted or estimated whole: one at which counting stopped measures nothing.
@@ -51,7 +78,7 @@ impl Tally {
     pub const fn measured(self) -> Option<i64> {
         match self {
             Self::Exact(number) | Self::About(number) => Some(number),
-            Self::AtLeast(_) => None,
+            Self::AtLeast(_) | Self::Unknown => None,
         }
     }
 
@@ -62,6 +89,7 @@ impl Tally {
             Self::Exact(_) => "exact",
             Self::About(_) => "estimate",
             Self::AtLeast(_) => "at least",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -71,6 +99,9 @@ impl Tally {
         let sum = self.number() + other.number();
         match (self, other) {
             (Self::Exact(_), Self::Exact(_)) => Self::Exact(sum),
+            (Self::Unknown, Self::Unknown) => Self::Unknown,
+            (Self::Unknown, seen) | (seen, Self::Unknown) if seen.number() == 0 => Self::Unknown,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::AtLeast(sum),
             (Self::AtLeast(_), _) | (_, Self::AtLeast(_)) => Self::AtLeast(sum),
             _ => Self::About(sum),
         }
@@ -78,13 +109,14 @@ impl Tally {
 }
 
 impl fmt::Display for Tally {
-    /// `1,204`, `~100,000`, `at least 10,000`.
+    /// `1,204`, `~100,000`, `at least 10,000`, `unknown`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = thousands(self.number());
         f.pad(&match self {
             Self::Exact(_) => number,
             Self::About(_) => format!("~{number}"),
             Self::AtLeast(_) => format!("at least {number}"),
+            Self::Unknown => "unknown".to_owned(),
         })
     }
 }
@@ -304,6 +336,8 @@ pub struct Inbox {
     pub blocker: Option<MessageId>,
     /// All delivered rows past the window.
     pub past_window: Tally,
+    /// Tables of the inbox that could not be looked at; without rows then.
+    pub unseen: Vec<Unseen>,
 }
 
 impl Inbox {
@@ -404,6 +438,8 @@ pub struct Facts {
     pub tried: Vec<Tried>,
     pub missing_indexes: Vec<String>,
     pub written: Written,
+    /// Tables of the outbox that could not be looked at.
+    pub unseen: Vec<Unseen>,
     pub broker: Reached,
     /// What our own samples show.
     pub movement: Option<Movement>,
@@ -435,9 +471,15 @@ impl Facts {
             tried: vec![],
             missing_indexes: vec![],
             written: Written::default(),
+            unseen: vec![],
             broker: Reached::NotAsked,
             movement: None,
         }
+    }
+
+    /// What of outbox and inbox could not be looked at.
+    pub fn unseen(&self) -> impl Iterator<Item = &Unseen> {
+        self.unseen.iter().chain(&self.inbox.unseen)
     }
 
     /// Everything not recorded as delivered.

@@ -12,8 +12,8 @@ pub use crate::db::{
     relay::ConsumerOutbox,
 };
 use crate::{
-    db::{Error, Layout, archive, inbox as received, outbox as sent, paused as held},
-    domain::id::MessageId,
+    db::{Error, Layout, Table, archive, inbox as received, outbox as sent, paused as held},
+    domain::{diagnosis::Unseen, id::MessageId},
 };
 
 /// What is told where the schema is older than copies and pauses, or is not there.
@@ -26,13 +26,15 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// There are rows after these.
     pub more: bool,
-    /// What was not looked at.
+    /// What was looked at in part.
     pub notes: Vec<String>,
+    /// Tables that could not be looked at: there may be more rows than these.
+    pub unseen: Vec<Unseen>,
 }
 
 impl<T> Default for Page<T> {
     fn default() -> Self {
-        Self { rows: vec![], more: false, notes: vec![] }
+        Self { rows: vec![], more: false, notes: vec![], unseen: vec![] }
     }
 }
 
@@ -41,7 +43,12 @@ impl<T> Page<T> {
     fn of(mut rows: Vec<T>, limit: usize, notes: Vec<String>) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        Self { rows, more, notes }
+        Self { rows, more, notes, unseen: vec![] }
+    }
+
+    /// The same, where these tables were needed.
+    fn from(self, layout: &Layout, tables: &[Table]) -> Self {
+        Self { unseen: layout.unseen(tables), ..self }
     }
 }
 
@@ -60,7 +67,9 @@ pub async fn outbox(
     now: DateTime<Utc>,
 ) -> Result<Page<Row>, Error> {
     let (rows, notes) = sent::list(conn, layout, view, filters, after, asked(limit), now).await?;
-    Ok(Page::of(rows, limit, notes))
+    // Whose a message is, and so whether it waits, its parents tell.
+    let tables = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
+    Ok(Page::of(rows, limit, notes).from(layout, &tables))
 }
 
 /// Where a page of inbox rows begins; they are listed newest first.
@@ -91,7 +100,7 @@ pub async fn inbox(
         }
     };
     let rows = received::list(conn, layout, (view, held), before, asked(limit)).await?;
-    Ok(Page::of(rows, limit, vec![]))
+    Ok(Page::of(rows, limit, vec![]).from(layout, &[Table::InboxStates]))
 }
 
 /// The inbox rows to see first: what consumers did not finish, then what came last.
@@ -126,7 +135,7 @@ pub async fn newest_copy(
 pub async fn paused(conn: &mut PgConnection) -> Result<Page<PausedOutbox>, Error> {
     let notes = unknown(conn).await?;
     let rows = held::held(conn).await?;
-    Ok(Page { rows, more: false, notes })
+    Ok(Page { rows, more: false, notes, unseen: vec![] })
 }
 
 async fn unknown(conn: &mut PgConnection) -> Result<Vec<String>, Error> {

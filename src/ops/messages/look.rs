@@ -47,6 +47,7 @@ pub async fn outboxes(
         expired: overview.expired,
         undeliverable: overview.undeliverable,
         missing_indexes: missing(layout),
+        unseen: overview.unseen.clone(),
         written: Written {
             inserted: overview.inserted,
             drawn: overview.drawn,

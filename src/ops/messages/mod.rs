@@ -16,7 +16,7 @@ use tokio::time::Instant;
 pub use crate::db::outbox::{MessageKey, OutboxMessage};
 use crate::{
     db::{
-        Error, Layout, clock,
+        Error, Layout, Table, clock,
         inbox::{self, Hour, InboxRow},
         outbox::{self, Overview},
     },
@@ -25,7 +25,7 @@ use crate::{
         consumer::{self, Consumer},
         diagnosis::{
             self, ConsumerFacts, Facts, Finding, Inbox, Lock, Rule, Subject, Tally, Thresholds,
-            Tried, diagnose,
+            Tried, Unseen, diagnose,
         },
         outbox::{Delivery, Owner},
         poison::{Poison, Sender, poison},
@@ -273,12 +273,20 @@ pub async fn inbox_facts(
         }
     }
     let whole = inbox::sums_all(layout) && inbox::counts_all_open(&rows);
+    let unseen = layout.unseen(&[Table::InboxStates]);
+    let seen = unseen.is_empty();
     let sum = |of: fn(&inbox::ConsumerRow) -> i64| {
         let sum = rows.iter().map(of).sum();
-        if whole { Tally::Exact(sum) } else { Tally::AtLeast(sum) }
+        match (seen, whole) {
+            (false, _) => Tally::Unknown,
+            (true, true) => Tally::Exact(sum),
+            (true, false) => Tally::AtLeast(sum),
+        }
     };
     let (blocking_cleanup, blocker, past_window) = if layout.is_managed() {
         (Tally::default(), None, Tally::default())
+    } else if !seen {
+        (Tally::Unknown, None, Tally::Unknown)
     } else {
         inbox::cleanup(conn, layout, now - limits.window).await?
     };
@@ -293,6 +301,7 @@ pub async fn inbox_facts(
         blocking_cleanup,
         blocker,
         past_window,
+        unseen,
         consumers: rows
             .into_iter()
             .map(|row| ConsumerFacts {
@@ -317,8 +326,16 @@ pub async fn inbox_facts(
 pub struct Day {
     pub from: DateTime<Utc>,
     pub hours: Vec<Hour>,
-    /// What was not looked at.
+    /// What was looked at in part.
     pub notes: Vec<String>,
+    /// The inbox, where it could not be looked at.
+    pub unseen: Option<Unseen>,
+}
+
+/// The table of messages, where it could not be looked at: what is not found there may be there.
+#[must_use]
+pub fn unseen(layout: &Layout) -> Option<Unseen> {
+    layout.unseen(&[Table::OutboxMessages]).pop()
 }
 
 /// Looks at the last day of the inbox.
@@ -329,7 +346,8 @@ pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error>
     } else {
         vec![format!("of the newest {} rows", inbox::MOST)]
     };
-    Ok(Day { from, hours: inbox::hours(conn, layout, from).await?, notes })
+    let unseen = layout.unseen(&[Table::InboxStates]).pop();
+    Ok(Day { from, hours: inbox::hours(conn, layout, from).await?, notes, unseen })
 }
 
 /// One message, what is wrong with it, and who received it.

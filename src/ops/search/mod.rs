@@ -16,7 +16,7 @@ use walk::{Walk, walk};
 
 use crate::{
     db::{Error, Layout, search},
-    domain::{endless, search::Query},
+    domain::{diagnosis::Unseen, endless, search::Query},
 };
 
 /// Counting stops here.
@@ -54,6 +54,8 @@ pub struct Page {
     pub access: Access,
     /// What was not searched and why, which clock the list goes by; a line each.
     pub coverage: Vec<String>,
+    /// Tables that the search needs and that could not be looked at: there may be more orders, and other figures.
+    pub unseen: Vec<Unseen>,
     /// What it was found by, for counting all that match.
     pub plan: Arc<Plan>,
     /// False if time ran out before the page was full: going on from its end finds more.
@@ -106,6 +108,7 @@ pub async fn page(
         order_by: plan.order_by(),
         access: plan.access(),
         coverage,
+        unseen: plan.unseen.clone(),
         plan: Arc::new(plan),
         complete: ended || more,
         millis: millis(began),

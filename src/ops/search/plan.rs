@@ -12,7 +12,10 @@ use crate::{
         Error, Index, Layout, Table,
         search::{Filter, Place, Source},
     },
-    domain::search::{Query, Span, Test},
+    domain::{
+        diagnosis::Unseen,
+        search::{Query, Span, Test, Trait},
+    },
 };
 
 /// A search with its look-ups done. Serves any page of it and its count.
@@ -21,6 +24,8 @@ pub struct Plan {
     pub(super) sources: Vec<Source>,
     pub(super) filters: Vec<Filter>,
     pub(super) coverage: Vec<String>,
+    /// Tables that the search needs and that could not be looked at.
+    pub(super) unseen: Vec<Unseen>,
     /// One in so many candidates is expected to pass the filters; none where nothing is known.
     pub(super) one_in: Option<i64>,
     order_by: OrderBy,
@@ -35,7 +40,8 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         return Err(Error::MissingTable(missing.map_or_else(String::new, |missing| missing.what)));
     }
     let mut coverage = query.notes.clone();
-    coverage.extend(layout.hiding(&[Table::Orders, Table::OrderItems, Table::Buyers]));
+    let unseen = unseen(layout, query);
+    coverage.extend(unseen.iter().map(|table| format!("not looked at: {}", table.why)));
     let mut terms = Vec::new();
     let (mut status, mut placed) = (None, Span { from: None, to: None });
     for term in &query.terms {
@@ -87,7 +93,45 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         _ => true,
     });
     note_clock(order_by, &sources, &placed, &mut coverage);
-    Ok(Plan { sources, filters, coverage, one_in, order_by, status, placed })
+    Ok(Plan { sources, filters, coverage, unseen, one_in, order_by, status, placed })
+}
+
+/// The tables that a page of these orders needs and that cannot be looked at, or not whole.
+fn unseen(layout: &Layout, query: &Query) -> Vec<Unseen> {
+    let mut tables = vec![Table::Orders, Table::OrderItems];
+    tables.extend(query.terms.iter().flat_map(|term| needs(&term.test)));
+    tables.sort_unstable();
+    tables.dedup();
+    layout.unseen(&tables)
+}
+
+/// What a test looks at beside orders and their lines.
+const fn needs(test: &Test) -> &'static [Table] {
+    match test {
+        Test::AnyId(_) => &[Table::Buyers, Table::Events, Table::OutboxMessages],
+        Test::AnyTail(_)
+        | Test::Text(_)
+        | Test::Buyer(_)
+        | Test::BuyerName(_)
+        | Test::City(_)
+        | Test::Province(_) => &[Table::Buyers],
+        Test::Correlation(_) => &[Table::Events, Table::OutboxMessages],
+        Test::Tenant(_) => &[Table::Streams],
+        Test::Has(Trait::Undelivered) => {
+            &[Table::OutboxMessages, Table::OutboxStates, Table::InboxStates]
+        }
+        Test::Has(Trait::Letter) => &[Table::Letters, Table::Events],
+        Test::Has(Trait::Drift) => &[Table::Summaries],
+        Test::Order(_)
+        | Test::Book(_)
+        | Test::Note(_)
+        | Test::Status(_)
+        | Test::Placed(_)
+        | Test::Modified(_)
+        | Test::Total(_)
+        | Test::Items(_)
+        | Test::Has(Trait::Deleted | Trait::Note) => &[],
+    }
 }
 
 impl Plan {
@@ -98,6 +142,7 @@ impl Plan {
             sources: vec![],
             filters: vec![],
             coverage: vec![],
+            unseen: vec![],
             one_in: None,
             order_by: OrderBy::Placed,
             status: None,

@@ -63,7 +63,7 @@ fn row(placed: &str, tail: u128, buyer: &str, status: Status, total: &str) -> Or
         buyer: BuyerId(id("2025-03-01T08:00:00Z", 0x4e10)),
         buyer_name: Some(buyer.to_owned()),
         status,
-        items: 2,
+        items: Some(2),
         total: Some(total.parse().unwrap()),
         has_note: false,
         undelivered: Some(false),

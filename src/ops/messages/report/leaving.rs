@@ -46,10 +46,20 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
         let (coming, leaving) = (rate(movement.coming), rate(movement.leaving));
         out.push(("rates", format!("in {coming}, out {leaving}")));
     } else if facts.pending().measured().is_none() {
-        out.push(("rates", "unknown: more is pending than is counted".to_owned()));
+        out.push(("rates", unmeasured(facts).to_owned()));
     }
     out.push(("drain", drained(drain(facts))));
     out
+}
+
+/// Why there are no rates.
+#[must_use]
+pub fn unmeasured(facts: &Facts) -> &'static str {
+    if facts.unseen().next().is_some() {
+        "unknown: not all that is pending can be looked at"
+    } else {
+        "unknown: more is pending than is counted"
+    }
 }
 
 fn counted(name: &str, group: &Group) -> String {
@@ -88,7 +98,7 @@ fn head_rows(head: &Head, facts: &Facts, out: &mut Vec<(&'static str, String)>) 
 /// When the backlog is gone, as far as that is known.
 fn drain(facts: &Facts) -> Drain {
     match facts.movement {
-        _ if facts.pending().number() == 0 => Drain::Empty,
+        _ if facts.pending().is_none() => Drain::Empty,
         Some(movement) => movement.drain,
         None => Drain::Unknown,
     }

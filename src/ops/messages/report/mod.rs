@@ -13,7 +13,7 @@ use crate::{
         age::{self, Age},
         backlog::Drain,
         contract,
-        diagnosis::{Finding, Latency, Published},
+        diagnosis::{Facts, Finding, Latency, Published, Unseen},
         endless,
         id_timestamp::{LastPass, last_pass},
         mask,
@@ -24,7 +24,10 @@ use crate::{
     },
 };
 
-pub use self::inbox::{consumers, hours, inbox, inbox_note};
+pub use self::{
+    inbox::{consumers, hours, inbox, inbox_note},
+    leaving::unmeasured,
+};
 
 fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
@@ -69,17 +72,35 @@ pub fn status(status: &Status) -> Table {
     say("inbox failing", text(facts.inbox.failing.to_string()));
     say("inbox half-done", text(facts.inbox.half_done.to_string()));
     let share = share.map_or_else(String::new, |share| format!(" ({share:.1}%)"));
-    say("inbox duplicates", text(format!("{exact} exact, {estimated} estimated{share}")));
+    let duplicates = if facts.inbox.unseen.is_empty() {
+        format!("{exact} exact, {estimated} estimated{share}")
+    } else {
+        "unknown".to_owned()
+    };
+    say("inbox duplicates", text(duplicates));
     for finding in &status.findings {
         say(
             &finding.severity.to_string(),
             text(format!("{}: {}", finding.rule.name(), finding.what)),
         );
     }
+    for unseen in facts.unseen() {
+        say("not looked at", text(unseen.why.clone()));
+    }
     if status.findings.is_empty() {
-        say("findings", text("none"));
+        say("findings", text(no_fault(facts).to_owned()));
     }
     Table { columns: vec!["field", "value"], rows }
+}
+
+/// What is said where no rule fired.
+#[must_use]
+pub fn no_fault(facts: &Facts) -> &'static str {
+    if facts.unseen().next().is_some() {
+        "Not known: not everything could be looked at"
+    } else {
+        "No fault found: no rule fired"
+    }
 }
 
 /// How long messages took to leave, in words.
@@ -200,21 +221,22 @@ pub fn status_value(status: &Status) -> Value {
         .collect()
     };
     let (exact, estimated, share) = facts.inbox.duplicates();
+    let of_inbox = |number: i64| facts.inbox.unseen.is_empty().then_some(number);
     json!({
         "at": facts.now,
         "alert": status.is_alert(),
-        "pending": facts.pending().number(),
-        "pending_bus": facts.bus.number(),
-        "pending_consumer": facts.consumer.number(),
+        "pending": facts.pending().known(),
+        "pending_bus": facts.bus.known(),
+        "pending_consumer": facts.consumer.known(),
         "pending_counted": facts.pending().worth(),
         "pending_told": facts.pending().to_string(),
-        "open_outboxes": facts.open.number(),
+        "open_outboxes": facts.open.known(),
         "oldest": iso(facts.oldest),
         "last_delivered": iso(facts.last_delivered),
         "publish_latency": published_value(facts.published),
-        "orphans": facts.orphans.number(),
-        "expired": facts.expired.number(),
-        "undeliverable": facts.undeliverable.number(),
+        "orphans": facts.orphans.known(),
+        "expired": facts.expired.known(),
+        "undeliverable": facts.undeliverable.known(),
         "by_type": groups(&status.overview.by_type),
         "by_destination": groups(&status.overview.by_destination),
         "by_outbox": groups(&status.overview.by_outbox),
@@ -222,19 +244,26 @@ pub fn status_value(status: &Status) -> Value {
         "drain": leaving::drain_value(facts),
         "history": history_value(status),
         "inbox": {
-            "rows": facts.inbox.rows.number(),
-            "last_hour": facts.inbox.last_hour.number(),
-            "failing": facts.inbox.failing.number(),
-            "half_done": facts.inbox.half_done.number(),
-            "duplicates_exact": exact,
-            "duplicates_estimated": estimated,
+            "rows": facts.inbox.rows.known(),
+            "last_hour": facts.inbox.last_hour.known(),
+            "failing": facts.inbox.failing.known(),
+            "half_done": facts.inbox.half_done.known(),
+            "duplicates_exact": of_inbox(exact),
+            "duplicates_estimated": of_inbox(estimated),
             "duplicates_percent": share,
-            "deliveries_last_hour": facts.inbox.recent().0,
-            "duplicates_last_hour": facts.inbox.recent().1,
+            "deliveries_last_hour": of_inbox(facts.inbox.recent().0),
+            "duplicates_last_hour": of_inbox(facts.inbox.recent().1),
         },
         "findings": status.findings.iter().map(finding_value).collect::<Vec<_>>(),
-        "not_looked_at": status.coverage,
+        "not_looked_at": facts.unseen().map(unseen_value).collect::<Vec<_>>(),
+        "looked_at_in_part": status.coverage,
     })
+}
+
+/// A table that could not be looked at.
+#[must_use]
+pub fn unseen_value(unseen: &Unseen) -> Value {
+    json!({ "what": unseen.what, "why": unseen.why })
 }
 
 fn iso(at: Option<DateTime<Utc>>) -> Option<String> {

@@ -100,7 +100,7 @@ impl Operation {
         }
     }
 
-    /// What it says, without ids that are drawn for it: the same under the same id is a repetition, other content is not.
+    /// What it says, without ids that are drawn for it: under the same id the same is a repetition, and nothing else.
     pub(in crate::ops::operation) fn content(&self) -> Vec<String> {
         match self {
             Self::Order(command) => command::content(command),

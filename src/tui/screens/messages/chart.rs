@@ -15,7 +15,7 @@ use crate::{
     domain::{age::Age, backlog::Sample, diagnosis::Published, text, text::thousands},
     ops::messages::{
         history::Past,
-        report::{self, drained},
+        report::{self, drained, unmeasured},
     },
     tui::{
         shared::Shared,
@@ -112,23 +112,32 @@ pub(super) fn tiles(
     };
     say(
         "oldest",
-        facts.oldest.map_or_else(|| "-".to_owned(), |at| Age::of(at, facts.now).to_string()),
+        match facts.oldest {
+            Some(at) => Age::of(at, facts.now).to_string(),
+            None if facts.pending().is_none() => "-".to_owned(),
+            None => "unknown".to_owned(),
+        },
     );
-    if facts.consumer.number() > 0 {
+    if !facts.consumer.is_none() {
         say("of consumers", facts.consumer.to_string());
     }
     if roomy {
         let (exact, estimated, _) = facts.inbox.duplicates();
         say("inbox", facts.inbox.rows.to_string());
         let approximate = if estimated > 0 { "~" } else { "" };
-        say("duplicates", format!("{approximate}{}", thousands(exact + estimated)));
+        let duplicates = if facts.inbox.unseen.is_empty() {
+            format!("{approximate}{}", thousands(exact + estimated))
+        } else {
+            "unknown".to_owned()
+        };
+        say("duplicates", duplicates);
     }
     let mut second = vec![];
     let rate =
         |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
     match facts.movement {
         None if facts.pending().measured().is_none() => {
-            second.push(Span::styled("rates unknown: more is pending than is counted", theme.warn));
+            second.push(Span::styled(format!("rates {}", unmeasured(facts)), theme.warn));
         }
         None => second.push(Span::styled("rates: after the second look", theme.muted)),
         Some(seen) => {

@@ -9,7 +9,11 @@ use ratatui::{
 
 use super::{Msg, Pane, State};
 use crate::{
-    domain::diagnosis::{Finding, Severity},
+    domain::{
+        diagnosis::{Finding, Severity},
+        text,
+    },
+    ops::messages::report,
     tui::{
         ui::{
             hits::Hits,
@@ -34,7 +38,9 @@ pub(super) fn view(
     if !findings.is_empty() {
         title = format!("{title} ({})", findings.len());
     }
-    if !coverage.is_empty() {
+    let unseen: Vec<_> =
+        state.status().into_iter().flat_map(|status| status.facts.unseen()).collect();
+    if !coverage.is_empty() || !unseen.is_empty() {
         title.push_str(", ~ not all was looked at");
     }
     let note = if focused { "Enter goes to the row" } else { "Tab" };
@@ -47,9 +53,13 @@ pub(super) fn view(
     // Each has a line; what is left goes to those that need more, the first ones first.
     let mut spare = usize::from(inner.height).saturating_sub(findings.len());
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
-    if findings.is_empty() {
-        let told = Line::styled("No fault found: no rule fired", theme.ok);
-        lines.push((None, told));
+    for table in &unseen {
+        let told = text::cut(&format!("? not looked at: {}", table.why), width);
+        lines.push((None, Line::styled(told, theme.warn)));
+    }
+    if let (true, Some(status)) = (findings.is_empty(), state.status()) {
+        let style = if unseen.is_empty() { theme.ok } else { theme.warn };
+        lines.push((None, Line::styled(report::no_fault(&status.facts), style)));
     }
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;

@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{InboxView, Msg, Pane, State, Sub, inbox};
 use crate::{
-    domain::text::thousands,
+    domain::text::{self, thousands},
     tui::{
         shared::Shared,
         ui::{
@@ -50,14 +50,22 @@ pub(super) fn view(
         }
         _ => String::new(),
     };
-    let title = format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour);
+    let title = if facts.unseen.is_empty() {
+        format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour)
+    } else {
+        "Inbox: unknown".to_owned()
+    };
     let note = "U not handled | d again | H by hour";
     let inner = pane(frame, area, theme, &title, note, false);
     let mut lines = vec![Line::styled(inbox::view::HEADER, theme.header)];
     for row in &status.glance {
         lines.push(inbox::view::line(row, Span::raw("  "), true, cx));
     }
-    if status.glance.is_empty() {
+    lines.extend(facts.unseen.iter().map(|table| {
+        let told = text::cut(&format!("  not looked at: {}", table.why), usize::from(inner.width));
+        Line::styled(told, theme.warn)
+    }));
+    if status.glance.is_empty() && facts.unseen.is_empty() {
         lines.push(Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok));
     }
     for (row, line) in (0..inner.height).zip(lines) {

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::{PAGE, Shared, Ticket, sub::Context};
 use crate::{
     db,
-    domain::text,
+    domain::{diagnosis::Unseen, text},
     ops::messages::list::Page,
     tui::{
         ui::{list::Cursor, remote::Remote},
@@ -27,6 +27,8 @@ pub(super) struct Paged<T> {
     pub rows: Vec<T>,
     more: bool,
     notes: Vec<String>,
+    /// Tables that could not be looked at.
+    unseen: Vec<Unseen>,
     asked: Remote<Page<T>, db::Error>,
     /// What is asked for continues the rows.
     continues: bool,
@@ -39,6 +41,7 @@ impl<T> Default for Paged<T> {
             rows: vec![],
             more: false,
             notes: vec![],
+            unseen: vec![],
             asked: Remote::default(),
             continues: false,
             cursor: Cursor::default(),
@@ -52,6 +55,7 @@ impl<T: Numbered> Paged<T> {
         self.rows = vec![];
         self.more = false;
         self.notes = vec![];
+        self.unseen = vec![];
         self.cursor.reset();
     }
 
@@ -84,7 +88,7 @@ impl<T: Numbered> Paged<T> {
         } else {
             self.rows = page.rows;
         }
-        (self.more, self.notes) = (page.more, page.notes);
+        (self.more, self.notes, self.unseen) = (page.more, page.notes, page.unseen);
         let at = self.rows.iter().position(|row| Some(row.number()) == chosen);
         self.cursor.follow(at, self.rows.len());
         true
@@ -122,6 +126,9 @@ impl<T: Numbered> Paged<T> {
         if self.asked.error.is_some() {
             return Line::styled("  Not loaded yet", cx.theme.muted);
         }
+        if !self.unseen.is_empty() {
+            return Line::styled("  Not known: not everything could be looked at", cx.theme.warn);
+        }
         Line::styled(format!("  {told}"), cx.theme.ok)
     }
 
@@ -145,7 +152,9 @@ impl<T: Numbered> Paged<T> {
             out.push(Line::styled(text::clean(&told).into_owned(), theme.danger));
         }
         let said = |note: &&String| !coverage.iter().any(|told| told.ends_with(note.as_str()));
-        let notes = self.notes.iter().filter(said).chain(coverage);
+        let unseen = self.unseen.iter().map(|table| format!("not looked at: {}", table.why));
+        let unseen: Vec<_> = unseen.collect();
+        let notes = unseen.iter().chain(self.notes.iter().filter(said)).chain(coverage);
         let wrap = |note: &String| words::wrapped(note, usize::from(width).max(8), 2);
         out.extend(notes.flat_map(wrap).map(|line| Line::styled(line, theme.warn)));
         if width >= EXPLAINED {

@@ -62,8 +62,14 @@ pub(super) fn by_hour(
         out.push(Line::styled(text::cut(&told, width), theme.muted));
         out.push(Line::default());
     }
-    if out.is_empty() {
-        out.push(Line::styled("nothing was received in the last 24 hours", theme.muted));
+    if let Some(table) = &day.unseen {
+        let told = text::cut(&format!("not looked at: {}", table.why), width);
+        out.push(Line::styled(told, theme.warn));
+    }
+    if day.hours.is_empty() {
+        if day.unseen.is_none() {
+            out.push(Line::styled("nothing was received in the last 24 hours", theme.muted));
+        }
         return out;
     }
     let clock = |hour: i64| shared.zone.show(day.from + TimeDelta::hours(hour), "%H:%M");

@@ -6,6 +6,7 @@ mod inbox;
 mod ledger;
 mod operating;
 mod relay;
+mod unseen;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use crate::{
         backlog::Sample,
         diagnosis::{
             Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Published, Reached,
-            Rule, Tally,
+            Rule, Tally, Unseen,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_timestamp::LastPass,
@@ -76,6 +77,7 @@ fn overview(at: DateTime<Utc>) -> Overview {
         drawn: Some(90_000),
         newest_number: None,
         events: vec![],
+        unseen: vec![],
         coverage: vec![],
     }
 }
@@ -233,19 +235,20 @@ struct Listed {
     inbox: Vec<InboxRow>,
     kept: Vec<ArchivedMessage>,
     more: bool,
+    unseen: Vec<Unseen>,
 }
 
 impl Listed {
-    fn page<T>(rows: Vec<T>, more: bool) -> Page<T> {
-        Page { rows, more, notes: vec![] }
+    fn page<T>(rows: Vec<T>, more: bool, unseen: Vec<Unseen>) -> Page<T> {
+        Page { rows, more, unseen, ..Page::default() }
     }
 
     fn messages(self) -> Page<Row> {
-        Self::page(self.messages, self.more)
+        Self::page(self.messages, self.more, self.unseen)
     }
 
     fn inbox(self) -> Page<InboxRow> {
-        Self::page(self.inbox, self.more)
+        Self::page(self.inbox, self.more, self.unseen)
     }
 }
 
@@ -287,7 +290,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                     Msg::Inbox(received::Msg::Listed(ticket, Ok(listed.clone().inbox())))
                 }
                 Request::Archive(archive::Request::List { ticket, .. }) => {
-                    let page = Listed::page(listed.kept.clone(), listed.more);
+                    let page = Listed::page(listed.kept.clone(), listed.more, vec![]);
                     Msg::Archive(archive::Msg::Listed(ticket, Ok(page)))
                 }
                 Request::Outbox(outbox::Request::Read { ticket, sequence }) => {
@@ -534,7 +537,7 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         other => panic!("{other:?}"),
     };
     let list = |desk: &mut Desk, ticket, rows: &[InboxRow], more| {
-        let page = Listed::page(rows.to_vec(), more);
+        let page = Listed::page(rows.to_vec(), more, vec![]);
         send(desk, Msg::Inbox(received::Msg::Listed(ticket, Ok(page))));
     };
     let asked = enter(&mut desk, Rule::Undeliverable);
