@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    domain::report::{Cell, Form, Table, print_json},
+    domain::report::{Cell, Form, Table, json_answer, print_json},
     ops::operation::{
         Operation,
         batch::{self, Shown, Which, report},
@@ -70,7 +70,7 @@ async fn steer(
 }
 
 fn printed(table: &Table, form: Form) -> Outcome {
-    table.print(form, &mut std::io::stdout().lock())?;
+    table.print(form, &[], &mut std::io::stdout().lock())?;
     Ok(if table.rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
@@ -81,14 +81,16 @@ fn show(shown: &Shown, settings: &Settings, form: Form) -> Outcome {
         let known = fields.into_iter().filter(|(_, cell)| *cell != Cell::None);
         let rows = known.map(|(name, cell)| vec![Cell::Text(name.to_owned()), cell]).collect();
         let table = Table { columns: vec!["field", "value"], rows };
-        table.in_zone(settings.zone).print(form, &mut out)?;
+        table.in_zone(settings.zone).print(form, &[], &mut out)?;
         return Ok(exit::FOUND);
     }
     let (columns, row) = fields.into_iter().unzip();
     let table = Table { columns, rows: vec![row] };
     match (form, table.value()) {
-        (Form::Json, Value::Array(rows)) => print_json(&rows[0], &mut out)?,
-        _ => table.print(form, &mut out)?,
+        (Form::Json, Value::Array(mut rows)) => {
+            print_json(&json_answer(rows.remove(0), &[]), &mut out)?;
+        }
+        _ => table.print(form, &[], &mut out)?,
     }
     Ok(exit::FOUND)
 }

@@ -19,7 +19,7 @@ use crate::{
     domain::{
         decide::Command,
         id::Version,
-        report::{Cell, Form, Table, print_json},
+        report::{Cell, Form, Table, json_answer, print_json},
         text::clean,
         text::thousands,
     },
@@ -281,9 +281,9 @@ fn far(title: &str, progress: &Progress) -> Option<String> {
 fn tell(done: &Done, form: Form) -> Outcome {
     let mut out = std::io::stdout().lock();
     match (form, &done.items) {
-        (Form::Json, _) => print_json(&value(done), &mut out)?,
-        (form, Some(items)) => items.print(form, &mut out)?,
-        (Form::Csv, None) => row(done).print(form, &mut out)?,
+        (Form::Json, _) => print_json(&json_answer(value(done), &[]), &mut out)?,
+        (form, Some(items)) => items.print(form, &[], &mut out)?,
+        (Form::Csv, None) => row(done).print(form, &[], &mut out)?,
         (Form::Table | Form::Markdown, None) => words(done, &mut out)?,
     }
     if done.items.is_some() {
@@ -326,7 +326,7 @@ fn value(done: &Done) -> Value {
         "target": done.targets.first().map_or("", String::as_str),
         "operation": done.id,
         "audit": done.audit,
-        "version": done.version,
+        "order_version": done.version,
         "repeated": done.repeated,
         "partly": done.partly,
         "told": done.told,

@@ -118,7 +118,7 @@ pub async fn created_at(
 
 impl OrderRow {
     pub(super) fn with(self, rows: Vec<LineRow>, layout: &Layout) -> Order {
-        let unseen = layout.unseen(&[Table::OrderItems]);
+        let unseen = layout.not_looked_at(&[Table::OrderItems]);
         let mut unread: Vec<_> = unseen.into_iter().map(|table| table.why).collect();
         let mut lines = Vec::with_capacity(rows.len());
         for row in rows {

@@ -195,6 +195,7 @@ pub fn messages(known: &OrderAnalysis) -> Table {
         Delivery::Pending => "pending",
         Delivery::Delivered => "delivered",
         Delivery::Orphan => "orphan",
+        Delivery::Unknown => "unknown",
     };
     Table {
         columns: vec![

@@ -240,6 +240,17 @@ impl Session {
         })
     }
 
+    /// The same for programs: null on a primary.
+    #[must_use]
+    pub fn standby_value(&self) -> serde_json::Value {
+        self.replay.map_or(serde_json::Value::Null, |replay| {
+            serde_json::json!({
+                "caught_up": replay.caught_up,
+                "behind_seconds": replay.behind.map(|behind| behind.as_secs()),
+            })
+        })
+    }
+
     /// Ends all sessions with the server; the last console to leave stops the private one.
     pub async fn close(self) {
         self.db.close().await;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
-    domain::report::{Form, Table},
+    domain::report::{Form, Table, VERSION, print_json},
     ops::{
         Clock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
@@ -379,7 +379,15 @@ impl Services {
                     |error: std::io::Error| format!("cannot write {}: {error}", path.display());
                 // Never over an older export.
                 let mut file = std::fs::File::create_new(&path).map_err(failed)?;
-                table.print(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;
+                // What the screen did not look at is not known here: the file does not claim that it is nothing.
+                let written = match form {
+                    Form::Json => print_json(
+                        &serde_json::json!({ "version": VERSION, "rows": table.value() }),
+                        &mut file,
+                    ),
+                    _ => table.print(form, &[], &mut file),
+                };
+                written.and_then(|()| file.flush()).map_err(failed)?;
             }
             Ok(told)
         });

@@ -14,8 +14,6 @@ pub use index::Index;
 pub use missing::Missing;
 pub use names::Table;
 pub(super) use probe::probe;
-
-use crate::domain::diagnosis::Unseen;
 pub use schemas::Group;
 
 /// Whose database it is.
@@ -203,23 +201,9 @@ impl Layout {
         self.tables.get(&table).is_some_and(|shape| shape.policed)
     }
 
-    /// Which of these tables may hide rows, in words; none if none does.
-    pub fn hiding(&self, tables: &[Table]) -> Option<String> {
-        let hiding = tables.iter().filter(|table| self.may_hide_rows(**table));
-        let names: Vec<_> = hiding.map(|table| table.name()).collect();
-        let role = &self.role;
-        (!names.is_empty()).then(|| {
-            format!("row level security on {} may hide rows from role {role}", names.join(", "))
-        })
-    }
-
-    /// Which of these tables cannot be looked at, or not whole, and why.
-    pub fn unseen(&self, tables: &[Table]) -> Vec<Unseen> {
-        let unseen = |table: &Table| {
-            let why = self.unread(*table).or_else(|| self.hiding(&[*table]))?;
-            Some(Unseen { what: table.name().to_owned(), why })
-        };
-        tables.iter().filter_map(unseen).collect()
+    /// Whether all rows of the table can be read: what is not found there is not there.
+    pub fn knows(&self, table: Table) -> bool {
+        self.reads(table) && !self.may_hide_rows(table)
     }
 
     /// Whether an optional column exists.

@@ -13,11 +13,12 @@ use crate::{
     db::{
         Error, Index, Layout, OfTable, Table,
         expressions::{EVENT_ORDER, LETTER_SEQUENCE, LINES_TOTAL, MESSAGE_ORDER},
-        messages::{DELIVERY, parents},
+        messages::{delivery, parents},
         sql::moment,
         streams::of_any_tenant,
     },
     domain::{
+        coverage::NotLookedAt,
         id::{BuyerId, OrderId},
         order::Status,
     },
@@ -36,7 +37,7 @@ pub struct OrderLine {
     pub buyer: BuyerId,
     pub buyer_name: Option<String>,
     pub status: Status,
-    /// Number of lines; none where lines cannot be looked at.
+    /// Number of lines. None: the lines cannot be read.
     pub items: Option<i64>,
     /// Sum of the lines; none for prices that are no sensible amounts.
     pub total: Option<Decimal>,
@@ -86,9 +87,11 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
     let ids: Vec<OrderId> = hits.iter().map(|hit| hit.id).collect();
     let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     // A sum of the lines that are seen is no total where some may be hidden.
-    let compared = layout.unseen(&[Table::OrderItems]).is_empty();
-    let (items, total) =
-        if compared { ("l.items", "l.total::text") } else { ("NULL::bigint", "NULL::text") };
+    let (items, total) = if layout.knows(Table::OrderItems) {
+        ("coalesce(l.items, 0)", "l.total::text")
+    } else {
+        ("NULL::bigint", "NULL::text")
+    };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT o.id, {} AS created_at, t.tenant, o.buyer_id, b.name, o.status::bigint AS status, \
          {items} AS items, {total} AS total, \
@@ -97,8 +100,8 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
          CASE WHEN s.id IS NOT NULL THEN {} END AS drift \
          FROM unnest(",
         moment("o.created_at"),
-        undelivered(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
-        letter(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
+        flag(layout, undelivered(layout), &UNDELIVERED),
+        flag(layout, letter(layout), &LETTER),
         drift(layout, "l.total"),
     ));
     sql.push_bind(ids);
@@ -124,6 +127,20 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
     sql
 }
 
+/// What the flag `U` is looked for in.
+const UNDELIVERED: [Table; 3] = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
+/// The same of `x`.
+const LETTER: [Table; 2] = [Table::Letters, Table::Events];
+
+/// A flag; one that is not found is not known where not all of its tables can be read.
+fn flag(layout: &Layout, found: Option<String>, tables: &[Table]) -> String {
+    match found {
+        None => "NULL::boolean".to_owned(),
+        Some(found) if tables.iter().all(|table| layout.knows(*table)) => found,
+        Some(found) => format!("nullif({found}, false)"),
+    }
+}
+
 /// The tenants of order `u.id`.
 fn tenants(layout: &Layout) -> String {
     if !layout.has_tenants() {
@@ -138,15 +155,16 @@ fn tenants(layout: &Layout) -> String {
 
 /// Whether order `u.id` has a pending message: exact with the index, else among the newest pending ones.
 fn undelivered(layout: &Layout) -> Option<String> {
-    if !layout.unseen(&[Table::OutboxMessages, Table::OutboxStates]).is_empty() {
+    if !layout.reads(Table::OutboxMessages) || !layout.reads(Table::OutboxStates) {
         return None;
     }
     let messages = layout.from(Table::OutboxMessages);
     if layout.has(Index::MessageBody) {
         return Some(format!(
             "EXISTS (SELECT FROM (SELECT sequence_number, outbox_id, inbox_message_id, inbox_consumer_id \
-             FROM {messages} x WHERE {MESSAGE_ORDER} = u.id) m {} WHERE {DELIVERY} = 0)",
-            parents(layout)
+             FROM {messages} x WHERE {MESSAGE_ORDER} = u.id) m {} WHERE {} = 0)",
+            parents(layout),
+            delivery(layout),
         ));
     }
     Some(format!(
@@ -159,7 +177,7 @@ fn undelivered(layout: &Layout) -> Option<String> {
 
 /// Whether order `u.id` has a dead letter: from its events with all indexes, else from the newest letters.
 fn letter(layout: &Layout) -> Option<String> {
-    if !layout.unseen(&[Table::Letters, Table::Events]).is_empty() {
+    if !layout.reads(Table::Letters) || !layout.reads(Table::Events) {
         return None;
     }
     let (letters, events) = (layout.from(Table::Letters), layout.from(Table::Events));
@@ -174,30 +192,39 @@ fn letter(layout: &Layout) -> Option<String> {
     Some(format!("coalesce(u.id = ANY(ARRAY({})), false)", lettered(layout, MOST_FOR_FLAGS)))
 }
 
-/// What the flags of a page leave out on this database, in an operator's words.
-pub fn flags_unknown(layout: &Layout) -> Vec<String> {
+/// What the flags of a page leave out on this database; the flags themselves say what is unknown.
+pub fn flags_unknown(layout: &Layout) -> Vec<NotLookedAt> {
     let mut notes = Vec::new();
-    if undelivered(layout).is_none() {
-        let why = unseen(layout, &[Table::OutboxMessages, Table::OutboxStates]);
-        notes.push(format!("flag U not looked for: {}", why.unwrap_or_default()));
+    if UNDELIVERED.into_iter().any(|table| !layout.reads(table)) {
+        notes.push(NotLookedAt::narrowed("flag U", unread(layout, &UNDELIVERED)));
     } else if !layout.has(Index::MessageBody) && !layout.is_small(Table::OutboxMessages) {
-        notes.push(format!("flag U from the newest {MOST_FOR_FLAGS} pending messages"));
+        let why = format!("from the newest {MOST_FOR_FLAGS} pending messages");
+        notes.push(NotLookedAt::narrowed("flag U", why));
     }
     if letter(layout).is_none() {
-        let why = unseen(layout, &[Table::Letters, Table::Events]);
-        notes.push(format!("flag x not looked for: {}", why.unwrap_or_default()));
+        notes.push(NotLookedAt::narrowed("flag x", unread(layout, &LETTER)));
     } else if !layout.has(Index::LetterEvent) && !layout.is_small(Table::Letters) {
-        notes.push(format!("flag x from the newest {MOST_FOR_FLAGS} dead letters"));
+        let why = format!("from the newest {MOST_FOR_FLAGS} dead letters");
+        notes.push(NotLookedAt::narrowed("flag x", why));
     }
-    if let Some(why) = unseen(layout, &[Table::Summaries]) {
-        notes.push(format!("flag D not looked for: {why}"));
+    if !layout.reads(Table::Summaries) {
+        notes.push(NotLookedAt::narrowed("flag D", unread(layout, &[Table::Summaries])));
     }
+    let hidden = layout.hiding(&[
+        Table::Summaries,
+        Table::Letters,
+        Table::Events,
+        Table::OutboxMessages,
+        Table::OutboxStates,
+        Table::InboxStates,
+    ]);
+    notes.extend(hidden.map(|hidden| NotLookedAt::narrowed("flags", hidden.why)));
     notes
 }
 
-/// Why the first of these tables that cannot be looked at cannot.
-fn unseen(layout: &Layout, tables: &[Table]) -> Option<String> {
-    layout.unseen(tables).into_iter().next().map(|unseen| unseen.why)
+/// Why the first of these tables that cannot be read cannot.
+fn unread(layout: &Layout, tables: &[Table]) -> String {
+    tables.iter().find_map(|table| layout.unread(*table)).unwrap_or_default()
 }
 
 impl From<Row> for OrderLine {

@@ -21,19 +21,10 @@ pub enum Tally {
     Exact(i64),
     /// From the planner's figures or a part that was counted.
     About(i64),
-    /// Counting stopped there, or part could not be looked at.
+    /// Counting stopped there.
     AtLeast(i64),
-    /// It could not be looked at.
+    /// It could not be looked at: this is not zero.
     Unknown,
-}
-
-/// A table that could not be looked at, or not whole: figures that rest on it are unknown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unseen {
-    /// `outbox_message`
-    pub what: String,
-    /// `no right to read outbox_message`
-    pub why: String,
 }
 
 impl Default for Tally {
@@ -49,7 +40,7 @@ impl Tally {
         if count >= most { Self::AtLeast(most) } else { Self::Exact(count) }
     }
 
-    /// The number, exact or not; what is known of it: nothing, where it could not be looked at.
+    /// How many there are for sure, or by estimate; zero where nothing is known.
     #[must_use]
     pub const fn number(self) -> i64 {
         match self {
@@ -62,15 +53,15 @@ impl Tally {
     #[must_use]
     pub const fn known(self) -> Option<i64> {
         match self {
+            Self::Exact(number) | Self::About(number) | Self::AtLeast(number) => Some(number),
             Self::Unknown => None,
-            seen => Some(seen.number()),
         }
     }
 
-    /// Whether it is known that there is nothing.
+    /// The same where what it rests on could be looked at.
     #[must_use]
-    pub const fn is_none(self) -> bool {
-        matches!(self, Self::Exact(0) | Self::About(0))
+    pub const fn known_if(self, is_known: bool) -> Self {
+        if is_known { self } else { Self::Unknown }
     }
 
     /// The number where it was counted or estimated whole: one at which counting stopped measures nothing.
@@ -93,23 +84,23 @@ impl Tally {
         }
     }
 
-    /// The sum; as exact as the less exact of the two.
+    /// The sum; as exact as the less exact of the two. One that is unknown makes the other a lower bound.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         let sum = self.number() + other.number();
         match (self, other) {
             (Self::Exact(_), Self::Exact(_)) => Self::Exact(sum),
-            (Self::Unknown, Self::Unknown) => Self::Unknown,
-            (Self::Unknown, seen) | (seen, Self::Unknown) if seen.number() == 0 => Self::Unknown,
-            (Self::Unknown, _) | (_, Self::Unknown) => Self::AtLeast(sum),
-            (Self::AtLeast(_), _) | (_, Self::AtLeast(_)) => Self::AtLeast(sum),
+            (Self::Unknown, _) | (_, Self::Unknown) if sum == 0 => Self::Unknown,
+            (Self::AtLeast(_) | Self::Unknown, _) | (_, Self::AtLeast(_) | Self::Unknown) => {
+                Self::AtLeast(sum)
+            }
             _ => Self::About(sum),
         }
     }
 }
 
 impl fmt::Display for Tally {
-    /// `1,204`, `~100,000`, `at least 10,000`, `unknown`.
+    /// `1,204`, `~100,000`, `at least 10,000`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = thousands(self.number());
         f.pad(&match self {
@@ -336,11 +327,15 @@ pub struct Inbox {
     pub blocker: Option<MessageId>,
     /// All delivered rows past the window.
     pub past_window: Tally,
-    /// Tables of the inbox that could not be looked at; without rows then.
-    pub unseen: Vec<Unseen>,
 }
 
 impl Inbox {
+    /// Whether the inbox could be looked at.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.rows.known().is_some()
+    }
+
     /// Second deliveries, exact and estimated, and their share of all deliveries in percent.
     #[must_use]
     pub fn duplicates(&self) -> (i64, i64, Option<f64>) {
@@ -438,8 +433,6 @@ pub struct Facts {
     pub tried: Vec<Tried>,
     pub missing_indexes: Vec<String>,
     pub written: Written,
-    /// Tables of the outbox that could not be looked at.
-    pub unseen: Vec<Unseen>,
     pub broker: Reached,
     /// What our own samples show.
     pub movement: Option<Movement>,
@@ -471,15 +464,9 @@ impl Facts {
             tried: vec![],
             missing_indexes: vec![],
             written: Written::default(),
-            unseen: vec![],
             broker: Reached::NotAsked,
             movement: None,
         }
-    }
-
-    /// What of outbox and inbox could not be looked at.
-    pub fn unseen(&self) -> impl Iterator<Item = &Unseen> {
-        self.unseen.iter().chain(&self.inbox.unseen)
     }
 
     /// Everything not recorded as delivered.

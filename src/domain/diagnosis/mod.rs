@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::{
     facts::{
         Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Inbound, Inbox, Latency, Left, Lock,
-        Next, Paused, Published, Reached, Tally, Tried, Unseen, Written,
+        Next, Paused, Published, Reached, Tally, Tried, Written,
     },
     stalled::TRYING,
 };

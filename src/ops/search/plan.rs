@@ -13,8 +13,8 @@ use crate::{
         search::{Filter, Place, Source},
     },
     domain::{
-        diagnosis::Unseen,
-        search::{Query, Span, Test, Trait},
+        coverage::NotLookedAt,
+        search::{Query, Span, Test},
     },
 };
 
@@ -23,9 +23,7 @@ use crate::{
 pub struct Plan {
     pub(super) sources: Vec<Source>,
     pub(super) filters: Vec<Filter>,
-    pub(super) coverage: Vec<String>,
-    /// Tables that the search needs and that could not be looked at.
-    pub(super) unseen: Vec<Unseen>,
+    pub(super) coverage: Vec<NotLookedAt>,
     /// One in so many candidates is expected to pass the filters; none where nothing is known.
     pub(super) one_in: Option<i64>,
     order_by: OrderBy,
@@ -39,9 +37,7 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         let missing = layout.missing().into_iter().next();
         return Err(Error::MissingTable(missing.map_or_else(String::new, |missing| missing.what)));
     }
-    let mut coverage = query.notes.clone();
-    let unseen = unseen(layout, query);
-    coverage.extend(unseen.iter().map(|table| format!("not looked at: {}", table.why)));
+    let mut coverage = layout.not_looked_at(&[Table::Orders, Table::OrderItems, Table::Buyers]);
     let mut terms = Vec::new();
     let (mut status, mut placed) = (None, Span { from: None, to: None });
     for term in &query.terms {
@@ -93,45 +89,7 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         _ => true,
     });
     note_clock(order_by, &sources, &placed, &mut coverage);
-    Ok(Plan { sources, filters, coverage, unseen, one_in, order_by, status, placed })
-}
-
-/// The tables that a page of these orders needs and that cannot be looked at, or not whole.
-fn unseen(layout: &Layout, query: &Query) -> Vec<Unseen> {
-    let mut tables = vec![Table::Orders, Table::OrderItems];
-    tables.extend(query.terms.iter().flat_map(|term| needs(&term.test)));
-    tables.sort_unstable();
-    tables.dedup();
-    layout.unseen(&tables)
-}
-
-/// What a test looks at beside orders and their lines.
-const fn needs(test: &Test) -> &'static [Table] {
-    match test {
-        Test::AnyId(_) => &[Table::Buyers, Table::Events, Table::OutboxMessages],
-        Test::AnyTail(_)
-        | Test::Text(_)
-        | Test::Buyer(_)
-        | Test::BuyerName(_)
-        | Test::City(_)
-        | Test::Province(_) => &[Table::Buyers],
-        Test::Correlation(_) => &[Table::Events, Table::OutboxMessages],
-        Test::Tenant(_) => &[Table::Streams],
-        Test::Has(Trait::Undelivered) => {
-            &[Table::OutboxMessages, Table::OutboxStates, Table::InboxStates]
-        }
-        Test::Has(Trait::Letter) => &[Table::Letters, Table::Events],
-        Test::Has(Trait::Drift) => &[Table::Summaries],
-        Test::Order(_)
-        | Test::Book(_)
-        | Test::Note(_)
-        | Test::Status(_)
-        | Test::Placed(_)
-        | Test::Modified(_)
-        | Test::Total(_)
-        | Test::Items(_)
-        | Test::Has(Trait::Deleted | Trait::Note) => &[],
-    }
+    Ok(Plan { sources, filters, coverage, one_in, order_by, status, placed })
 }
 
 impl Plan {
@@ -142,7 +100,6 @@ impl Plan {
             sources: vec![],
             filters: vec![],
             coverage: vec![],
-            unseen: vec![],
             one_in: None,
             order_by: OrderBy::Placed,
             status: None,
@@ -177,30 +134,32 @@ fn order(layout: &Layout, sources: &[Source]) -> OrderBy {
     if by_id || (newest && !sorted) { OrderBy::Id } else { OrderBy::Placed }
 }
 
+const CLOCK: &str = "sorted by the clock in the order's id";
+
 fn note_clock(
     order_by: OrderBy,
     sources: &[Source],
     placed: &Span<DateTime<Utc>>,
-    coverage: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) {
     if order_by == OrderBy::Placed {
         return;
     }
     if sources.contains(&Source::Newest) {
-        coverage.push("sorted by the clock in the order's id: created_at has no index".to_owned());
+        coverage.push(NotLookedAt::narrowed(CLOCK, "created_at has no index"));
     } else {
         let what = if sources.iter().any(|source| matches!(source, Source::Book(_))) {
             "a book's orders"
         } else {
             "orders of about a total"
         };
-        coverage.push(format!("sorted by the clock in the order's id: {what} are listed so"));
+        coverage.push(NotLookedAt::narrowed(CLOCK, format!("{what} are listed so")));
     }
     if placed.from.is_some() || placed.to.is_some() {
-        coverage.push(
-            "dates found by the clock in the id, a day to spare: orders with ids of another kind are left out"
-                .to_owned(),
-        );
+        coverage.push(NotLookedAt::narrowed(
+            "dates found by the clock in the id, a day to spare",
+            "orders with ids of another kind are left out",
+        ));
     }
 }
 

@@ -121,6 +121,7 @@ fn message(kind: Kind, matter: &Matter) -> Refused {
     };
     match matter.delivery {
         Some(Delivery::Delivered) => told(&Refusal::NotPending(sequence)),
+        Some(Delivery::Unknown) => told(&Refusal::NotKnown(sequence)),
         Some(Delivery::Orphan) if kind == Kind::RepairMessage => told(&Refusal::NoOwner(sequence)),
         _ => None,
     }

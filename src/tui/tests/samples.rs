@@ -13,6 +13,7 @@ use crate::{
     },
     domain::{
         chain::{Facts, Head, Received},
+        coverage::NotLookedAt,
         decide::Command,
         event::{EventKind, RecordedEvent},
         id::{
@@ -334,10 +335,11 @@ pub fn foreign() -> History {
     }
     history.stream = None;
     history.coverage = vec![
-        "events in other streams: no index on the order in mt_events.data; searched within 30 days \
-         of placing only"
-            .to_owned(),
-        "messages: among the newest 20000 only, for want of an index".to_owned(),
+        NotLookedAt::unknown(
+            "events in other streams",
+            "no index on the order in mt_events.data; searched within 30 days of placing only",
+        ),
+        NotLookedAt::unknown("messages", "among the newest 20000 only, for want of an index"),
     ];
     history
 }
@@ -356,7 +358,7 @@ pub fn hostile() -> History {
         row.buyer = Some(Buyer { name: Some(evil.to_owned()), ..Buyer::default() });
     }
     history.events.push(unknown(3, 412_050, "2026-11-22T09:50:00Z", evil, json!({evil: evil})));
-    history.coverage = vec![evil.to_owned()];
+    history.coverage = vec![NotLookedAt::unknown(evil, evil)];
     history
 }
 

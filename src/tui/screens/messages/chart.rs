@@ -106,31 +106,30 @@ pub(super) fn tiles(
         Span::styled("pending ", theme.muted),
         Span::styled(facts.pending().to_string(), if over { theme.danger } else { theme.accent }),
     ];
+    let none = if facts.pending().known().is_some() { "-" } else { "unknown" };
     let mut say = |label: &str, value: String| {
         first.push(Span::styled(format!("  {label} "), theme.muted));
         first.push(Span::raw(value));
     };
     say(
         "oldest",
-        match facts.oldest {
-            Some(at) => Age::of(at, facts.now).to_string(),
-            None if facts.pending().is_none() => "-".to_owned(),
-            None => "unknown".to_owned(),
-        },
+        facts.oldest.map_or_else(|| none.to_owned(), |at| Age::of(at, facts.now).to_string()),
     );
-    if !facts.consumer.is_none() {
+    if facts.consumer.known() != Some(0) {
         say("of consumers", facts.consumer.to_string());
     }
     if roomy {
         let (exact, estimated, _) = facts.inbox.duplicates();
         say("inbox", facts.inbox.rows.to_string());
         let approximate = if estimated > 0 { "~" } else { "" };
-        let duplicates = if facts.inbox.unseen.is_empty() {
-            format!("{approximate}{}", thousands(exact + estimated))
-        } else {
-            "unknown".to_owned()
-        };
-        say("duplicates", duplicates);
+        say(
+            "duplicates",
+            if facts.inbox.is_known() {
+                format!("{approximate}{}", thousands(exact + estimated))
+            } else {
+                facts.inbox.rows.to_string()
+            },
+        );
     }
     let mut second = vec![];
     let rate =

@@ -10,8 +10,8 @@ use ratatui::{
 use super::{Msg, Pane, State};
 use crate::{
     domain::{
+        coverage,
         diagnosis::{Finding, Severity},
-        text,
     },
     ops::messages::report,
     tui::{
@@ -33,14 +33,13 @@ pub(super) fn view(
 ) {
     let focused = state.focus.pane == Pane::Diagnosis;
     let findings = state.status().map(|status| status.findings.as_slice()).unwrap_or_default();
-    let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let unseen = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let partial = coverage::leaves_unknown(unseen);
     let mut title = "Diagnosis".to_owned();
     if !findings.is_empty() {
         title = format!("{title} ({})", findings.len());
     }
-    let unseen: Vec<_> =
-        state.status().into_iter().flat_map(|status| status.facts.unseen()).collect();
-    if !coverage.is_empty() || !unseen.is_empty() {
+    if !unseen.is_empty() {
         title.push_str(", ~ not all was looked at");
     }
     let note = if focused { "Enter goes to the row" } else { "Tab" };
@@ -53,13 +52,9 @@ pub(super) fn view(
     // Each has a line; what is left goes to those that need more, the first ones first.
     let mut spare = usize::from(inner.height).saturating_sub(findings.len());
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
-    for table in &unseen {
-        let told = text::cut(&format!("? not looked at: {}", table.why), width);
-        lines.push((None, Line::styled(told, theme.warn)));
-    }
-    if let (true, Some(status)) = (findings.is_empty(), state.status()) {
-        let style = if unseen.is_empty() { theme.ok } else { theme.warn };
-        lines.push((None, Line::styled(report::no_fault(&status.facts), style)));
+    if findings.is_empty() {
+        let style = if partial { theme.warn } else { theme.ok };
+        lines.push((None, Line::styled(report::no_fault(unseen), style)));
     }
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;
@@ -101,8 +96,9 @@ pub(super) fn view(
         }
     }
     // Every judgement rests on what was looked at; who reads them sees all that was not.
-    for note in coverage.iter().filter(|_| focused) {
-        for (row, words) in words::wrapped(note, width.saturating_sub(4), 3).into_iter().enumerate()
+    for note in unseen.iter().filter(|note| focused || note.is_unknown) {
+        for (row, words) in
+            words::wrapped(&note.to_string(), width.saturating_sub(4), 3).into_iter().enumerate()
         {
             let mark = if row == 0 { "~   " } else { "    " };
             lines.push((None, Line::styled(format!("{mark}{words}"), theme.warn)));

@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{InboxView, Msg, Pane, State, Sub, inbox};
 use crate::{
-    domain::text::{self, thousands},
+    domain::text::thousands,
     tui::{
         shared::Shared,
         ui::{
@@ -50,10 +50,10 @@ pub(super) fn view(
         }
         _ => String::new(),
     };
-    let title = if facts.unseen.is_empty() {
+    let title = if facts.is_known() {
         format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour)
     } else {
-        "Inbox: unknown".to_owned()
+        format!("Inbox: {}", facts.rows)
     };
     let note = "U not handled | d again | H by hour";
     let inner = pane(frame, area, theme, &title, note, false);
@@ -61,12 +61,12 @@ pub(super) fn view(
     for row in &status.glance {
         lines.push(inbox::view::line(row, Span::raw("  "), true, cx));
     }
-    lines.extend(facts.unseen.iter().map(|table| {
-        let told = text::cut(&format!("  not looked at: {}", table.why), usize::from(inner.width));
-        Line::styled(told, theme.warn)
-    }));
-    if status.glance.is_empty() && facts.unseen.is_empty() {
-        lines.push(Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok));
+    if status.glance.is_empty() {
+        let unknown = status.coverage.iter().find(|one| one.is_unknown && !facts.is_known());
+        lines.push(match unknown {
+            Some(one) => Line::styled(format!("  Not known: {}", one.why), theme.warn),
+            None => Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok),
+        });
     }
     for (row, line) in (0..inner.height).zip(lines) {
         clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);

@@ -5,8 +5,11 @@ use ratatui::text::Line;
 use super::{PAGE, Shared, Ticket, sub::Context};
 use crate::{
     db,
-    domain::{diagnosis::Unseen, text},
-    ops::messages::list::Page,
+    domain::{
+        coverage::{self, NotLookedAt},
+        text,
+    },
+    ops::messages::{list::Page, report},
     tui::{
         ui::{list::Cursor, remote::Remote},
         words,
@@ -26,9 +29,7 @@ pub(super) trait Numbered {
 pub(super) struct Paged<T> {
     pub rows: Vec<T>,
     more: bool,
-    notes: Vec<String>,
-    /// Tables that could not be looked at.
-    unseen: Vec<Unseen>,
+    coverage: Vec<NotLookedAt>,
     asked: Remote<Page<T>, db::Error>,
     /// What is asked for continues the rows.
     continues: bool,
@@ -40,8 +41,7 @@ impl<T> Default for Paged<T> {
         Self {
             rows: vec![],
             more: false,
-            notes: vec![],
-            unseen: vec![],
+            coverage: vec![],
             asked: Remote::default(),
             continues: false,
             cursor: Cursor::default(),
@@ -54,8 +54,7 @@ impl<T: Numbered> Paged<T> {
     pub fn reset(&mut self) {
         self.rows = vec![];
         self.more = false;
-        self.notes = vec![];
-        self.unseen = vec![];
+        self.coverage = vec![];
         self.cursor.reset();
     }
 
@@ -88,7 +87,7 @@ impl<T: Numbered> Paged<T> {
         } else {
             self.rows = page.rows;
         }
-        (self.more, self.notes, self.unseen) = (page.more, page.notes, page.unseen);
+        (self.more, self.coverage) = (page.more, page.coverage);
         let at = self.rows.iter().position(|row| Some(row.number()) == chosen);
         self.cursor.follow(at, self.rows.len());
         true
@@ -126,8 +125,8 @@ impl<T: Numbered> Paged<T> {
         if self.asked.error.is_some() {
             return Line::styled("  Not loaded yet", cx.theme.muted);
         }
-        if !self.unseen.is_empty() {
-            return Line::styled("  Not known: not everything could be looked at", cx.theme.warn);
+        if coverage::leaves_unknown(&self.coverage) {
+            return Line::styled(format!("  {}", report::NOT_KNOWN), cx.theme.warn);
         }
         Line::styled(format!("  {told}"), cx.theme.ok)
     }
@@ -151,11 +150,9 @@ impl<T: Numbered> Paged<T> {
             let told = format!("Not refreshed ({age}): {error}");
             out.push(Line::styled(text::clean(&told).into_owned(), theme.danger));
         }
-        let said = |note: &&String| !coverage.iter().any(|told| told.ends_with(note.as_str()));
-        let unseen = self.unseen.iter().map(|table| format!("not looked at: {}", table.why));
-        let unseen: Vec<_> = unseen.collect();
-        let notes = unseen.iter().chain(self.notes.iter().filter(said)).chain(coverage);
-        let wrap = |note: &String| words::wrapped(note, usize::from(width).max(8), 2);
+        let notes = self.coverage.iter().filter(|note| !coverage.contains(note)).chain(coverage);
+        let wrap =
+            |note: &NotLookedAt| words::wrapped(&note.to_string(), usize::from(width).max(8), 2);
         out.extend(notes.flat_map(wrap).map(|line| Line::styled(line, theme.warn)));
         if width >= EXPLAINED {
             out.push(Line::styled(explained, theme.muted));

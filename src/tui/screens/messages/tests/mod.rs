@@ -20,9 +20,10 @@ use crate::{
     domain::{
         address::InvalidAddress,
         backlog::Sample,
+        coverage::NotLookedAt,
         diagnosis::{
             Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Published, Reached,
-            Rule, Tally, Unseen,
+            Rule, Tally,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_timestamp::LastPass,
@@ -77,7 +78,6 @@ fn overview(at: DateTime<Utc>) -> Overview {
         drawn: Some(90_000),
         newest_number: None,
         events: vec![],
-        unseen: vec![],
         coverage: vec![],
     }
 }
@@ -225,6 +225,7 @@ fn message(sequence: i64) -> Message {
         ahead: Some(Tally::Exact(0)),
         lock: Some(Lock::Free),
         received: vec![],
+        coverage: vec![],
     }
 }
 
@@ -235,20 +236,20 @@ struct Listed {
     inbox: Vec<InboxRow>,
     kept: Vec<ArchivedMessage>,
     more: bool,
-    unseen: Vec<Unseen>,
+    coverage: Vec<NotLookedAt>,
 }
 
 impl Listed {
-    fn page<T>(rows: Vec<T>, more: bool, unseen: Vec<Unseen>) -> Page<T> {
-        Page { rows, more, unseen, ..Page::default() }
+    fn page<T>(rows: Vec<T>, more: bool, coverage: Vec<NotLookedAt>) -> Page<T> {
+        Page { rows, more, coverage }
     }
 
     fn messages(self) -> Page<Row> {
-        Self::page(self.messages, self.more, self.unseen)
+        Self::page(self.messages, self.more, self.coverage)
     }
 
     fn inbox(self) -> Page<InboxRow> {
-        Self::page(self.inbox, self.more, self.unseen)
+        Self::page(self.inbox, self.more, self.coverage)
     }
 }
 
@@ -573,29 +574,34 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
 
 #[test]
 fn what_was_not_looked_at_is_told_on_every_list() {
-    const UNSEEN: [&str; 2] = [
-        "groups are over the oldest 2000 outboxes",
-        "no index on outbox_message(outbox_id): only the oldest 20000 messages were looked through",
+    const UNSEEN: [(&str, &str); 2] = [
+        ("groups", "over the oldest 2000 outboxes"),
+        ("messages after the oldest 20000", "no index on outbox_message(outbox_id)"),
     ];
     for (width, height) in [(120, 36), (80, 24)] {
         let mut desk = watching(width, height);
         let mut status = stalled(35, 1_204);
-        status.coverage = UNSEEN.map(ToOwned::to_owned).to_vec();
+        status.coverage = UNSEEN.map(|(what, why)| NotLookedAt::narrowed(what, why)).to_vec();
         desk.press("r");
         answer(&mut desk, &status, &page(0..40));
         for sub in Sub::ALL {
             assert_eq!(state(&desk).sub, sub);
             assert!(desk.shows("Diagnosis (6), ~ not all was looked at"), "{}", desk.frame());
             // The errors' own notes are about the broker.
-            assert_eq!(desk.shows(UNSEEN[0]), sub != Sub::ErrorQueues, "{sub:?} {}", desk.frame());
+            assert_eq!(
+                desk.shows(UNSEEN[0].1),
+                sub != Sub::ErrorQueues,
+                "{sub:?} {}",
+                desk.frame()
+            );
             desk.press(">");
             answer(&mut desk, &status, &page(0..40));
         }
         desk.press("p");
-        assert!(desk.shows(UNSEEN[0]), "{}", desk.frame());
+        assert!(desk.shows(UNSEEN[0].1), "{}", desk.frame());
         desk.press("esc tab G");
-        assert!(desk.shows("~   groups are over"), "{}", desk.frame());
-        assert!(desk.shows("~   no index on outbox_message(outbox_id)"), "{}", desk.frame());
+        assert!(desk.shows("~   groups: over"), "{}", desk.frame());
+        assert!(desk.shows("~   messages after the oldest 20000: no index"), "{}", desk.frame());
         desk.press("esc r");
         answer(&mut desk, &status, &page(0..40));
         if width == 120 {
