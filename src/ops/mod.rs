@@ -5,6 +5,7 @@ pub mod archive;
 pub mod audit;
 pub mod buyers;
 pub mod chain;
+mod clock;
 pub mod delivery;
 pub mod error_queue;
 pub mod history;
@@ -19,6 +20,8 @@ pub mod search;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+
+pub use clock::ServerClock;
 
 /// The present time, from whoever starts something.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;

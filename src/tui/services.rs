@@ -22,7 +22,7 @@ use crate::{
     db::{self, Db, Layout, Limits},
     domain::report::{Form, Table, VERSION, print_json},
     ops::{
-        Clock,
+        Clock, ServerClock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
         error_queue::Source,
         messages::Watch,
@@ -80,7 +80,9 @@ pub struct Services {
     /// Who acts; the role is the database session's.
     operator: Operator,
     policy: Policy,
+    /// The server's, once the database is open.
     clock: Clock,
+    server: ServerClock,
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
@@ -130,6 +132,7 @@ impl Services {
         (watch, broker): (Watch, Result<BrokerAccess, String>),
         clock: Clock,
     ) -> Self {
+        let server = ServerClock::new(clock);
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
         let (running, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
@@ -139,7 +142,8 @@ impl Services {
             limits,
             operator,
             policy,
-            clock,
+            clock: server.clock(),
+            server,
             watch,
             broker,
             running,
@@ -160,6 +164,8 @@ impl Services {
     ) -> Result<Place, session::Error> {
         let today = self.now().date_naive();
         let session = session::open(&self.context, &self.limits, today, progress).await?;
+        // What is written measures it again, and fails where that fails.
+        let _ = self.server.measure(&session.db).await;
         let place = self.place(&session);
         let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
         let session = tokio::sync::Mutex::new(Some(session));
@@ -196,7 +202,8 @@ impl Services {
         if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
             let Opened { db, layout, .. } = &*opened;
             let sampler = Sampler::new(db, layout, &self.watch);
-            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, stop));
+            let dir = config::state_dir();
+            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, &dir, stop));
         }
     }
 
@@ -249,12 +256,14 @@ impl Services {
         let opened = self.opened().ok_or("not connected yet")?;
         let made = Writer::open(&opened.db, opened.operator.clone(), self.policy.clone()).await;
         let writer = made.map_err(|error| error.to_string())?;
+        self.server.measure(&opened.db).await.map_err(|error| error.to_string())?;
         let recorded = writer.record_unlock(reason, self.now()).await;
         let number = recorded.map_err(|error| error.to_string())?;
         if let Some(old) = opened.writer.lock().await.replace(writer) {
             old.close().await;
         }
-        Ok(format!("unlocked, recorded as #{number}: what runs is recorded"))
+        let warning = self.server.warning().map_or_else(String::new, |why| format!("; {why}"));
+        Ok(format!("unlocked, recorded as #{number}: what runs is recorded{warning}"))
     }
 
     /// Closes it.
@@ -321,7 +330,7 @@ impl Services {
 
     fn operating<'a>(&'a self, writer: &'a Writer) -> Operating<'a> {
         let broker = self.broker.as_ref().map_err(String::as_str);
-        Operating::new(writer, broker, Arc::clone(&self.clock))
+        Operating::new(writer, broker, Arc::clone(&self.clock)).timed(&self.server)
     }
 
     /// Stops what runs this operation, after what is under way.

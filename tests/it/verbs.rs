@@ -548,7 +548,7 @@ async fn migrate_makes_an_empty_database_ready() {
         let done = home.run(&MIGRATE);
         assert!(done.code == 0 && done.out.contains("document"), "{done:?}");
         assert_eq!(home.run(&MIGRATE).out, "the schema is up to date\n");
-        let list = home.json(&["audit", "list"], 0);
+        let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
         assert_eq!(
             list.as_array().unwrap().len(),
             1,
