@@ -57,6 +57,7 @@ impl ExitCode for db::Error {
             | Self::SettingsRefused(_)
             | Self::Standby(_)
             | Self::NotPermitted(_)
+            | Self::Unrecorded(_)
             | Self::Conflict(_)
             | Self::Duplicate { .. }
             | Self::Locked(_)

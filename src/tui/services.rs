@@ -20,7 +20,11 @@ use super::{
 use crate::{
     config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
-    domain::report::{Form, Table},
+    domain::{
+        report::{Form, Table},
+        search::Query,
+    },
+    files,
     ops::{
         Clock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
@@ -32,6 +36,7 @@ use crate::{
         },
         operator::Operator,
         policy::Policy,
+        search::record,
     },
     session::{self, Session},
     workers::{anchors, sampler::Sampler},
@@ -347,6 +352,13 @@ impl Services {
         }
     }
 
+    /// Records a search for words of people; only after it answers may the answer be shown.
+    pub async fn searched(&self, query: &Query, found: usize) -> Result<(), db::Error> {
+        let opened = self.opened().ok_or(db::Error::Cancelled)?;
+        let file = config::state_dir().join(record::FILE);
+        record::recorded(file, query, found, &opened.operator, self.now()).await
+    }
+
     /// The newest records of what operators did.
     pub async fn records(
         &self,
@@ -378,7 +390,7 @@ impl Services {
                 let failed =
                     |error: std::io::Error| format!("cannot write {}: {error}", path.display());
                 // Never over an older export.
-                let mut file = std::fs::File::create_new(&path).map_err(failed)?;
+                let mut file = files::create(&path).map_err(failed)?;
                 table.print(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;
             }
             Ok(told)

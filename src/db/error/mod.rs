@@ -61,6 +61,9 @@ pub enum Error {
     /// All sessions are taken.
     #[error("all {0} sessions of the console are busy; wait for a search to end, or cancel one")]
     Exhausted(usize),
+    /// A read that has to be recorded could not be.
+    #[error("nothing is searched by name without a record: {0}")]
+    Unrecorded(String),
     /// The operator, or a newer request, stopped it.
     #[error("cancelled")]
     Cancelled,
