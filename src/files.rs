@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, Permissions},
-    io,
+    io::{self, Read},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
@@ -36,6 +36,19 @@ pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 /// As making it does, and where something is at the path already.
 pub fn create(path: &Path) -> io::Result<File> {
     open(OpenOptions::new().write(true).create_new(true), path)
+}
+
+/// A file's text, no longer than `most` bytes: a device has no end.
+///
+/// # Errors
+/// As reading does, and where it is longer.
+pub fn text(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > most {
+        return Err(io::Error::other(format!("it is longer than {} kB", most >> 10)));
+    }
+    String::from_utf8(text).map_err(|_| io::Error::other("it is no text in UTF-8"))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod demo_operations;
 mod docs;
 mod embedded;
 mod error_queues;
+mod faulty;
 mod messages;
 mod outbox_actions;
 mod ownership;
