@@ -106,6 +106,11 @@ impl Db {
         self.read.0.address.is_standby()
     }
 
+    /// How long no session is opened from now on, because too many attempts failed.
+    pub fn wait(&self) -> Option<Duration> {
+        self.read.0.address.wait()
+    }
+
     /// Whether what is written goes to another address than what is read.
     pub fn writes_elsewhere(&self) -> bool {
         self.read.0.address.has_direct()

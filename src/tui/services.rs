@@ -245,6 +245,11 @@ impl Services {
         Some((opened.db.clone(), Arc::clone(&opened.layout)))
     }
 
+    /// How long the server is left alone, because too many attempts to reach it failed.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.opened().and_then(|opened| opened.db.wait())
+    }
+
     fn opened(&self) -> Option<Arc<Opened>> {
         self.open.borrow().clone()
     }

@@ -95,7 +95,8 @@ fn the_console_answers_keys_shows_the_age_and_recovers() {
     let start = Start::new().env("DATABASE_URL", &proxy.url()).config("statement_timeout = 1\n");
     let mut terminal = start.patience(Duration::from_secs(60)).open();
     terminal.send("2");
-    terminal.shows("Orders");
+    // Rows have come.
+    terminal.shows("ago)");
     proxy.set(Mode::Stall);
     terminal.send("r");
     terminal.shows("not refreshed");

@@ -81,27 +81,25 @@ fn carry(mut from: impl Read, mut to: impl Write, said: bool, mode: &Mutex<Mode>
     let mut piece = [0; 8_192];
     let mut carried = 0;
     loop {
-        match *mode.lock().unwrap() {
-            Mode::Cut => break,
-            Mode::Stall => {
-                thread::sleep(TICK);
-                continue;
-            }
-            Mode::StallAfter(most) if said && carried >= most => {
-                thread::sleep(TICK);
-                continue;
-            }
-            _ => {}
-        }
         let count = match from.read(&mut piece) {
             Ok(0) => break,
             Ok(count) => count,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock) => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
             Err(_) => break,
         };
-        let now = *mode.lock().unwrap();
-        if let Mode::Delay(time) = now {
-            thread::sleep(time);
+        // What was read is held as long as nothing comes through.
+        let now = loop {
+            match *mode.lock().unwrap() {
+                Mode::Stall => {}
+                Mode::StallAfter(most) if said && carried >= most => {}
+                now => break now,
+            }
+            thread::sleep(TICK);
+        };
+        match now {
+            Mode::Cut => break,
+            Mode::Delay(time) if count > 0 => thread::sleep(time),
+            _ => {}
         }
         if to.write_all(&piece[..count]).is_err() {
             break;
