@@ -15,7 +15,7 @@ use crate::{
     config::Settings,
     domain::{
         order_ref::{self, IdMatch},
-        report::{Cell, Form, Table, print_json},
+        report::{Cell, Form, Table, json_answer, print_json},
         text::hex,
         when,
         zone::Clock,
@@ -60,7 +60,7 @@ async fn answer(verb: Audit, session: &Session, settings: &Settings) -> Outcome 
             let filter = Filter { target, by, since, ..Filter::default() };
             let found = audit::list(&session.db, &filter, i64::from(limit), &stop).await?;
             let table = table(&found).in_zone(settings.zone);
-            table.print(Form::from(output.output), &mut std::io::stdout().lock())?;
+            table.print(Form::from(output.output), &[], &mut std::io::stdout().lock())?;
             Ok(if found.is_empty() { exit::NOTHING } else { exit::FOUND })
         }
     }
@@ -142,8 +142,11 @@ fn told(found: &Verified, form: Form) -> Result<(), Failure> {
                 let number = broken.number.map_or(Cell::None, Cell::number);
                 vec![number, Cell::Text(broken.what.clone())]
             });
-            Table { columns: vec!["audit", "broken"], rows: rows.collect() }
-                .print(form, &mut out)?;
+            Table { columns: vec!["audit", "broken"], rows: rows.collect() }.print(
+                form,
+                &[],
+                &mut out,
+            )?;
         }
         Form::Json => {
             let breaks = found
@@ -160,7 +163,7 @@ fn told(found: &Verified, form: Form) -> Result<(), Failure> {
                 "breaks": breaks.collect::<Vec<_>>(),
                 "newest_anchor": anchor.map(|(number, hash)| json!({ "number": number, "hash": hash })),
             });
-            print_json(&value, &mut out)?;
+            print_json(&json_answer(value, &[]), &mut out)?;
         }
     }
     Ok(())

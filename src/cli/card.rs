@@ -8,7 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::{
     domain::{
         mask,
-        report::{Cell, Form, Table, print_json},
+        report::{Cell, Form, Table, json_answer, print_json},
         text,
     },
     ops::operation::{Context, Plan},
@@ -40,8 +40,8 @@ pub(super) fn print(
         Form::Table | Form::Markdown => {
             write!(out, "{}{}{}", card(plan, ctx), list(plan), bottom())
         }
-        Form::Json => print_json(&value(plan), out),
-        Form::Csv => rows(plan).print(form, out),
+        Form::Json => print_json(&json_answer(value(plan), &[]), out),
+        Form::Csv => rows(plan).print(form, &[], out),
     }
 }
 

@@ -75,7 +75,7 @@ async fn consume(
     work.copies = session.layout.is_managed() || kept;
     let until = if verb.once { Until::Empty } else { Until::Told };
     let stats = drive(&work, writer, until).await?;
-    table(&stats).print(Form::from(verb.output.output), &mut std::io::stdout().lock())?;
+    table(&stats).print(Form::from(verb.output.output), &[], &mut std::io::stdout().lock())?;
     Ok(if stats.refused + stats.skipped > 0 { exit::PARTIAL } else { exit::FOUND })
 }
 

@@ -95,7 +95,7 @@ async fn status(config: &Config, form: Form) -> Outcome {
         Cell::Text(status.url.clone()),
     ];
     let columns = vec!["state", "version", "major", "bytes", "sessions", "home", "log", "url"];
-    Table { columns, rows: vec![row] }.print(form, &mut std::io::stdout().lock())?;
+    Table { columns, rows: vec![row] }.print(form, &[], &mut std::io::stdout().lock())?;
     let runs = status.state == embedded::State::Running;
     Ok(if runs { exit::FOUND } else { exit::NOTHING })
 }

@@ -130,6 +130,6 @@ async fn troubles(form: Form, global: &Global, settings: &Settings) -> Outcome {
         ]
     });
     let table = Table { columns: vec!["name", "what", "order", "look"], rows: rows.collect() };
-    table.print(form, &mut std::io::stdout().lock())?;
+    table.print(form, &[], &mut std::io::stdout().lock())?;
     Ok(exit::FOUND)
 }

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     config::Settings,
-    domain::report::{Form, print_json},
+    domain::{
+        coverage,
+        report::{Form, json_answer, print_json},
+    },
     ops::{
         error_queue::{self, ErrorAction, Listing, Pick, Scope, Source, choose, report},
         operation::{ErrorWork, Operation},
@@ -28,14 +31,14 @@ pub(super) async fn run(verb: Errors, global: &Global, settings: &Settings) -> O
             let listing = looked(&scope, global, settings).await?;
             let form = Form::from(output.output);
             let table = report::messages(&listing.found).in_zone(settings.zone);
-            table.print(form, &mut std::io::stdout().lock())?;
+            table.print(form, &listing.coverage, &mut std::io::stdout().lock())?;
             told(&listing)
         }
         Errors::Groups { scope, output } => {
             let listing = looked(&scope, global, settings).await?;
             let form = Form::from(output.output);
             let table = report::groups(&listing).in_zone(settings.zone);
-            table.print(form, &mut std::io::stdout().lock())?;
+            table.print(form, &listing.coverage, &mut std::io::stdout().lock())?;
             told(&listing)
         }
         Errors::Show { key, stack, scope } => show(key, stack, &scope, global, settings).await,
@@ -103,10 +106,14 @@ fn told(listing: &Listing) -> Outcome {
     for note in &listing.notes {
         writeln!(err, "{}", crate::domain::text::clean(note))?;
     }
-    if listing.found.is_empty() && listing.is_whole() {
+    for one in &listing.coverage {
+        writeln!(err, "not looked at: {}", crate::domain::text::clean(&one.to_string()))?;
+    }
+    let whole = listing.is_whole() && !coverage::leaves_unknown(&listing.coverage);
+    if listing.found.is_empty() && whole {
         writeln!(err, "nothing lies in these queues")?;
     }
-    Ok(match (listing.is_whole(), listing.found.is_empty()) {
+    Ok(match (whole, listing.found.is_empty()) {
         (false, _) => exit::PARTIAL,
         (true, true) => exit::NOTHING,
         (true, false) => exit::FOUND,
@@ -128,8 +135,10 @@ async fn show(
     };
     let all: Vec<_> = listing.found.iter().filter(meant).collect();
     let all = all.into_iter().map(|found| report::detail(found, stack)).collect();
-    print_json(&Value::Array(all), &mut std::io::stdout().lock())?;
-    Ok(exit::FOUND)
+    let answer = json_answer(Value::Array(all), &listing.coverage);
+    print_json(&answer, &mut std::io::stdout().lock())?;
+    let partial = coverage::leaves_unknown(&listing.coverage);
+    Ok(if partial { exit::PARTIAL } else { exit::FOUND })
 }
 
 /// `errors replay|discard`

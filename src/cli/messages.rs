@@ -11,13 +11,15 @@ use super::{
 };
 use crate::{
     config::{self, Settings},
+    db,
     domain::{
+        coverage::{self, NotLookedAt},
         diagnosis::{Severity, diagnose, is_alert},
         endless,
         id::{MessageId, OutboxId},
         outbox_action::Refusal,
-        report::{Cell, Form, Table, print_json},
-        typed,
+        report::{Cell, Form, Table, json_answer, print_json},
+        text, typed,
     },
     ops::{
         archive::{self as copied, Parts, report as copies_of},
@@ -92,7 +94,7 @@ async fn history(session: &Session, days: u16, output: Output, settings: &Settin
     });
     match stored.await? {
         Ok(slices) => {
-            print(report::slices(&slices), output, settings)?;
+            print(report::slices(&slices), &[], output, settings)?;
             Ok(if slices.is_empty() { exit::NOTHING } else { exit::FOUND })
         }
         Err(why) => Err(Failure { message: why.to_string(), code: exit::REFUSED }),
@@ -120,16 +122,36 @@ async fn read<T>(
     Ok(session.db.read(who, &stop, work).await?)
 }
 
-fn print(table: Table, output: Output, settings: &Settings) -> Result<(), Failure> {
-    Ok(table.in_zone(settings.zone).print(Form::from(output), &mut std::io::stdout().lock())?)
+fn print(
+    table: Table,
+    unseen: &[NotLookedAt],
+    output: Output,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let table = table.in_zone(settings.zone);
+    Ok(table.print(Form::from(output), unseen, &mut std::io::stdout().lock())?)
 }
 
-fn tell(lines: &[String]) -> Result<(), Failure> {
+fn print_value(facts: Value, unseen: &[NotLookedAt]) -> Result<(), Failure> {
+    Ok(print_json(&json_answer(facts, unseen), &mut std::io::stdout().lock())?)
+}
+
+/// What was not looked at, beside the answer.
+fn tell(unseen: &[NotLookedAt]) -> Result<(), Failure> {
     let mut err = std::io::stderr().lock();
-    for line in lines {
-        writeln!(err, "not looked at: {line}")?;
+    for one in unseen {
+        writeln!(err, "not looked at: {}", text::clean(&one.to_string()))?;
     }
     Ok(())
+}
+
+/// The exit code: a fault that was found; else whether everything could be looked at; else `sound`.
+fn code(fault: bool, unseen: &[NotLookedAt], sound: u8) -> u8 {
+    match (fault, coverage::leaves_unknown(unseen)) {
+        (true, _) => exit::NOTHING,
+        (false, true) => exit::PARTIAL,
+        (false, false) => sound,
+    }
 }
 
 /// The same with what the broker adds, where one is configured. It is asked for some seconds at most.
@@ -144,7 +166,7 @@ async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> 
             status.with_broker(&told)
         }
         Err(failure) => {
-            status.coverage.push(format!("the broker: {}", failure.message));
+            status.coverage.push(NotLookedAt::narrowed("the broker", failure.message));
             status
         }
     }
@@ -158,12 +180,21 @@ async fn status(session: &Session, watch: &Watch, output: Output, settings: &Set
     .await?;
     let status = with_broker(status, watch, settings).await;
     if output == Output::Json {
-        print_json(&report::status_value(&status), &mut std::io::stdout().lock())?;
+        let mut facts = report::status_value(&status);
+        facts["standby"] = session.standby_value();
+        print_value(facts, &status.coverage)?;
     } else {
-        print(report::status(&status), output, settings)?;
+        let mut table = report::status(&status);
+        table.rows.extend(standby(session));
+        print(table, &status.coverage, output, settings)?;
     }
     tell(&status.coverage)?;
-    Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
+    Ok(code(status.is_alert(), &status.coverage, exit::FOUND))
+}
+
+/// What to say of a server that follows another one.
+fn standby(session: &Session) -> Option<Vec<Cell>> {
+    session.standby().map(|told| vec![Cell::Text("server".to_owned()), Cell::Text(told)])
 }
 
 /// As the lists of the screen are narrowed.
@@ -225,13 +256,18 @@ fn told<T>(
     output: Output,
     settings: &Settings,
 ) -> Outcome {
-    let Page { rows, more, mut notes } = page;
-    if more {
-        notes.push(format!("there are more; --limit shows more than {limit}"));
+    let Page { rows, more, coverage } = page;
+    if output == Output::Json {
+        let rows = table(&rows).value();
+        print_value(json!({ "rows": rows, "more": more }), &coverage)?;
+    } else {
+        print(table(&rows), &coverage, output, settings)?;
     }
-    print(table(&rows), output, settings)?;
-    tell(&notes)?;
-    Ok(if rows.is_empty() { exit::NOTHING } else { exit::FOUND })
+    tell(&coverage)?;
+    if more {
+        writeln!(std::io::stderr(), "there are more; --limit shows more than {limit}")?;
+    }
+    Ok(code(false, &coverage, if rows.is_empty() { exit::NOTHING } else { exit::FOUND }))
 }
 
 async fn find(session: &Session, watch: &Watch, key: MessageKey) -> Result<Message, Failure> {
@@ -240,11 +276,17 @@ async fn find(session: &Session, watch: &Watch, key: MessageKey) -> Result<Messa
         messages::message(conn, layout, watch, key).await
     })
     .await?;
-    found.ok_or_else(|| Failure {
-        message:
-            "no such message is in the outbox: it was delivered or purged, nobody can say which"
-                .to_owned(),
-        code: exit::NOTHING,
+    found.ok_or_else(|| match layout.not_looked_at(&[db::Table::OutboxMessages]).first() {
+        Some(unseen) => Failure {
+            message: format!("whether there is such a message is not known: {}", unseen.why),
+            code: exit::PARTIAL,
+        },
+        None => Failure {
+            message:
+                "no such message is in the outbox: it was delivered or purged, nobody can say which"
+                    .to_owned(),
+            code: exit::NOTHING,
+        },
     })
 }
 
@@ -259,7 +301,9 @@ async fn show(
     let table = report::envelope(&message, clock::now());
     let body = report::body(&message, true);
     let [(_, headers), (_, properties)] = report::parts(&message, true);
-    whole(table, Parts { headers, properties, body }, output, settings)
+    tell(&message.coverage)?;
+    let parts = Parts { headers, properties, body };
+    whole(table, parts, &message.coverage, output, settings)
 }
 
 /// A copy with everything that was kept.
@@ -270,36 +314,49 @@ async fn copy(session: &Session, number: i64, output: Output, settings: &Setting
         let message = Refusal::NotKept(number).to_string();
         return Err(Failure { message, code: exit::NOTHING });
     };
-    whole(copy.fields(&copy.kept), copy.parts(true), output, settings)
+    whole(copy.fields(&copy.kept), copy.parts(true), &[], output, settings)
 }
 
 /// Prints fields with what is long below them.
-fn whole(mut table: Table, parts: Parts, output: Output, settings: &Settings) -> Outcome {
+fn whole(
+    mut table: Table,
+    parts: Parts,
+    unseen: &[NotLookedAt],
+    output: Output,
+    settings: &Settings,
+) -> Outcome {
     let Parts { headers, properties, body } = parts;
+    let found = code(false, unseen, exit::FOUND);
     if output == Output::Json {
-        let fields = table.rows.iter().filter_map(|row| match row.as_slice() {
-            [Cell::Text(name), Cell::Text(value) | Cell::Number(value)] => {
-                Some((name.clone(), json!(value)))
-            }
-            [Cell::Text(name), Cell::Time(at)] => {
-                Some((name.clone(), json!(endless::json(at.to_utc()))))
-            }
-            _ => None,
-        });
-        let mut value = Value::Object(fields.collect());
+        let mut value = fields(&table);
         value["headers"] = headers;
         value["properties"] = properties;
         value["body"] = body;
-        print_json(&value, &mut std::io::stdout().lock())?;
-        return Ok(exit::FOUND);
+        print_value(value, unseen)?;
+        return Ok(found);
     }
     for (name, value) in [("headers", headers), ("properties", properties), ("body", body)] {
         if !value.is_null() {
             table.rows.push(vec![Cell::Text(name.to_owned()), Cell::Text(value.to_string())]);
         }
     }
-    print(table, output, settings)?;
-    Ok(exit::FOUND)
+    print(table, unseen, output, settings)?;
+    Ok(found)
+}
+
+/// A table of fields and values as one object; of several values of a field, a list.
+fn fields(table: &Table) -> Value {
+    let mut all = serde_json::Map::new();
+    for row in &table.rows {
+        let (name, value) = match row.as_slice() {
+            [Cell::Text(name), _] if name == "not looked at" => continue,
+            [Cell::Text(name), Cell::Text(value) | Cell::Number(value)] => (name, json!(value)),
+            [Cell::Text(name), Cell::Time(at)] => (name, json!(endless::json(at.to_utc()))),
+            _ => continue,
+        };
+        all.insert(name.replace(' ', "_"), value);
+    }
+    Value::Object(all)
 }
 
 /// All findings; or, of one message, what is wrong with it and which findings concern the whole line.
@@ -323,6 +380,19 @@ async fn why(
     let mut found = diagnose(&status.facts, &watch.thresholds);
     if let Some(message) = &message {
         found = messages::concerning(found, message, &status.facts);
+        let bad = !message.poison.is_empty() || is_alert(&found);
+        let ended = code(bad, &message.coverage, exit::FOUND);
+        tell(&message.coverage)?;
+        if output == Output::Json {
+            let facts = json!({
+                "message": fields(&report::envelope(message, status.facts.now)),
+                "poison": message.poison.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "findings": report::findings_value(&found),
+                "verdict": messages::verdict(message, &found),
+            });
+            print_value(facts, &message.coverage)?;
+            return Ok(ended);
+        }
         let mut table = report::envelope(message, status.facts.now);
         table.rows.extend(found.iter().map(|finding| {
             vec![Cell::Text(finding.rule.name().to_owned()), Cell::Text(finding.what.clone())]
@@ -331,17 +401,24 @@ async fn why(
             Cell::Text("so".to_owned()),
             Cell::Text(messages::verdict(message, &found)),
         ]);
-        print(table, output, settings)?;
-        let bad = !message.poison.is_empty() || is_alert(&found);
-        return Ok(if bad { exit::NOTHING } else { exit::FOUND });
+        print(table, &message.coverage, output, settings)?;
+        return Ok(ended);
     }
-    print(report::findings(&found), output, settings)?;
+    if output == Output::Json {
+        let facts = json!({
+            "findings": report::findings_value(&found),
+            "facts": report::facts_value(&status.facts),
+        });
+        print_value(facts, &status.coverage)?;
+    } else {
+        print(report::findings(&found), &status.coverage, output, settings)?;
+    }
     if found.is_empty() {
-        writeln!(std::io::stderr(), "No fault found: no rule fired")?;
+        writeln!(std::io::stderr(), "{}", report::no_fault(&status.coverage))?;
     }
     tell(&status.coverage)?;
     let faults = found.iter().any(|finding| finding.severity > Severity::Note);
-    Ok(if faults { exit::NOTHING } else { exit::FOUND })
+    Ok(code(faults, &status.coverage, exit::FOUND))
 }
 
 pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
@@ -368,7 +445,24 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
             status.and_then(|mut status| {
                 // What leaves, or does not, is the other verb's.
                 status.findings.retain(|finding| finding.rule.is_of_inbox());
-                print(report::consumers(&status.facts.inbox), output.output, settings)?;
+                // So is what only concerns the outboxes.
+                status.coverage.retain(|one| !one.is_unknown);
+                let mut unseen =
+                    layout.not_looked_at(&[db::Table::InboxStates, db::Table::OutboxMessages]);
+                unseen.append(&mut status.coverage);
+                let table = report::consumers(&status.facts.inbox);
+                if output.output == Output::Json {
+                    let facts = json!({
+                        "rows": table.value(),
+                        "inbox": report::inbox_value(&status.facts.inbox),
+                        "alert": status.is_alert(),
+                        "findings": report::findings_value(&status.findings),
+                        "standby": session.standby_value(),
+                    });
+                    print_value(facts, &unseen)?;
+                } else {
+                    print(table, &unseen, output.output, settings)?;
+                }
                 let mut err = std::io::stderr().lock();
                 for finding in &status.findings {
                     writeln!(
@@ -379,8 +473,11 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
                         finding.what
                     )?;
                 }
-                tell(&status.coverage)?;
-                Ok(if status.is_alert() { exit::NOTHING } else { exit::FOUND })
+                if let Some(told) = session.standby() {
+                    writeln!(err, "{told}")?;
+                }
+                tell(&unseen)?;
+                Ok(code(status.is_alert(), &unseen, exit::FOUND))
             })
         }
         Inbox::List { view, limit, output } => {
@@ -403,9 +500,10 @@ pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> 
             let found =
                 read(&session, "inbox hours", async |conn| messages::day(conn, layout).await);
             found.await.and_then(|day| {
-                print(report::hours(&day, &watch), output.output, settings)?;
-                tell(&day.notes)?;
-                Ok(if day.hours.is_empty() { exit::NOTHING } else { exit::FOUND })
+                print(report::hours(&day, &watch), &day.coverage, output.output, settings)?;
+                tell(&day.coverage)?;
+                let sound = if day.hours.is_empty() { exit::NOTHING } else { exit::FOUND };
+                Ok(code(false, &day.coverage, sound))
             })
         }
     };

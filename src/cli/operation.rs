@@ -19,7 +19,7 @@ use crate::{
     domain::{
         decide::Command,
         id::Version,
-        report::{Cell, Form, Table, print_json},
+        report::{Cell, Form, Table, json_answer, print_json},
         text::clean,
         text::thousands,
     },
@@ -115,7 +115,7 @@ pub(super) async fn run(
 }
 
 /// Only the log's own guard: what was done is done whatever becomes of it.
-pub(super) async fn anchored(session: &Session, outcome: &Outcome) {
+async fn anchored(session: &Session, outcome: &Outcome) {
     if outcome.is_ok()
         && let Err(error) = audit::anchor_if_due(&session.db, clock::now(), audit::EVERY).await
     {
@@ -124,7 +124,7 @@ pub(super) async fn anchored(session: &Session, outcome: &Outcome) {
 }
 
 /// Opens the database to write, does the work, and leaves everything in order.
-pub(super) async fn opened(
+async fn opened(
     broker: Result<BrokerAccess, Failure>,
     global: &Global,
     settings: &Settings,
@@ -245,7 +245,7 @@ async fn drive(
 
 /// Does work that takes its time: what hinders it is told, on a terminal also how far it is, and a signal stops it
 /// after what is under way.
-pub(super) async fn watched<T>(
+async fn watched<T>(
     title: &str,
     stop: &CancellationToken,
     mut progress: watch::Receiver<Progress>,
@@ -278,12 +278,12 @@ fn far(title: &str, progress: &Progress) -> Option<String> {
 }
 
 /// Tells what came of it. Where what became of each message is the answer, the words go to standard error.
-pub(super) fn tell(done: &Done, form: Form) -> Outcome {
+fn tell(done: &Done, form: Form) -> Outcome {
     let mut out = std::io::stdout().lock();
     match (form, &done.items) {
-        (Form::Json, _) => print_json(&value(done), &mut out)?,
-        (form, Some(items)) => items.print(form, &mut out)?,
-        (Form::Csv, None) => row(done).print(form, &mut out)?,
+        (Form::Json, _) => print_json(&json_answer(value(done), &[]), &mut out)?,
+        (form, Some(items)) => items.print(form, &[], &mut out)?,
+        (Form::Csv, None) => row(done).print(form, &[], &mut out)?,
         (Form::Table | Form::Markdown, None) => words(done, &mut out)?,
     }
     if done.items.is_some() {
@@ -326,7 +326,7 @@ fn value(done: &Done) -> Value {
         "target": done.targets.first().map_or("", String::as_str),
         "operation": done.id,
         "audit": done.audit,
-        "version": done.version,
+        "order_version": done.version,
         "repeated": done.repeated,
         "partly": done.partly,
         "told": done.told,

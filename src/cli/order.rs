@@ -12,12 +12,14 @@ use crate::{
     domain::{
         body,
         compare::Agreement,
+        coverage::NotLookedAt,
         endless, fold,
         id::Version,
         mask,
         order::Order,
         order_ref,
-        report::{Cell, Form, Table, print_json},
+        report::{Cell, Form, Table, json_answer, print_json},
+        text,
         when::{self, When},
         zone::Clock,
     },
@@ -39,39 +41,43 @@ pub(super) async fn run(verb: Verb, global: &Global, settings: &Settings) -> Out
     let known = order_lookup::find(&session, &wanted, &id, read.events).await;
     session.close().await;
     let known = known?;
-    let mut notes: Vec<&str> = known.history.coverage.iter().map(String::as_str).collect();
+    let mut unseen = known.history.coverage.clone();
     if matches!(verb, Verb::Chain { .. }) {
-        notes.extend(known.history.chain.unsearched.of_inbox());
+        unseen.extend(known.history.chain.unsearched.of_inbox());
     }
-    let partial = !notes.is_empty();
-    for note in notes {
-        tell(&format!("not searched: {note}"))?;
+    for one in &unseen {
+        tell(&format!("not searched: {}", text::clean(&one.to_string())))?;
     }
     let output = read.output.output;
+    let print = |table| print(table, &unseen, output, settings);
+    let compares = matches!(verb, Verb::Show { .. });
     let code = match verb {
-        Verb::Timeline { .. } => print(report::timeline(&known), output, settings)?,
-        Verb::Messages { .. } => print(report::messages(&known), output, settings)?,
+        Verb::Timeline { .. } => print(report::timeline(&known))?,
+        Verb::Messages { .. } => print(report::messages(&known))?,
         Verb::Events { .. } if output == Output::Json => {
-            print_json(&report::raw_events(&known), &mut std::io::stdout().lock())?;
+            let events = json_answer(report::raw_events(&known), &unseen);
+            print_json(&events, &mut std::io::stdout().lock())?;
             found(known.history.events.is_empty())
         }
-        Verb::Events { .. } => print(report::events(&known), output, settings)?,
-        Verb::Chain { .. } => print(report::chain(&known), output, settings)?,
-        Verb::Diff { a, b, .. } => diff(&known, a, b, output, settings)?,
+        Verb::Events { .. } => print(report::events(&known))?,
+        Verb::Chain { .. } => print(report::chain(&known))?,
+        Verb::Diff { a, b, .. } => diff(&known, (a, b), &unseen, output, settings)?,
         Verb::Show { at, version, .. } => {
             let version = target(&known, at.as_deref(), version, settings)?;
-            show(&known, version, output, settings)?
+            show(&known, version, &unseen, output, settings)?
         }
         // Sent away above.
         _ => exit::USAGE,
     };
-    Ok(if partial && code == exit::FOUND { exit::PARTIAL } else { code })
+    // A difference between sources is one whatever else there may be; nothing found is not.
+    let drift = compares && code == exit::NOTHING;
+    Ok(if unseen.is_empty() || drift { code } else { exit::PARTIAL })
 }
 
 /// Prints a list; one without rows found nothing.
-fn print(table: Table, output: Output, settings: &Settings) -> Outcome {
+fn print(table: Table, unseen: &[NotLookedAt], output: Output, settings: &Settings) -> Outcome {
     let table = table.in_zone(settings.zone);
-    table.print(Form::from(output), &mut std::io::stdout().lock())?;
+    table.print(Form::from(output), unseen, &mut std::io::stdout().lock())?;
     Ok(found(table.rows.is_empty()))
 }
 
@@ -116,7 +122,13 @@ fn target(
     }
 }
 
-fn diff(known: &OrderAnalysis, a: i64, b: i64, output: Output, settings: &Settings) -> Outcome {
+fn diff(
+    known: &OrderAnalysis,
+    (a, b): (i64, i64),
+    unseen: &[NotLookedAt],
+    output: Output,
+    settings: &Settings,
+) -> Outcome {
     let last = known.timeline.last_version();
     for version in [a, b] {
         if !(0..=last.0).contains(&version) {
@@ -128,7 +140,7 @@ fn diff(known: &OrderAnalysis, a: i64, b: i64, output: Output, settings: &Settin
     let mut changes = known.timeline.diff(Version(a), Version(b)).unwrap_or_default();
     changes.retain(|change| !change.is_same());
     let table = report::diff(&changes, true).in_zone(settings.zone);
-    table.print(Form::from(output), &mut std::io::stdout().lock())?;
+    table.print(Form::from(output), unseen, &mut std::io::stdout().lock())?;
     Ok(if changes.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
@@ -136,6 +148,7 @@ fn diff(known: &OrderAnalysis, a: i64, b: i64, output: Output, settings: &Settin
 fn show(
     known: &OrderAnalysis,
     version: Option<Version>,
+    unseen: &[NotLookedAt],
     output: Output,
     settings: &Settings,
 ) -> Outcome {
@@ -146,9 +159,9 @@ fn show(
     match output {
         Output::Table => {
             let table = report::order(known, &state, at, version.is_none());
-            table.in_zone(settings.zone).print(Form::Table, &mut out)?;
+            table.in_zone(settings.zone).print(Form::Table, unseen, &mut out)?;
         }
-        Output::Json => print_json(&value(), &mut out)?,
+        Output::Json => print_json(&json_answer(value(), unseen), &mut out)?,
         Output::Csv => {
             let rows = flat("", &value());
             let cells = |(name, cell): (String, Cell)| vec![Cell::Text(name), cell];
@@ -156,7 +169,7 @@ fn show(
                 columns: vec!["field", "value"],
                 rows: rows.into_iter().map(cells).collect(),
             };
-            table.print(Form::from(output), &mut out)?;
+            table.print(Form::from(output), unseen, &mut out)?;
         }
     }
     let drift = version.is_none() && known.comparison.is_drift();
@@ -180,7 +193,7 @@ fn value(known: &OrderAnalysis, state: &fold::State, at: Version, now: bool) -> 
     let point = known.timeline.step(at);
     let mut value = json!({
         "id": known.history.id,
-        "version": at,
+        "order_version": at,
         "at": point.map(|point| endless::json(point.event.at)),
         "state": state.order().map(order),
         "cancel_reason": state.order().and_then(|order| order.cancel_reason.as_ref()).map(|_| mask::MASK),

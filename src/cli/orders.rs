@@ -11,7 +11,12 @@ use super::{
 };
 use crate::{
     config::Settings,
-    domain::{report::Form, search as language, zone::Clock},
+    domain::{
+        coverage,
+        report::{Form, json_answer, print_json},
+        search as language, text,
+        zone::Clock,
+    },
     ops::{
         operator::Operator,
         report,
@@ -47,9 +52,26 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     search::record::recorded(file, &query, page.rows.len(), &operator?, clock::now()).await?;
     let form = Form::from(output.output);
     let table = report::orders(&page.rows, true).in_zone(settings.zone);
-    table.print(form, &mut std::io::stdout().lock())?;
-    let mut notes = page.coverage.clone();
-    if page.rows.is_empty() && page.complete {
+    let mut out = std::io::stdout().lock();
+    if form == Form::Json {
+        let mut facts = json!({ "rows": table.value(), "more": page.older.is_some() });
+        if let Some(count) = counted {
+            let (rows, worth) = match count {
+                Count::Exact(rows) => (rows, "exact"),
+                Count::MoreThan(rows) => (rows, "more than"),
+                Count::AtLeast(rows) => (rows, "at least"),
+                Count::About(rows) => (rows, "estimate"),
+            };
+            facts["count"] = json!({ "rows": rows, "counted": worth });
+        }
+        print_json(&json_answer(facts, &page.coverage), &mut out)?;
+    } else {
+        table.print(form, &page.coverage, &mut out)?;
+    }
+    let mut notes = query.notes.clone();
+    notes.extend(page.coverage.iter().map(ToString::to_string));
+    let partial = !page.complete || coverage::leaves_unknown(&page.coverage);
+    if page.rows.is_empty() && !partial {
         notes.push("no order matches".to_owned());
     }
     if page.older.is_some() {
@@ -68,17 +90,13 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     }
     // What is not part of the answer goes beside it, so that pipes stay clean.
     let mut err = std::io::stderr().lock();
-    if form == Form::Json && !notes.is_empty() {
-        writeln!(err, "{}", json!({ "notes": notes }))?;
-    } else {
-        for note in &notes {
-            writeln!(err, "{note}")?;
-        }
+    for note in &notes {
+        writeln!(err, "{}", text::clean(note))?;
     }
-    Ok(match (page.rows.is_empty(), page.complete) {
-        (_, false) => exit::PARTIAL,
-        (true, true) => exit::NOTHING,
-        (false, true) => exit::FOUND,
+    Ok(match (page.rows.is_empty(), partial) {
+        (_, true) => exit::PARTIAL,
+        (true, false) => exit::NOTHING,
+        (false, false) => exit::FOUND,
     })
 }
 

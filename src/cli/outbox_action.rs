@@ -24,7 +24,7 @@ use crate::{
     },
     ops::{
         messages::{self as stored, MessageKey, OutboxMessage, list},
-        operation::{Operation, PlanError, Purge},
+        operation::{Operation, PlanError, batch::Purge},
     },
     session::Session,
 };
@@ -89,7 +89,7 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
         }
         MessageAction::Purge { age, write } => {
             let purge = Purge::outboxes(before(&age, TimeDelta::days(7), settings)?);
-            let operation = Operation::Purge(purge.rated(age.rate));
+            let operation = purge.operation(age.rate);
             run(&write.into(), global, settings, async |_| Ok(operation)).await
         }
     }
@@ -115,7 +115,7 @@ pub(super) async fn inbox(verb: InboxAction, global: &Global, settings: &Setting
             (Purge::failed(before(&age, TimeDelta::days(1), settings)?), age.rate, write)
         }
     };
-    let operation = Operation::Purge(purge.rated(rate));
+    let operation = purge.operation(rate);
     run(&write.into(), global, settings, async |_| Ok(operation)).await
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Set
         lease.leave().await?;
     }
     let stats = ended?;
-    figures(&stats).print(Form::from(verb.output.output), &mut std::io::stdout().lock())?;
+    figures(&stats).print(Form::from(verb.output.output), &[], &mut std::io::stdout().lock())?;
     Ok(if stats.held.is_empty() { exit::FOUND } else { exit::PARTIAL })
 }
 

@@ -58,26 +58,40 @@ pub const MOST_WITHOUT_INDEX: i64 = 20_000;
 const MOST_AKIN: i64 = 1_000;
 
 /// SQL for the state of message `m`, whose parents are joined as `o` (outbox) and `i` (inbox): the one
-/// place that knows when a message is pending. 0 pending, 1 delivered, 2 orphan.
-pub(super) const DELIVERY: &str = "CASE \
-    WHEN m.outbox_id IS NOT NULL AND o.outbox_id IS NOT NULL THEN CASE \
-        WHEN o.delivered IS NULL AND m.sequence_number > coalesce(o.last_sequence_number, 0) \
-        THEN 0 ELSE 1 END \
-    WHEN m.inbox_message_id IS NOT NULL AND i.message_id IS NOT NULL THEN CASE \
-        WHEN i.delivered IS NULL AND m.sequence_number > coalesce(i.last_sequence_number, 0) \
-        THEN 0 ELSE 1 END \
-    ELSE 2 END";
+/// place that knows when a message is pending. 0 pending, 1 delivered, 2 orphan, 3 unknown: a parent that is not
+/// found may be there where not all parents can be read.
+pub(super) fn delivery(layout: &Layout) -> String {
+    let unless = |table, named: &str| {
+        if layout.knows(table) {
+            String::new()
+        } else {
+            format!("WHEN m.{named} IS NOT NULL THEN 3 ")
+        }
+    };
+    format!(
+        "CASE WHEN m.outbox_id IS NOT NULL AND o.outbox_id IS NOT NULL THEN CASE \
+            WHEN o.delivered IS NULL AND m.sequence_number > coalesce(o.last_sequence_number, 0) \
+            THEN 0 ELSE 1 END \
+         WHEN m.inbox_message_id IS NOT NULL AND i.message_id IS NOT NULL THEN CASE \
+            WHEN i.delivered IS NULL AND m.sequence_number > coalesce(i.last_sequence_number, 0) \
+            THEN 0 ELSE 1 END \
+         {}{}ELSE 2 END",
+        unless(Table::OutboxStates, "outbox_id"),
+        unless(Table::InboxStates, "inbox_message_id"),
+    )
+}
 
-/// What [`DELIVERY`] gives.
-pub(super) const fn delivery(code: i32) -> Delivery {
+/// What [`delivery`] gives.
+pub(super) const fn delivery_of(code: i32) -> Delivery {
     match code {
         0 => Delivery::Pending,
         1 => Delivery::Delivered,
-        _ => Delivery::Orphan,
+        2 => Delivery::Orphan,
+        _ => Delivery::Unknown,
     }
 }
 
-/// SQL that joins a message's parents, for [`DELIVERY`].
+/// SQL that joins a message's parents, for [`delivery`].
 pub(super) fn parents(layout: &Layout) -> String {
     format!(
         "LEFT JOIN {} o ON o.outbox_id = m.outbox_id \
@@ -134,10 +148,11 @@ pub async fn of_order(
     sql.push_bind(limit);
     sql.push(format!(
         ") SELECT m.sequence_number, m.message_id, m.message_type, {} AS sent_time, \
-         {DELIVERY} AS delivery, {} AS delivered, o.lock_id, m.outbox_id, m.conversation_id, \
+         {} AS delivery, {} AS delivered, o.lock_id, m.outbox_id, m.conversation_id, \
          m.correlation_id, m.initiator_id, m.destination_address, mine.names_order \
          FROM mine JOIN {from} m USING (sequence_number) {} ORDER BY m.sequence_number LIMIT ",
         moment("m.sent_time"),
+        delivery(layout),
         moment("coalesce(o.delivered, i.delivered)"),
         parents(layout),
     ));
@@ -155,7 +170,7 @@ impl From<MessageRow> for Message {
             id: row.message_id,
             kind,
             published: row.sent_time,
-            delivery: delivery(row.delivery),
+            delivery: delivery_of(row.delivery),
             delivered: row.delivered,
             last_pass: row.lock_id.filter(|lock| !lock.is_nil()),
             outbox: row.outbox_id,

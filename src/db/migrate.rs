@@ -149,6 +149,12 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<Migrated, Error> {
     Ok(migrated)
 }
 
+/// Whether nobody else is making or changing the schema; then nobody will until the transaction ends.
+pub async fn try_lock(tx: &mut PgConnection) -> Result<bool, Error> {
+    let taken = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)").bind(LOCK);
+    Ok(taken.fetch_one(tx).await?)
+}
+
 /// The same in the caller's transaction.
 pub async fn migrate_in(tx: &mut PgConnection) -> Result<Migrated, Error> {
     prepare(tx, PATIENCE).await?;

@@ -56,7 +56,8 @@ pub async fn by_id(
     };
     let mut sql = QueryBuilder::<Postgres>::new("");
     push_lines(&mut sql, layout, id);
-    Ok(Some(row.with(sql.build_query_as().fetch_all(conn).await.of(Table::OrderItems.name())?)))
+    let lines = sql.build_query_as().fetch_all(conn).await.of(Table::OrderItems.name())?;
+    Ok(Some(row.with(lines, layout)))
 }
 
 pub(super) fn push_by_id(sql: &mut QueryBuilder<Postgres>, layout: &Layout, id: OrderId) {
@@ -116,8 +117,9 @@ pub async fn created_at(
 }
 
 impl OrderRow {
-    pub(super) fn with(self, rows: Vec<LineRow>) -> Order {
-        let mut unread = Vec::new();
+    pub(super) fn with(self, rows: Vec<LineRow>, layout: &Layout) -> Order {
+        let unseen = layout.not_looked_at(&[Table::OrderItems]);
+        let mut unread: Vec<_> = unseen.into_iter().map(|table| table.why).collect();
         let mut lines = Vec::with_capacity(rows.len());
         for row in rows {
             match row.line() {

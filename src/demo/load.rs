@@ -117,6 +117,11 @@ pub async fn loaded(conn: &mut PgConnection) -> Result<Option<Options>, Error> {
     }))
 }
 
+/// Whether nothing was ever loaded or written: the first start was broken off before that.
+pub async fn is_unfilled(conn: &mut PgConnection) -> Result<bool, Error> {
+    Ok(demo::record(conn).await?.is_none() && !bulk::occupied(conn).await?)
+}
+
 /// Fills a managed database in a transaction of its own.
 ///
 /// # Errors

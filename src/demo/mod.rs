@@ -21,7 +21,7 @@ mod tables;
 mod trouble;
 mod work;
 
-pub use load::{Error, Loaded, Progress, Stage, load, load_in, loaded};
+pub use load::{Error, Loaded, Progress, Stage, is_unfilled, load, load_in, loaded};
 pub use options::{Invalid, Options};
 pub use planted::{Trouble, troubles};
 pub use tables::message::consumers;

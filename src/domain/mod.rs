@@ -9,6 +9,7 @@ pub mod chain;
 pub mod compare;
 pub mod consumer;
 pub mod contract;
+pub mod coverage;
 pub mod decide;
 pub mod derived;
 pub mod diagnosis;

@@ -91,6 +91,8 @@ pub enum Delivery {
     Delivered,
     /// It has no parent: nothing will ever send it.
     Orphan,
+    /// Its parent could not be looked at.
+    Unknown,
 }
 
 impl Delivery {
@@ -101,6 +103,7 @@ impl Delivery {
             Self::Pending => "not recorded as delivered",
             Self::Delivered => "delivered, still present",
             Self::Orphan => "has no owner: nothing will ever send it",
+            Self::Unknown => "whether it was delivered cannot be looked at here",
         }
     }
 
@@ -112,6 +115,7 @@ impl Delivery {
             Self::Pending => format!("PENDING {age}"),
             Self::Delivered => "delivered".to_owned(),
             Self::Orphan => format!("orphan {age}"),
+            Self::Unknown => "not known".to_owned(),
         }
     }
 }
@@ -122,6 +126,7 @@ impl fmt::Display for Delivery {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Orphan => "orphan",
+            Self::Unknown => "unknown",
         })
     }
 }

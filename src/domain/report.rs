@@ -7,10 +7,10 @@ use std::{
 };
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use super::{endless, sheet, text, zone::Zone};
+use super::{coverage::NotLookedAt, endless, sheet, text, zone::Zone};
 
 /// The widest a column of a table gets; longer text is cut there, and whole in the other forms.
 const WIDEST: usize = 120;
@@ -115,14 +115,31 @@ impl Table {
         self
     }
 
-    /// Prints all rows in the form asked for. No rows are `[]` in JSON and a header in CSV.
+    /// The same for a file of what a screen shows: what was not looked at is not known there, and the file does not
+    /// claim that it is nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn export(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
+        match form {
+            Form::Json => print_json(&json!({ "version": VERSION, "rows": self.value() }), out),
+            form => self.print(form, &[], out),
+        }
+    }
+
+    /// Prints all rows in the form asked for. No rows are an empty list in JSON and a header in CSV.
     ///
     /// # Errors
     /// When standard output is gone or full.
-    pub fn print(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
+    pub fn print(
+        &self,
+        form: Form,
+        unseen: &[NotLookedAt],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         match form {
             Form::Table => self.print_table(out),
-            Form::Json => print_json(&self.value(), out),
+            Form::Json => print_json(&json_answer(self.value(), unseen), out),
             Form::Csv => self.print_csv(out),
             Form::Markdown => self.print_markdown(out),
         }
@@ -213,6 +230,25 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// The version of the shape that answers in JSON have: docs/json.md.
+pub const VERSION: u8 = 1;
+
+/// An answer for programs: an object of its facts, or its rows; which shape it has, and what was not looked at.
+#[must_use]
+pub fn json_answer(facts: Value, unseen: &[NotLookedAt]) -> Value {
+    let mut all = Map::new();
+    all.insert("version".to_owned(), VERSION.into());
+    match facts {
+        Value::Object(facts) => all.extend(facts),
+        rows => {
+            all.insert("rows".to_owned(), rows);
+        }
+    }
+    let unseen: Vec<_> = unseen.iter().map(NotLookedAt::value).collect();
+    all.insert("not_looked_at".to_owned(), json!(unseen));
+    Value::Object(all)
+}
+
 /// Prints one JSON value, indented, with a final newline. What could act on a terminal or hide in it is
 /// escaped, beyond the control characters that JSON itself forbids.
 ///
@@ -254,7 +290,7 @@ mod tests {
 
     fn printed(table: &Table, form: Form) -> String {
         let mut out = vec![];
-        table.print(form, &mut out).unwrap();
+        table.print(form, &[], &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -267,7 +303,7 @@ mod tests {
         let markdown = printed(&sample(), Form::Markdown);
         assert!(!markdown.contains('\u{1b}') && markdown.contains("| 61.40 |"), "{markdown}");
         let json: Value = serde_json::from_str(&printed(&sample(), Form::Json)).unwrap();
-        assert_eq!(json[0]["total"].to_string(), "61.40");
+        assert_eq!(json["rows"][0]["total"].to_string(), "61.40");
     }
 
     #[test]
@@ -294,7 +330,8 @@ mod tests {
     #[test]
     fn nothing_found_is_an_empty_list() {
         let empty = Table { rows: vec![], ..sample() };
-        assert_eq!(printed(&empty, Form::Json), "[]\n");
+        let json: Value = serde_json::from_str(&printed(&empty, Form::Json)).unwrap();
+        assert_eq!(json, json!({ "version": 1, "rows": [], "not_looked_at": [] }));
         assert_eq!(printed(&empty, Form::Csv), "id,total,note\n");
     }
 }

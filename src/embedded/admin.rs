@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     Progress, Report, cluster,
     config::Config,
+    doing::Doing,
     error::{Error, IoContext},
     layout::{Layout, PORT},
     lock::{self, LockGuard},
@@ -215,7 +216,8 @@ pub(super) fn url_of(sockets: &Path) -> String {
 }
 
 async fn change(layout: &Layout, report: Report<'_>) -> Result<LockGuard, Error> {
-    lock::exclusive(&layout.change_lock(), &|| report(Progress::Waiting)).await
+    let waiting = Doing::of(layout).waiting(report);
+    lock::exclusive(&layout.change_lock(), &waiting).await
 }
 
 /// The users' lock, or with `force` permission to continue without it.

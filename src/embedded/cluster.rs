@@ -22,6 +22,8 @@ use super::{
 pub(super) const NAME: &str = "orderscope";
 /// Name prefix of clusters being created; without a holder of the change lock they are leftovers.
 const HALF: &str = "half-";
+/// What a new cluster takes, with its first write-ahead log.
+const NEW_MB: u64 = 100;
 /// How long the server of such a cluster may take to stop.
 const ORPHAN: Duration = Duration::from_mins(1);
 /// A cluster that `db upgrade` completed and that is about to replace the old one.
@@ -91,6 +93,7 @@ pub(super) async fn make(
     binaries: &Binaries,
     report: Report<'_>,
 ) -> Result<PathBuf, Error> {
+    layout.has_room("a new database", NEW_MB)?;
     report(Progress::Initialising { version: binaries.version.clone() });
     let half = layout.sibling(&format!("{HALF}{}", std::process::id()));
     let made = initdb(layout, binaries, &half).await;
@@ -261,10 +264,20 @@ pub(super) fn rename(layout: &Layout, from: &Path, to: &Path) -> Result<(), Erro
     File::open(&layout.home).and_then(|dir| dir.sync_all()).context("write", &layout.home)
 }
 
-/// Removes a directory if it exists.
+/// Removes a directory if it exists. A program of a console that was killed may still be writing into it, and ends when
+/// it finds its files gone.
 pub(super) async fn remove(path: &Path) -> Result<(), Error> {
-    match tokio::fs::remove_dir_all(path).await {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.context("remove", path),
+    let began = tokio::time::Instant::now();
+    loop {
+        match tokio::fs::remove_dir_all(path).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::DirectoryNotEmpty
+                    && began.elapsed() < ORPHAN =>
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            removed => return removed.context("remove", path),
+        }
     }
 }

@@ -10,8 +10,11 @@ pub enum Error {
     #[error("cannot {action} {path}: {source}. Check its permissions, or choose another directory with ORDERSCOPE_DATA_DIR", path = path.display())]
     File { action: &'static str, path: PathBuf, source: io::Error },
     /// The disk is full.
-    #[error("the disk that holds {path} is full: free some space there (a new database needs about 100 MB), then start again", path = path.display())]
+    #[error("the disk that holds {path} is full: free some space there, then start again", path = path.display())]
     DiskFull { path: PathBuf },
+    /// It would be full soon. Nothing was made.
+    #[error("{what} needs about {megabytes} MB, and the disk that holds {path} has {free} MB free: free some space there, then start again", path = path.display())]
+    NoRoom { what: &'static str, megabytes: u64, free: u64, path: PathBuf },
     /// `ORDERSCOPE_PG_BIN` is wrong.
     #[error("ORDERSCOPE_PG_BIN names {path}, which cannot be used: {reason}. Correct or unset it", path = path.display())]
     NamedBinaries { path: PathBuf, reason: String },

@@ -67,6 +67,16 @@ impl Layout {
         Self::of(config)
     }
 
+    /// That the disk has room for so many megabytes more; `what` needs them.
+    pub fn has_room(&self, what: &'static str, megabytes: u64) -> Result<(), Error> {
+        let free = rustix::fs::statvfs(&self.home);
+        let free = free.map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize)) >> 20;
+        if free < megabytes {
+            return Err(Error::NoRoom { what, megabytes, free, path: self.home.clone() });
+        }
+        Ok(())
+    }
+
     /// Creates the directory of the sockets, which the server's user and root can access.
     pub fn make_sockets(&self) -> Result<(), Error> {
         let path = &self.sockets;

@@ -23,18 +23,15 @@ impl Drop for LockGuard {
 
 const POLL: Duration = Duration::from_millis(10);
 
-/// Waits for the lock without blocking the runtime; `waiting` is called once if it has to.
+/// Waits for the lock without blocking the runtime; `waiting` is called now and then while it has to.
 /// Dropping the future stops waiting.
 pub(super) async fn exclusive(
     path: &Path,
     waiting: &(dyn Fn() + Sync),
 ) -> Result<LockGuard, Error> {
     let file = open(path)?;
-    let mut reported = false;
     while !taken(path, file.try_lock())? {
-        if !std::mem::replace(&mut reported, true) {
-            waiting();
-        }
+        waiting();
         tokio::time::sleep(POLL).await;
     }
     Ok(LockGuard(file))
@@ -43,11 +40,8 @@ pub(super) async fn exclusive(
 /// The same, shared with others.
 pub(super) async fn shared(path: &Path, waiting: &(dyn Fn() + Sync)) -> Result<LockGuard, Error> {
     let file = open(path)?;
-    let mut reported = false;
     while !taken(path, file.try_lock_shared())? {
-        if !std::mem::replace(&mut reported, true) {
-            waiting();
-        }
+        waiting();
         tokio::time::sleep(POLL).await;
     }
     Ok(LockGuard(file))

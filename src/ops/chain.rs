@@ -38,8 +38,8 @@ pub async fn facts(
     unsearched: Option<String>,
 ) -> Result<Facts, Error> {
     let mut unsearched = Unsearched { messages: unsearched, ..Unsearched::default() };
-    if !layout.reads(Table::OutboxMessages) {
-        unsearched.messages = Some("outbox_message cannot be read".to_owned());
+    if let Some(why) = layout.unread(Table::OutboxMessages) {
+        unsearched.messages = Some(why);
     }
     let sequences: Vec<i64> = messages.iter().map(|message| message.sequence).collect();
     let carried = if sequences.is_empty() {
@@ -65,13 +65,13 @@ async fn received(
     messages: &[Sent],
     unsearched: &mut Unsearched,
 ) -> Result<Vec<Received>, Error> {
-    if !layout.reads(Table::InboxStates) {
-        unsearched.inbox = Some("inbox_state cannot be read".to_owned());
+    if let Some(why) = layout.unread(Table::InboxStates) {
+        unsearched.inbox = Some(format!("inbox rows: {why}"));
         return Ok(vec![]);
     }
     let mut out = vec![];
-    if let Some(why) = layout.hiding(&[Table::InboxStates]) {
-        unsearched.inbox = Some(format!("inbox rows: {why}"));
+    if let Some(hidden) = layout.hiding(&[Table::InboxStates]) {
+        unsearched.inbox = Some(format!("inbox rows: {}", hidden.why));
     }
     let mut ids = inbox_ids(events, messages);
     if ids.len() > MOST_IDS {

@@ -18,6 +18,7 @@ use crate::{
     },
     domain::{
         chain::Facts,
+        coverage::NotLookedAt,
         dialect::{DEFAULT_TENANT, tenants},
         endless,
         event::RecordedEvent,
@@ -68,8 +69,8 @@ pub struct History {
     pub tenant: Option<String>,
     /// Where rows may be hidden from our role.
     pub hidden: Hidden,
-    /// What was not searched and why; a line each.
-    pub coverage: Vec<String>,
+    /// What was not searched and why.
+    pub coverage: Vec<NotLookedAt>,
 }
 
 /// Why rows of these may be there and not be seen, where row level security hides some.
@@ -108,9 +109,12 @@ pub async fn newest(
         events_of(conn, layout, id, placed, most, &mut coverage).await?;
     one_tenant(id, &tenants(&events))?;
     if let (Some(tenant), true) = (layout.tenant(), events.is_empty()) {
-        coverage.push(format!(
-            "events: only those of tenant {tenant} are read, and it has none of this order; its row may be \
-             another tenant's"
+        coverage.push(NotLookedAt::unknown(
+            "events",
+            format!(
+                "only those of tenant {tenant} are read, and it has none of this order; its row may be \
+                 another tenant's"
+            ),
         ));
     }
     events.sort_by_key(|event| event.seq);
@@ -118,10 +122,11 @@ pub async fn newest(
         coverage.is_empty() && layout.reads(Table::Events) && !layout.may_hide_rows(Table::Events);
     if skipped > 0 {
         let all = thousands(skipped.saturating_add(most));
-        coverage.push(format!("events: the newest {} of {all} were read", thousands(most)));
+        let why = format!("the newest {} of {all} were read", thousands(most));
+        coverage.push(NotLookedAt::narrowed("events", why));
     }
     if let Some(why) = row.as_ref().and_then(|row| row.unread.as_ref()) {
-        coverage.push(format!("the order's total is not known: {why}"));
+        coverage.push(NotLookedAt::unknown("the order's total is not known", why));
     }
     let stream = streams::of_order(conn, layout, id).await?;
     if row.is_none() && events.is_empty() && stream.is_none() {
@@ -130,18 +135,13 @@ pub async fn newest(
     let (summary, position) = summaries::of_order(conn, layout, id).await?;
     let noted = coverage.len();
     let messages = messages_of(conn, layout, id, &mut coverage).await?;
-    let unsearched = coverage.get(noted).cloned().or_else(|| {
+    let unsearched = coverage.get(noted).map(ToString::to_string).or_else(|| {
         let full = i64::try_from(messages.len()).is_ok_and(|count| count >= MOST_OTHERS);
         full.then(|| format!("only the first {MOST_OTHERS} messages were read"))
     });
     let chain = chain::facts(conn, layout, &events, &messages, unsearched).await?;
     let letters = letters_of(conn, layout, &events, &mut coverage).await?;
-    for table in [Table::Events, Table::Summaries, Table::OutboxMessages, Table::Letters] {
-        if !layout.reads(table) {
-            coverage.push(format!("{} cannot be read", table.name()));
-        }
-    }
-    coverage.extend(layout.hiding(&[
+    coverage.extend(layout.not_looked_at(&[
         Table::Orders,
         Table::OrderItems,
         Table::Buyers,
@@ -150,10 +150,11 @@ pub async fn newest(
         Table::Summaries,
         Table::Letters,
     ]));
+    let why = |tables: &[Table]| layout.hiding(tables).map(|one| one.why);
     let hidden = Hidden {
-        orders: layout.hiding(&[Table::Orders]),
-        lines: layout.hiding(&[Table::OrderItems]),
-        summaries: layout.hiding(&[Table::Summaries]),
+        orders: why(&[Table::Orders]),
+        lines: why(&[Table::OrderItems]),
+        summaries: why(&[Table::Summaries]),
     };
     let tenant = events.first().and_then(|event| event.tenant.clone());
     let tenant = tenant.filter(|tenant| tenant != DEFAULT_TENANT);
@@ -286,18 +287,19 @@ pub(super) async fn events_of(
     id: OrderId,
     placed: Option<DateTime<Utc>>,
     most: i64,
-    coverage: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) -> Result<Found, Error> {
     if events::finds_stream(layout) && events::finds_bodies(layout) {
         return Found::newest(conn, layout, id, None, most).await;
     }
-    let missing = if events::finds_stream(layout) {
-        "events in other streams: no index on the order in mt_events.data"
+    let (what, missing) = if events::finds_stream(layout) {
+        ("events in other streams", "no index on the order in mt_events.data")
     } else {
-        "events: no index on mt_events(stream_id)"
+        ("events", "no index on mt_events(stream_id)")
     };
     let Some(placed) = placed.or_else(|| made_at(id)) else {
-        coverage.push(format!("{missing}, and no time to look around; not searched"));
+        let why = format!("{missing}, and no time to look around; not searched");
+        coverage.push(NotLookedAt::unknown(what, why));
         return own_stream(conn, layout, id, most).await;
     };
     for days in WINDOWS {
@@ -306,11 +308,13 @@ pub(super) async fn events_of(
             Found::newest(conn, layout, id, range, most).await
         };
         if let Some(found) = unless_late(conn, found).await? {
-            coverage.push(format!("{missing}; searched within {days} days of placing only"));
+            let why = format!("{missing}; searched within {days} days of placing only");
+            coverage.push(NotLookedAt::unknown(what, why));
             return Ok(found);
         }
     }
-    coverage.push(format!("{missing}; even the search within {} days took too long", WINDOWS[1]));
+    let why = format!("{missing}; even the search within {} days took too long", WINDOWS[1]);
+    coverage.push(NotLookedAt::unknown(what, why));
     own_stream(conn, layout, id, most).await
 }
 
@@ -340,24 +344,23 @@ async fn messages_of(
     conn: &mut PgConnection,
     layout: &Layout,
     id: OrderId,
-    coverage: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) -> Result<Vec<Message>, Error> {
     let found =
         async |conn: &mut PgConnection| messages::of_order(conn, layout, id, MOST_OTHERS).await;
     let of_messages = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
-    coverage.extend(layout.hiding(&of_messages).map(|why| format!("messages: {why}")));
+    coverage.extend(layout.not_looked_at(&of_messages));
     match unless_late(conn, found).await? {
         None => {
-            coverage
-                .push("messages: no index on the order in their bodies; took too long".to_owned());
+            let why = "no index on the order in their bodies; took too long";
+            coverage.push(NotLookedAt::unknown("messages", why));
             Ok(Vec::new())
         }
         Some(found) => {
             if !messages::finds_all(layout) {
-                coverage.push(format!(
-                    "messages: among the newest {} only, for want of an index",
-                    messages::MOST_WITHOUT_INDEX
-                ));
+                let most = messages::MOST_WITHOUT_INDEX;
+                let why = format!("among the newest {most} only, for want of an index");
+                coverage.push(NotLookedAt::unknown("messages", why));
             }
             Ok(found)
         }
@@ -368,7 +371,7 @@ async fn letters_of(
     conn: &mut PgConnection,
     layout: &Layout,
     events: &[RecordedEvent],
-    coverage: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) -> Result<Vec<Letter>, Error> {
     if events.is_empty() {
         return Ok(Vec::new());
@@ -376,10 +379,9 @@ async fn letters_of(
     let numbers: Vec<SeqId> = events.iter().map(|event| event.seq).collect();
     let letters = letters::of_events(conn, layout, &numbers, MOST_OTHERS).await?;
     if !letters::finds_all(layout) {
-        coverage.push(format!(
-            "dead letters: among the newest {} only, for want of an index",
-            letters::MOST_WITHOUT_INDEX
-        ));
+        let most = letters::MOST_WITHOUT_INDEX;
+        let why = format!("among the newest {most} only, for want of an index");
+        coverage.push(NotLookedAt::unknown("dead letters", why));
     }
     Ok(letters)
 }

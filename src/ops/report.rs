@@ -56,7 +56,7 @@ pub fn orders(rows: &[OrderLine], masked: bool) -> Table {
                     Cell::maybe(row.tenant.clone()),
                     Cell::Text(row.buyer.to_string()),
                     Cell::maybe(name(row)),
-                    Cell::number(row.items),
+                    row.items.map_or(Cell::None, Cell::number),
                     row.total.map_or(Cell::None, Cell::number),
                     Cell::Flag(row.deleted),
                     known(row.undelivered),
@@ -191,6 +191,7 @@ pub fn messages(known: &OrderAnalysis) -> Table {
         Delivery::Pending => "pending",
         Delivery::Delivered => "delivered",
         Delivery::Orphan => "orphan",
+        Delivery::Unknown => "unknown",
     };
     Table {
         columns: vec![

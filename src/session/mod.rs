@@ -91,7 +91,7 @@ pub async fn open(
             (Server { servers, direct: None, pooled: false }, Some(lease))
         }
     };
-    match connect_and_probe(&server, limits, lease.is_some(), today, progress).await {
+    match connect_and_probe(&server, limits, lease.as_ref(), today, progress).await {
         Ok((db, layout, replay)) => Ok(Session { db, layout, replay, lease }),
         Err(error) => {
             if let Some(lease) = lease {
@@ -105,15 +105,17 @@ pub async fn open(
 async fn connect_and_probe(
     server: &Server,
     limits: &Limits,
-    private: bool,
+    private: Option<&Lease>,
     today: chrono::NaiveDate,
     progress: Progress<'_>,
 ) -> Result<(Db, Arc<Layout>, Option<Replay>), Error> {
     let Server { servers, direct, pooled } = server;
     let db = Db::through(servers, direct.clone(), *pooled, limits);
     let mut layout = db.layout().await?;
-    if private && !(layout.reads(Table::Orders) && is_current(&db).await?) {
-        prepare(servers, today, progress).await?;
+    if let Some(lease) = private
+        && !(layout.reads(Table::Orders) && is_ready(&db).await?)
+    {
+        prepare(servers, lease, today, progress).await?;
         layout = db.probe_again().await?;
     }
     if !layout.reads(Table::Orders) {
@@ -128,28 +130,71 @@ async fn connect_and_probe(
     Ok((db, layout, replay))
 }
 
-/// Whether the schema has every migration.
-async fn is_current(db: &Db) -> Result<bool, Error> {
-    let standing = async |conn: &mut PgConnection| Ok(migrate::standing(conn).await);
-    let standing = db.read("prepare", &CancellationToken::new(), standing).await?;
-    Ok(!matches!(standing?, Standing::Empty | Standing::Managed { pending: 1.. }))
+/// Whether the schema has every migration, and the demo data was loaded; if not, [`prepare`] looks closer.
+async fn is_ready(db: &Db) -> Result<bool, Error> {
+    let standing = async |conn: &mut PgConnection| {
+        let standing = migrate::standing(conn).await;
+        Ok((standing, crate::db::demo::record(conn).await?.is_some()))
+    };
+    let (standing, loaded) = db.read("prepare", &CancellationToken::new(), standing).await?;
+    Ok(match standing? {
+        Standing::Empty | Standing::Managed { pending: 1.. } => false,
+        Standing::Managed { pending: 0 } => loaded,
+        Standing::Attached { .. } | Standing::Service { .. } => true,
+    })
 }
 
-/// Brings the private database to this program's schema, and fills it the first time.
+/// How often it is looked whether another console is done.
+const LOOK: Duration = Duration::from_millis(100);
+/// What the demo data of a first start takes, with its indexes and write-ahead log.
+const DEMO_MB: u64 = 150;
+
+/// Brings the private database to this program's schema, and fills it the first time: one transaction, so that
+/// whatever ends it, the next console starts over. One console does it, the others wait and see how far it is.
 async fn prepare(
     servers: &Servers,
+    lease: &Lease,
     today: chrono::NaiveDate,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
-    progress("preparing the database".to_owned());
     let mut conn = connect(servers).await?;
-    let migrated = self::migrate(&mut conn).await?;
-    if migrated.created {
-        let step = |step: demo::Progress| progress(demo_progress(&step));
-        demo::load(&mut conn, demo::Options::until(today), false, step).await?;
+    loop {
+        let mut tx = conn.begin().await.map_err(crate::db::Error::from)?;
+        if migrate::try_lock(&mut tx).await? {
+            let prepared = prepared(&mut tx, lease, today, progress).await;
+            if prepared.is_ok() {
+                tx.commit().await.map_err(crate::db::Error::from)?;
+            }
+            lease.said();
+            prepared?;
+            break;
+        }
+        tx.rollback().await.map_err(crate::db::Error::from)?;
+        progress(lease.heard().to_string());
+        tokio::time::sleep(LOOK).await;
     }
     // The work is committed. If the server has gone by now, the next query reports it.
     let _ = conn.close().await;
+    Ok(())
+}
+
+async fn prepared(
+    tx: &mut PgConnection,
+    lease: &Lease,
+    today: chrono::NaiveDate,
+    progress: Progress<'_>,
+) -> Result<(), Error> {
+    let tell = |text: String| {
+        lease.say(&text);
+        progress(text);
+    };
+    tell("preparing the database".to_owned());
+    migrate::migrate_in(tx).await?;
+    if demo::is_unfilled(tx).await? {
+        lease.has_room("the demo data", DEMO_MB)?;
+        let step = |step: demo::Progress| tell(demo_progress(&step));
+        demo::load_in(tx, demo::Options::until(today), false, step).await?;
+    }
     Ok(())
 }
 
@@ -192,6 +237,17 @@ impl Session {
                 format!("hot standby, {} behind the primary", age::length(behind))
             }
             None => "hot standby, how far behind the primary is not known".to_owned(),
+        })
+    }
+
+    /// The same for programs: null on a primary.
+    #[must_use]
+    pub fn standby_value(&self) -> serde_json::Value {
+        self.replay.map_or(serde_json::Value::Null, |replay| {
+            serde_json::json!({
+                "caught_up": replay.caught_up,
+                "behind_seconds": replay.behind.map(|behind| behind.as_secs()),
+            })
         })
     }
 

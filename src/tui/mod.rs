@@ -5,6 +5,7 @@ pub mod app;
 pub mod change;
 pub mod effect;
 pub mod journal;
+pub mod operations;
 pub mod route;
 pub mod runtime;
 pub mod screens;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{
+        batch::State,
         fault::{Fingerprint, Key},
         id::OutboxId,
         order::Order,
@@ -18,7 +19,7 @@ use crate::{
 pub enum Selection {
     /// An order, where one is chosen.
     Order(Option<Box<Subject>>),
-    /// A message, a copy, an inbox row, or what lies in the error queues.
+    /// A message, a copy, an inbox row, what lies in the error queues, or a bulk operation.
     Messages(Box<Matter>),
 }
 
@@ -51,6 +52,15 @@ pub struct Safe {
     pub discard: usize,
 }
 
+/// A bulk operation, as operations about it need to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bulk {
+    pub number: i64,
+    pub state: State,
+    /// Somebody runs it.
+    pub held: bool,
+}
+
 /// The message or the copy that someone looks at, as operations need to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Matter {
@@ -72,4 +82,6 @@ pub struct Matter {
     pub faults: Option<Box<Faults>>,
     /// The inbox row, and whether it is half-done.
     pub received: Option<(ConsumerOutbox, bool)>,
+    /// The bulk operation.
+    pub operation: Option<Bulk>,
 }

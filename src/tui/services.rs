@@ -42,8 +42,8 @@ use crate::{
     workers::{anchors, sampler::Sampler},
 };
 
-/// How long the console waits at its end for what an operation is doing.
-const ENDING: Duration = Duration::from_secs(2);
+/// How long the console waits at its end for what an operation is doing: more than a batch and its record take.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// What a request may use while it runs.
 #[derive(Debug, Clone)]
@@ -396,7 +396,7 @@ impl Services {
                     |error: std::io::Error| format!("cannot write {}: {error}", path.display());
                 // Never over an older export.
                 let mut file = files::create(&path).map_err(failed)?;
-                table.print(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;
+                table.export(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;
             }
             Ok(told)
         });

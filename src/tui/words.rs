@@ -93,6 +93,7 @@ pub fn delivery(message: &Message, shared: &Shared, theme: &Theme) -> (String, S
     let style = match message.delivery {
         Delivery::Pending | Delivery::Orphan => theme.danger,
         Delivery::Delivered => theme.ok,
+        Delivery::Unknown => theme.warn,
     };
     (message.delivery.with_age(message.published, shared.now.utc), style)
 }

@@ -18,7 +18,7 @@ use orderscope::{
         error_queue::{self, ErrorAction, Pick},
         operation::{
             self, BrokerAccess, Context, ErrorWork, Kind, OPERATIONS, Operation, Owner, Plan,
-            PlanError, PlanRequest, Purge, RATE, Target, Writer,
+            PlanError, PlanRequest, RATE, Target, Writer, batch::Purge,
         },
         operator::Operator,
         policy::Policy,
@@ -65,7 +65,7 @@ struct Scene {
     attached: PgConnectOptions,
     empty: PgConnectOptions,
     demo: PgConnectOptions,
-    /// A bulk operation waits for approval here.
+    /// Bulk operations are not over here.
     bulk: PgConnectOptions,
     /// The same database with another login.
     lead: PgConnectOptions,
@@ -95,7 +95,8 @@ fn run(options: &PgConnectOptions, broker: &Broker, words: &[&str]) -> Done {
     Done { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// A database in which operation 1 waits for a second person.
+/// A database in which operation 1 waits for a second person, operation 2 is paused, and the process that ran operation
+/// 3 was killed.
 async fn waiting() -> PgConnectOptions {
     let options = managed().await;
     let rows = format!(
@@ -111,8 +112,15 @@ async fn waiting() -> PgConnectOptions {
     std::fs::write(&file, config).unwrap();
     let at = ["--config", file.to_str().unwrap(), "--context", "careful"];
     let purge = ["inbox", "purge", "--older-than", "30", "--yes"];
-    let done = home.run(&[&at[..], &purge[..], &BY[..]].concat());
-    assert_eq!(done.code, 5, "{done:?}");
+    for _ in 1..=3 {
+        let done = home.run(&[&at[..], &purge[..], &BY[..]].concat());
+        assert_eq!(done.code, 5, "{done:?}");
+    }
+    let steered = "UPDATE orderscope.operations SET approver = 'lead@ws-2', approver_login = 'lead', approved_at = now(),
+                          runner = 'mai@ws-1', runner_login = 'mai', runner_since = now(), started_at = now(),
+                          state = CASE number WHEN 2 THEN 'paused' ELSE 'running' END
+                   WHERE number > 1";
+    sql(&options, steered).await;
     options
 }
 
@@ -205,7 +213,10 @@ impl Scene {
             }
             // Whoever started an operation may not approve it.
             Kind::ApproveOperation if !refused => &self.lead,
-            Kind::ApproveOperation | Kind::CancelOperation => &self.bulk,
+            Kind::ApproveOperation
+            | Kind::ResumeOperation
+            | Kind::PauseOperation
+            | Kind::CancelOperation => &self.bulk,
             Kind::HandOver if refused => &self.attached,
             Kind::LoadDemo if !refused => &self.empty,
             Kind::PlantScenario | Kind::HealScenario if !refused => &self.demo,
@@ -234,7 +245,7 @@ impl Scene {
             words: words(text),
         };
         let bulk = |purge: Purge, text: String| Case {
-            operation: Operation::Purge(purge),
+            operation: purge.operation(None),
             words: words(text),
         };
         match kind {
@@ -336,6 +347,17 @@ impl Scene {
             }
             Kind::ApproveOperation => {
                 Case { operation: Operation::Approve(1), words: words("op approve 1".to_owned()) }
+            }
+            Kind::ResumeOperation => {
+                // One that waits for approval is not run.
+                let number = if refused { 1 } else { 2 };
+                let words = words(format!("op resume {number}"));
+                Case { operation: Operation::Resume(number), words }
+            }
+            Kind::PauseOperation => {
+                let number = if refused { 2 } else { 3 };
+                let words = words(format!("op pause {number}"));
+                Case { operation: Operation::Pause(number), words }
             }
             Kind::CancelOperation => {
                 let number = if refused { 999 } else { 1 };

@@ -125,7 +125,7 @@ async fn every_stage_lists_all_its_orders() {
             assert_eq!(listed, at.ids("SELECT id FROM orders").await, "{stage} {:?}", home.1);
             assert!(page.complete && page.older.is_none() && page.newer.is_none());
             assert!(page.rows.is_sorted_by_key(|row| std::cmp::Reverse((row.placed, row.id))));
-            assert!(page.rows.iter().all(|row| row.buyer_name.is_some() && row.items > 0));
+            assert!(page.rows.iter().all(|row| row.buyer_name.is_some() && row.items > Some(0)));
         }
     }
 }
@@ -383,11 +383,13 @@ async fn a_history_without_indexes_is_the_same_and_says_where_it_looked() {
             let mut bounded = large.history(row.id).await.unwrap();
             assert!(whole.coverage.is_empty(), "{:?}", whole.coverage);
             assert_eq!(bounded.coverage.len(), 3, "{:?}", bounded.coverage);
-            assert!(bounded.coverage[0].contains("within 30 days of placing only"));
+            assert!(bounded.coverage[0].to_string().contains("within 30 days of placing only"));
             assert!(whole.whole && !bounded.whole);
             // Of the chain only that is left out which no index leads to.
             let unsearched = std::mem::take(&mut bounded.chain.unsearched);
-            assert!(bounded.coverage.contains(&unsearched.messages.unwrap()));
+            assert!(
+                bounded.coverage.iter().any(|one| Some(one.to_string()) == unsearched.messages)
+            );
             if unsearched.inbox.is_some() || unsearched.commands.is_some() {
                 let received = std::mem::take(&mut bounded.chain.received);
                 assert!(received.iter().all(|row| whole.chain.received.contains(row)));

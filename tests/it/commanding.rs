@@ -130,9 +130,9 @@ async fn every_verb_writes_what_it_says_and_is_recorded() {
     assert_eq!(made.code, 0, "{made:?}");
     let made: Value = serde_json::from_str(&made.out).unwrap();
     let first = made["target"].as_str().unwrap();
-    assert_eq!((&made["version"], &made["repeated"]), (&json!(1), &json!(false)));
+    assert_eq!((&made["order_version"], &made["repeated"]), (&json!(1), &json!(false)));
     let completed = done_(&["order", "complete", first, "--expect-version", "1"]);
-    assert_eq!(completed["version"], 2);
+    assert_eq!(completed["order_version"], 2);
     assert_eq!(status(&options, first).await, (2, false));
 
     let second = order(&home, &buyer);

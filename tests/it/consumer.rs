@@ -251,13 +251,13 @@ async fn what_cannot_be_done_lies_in_the_error_queue_with_its_cause() {
     broker.rests(&[QUEUE], 5).await;
     let ran = with_broker(&home, &broker, &[&once[..], &["--yes"]].concat());
     assert_eq!(ran.code, 5, "{ran:?}");
-    let ran: Value = serde_json::from_str(&ran.out).unwrap();
+    let ran = crate::verbs::facts(crate::verbs::parsed(&ran.out));
     assert_eq!((&ran[0]["refused"], &ran[0]["skipped"]), (&json!(4), &json!(1)), "{ran}");
     assert_eq!(broker.depth(QUEUE).await, 0);
 
     // The error queue is known by the configuration alone.
     let listed = with_broker(&home, &broker, &["errors", "list", "--output", "json"]);
-    let list: Value = serde_json::from_str(&listed.out).expect("a list");
+    let list = crate::verbs::parsed(&listed.out);
     let text = list.to_string();
     for told in ["Orderscope.Refused", "Orderscope.Malformed", "only a New order completes"] {
         assert!(text.contains(told), "no {told} in {list:#}");

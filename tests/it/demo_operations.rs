@@ -116,3 +116,29 @@ async fn the_policy_of_the_context_holds_for_the_demo_too() {
     assert_eq!(scenario::fingerprints(&mut conn).await, rows);
     assert!(home.json(&[&at[..], &["audit", "list"]].concat(), 0)[0]["reason"] == Value::Null);
 }
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_replacement_everything_is_as_it_was() {
+    let options = demo(2_000).await;
+    let mut conn = PgConnection::connect_with(&options).await.unwrap();
+    let rows = scenario::fingerprints(&mut conn).await;
+    let home = Home::on(&options);
+    let mut child = home.command().args(LOAD).spawn().unwrap();
+    let mut replacing = async || -> bool {
+        // Names of tables cannot be asked for while the tables are locked; numbers of files can.
+        let locked = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'
+                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                          AND pid <> pg_backend_pid())";
+        sqlx::query_scalar(locked).fetch_one(&mut conn).await.unwrap()
+    };
+    while !replacing().await {
+        assert_eq!(child.try_wait().unwrap(), None);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    while replacing().await {}
+    assert_eq!(fingerprints(&options).await, rows);
+    assert_eq!(home.json(&["audit", "list"], 1), Value::Array(vec![]));
+    // And it can be done again.
+    assert_eq!(home.run(&LOAD).code, 0);
+}

@@ -146,7 +146,7 @@ impl Person {
     fn object(&self, arguments: &[&str], code: i32) -> Value {
         let done = self.run(&[arguments, &["--output", "json"]].concat());
         assert_eq!(done.code, code, "{arguments:?}: {} {}", done.out, done.err);
-        serde_json::from_str(&done.out).unwrap()
+        crate::verbs::facts(crate::verbs::parsed(&done.out))
     }
 
     /// What became of each message.
@@ -215,7 +215,7 @@ async fn looking_tells_duplicates_from_failures_and_leaves_everything_in_its_pla
         let key = failed["key"].as_str().unwrap();
         let shown = person.run(&[&["show", &key[..8]], &BOTH[..]].concat());
         assert_eq!(shown.code, 0, "{}", shown.err);
-        let shown: Vec<Value> = serde_json::from_str(&shown.out).unwrap();
+        let shown = crate::verbs::facts(crate::verbs::parsed(&shown.out));
         assert_eq!(shown[0]["home"], FAILED);
         assert_eq!(shown[0]["order"], failed["order"]);
         assert_eq!(shown[0]["envelope"]["message"]["email"], "********");

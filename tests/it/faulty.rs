@@ -99,13 +99,13 @@ fn the_console_answers_keys_shows_the_age_and_recovers() {
     terminal.shows("ago)");
     proxy.set(Mode::Stall);
     terminal.send("r");
-    terminal.shows("not refreshed");
+    terminal.shows("Not refreshed");
     terminal.send("?");
     terminal.shows("Help");
     terminal.send("\u{1b}");
     proxy.set(Mode::Pass);
     terminal.send("r");
-    terminal.drops("not refreshed");
+    terminal.drops("Not refreshed");
     terminal.send("q");
     terminal.ends_clean(0);
 }

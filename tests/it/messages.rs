@@ -191,7 +191,7 @@ mod rules {
         let status = look(&managed().await, None).await;
         assert_eq!(status.findings, []);
         assert_eq!(status.facts.pending(), Tally::Exact(0));
-        assert_eq!(status.coverage, Vec::<String>::new());
+        assert_eq!(status.coverage, vec![]);
     }
 
     #[tokio::test]

@@ -350,10 +350,10 @@ mod layouts {
         let page = page(&db, vec![], Start::Newest, 500).await;
         assert_eq!(page.rows.len(), 162);
         assert!(page.rows.iter().all(|row| row.buyer_name.is_none() && row.undelivered.is_none()));
-        assert!(page.coverage.iter().any(|note| note.starts_with("flag U not looked for")));
+        assert!(page.coverage.iter().any(|note| note.what == "flag U" && note.is_unknown));
         let known = story(&db, page.rows[0].id).await.unwrap();
         assert!(!known.events.is_empty() && known.messages.is_empty());
-        assert!(known.coverage.contains(&"outbox_message cannot be read".to_owned()));
+        assert!(known.coverage.iter().any(|one| one.what == "outbox_message" && one.is_unknown));
     }
 }
 
@@ -845,8 +845,8 @@ mod searches {
         let range = span(at("2026-01-03T00:00:00Z"), at("2026-01-03T01:00:00Z"));
         let page = page(&db, vec![term(Test::Placed(range))], Start::Newest, 100).await;
         assert_eq!((page.order_by, page.rows.len(), page.complete), (OrderBy::Id, 61, true));
-        assert!(page.coverage[0].starts_with("sorted by the clock in the order's id"));
-        assert!(page.coverage[1].starts_with("dates found by the clock in the id"));
+        assert!(page.coverage[0].what.starts_with("sorted by the clock in the order's id"));
+        assert!(page.coverage[1].what.starts_with("dates found by the clock in the id"));
         let rare =
             super::page(&db, vec![term(Test::Note("needle".to_owned()))], Start::Newest, 10).await;
         assert_eq!((rare.access, rare.rows.len(), rare.complete), (Access::NewestFirst, 1, true));
@@ -1160,7 +1160,12 @@ mod histories {
         let known = story(&db, order).await.unwrap();
         let seqs: Vec<i64> = known.events.iter().map(|event| event.seq.0).collect();
         assert_eq!(seqs, [20_000, 20_000 + 2 * 144 * 20]);
-        assert!(known.coverage.iter().any(|note| note.contains("within 30 days of placing only")));
+        assert!(
+            known
+                .coverage
+                .iter()
+                .any(|note| note.to_string().contains("within 30 days of placing only"))
+        );
     }
 
     /// Where even a month takes too long, a few days are looked through.
@@ -1182,7 +1187,12 @@ mod histories {
         let known = story(&db, order).await.unwrap();
         let seqs: Vec<i64> = known.events.iter().map(|event| event.seq.0).collect();
         assert_eq!(seqs, [20_000], "{:?}", known.coverage);
-        assert!(known.coverage.iter().any(|note| note.contains("within 3 days of placing only")));
+        assert!(
+            known
+                .coverage
+                .iter()
+                .any(|note| note.to_string().contains("within 3 days of placing only"))
+        );
         assert!(!known.whole);
     }
 

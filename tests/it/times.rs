@@ -41,14 +41,14 @@ async fn a_time_as_the_timeline_prints_it_includes_its_event() {
     for (row, time) in rows.iter().zip(times) {
         let shown = home.run(&["order", "show", &id, "--at", time, "--output", "json"]);
         let shown: Value = serde_json::from_str(&shown.out).unwrap();
-        let (found, wanted) = (shown["version"].as_i64(), row["version"].as_i64());
+        let (found, wanted) = (shown["order_version"].as_i64(), row["version"].as_i64());
         assert!(found >= wanted, "{time}: {found:?} of {wanted:?}");
         // The same without the offset, in the zone it was printed for.
         let local = &time[..19];
         let same =
             ["order", "show", &id, "--at", local, "--zone", "Europe/Berlin", "--output", "json"];
         let same: Value = serde_json::from_str(&home.run(&same).out).unwrap();
-        assert_eq!(same["version"], shown["version"], "{local}");
+        assert_eq!(same["order_version"], shown["order_version"], "{local}");
     }
 }
 

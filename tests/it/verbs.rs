@@ -87,10 +87,16 @@ impl Home {
         done
     }
 
+    /// The facts of an answer: its rows, where it has rows.
     pub fn json(&self, arguments: &[&str], code: i32) -> Value {
+        facts(self.answer(arguments, code))
+    }
+
+    /// An answer as programs get it.
+    pub fn answer(&self, arguments: &[&str], code: i32) -> Value {
         let done = self.run(&[arguments, &["--output", "json"]].concat());
         assert_eq!(done.code, code, "{arguments:?}: {done:?}");
-        serde_json::from_str(&done.out).unwrap()
+        parsed(&done.out)
     }
 
     pub fn csv(&self, arguments: &[&str], code: i32) -> Vec<csv::StringRecord> {
@@ -107,6 +113,21 @@ impl Home {
             assert!(done.err.contains(told), "{arguments:?}: no {told:?} in {}", done.err);
         }
     }
+}
+
+/// An answer in JSON, whose shape is the documented one.
+pub fn parsed(out: &str) -> Value {
+    let answer: Value = serde_json::from_str(out).unwrap();
+    assert_eq!(answer["version"], 1, "{answer}");
+    for one in answer["not_looked_at"].as_array().unwrap() {
+        assert!(one["what"].is_string() && one["why"].is_string(), "{one}");
+    }
+    answer
+}
+
+/// Its rows, where it has rows.
+pub fn facts(mut answer: Value) -> Value {
+    if answer["rows"].is_array() { answer["rows"].take() } else { answer }
 }
 
 fn trouble(name: &str) -> Trouble {
@@ -167,9 +188,9 @@ async fn a_count_counts() {
     let done = home.run(&["orders", "search", "status:cancelled", "--count", "--limit", "1"]);
     let rows: i64 = one(&options, "SELECT count(*) FROM orders WHERE status = 1").await;
     assert!(done.err.starts_with(&format!("{rows} match\n")), "{rows}: {}", done.err);
-    let json = home.run(&["orders", "search", "--count", "-o", "json"]);
-    let notes: Value = serde_json::from_str(&json.err).unwrap();
-    assert_eq!(notes["notes"][0], format!("{ORDERS} match"));
+    let json = home.answer(&["orders", "search", "--count"], 0);
+    assert_eq!(json["count"], serde_json::json!({ "rows": ORDERS, "counted": "exact" }));
+    assert_eq!(json["more"], true);
 }
 
 #[tokio::test]
@@ -177,8 +198,8 @@ async fn nothing_found_is_an_empty_answer_and_code_1() {
     let home = Home::on(&demo(ORDERS).await);
     let search = ["orders", "search", "note:\"no such words anywhere\""];
     assert_eq!(home.json(&search, 1), Value::Array(vec![]));
-    let done = home.run(&[&search[..], &["-o", "json"]].concat());
-    assert_eq!(done.out, "[]\n");
+    let whole = serde_json::json!({ "version": 1, "rows": [], "more": false, "not_looked_at": [] });
+    assert_eq!(home.answer(&search, 1), whole);
     assert!(home.csv(&search, 1).is_empty());
     let done = home.run(&search);
     assert_eq!((done.out.lines().count(), done.err.as_str()), (1, "no order matches\n"));
@@ -263,7 +284,7 @@ async fn the_order_at_a_version_and_at_a_time() {
         let at = steps[index]["at"].as_str().unwrap();
         let shown = home.json(&["order", "show", &id, "--at", at], 0);
         assert_eq!(
-            (&shown["version"], &shown["state"]["Status"]),
+            (&shown["order_version"], &shown["state"]["Status"]),
             (&(index + 1).into(), &(*status).into())
         );
     }
@@ -581,8 +602,9 @@ async fn what_may_not_be_read_makes_the_answer_partial_or_refused() {
     let id = order("camel-case");
     let done = reader.run(&["order", "show", &id, "-o", "json"]);
     assert_eq!(done.code, 5, "{done:?}");
-    assert!(done.err.contains("outbox_message cannot be read"), "{}", done.err);
-    let shown: Value = serde_json::from_str(&done.out).unwrap();
+    assert!(done.err.contains("no right to read outbox_message"), "{}", done.err);
+    let shown = parsed(&done.out);
+    assert_eq!(shown["not_looked_at"][0]["what"], "outbox_message");
     assert_eq!(shown["state"]["Status"], "Completed");
     sql(&options, &format!("REVOKE SELECT ON orders FROM {role}")).await;
     reader.refused(&["orders", "search"], 4, &["orders"]);
@@ -711,8 +733,15 @@ async fn messages_are_judged_and_an_alert_ends_with_1() {
     let table = home.run(&["messages", "status"]);
     assert!(table.code == 1 && table.out.contains("poison-head: outbox"), "{table:?}");
     let why = home.json(&["messages", "why"], 1);
-    assert_eq!(why[1]["rule"], "poison-head");
-    assert!(why[1]["evidence"].as_str().unwrap().contains("without end"), "{why}");
+    let poison = &why["findings"][1];
+    assert_eq!(poison["rule"], "poison-head");
+    assert_eq!(poison["about"], serde_json::json!({ "kind": "message", "sequence": 89 }));
+    assert!(poison["evidence"].to_string().contains("without end"), "{why}");
+    assert_eq!(why["facts"]["pending"], 208);
+    assert_eq!(why["facts"]["head"]["next"]["seq"], 89);
+    let alone = home.json(&["messages", "why", "89"], 1);
+    assert_eq!(alone["message"]["seq"], "89");
+    assert!(alone["verdict"].as_str().unwrap().contains("cannot leave as it is"), "{alone}");
     let one = home.run(&["messages", "why", "89"]);
     assert!(one.code == 1 && one.out.contains("it cannot leave as it is"), "{one:?}");
     let behind = home.run(&["messages", "why", "90"]);

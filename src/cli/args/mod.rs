@@ -17,7 +17,7 @@ pub use broker::{
     RELAY_HELP, Relay,
 };
 pub use messages::{Inbox, InboxRows, MessageView, Messages, Only};
-pub use op::{ConfirmArgs, OP_HELP, Op};
+pub use op::{OP_HELP, Op};
 pub use outbox_action::{AgeArgs, InboxAction, MessageAction, OutboxActionArgs};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, MigrateArgs, OwnershipArgs, PublisherArg,
@@ -90,7 +90,7 @@ fn spelt(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 /// Told under `--help`: scripts rely on them.
 pub const EXIT_CODES: &str = "\
 Exit codes: 0 found or done, 1 nothing found or a finding, 2 wrong usage or settings,
-3 database unreachable, 4 refused, 5 partly done.";
+3 database unreachable, 4 refused, 5 partly done, or not all could be looked at.";
 
 /// Told under `--database-url`.
 const URL_HELP: &str = "\

@@ -1,6 +1,6 @@
 //! Arguments of the verbs about bulk operations.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::{OutboxActionArgs, OutputArg};
 
@@ -9,19 +9,8 @@ pub const OP_HELP: &str = "\
 Examples:
   orderscope inbox purge --reason 'disk is full'  # begins one; Ctrl-C pauses it
   orderscope op list
-  orderscope op resume 7 --yes
+  orderscope op resume 7 --reason 'disk is full'
   orderscope op show 7 --items --only-troubles";
-
-/// Whether it was asked.
-#[derive(Debug, Clone, Args)]
-pub struct ConfirmArgs {
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    /// What would be typed, where --yes is not enough: the word, and the context: 'PURGE prod'
-    #[arg(long, value_name = "TEXT")]
-    pub confirm: Option<String>,
-}
 
 /// Bulk operations.
 #[derive(Debug, Clone, Subcommand)]
@@ -64,16 +53,14 @@ pub enum Op {
         /// Its number
         number: i64,
         #[command(flatten)]
-        confirm: ConfirmArgs,
-        #[command(flatten)]
-        output: OutputArg,
+        write: OutboxActionArgs,
     },
     /// Pause one after the batch under way, whoever runs it
     Pause {
         /// Its number
         number: i64,
         #[command(flatten)]
-        output: OutputArg,
+        write: OutboxActionArgs,
     },
     /// End one early: what is done stays done, the rest is left as it is
     Cancel {

@@ -1,6 +1,7 @@
 //! What a database lacks, and what that costs, in an operator's words.
 
 use super::{Index, Layout, Table};
+use crate::domain::coverage::NotLookedAt;
 
 /// Something that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +136,12 @@ impl Layout {
     pub fn missing(&self) -> Vec<Missing> {
         let mut list = Vec::new();
         for (table, cost) in WITHOUT {
-            let Some(what) = self.unread(table) else { continue };
-            list.push(Missing { what, cost });
+            if let Some(what) = self.unread(table) {
+                list.push(Missing { what, cost });
+            } else if let Some(hidden) = self.hiding(&[table]) {
+                let cost = "what is not found may be there, and counts are unknown";
+                list.push(Missing { what: hidden.why, cost });
+            }
         }
         for (table, shape) in &self.tables {
             if !shape.zoneless.is_empty() {
@@ -154,6 +159,24 @@ impl Layout {
             }
         }
         list
+    }
+
+    /// What of these tables cannot be looked at, or not whole, and why.
+    pub fn not_looked_at(&self, tables: &[Table]) -> Vec<NotLookedAt> {
+        let unread = |table: Table| Some(NotLookedAt::unknown(table.name(), self.unread(table)?));
+        let one = |table: &Table| unread(*table).or_else(|| self.hiding(&[*table]));
+        tables.iter().filter_map(one).collect()
+    }
+
+    /// Which of these tables may hide rows; none if none does.
+    pub fn hiding(&self, tables: &[Table]) -> Option<NotLookedAt> {
+        let hiding = tables.iter().filter(|table| self.may_hide_rows(**table));
+        let names: Vec<_> = hiding.map(|table| table.name()).collect();
+        let (names, role) = (names.join(", "), &self.role);
+        (!names.is_empty()).then(|| {
+            let why = format!("row level security on {names} may hide rows from role {role}");
+            NotLookedAt::unknown(names, why)
+        })
     }
 
     /// Why a table cannot be read; nothing where it can.

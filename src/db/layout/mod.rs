@@ -201,14 +201,9 @@ impl Layout {
         self.tables.get(&table).is_some_and(|shape| shape.policed)
     }
 
-    /// Which of these tables may hide rows, in words; none if none does.
-    pub fn hiding(&self, tables: &[Table]) -> Option<String> {
-        let hiding = tables.iter().filter(|table| self.may_hide_rows(**table));
-        let names: Vec<_> = hiding.map(|table| table.name()).collect();
-        let role = &self.role;
-        (!names.is_empty()).then(|| {
-            format!("row level security on {} may hide rows from role {role}", names.join(", "))
-        })
+    /// Whether all rows of the table can be read: what is not found there is not there.
+    pub fn knows(&self, table: Table) -> bool {
+        self.reads(table) && !self.may_hide_rows(table)
     }
 
     /// Whether an optional column exists.

@@ -8,10 +8,11 @@ use super::{CHECKED, MOST_WITHOUT_INDEX, SAMPLE, messages};
 use crate::{
     db::{
         Error, Index, Layout, OfTable, Table,
-        messages::{DELIVERY, delivery, parents},
+        messages::{delivery, delivery_of, parents},
         sql::moment,
     },
     domain::{
+        coverage::NotLookedAt,
         id::{ConsumerId, MessageId, OutboxId},
         outbox::{Delivery, Owner},
     },
@@ -148,7 +149,7 @@ pub async fn list(
     after: Option<Cursor>,
     limit: i64,
     now: DateTime<Utc>,
-) -> Result<(Vec<Row>, Vec<String>), Error> {
+) -> Result<(Vec<Row>, Vec<NotLookedAt>), Error> {
     let mut sql = match view {
         View::Pending => pending(layout, filters, after, limit),
         View::Delivered => delivered(layout, filters, after, limit),
@@ -158,7 +159,13 @@ pub async fn list(
     };
     let rows: Vec<Found> =
         sql.build_query_as().fetch_all(conn).await.of(Table::OutboxMessages.name())?;
-    let mut notes = vec![];
+    let mut coverage = layout.not_looked_at(match view {
+        View::Orphan => &[Table::OutboxMessages],
+        View::Delivered => &[Table::OutboxMessages, Table::OutboxStates],
+        View::Pending | View::Expired | View::Undeliverable => {
+            &[Table::OutboxMessages, Table::OutboxStates, Table::InboxStates]
+        }
+    });
     let most = match view {
         View::Pending | View::Delivered if !super::finds_by_outbox(layout) => MOST_WITHOUT_INDEX,
         View::Orphan if !(layout.is_managed() || super::finds_by_outbox(layout)) => {
@@ -170,14 +177,16 @@ pub async fn list(
         View::Undeliverable if !super::knows_undeliverable(layout) => CHECKED,
         _ => 0,
     };
-    if most > 0 {
-        notes.push(format!("only the oldest {most} messages were looked through"));
+    if most > 0 && layout.reads(Table::OutboxMessages) {
+        let why = "no index leads to them";
+        coverage.push(NotLookedAt::narrowed(format!("messages after the oldest {most}"), why));
     }
     let sampled = matches!(view, View::Pending | View::Delivered) && outbox(filters).is_none();
     if sampled && !filters.is_empty() {
-        notes.push(format!("looked for in the {SAMPLE} outboxes that come next"));
+        let why = format!("looked for in the {SAMPLE} outboxes that come next");
+        coverage.push(NotLookedAt::narrowed("later outboxes", why));
     }
-    Ok((rows.into_iter().map(Row::from).collect(), notes))
+    Ok((rows.into_iter().map(Row::from).collect(), coverage))
 }
 
 /// The one outbox that is looked for.
@@ -327,9 +336,10 @@ fn wrong(
             "(SELECT {COLUMNS} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})"
         )
     };
+    let delivered = delivery(layout);
     let mut sql = QueryBuilder::new(format!(
         "SELECT {} FROM {pool} m {} WHERE m.sequence_number > ",
-        taken("m.sent_time", "'00000000-0000-0000-0000-000000000000'::uuid", DELIVERY),
+        taken("m.sent_time", "'00000000-0000-0000-0000-000000000000'::uuid", &delivered),
         parents(layout),
     ));
     sql.push_bind(after.map_or(i64::MIN, |after| after.sequence));
@@ -337,12 +347,12 @@ fn wrong(
         View::Orphan => sql.push(" AND m.outbox_id IS NULL AND m.inbox_message_id IS NULL"),
         View::Undeliverable => {
             let test = super::undeliverable(layout, &pool);
-            sql.push(format!(" AND {test} AND {DELIVERY} = 0"))
+            sql.push(format!(" AND {test} AND {delivered} = 0"))
         }
         View::Pending | View::Delivered | View::Expired => sql
             .push(" AND m.expiration_time < ")
             .push_bind(now)
-            .push(format!(" AND {DELIVERY} = 0")),
+            .push(format!(" AND {delivered} = 0")),
     };
     for filter in filters {
         filter.push(&mut sql);
@@ -360,7 +370,7 @@ impl From<Found> for Row {
             destination: row.destination_address,
             published: row.sent_time,
             expires: row.expiration_time,
-            delivery: delivery(row.delivery),
+            delivery: delivery_of(row.delivery),
             owner: Owner::of(row.outbox_id, row.inbox_message_id, row.inbox_consumer_id),
             conversation: row.conversation_id,
             correlation: row.correlation_id,

@@ -32,7 +32,7 @@ use super::{
     Error, Index, Layout, Table,
     sql::{NEVER, moment},
 };
-use crate::domain::{diagnosis::Tally, event::EventKind, id::OutboxId};
+use crate::domain::{coverage::NotLookedAt, diagnosis::Tally, event::EventKind, id::OutboxId};
 
 /// An open outbox is not older than the oldest, which is bound first.
 const SINCE: &str = "created >= coalesce($1::timestamptz, '-infinity')";
@@ -94,7 +94,7 @@ pub struct Overview {
     /// When the newest events of published kinds were written, newest first; some of them.
     pub events: Vec<DateTime<Utc>>,
     /// What was not looked at.
-    pub coverage: Vec<String>,
+    pub coverage: Vec<NotLookedAt>,
 }
 
 /// Pending messages with something in common, among those that were looked at.
@@ -165,27 +165,39 @@ pub async fn overview(
     let seen = whole(0).map_or(0, |row| row.messages);
     let of_one = pick(4).first().map_or(0, |group| group.messages);
     let bus = bus(layout, sums.open, looked, seen, of_one);
-    let mut coverage = vec![];
-    if !finds_by_outbox(layout) {
-        coverage.push(format!(
-            "no index on outbox_message(outbox_id): only the oldest {MOST_WITHOUT_INDEX} messages were looked through"
+    let mut coverage = layout.not_looked_at(&[
+        Table::OutboxMessages,
+        Table::OutboxStates,
+        Table::InboxStates,
+        Table::Events,
+    ]);
+    if layout.reads(Table::OutboxMessages) && !finds_by_outbox(layout) {
+        coverage.push(NotLookedAt::narrowed(
+            format!("messages after the oldest {MOST_WITHOUT_INDEX}"),
+            "no index on outbox_message(outbox_id)",
         ));
     } else if sums.open > looked {
-        coverage.push(format!("groups are over the oldest {SAMPLE} outboxes"));
+        let why = format!("over the oldest {SAMPLE} outboxes");
+        coverage.push(NotLookedAt::narrowed("groups", why));
     }
+    let [messages, states, inbox] =
+        [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates]
+            .map(|table| layout.knows(table));
+    let wrong = |count| Tally::up_to(count, MOST_WRONG);
     let oldest = [0, 1].into_iter().filter_map(|by| whole(by)?.oldest).min();
     Ok(Overview {
         now: sums.now,
-        open: Tally::up_to(sums.open, MOST_OPEN),
+        open: Tally::up_to(sums.open, MOST_OPEN).known_if(states),
         since: sums.since,
-        bus,
-        consumer: Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE),
+        bus: bus.known_if(messages && states),
+        consumer: Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE)
+            .known_if(messages && inbox),
         oldest,
         newest: sums.newest,
         last_delivered: sums.last_delivered,
-        orphans: Tally::up_to(sums.orphans, MOST_WRONG),
-        expired: Tally::up_to(sums.expired, MOST_WRONG),
-        undeliverable: Tally::up_to(sums.undeliverable, MOST_WRONG),
+        orphans: wrong(sums.orphans).known_if(messages),
+        expired: wrong(sums.expired).known_if(messages && states && inbox),
+        undeliverable: wrong(sums.undeliverable).known_if(messages && states && inbox),
         by_type: pick(2),
         by_destination: pick(3),
         by_outbox: pick(4),
@@ -316,7 +328,7 @@ fn sums_sql(layout: &Layout) -> String {
                LEFT JOIN LATERAL (SELECT * FROM {inboxes} i WHERE i.message_id = m.inbox_message_id \
                  AND i.consumer_id = m.inbox_consumer_id LIMIT 1) i ON true \
                WHERE {test} AND {} = 0 LIMIT {MOST_WRONG}) x)",
-            super::messages::DELIVERY,
+            super::messages::delivery(layout),
         )
     };
     format!(

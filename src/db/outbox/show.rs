@@ -9,7 +9,7 @@ use crate::{
     db::{
         Error, Index, Layout, OfTable, Table,
         expressions::MESSAGE_ORDER,
-        messages::{DELIVERY, delivery, parents},
+        messages::{delivery, delivery_of, parents},
         sql::moment,
     },
     domain::{
@@ -101,10 +101,11 @@ async fn read(
     };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT m.sequence_number, {}, octet_length(m.body)::bigint AS bytes, m.outbox_id, m.inbox_message_id, \
-         m.inbox_consumer_id, {DELIVERY} AS delivery, {} AS delivered, \
+         m.inbox_consumer_id, {} AS delivery, {} AS delivered, \
          coalesce(o.last_sequence_number, i.last_sequence_number) AS cursor, \
          coalesce(o.lock_id, i.lock_id) AS lock_id, {MESSAGE_ORDER} AS order_id FROM {pool} m {} WHERE ",
         columns(expression),
+        delivery(layout),
         moment("coalesce(o.delivered, i.delivered)"),
         parents(layout),
     ));
@@ -123,7 +124,7 @@ impl Row {
         Some(OutboxMessage {
             sequence: self.sequence_number,
             owner: Owner::of(self.outbox_id, self.inbox_message_id, self.inbox_consumer_id),
-            delivery: delivery(self.delivery),
+            delivery: delivery_of(self.delivery),
             delivered: self.delivered,
             cursor: self.cursor,
             lock_id: self.lock_id,

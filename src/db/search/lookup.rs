@@ -219,7 +219,7 @@ pub(super) fn message_order() -> String {
 }
 
 /// SQL for the sequence numbers of the newest `most` pending messages, driven by the open outboxes and
-/// inbox rows. The rule is `messages::DELIVERY`'s.
+/// inbox rows. The rule is `messages::delivery`'s.
 pub(super) fn pending(layout: &Layout, most: i64) -> String {
     let messages = layout.from(Table::OutboxMessages);
     format!(

@@ -13,11 +13,12 @@ use crate::{
     db::{
         Error, Index, Layout, OfTable, Table,
         expressions::{EVENT_ORDER, LETTER_SEQUENCE, LINES_TOTAL, MESSAGE_ORDER},
-        messages::{DELIVERY, parents},
+        messages::{delivery, parents},
         sql::moment,
         streams::of_any_tenant,
     },
     domain::{
+        coverage::NotLookedAt,
         id::{BuyerId, OrderId},
         order::Status,
     },
@@ -36,8 +37,8 @@ pub struct OrderLine {
     pub buyer: BuyerId,
     pub buyer_name: Option<String>,
     pub status: Status,
-    /// Number of lines.
-    pub items: i64,
+    /// Number of lines. None: the lines cannot be read.
+    pub items: Option<i64>,
     /// Sum of the lines; none for prices that are no sensible amounts.
     pub total: Option<Decimal>,
     pub has_note: bool,
@@ -61,7 +62,7 @@ struct Row {
     buyer_id: BuyerId,
     name: Option<String>,
     status: i64,
-    items: i64,
+    items: Option<i64>,
     total: Option<String>,
     has_note: bool,
     undelivered: Option<bool>,
@@ -86,18 +87,21 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
     let ids: Vec<OrderId> = hits.iter().map(|hit| hit.id).collect();
     let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
     // A sum of the lines that are seen is no total where some may be hidden.
-    let compared = !layout.may_hide_rows(Table::OrderItems);
-    let total = if compared { "l.total::text" } else { "NULL::text" };
+    let (items, total) = if layout.knows(Table::OrderItems) {
+        ("coalesce(l.items, 0)", "l.total::text")
+    } else {
+        ("NULL::bigint", "NULL::text")
+    };
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT o.id, {} AS created_at, t.tenant, o.buyer_id, b.name, o.status::bigint AS status, \
-         coalesce(l.items, 0) AS items, {total} AS total, \
+         {items} AS items, {total} AS total, \
          coalesce(o.note <> '', false) AS has_note, {} AS undelivered, {} AS letter, \
          o.status = 0 AND o.created_at < now() - interval '24 hours' AS stale, o.is_deleted, \
          CASE WHEN s.id IS NOT NULL THEN {} END AS drift \
          FROM unnest(",
         moment("o.created_at"),
-        undelivered(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
-        letter(layout).unwrap_or_else(|| "NULL::boolean".to_owned()),
+        flag(layout, undelivered(layout), &UNDELIVERED),
+        flag(layout, letter(layout), &LETTER),
         drift(layout, "l.total"),
     ));
     sql.push_bind(ids);
@@ -123,6 +127,20 @@ pub(super) fn statement(layout: &Layout, hits: &[Cursor]) -> QueryBuilder<Postgr
     sql
 }
 
+/// What the flag `U` is looked for in.
+const UNDELIVERED: [Table; 3] = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
+/// The same of `x`.
+const LETTER: [Table; 2] = [Table::Letters, Table::Events];
+
+/// A flag; one that is not found is not known where not all of its tables can be read.
+fn flag(layout: &Layout, found: Option<String>, tables: &[Table]) -> String {
+    match found {
+        None => "NULL::boolean".to_owned(),
+        Some(found) if tables.iter().all(|table| layout.knows(*table)) => found,
+        Some(found) => format!("nullif({found}, false)"),
+    }
+}
+
 /// The tenants of order `u.id`.
 fn tenants(layout: &Layout) -> String {
     if !layout.has_tenants() {
@@ -144,8 +162,9 @@ fn undelivered(layout: &Layout) -> Option<String> {
     if layout.has(Index::MessageBody) {
         return Some(format!(
             "EXISTS (SELECT FROM (SELECT sequence_number, outbox_id, inbox_message_id, inbox_consumer_id \
-             FROM {messages} x WHERE {MESSAGE_ORDER} = u.id) m {} WHERE {DELIVERY} = 0)",
-            parents(layout)
+             FROM {messages} x WHERE {MESSAGE_ORDER} = u.id) m {} WHERE {} = 0)",
+            parents(layout),
+            delivery(layout),
         ));
     }
     Some(format!(
@@ -173,32 +192,33 @@ fn letter(layout: &Layout) -> Option<String> {
     Some(format!("coalesce(u.id = ANY(ARRAY({})), false)", lettered(layout, MOST_FOR_FLAGS)))
 }
 
-/// What the flags of a page leave out on this database, in an operator's words.
-pub fn flags_unknown(layout: &Layout) -> Vec<String> {
+/// What the flags of a page leave out on this database; the flags themselves say what is unknown.
+pub fn flags_unknown(layout: &Layout) -> Vec<NotLookedAt> {
     let mut notes = Vec::new();
-    if undelivered(layout).is_none() {
-        let tables = [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates];
-        notes.push(format!("flag U not looked for: {}", unread(layout, &tables)));
+    if UNDELIVERED.into_iter().any(|table| !layout.reads(table)) {
+        notes.push(NotLookedAt::narrowed("flag U", unread(layout, &UNDELIVERED)));
     } else if !layout.has(Index::MessageBody) && !layout.is_small(Table::OutboxMessages) {
-        notes.push(format!("flag U from the newest {MOST_FOR_FLAGS} pending messages"));
+        let why = format!("from the newest {MOST_FOR_FLAGS} pending messages");
+        notes.push(NotLookedAt::narrowed("flag U", why));
     }
     if letter(layout).is_none() {
-        let tables = [Table::Letters, Table::Events];
-        notes.push(format!("flag x not looked for: {}", unread(layout, &tables)));
+        notes.push(NotLookedAt::narrowed("flag x", unread(layout, &LETTER)));
     } else if !layout.has(Index::LetterEvent) && !layout.is_small(Table::Letters) {
-        notes.push(format!("flag x from the newest {MOST_FOR_FLAGS} dead letters"));
+        let why = format!("from the newest {MOST_FOR_FLAGS} dead letters");
+        notes.push(NotLookedAt::narrowed("flag x", why));
     }
     if !layout.reads(Table::Summaries) {
-        notes.push(format!("flag D not looked for: {}", unread(layout, &[Table::Summaries])));
+        notes.push(NotLookedAt::narrowed("flag D", unread(layout, &[Table::Summaries])));
     }
-    notes.extend(layout.hiding(&[
+    let hidden = layout.hiding(&[
         Table::Summaries,
         Table::Letters,
         Table::Events,
         Table::OutboxMessages,
         Table::OutboxStates,
         Table::InboxStates,
-    ]));
+    ]);
+    notes.extend(hidden.map(|hidden| NotLookedAt::narrowed("flags", hidden.why)));
     notes
 }
 

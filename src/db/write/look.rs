@@ -109,7 +109,7 @@ impl Tx<'_> {
             ));
         }
         let parts = sql.build_query_as::<Parts>().fetch_one(&mut *self.conn).await;
-        Ok(parts.map_err(|error| of_part(error.into()))?.found())
+        Ok(parts.map_err(|error| of_part(error.into()))?.found(wanted.layout))
     }
 
     fn push_order(
@@ -199,9 +199,9 @@ fn many(
 }
 
 impl Parts {
-    fn found(self) -> OrderRows {
+    fn found(self, layout: &Layout) -> OrderRows {
         let order = match self.order_row.zip(self.order_seen) {
-            Some((Json(row), Json(seen))) => Some((row.with(list(self.lines)), seen)),
+            Some((Json(row), Json(seen))) => Some((row.with(list(self.lines), layout), seen)),
             None => None,
         };
         let (summary, position) = self.summary.map(|Json(row)| row.parts()).unwrap_or_default();

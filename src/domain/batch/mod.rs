@@ -65,6 +65,21 @@ pub enum Refusal {
     Over(State),
 }
 
+impl Refusal {
+    /// The rule's name.
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Incomplete => "list-complete",
+            Self::NotApproved => "second-person",
+            Self::NeedsNoApproval => "only-waiting",
+            Self::NotRunning => "only-running",
+            Self::Frozen => "frozen-once",
+            Self::Over(_) => "not-over",
+        }
+    }
+}
+
 impl State {
     pub const ALL: [Self; 8] = [
         Self::Freezing,

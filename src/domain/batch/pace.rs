@@ -1,8 +1,10 @@
 //! How fast an operation may go, how fast it goes, and when it will be done.
 
-use std::{collections::VecDeque, num::NonZeroU32};
+use std::{collections::VecDeque, fmt, num::NonZeroU32};
 
 use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::{age, text::thousands};
 
 /// The rate is that of so many batches, the last ones.
 const BATCHES: usize = 20;
@@ -52,6 +54,13 @@ pub struct Estimate {
     /// Items a minute.
     pub per_minute: u64,
     pub left: TimeDelta,
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let per_minute = thousands(i64::try_from(self.per_minute).unwrap_or(i64::MAX));
+        write!(f, "{per_minute} a minute, {} left", age::length(self.left))
+    }
 }
 
 /// When the last batches ended, and how many items had an outcome then.

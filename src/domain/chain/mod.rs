@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::build::{LEEWAY, inbox_ids};
 use super::{
+    coverage::NotLookedAt,
     id::{ConsumerId, EventId, MessageId, OutboxId, SeqId, Version},
     outbox::{Delivery, Owner},
 };
@@ -175,8 +176,11 @@ pub struct Chain {
 
 impl Unsearched {
     /// What was not searched in the inbox; the history says the same of messages.
-    pub fn of_inbox(&self) -> impl Iterator<Item = &str> {
-        [&self.inbox, &self.commands].into_iter().flatten().map(String::as_str)
+    pub fn of_inbox(&self) -> impl Iterator<Item = NotLookedAt> {
+        [&self.inbox, &self.commands].into_iter().flatten().map(|told| {
+            let (what, why) = told.split_once(": ").unwrap_or(("inbox rows", told));
+            NotLookedAt::unknown(what, why)
+        })
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn finding(facts: &Facts) -> Option<Finding> {
 /// Since when no message was written, and how that is known; no moment where there never was one.
 fn silent(facts: &Facts) -> Option<(Option<DateTime<Utc>>, String)> {
     let written = &facts.written;
-    let empty = facts.pending().number() == 0 && facts.newest.is_none();
+    let empty = facts.pending().known() == Some(0) && facts.newest.is_none();
     if empty && written.inserted == Some(0) && written.drawn.is_none_or(|drawn| drawn == 0) {
         let why =
             "outbox_message has had no insert since its statistics began and has drawn no number";

@@ -23,6 +23,8 @@ pub enum Tally {
     About(i64),
     /// Counting stopped there.
     AtLeast(i64),
+    /// It could not be looked at: this is not zero.
+    Unknown,
 }
 
 impl Default for Tally {
@@ -38,12 +40,28 @@ impl Tally {
         if count >= most { Self::AtLeast(most) } else { Self::Exact(count) }
     }
 
-    /// The number, exact or not.
+    /// How many there are for sure, or by estimate; zero where nothing is known.
     #[must_use]
     pub const fn number(self) -> i64 {
         match self {
             Self::Exact(number) | Self::About(number) | Self::AtLeast(number) => number,
+            Self::Unknown => 0,
         }
+    }
+
+    /// The number, exact or not; none where it could not be looked at.
+    #[must_use]
+    pub const fn known(self) -> Option<i64> {
+        match self {
+            Self::Exact(number) | Self::About(number) | Self::AtLeast(number) => Some(number),
+            Self::Unknown => None,
+        }
+    }
+
+    /// The same where what it rests on could be looked at.
+    #[must_use]
+    pub const fn known_if(self, is_known: bool) -> Self {
+        if is_known { self } else { Self::Unknown }
     }
 
     /// The number where it was counted or estimated whole: one at which counting stopped measures nothing.
@@ -51,7 +69,7 @@ impl Tally {
     pub const fn measured(self) -> Option<i64> {
         match self {
             Self::Exact(number) | Self::About(number) => Some(number),
-            Self::AtLeast(_) => None,
+            Self::AtLeast(_) | Self::Unknown => None,
         }
     }
 
@@ -62,16 +80,20 @@ impl Tally {
             Self::Exact(_) => "exact",
             Self::About(_) => "estimate",
             Self::AtLeast(_) => "at least",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// The sum; as exact as the less exact of the two.
+    /// The sum; as exact as the less exact of the two. One that is unknown makes the other a lower bound.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         let sum = self.number() + other.number();
         match (self, other) {
             (Self::Exact(_), Self::Exact(_)) => Self::Exact(sum),
-            (Self::AtLeast(_), _) | (_, Self::AtLeast(_)) => Self::AtLeast(sum),
+            (Self::Unknown, _) | (_, Self::Unknown) if sum == 0 => Self::Unknown,
+            (Self::AtLeast(_) | Self::Unknown, _) | (_, Self::AtLeast(_) | Self::Unknown) => {
+                Self::AtLeast(sum)
+            }
             _ => Self::About(sum),
         }
     }
@@ -85,6 +107,7 @@ impl fmt::Display for Tally {
             Self::Exact(_) => number,
             Self::About(_) => format!("~{number}"),
             Self::AtLeast(_) => format!("at least {number}"),
+            Self::Unknown => "unknown".to_owned(),
         })
     }
 }
@@ -307,6 +330,12 @@ pub struct Inbox {
 }
 
 impl Inbox {
+    /// Whether the inbox could be looked at.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.rows.known().is_some()
+    }
+
     /// Second deliveries, exact and estimated, and their share of all deliveries in percent.
     #[must_use]
     pub fn duplicates(&self) -> (i64, i64, Option<f64>) {

@@ -140,6 +140,9 @@ fn certainty(facts: &Facts, limits: &Thresholds) -> String {
         Some(seen) => {
             format!("suspected: our samples go back {} only", age::length(facts.now - seen.since))
         }
+        None if facts.pending() == Tally::Unknown => {
+            "suspected: judged by ages alone, not all tables can be looked at".to_owned()
+        }
         None if facts.pending().measured().is_none() => {
             "suspected: judged by ages alone, more is pending than is counted".to_owned()
         }

@@ -46,6 +46,10 @@ pub enum Refusal {
     #[error("message {0} is recorded as delivered: only a pending one is changed")]
     NotPending(i64),
     #[error(
+        "whether message {0} was delivered is not known: the rows that tell it cannot all be looked at"
+    )]
+    NotKnown(i64),
+    #[error(
         "message {0} has no owner, so nothing sends it as it is: quarantine it, then requeue the copy"
     )]
     NoOwner(i64),
@@ -96,6 +100,7 @@ impl Refusal {
         match self {
             Self::NoMessage(_) => "message-exists",
             Self::NotPending(_) => "only-pending-changes",
+            Self::NotKnown(_) => "delivery-known",
             Self::NoOwner(_) => "has-owner",
             Self::NoOutbox(_) => "outbox-exists",
             Self::Delivered(_) => "outbox-is-open",

@@ -11,6 +11,7 @@ use super::{Error, Scope};
 use crate::{
     db::{self, Db, Layout, Table, handled},
     domain::{
+        coverage::NotLookedAt,
         fault::{Consumers, Fault, Fingerprint, InboxCoverage, InboxRow, Judgement, judge},
         id::MessageId,
     },
@@ -47,6 +48,8 @@ pub struct Listing {
     pub found: Vec<FoundFault>,
     /// What is not part of the answer but belongs to it.
     pub notes: Vec<String>,
+    /// What was not looked at.
+    pub coverage: Vec<NotLookedAt>,
 }
 
 /// What the database knows of messages.
@@ -58,6 +61,12 @@ pub struct Knowledge {
 }
 
 impl Listing {
+    /// Everything that is not part of the answer but belongs to it, a line each.
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        self.notes.iter().cloned().chain(self.coverage.iter().map(ToString::to_string)).collect()
+    }
+
     /// Whether everything that lies in the queues was seen.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -79,7 +88,8 @@ pub async fn list(
     stop: &CancellationToken,
 ) -> Result<Listing, Error> {
     let (mut looked, mut raws, mut notes) = (vec![], vec![], vec![]);
-    let (queues, quorums) = named(broker, scope, &mut notes).await;
+    let mut coverage = layout.not_looked_at(&[Table::InboxStates]);
+    let (queues, quorums) = named(broker, scope, &mut coverage).await;
     if queues.is_empty() {
         return Err(Error::NoQueue);
     }
@@ -108,7 +118,8 @@ pub async fn list(
                 }
                 if look.cut {
                     let seen = look.messages.len();
-                    notes.push(format!("only the first {seen} messages of {queue} were looked at"));
+                    let why = format!("only its first {seen} messages were looked at");
+                    coverage.push(NotLookedAt::unknown(&queue, why));
                 }
                 looked.push(QueueReport {
                     queue: queue.clone(),
@@ -124,7 +135,7 @@ pub async fn list(
             Err(error) => Some(error.to_string()),
         };
         if let Some(trouble) = trouble {
-            notes.push(format!("{queue} could not be read: {trouble}"));
+            coverage.push(NotLookedAt::unknown(&queue, &trouble));
             let trouble = Some(trouble);
             looked.push(QueueReport {
                 queue,
@@ -142,7 +153,7 @@ pub async fn list(
         .read("errors", stop, async |conn| knowledge(conn, layout, &faults, scope, now).await)
         .await;
     let known = asked.unwrap_or_else(|error| {
-        notes.push(format!("the inbox could not be read: {error}"));
+        coverage.push(NotLookedAt::unknown("the inbox", error.to_string()));
         Knowledge::unread(scope)
     });
     let found = faults.into_iter().zip(raws).map(|(fault, raw)| {
@@ -150,7 +161,7 @@ pub async fn list(
         let fingerprint = Fingerprint::of(&fault);
         FoundFault { fault, headers: raw.headers, fingerprint, judgement }
     });
-    Ok(Listing { looked, found: found.collect(), notes })
+    Ok(Listing { looked, found: found.collect(), notes, coverage })
 }
 
 /// The queues to look into, and which of them are known to be quorum queues. Without names in the
@@ -158,7 +169,7 @@ pub async fn list(
 async fn named(
     broker: &Broker,
     scope: &Scope,
-    notes: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) -> (Vec<String>, BTreeSet<String>) {
     let mut queues = scope.queues();
     let mut quorums = BTreeSet::new();
@@ -170,7 +181,10 @@ async fn named(
                 queues.extend(listed.into_iter().map(|queue| queue.name));
             }
         }
-        Err(error) => notes.push(format!("{error}; only configured queues are looked at")),
+        Err(error) => {
+            let why = format!("{error}; only configured queues are looked at");
+            coverage.push(NotLookedAt::unknown("other queues", why));
+        }
     }
     let mut seen = BTreeSet::new();
     queues.retain(|queue| seen.insert(queue.clone()));

@@ -12,13 +12,12 @@ pub use crate::db::{
     relay::ConsumerOutbox,
 };
 use crate::{
-    db::{Error, Layout, archive, inbox as received, outbox as sent, paused as held},
-    domain::id::MessageId,
+    db::{Error, Layout, Table, archive, inbox as received, outbox as sent, paused as held},
+    domain::{coverage::NotLookedAt, id::MessageId},
 };
 
 /// What is told where the schema is older than copies and pauses, or is not there.
-const NO_SCHEMA: &str =
-    "copies and pauses: schema orderscope is missing here or older than this program";
+const NO_SCHEMA: &str = "schema orderscope is missing here or older than this program";
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,21 +26,21 @@ pub struct Page<T> {
     /// There are rows after these.
     pub more: bool,
     /// What was not looked at.
-    pub notes: Vec<String>,
+    pub coverage: Vec<NotLookedAt>,
 }
 
 impl<T> Default for Page<T> {
     fn default() -> Self {
-        Self { rows: vec![], more: false, notes: vec![] }
+        Self { rows: vec![], more: false, coverage: vec![] }
     }
 }
 
 impl<T> Page<T> {
     /// A page of at most `limit` rows, from one row more than that.
-    fn of(mut rows: Vec<T>, limit: usize, notes: Vec<String>) -> Self {
+    fn of(mut rows: Vec<T>, limit: usize, coverage: Vec<NotLookedAt>) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        Self { rows, more, notes }
+        Self { rows, more, coverage }
     }
 }
 
@@ -59,8 +58,9 @@ pub async fn outbox(
     limit: usize,
     now: DateTime<Utc>,
 ) -> Result<Page<Row>, Error> {
-    let (rows, notes) = sent::list(conn, layout, view, filters, after, asked(limit), now).await?;
-    Ok(Page::of(rows, limit, notes))
+    let (rows, coverage) =
+        sent::list(conn, layout, view, filters, after, asked(limit), now).await?;
+    Ok(Page::of(rows, limit, coverage))
 }
 
 /// Where a page of inbox rows begins; they are listed newest first.
@@ -91,7 +91,7 @@ pub async fn inbox(
         }
     };
     let rows = received::list(conn, layout, (view, held), before, asked(limit)).await?;
-    Ok(Page::of(rows, limit, vec![]))
+    Ok(Page::of(rows, limit, layout.not_looked_at(&[Table::InboxStates])))
 }
 
 /// The inbox rows to see first: what consumers did not finish, then what came last.
@@ -109,9 +109,9 @@ pub async fn archived(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Page<ArchivedMessage>, Error> {
-    let notes = unknown(conn).await?;
+    let coverage = unknown(conn).await?;
     let rows = archive::list(conn, before, asked(limit)).await?;
-    Ok(Page::of(rows, limit, notes))
+    Ok(Page::of(rows, limit, coverage))
 }
 
 /// The newest copy of a message that was not put back.
@@ -124,12 +124,12 @@ pub async fn newest_copy(
 
 /// Outboxes that operators paused, oldest first.
 pub async fn paused(conn: &mut PgConnection) -> Result<Page<PausedOutbox>, Error> {
-    let notes = unknown(conn).await?;
+    let coverage = unknown(conn).await?;
     let rows = held::held(conn).await?;
-    Ok(Page { rows, more: false, notes })
+    Ok(Page { rows, more: false, coverage })
 }
 
-async fn unknown(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
+async fn unknown(conn: &mut PgConnection) -> Result<Vec<NotLookedAt>, Error> {
     let known = held::is_known(conn).await?;
-    Ok(if known { vec![] } else { vec![NO_SCHEMA.to_owned()] })
+    Ok(if known { vec![] } else { vec![NotLookedAt::narrowed("copies and pauses", NO_SCHEMA)] })
 }

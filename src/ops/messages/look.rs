@@ -12,6 +12,7 @@ use crate::{
         paused,
     },
     domain::{
+        coverage::NotLookedAt,
         diagnosis::{self, Facts, Published, Thresholds, Written},
         poison::Poison,
     },
@@ -68,7 +69,8 @@ pub async fn outboxes(
         }
     }
     if !inbox::sums_all(layout) {
-        coverage.push(format!("inbox sums are over the newest {} rows", inbox::MOST));
+        let why = format!("inbox sums are over the newest {} rows", inbox::MOST);
+        coverage.push(NotLookedAt::narrowed("older inbox rows", why));
     }
     Ok(Outboxes { overview, facts, coverage, thresholds: limits.clone(), began })
 }
@@ -117,7 +119,7 @@ async fn left(conn: &mut PgConnection, layout: &Layout, facts: &mut Facts) -> Re
 async fn held(
     conn: &mut PgConnection,
     layout: &Layout,
-    coverage: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) -> Result<Vec<diagnosis::Paused>, Error> {
     if !layout.has_console_schema() {
         return Ok(vec![]);
@@ -132,7 +134,8 @@ async fn held(
             })
             .collect()),
         Err(Error::NotPermitted(_)) => {
-            coverage.push("this login may not read which outboxes operators hold".to_owned());
+            let why = "this login may not read schema orderscope";
+            coverage.push(NotLookedAt::unknown("which outboxes operators hold", why));
             Ok(vec![])
         }
         Err(error) => Err(error),

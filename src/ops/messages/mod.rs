@@ -16,13 +16,14 @@ use tokio::time::Instant;
 pub use crate::db::outbox::{MessageKey, OutboxMessage};
 use crate::{
     db::{
-        Error, Layout, clock,
+        Error, Layout, Table, clock,
         inbox::{self, Hour, InboxRow},
         outbox::{self, Overview},
     },
     domain::{
         backlog::{Movement, Sample},
         consumer::{self, Consumer},
+        coverage::{self, NotLookedAt},
         diagnosis::{
             self, ConsumerFacts, Facts, Finding, Inbox, Lock, Rule, Subject, Tally, Thresholds,
             Tried, diagnose,
@@ -68,7 +69,7 @@ pub struct Status {
     pub facts: Facts,
     pub findings: Vec<Finding>,
     /// What was not looked at.
-    pub coverage: Vec<String>,
+    pub coverage: Vec<NotLookedAt>,
     pub millis: u64,
     /// The stored history, where it was asked for.
     pub kept: Option<Past>,
@@ -101,9 +102,12 @@ impl Status {
             row.inbound = told.inbound.get(&key).copied().unwrap_or_default();
         }
         // What is said once need not be said again.
-        let new = told.notes.iter().filter(|note| !self.coverage.contains(note));
-        let new: Vec<_> = new.cloned().collect();
-        self.coverage.extend(new);
+        for note in &told.notes {
+            let one = NotLookedAt::narrowed("the broker", note);
+            if !self.coverage.contains(&one) {
+                self.coverage.push(one);
+            }
+        }
         self.findings = diagnose(&self.facts, &self.thresholds);
         self
     }
@@ -130,6 +134,12 @@ impl Status {
     #[must_use]
     pub fn is_alert(&self) -> bool {
         diagnosis::is_alert(&self.findings)
+    }
+
+    /// Whether figures are unknown because something could not be looked at.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        coverage::leaves_unknown(&self.coverage)
     }
 
     /// More pending messages than this are an alert.
@@ -161,7 +171,7 @@ impl Status {
 pub struct Outboxes {
     overview: Overview,
     facts: Facts,
-    coverage: Vec<String>,
+    coverage: Vec<NotLookedAt>,
     thresholds: Thresholds,
     began: Instant,
 }
@@ -272,10 +282,13 @@ pub async fn inbox_facts(
             row.oldest_failing = None;
         }
     }
+    let is_known = layout.knows(Table::InboxStates);
+    let both_known = is_known && layout.knows(Table::OutboxMessages);
     let whole = inbox::sums_all(layout) && inbox::counts_all_open(&rows);
     let sum = |of: fn(&inbox::ConsumerRow) -> i64| {
         let sum = rows.iter().map(of).sum();
-        if whole { Tally::Exact(sum) } else { Tally::AtLeast(sum) }
+        let sum = if whole { Tally::Exact(sum) } else { Tally::AtLeast(sum) };
+        sum.known_if(is_known)
     };
     let (blocking_cleanup, blocker, past_window) = if layout.is_managed() {
         (Tally::default(), None, Tally::default())
@@ -290,9 +303,9 @@ pub async fn inbox_facts(
         failing_unknown: unknown,
         half_done: sum(|row| row.half_done),
         halves: inbox::halves(conn, layout).await?,
-        blocking_cleanup,
+        blocking_cleanup: blocking_cleanup.known_if(both_known),
         blocker,
-        past_window,
+        past_window: past_window.known_if(is_known),
         consumers: rows
             .into_iter()
             .map(|row| ConsumerFacts {
@@ -318,18 +331,18 @@ pub struct Day {
     pub from: DateTime<Utc>,
     pub hours: Vec<Hour>,
     /// What was not looked at.
-    pub notes: Vec<String>,
+    pub coverage: Vec<NotLookedAt>,
 }
 
 /// Looks at the last day of the inbox.
 pub async fn day(conn: &mut PgConnection, layout: &Layout) -> Result<Day, Error> {
     let from = inbox::first(clock::now(conn).await?);
-    let notes = if inbox::sums_all(layout) {
-        vec![]
-    } else {
-        vec![format!("of the newest {} rows", inbox::MOST)]
-    };
-    Ok(Day { from, hours: inbox::hours(conn, layout, from).await?, notes })
+    let mut coverage = layout.not_looked_at(&[Table::InboxStates]);
+    if !inbox::sums_all(layout) {
+        let why = format!("of the newest {} rows", inbox::MOST);
+        coverage.push(NotLookedAt::narrowed("hours", why));
+    }
+    Ok(Day { from, hours: inbox::hours(conn, layout, from).await?, coverage })
 }
 
 /// One message, what is wrong with it, and who received it.
@@ -345,6 +358,8 @@ pub struct Message {
     pub lock: Option<Lock>,
     /// Rows of this database's inbox with its message id.
     pub received: Vec<InboxRow>,
+    /// What was not looked at.
+    pub coverage: Vec<NotLookedAt>,
 }
 
 /// One message as it is stored.
@@ -376,7 +391,10 @@ pub async fn message(
     };
     let received = inbox::of_message(conn, layout, shown.content.message).await?;
     let managed = layout.is_managed();
-    Ok(Some(Message { shown, poison: found, managed, ahead, lock, received }))
+    let coverage =
+        layout.not_looked_at(&[Table::OutboxMessages, Table::OutboxStates, Table::InboxStates]);
+    let ahead = ahead.map(|ahead| ahead.known_if(layout.knows(Table::OutboxStates)));
+    Ok(Some(Message { shown, poison: found, managed, ahead, lock, received, coverage }))
 }
 
 /// What keeps it from being delivered by whoever delivers here, as far as its text was read.
@@ -425,6 +443,10 @@ pub fn verdict(message: &Message, found: &[Finding]) -> String {
             "it is recorded as delivered; the row is kept, or waits for its removal".to_owned()
         }
         Delivery::Orphan => "it has no owner: nothing will ever send it".to_owned(),
+        Delivery::Unknown => match message.coverage.first() {
+            Some(why) => format!("unknown: {why}"),
+            None => "unknown".to_owned(),
+        },
         Delivery::Pending => match (message.poison.first(), found.first()) {
             (Some(bad), _) => format!("it cannot leave as it is: {bad}"),
             (None, Some(finding)) => format!("it waits: {}", finding.what),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     error::PlanError,
-    spec::Spec,
+    table::Spec,
     work::Work,
     writer::{self, Writer},
 };

@@ -1,6 +1,6 @@
 //! The messages that work with the broker is about: chosen once, when it is planned, and not again when it runs.
 
-use super::spec::Kind;
+use super::table::{Kind, StepKind};
 use crate::{
     domain::id::MessageId,
     ops::{
@@ -56,9 +56,9 @@ impl Kind {
     /// What is finished before it stops when it is told to.
     #[must_use]
     pub const fn step(self) -> &'static str {
-        match self {
-            Self::DrainOutbox => "pass",
-            Self::PurgeOutbox | Self::PurgeInbox | Self::RemoveFailedInbox => "batch",
+        match (self.spec().steps, self) {
+            (StepKind::Batches, _) => "batch",
+            (_, Self::DrainOutbox) => "pass",
             _ => "message",
         }
     }

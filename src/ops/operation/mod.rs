@@ -11,7 +11,6 @@ mod check;
 mod cli_equivalent;
 pub mod command;
 mod context;
-mod entries;
 mod error;
 mod kinds;
 mod messages;
@@ -19,10 +18,8 @@ mod origin;
 pub mod outbox_action;
 mod outcome;
 mod plan;
-mod purge;
 mod record;
 mod selected;
-mod spec;
 pub mod table;
 mod transaction;
 mod value;
@@ -43,13 +40,12 @@ pub use self::{
     origin::Origin,
     outcome::{Outcome, Progress},
     plan::{Effect, ExpectedVersions, Listed, Needed, Plan, PlanRequest, Steps},
-    purge::Purge,
-    selected::Selected,
-    spec::{
-        Choice, Entry, Field, Input, Kind, Leaving, List, Reason, Risk, Spec, StepKind, Target,
+    selected::{Position, Selected},
+    table::{
+        Choice, Entry, Field, Input, Kind, Leaving, List, OPERATIONS, Reason, Risk, Spec, StepKind,
+        Target,
     },
-    table::OPERATIONS,
-    value::{ErrorWork, Operation, Publisher, RATE},
+    value::{Bulk, ErrorWork, Operation, Publisher, RATE},
     work::{Done, Found, Recorder, Work},
     writer::Writer,
 };

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::{
     error::PlanError,
     plan::PlanRequest,
-    spec::{Kind, Spec},
+    table::{Kind, Spec},
     value::Operation,
 };
 use crate::{
     db::audit::Recorded,
-    domain::{age, batch::Estimate, id::Version, report::Table, text::thousands},
+    domain::{batch::Estimate, id::Version, report::Table},
     ops::delivery::Warning,
 };
 
@@ -42,9 +42,7 @@ impl Progress {
     /// `6,000 a minute, 1m 40s left`
     #[must_use]
     pub fn pace(&self) -> Option<String> {
-        let Estimate { per_minute, left } = self.estimate?;
-        let per_minute = thousands(i64::try_from(per_minute).unwrap_or(i64::MAX));
-        Some(format!("{per_minute} a minute, {} left", age::length(left)))
+        self.estimate.map(|estimate| estimate.to_string())
     }
 }
 

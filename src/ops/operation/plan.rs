@@ -10,8 +10,8 @@ use super::{
     check::Check,
     error::PlanError,
     messages::Messages,
-    selected::Selected,
-    spec::{Spec, StepKind},
+    selected::{Position, Selected},
+    table::{Spec, StepKind},
     value::Operation,
 };
 use crate::{
@@ -76,6 +76,9 @@ pub enum Steps {
     /// A list of ids is frozen when it starts, and done batch by batch, each item exactly once. Killed at any point it
     /// goes on where it stopped, also from another console.
     Batches(Selected),
+    /// The list that was frozen before is done from where it stands, if it still stands there: who goes on is
+    /// recorded with the change of its state, and the batches promise what they did at first.
+    Resume(Position),
     /// What is done above this module, by a [`super::Work`]: it says itself what it looks at and what it promises, and
     /// has its record written in the transaction that does it.
     Work,

@@ -1,4 +1,6 @@
-//! What a bulk operation selects, as its plan counted it.
+//! What a plan of a bulk operation relies on: what it selects, or where it stood.
+
+use crate::domain::batch::{Counts, State};
 
 /// Counted when it was planned. The list itself is frozen when it starts: no more than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,4 +13,12 @@ pub struct Selected {
     pub goes_on: Option<i64>,
     /// It has more items than this, so that a second person has to approve it.
     pub approve_above: Option<u64>,
+}
+
+/// Where an operation stood when resuming it was planned. Who goes on with a stopped one accepts what failed until
+/// then, and nothing beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    pub state: State,
+    pub counts: Counts,
 }

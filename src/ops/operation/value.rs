@@ -1,9 +1,10 @@
 //! An operation with its values: which row of the table, and on what.
 
-use super::{
-    purge::Purge,
-    spec::{Kind, Spec},
-};
+use std::num::NonZeroU32;
+
+use serde_json::Value;
+
+use super::table::{Kind, Spec};
 pub use crate::db::settings::Publisher;
 use crate::{
     domain::{decide::Command, outbox_action::OutboxAction},
@@ -20,10 +21,14 @@ pub enum Operation {
     Order(Command),
     /// Something done by hand to the outbox or the inbox.
     Outbox(OutboxAction),
-    /// Removes what is over from outbox or inbox, in bulk.
-    Purge(Purge),
+    /// A bulk operation over a list that is frozen when it starts.
+    Bulk(Bulk),
     /// Approves the bulk operation of this number.
     Approve(i64),
+    /// Runs the bulk operation of this number, or goes on with it where it stopped.
+    Resume(i64),
+    /// Pauses the bulk operation of this number after the batch under way.
+    Pause(i64),
     /// Ends the bulk operation of this number early.
     Cancel(i64),
     /// Something done to messages of error queues.
@@ -40,6 +45,15 @@ pub enum Operation {
     Migrate,
     /// What is done by [`super::Work`], with the options of its command line.
     Work { kind: Kind, options: Vec<String> },
+}
+
+/// A bulk operation, as its record keeps it: its kind is made from that, now and whenever it is resumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bulk {
+    pub kind: Kind,
+    pub parameters: Value,
+    /// Items a second, at most.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// What is done to which messages of error queues.
@@ -75,8 +89,10 @@ impl Operation {
                 OutboxAction::Quarantine { .. } => Kind::QuarantineMessage,
                 OutboxAction::Requeue { .. } => Kind::RequeueMessage,
             },
-            Self::Purge(purge) => purge.kind(),
+            Self::Bulk(bulk) => bulk.kind,
             Self::Approve(_) => Kind::ApproveOperation,
+            Self::Resume(_) => Kind::ResumeOperation,
+            Self::Pause(_) => Kind::PauseOperation,
             Self::Cancel(_) => Kind::CancelOperation,
             Self::Errors(work) => match work.action {
                 ErrorAction::Replay => Kind::ReplayErrors,
@@ -103,31 +119,6 @@ impl Operation {
         match self {
             Self::Order(command) => command.order(),
             _ => None,
-        }
-    }
-
-    /// What audit records of it are found by, as far as that is known before it runs; the first is what it is about.
-    #[must_use]
-    pub fn targets(&self) -> Vec<String> {
-        match self {
-            Self::Order(command) => {
-                let order = command.order().map(|id| id.to_string());
-                order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
-            }
-            Self::Outbox(action) => vec![action.target()],
-            Self::Purge(purge) => vec![purge.target().to_owned()],
-            Self::Approve(number) | Self::Cancel(number) => vec![format!("operation {number}")],
-            Self::Restore(number) => vec![format!("kept {number}")],
-            Self::Drain(Scope::Outbox(id)) => vec![id.to_string()],
-            Self::Drain(Scope::ConsumerOutbox(half)) => {
-                vec![half.message_id.to_string(), half.consumer_id.to_string()]
-            }
-            Self::Drain(Scope::All)
-            | Self::Errors(_)
-            | Self::Attach { .. }
-            | Self::HandOver { .. }
-            | Self::Migrate
-            | Self::Work { .. } => vec![],
         }
     }
 }

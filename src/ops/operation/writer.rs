@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{error::PlanError, spec::Spec};
+use super::{error::PlanError, table::Spec};
 use crate::{
     db::{
         Db, Layout, Pool,

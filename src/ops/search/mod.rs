@@ -17,7 +17,7 @@ use walk::{Walk, walk};
 
 use crate::{
     db::{Error, Layout, search},
-    domain::{endless, search::Query},
+    domain::{coverage::NotLookedAt, endless, search::Query},
 };
 
 /// Counting stops here.
@@ -53,8 +53,8 @@ pub struct Page {
     pub older: Option<Cursor>,
     pub order_by: OrderBy,
     pub access: Access,
-    /// What was not searched and why, which clock the list goes by; a line each.
-    pub coverage: Vec<String>,
+    /// What was not searched and why, which clock the list goes by.
+    pub coverage: Vec<NotLookedAt>,
     /// What it was found by, for counting all that match.
     pub plan: Arc<Plan>,
     /// False if time ran out before the page was full: going on from its end finds more.
@@ -87,13 +87,17 @@ pub async fn page(
     let mut coverage = plan.coverage.clone();
     if !(ended || more) {
         coverage.push(match gone_on {
-            Some(cursor) => format!(
-                "time ran out: searched as far as orders of {}; the next page goes on from there",
-                endless::utc(cursor.placed, "%Y-%m-%d %H:%M UTC")
+            Some(cursor) => NotLookedAt::unknown(
+                "time ran out",
+                format!(
+                    "searched as far as orders of {}; the next page goes on from there",
+                    endless::utc(cursor.placed, "%Y-%m-%d %H:%M UTC")
+                ),
             ),
-            None => {
-                "time ran out before all candidates were looked at: narrow the search".to_owned()
-            }
+            None => NotLookedAt::unknown(
+                "time ran out before all candidates were looked at",
+                "narrow the search",
+            ),
         });
     }
     let rows = if hits.is_empty() { Vec::new() } else { search::rows(conn, layout, &hits).await? };

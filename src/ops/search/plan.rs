@@ -12,7 +12,10 @@ use crate::{
         Error, Index, Layout, Table,
         search::{Filter, Place, Source},
     },
-    domain::search::{Query, Span, Test},
+    domain::{
+        coverage::NotLookedAt,
+        search::{Query, Span, Test},
+    },
 };
 
 /// A search with its look-ups done. Serves any page of it and its count.
@@ -20,7 +23,7 @@ use crate::{
 pub struct Plan {
     pub(super) sources: Vec<Source>,
     pub(super) filters: Vec<Filter>,
-    pub(super) coverage: Vec<String>,
+    pub(super) coverage: Vec<NotLookedAt>,
     /// One in so many candidates is expected to pass the filters; none where nothing is known.
     pub(super) one_in: Option<i64>,
     order_by: OrderBy,
@@ -34,8 +37,7 @@ pub async fn plan(conn: &mut PgConnection, layout: &Layout, query: &Query) -> Re
         let missing = layout.missing().into_iter().next();
         return Err(Error::MissingTable(missing.map_or_else(String::new, |missing| missing.what)));
     }
-    let mut coverage = query.notes.clone();
-    coverage.extend(layout.hiding(&[Table::Orders, Table::OrderItems, Table::Buyers]));
+    let mut coverage = layout.not_looked_at(&[Table::Orders, Table::OrderItems, Table::Buyers]);
     let mut terms = Vec::new();
     let (mut status, mut placed) = (None, Span { from: None, to: None });
     for term in &query.terms {
@@ -132,30 +134,32 @@ fn order(layout: &Layout, sources: &[Source]) -> OrderBy {
     if by_id || (newest && !sorted) { OrderBy::Id } else { OrderBy::Placed }
 }
 
+const CLOCK: &str = "sorted by the clock in the order's id";
+
 fn note_clock(
     order_by: OrderBy,
     sources: &[Source],
     placed: &Span<DateTime<Utc>>,
-    coverage: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) {
     if order_by == OrderBy::Placed {
         return;
     }
     if sources.contains(&Source::Newest) {
-        coverage.push("sorted by the clock in the order's id: created_at has no index".to_owned());
+        coverage.push(NotLookedAt::narrowed(CLOCK, "created_at has no index"));
     } else {
         let what = if sources.iter().any(|source| matches!(source, Source::Book(_))) {
             "a book's orders"
         } else {
             "orders of about a total"
         };
-        coverage.push(format!("sorted by the clock in the order's id: {what} are listed so"));
+        coverage.push(NotLookedAt::narrowed(CLOCK, format!("{what} are listed so")));
     }
     if placed.from.is_some() || placed.to.is_some() {
-        coverage.push(
-            "dates found by the clock in the id, a day to spare: orders with ids of another kind are left out"
-                .to_owned(),
-        );
+        coverage.push(NotLookedAt::narrowed(
+            "dates found by the clock in the id, a day to spare",
+            "orders with ids of another kind are left out",
+        ));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
         unless_late,
     },
     domain::{
+        coverage::NotLookedAt,
         order_ref::IdMatch,
         search::{Span, Test, Trait},
     },
@@ -104,7 +105,7 @@ pub(super) async fn resolve(
     layout: &Layout,
     test: &Test,
     negated: bool,
-    coverage: &mut Vec<String>,
+    coverage: &mut Vec<NotLookedAt>,
 ) -> Result<Resolved, Error> {
     let mut lookup = Look { conn, layout, coverage };
     Ok(match test {
@@ -139,9 +140,10 @@ pub(super) async fn resolve(
         Test::Has(Trait::Undelivered) => lookup.undelivered().await?,
         Test::Has(Trait::Letter) => lookup.letters().await?,
         Test::Has(Trait::Drift) => {
-            lookup.coverage.push(
-                "drift: rows against the summary view, newest orders first; events are compared in the timeline"
-                    .to_owned(),
+            lookup.say_unread(Table::Summaries);
+            lookup.narrowed(
+                "drift",
+                "rows against the summary view, newest orders first; events are compared in the timeline",
             );
             Resolved::test(Filter::Drift)
         }
@@ -166,14 +168,14 @@ fn is_rare(expected: i64, all: Option<i64>) -> bool {
 struct Look<'a> {
     conn: &'a mut PgConnection,
     layout: &'a Layout,
-    coverage: &'a mut Vec<String>,
+    coverage: &'a mut Vec<NotLookedAt>,
 }
 
 impl Look<'_> {
     async fn any_id(&mut self, id: Uuid) -> Result<Resolved, Error> {
         let key = search::key_of(self.conn, self.layout, id).await?;
         if !self.layout.has_or_small(Index::LinesByBook, Table::OrderItems) {
-            self.say("not looked for as a book's id: no index on order_items(book_id)");
+            self.narrowed("the id of a book", "no index on order_items(book_id)");
         }
         if key.order {
             return Ok(Resolved::orders(vec![id]));
@@ -199,10 +201,11 @@ impl Look<'_> {
     }
 
     fn tenant(&mut self, name: &str) -> Resolved {
-        if let Some(why) = self.layout.unread(Table::Streams) {
-            self.say(&format!("tenants not looked at: {why}"));
-        } else if !self.layout.has_column(Table::Streams, "tenant_id") {
-            self.say("tenants not looked at: no column tenant_id in mt_streams");
+        self.say_unread(Table::Streams);
+        if self.layout.reads(Table::Streams) && !self.layout.has_column(Table::Streams, "tenant_id")
+        {
+            let why = "no column tenant_id in mt_streams";
+            self.coverage.push(NotLookedAt::unknown("tenants", why));
         }
         Resolved::test(Filter::Tenant(name.to_owned()))
     }
@@ -344,8 +347,9 @@ impl Look<'_> {
             source = Source::total_buckets(&ends).or(source);
         }
         let Some(source) = source else { return Ok(tested) };
-        self.say(
-            "totals found through the summary view: orders that it lacks or has wrong are left out",
+        self.narrowed(
+            "totals",
+            "found through the summary view: orders that it lacks or has wrong are left out",
         );
         Ok(Resolved { sources: Some((5, vec![source])), ..tested })
     }
@@ -362,10 +366,8 @@ impl Look<'_> {
         } else {
             self.say_events(&[Index::EventCorrelationTail]);
             if !self.layout.is_small(Table::OutboxMessages) {
-                self.coverage.push(format!(
-                    "ends of conversation ids: among the newest {} messages only",
-                    search::NEWEST_TAILS
-                ));
+                let why = format!("among the newest {} messages only", search::NEWEST_TAILS);
+                self.narrowed("ends of conversation ids", &why);
             }
         }
         self.say_cut(&found, "orders of this correlation");
@@ -373,7 +375,7 @@ impl Look<'_> {
     }
 
     async fn undelivered(&mut self) -> Result<Resolved, Error> {
-        for table in [Table::OutboxMessages, Table::OutboxStates] {
+        for table in [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates] {
             self.say_unread(table);
         }
         let found = self.in_time("pending messages", search::with_undelivered).await?;
@@ -399,45 +401,48 @@ impl Look<'_> {
         let layout = self.layout;
         let found = unless_late(self.conn, async |conn| find(conn, layout).await).await?;
         Ok(found.unwrap_or_else(|| {
-            self.coverage.push(format!("{what}: looking took too long, for want of an index"));
+            let why = "looking took too long, for want of an index";
+            self.coverage.push(NotLookedAt::unknown(what, why));
             MatchingIds::default()
         }))
     }
 
-    fn say(&mut self, note: &str) {
-        self.coverage.push(note.to_owned());
+    fn narrowed(&mut self, what: &str, why: &str) {
+        self.coverage.push(NotLookedAt::narrowed(what, why));
     }
 
     fn say_unread(&mut self, table: Table) {
-        if !self.layout.reads(table) {
-            self.coverage.push(format!("{} cannot be read: nothing found there", table.name()));
+        for one in self.layout.not_looked_at(&[table]) {
+            if !self.coverage.contains(&one) {
+                self.coverage.push(one);
+            }
         }
     }
 
     fn say_cut(&mut self, found: &MatchingIds, what: &str) {
         if found.cut {
-            self.coverage.push(format!("only the first {} {what}", search::MOST_FOUND));
+            self.narrowed(what, &format!("only the first {}", search::MOST_FOUND));
         }
     }
 
     fn say_events(&mut self, needed: &[Index]) {
-        if !self.layout.reads(Table::Events) {
-            self.say_unread(Table::Events);
-        } else if needed.iter().any(|index| !self.layout.has_or_small(*index, Table::Events)) {
-            let note =
-                format!("events: the newest {} only, for want of an index", search::NEWEST_EVENTS);
-            self.coverage.push(note);
+        self.say_unread(Table::Events);
+        if self.layout.reads(Table::Events)
+            && needed.iter().any(|index| !self.layout.has_or_small(*index, Table::Events))
+        {
+            let why = format!("the newest {} only, for want of an index", search::NEWEST_EVENTS);
+            self.narrowed("events", &why);
         }
     }
 
     fn say_messages(&mut self, needed: &[Index]) {
         let table = Table::OutboxMessages;
-        if !self.layout.reads(table) {
-            self.say_unread(table);
-        } else if needed.iter().any(|index| !self.layout.has_or_small(*index, table)) {
-            self.coverage.push(format!(
-                "messages: the newest {MOST_WITHOUT_INDEX} only, for want of an index"
-            ));
+        self.say_unread(table);
+        if self.layout.reads(table)
+            && needed.iter().any(|index| !self.layout.has_or_small(*index, table))
+        {
+            let why = format!("the newest {MOST_WITHOUT_INDEX} only, for want of an index");
+            self.narrowed("messages", &why);
         }
     }
 }

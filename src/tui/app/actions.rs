@@ -132,6 +132,15 @@ pub const ACTIONS: &[Row] = &[
         })
         .cli_equivalent("orderscope audit list"),
     Row::look(
+        "operations",
+        &["&"],
+        "bulk operations",
+        "Bulk operations, whoever runs them: what became of them; resume, pause, cancel, approve",
+        || Msg::ListOperations,
+    )
+    .when(|app| app.shared.place().map(|_| ()).ok_or("not connected yet"))
+    .cli_equivalent("orderscope op list"),
+    Row::look(
         "unlock",
         &["w"],
         "unlock",

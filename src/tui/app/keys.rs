@@ -4,7 +4,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, Mous
 
 use super::{App, Common, Modal, Msg, palette};
 use crate::tui::{
-    change, journal,
+    change, journal, operations,
     screens::{Input, Pressed},
     ui::{
         action::{Chord, KeyMatch},
@@ -58,6 +58,7 @@ impl App {
     fn is_typing(&self) -> bool {
         match &self.modal {
             Some(modal) => matches!(modal, Modal::Palette(_) | Modal::Ask(..)),
+            None if self.operations.is_listed() => self.change.is_open(),
             None => self.change.is_open() || self.screens.is_typing(),
         }
     }
@@ -81,6 +82,9 @@ impl App {
         }
         if self.change.is_open() {
             return vec![Msg::Change(change::Msg::Typed(key))];
+        }
+        if self.operations.is_listed() {
+            return self.operations_key(key);
         }
         if self.screens.is_typing() {
             return vec![Msg::Input(Input::Typed(key))];
@@ -141,6 +145,7 @@ impl App {
             None if self.change.is_open() => {
                 vec![Msg::Change(change::Msg::Pasted(text.to_owned()))]
             }
+            None if self.operations.is_listed() => vec![],
             None => vec![Msg::Input(Input::Pasted(text.to_owned()))],
         }
     }
@@ -208,6 +213,16 @@ impl App {
         }
     }
 
+    fn operations_key(&mut self, key: KeyEvent) -> Vec<Msg> {
+        let Some(action) = self.shared.keys.action(operations::ACTIONS, key) else {
+            return vec![];
+        };
+        match self.allowed(action.risk).and((action.enabled)(&self.operations)) {
+            Ok(()) => vec![Msg::Operations((action.msg)())],
+            Err(why) => self.refused(why),
+        }
+    }
+
     /// Help and other long texts: scroll, or close.
     fn text_key(&mut self, key: KeyEvent) -> Vec<Msg> {
         let Some(Modal::Help(state) | Modal::Text { state, .. }) = &mut self.modal else {
@@ -224,13 +239,16 @@ impl App {
             }
             Some(Modal::Help(state) | Modal::Text { state, .. }) => state.scroll(Step::Lines(by)),
             Some(Modal::Palette(_) | Modal::Ask(..)) => {}
-            None => return vec![Msg::Change(change::Msg::Scrolled(by))],
+            None if self.change.is_open() => {
+                return vec![Msg::Change(change::Msg::Scrolled(by))];
+            }
+            None => return vec![Msg::Operations(operations::Msg::Step(Step::Lines(by)))],
         }
         vec![]
     }
 
     fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> Vec<Msg> {
-        if self.modal.is_some() || self.change.is_open() {
+        if self.modal.is_some() || self.change.is_open() || self.operations.is_listed() {
             return match kind {
                 MouseEventKind::ScrollDown => self.wheel_over(3),
                 MouseEventKind::ScrollUp => self.wheel_over(-3),

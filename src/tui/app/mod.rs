@@ -28,7 +28,7 @@ pub use self::{
 use super::{
     change,
     effect::Effect,
-    journal,
+    journal, operations,
     route::Route,
     screens::{self, Common, Input, ScreenId, Screens},
     shared::{Keep, Link, Now, Remembered, Shared},
@@ -53,6 +53,7 @@ pub struct App {
     pub shared: Shared,
     pub screens: Screens,
     pub change: change::State,
+    pub operations: operations::State,
     pub theme: Theme,
     pub mouse: bool,
     pub quit: bool,
@@ -114,6 +115,7 @@ pub enum Msg {
     Input(Input),
     Change(change::Msg),
     Journal(journal::Msg),
+    Operations(operations::Msg),
     /// `c`: what can be done with what is looked at.
     Operate,
     Common(Common),
@@ -155,6 +157,8 @@ pub enum Msg {
     Granted(Purpose, String, Result<String, String>),
     /// `@`: the operations log.
     Log,
+    /// `&`: the list of bulk operations.
+    ListOperations,
     Quit,
 }
 
@@ -183,6 +187,7 @@ pub enum Request {
     Lock,
     Change(change::Request),
     Journal(journal::Request),
+    Operations(operations::Request),
     /// Record that personal data is looked at, where and why.
     Reveal {
         reason: String,
@@ -198,6 +203,7 @@ impl App {
             shared,
             screens,
             change: change::State::default(),
+            operations: operations::State::default(),
             theme,
             mouse,
             quit: false,
@@ -231,6 +237,7 @@ impl App {
         self.shared.now = now;
         if self.note.as_ref().is_some_and(|note| note.until <= now.instant) {
             self.note = None;
+            self.quitting = false;
         }
         if self.shared.revealed.as_ref().is_some_and(|timed| timed.until <= now.instant) {
             self.cover();
@@ -253,7 +260,12 @@ impl App {
             Some(Modal::Text { state, .. }) => state.offset = state.offset.min(end(OVER)),
             Some(Modal::Log(state)) => state.fit(&hits.heights, end(OVER)),
             Some(Modal::Palette(_) | Modal::Ask(..)) => {}
-            None => self.change.fit(end(OVER)),
+            None if self.change.is_open() => self.change.fit(end(OVER)),
+            None if self.operations.is_listed() => {
+                let rows = hits.heights.iter().rev().find(|(pane, _)| *pane == OVER);
+                self.operations.fit(rows.map_or(0, |(_, rows)| *rows));
+            }
+            None => {}
         }
         self.hits = hits;
         self.screens.fit(&fits);
@@ -264,6 +276,7 @@ impl App {
     pub fn wakes_at(&self) -> Option<Instant> {
         let note = self.note.as_ref().map(|note| note.until);
         let screen = self.screens.wakes_at(&self.shared);
+        let operations = self.operations.wakes_at(&self.shared);
         // The age of the data stands in the header: to the second, then to the minute.
         let age = self.screens.seen_at().map(|at| {
             let age = self.shared.now.instant.saturating_duration_since(at).as_secs();
@@ -278,7 +291,7 @@ impl App {
             let step = if rest.is_zero() { Duration::from_secs(1).min(left) } else { rest };
             self.shared.now.instant + step
         });
-        [note, screen, age, second.min()].into_iter().flatten().min()
+        [note, screen, operations, age, second.min()].into_iter().flatten().min()
     }
 
     /// The screen's actions as they stand now.

@@ -2,7 +2,7 @@
 
 use super::{ACTIONS, palette, text};
 use crate::tui::{
-    change, journal,
+    change, journal, operations,
     screens::Screens,
     ui::{
         action::{Bindings, Info, Keys, Reading},
@@ -41,6 +41,7 @@ pub(super) fn over(keys: &Keys) -> Vec<Scope> {
         Scope::over("In the palette", Text, keys.listed(palette::ACTIONS)),
         Scope::over("In a text over the screen", Single, keys.listed(text::ACTIONS)),
         Scope::over("In the operations log", Single, keys.listed(journal::ACTIONS)),
+        Scope::over("In the list of bulk operations", Single, keys.listed(operations::ACTIONS)),
         Scope::over("When a reason is asked for", Text, keys.listed(ask::ACTIONS)),
         Scope::over(MENU, Single, keys.listed(menu::ACTIONS)),
         Scope::over("In a form", Text, keys.listed(form::ACTIONS)),

@@ -4,10 +4,10 @@ use super::{App, Common, Modal, Msg, Request, palette, text};
 use crate::tui::{
     change,
     effect::{Effect, Lane},
-    journal,
+    journal, operations,
     route::Route,
     screens::{self, Input, ScreenId},
-    shared::Keep,
+    shared::{Keep, Shared},
 };
 
 /// Answers one message.
@@ -63,7 +63,12 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
             ),
         },
         Msg::Keep(keep) => return kept(app, keep),
-        Msg::Linked(link) => app.shared.link = link,
+        Msg::Linked(link) => {
+            app.shared.link = link;
+            if app.shared.place().is_some() {
+                return watch(app, operations::State::refresh);
+            }
+        }
         Msg::Relayed(stats) => app.shared.relay = Some(stats),
         Msg::Ended(error) => {
             app.ended = Some(error);
@@ -95,6 +100,11 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
             app.modal = Some(Modal::Log(Box::new(state)));
             return effects.into_iter().map(|effect| effect.map(Request::Journal)).collect();
         }
+        Msg::ListOperations => return watch(app, operations::State::open),
+        Msg::Operations(msg) => {
+            let effects = operations::update(&mut app.operations, msg, &app.shared);
+            return settle(app, effects, Request::Operations);
+        }
         Msg::CloseModal => app.modal = None,
         Msg::Lock => return app.toggle_lock(),
         Msg::Reveal => return app.toggle_reveal(),
@@ -120,7 +130,19 @@ pub fn wake(app: &mut App) -> Vec<Effect<Request>> {
     if due {
         effects.extend(input_to(app, Input::Woken));
     }
+    if app.operations.wakes_at(&app.shared).is_some_and(|at| at <= now) {
+        effects.extend(watch(app, operations::State::refresh));
+    }
     effects
+}
+
+/// Reads bulk operations.
+fn watch(
+    app: &mut App,
+    read: fn(&mut operations::State, &Shared) -> Vec<Effect<operations::Request>>,
+) -> Vec<Effect<Request>> {
+    let effects = read(&mut app.operations, &app.shared);
+    settle(app, effects, Request::Operations)
 }
 
 fn screen(app: &mut App, msg: screens::Msg) -> Vec<Effect<Request>> {
@@ -136,14 +158,17 @@ fn input_to(app: &mut App, input: Input) -> Vec<Effect<Request>> {
 fn change(app: &mut App, msg: change::Msg) -> Vec<Effect<Request>> {
     // What is on screen may show the order that was changed. What broke off may have done a part.
     let partly = app.change.runs_messages();
-    let refresh = match &msg {
-        change::Msg::Ended(_, result) => result.is_ok() || partly,
-        _ => false,
+    let (ended, refresh) = match &msg {
+        change::Msg::Ended(_, result) => (true, result.is_ok() || partly),
+        _ => (false, false),
     };
     let effects = change::update(&mut app.change, msg, &app.shared);
     let mut out = settle(app, effects, Request::Change);
     if app.change.running().is_none() {
         app.quitting = false;
+    }
+    if ended {
+        out.extend(watch(app, operations::State::refresh));
     }
     if refresh && app.screens.offers(Common::Refresh).is_ok() {
         out.extend(input_to(app, Input::Common(Common::Refresh)));

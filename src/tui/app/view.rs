@@ -6,7 +6,7 @@ use ratatui::{
         Constraint::{Fill, Length},
         Layout, Rect,
     },
-    style::Modifier,
+    style::{Modifier, Style},
     text::{Line, Span},
     widgets::{Paragraph, Wrap},
 };
@@ -16,9 +16,15 @@ use super::{App, Modal, Msg, OVER, help, palette, text};
 use crate::{
     domain::text::cut,
     tui::{
-        change, journal,
+        change, journal, operations,
         shared::Link,
-        ui::{action::shown, ask, field, hits::Hits, pane::key_hints, theme::Theme},
+        ui::{
+            action::shown,
+            ask, field,
+            hits::Hits,
+            pane::{clipped, key_hints},
+            theme::Theme,
+        },
         words,
     },
 };
@@ -39,13 +45,30 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
         too_small(app, frame, area);
         return Hits::default();
     }
-    let [head, tabs, body, trail, foot] =
-        area.layout(&Layout::vertical([Length(1), Length(1), Fill(1), Length(1), Length(1)]));
+    let told = told_of_operations(app, theme);
+    let lines = u16::from(told.is_some());
+    let [head, tabs, body, trail, line, foot] = area.layout(&Layout::vertical([
+        Length(1),
+        Length(1),
+        Fill(1),
+        Length(1),
+        Length(lines),
+        Length(1),
+    ]));
     frame.render_widget(header(app, theme, head.width), head);
     let mut hits = draw_tabs(app, theme, frame, tabs);
     hits.above(app.screens.view(&app.shared, theme, frame, body).map(Msg::Screen));
     frame.render_widget(trail_line(app, theme, trail.width), trail);
+    if let Some((told, style)) = told {
+        clipped(frame, line, Line::styled(format!(" {told}"), style));
+    }
     frame.render_widget(footer(app, theme, foot.width), foot);
+    if app.operations.is_listed() {
+        dim(frame, body);
+        hits.clear_areas();
+        let over = operations::view(&app.operations, &app.shared, theme, frame, body, OVER);
+        hits.above(over.map(Msg::Operations));
+    }
     if app.change.is_open() {
         dim(frame, body);
         hits.clear_areas();
@@ -88,6 +111,14 @@ pub fn view(app: &App, frame: &mut Frame) -> Hits<Msg> {
         }
     }
     hits
+}
+
+/// What runs or waits, and what becomes of it when the console is left now.
+fn told_of_operations(app: &App, theme: &Theme) -> Option<(String, Style)> {
+    match app.change.leaving().filter(|_| app.quitting) {
+        Some(told) => Some((told, theme.danger)),
+        None => operations::line(&app.operations, app.change.at_work(), &app.shared, theme),
+    }
 }
 
 fn too_small(app: &App, frame: &mut Frame, area: Rect) {
@@ -218,6 +249,7 @@ fn footer(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         Some(Modal::Palette(state)) => keys.hints(palette::ACTIONS, state),
         Some(Modal::Help(state) | Modal::Text { state, .. }) => keys.hints(text::ACTIONS, state),
         None if app.change.is_open() => app.change.hints(keys),
+        None if app.operations.is_listed() => keys.hints(operations::ACTIONS, &app.operations),
         None if typing => {
             let own = keys.hints(app.screens.typing(app.screens.shown()), &());
             keys.hints(field::ACTIONS, &()).into_iter().chain(own).collect()

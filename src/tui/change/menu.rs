@@ -50,7 +50,7 @@ pub(super) fn items(menu: &Menu, shared: &Shared) -> Vec<Item> {
 /// its own list. What lies with the broker has operations of its own only.
 fn on_messages(matter: &Matter, shared: &Shared) -> Vec<Item> {
     let offered = |(spec, entry): &(&Spec, &Entry)| match (spec.steps, entry.list) {
-        (_, List::Orders) => false,
+        (_, List::Orders | List::Operations) => false,
         (StepKind::OneTransaction | StepKind::Batches, List::Errors) => false,
         (StepKind::OneTransaction | StepKind::Batches, _) => matter.list != List::Errors,
         (StepKind::BrokerMessages, list) => list == matter.list,
@@ -110,6 +110,9 @@ pub(super) fn heading(
         }
         (Kind::ReplayErrors | Kind::DiscardErrors, choice) => {
             of_errors(choice, matter.faults.as_deref())
+        }
+        _ if entry.list == List::Operations => {
+            matter.operation.map(|bulk| bulk.number.to_string()).unwrap_or_default()
         }
         _ if entry.list == List::Orders => {
             subject.map(|subject| subject.order.id.short()).unwrap_or_default()

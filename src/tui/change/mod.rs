@@ -167,6 +167,19 @@ impl State {
         self.running.as_ref().map(|running| running.title.as_str())
     }
 
+    /// What runs and takes its time: its title, how far it is, and whether its card is looked at.
+    #[must_use]
+    pub fn at_work(&self) -> Option<(&str, &Progress, bool)> {
+        let running = self.running.as_ref().filter(|running| running.takes_time())?;
+        Some((&running.title, &running.progress, running::stoppable(self).is_some()))
+    }
+
+    /// What becomes of what runs when the console is left.
+    #[must_use]
+    pub fn leaving(&self) -> Option<String> {
+        self.running.as_ref().map(Running::leaving)
+    }
+
     /// Whether work with the broker runs: where it breaks off, a part is done.
     #[must_use]
     pub fn runs_messages(&self) -> bool {

@@ -9,9 +9,9 @@ use crate::{
         outbox::Delivery,
         outbox_action::Refusal,
     },
-    ops::operation::{Choice, Entry, Kind, List, Spec, StepKind},
+    ops::operation::{Choice, Entry, Kind, List, Spec, StepKind, batch},
     tui::{
-        selection::{Matter, Subject},
+        selection::{Bulk, Matter, Subject},
         shared::Shared,
     },
 };
@@ -90,8 +90,23 @@ pub(super) fn of_messages(spec: &Spec, entry: &Entry, matter: &Matter, shared: &
             (Some(number), Some(when)) => told(&Refusal::Returned { number, when }),
             (Some(_), None) => None,
         },
+        Kind::ApproveOperation
+        | Kind::ResumeOperation
+        | Kind::PauseOperation
+        | Kind::CancelOperation => bulk(spec.kind, matter.operation),
         _ => None,
     }
+}
+
+fn bulk(kind: Kind, operation: Option<Bulk>) -> Refused {
+    let Some(Bulk { state, held, .. }) = operation else {
+        return refused("no bulk operation is chosen", "operation-exists");
+    };
+    if kind == Kind::ResumeOperation && held {
+        return refused("somebody runs it: p asks for a pause", "one-runner");
+    }
+    let refusal = state.after(batch::step_of(kind)).err()?;
+    Some((refusal.to_string(), refusal.rule()))
 }
 
 fn message(kind: Kind, matter: &Matter) -> Refused {
@@ -106,6 +121,7 @@ fn message(kind: Kind, matter: &Matter) -> Refused {
     };
     match matter.delivery {
         Some(Delivery::Delivered) => told(&Refusal::NotPending(sequence)),
+        Some(Delivery::Unknown) => told(&Refusal::NotKnown(sequence)),
         Some(Delivery::Orphan) if kind == Kind::RepairMessage => told(&Refusal::NoOwner(sequence)),
         _ => None,
     }

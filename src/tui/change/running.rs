@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Effects, Request, Stage, State, copied};
 use crate::{
     domain::text::thousands,
-    ops::operation::{Outcome, Plan, PlanError, Progress, StepKind},
+    ops::operation::{Leaving, Outcome, Plan, PlanError, Progress, StepKind},
     tui::{
         effect::{Effect, Lane},
         shared::Shared,
@@ -27,7 +27,8 @@ pub(super) struct Running {
     pub(super) steps: StepKind,
     /// What is finished before it stops.
     step: &'static str,
-    progress: Progress,
+    pub(super) progress: Progress,
+    leaving: Leaving,
     /// It was told to stop.
     stopping: bool,
 }
@@ -36,6 +37,29 @@ impl Running {
     /// What stands in its way, a line each.
     pub(super) fn lines(&self) -> Vec<String> {
         self.progress.lines()
+    }
+
+    /// Whether it is more than a moment.
+    pub(super) fn takes_time(&self) -> bool {
+        self.steps != StepKind::OneTransaction
+    }
+
+    /// What becomes of it when the console is left.
+    pub(super) fn leaving(&self) -> String {
+        match (self.leaving, self.progress.number) {
+            (Leaving::Finishes, _) => "leaving waits until it is written".to_owned(),
+            (Leaving::Stops, _) => {
+                format!(
+                    "leaving stops it after the {} under way; how far it came is recorded",
+                    self.step
+                )
+            }
+            (Leaving::Pauses, Some(number)) if self.progress.of > 0 => format!(
+                "leaving pauses #{number} after the batch under way; any console can resume it"
+            ),
+            // Its list is being written.
+            (Leaving::Pauses, _) => "leaving stops it before its first batch".to_owned(),
+        }
     }
 
     /// The last line of its card.
@@ -77,6 +101,7 @@ pub(super) fn begin(state: &mut State, plan: Arc<Plan>) -> Effects {
         steps: plan.spec().steps,
         step: plan.spec().kind.step(),
         progress: Progress::default(),
+        leaving: plan.spec().leaving,
         stopping: false,
     });
     let confirmed = proposal.confirmed.clone();

@@ -198,6 +198,7 @@ fn a_failure_on_the_way_is_told_and_nothing_is_lost() {
     desk.run();
     desk.change(Msg::Ended(Uuid::from_u128(1), Err(PlanError::Stale(moved()))));
     assert!(desk.shows("by lan at 2026-11-22T14:01:58Z") && desk.shows("p plan again"));
+    desk.effects();
     desk.types("CANCEL");
     desk.press("enter");
     assert!(runs(&desk.effects()).is_empty(), "a plan that failed is not run again");

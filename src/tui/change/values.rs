@@ -12,7 +12,7 @@ use crate::{
     ops::{
         delivery::Scope,
         error_queue::{ErrorAction, Pick},
-        operation::{Choice, ErrorWork, Kind, Operation, Purge, RATE},
+        operation::{Choice, ErrorWork, Kind, Operation, RATE, batch::Purge},
     },
     tui::{
         selection::Matter,
@@ -32,11 +32,11 @@ pub(super) fn fill(kind: Kind, matter: &Matter, form: &mut Form, shared: &Shared
                 form.set(part.name(), &line(text(matter, part).unwrap_or_default()));
             }
         }
-        Kind::PurgeOutbox => form.set("days", "7"),
-        Kind::PurgeInbox => form.set("days", "30"),
-        Kind::RemoveFailedInbox => form.set("days", "1"),
-        Kind::ReplayErrors => form.set("rate", &RATE.to_string()),
-        _ => {}
+        _ => {
+            for field in kind.spec().fields.iter().filter(|field| !field.filled.is_empty()) {
+                form.set(field.name, field.filled);
+            }
+        }
     }
 }
 
@@ -111,6 +111,10 @@ pub(super) fn on_messages(
             return Some(Operation::Errors(work));
         }
         Kind::DrainOutbox => return Some(Operation::Drain(scope()?)),
+        Kind::ApproveOperation => return Some(Operation::Approve(matter.operation?.number)),
+        Kind::ResumeOperation => return Some(Operation::Resume(matter.operation?.number)),
+        Kind::PauseOperation => return Some(Operation::Pause(matter.operation?.number)),
+        Kind::CancelOperation => return Some(Operation::Cancel(matter.operation?.number)),
         Kind::RestoreErrors => return Some(Operation::Restore(matter.copy?)),
         Kind::RepairMessage => repaired(matter, form, largest, wrong)?,
         Kind::QuarantineMessage => OutboxAction::Quarantine { sequence: matter.sequence? },
@@ -118,13 +122,13 @@ pub(super) fn on_messages(
         Kind::ReleaseOutbox => OutboxAction::Release { outbox: matter.outbox? },
         Kind::RequeueMessage => OutboxAction::Requeue { source: Source::Kept(matter.copy?), name },
         Kind::PurgeOutbox => {
-            return Some(Operation::Purge(Purge::outboxes(before(form, opened, wrong)?)));
+            return Some(Purge::outboxes(before(form, opened, wrong)?).operation(None));
         }
         Kind::PurgeInbox => {
-            return Some(Operation::Purge(Purge::inbox(before(form, opened, wrong)?)));
+            return Some(Purge::inbox(before(form, opened, wrong)?).operation(None));
         }
         Kind::RemoveFailedInbox => {
-            return Some(Operation::Purge(Purge::failed(before(form, opened, wrong)?)));
+            return Some(Purge::failed(before(form, opened, wrong)?).operation(None));
         }
         _ => return None,
     };

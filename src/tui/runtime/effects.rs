@@ -11,7 +11,7 @@ use crate::{
         app::{Ended, Msg, Purpose, Request},
         change,
         effect::Lane,
-        journal,
+        journal, operations,
         services::{Cx, Services},
         shared::Link,
     },
@@ -110,6 +110,7 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
             Msg::Change(change::load(request, cx, tell).await)
         }
         Request::Journal(request) => Msg::Journal(journal::load(request, cx).await),
+        Request::Operations(request) => Msg::Operations(operations::load(request, cx).await),
         Request::Connect => {
             // A full inbox only means that nobody could have read this line.
             let progress = |doing| {

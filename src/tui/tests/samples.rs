@@ -13,6 +13,7 @@ use crate::{
     },
     domain::{
         chain::{Facts, Head, Received},
+        coverage::NotLookedAt,
         decide::Command,
         event::{EventKind, RecordedEvent},
         id::{
@@ -63,7 +64,7 @@ fn row(placed: &str, tail: u128, buyer: &str, status: Status, total: &str) -> Or
         buyer: BuyerId(id("2025-03-01T08:00:00Z", 0x4e10)),
         buyer_name: Some(buyer.to_owned()),
         status,
-        items: 2,
+        items: Some(2),
         total: Some(total.parse().unwrap()),
         has_note: false,
         undelivered: Some(false),
@@ -334,10 +335,11 @@ pub fn foreign() -> History {
     }
     history.stream = None;
     history.coverage = vec![
-        "events in other streams: no index on the order in mt_events.data; searched within 30 days \
-         of placing only"
-            .to_owned(),
-        "messages: among the newest 20000 only, for want of an index".to_owned(),
+        NotLookedAt::unknown(
+            "events in other streams",
+            "no index on the order in mt_events.data; searched within 30 days of placing only",
+        ),
+        NotLookedAt::unknown("messages", "among the newest 20000 only, for want of an index"),
     ];
     history
 }
@@ -356,7 +358,7 @@ pub fn hostile() -> History {
         row.buyer = Some(Buyer { name: Some(evil.to_owned()), ..Buyer::default() });
     }
     history.events.push(unknown(3, 412_050, "2026-11-22T09:50:00Z", evil, json!({evil: evil})));
-    history.coverage = vec![evil.to_owned()];
+    history.coverage = vec![NotLookedAt::unknown(evil, evil)];
     history
 }
 

@@ -5,8 +5,8 @@ use orderscope::{
     domain::batch::{Refusal, State},
     ops::{
         operation::{
-            self, Check, Confirmation, PlanError, Progress, Purge, Verdict, Writer,
-            batch::{self, Which},
+            self, Check, Confirmation, PlanError, Progress, Verdict, Writer,
+            batch::{self, Purge, Which},
         },
         operator::Operator,
         policy::Policy,

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
@@ -71,13 +70,13 @@ async fn killed_at_random_it_goes_on_and_does_every_item_once() {
     let (mut kills, mut resumed) = (0, 0);
     loop {
         let open = home.run(&["op", "list", "--output", "json"]);
-        let open: Value = serde_json::from_str(&open.out).unwrap();
+        let open = crate::verbs::facts(crate::verbs::parsed(&open.out));
         let mut child = match open.get(0) {
             None if count(&options, "SELECT count(*) FROM outbox_state").await == 0 => break,
             None => spawn(&home, &start),
             Some(one) if one["state"] == "freezing" => {
                 let number = one["number"].to_string();
-                let incomplete = ["op", "resume", &number, "--yes"];
+                let incomplete = ["op", "resume", &number, "--reason", "x", "--yes"];
                 home.refused(&incomplete, 4, &["its list was never completed"]);
                 let cancel = ["op", "cancel", &number, "--reason", "killed", "--yes"];
                 assert_eq!(home.run(&cancel).code, 0);
@@ -89,7 +88,10 @@ async fn killed_at_random_it_goes_on_and_does_every_item_once() {
                     "{one}"
                 );
                 resumed += 1;
-                spawn(&home, &["op", "resume", &one["number"].to_string(), "--yes"])
+                spawn(
+                    &home,
+                    &["op", "resume", &one["number"].to_string(), "--reason", "x", "--yes"],
+                )
             }
         };
         some_more(&options, &mut child).await;

@@ -190,6 +190,10 @@ pub fn approving(number: i64) -> PlanRequest {
     PlanRequest::new(Operation::Approve(number), Some("seen".to_owned()))
 }
 
+pub fn pausing(number: i64) -> PlanRequest {
+    PlanRequest::new(Operation::Pause(number), None)
+}
+
 pub fn cancelling(number: i64, reason: &str) -> PlanRequest {
     PlanRequest::new(Operation::Cancel(number), Some(reason.to_owned()))
 }

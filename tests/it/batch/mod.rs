@@ -6,4 +6,4 @@ mod killed;
 mod marks;
 mod purge;
 mod steering;
-mod verbs;
+pub mod verbs;

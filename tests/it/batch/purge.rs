@@ -9,8 +9,8 @@ use orderscope::{
         outbox_action::Refusal,
     },
     ops::operation::{
-        self, Operation, PlanError, PlanRequest, Progress, Purge, Steps,
-        batch::{self, BatchKind, BatchPlan, Record, Which},
+        self, Confirmation, Operation, PlanError, PlanRequest, Progress, Steps,
+        batch::{self, BatchKind, BatchPlan, Purge, Record, Which},
     },
 };
 use sqlx::Executor;
@@ -81,7 +81,7 @@ async fn only_what_was_delivered_long_ago_goes_with_copies() {
     assert!(plan.effects.iter().any(|effect| effect.change == "- 3 rows"), "{plan:?}");
     assert!(plan.statements.iter().any(|text| text.starts_with("DELETE FROM")), "{plan:?}");
     // The card says the same.
-    let asked = PlanRequest::new(Operation::Purge(kind), Some("INC-7".to_owned()));
+    let asked = PlanRequest::new(kind.operation(None), Some("INC-7".to_owned()));
     let stop = CancellationToken::new();
     let plan = operation::plan(&at_now(&world.writer), asked, &stop).await.unwrap();
     assert_eq!(world.dump(&[]).await, all);
@@ -313,4 +313,56 @@ async fn a_schema_without_operations_is_said_to_be_behind() {
     let unknown = batch::show(&db, world.writer.layout(), 1, &stop).await.unwrap_err();
     assert_eq!(unknown, PlanError::NoOperation(1));
     db.close().await;
+}
+
+#[tokio::test]
+async fn resuming_is_planned_confirmed_and_recorded_like_every_operation() {
+    let world = World::managed().await;
+    outboxes(&world, 2, &[Some(30), Some(20), Some(10)]).await;
+    let kind = Purge::outboxes(days(7));
+    let operation = frozen(&world, &kind).await;
+    let (context, stop) = (at_now(&world.writer), CancellationToken::new());
+    let (progress, _seen) = watch::channel(Progress::default());
+    let number = operation.number;
+    let ask =
+        || PlanRequest::new(Operation::Resume(number), Some("the disk is still full".to_owned()));
+    let all = world.dump(&[]).await;
+    let plan = operation::plan(&context, ask(), &stop).await.unwrap();
+    assert_eq!(world.dump(&[]).await, all, "a plan leaves nothing behind");
+    let change = format!("operation {number}, PurgeOutbox: ready → running");
+    assert_eq!(plan.effects[0].change, change);
+    let said: Vec<_> = plan.checks.iter().map(|check| check.text.as_str()).collect();
+    assert!(said.iter().any(|text| text.contains("3 left")), "{said:?}");
+    assert!(said.iter().any(|text| text.contains("nobody has run it yet")), "{said:?}");
+    let typed = Confirmation::Typed("PURGE");
+    let refused = operation::run(&context, &plan, typed, &progress, &stop).await;
+    assert!(matches!(refused, Err(PlanError::Unconfirmed { .. })), "{refused:?}");
+    // Somebody else ran it in between.
+    let moved = "UPDATE orderscope.operations SET state = 'paused', runner = 'huong@ws-2', started_at = now()";
+    sql(&world, moved).await;
+    let yes = Confirmation::Typed("RESUME");
+    let stale = operation::run(&context, &plan, yes, &progress, &stop).await.unwrap_err();
+    assert!(stale.to_string().contains("ready after 0 items → paused after 0 items"), "{stale}");
+    assert!(stale.to_string().contains("by huong@ws-2"), "{stale}");
+    assert_eq!(left(&world).await.len(), 3);
+
+    let plan = operation::plan(&context, ask(), &stop).await.unwrap();
+    let said: Vec<_> = plan.checks.iter().map(|check| check.text.as_str()).collect();
+    assert!(said.iter().any(|text| text.contains("last run by huong@ws-2")), "{said:?}");
+    let done = operation::run(&context, &plan, yes, &progress, &stop).await.unwrap();
+    assert_eq!((done.spec.name, done.partly, done.id), ("ResumeOperation", false, plan.request.id));
+    assert!(left(&world).await.is_empty());
+    let filter = format!(
+        "SELECT count(*) FROM orderscope.audit a JOIN orderscope.audit_values v USING (number)
+         WHERE a.number = {} AND a.intent = 'ResumeOperation' AND 'operation {number}' = ANY(a.targets)
+           AND v.part = 'reason' AND v.value = 'the disk is still full'",
+        done.audit.unwrap()
+    );
+    let found: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(filter))
+        .fetch_one(&mut world.conn().await)
+        .await
+        .unwrap();
+    assert_eq!(found, 1);
+    let over = operation::plan(&context, ask(), &stop).await.unwrap_err();
+    assert!(over.to_string().contains("it is over (done)"), "{over}");
 }

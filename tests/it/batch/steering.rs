@@ -10,7 +10,7 @@ use orderscope::{
 };
 
 use super::marks::{
-    Background, MARKS, background, begun, cancelling, context, counted, driven, sql, world,
+    Background, MARKS, background, begun, cancelling, context, counted, driven, pausing, sql, world,
 };
 use crate::commands::world::{World, writer};
 
@@ -32,14 +32,14 @@ async fn it_is_paused_by_another_console_resumed_and_cancelled() {
     let other = writer(&world.options, "huong").await.unwrap();
     let operation = begun(&world.writer, &MARKS, SLOW).await;
     let number = operation.number;
-    let idle = batch::pause(&context(&other), number).await.unwrap_err();
+    let idle = batch::pause(&context(&other), &pausing(number), number).await.unwrap_err();
     assert!(idle.to_string().contains("it is not running"), "{idle}");
 
     let mut running = background(&world.writer, &operation);
     moving(&mut running).await;
     let live = now(&world, number).await;
     assert!(live.held && !live.is_interrupted(), "{live:?}");
-    let asked = batch::pause(&context(&other), number).await.unwrap();
+    let asked = batch::pause(&context(&other), &pausing(number), number).await.unwrap();
     assert!(asked.asked.unwrap().starts_with("mai@ws-1 since"));
     let paused = running.task.await.unwrap().unwrap();
     assert_eq!((paused.state, paused.wanted, paused.held), (State::Paused, None, false));
@@ -68,7 +68,7 @@ async fn it_is_paused_by_another_console_resumed_and_cancelled() {
     let records = "SELECT array_agg(intent ORDER BY number)::text FROM orderscope.audit";
     let records: String =
         sqlx::query_scalar(records).fetch_one(&mut world.conn().await).await.unwrap();
-    assert_eq!(records, "{CountMarks,CancelOperation,CountMarks}");
+    assert_eq!(records, "{CountMarks,PauseOperation,CancelOperation,CountMarks}");
 }
 
 #[tokio::test]

@@ -18,13 +18,13 @@ async fn sql(options: &PgConnectOptions, text: &str) {
     conn.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
 }
 
-async fn count(options: &PgConnectOptions, sql: &'static str) -> i64 {
+pub async fn count(options: &PgConnectOptions, sql: &'static str) -> i64 {
     let mut conn = PgConnection::connect_with(options).await.unwrap();
     sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap()
 }
 
 /// A database with so many inbox rows that are due.
-async fn due(rows: i64) -> (PgConnectOptions, Home) {
+pub async fn due(rows: i64) -> (PgConnectOptions, Home) {
     let options = managed().await;
     let text = format!(
         "INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
@@ -36,7 +36,7 @@ async fn due(rows: i64) -> (PgConnectOptions, Home) {
     (options, home)
 }
 
-fn purge<'a>(more: &[&'a str]) -> Vec<&'a str> {
+pub fn purge<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["inbox", "purge"], more, &BY].concat()
 }
 
@@ -98,8 +98,8 @@ async fn a_purge_goes_to_the_end_in_one_operation() {
     let trouble = home.run(&["op", "show", "1", "--items", "--only-troubles"]);
     assert_eq!(trouble.code, 1, "{trouble:?}");
     home.refused(&["op", "show", "7"], 1, &["there is no operation 7"]);
-    home.refused(&["op", "resume", "1", "--yes"], 4, &["it is over (done)"]);
-    home.refused(&["op", "pause", "1"], 4, &["it is over (done)"]);
+    home.refused(&["op", "resume", "1", "--reason", "x", "--yes"], 4, &["it is over (done)"]);
+    home.refused(&["op", "pause", "1", "--reason", "x", "--yes"], 4, &["it is over (done)"]);
     home.refused(&["op", "cancel", "1", "--reason", "x", "--yes"], 4, &["it is over (done)"]);
     home.refused(&["op", "approve", "1", "--reason", "x", "--yes"], 4, &["it is over (done)"]);
 }
@@ -137,7 +137,7 @@ async fn a_signal_pauses_it_and_other_consoles_see_and_steer_it() {
     assert_eq!(listed[0]["state"], "running", "{listed}");
     assert!(listed[0]["per_minute"].as_i64().unwrap() > 0, "{listed}");
     assert!(listed[0]["time_left"].is_string(), "{listed}");
-    home.refused(&["op", "resume", "1", "--yes"], 4, &["is being run by mai@"]);
+    home.refused(&["op", "resume", "1", "--reason", "x", "--yes"], 4, &["is being run by mai@"]);
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let code = child.wait().unwrap().code();
@@ -147,17 +147,22 @@ async fn a_signal_pauses_it_and_other_consoles_see_and_steer_it() {
     assert!(told.contains("go on with `orderscope op resume 1`"), "{told}");
     let shown = home.json(&["op", "show", "1"], 0);
     assert_eq!((&shown["state"], &shown["arrived_since"]), (&json!("paused"), &json!(0)));
-    home.refused(&["op", "pause", "1"], 4, &["it is not running"]);
-    home.refused(&["op", "resume", "1"], 4, &["no terminal"]);
+    home.refused(&["op", "pause", "1", "--reason", "x", "--yes"], 4, &["it is not running"]);
+    home.refused(&["op", "resume", "1", "--yes"], 2, &["--reason is needed"]);
+    home.refused(&["op", "resume", "1", "--reason", "x"], 4, &["no terminal", "--yes"]);
 
     // Another process goes on with it; a third one asks for a pause, then cancels it.
-    let mut other =
-        home.command().args(["op", "resume", "1", "--yes"]).stderr(Stdio::null()).spawn().unwrap();
+    let mut other = home
+        .command()
+        .args(["op", "resume", "1", "--reason", "x", "--yes"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let more = "SELECT count(*) FROM orderscope.operations WHERE state = 'running' AND batches > 5";
     while count(&options, more).await == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let asked = home.run(&["op", "pause", "1"]);
+    let asked = home.run(&["op", "pause", "1", "--reason", "x", "--yes"]);
     assert!(asked.code == 0 && asked.err.contains("after the batch under way"), "{asked:?}");
     assert_eq!(other.wait().unwrap().code(), Some(5));
     home.refused(&["op", "cancel", "1", "--yes", "--reason", " "], 2, &["--reason is needed"]);
@@ -165,6 +170,9 @@ async fn a_signal_pauses_it_and_other_consoles_see_and_steer_it() {
     assert_eq!(plan["effects"][0]["change"], "operation 1, PurgeInbox: paused → cancelled");
     let cancelled = home.json(&["op", "cancel", "1", "--yes", "--reason", "enough"], 0);
     assert_eq!(cancelled["items"][0]["state"], "cancelled");
+    let records = "SELECT count(DISTINCT intent) FROM orderscope.audit
+                   WHERE intent IN ('ResumeOperation', 'PauseOperation', 'CancelOperation')";
+    assert_eq!(count(&options, records).await, 3);
     let left = cancelled["items"][0]["left"].as_i64().unwrap();
     assert!(left > 0 && count(&options, "SELECT count(*) FROM inbox_state").await == left);
 }
@@ -186,7 +194,7 @@ async fn a_large_one_is_approved_with_another_login() {
     let told: Value = serde_json::from_str(&waits.out).unwrap();
     assert_eq!(told["items"][0]["state"], "waiting");
     assert!(told["more"].to_string().contains("op approve 1"), "{told}");
-    let early = run(&["op", "resume", "1", "--yes"]);
+    let early = run(&["op", "resume", "1", "--reason", "x", "--yes"]);
     assert!(early.code == 4 && early.err.contains("second person"), "{early:?}");
     let again = run(&purge(&key));
     assert!(again.code == 4 && again.err.contains("second person"), "{again:?}");

@@ -254,7 +254,8 @@ async fn a_full_disk_is_told_and_survived() {
     home.config.home = place.join("home");
     home.disk = Some(disk);
     let refused = home.refused().await;
-    assert!(matches!(refused, Error::DiskFull { .. }), "{refused}");
+    assert!(matches!(refused, Error::NoRoom { free: 0, .. }), "{refused}");
+    assert!(refused.to_string().contains("a new database needs about 100 MB"), "{refused}");
     assert_eq!(home.state().await, State::Absent);
 
     home.disk.as_ref().unwrap().resize("200m");

@@ -112,17 +112,17 @@ fn place() -> PathBuf {
 }
 
 /// A small disk of its own, where mounting is allowed.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(at: &Path, options: &str) -> Option<Self> {
+    pub fn mount(at: &Path, options: &str) -> Option<Self> {
         let mut mount = Command::new("mount");
         let output = mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).output().ok()?;
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         output.status.success().then(|| Self(at.to_path_buf()))
     }
 
-    fn resize(&self, size: &str) {
+    pub fn resize(&self, size: &str) {
         let options = format!("remount,size={size}");
         let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap();
         assert!(status.success());

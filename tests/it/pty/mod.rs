@@ -2,6 +2,7 @@
 
 mod background;
 mod broker_operations;
+mod bulk;
 mod change;
 mod endings;
 mod outbox_actions;

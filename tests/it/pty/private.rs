@@ -131,3 +131,18 @@ fn starts_its_own_database_shares_it_and_stops_it_at_the_end() {
     second.ends_clean(0);
     assert_eq!(block_on(private.state()), State::Stopped);
 }
+
+#[test]
+fn the_second_of_two_first_starts_shows_how_far_the_first_is() {
+    let private = Private::new();
+    let mut first = private.console();
+    first.shows("writing demo orders");
+    let mut second = private.console();
+    second.shows("waiting for another console, which is ");
+    for console in [&mut first, &mut second] {
+        console.until("first rows", |screen| screen.contains("> …"));
+        console.send("q");
+        console.ends_clean(0);
+    }
+    assert_eq!(block_on(private.state()), State::Stopped);
+}

@@ -42,7 +42,8 @@ pub(super) async fn in_the_middle(database: &PgConnectOptions) {
 
 /// How many of them the relay itself says came twice perhaps, by its table and by name.
 pub(super) fn told_twice(ended: &Output) -> (u64, BTreeSet<String>) {
-    twice(&serde_json::from_slice(&ended.stdout).unwrap(), &ended.stderr)
+    let answer: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    twice(&answer["rows"], &ended.stderr)
 }
 
 /// The same of figures and of what was told beside them.

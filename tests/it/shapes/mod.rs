@@ -4,6 +4,7 @@
 mod dialects;
 mod long_streams;
 mod schemas;
+mod unseen;
 mod values;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};

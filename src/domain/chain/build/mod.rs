@@ -202,7 +202,12 @@ impl<'a> Builder<'a> {
                 parent
             }
         };
-        self.hop(node, parent, owned(message.owner));
+        let proof = if message.delivery == Delivery::Unknown {
+            Proof::Unknown("the rows of owners cannot all be looked at".to_owned())
+        } else {
+            owned(message.owner)
+        };
+        self.hop(node, parent, proof);
         let broker = self.add(Node::Broker {
             delivery: message.delivery,
             published: message.published,
@@ -257,6 +262,9 @@ fn sending(message: &Sent) -> Proof {
                 "inbox_state.last_sequence_number has passed it"
             };
             Proof::proven(columns, message.sequence)
+        }
+        (Delivery::Unknown, _) => {
+            Proof::Unknown("the rows that tell it cannot all be looked at".to_owned())
         }
         (Delivery::Pending | Delivery::Orphan, _) => {
             let why = "not recorded as delivered; after a crash it may have been sent all the same";

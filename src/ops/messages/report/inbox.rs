@@ -1,5 +1,7 @@
 //! The inbox as tables.
 
+use serde_json::{Value, json};
+
 use crate::{
     db::inbox::{Hour, InboxRow},
     domain::{
@@ -11,6 +13,25 @@ use crate::{
 };
 
 use super::text;
+
+/// What the inbox adds up to, for programs; null where it is not known.
+#[must_use]
+pub fn value(inbox: &Inbox) -> Value {
+    let (exact, estimated, share) = inbox.duplicates();
+    let (deliveries, again) = inbox.recent();
+    let known = |number: i64| inbox.is_known().then_some(number);
+    json!({
+        "rows": inbox.rows.known(),
+        "last_hour": inbox.last_hour.known(),
+        "failing": inbox.failing.known(),
+        "half_done": inbox.half_done.known(),
+        "duplicates_exact": known(exact),
+        "duplicates_estimated": known(estimated),
+        "duplicates_percent": share,
+        "deliveries_last_hour": known(deliveries),
+        "duplicates_last_hour": known(again),
+    })
+}
 
 /// Sums per consumer.
 #[must_use]

@@ -1,8 +1,9 @@
 //! What leaves: the groups that wait, the head of the line and the drain, as rows and as values.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Status, drained};
+use super::{Status, drained, unmeasured};
 use crate::{
     db::outbox::Group,
     domain::{
@@ -10,7 +11,7 @@ use crate::{
         age::{self, Age},
         backlog::{Drain, Movement},
         contract,
-        diagnosis::{Facts, Head},
+        diagnosis::{Facts, Head, Lock},
         endless,
         id_timestamp::LastPass,
         text::thousands,
@@ -46,7 +47,7 @@ pub(super) fn rows(status: &Status) -> Vec<(&'static str, String)> {
         let (coming, leaving) = (rate(movement.coming), rate(movement.leaving));
         out.push(("rates", format!("in {coming}, out {leaving}")));
     } else if facts.pending().measured().is_none() {
-        out.push(("rates", "unknown: more is pending than is counted".to_owned()));
+        out.push(("rates", unmeasured(facts).to_owned()));
     }
     out.push(("drain", drained(drain(facts))));
     out
@@ -88,38 +89,74 @@ fn head_rows(head: &Head, facts: &Facts, out: &mut Vec<(&'static str, String)>) 
 /// When the backlog is gone, as far as that is known.
 fn drain(facts: &Facts) -> Drain {
     match facts.movement {
-        _ if facts.pending().number() == 0 => Drain::Empty,
+        _ if facts.pending().known() == Some(0) => Drain::Empty,
         Some(movement) => movement.drain,
         None => Drain::Unknown,
     }
 }
 
+/// The facts that findings rest on, for programs: how much waits, since when, and what is first in line. A number that
+/// is not known is null.
+#[must_use]
+pub fn facts_value(facts: &Facts) -> Value {
+    let seconds = |at: Option<DateTime<Utc>>| at.map(|at| (facts.now - at).num_seconds().max(0));
+    let blast = facts.blast.map(|blast| {
+        json!({
+            "outboxes": blast.outboxes.known(),
+            "orders": blast.orders.known(),
+            "value": blast.value,
+        })
+    });
+    json!({
+        "at": facts.now,
+        "pending": facts.pending().known(),
+        "pending_counted": facts.pending().worth(),
+        "open_outboxes": facts.open.known(),
+        "oldest_seconds": seconds(facts.oldest),
+        "last_delivered_seconds": seconds(facts.last_delivered),
+        "orphans": facts.orphans.known(),
+        "expired": facts.expired.known(),
+        "undeliverable": facts.undeliverable.known(),
+        "head": facts.heads.first().map(|head| head_value(head, facts)),
+        "behind_the_head": blast,
+        "paused_outboxes": facts.paused.iter().map(|paused| paused.outbox).collect::<Vec<_>>(),
+        "inbox": super::inbox::value(&facts.inbox),
+    })
+}
+
 /// The outboxes that come next, for programs.
 pub(super) fn heads_value(facts: &Facts) -> Value {
-    let head = |head: &Head| {
-        let pass = match head.pass {
-            LastPass::At(at) => Some(at),
-            LastPass::NoneCommitted | LastPass::Unreadable => None,
-        };
-        json!({
-            "outbox": head.outbox,
-            "created": endless::json(head.created),
-            "cursor": head.cursor,
-            "pending": head.pending,
-            "last_pass": pass,
-            "held_by": head.lock.describe(facts.now),
-            "next": head.next.as_ref().map(|next| json!({
-                "seq": next.sequence,
-                "message_id": next.message,
-                "type": next.kind,
-                "destination": next.destination,
-                "poison": next.poison.as_ref().map(|poison| {
-                    poison.iter().map(ToString::to_string).collect::<Vec<_>>()
-                }),
-            })),
-        })
+    facts.heads.iter().map(|head| head_value(head, facts)).collect()
+}
+
+fn head_value(head: &Head, facts: &Facts) -> Value {
+    let pass = match head.pass {
+        LastPass::At(at) => Some(at),
+        LastPass::NoneCommitted | LastPass::Unreadable => None,
     };
-    facts.heads.iter().map(head).collect()
+    let backend = match &head.lock {
+        Lock::Held(backend) => Some(backend.pid),
+        Lock::Free | Lock::Unknown => None,
+    };
+    json!({
+        "outbox": head.outbox,
+        "created": endless::json(head.created),
+        "age_seconds": (facts.now - head.created).num_seconds().max(0),
+        "cursor": head.cursor,
+        "pending": head.pending,
+        "last_pass": pass,
+        "held_by": head.lock.describe(facts.now),
+        "held_by_pid": backend,
+        "next": head.next.as_ref().map(|next| json!({
+            "seq": next.sequence,
+            "message_id": next.message,
+            "type": next.kind,
+            "destination": next.destination,
+            "poison": next.poison.as_ref().map(|poison| {
+                poison.iter().map(ToString::to_string).collect::<Vec<_>>()
+            }),
+        })),
+    })
 }
 
 /// Rates and the drain, for programs. Seconds; what is not known is null.

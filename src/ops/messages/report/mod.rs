@@ -13,7 +13,8 @@ use crate::{
         age::{self, Age},
         backlog::Drain,
         contract,
-        diagnosis::{Finding, Latency, Published},
+        coverage::{self, NotLookedAt},
+        diagnosis::{Facts, Finding, Latency, Published, Subject},
         endless,
         id_timestamp::{LastPass, last_pass},
         mask,
@@ -24,7 +25,10 @@ use crate::{
     },
 };
 
-pub use self::inbox::{consumers, hours, inbox, inbox_note};
+pub use self::{
+    inbox::{consumers, hours, inbox, inbox_note, value as inbox_value},
+    leaving::facts_value,
+};
 
 fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
@@ -41,6 +45,25 @@ pub fn drained(drain: Drain) -> String {
             let latest = latest.map_or_else(|| "open".to_owned(), age::length);
             format!("drained in {} [{}-{latest}]", age::length(likely), age::length(soonest))
         }
+    }
+}
+
+/// What is said where no rule fired.
+#[must_use]
+pub fn no_fault(unseen: &[NotLookedAt]) -> &'static str {
+    if coverage::leaves_unknown(unseen) { NOT_KNOWN } else { "No fault found: no rule fired" }
+}
+
+/// What is said in place of nothing, where not everything could be looked at.
+pub const NOT_KNOWN: &str = "Not known: not everything could be looked at";
+
+/// Why there are no rates.
+#[must_use]
+pub fn unmeasured(facts: &Facts) -> &'static str {
+    if facts.bus.known().is_some() && facts.consumer.known().is_some() {
+        "unknown: more is pending than is counted"
+    } else {
+        "unknown: not all that is pending can be looked at"
     }
 }
 
@@ -69,7 +92,12 @@ pub fn status(status: &Status) -> Table {
     say("inbox failing", text(facts.inbox.failing.to_string()));
     say("inbox half-done", text(facts.inbox.half_done.to_string()));
     let share = share.map_or_else(String::new, |share| format!(" ({share:.1}%)"));
-    say("inbox duplicates", text(format!("{exact} exact, {estimated} estimated{share}")));
+    let duplicates = if facts.inbox.is_known() {
+        format!("{exact} exact, {estimated} estimated{share}")
+    } else {
+        facts.inbox.rows.to_string()
+    };
+    say("inbox duplicates", text(duplicates));
     for finding in &status.findings {
         say(
             &finding.severity.to_string(),
@@ -77,7 +105,10 @@ pub fn status(status: &Status) -> Table {
         );
     }
     if status.findings.is_empty() {
-        say("findings", text("none"));
+        say("findings", text(no_fault(&status.coverage)));
+    }
+    for one in status.coverage.iter().filter(|one| one.is_unknown) {
+        say("not looked at", text(one.to_string()));
     }
     Table { columns: vec!["field", "value"], rows }
 }
@@ -188,7 +219,7 @@ fn history_value(status: &Status) -> Value {
     }
 }
 
-/// The same for programs.
+/// The same for programs. A number that is not known is null.
 #[must_use]
 pub fn status_value(status: &Status) -> Value {
     let facts = &status.facts;
@@ -199,41 +230,29 @@ pub fn status_value(status: &Status) -> Value {
         )
         .collect()
     };
-    let (exact, estimated, share) = facts.inbox.duplicates();
     json!({
         "at": facts.now,
         "alert": status.is_alert(),
-        "pending": facts.pending().number(),
-        "pending_bus": facts.bus.number(),
-        "pending_consumer": facts.consumer.number(),
+        "pending": facts.pending().known(),
+        "pending_bus": facts.bus.known(),
+        "pending_consumer": facts.consumer.known(),
         "pending_counted": facts.pending().worth(),
         "pending_told": facts.pending().to_string(),
-        "open_outboxes": facts.open.number(),
+        "open_outboxes": facts.open.known(),
         "oldest": iso(facts.oldest),
         "last_delivered": iso(facts.last_delivered),
         "publish_latency": published_value(facts.published),
-        "orphans": facts.orphans.number(),
-        "expired": facts.expired.number(),
-        "undeliverable": facts.undeliverable.number(),
+        "orphans": facts.orphans.known(),
+        "expired": facts.expired.known(),
+        "undeliverable": facts.undeliverable.known(),
         "by_type": groups(&status.overview.by_type),
         "by_destination": groups(&status.overview.by_destination),
         "by_outbox": groups(&status.overview.by_outbox),
         "heads": leaving::heads_value(facts),
         "drain": leaving::drain_value(facts),
         "history": history_value(status),
-        "inbox": {
-            "rows": facts.inbox.rows.number(),
-            "last_hour": facts.inbox.last_hour.number(),
-            "failing": facts.inbox.failing.number(),
-            "half_done": facts.inbox.half_done.number(),
-            "duplicates_exact": exact,
-            "duplicates_estimated": estimated,
-            "duplicates_percent": share,
-            "deliveries_last_hour": facts.inbox.recent().0,
-            "duplicates_last_hour": facts.inbox.recent().1,
-        },
-        "findings": status.findings.iter().map(finding_value).collect::<Vec<_>>(),
-        "not_looked_at": status.coverage,
+        "inbox": inbox::value(&facts.inbox),
+        "findings": findings_value(&status.findings),
     })
 }
 
@@ -253,14 +272,32 @@ fn published_value(published: Published) -> Value {
     }
 }
 
-fn finding_value(finding: &Finding) -> Value {
-    json!({
-        "rule": finding.rule.name(),
-        "severity": finding.severity.to_string(),
-        "what": finding.what,
-        "evidence": finding.evidence,
-        "next": finding.next,
-    })
+/// Findings for programs, each with the ids that it is about.
+#[must_use]
+pub fn findings_value(findings: &[Finding]) -> Value {
+    let value = |finding: &Finding| {
+        json!({
+            "rule": finding.rule.name(),
+            "severity": finding.severity.to_string(),
+            "about": finding.about.map(subject_value),
+            "what": finding.what,
+            "evidence": finding.evidence,
+            "next": finding.next,
+        })
+    };
+    findings.iter().map(value).collect()
+}
+
+fn subject_value(subject: Subject) -> Value {
+    match subject {
+        Subject::Message(sequence) => json!({ "kind": "message", "sequence": sequence }),
+        Subject::Outbox(outbox) => json!({ "kind": "outbox", "outbox": outbox }),
+        Subject::Inbox(message) => json!({ "kind": "inbox", "message_id": message }),
+        Subject::Orphans => json!({ "kind": "orphans" }),
+        Subject::Expired => json!({ "kind": "expired" }),
+        Subject::Undeliverable => json!({ "kind": "undeliverable" }),
+        Subject::InboxList => json!({ "kind": "inbox_rows" }),
+    }
 }
 
 /// Findings with their evidence, one a row.
@@ -396,6 +433,9 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
         say(name, Cell::maybe(id.map(|id| id.to_string())));
     }
     say("order", Cell::maybe(shown.order.map(|order| order.to_string())));
+    for one in message.coverage.iter().filter(|one| one.is_unknown) {
+        say("not looked at", text(one.to_string()));
+    }
     say(
         "received here",
         Cell::maybe(

@@ -61,6 +61,11 @@ pub trait BatchKind: fmt::Debug + Send + Sync {
     /// What makes the same kind again, in another process.
     fn parameters(&self) -> Value;
 
+    /// What its command line says after the verb.
+    fn options(&self) -> Vec<String> {
+        vec![]
+    }
+
     /// What audit finds it by.
     fn targets(&self) -> Vec<String>;
 

@@ -3,7 +3,7 @@
 //! stopped, from any console. Audit has an entry when it begins and one when it ends.
 //!
 //! A kind of bulk operation is a [`BatchKind`]. [`plan`] counts and tries out a few items, [`start`] freezes the list,
-//! [`run`] does it; [`approve`], [`pause`] and [`cancel`] steer it.
+//! [`run`] does it, [`resume`] goes on with it; [`approve`], [`pause`] and [`cancel`] steer it.
 
 mod kind;
 mod plan;
@@ -24,12 +24,13 @@ pub(super) use self::purge::UNASKED;
 pub use self::{
     kind::{Batch, BatchKind, Committed, Ran, Work},
     plan::{BatchPlan, BatchRequest, plan},
-    run::run,
+    purge::Purge,
+    run::{resume, run},
     show::{items, list, outcome, show},
     start::{Started, start},
-    steer::{Steered, approve, cancel, pause, waiting},
+    steer::{Standing, approve, cancel, pause, standing, step_of},
 };
-use super::{Context, PlanError, Purge, Selected, Writer};
+use super::{Context, PlanError, PlanRequest, Position, Selected, Writer};
 pub use crate::{
     db::operations::{Record, Settled, Which},
     domain::batch::{Counts, Estimate, State},
@@ -40,15 +41,25 @@ use crate::{
     ops::audit::Entry,
 };
 
+/// Makes a kind of bulk operation from its name and its parameters, if they are of that kind.
+type Read = fn(&str, &Value) -> Option<Box<dyn BatchKind>>;
+
+/// Every kind of bulk operation.
+const KINDS: &[Read] = &[purge::read];
+
+/// The kind of that name with these parameters, where this program knows it.
+#[must_use]
+pub fn read(name: &str, parameters: &Value) -> Option<Box<dyn BatchKind>> {
+    KINDS.iter().find_map(|read| read(name, parameters))
+}
+
 /// The kind of a recorded operation.
 ///
 /// # Errors
 /// When this program knows none of that name.
 pub fn kind_of(record: &Record) -> Result<Box<dyn BatchKind>, PlanError> {
-    match purge::read(&record.name, &record.parameters) {
-        Some(purge) => Ok(Box::new(purge)),
-        None => Err(PlanError::NoKind { number: record.number, name: record.name.clone() }),
-    }
+    let unknown = || PlanError::NoKind { number: record.number, name: record.name.clone() };
+    read(&record.name, &record.parameters).ok_or_else(unknown)
 }
 
 /// Whether this operator may do that here.
@@ -106,6 +117,37 @@ async fn record(
     let at = db::clock::now(conn).await?;
     let entry = Entry { id, at, intent, targets, reason, before: &Value::Null, after };
     Ok(writer.chain.record(conn, &entry).await?)
+}
+
+/// What came of steering an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steered {
+    pub record: Record,
+    /// Number of the audit record, where there is one.
+    pub audit: Option<i64>,
+    /// Who does it after the batch under way; none where it is done already.
+    pub asked: Option<String>,
+}
+
+/// What a plan to go on with an operation relies on.
+pub(super) const fn position(record: &Record) -> Position {
+    Position { state: record.state, counts: record.counts }
+}
+
+/// The audit record of what somebody does to an operation: found by it, and by what it is about.
+async fn recorded(
+    writer: &Writer,
+    conn: &mut PgConnection,
+    request: &PlanRequest,
+    operation: &Record,
+    after: &Value,
+) -> Result<i64, PlanError> {
+    let mut about = request.operation.targets();
+    if let Ok(kind) = kind_of(operation) {
+        about.extend(kind.targets());
+    }
+    let entry = (request.id, request.spec().name);
+    record(conn, writer, entry, about, request.why(), after).await
 }
 
 /// All that is known of an operation.

@@ -1,13 +1,15 @@
 //! Removing what is over: outboxes that were delivered, with copies of their messages; inbox rows that were delivered,
 //! or that failed. By when it was delivered, never by `sent_time`: that would remove what was never sent.
 
+use std::num::NonZeroU32;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, BatchKind, Committed, PlanError, Purge, Ran, Work};
+use super::{Batch, BatchKind, Committed, PlanError, Ran, Work};
 use crate::{
     db::{
         Layout, Table,
@@ -19,15 +21,63 @@ use crate::{
         outbox_action::{HANDLING, YOUNGEST, old_enough},
         text::thousands,
     },
-    ops::operation::{Check, Effect, Verdict},
+    ops::operation::{Bulk, Check, Effect, Kind, Operation, Verdict},
 };
 
 /// What a plan of removing failed rows says while the broker was not asked.
 pub const UNASKED: &str = "whether the messages still wait in a queue or in _error: a later delivery creates the row again";
 
-/// The purge that the record of an operation says.
-#[must_use]
-pub fn read(name: &str, parameters: &Value) -> Option<Purge> {
+/// What is removed, and how old it has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purge {
+    old: Old,
+}
+
+impl Purge {
+    /// Outboxes that were delivered before a moment, with their messages.
+    #[must_use]
+    pub const fn outboxes(before: DateTime<Utc>) -> Self {
+        Self { old: Old::Outboxes(before) }
+    }
+
+    /// Inbox rows that were delivered before it.
+    #[must_use]
+    pub const fn inbox(before: DateTime<Utc>) -> Self {
+        Self { old: Old::Inbox(before) }
+    }
+
+    /// Inbox rows that were received before it and never consumed.
+    #[must_use]
+    pub const fn failed(before: DateTime<Utc>) -> Self {
+        Self { old: Old::Failed(before) }
+    }
+
+    /// As an operation, at most so many rows a second; an outbox counts as one.
+    #[must_use]
+    pub fn operation(&self, rate: Option<NonZeroU32>) -> Operation {
+        Operation::Bulk(Bulk { kind: self.kind(), parameters: self.parameters(), rate })
+    }
+
+    const fn kind(&self) -> Kind {
+        match self.old {
+            Old::Outboxes(_) => Kind::PurgeOutbox,
+            Old::Inbox(_) => Kind::PurgeInbox,
+            Old::Failed(_) => Kind::RemoveFailedInbox,
+        }
+    }
+
+    /// The moment before which it is due, to the microsecond.
+    fn before(&self) -> String {
+        self.old.before().to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
+}
+
+/// The purge that a record says.
+pub fn read(name: &str, parameters: &Value) -> Option<Box<dyn BatchKind>> {
+    of(name, parameters).map(|purge| -> Box<dyn BatchKind> { Box::new(purge) })
+}
+
+fn of(name: &str, parameters: &Value) -> Option<Purge> {
     let before = parameters.get("before")?.as_str()?.parse().ok()?;
     [Purge::outboxes(before), Purge::inbox(before), Purge::failed(before)]
         .into_iter()
@@ -48,8 +98,16 @@ impl BatchKind for Purge {
         json!({ "before": self.before() })
     }
 
+    fn options(&self) -> Vec<String> {
+        vec!["--before".to_owned(), self.before()]
+    }
+
     fn targets(&self) -> Vec<String> {
-        vec![self.target().to_owned()]
+        let table = match self.old {
+            Old::Outboxes(_) => "outbox_state",
+            Old::Inbox(_) | Old::Failed(_) => "inbox_state",
+        };
+        vec![table.to_owned()]
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -329,10 +387,10 @@ mod tests {
     fn a_purge_is_read_from_its_record() {
         let before = at("2026-11-15T19:00:00.123456Z");
         for purge in [Purge::outboxes(before), Purge::inbox(before), Purge::failed(before)] {
-            assert_eq!(read(purge.name(), &purge.parameters()), Some(purge));
+            assert_eq!(of(purge.name(), &purge.parameters()), Some(purge));
         }
-        assert_eq!(read("PurgeOutbox", &json!({})), None);
-        assert_eq!(read("PurgeAll", &json!({ "before": "2026-11-15T19:00:00Z" })), None);
+        assert_eq!(of("PurgeOutbox", &json!({})), None);
+        assert_eq!(of("PurgeAll", &json!({ "before": "2026-11-15T19:00:00Z" })), None);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Batch, BatchKind, Context, PlanError, Record, Which, Writer, found, name_of, permitted, record,
-    refused, runner, targets, verify::verify,
+    Batch, BatchKind, Context, PlanError, Position, Record, Steered, Which, Writer, found, kind_of,
+    name_of, permitted, position, record, recorded, refused, runner, targets, verify::verify,
 };
 use crate::{
     db::{
@@ -21,7 +21,7 @@ use crate::{
         write::{Opening, Tx},
     },
     domain::batch::{Counts, Limiter, Pace, Size, State, Step, Wanted, offered},
-    ops::operation::Progress,
+    ops::operation::{Moved, PlanRequest, Progress},
 };
 
 /// How often, and how far apart, a lost session is opened again.
@@ -45,6 +45,44 @@ pub async fn run(
     progress: &watch::Sender<Progress>,
     stop: &CancellationToken,
 ) -> Result<Record, PlanError> {
+    let ran = go_on(ctx, kind, operation, None, progress, stop).await?;
+    Ok(ran.0)
+}
+
+/// Goes on with an operation, if it still stands where the plan saw it; recorded with the change of its state.
+///
+/// # Errors
+/// As [`run`], and when it moved since it was planned.
+pub async fn resume(
+    ctx: &Context<'_>,
+    request: &PlanRequest,
+    (number, position): (i64, Position),
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
+) -> Result<Steered, PlanError> {
+    let asked = ctx
+        .writer()?
+        .db
+        .read("operation", stop, async |conn| Ok(found(conn, Which::Number(number)).await));
+    let record = asked.await??;
+    let kind = kind_of(&record)?;
+    let resumed = Some((request, position));
+    let (record, audit) = go_on(ctx, &*kind, record.id, resumed, progress, stop).await?;
+    Ok(Steered { record, audit, asked: None })
+}
+
+/// A request to go on, and where the operation stood when that was planned.
+type Resumed<'a> = (&'a PlanRequest, Position);
+
+/// Runs it; with the number of the record that it was resumed.
+async fn go_on(
+    ctx: &Context<'_>,
+    kind: &dyn BatchKind,
+    operation: Uuid,
+    resumed: Option<Resumed<'_>>,
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
+) -> Result<(Record, Option<i64>), PlanError> {
     let writer = ctx.writer()?;
     permitted(writer, kind.name())?;
     kind.allowed(ctx.now())?;
@@ -55,8 +93,8 @@ pub async fn run(
         session.finish();
         return Err(PlanError::Busy { number, who: runner(&record) });
     }
-    let record = match take(writer, &mut session, operation).await {
-        Ok(record) => record,
+    let (record, audit) = match take(writer, &mut session, operation, resumed).await {
+        Ok(taken) => taken,
         Err(error) => {
             operations::unlock(&mut session, number).await?;
             session.finish();
@@ -81,15 +119,42 @@ pub async fn run(
     operations::unlock(&mut session, record.number).await?;
     let record = found(&mut session, Which::Id(record.id)).await?;
     session.finish();
-    Ok(record)
+    Ok((record, audit))
 }
 
 /// Records that this session, which has the lock, runs it.
-async fn take(writer: &Writer, conn: &mut PgConnection, id: Uuid) -> Result<Record, PlanError> {
-    let Record { number, state, .. } = found(conn, Which::Id(id)).await?;
+async fn take(
+    writer: &Writer,
+    conn: &mut PgConnection,
+    id: Uuid,
+    resumed: Option<Resumed<'_>>,
+) -> Result<(Record, Option<i64>), PlanError> {
+    let record = found(conn, Which::Id(id)).await?;
+    let Record { number, state, .. } = record;
     state.after(Step::Run).map_err(|why| refused(number, why))?;
-    operations::take(conn, id, state, &name_of(writer)).await?;
-    found(conn, Which::Id(id)).await
+    let mut tx = conn.begin().await?;
+    let audit = match resumed {
+        Some((_, planned)) if planned != position(&record) => {
+            return Err(moved(&record, planned));
+        }
+        Some((request, _)) => {
+            let after = json!({ "resumed": id, "operation": number, "left": record.left() });
+            Some(recorded(writer, &mut tx, request, &record, &after).await?)
+        }
+        None => None,
+    };
+    operations::take(&mut tx, id, state, &name_of(writer)).await?;
+    tx.commit().await?;
+    Ok((found(conn, Which::Id(id)).await?, audit))
+}
+
+/// Somebody else ran it since it was planned.
+fn moved(record: &Record, planned: Position) -> PlanError {
+    let stood = |state: State, counts: Counts| format!("{state} after {} items", counts.all());
+    let was = stood(planned.state, planned.counts);
+    let what =
+        format!("operation {}: {was} → {}", record.number, stood(record.state, record.counts));
+    PlanError::Stale(Moved { what, who: record.runner.clone(), when: record.runner_since })
 }
 
 /// An operation that this session runs.

@@ -206,7 +206,7 @@ fn agreement(writer: &Writer, order: &OrderFacts, checks: &mut Vec<Check>) {
         checks.push(Check::new(Verdict::Warn, text));
     }
     for what in &order.coverage {
-        checks.push(Check::new(Verdict::Unknown, what.clone()));
+        checks.push(Check::new(Verdict::Unknown, what.to_string()));
     }
     if known.status != Status::New && known.is_deleted {
         checks.push(Check::new(Verdict::Ok, format!("it is {} and deleted", known.status)));

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         body::meaning,
         compare::{self, Comparison, Sources, Summary, compare},
+        coverage::NotLookedAt,
         decide::{self, Command},
         dialect::{DEFAULT_TENANT, Dialect, tenants},
         event::{EventKind, OrderEvent, RecordedEvent},
@@ -42,7 +43,7 @@ pub struct Ahead {
     skipped: i64,
     /// What is stored after this is read once the order is held.
     after: Option<SeqId>,
-    coverage: Vec<String>,
+    coverage: Vec<NotLookedAt>,
     /// The layout with the order's tenant alone, where ids are shared among tenants.
     narrowed: Option<Layout>,
     /// The tenants of the store as far as they matter: two where an order without events, or a new one, could be
@@ -107,8 +108,8 @@ pub struct OrderFacts {
     pub row: Option<Order>,
     pub seen: Option<Seen>,
     pub timeline: Timeline,
-    /// What was not searched; a line each.
-    pub coverage: Vec<String>,
+    /// What was not searched.
+    pub coverage: Vec<NotLookedAt>,
     /// Its own stream.
     pub stream: Option<Stream>,
     pub summary: Option<SummaryDocument>,

@@ -67,7 +67,7 @@ pub fn options(command: &Command) -> Vec<String> {
     out
 }
 
-/// What a command says, without the id of what it makes, which is drawn anew for every attempt.
+/// What a command says, without the id of what it makes, which every attempt draws for itself.
 pub fn content(command: &Command) -> Vec<String> {
     match command {
         Command::CreateOrder { id, buyer, note, lines } => {

@@ -4,48 +4,57 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{
-    batch::{self, BatchRequest, Steered, Which},
+    batch::{self, BatchKind, BatchRequest, Standing, Steered, Which},
     broker_check,
     context::Context,
     error::PlanError,
     outcome::{Outcome, Progress},
     plan::{Effect, Listed, Plan, PlanRequest, Steps},
-    purge::Purge,
-    selected::Selected,
-    value::Operation,
+    selected::{Position, Selected},
+    value::{Bulk, Operation},
 };
 use crate::domain::batch::State;
 
 /// `purge delivered outboxes`
-pub(super) fn title(purge: &Purge) -> String {
-    purge.kind().spec().menu.first().map_or_else(String::new, |entry| entry.title.to_owned())
+pub(super) fn title(bulk: &Bulk) -> String {
+    let spec = bulk.kind.spec();
+    spec.menu.first().map_or(spec.title, |entry| entry.title).to_owned()
+}
+
+/// What audit records of it are found by.
+pub(super) fn targets(bulk: &Bulk) -> Vec<String> {
+    kind_of(bulk).map(|kind| kind.targets()).unwrap_or_default()
 }
 
 /// What its command line says after the verb.
-pub(super) fn options(purge: &Purge) -> Vec<String> {
-    let mut options = vec!["--before".to_owned(), purge.before()];
-    options.extend(purge.rate.iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
+pub(super) fn options(bulk: &Bulk) -> Vec<String> {
+    let mut options = kind_of(bulk).map(|kind| kind.options()).unwrap_or_default();
+    options.extend(bulk.rate.iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
     options
 }
 
-fn asked<'a>(request: &'a PlanRequest, purge: &Purge) -> BatchRequest<'a> {
-    BatchRequest { id: request.id, reason: request.why(), rate: purge.rate }
+fn kind_of(bulk: &Bulk) -> Result<Box<dyn BatchKind>, PlanError> {
+    batch::read(bulk.kind.spec().name, &bulk.parameters).ok_or(PlanError::Mismatch)
+}
+
+fn asked<'a>(request: &'a PlanRequest, bulk: &Bulk) -> BatchRequest<'a> {
+    BatchRequest { id: request.id, reason: request.why(), rate: bulk.rate }
 }
 
 /// Counts what is due and tries out a few; where there is a broker it is asked about failed rows.
 pub(super) async fn plan(
     ctx: &Context<'_>,
     request: &PlanRequest,
-    purge: &Purge,
+    bulk: &Bulk,
     stop: &CancellationToken,
 ) -> Result<Plan, PlanError> {
-    let writer = ctx.writer()?;
-    let mut batches = batch::plan(ctx, purge, &asked(request, purge), stop).await?;
+    let (writer, kind) = (ctx.writer()?, kind_of(bulk)?);
+    let mut batches = batch::plan(ctx, &*kind, &asked(request, bulk), stop).await?;
     if batches.selected.goes_on.is_none()
         && let Ok(broker) = ctx.broker()
     {
         let checks = &mut batches.checks;
-        broker_check::ask(checks, writer, purge, &broker.source, stop).await;
+        broker_check::ask(checks, writer, &*kind, &broker.source, stop).await;
     }
     let policy = ctx.policy();
     let listed = batches.statements.into_iter().map(Listed::statement).collect();
@@ -62,14 +71,14 @@ pub(super) async fn plan(
 pub(super) async fn run(
     ctx: &Context<'_>,
     request: &PlanRequest,
-    (purge, selected): (&Purge, &Selected),
+    (bulk, selected): (&Bulk, &Selected),
     progress: &watch::Sender<Progress>,
     stop: &CancellationToken,
 ) -> Result<Outcome, PlanError> {
-    let asked = asked(request, purge);
-    let mut record = batch::start(ctx, purge, &asked, selected, progress, stop).await?.record;
+    let (kind, asked) = (kind_of(bulk)?, asked(request, bulk));
+    let mut record = batch::start(ctx, &*kind, &asked, selected, progress, stop).await?.record;
     if record.state != State::Waiting {
-        record = batch::run(ctx, purge, record.id, progress, stop).await?;
+        record = batch::run(ctx, &*kind, record.id, progress, stop).await?;
     }
     batch::outcome(&ctx.writer()?.db, &record, None).await
 }
@@ -91,46 +100,62 @@ pub(super) async fn ended_before(
     }
 }
 
-/// What approving or cancelling would do.
+/// What resuming, pausing, cancelling or approving would do.
 pub(super) async fn plan_steering(
     ctx: &Context<'_>,
     request: &PlanRequest,
     number: i64,
     stop: &CancellationToken,
 ) -> Result<Plan, PlanError> {
-    let (record, checks) = batch::waiting(ctx, request.spec().kind, number, stop).await?;
-    let next = match request.operation {
-        Operation::Approve(_) => State::Ready,
-        _ => State::Cancelled,
+    let Standing { record, next, checks, effects } =
+        batch::standing(ctx, request.spec().kind, number, stop).await?;
+    let was = batch::report::state(&record);
+    let change = format!("operation {number}, {}: {was} → {next}", record.name);
+    let steps = match request.operation {
+        Operation::Resume(_) => Steps::Resume(batch::position(&record)),
+        _ => Steps::Steering,
     };
-    let change = format!("operation {number}, {}: {} → {next}", record.name, record.state);
     let policy = ctx.policy();
     Ok(Plan {
         checks,
-        effects: vec![Effect::told("operations", change)],
+        effects: [vec![Effect::told("operations", change)], effects].concat(),
+        reverse: reverse(&request.operation),
         cli_equivalent: request.cli_equivalent(None, policy, false),
-        ..Plan::new(request, policy, ctx.now(), Steps::Steering)
+        ..Plan::new(request, policy, ctx.now(), steps)
     })
 }
 
-/// Approves it.
-pub(super) async fn approve(
+/// Goes on with it from where the plan saw it stand.
+pub(super) async fn resume(
     ctx: &Context<'_>,
-    plan: &Plan,
-    number: i64,
+    request: &PlanRequest,
+    at: (i64, Position),
+    progress: &watch::Sender<Progress>,
+    stop: &CancellationToken,
 ) -> Result<Outcome, PlanError> {
-    let steered = batch::approve(ctx, &plan.request, number).await?;
+    let Steered { record, audit, .. } = batch::resume(ctx, request, at, progress, stop).await?;
+    let outcome = batch::outcome(&ctx.writer()?.db, &record, audit).await?;
+    Ok(Outcome { id: request.id, spec: request.spec(), ..outcome })
+}
+
+/// Approves, pauses or ends it, or asks whoever runs it to.
+pub(super) async fn steer(ctx: &Context<'_>, plan: &Plan) -> Result<Outcome, PlanError> {
+    let request = &plan.request;
+    let steered = match request.operation {
+        Operation::Approve(number) => batch::approve(ctx, request, number).await?,
+        Operation::Pause(number) => batch::pause(ctx, request, number).await?,
+        Operation::Cancel(number) => batch::cancel(ctx, request, number).await?,
+        _ => return Err(PlanError::Mismatch),
+    };
     Ok(told(plan, &steered))
 }
 
-/// Ends it, or asks whoever runs it to.
-pub(super) async fn cancel(
-    ctx: &Context<'_>,
-    plan: &Plan,
-    number: i64,
-) -> Result<Outcome, PlanError> {
-    let steered = batch::cancel(ctx, &plan.request, number).await?;
-    Ok(told(plan, &steered))
+/// What was paused is resumed; the rest cannot be taken back.
+const fn reverse(operation: &Operation) -> Option<Operation> {
+    match operation {
+        Operation::Pause(number) => Some(Operation::Resume(*number)),
+        _ => None,
+    }
 }
 
 fn told(plan: &Plan, steered: &Steered) -> Outcome {
@@ -146,5 +171,6 @@ fn told(plan: &Plan, steered: &Steered) -> Outcome {
     };
     let items = Some(batch::report::list(&[(record.clone(), None)]));
     let more = batch::report::next_step(record).into_iter().collect();
-    Outcome { more, items, ..Outcome::new(&plan.request, steered.audit, told) }
+    let reverse = reverse(&plan.request.operation);
+    Outcome { more, items, reverse, ..Outcome::new(&plan.request, steered.audit, told) }
 }

@@ -89,7 +89,7 @@ pub(super) async fn plan(
     let listing = looking.await?;
     let choice = choose(&listing.found, &work.pick, work.action)?;
     let chosen = Work { action: work.action, choice, pause: pause(work), limits: scope.limits };
-    Ok(plan_of(request, work, chosen, &listing.notes, ctx.policy(), now))
+    Ok(plan_of(request, work, chosen, &listing.told(), ctx.policy(), now))
 }
 
 /// The plan that a choice comes to. `notes`: what could not be looked at.

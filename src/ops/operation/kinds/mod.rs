@@ -29,6 +29,7 @@ use super::{
     transaction,
     value::Operation,
 };
+use crate::ops::delivery::Scope;
 
 impl Operation {
     /// A few words for it: `cancel order …8c41`.
@@ -37,8 +38,10 @@ impl Operation {
         match self {
             Self::Order(command) => command::title(command),
             Self::Outbox(action) => outbox_action::title(action),
-            Self::Purge(purge) => bulk::title(purge),
+            Self::Bulk(bulk) => bulk::title(bulk),
             Self::Approve(number) => format!("approve operation {number}"),
+            Self::Resume(number) => format!("resume operation {number}"),
+            Self::Pause(number) => format!("pause operation {number}"),
             Self::Cancel(number) => format!("cancel operation {number}"),
             Self::Errors(work) => error_queue::title(work),
             Self::Restore(number) => restore::title(*number),
@@ -48,15 +51,46 @@ impl Operation {
         }
     }
 
+    /// What audit records of it are found by, as far as that is known before it runs; the first is what it is about.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        match self {
+            Self::Order(command) => {
+                let order = command.order().map(|id| id.to_string());
+                order.into_iter().chain(command.buyer().map(|id| id.to_string())).collect()
+            }
+            Self::Outbox(action) => vec![action.target()],
+            Self::Bulk(bulk) => bulk::targets(bulk),
+            Self::Approve(number)
+            | Self::Resume(number)
+            | Self::Pause(number)
+            | Self::Cancel(number) => vec![format!("operation {number}")],
+            Self::Restore(number) => vec![format!("kept {number}")],
+            Self::Drain(Scope::Outbox(id)) => vec![id.to_string()],
+            Self::Drain(Scope::ConsumerOutbox(half)) => {
+                vec![half.message_id.to_string(), half.consumer_id.to_string()]
+            }
+            Self::Drain(Scope::All)
+            | Self::Errors(_)
+            | Self::Attach { .. }
+            | Self::HandOver { .. }
+            | Self::Migrate
+            | Self::Work { .. } => vec![],
+        }
+    }
+
     /// What its command line says after the verb.
     pub(super) fn options(&self) -> Vec<String> {
         match self {
             Self::Order(command) => command::options(command),
             Self::Outbox(action) => outbox_action::options(action),
-            Self::Purge(purge) => bulk::options(purge),
-            Self::Approve(number) | Self::Cancel(number) => vec![number.to_string()],
+            Self::Bulk(bulk) => bulk::options(bulk),
+            Self::Approve(number)
+            | Self::Resume(number)
+            | Self::Pause(number)
+            | Self::Cancel(number)
+            | Self::Restore(number) => vec![number.to_string()],
             Self::Errors(work) => error_queue::options(work),
-            Self::Restore(number) => vec![number.to_string()],
             Self::Drain(scope) => drain::options(*scope),
             Self::Attach { publisher } | Self::HandOver { publisher } => {
                 ownership::options(*publisher)
@@ -66,7 +100,7 @@ impl Operation {
         }
     }
 
-    /// What it says, without ids that are drawn for it: the same under the same id is a repetition, other content is not.
+    /// What it says, without ids that are drawn for it: under the same id the same is a repetition, and nothing else.
     pub(in crate::ops::operation) fn content(&self) -> Vec<String> {
         match self {
             Self::Order(command) => command::content(command),
@@ -98,10 +132,11 @@ pub(super) async fn plan(
         Operation::Outbox(action) => {
             transaction::plan(ctx.writer()?, request, action, ctx.now(), stop).await
         }
-        Operation::Purge(purge) => bulk::plan(ctx, request, purge, stop).await,
-        Operation::Approve(number) | Operation::Cancel(number) => {
-            bulk::plan_steering(ctx, request, *number, stop).await
-        }
+        Operation::Bulk(bulk) => bulk::plan(ctx, request, bulk, stop).await,
+        Operation::Approve(number)
+        | Operation::Resume(number)
+        | Operation::Pause(number)
+        | Operation::Cancel(number) => bulk::plan_steering(ctx, request, *number, stop).await,
         Operation::Errors(work) => error_queue::plan(ctx, request, work, stop).await,
         Operation::Restore(number) => restore::plan(ctx, request, *number, stop).await,
         Operation::Drain(scope) => drain::plan(ctx, request, *scope, stop).await,
@@ -128,11 +163,13 @@ pub(super) async fn run(
         (Steps::OneTransaction(expected), Operation::Outbox(action)) => {
             transaction::run(ctx.writer()?, request, action, Some(expected), ctx.now()).await
         }
-        (Steps::Batches(selected), Operation::Purge(purge)) => {
-            bulk::run(ctx, request, (purge, selected), progress, stop).await
+        (Steps::Batches(selected), Operation::Bulk(bulk)) => {
+            bulk::run(ctx, request, (bulk, selected), progress, stop).await
         }
-        (Steps::Steering, Operation::Approve(number)) => bulk::approve(ctx, plan, *number).await,
-        (Steps::Steering, Operation::Cancel(number)) => bulk::cancel(ctx, plan, *number).await,
+        (Steps::Resume(position), Operation::Resume(number)) => {
+            bulk::resume(ctx, request, (*number, *position), progress, stop).await
+        }
+        (Steps::Steering, _) => bulk::steer(ctx, plan).await,
         (Steps::Schema(standing), _) => ownership::run(ctx, plan, standing).await,
         (Steps::Work, _) => work::run(ctx, plan).await,
         (Steps::BrokerMessages(Messages::Errors(work)), _) => {
@@ -144,7 +181,7 @@ pub(super) async fn run(
         (Steps::BrokerMessages(Messages::Drain(waiting)), _) => {
             drain::run(ctx, plan, waiting, progress, stop).await
         }
-        (Steps::OneTransaction(_) | Steps::Batches(_) | Steps::Steering, _) => {
+        (Steps::OneTransaction(_) | Steps::Batches(_) | Steps::Resume(_), _) => {
             Err(PlanError::Mismatch)
         }
     }
@@ -159,7 +196,7 @@ pub(super) async fn done_before(
     let recorded = transaction::recorded(ctx.writer()?, request, stop).await?;
     match (&request.operation, recorded) {
         // What is not over goes on: it is planned again.
-        (Operation::Purge(_), Some(_)) => bulk::ended_before(ctx, request, stop).await,
+        (Operation::Bulk(_), Some(_)) => bulk::ended_before(ctx, request, stop).await,
         (_, recorded) => Ok(recorded),
     }
 }

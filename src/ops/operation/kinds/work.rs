@@ -5,7 +5,7 @@ use super::super::{
     error::PlanError,
     outcome::Outcome,
     plan::{Plan, PlanRequest, Steps},
-    spec::Kind,
+    table::Kind,
     work::{Recorder, Work},
 };
 

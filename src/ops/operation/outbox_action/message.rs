@@ -47,6 +47,9 @@ impl Held {
         if row.delivery == Delivery::Delivered {
             return Err(Refusal::NotPending(sequence).into());
         }
+        if row.delivery == Delivery::Unknown {
+            return Err(Refusal::NotKnown(sequence).into());
+        }
         let behind = outbox::behind(tx.conn(), layout, &row).await?;
         Ok(Self { row, behind, seen })
     }

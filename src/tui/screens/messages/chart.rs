@@ -15,7 +15,7 @@ use crate::{
     domain::{age::Age, backlog::Sample, diagnosis::Published, text, text::thousands},
     ops::messages::{
         history::Past,
-        report::{self, drained},
+        report::{self, drained, unmeasured},
     },
     tui::{
         shared::Shared,
@@ -106,29 +106,37 @@ pub(super) fn tiles(
         Span::styled("pending ", theme.muted),
         Span::styled(facts.pending().to_string(), if over { theme.danger } else { theme.accent }),
     ];
+    let none = if facts.pending().known().is_some() { "-" } else { "unknown" };
     let mut say = |label: &str, value: String| {
         first.push(Span::styled(format!("  {label} "), theme.muted));
         first.push(Span::raw(value));
     };
     say(
         "oldest",
-        facts.oldest.map_or_else(|| "-".to_owned(), |at| Age::of(at, facts.now).to_string()),
+        facts.oldest.map_or_else(|| none.to_owned(), |at| Age::of(at, facts.now).to_string()),
     );
-    if facts.consumer.number() > 0 {
+    if facts.consumer.known() != Some(0) {
         say("of consumers", facts.consumer.to_string());
     }
     if roomy {
         let (exact, estimated, _) = facts.inbox.duplicates();
         say("inbox", facts.inbox.rows.to_string());
         let approximate = if estimated > 0 { "~" } else { "" };
-        say("duplicates", format!("{approximate}{}", thousands(exact + estimated)));
+        say(
+            "duplicates",
+            if facts.inbox.is_known() {
+                format!("{approximate}{}", thousands(exact + estimated))
+            } else {
+                facts.inbox.rows.to_string()
+            },
+        );
     }
     let mut second = vec![];
     let rate =
         |rate: Option<f64>| rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1}/m"));
     match facts.movement {
         None if facts.pending().measured().is_none() => {
-            second.push(Span::styled("rates unknown: more is pending than is counted", theme.warn));
+            second.push(Span::styled(format!("rates {}", unmeasured(facts)), theme.warn));
         }
         None => second.push(Span::styled("rates: after the second look", theme.muted)),
         Some(seen) => {

@@ -9,7 +9,11 @@ use ratatui::{
 
 use super::{Msg, Pane, State};
 use crate::{
-    domain::diagnosis::{Finding, Severity},
+    domain::{
+        coverage,
+        diagnosis::{Finding, Severity},
+    },
+    ops::messages::report,
     tui::{
         ui::{
             hits::Hits,
@@ -29,12 +33,13 @@ pub(super) fn view(
 ) {
     let focused = state.focus.pane == Pane::Diagnosis;
     let findings = state.status().map(|status| status.findings.as_slice()).unwrap_or_default();
-    let coverage = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let unseen = state.status().map(|status| status.coverage.as_slice()).unwrap_or_default();
+    let partial = coverage::leaves_unknown(unseen);
     let mut title = "Diagnosis".to_owned();
     if !findings.is_empty() {
         title = format!("{title} ({})", findings.len());
     }
-    if !coverage.is_empty() {
+    if !unseen.is_empty() {
         title.push_str(", ~ not all was looked at");
     }
     let note = if focused { "Enter goes to the row" } else { "Tab" };
@@ -48,8 +53,8 @@ pub(super) fn view(
     let mut spare = usize::from(inner.height).saturating_sub(findings.len());
     let mut lines: Vec<(Option<usize>, Line<'static>)> = vec![];
     if findings.is_empty() {
-        let told = Line::styled("No fault found: no rule fired", theme.ok);
-        lines.push((None, told));
+        let style = if partial { theme.warn } else { theme.ok };
+        lines.push((None, Line::styled(report::no_fault(unseen), style)));
     }
     for (index, finding) in findings.iter().enumerate() {
         let chosen = index == state.finding.index;
@@ -91,8 +96,9 @@ pub(super) fn view(
         }
     }
     // Every judgement rests on what was looked at; who reads them sees all that was not.
-    for note in coverage.iter().filter(|_| focused) {
-        for (row, words) in words::wrapped(note, width.saturating_sub(4), 3).into_iter().enumerate()
+    for note in unseen.iter().filter(|note| focused || note.is_unknown) {
+        for (row, words) in
+            words::wrapped(&note.to_string(), width.saturating_sub(4), 3).into_iter().enumerate()
         {
             let mark = if row == 0 { "~   " } else { "    " };
             lines.push((None, Line::styled(format!("{mark}{words}"), theme.warn)));

@@ -50,7 +50,11 @@ pub(super) fn view(
         }
         _ => String::new(),
     };
-    let title = format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour);
+    let title = if facts.is_known() {
+        format!("Inbox: {} rows, {} in the last hour{again}", facts.rows, facts.last_hour)
+    } else {
+        format!("Inbox: {}", facts.rows)
+    };
     let note = "U not handled | d again | H by hour";
     let inner = pane(frame, area, theme, &title, note, false);
     let mut lines = vec![Line::styled(inbox::view::HEADER, theme.header)];
@@ -58,7 +62,11 @@ pub(super) fn view(
         lines.push(inbox::view::line(row, Span::raw("  "), true, cx));
     }
     if status.glance.is_empty() {
-        lines.push(Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok));
+        let unknown = status.coverage.iter().find(|one| one.is_unknown && !facts.is_known());
+        lines.push(match unknown {
+            Some(one) => Line::styled(format!("  Not known: {}", one.why), theme.warn),
+            None => Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok),
+        });
     }
     for (row, line) in (0..inner.height).zip(lines) {
         clipped(frame, Rect { y: inner.y + row, height: 1, ..inner }, line);

@@ -5,8 +5,11 @@ use ratatui::text::Line;
 use super::{PAGE, Shared, Ticket, sub::Context};
 use crate::{
     db,
-    domain::text,
-    ops::messages::list::Page,
+    domain::{
+        coverage::{self, NotLookedAt},
+        text,
+    },
+    ops::messages::{list::Page, report},
     tui::{
         ui::{list::Cursor, remote::Remote},
         words,
@@ -26,7 +29,7 @@ pub(super) trait Numbered {
 pub(super) struct Paged<T> {
     pub rows: Vec<T>,
     more: bool,
-    notes: Vec<String>,
+    coverage: Vec<NotLookedAt>,
     asked: Remote<Page<T>, db::Error>,
     /// What is asked for continues the rows.
     continues: bool,
@@ -38,7 +41,7 @@ impl<T> Default for Paged<T> {
         Self {
             rows: vec![],
             more: false,
-            notes: vec![],
+            coverage: vec![],
             asked: Remote::default(),
             continues: false,
             cursor: Cursor::default(),
@@ -51,7 +54,7 @@ impl<T: Numbered> Paged<T> {
     pub fn reset(&mut self) {
         self.rows = vec![];
         self.more = false;
-        self.notes = vec![];
+        self.coverage = vec![];
         self.cursor.reset();
     }
 
@@ -84,7 +87,7 @@ impl<T: Numbered> Paged<T> {
         } else {
             self.rows = page.rows;
         }
-        (self.more, self.notes) = (page.more, page.notes);
+        (self.more, self.coverage) = (page.more, page.coverage);
         let at = self.rows.iter().position(|row| Some(row.number()) == chosen);
         self.cursor.follow(at, self.rows.len());
         true
@@ -122,6 +125,9 @@ impl<T: Numbered> Paged<T> {
         if self.asked.error.is_some() {
             return Line::styled("  Not loaded yet", cx.theme.muted);
         }
+        if coverage::leaves_unknown(&self.coverage) {
+            return Line::styled(format!("  {}", report::NOT_KNOWN), cx.theme.warn);
+        }
         Line::styled(format!("  {told}"), cx.theme.ok)
     }
 
@@ -144,9 +150,9 @@ impl<T: Numbered> Paged<T> {
             let told = format!("Not refreshed ({age}): {error}");
             out.push(Line::styled(text::clean(&told).into_owned(), theme.danger));
         }
-        let said = |note: &&String| !coverage.iter().any(|told| told.ends_with(note.as_str()));
-        let notes = self.notes.iter().filter(said).chain(coverage);
-        let wrap = |note: &String| words::wrapped(note, usize::from(width).max(8), 2);
+        let notes = self.coverage.iter().filter(|note| !coverage.contains(note)).chain(coverage);
+        let wrap =
+            |note: &NotLookedAt| words::wrapped(&note.to_string(), usize::from(width).max(8), 2);
         out.extend(notes.flat_map(wrap).map(|line| Line::styled(line, theme.warn)));
         if width >= EXPLAINED {
             out.push(Line::styled(explained, theme.muted));

@@ -137,7 +137,10 @@ fn row_line(
     }
     spans.push(Span::styled(text::fit(status, 10), style));
     spans.push(Span::raw(match columns {
-        Columns::All => format!(" {:>3} {total:>9}  ", row.items),
+        Columns::All => {
+            let items = row.items.map_or_else(|| "?".to_owned(), |items| items.to_string());
+            format!(" {items:>3} {total:>9}  ")
+        }
         Columns::Tenants | Columns::Few => format!(" {total:>9}  "),
     }));
     let style = if is_fault(row) { theme.danger } else { theme.muted };

@@ -34,8 +34,9 @@ pub(super) async fn load(request: Request, cx: Cx) -> Msg {
             Msg::Found(
                 ticket,
                 found.map(|page| {
+                    let coverage = page.coverage.iter().map(ToString::to_string);
                     let answer = Answer {
-                        coverage: page.coverage,
+                        coverage: query.notes.iter().cloned().chain(coverage).collect(),
                         access: page.access,
                         millis: page.millis,
                         plan: page.plan,

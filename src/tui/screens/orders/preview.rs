@@ -92,7 +92,10 @@ fn lines(
         Line::styled(text::cut(&what, width), theme.danger)
     }));
     out.extend(
-        history.coverage.iter().map(|note| Line::styled(text::cut(note, width), theme.warn)),
+        history
+            .coverage
+            .iter()
+            .map(|note| Line::styled(text::cut(&note.to_string(), width), theme.warn)),
     );
     out
 }

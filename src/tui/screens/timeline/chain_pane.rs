@@ -131,10 +131,9 @@ fn lines(
         out.extend(why.into_iter().map(|why| Line::styled(format!("         {why}"), theme.muted)));
     }
     let unsearched = known.history.chain.unsearched.of_inbox();
-    out.extend(
-        unsearched
-            .map(|note| Line::styled(format!("not searched: {}", text::clean(note)), theme.warn)),
-    );
+    out.extend(unsearched.map(|note| {
+        Line::styled(format!("not searched: {}", text::clean(&note.to_string())), theme.warn)
+    }));
     out
 }
 

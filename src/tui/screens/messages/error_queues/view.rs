@@ -96,8 +96,8 @@ impl Drawn for State {
             say(&format!("{}{error}", old.unwrap_or_default()), 5, theme.danger);
         }
         if let Some(listing) = &self.look.value {
-            for note in &listing.notes {
-                say(note, 2, theme.warn);
+            for note in listing.told() {
+                say(&note, 2, theme.warn);
             }
             let seen: Vec<_> =
                 listing.looked.iter().filter(|looked| looked.trouble.is_none()).collect();

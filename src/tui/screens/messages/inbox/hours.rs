@@ -63,7 +63,11 @@ pub(super) fn by_hour(
         out.push(Line::default());
     }
     if out.is_empty() {
-        out.push(Line::styled("nothing was received in the last 24 hours", theme.muted));
+        let unknown = day.coverage.iter().find(|one| one.is_unknown);
+        out.push(unknown.map_or_else(
+            || Line::styled("nothing was received in the last 24 hours", theme.muted),
+            |one| Line::styled(text::cut(&format!("Not known: {}", one.why), width), theme.warn),
+        ));
         return out;
     }
     let clock = |hour: i64| shared.zone.show(day.from + TimeDelta::hours(hour), "%H:%M");
@@ -72,7 +76,7 @@ pub(super) fn by_hour(
     let axis: String =
         (0..HOURS / step).map(|number| text::fit(&clock(number * step), every)).collect();
     out.push(Line::styled(axis, theme.muted));
-    let notes = day.notes.iter().map(|note| text::cut(note, width));
+    let notes = day.coverage.iter().map(|note| text::cut(&note.to_string(), width));
     out.extend(notes.map(|note| Line::styled(note, theme.warn)));
     for told in [
         format!("· none  ░▒▓█ up to {} an hour", thousands(most)),

@@ -128,7 +128,11 @@ fn consumers(cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
     let (exact, estimated, share) = inbox.duplicates();
     let share = share.map_or_else(String::new, |share| format!(" ({share:.1}%)"));
     out.push(Line::raw(format!("{} in the last hour", inbox.last_hour)));
-    out.push(Line::raw(format!("duplicates {exact} exact, {estimated} estimated{share}")));
+    out.push(Line::raw(if inbox.is_known() {
+        format!("duplicates {exact} exact, {estimated} estimated{share}")
+    } else {
+        format!("duplicates {}", inbox.rows)
+    }));
     let told = format!("publish latency {}", published(status.facts.published));
     out.extend(words::wrapped(&told, width, 2).into_iter().map(Line::raw));
     if let Some(Past::Stored(history)) = cx.kept

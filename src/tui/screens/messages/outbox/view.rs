@@ -193,6 +193,7 @@ fn standing(row: &Row, cx: Context<'_>) -> (&'static str, Style) {
         Delivery::Pending => ("pending", theme.text),
         Delivery::Delivered => ("delivered", theme.ok),
         Delivery::Orphan => ("ORPHAN", theme.danger),
+        Delivery::Unknown => ("unknown", theme.warn),
     }
 }
 

@@ -268,8 +268,9 @@ fn a_purge_takes_days() {
     desk.types("14");
     desk.press("tab enter");
     let draft = planned(&mut desk);
-    let Operation::Purge(purge) = draft.operation else { panic!("{draft:?}") };
-    let before: chrono::DateTime<chrono::Utc> = purge.before().parse().unwrap();
+    let Operation::Bulk(bulk) = draft.operation else { panic!("{draft:?}") };
+    let before = bulk.parameters["before"].as_str().unwrap();
+    let before: chrono::DateTime<chrono::Utc> = before.parse().unwrap();
     let age = desk.app.shared.now.utc - before;
     assert_eq!(age.num_days(), 14);
 }

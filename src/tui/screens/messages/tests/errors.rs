@@ -73,7 +73,8 @@ pub(super) fn listing() -> Listing {
             found(5, "The operation has timed out.", waits),
             alike(4, unknown),
         ],
-        notes: vec!["finance_error could not be read: ACCESS_REFUSED".to_owned()],
+        notes: vec![],
+        coverage: vec![NotLookedAt::unknown("finance_error", "ACCESS_REFUSED")],
     }
 }
 

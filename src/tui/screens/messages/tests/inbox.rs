@@ -38,7 +38,7 @@ pub fn day() -> Day {
         hour(consumer(), number, received, i64::from(number == 19), 0)
     });
     let rare = [hour(DELETING, 2, 1, 0, 0), hour(DELETING, 23, 3, 0, 2)];
-    Day { from, hours: busy.chain(rare).collect(), notes: vec![] }
+    Day { from, hours: busy.chain(rare).collect(), coverage: vec![] }
 }
 
 /// In the inbox, from a screen that has looked for a minute.

@@ -6,6 +6,7 @@ mod inbox;
 mod ledger;
 mod operating;
 mod relay;
+mod unseen;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +20,7 @@ use crate::{
     domain::{
         address::InvalidAddress,
         backlog::Sample,
+        coverage::NotLookedAt,
         diagnosis::{
             Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Published, Reached,
             Rule, Tally,
@@ -223,6 +225,7 @@ fn message(sequence: i64) -> Message {
         ahead: Some(Tally::Exact(0)),
         lock: Some(Lock::Free),
         received: vec![],
+        coverage: vec![],
     }
 }
 
@@ -233,19 +236,20 @@ struct Listed {
     inbox: Vec<InboxRow>,
     kept: Vec<ArchivedMessage>,
     more: bool,
+    coverage: Vec<NotLookedAt>,
 }
 
 impl Listed {
-    fn page<T>(rows: Vec<T>, more: bool) -> Page<T> {
-        Page { rows, more, notes: vec![] }
+    fn page<T>(rows: Vec<T>, more: bool, coverage: Vec<NotLookedAt>) -> Page<T> {
+        Page { rows, more, coverage }
     }
 
     fn messages(self) -> Page<Row> {
-        Self::page(self.messages, self.more)
+        Self::page(self.messages, self.more, self.coverage)
     }
 
     fn inbox(self) -> Page<InboxRow> {
-        Self::page(self.inbox, self.more)
+        Self::page(self.inbox, self.more, self.coverage)
     }
 }
 
@@ -287,7 +291,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                     Msg::Inbox(received::Msg::Listed(ticket, Ok(listed.clone().inbox())))
                 }
                 Request::Archive(archive::Request::List { ticket, .. }) => {
-                    let page = Listed::page(listed.kept.clone(), listed.more);
+                    let page = Listed::page(listed.kept.clone(), listed.more, vec![]);
                     Msg::Archive(archive::Msg::Listed(ticket, Ok(page)))
                 }
                 Request::Outbox(outbox::Request::Read { ticket, sequence }) => {
@@ -534,7 +538,7 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         other => panic!("{other:?}"),
     };
     let list = |desk: &mut Desk, ticket, rows: &[InboxRow], more| {
-        let page = Listed::page(rows.to_vec(), more);
+        let page = Listed::page(rows.to_vec(), more, vec![]);
         send(desk, Msg::Inbox(received::Msg::Listed(ticket, Ok(page))));
     };
     let asked = enter(&mut desk, Rule::Undeliverable);
@@ -570,29 +574,34 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
 
 #[test]
 fn what_was_not_looked_at_is_told_on_every_list() {
-    const UNSEEN: [&str; 2] = [
-        "groups are over the oldest 2000 outboxes",
-        "no index on outbox_message(outbox_id): only the oldest 20000 messages were looked through",
+    const UNSEEN: [(&str, &str); 2] = [
+        ("groups", "over the oldest 2000 outboxes"),
+        ("messages after the oldest 20000", "no index on outbox_message(outbox_id)"),
     ];
     for (width, height) in [(120, 36), (80, 24)] {
         let mut desk = watching(width, height);
         let mut status = stalled(35, 1_204);
-        status.coverage = UNSEEN.map(ToOwned::to_owned).to_vec();
+        status.coverage = UNSEEN.map(|(what, why)| NotLookedAt::narrowed(what, why)).to_vec();
         desk.press("r");
         answer(&mut desk, &status, &page(0..40));
         for sub in Sub::ALL {
             assert_eq!(state(&desk).sub, sub);
             assert!(desk.shows("Diagnosis (6), ~ not all was looked at"), "{}", desk.frame());
             // The errors' own notes are about the broker.
-            assert_eq!(desk.shows(UNSEEN[0]), sub != Sub::ErrorQueues, "{sub:?} {}", desk.frame());
+            assert_eq!(
+                desk.shows(UNSEEN[0].1),
+                sub != Sub::ErrorQueues,
+                "{sub:?} {}",
+                desk.frame()
+            );
             desk.press(">");
             answer(&mut desk, &status, &page(0..40));
         }
         desk.press("p");
-        assert!(desk.shows(UNSEEN[0]), "{}", desk.frame());
+        assert!(desk.shows(UNSEEN[0].1), "{}", desk.frame());
         desk.press("esc tab G");
-        assert!(desk.shows("~   groups are over"), "{}", desk.frame());
-        assert!(desk.shows("~   no index on outbox_message(outbox_id)"), "{}", desk.frame());
+        assert!(desk.shows("~   groups: over"), "{}", desk.frame());
+        assert!(desk.shows("~   messages after the oldest 20000: no index"), "{}", desk.frame());
         desk.press("esc r");
         answer(&mut desk, &status, &page(0..40));
         if width == 120 {

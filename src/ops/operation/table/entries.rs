@@ -3,7 +3,7 @@
 use super::spec::{
     Choice::{All, Consumer, Group, Marked, NewId},
     Entry,
-    List::{Archive, Errors, Inbox, Orders, Outboxes},
+    List::{Archive, Errors, Inbox, Operations, Orders, Outboxes},
 };
 
 pub(super) const COMPLETE_ORDER: &[Entry] = &[Entry::new(
@@ -226,6 +226,38 @@ pub(super) const RESTORE_ERRORS: &[Entry] = &[Entry::new(
     "put the copy back into the error queue it was discarded from",
     "Put {} back",
     "It lies in its error queue again, as it was; nothing handles it until it is replayed.",
+)];
+
+pub(super) const APPROVE_OPERATION: &[Entry] = &[Entry::new(
+    Operations,
+    'a',
+    "approve it: somebody else began it",
+    "Approve operation {}",
+    "It may be run then. Needs another database login than the one that began it.",
+)];
+
+pub(super) const RESUME_OPERATION: &[Entry] = &[Entry::new(
+    Operations,
+    'r',
+    "resume it where it stopped",
+    "Resume operation {}",
+    "Runs what is left of its list, from this console.",
+)];
+
+pub(super) const PAUSE_OPERATION: &[Entry] = &[Entry::new(
+    Operations,
+    'p',
+    "pause it after the batch under way",
+    "Pause operation {}",
+    "Whoever runs it stops after the batch under way. It can be resumed.",
+)];
+
+pub(super) const CANCEL_OPERATION: &[Entry] = &[Entry::new(
+    Operations,
+    'c',
+    "cancel it: what is left stays as it is",
+    "Cancel operation {}",
+    "Ends it for good. What is done stays done.",
 )];
 
 const ONLY_WAITING: &str =

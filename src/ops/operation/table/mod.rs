@@ -1,22 +1,21 @@
 //! The table of operations: the only list of what can be done and what it is called.
 
-use super::{
-    entries,
-    spec::{
-        Field, Input, Kind,
-        Leaving::{Finishes, Pauses, Stops},
-        Reason,
-        Risk::{Change, Destroy},
-        Spec,
-        StepKind::{Batches, BrokerMessages, OneTransaction},
-        Target,
-    },
+mod entries;
+mod spec;
+
+pub use self::spec::{
+    Choice, Entry, Field, Input, Leaving, List, Reason, Risk, Spec, StepKind, Target,
+};
+use self::spec::{
+    Leaving::{Finishes, Pauses, Stops},
+    Risk::{Change, Destroy},
+    StepKind::{Batches, BrokerMessages, OneTransaction},
 };
 
 const STREET: Field = Field::line("street", "street", "up to 50 characters", "--street");
 const CITY: Field = Field::line("city", "city", "up to 50 characters", "--city");
 const PROVINCE: Field = Field::line("province", "province", "up to 50 characters", "--province");
-const DAYS: &[Field] = &[Field::line("days", "older than", "days", "--older-than")];
+const DAYS: Field = Field::line("days", "older than", "days", "--older-than");
 
 /// What most operations have in common: one transaction about one thing.
 const ONE: Spec = Spec {
@@ -48,17 +47,28 @@ const BROKER: Spec = Spec {
 };
 
 /// What bulk operations have in common.
-const BATCHES: Spec =
-    Spec { risk: Destroy, steps: Batches, bulk: true, leaving: Pauses, fields: DAYS, ..ONE };
+const BATCHES: Spec = Spec { risk: Destroy, steps: Batches, bulk: true, leaving: Pauses, ..ONE };
 
 /// What work on one's own practice data has in common.
 const DEMO: Spec = Spec { target: Target::DemoData, reason: Reason::NotAsked, ..ONE };
 
-/// Every operation. A row stands at the place of its [`Kind`].
-pub const OPERATIONS: &[Spec] = &[
-    Spec {
-        kind: Kind::CompleteOrder,
-        name: "CompleteOrder",
+/// Makes the kinds of operations and the table from the same rows: a row is called as its kind.
+macro_rules! operations {
+    ($($kind:ident { $($row:tt)* },)*) => {
+        /// The operations there are, in the order of the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($kind,)*
+        }
+
+        /// Every operation. A row stands at the place of its [`Kind`].
+        pub const OPERATIONS: &[Spec] =
+            &[$(Spec { kind: Kind::$kind, name: stringify!($kind), $($row)* },)*];
+    };
+}
+
+operations! {
+    CompleteOrder {
         title: "Complete a New order",
         word: "COMPLETE",
         risk: Destroy,
@@ -67,9 +77,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::COMPLETE_ORDER,
         ..ONE
     },
-    Spec {
-        kind: Kind::CancelOrder,
-        name: "CancelOrder",
+    CancelOrder {
         title: "Cancel a New order",
         word: "CANCEL",
         risk: Destroy,
@@ -79,9 +87,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::CANCEL_ORDER,
         ..ONE
     },
-    Spec {
-        kind: Kind::DeleteOrder,
-        name: "DeleteOrder",
+    DeleteOrder {
         title: "Mark an order as deleted",
         word: "DELETE",
         verb: "order delete",
@@ -89,9 +95,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::DELETE_ORDER,
         ..ONE
     },
-    Spec {
-        kind: Kind::RestoreOrder,
-        name: "RestoreOrder",
+    RestoreOrder {
         title: "Take the deletion of an order back",
         word: "RESTORE",
         verb: "order restore",
@@ -99,9 +103,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::RESTORE_ORDER,
         ..ONE
     },
-    Spec {
-        kind: Kind::UpdateBuyerAddress,
-        name: "UpdateBuyerAddress",
+    UpdateBuyerAddress {
         title: "Give a buyer another address",
         word: "CHANGE",
         target: Target::Buyer,
@@ -111,9 +113,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::UPDATE_BUYER_ADDRESS,
         ..ONE
     },
-    Spec {
-        kind: Kind::CreateOrder,
-        name: "CreateOrder",
+    CreateOrder {
         title: "Place an order",
         word: "CREATE",
         verb: "order create",
@@ -125,6 +125,7 @@ pub const OPERATIONS: &[Spec] = &[
                 hint: "a part of the name, or the end of the id",
                 input: Input::Search,
                 option: Some("--buyer"),
+                filled: "",
             },
             Field {
                 name: "lines",
@@ -132,16 +133,15 @@ pub const OPERATIONS: &[Spec] = &[
                 hint: "",
                 input: Input::Grid(&[("book id", 38), ("quantity", 10), ("price", 14)]),
                 option: Some("--line"),
+                filled: "",
             },
-            Field { name: "total", label: "total", hint: "", input: Input::Told, option: None },
+            Field { name: "total", label: "total", hint: "", input: Input::Told, option: None, filled: "" },
             Field::line("note", "note", "may be empty; up to 500 characters", "--note"),
         ],
         menu: entries::CREATE_ORDER,
         ..ONE
     },
-    Spec {
-        kind: Kind::CreateBuyer,
-        name: "CreateBuyer",
+    CreateBuyer {
         title: "Make a buyer",
         word: "CREATE",
         target: Target::Buyer,
@@ -156,9 +156,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::CREATE_BUYER,
         ..ONE
     },
-    Spec {
-        kind: Kind::RepairMessage,
-        name: "RepairMessage",
+    RepairMessage {
         title: "Change the texts of a pending message",
         word: "REPAIR",
         target: Target::OutboxMessage,
@@ -183,9 +181,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::REPAIR_MESSAGE,
         ..ONE
     },
-    Spec {
-        kind: Kind::QuarantineMessage,
-        name: "QuarantineMessage",
+    QuarantineMessage {
         title: "Take a message out of the outbox, with a copy",
         word: "QUARANTINE",
         target: Target::OutboxMessage,
@@ -194,9 +190,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::QUARANTINE_MESSAGE,
         ..ONE
     },
-    Spec {
-        kind: Kind::HoldOutbox,
-        name: "HoldOutbox",
+    HoldOutbox {
         title: "Keep the relay away from an outbox",
         word: "HOLD",
         target: Target::Outbox,
@@ -205,9 +199,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::HOLD_OUTBOX,
         ..ONE
     },
-    Spec {
-        kind: Kind::ReleaseOutbox,
-        name: "ReleaseOutbox",
+    ReleaseOutbox {
         title: "Let the relay have a held outbox again",
         word: "RELEASE",
         target: Target::Outbox,
@@ -216,9 +208,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::RELEASE_OUTBOX,
         ..ONE
     },
-    Spec {
-        kind: Kind::RequeueMessage,
-        name: "RequeueMessage",
+    RequeueMessage {
         title: "Put an archived message, or one from a file, into the outbox",
         word: "REQUEUE",
         target: Target::ArchivedMessage,
@@ -227,56 +217,46 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::REQUEUE_MESSAGE,
         ..ONE
     },
-    Spec {
-        kind: Kind::PurgeOutbox,
-        name: "PurgeOutbox",
+    PurgeOutbox {
         title: "Remove what outboxes delivered, with copies",
         word: "PURGE",
         target: Target::Outbox,
         verb: "messages purge",
-        undo: "none; the messages are kept and can be requeued one by one",
-        fields: DAYS,
+        undo: "none: the outboxes stay removed; a copy of each message is kept, and requeueing it sends it again",
+        fields: &[DAYS.filled("7")],
         menu: entries::PURGE_OUTBOX,
         ..BATCHES
     },
-    Spec {
-        kind: Kind::PurgeInbox,
-        name: "PurgeInbox",
+    PurgeInbox {
         title: "Remove delivered inbox rows",
         word: "PURGE",
         target: Target::InboxRows,
         verb: "inbox purge",
         undo: ROWS_ARE_GONE,
-        fields: DAYS,
+        fields: &[DAYS.filled("30")],
         menu: entries::PURGE_INBOX,
         ..BATCHES
     },
-    Spec {
-        kind: Kind::RemoveFailedInbox,
-        name: "RemoveFailedInbox",
+    RemoveFailedInbox {
         title: "Remove inbox rows that were never consumed",
         word: "REMOVE",
         target: Target::InboxRows,
         verb: "inbox remove-failed",
         undo: ROWS_ARE_GONE,
-        fields: DAYS,
+        fields: &[DAYS.filled("1")],
         menu: entries::REMOVE_FAILED_INBOX,
         ..BATCHES
     },
-    Spec {
-        kind: Kind::ReplayErrors,
-        name: "ReplayErrors",
+    ReplayErrors {
         title: "Publish messages of error queues to the queues they came from",
         word: "REPLAY",
         verb: "errors replay",
         undo: "none: its consumer takes it; what fails again comes back to the error queue",
-        fields: &[Field::line("rate", "per second", "messages at most", "--rate")],
+        fields: &[Field::line("rate", "per second", "messages at most", "--rate").filled("20")],
         menu: entries::REPLAY_ERRORS,
         ..BROKER
     },
-    Spec {
-        kind: Kind::DiscardErrors,
-        name: "DiscardErrors",
+    DiscardErrors {
         title: "Take messages out of error queues, with copies",
         word: "DISCARD",
         verb: "errors discard",
@@ -284,9 +264,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::DISCARD_ERRORS,
         ..BROKER
     },
-    Spec {
-        kind: Kind::DrainOutbox,
-        name: "DrainOutbox",
+    DrainOutbox {
         title: "Deliver what is pending, now",
         word: "DRAIN",
         target: Target::Outbox,
@@ -295,9 +273,7 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::DRAIN_OUTBOX,
         ..BROKER
     },
-    Spec {
-        kind: Kind::RestoreErrors,
-        name: "RestoreErrors",
+    RestoreErrors {
         title: "Put a discarded message back into its error queue",
         word: "RESTORE",
         risk: Change,
@@ -308,20 +284,35 @@ pub const OPERATIONS: &[Spec] = &[
         menu: entries::RESTORE_ERRORS,
         ..BROKER
     },
-    Spec {
-        kind: Kind::ApproveOperation,
-        name: "ApproveOperation",
+    ApproveOperation {
         title: "Approve a bulk operation that somebody else began, with another database login",
         word: "APPROVE",
         target: Target::Operation,
         verb: "op approve",
         undo: "cancel the operation, as far as it was not run by then",
         reason: Reason::Needed,
+        menu: entries::APPROVE_OPERATION,
         ..ONE
     },
-    Spec {
-        kind: Kind::CancelOperation,
-        name: "CancelOperation",
+    ResumeOperation {
+        title: "Run a bulk operation, or go on with it where it stopped",
+        word: "RESUME",
+        target: Target::Operation,
+        verb: "op resume",
+        undo: "pause or cancel it; what is done stays done",
+        menu: entries::RESUME_OPERATION,
+        ..BATCHES
+    },
+    PauseOperation {
+        title: "Pause a bulk operation after the batch under way, whoever runs it",
+        word: "PAUSE",
+        target: Target::Operation,
+        verb: "op pause",
+        undo: "resume the operation",
+        menu: entries::PAUSE_OPERATION,
+        ..ONE
+    },
+    CancelOperation {
         title: "End a bulk operation early",
         word: "CANCEL",
         risk: Destroy,
@@ -329,11 +320,10 @@ pub const OPERATIONS: &[Spec] = &[
         verb: "op cancel",
         undo: "none; what is left can be done by a new operation",
         reason: Reason::Needed,
+        menu: entries::CANCEL_OPERATION,
         ..ONE
     },
-    Spec {
-        kind: Kind::Attach,
-        name: "Attach",
+    Attach {
         title: "Make schema orderscope in a service's database and record whose it is",
         word: "ATTACH",
         target: Target::Database,
@@ -342,9 +332,7 @@ pub const OPERATIONS: &[Spec] = &[
         fields: PUBLISHER,
         ..ONE
     },
-    Spec {
-        kind: Kind::HandOver,
-        name: "HandOver",
+    HandOver {
         title: "Give a database of Orderscope's own to the service",
         word: "HAND OVER",
         risk: Destroy,
@@ -354,9 +342,7 @@ pub const OPERATIONS: &[Spec] = &[
         fields: PUBLISHER,
         ..ONE
     },
-    Spec {
-        kind: Kind::Migrate,
-        name: "Migrate",
+    Migrate {
         title: "Make an empty database Orderscope's own, or bring one of its own up to date",
         word: "MIGRATE",
         target: Target::Database,
@@ -364,9 +350,7 @@ pub const OPERATIONS: &[Spec] = &[
         undo: "none: a schema never goes back to an older step",
         ..ONE
     },
-    Spec {
-        kind: Kind::LoadDemo,
-        name: "LoadDemo",
+    LoadDemo {
         title: "Fill an empty database with demo data, or replace the demo data in it",
         word: "LOAD",
         risk: Destroy,
@@ -374,27 +358,21 @@ pub const OPERATIONS: &[Spec] = &[
         undo: "none: the same options make the same demo data again",
         ..DEMO
     },
-    Spec {
-        kind: Kind::PlantScenario,
-        name: "PlantScenario",
+    PlantScenario {
         title: "Plant trouble in demo data, to practise on",
         word: "PLANT",
         verb: "demo scenario",
         undo: "demo heal takes it out again",
         ..DEMO
     },
-    Spec {
-        kind: Kind::HealScenario,
-        name: "HealScenario",
+    HealScenario {
         title: "Take planted trouble out of demo data",
         word: "HEAL",
         verb: "demo heal",
         undo: "plant it again",
         ..DEMO
     },
-    Spec {
-        kind: Kind::ResetPrivate,
-        name: "ResetPrivate",
+    ResetPrivate {
         title: "Remove the private database with everything in it",
         word: "RESET",
         risk: Destroy,
@@ -403,9 +381,7 @@ pub const OPERATIONS: &[Spec] = &[
         undo: "none: the data and its audit log are gone",
         ..DEMO
     },
-    Spec {
-        kind: Kind::UpgradePrivate,
-        name: "UpgradePrivate",
+    UpgradePrivate {
         title: "Move the private database to the newest PostgreSQL found",
         word: "UPGRADE",
         target: Target::PrivateServer,
@@ -413,7 +389,7 @@ pub const OPERATIONS: &[Spec] = &[
         undo: "none: the old server's data is removed once the new one has started",
         ..DEMO
     },
-];
+}
 
 const PUBLISHER: &[Field] =
     &[Field::line("publisher", "publisher", "service, outbox or unknown", "--publisher")];
@@ -441,8 +417,8 @@ impl Spec {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::List::{Archive, Errors, Inbox, Operations, Orders, Outboxes};
     use super::*;
-    use crate::ops::operation::List::{Archive, Errors, Inbox, Orders, Outboxes};
 
     #[test]
     fn a_row_stands_at_the_place_of_its_kind_and_is_called_like_it() {
@@ -460,7 +436,7 @@ mod tests {
     fn no_two_lines_of_a_menu_have_the_same_key() {
         let entries =
             || OPERATIONS.iter().flat_map(|spec| spec.menu.iter().map(move |e| (spec, e)));
-        for list in [Orders, Errors] {
+        for list in [Orders, Errors, Operations] {
             let keys: Vec<_> =
                 entries().filter(|(_, e)| e.list == list).map(|(_, e)| e.key).collect();
             assert_eq!(
@@ -472,7 +448,7 @@ mod tests {
         // On every other list all that is done in the database is offered, and what its own list does with the broker.
         for list in [Outboxes, Inbox, Archive] {
             let offered = entries().filter(|(spec, e)| match spec.steps {
-                OneTransaction | Batches => !matches!(e.list, Orders | Errors),
+                OneTransaction | Batches => !matches!(e.list, Orders | Errors | Operations),
                 BrokerMessages => e.list == list,
             });
             let keys: Vec<_> = offered.map(|(_, e)| e.key).collect();

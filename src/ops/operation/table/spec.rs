@@ -1,5 +1,7 @@
 //! What a row of the table of operations says: everything about an operation that is the same each time.
 
+use super::Kind;
+
 /// An operation, as policy, menu, forms, command line, audit and documentation know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
@@ -26,40 +28,6 @@ pub struct Spec {
     pub reason: Reason,
     /// Its lines in the console's menus; none where only a verb offers it.
     pub menu: &'static [Entry],
-}
-
-/// The operations there are, in the order of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    CompleteOrder,
-    CancelOrder,
-    DeleteOrder,
-    RestoreOrder,
-    UpdateBuyerAddress,
-    CreateOrder,
-    CreateBuyer,
-    RepairMessage,
-    QuarantineMessage,
-    HoldOutbox,
-    ReleaseOutbox,
-    RequeueMessage,
-    PurgeOutbox,
-    PurgeInbox,
-    RemoveFailedInbox,
-    ReplayErrors,
-    DiscardErrors,
-    DrainOutbox,
-    RestoreErrors,
-    ApproveOperation,
-    CancelOperation,
-    Attach,
-    HandOver,
-    Migrate,
-    LoadDemo,
-    PlantScenario,
-    HealScenario,
-    ResetPrivate,
-    UpgradePrivate,
 }
 
 /// What an operation risks.
@@ -134,6 +102,8 @@ pub struct Field {
     pub input: Input,
     /// None where the verb needs no option for it.
     pub option: Option<&'static str>,
+    /// What stands in it at first; as in the verb.
+    pub filled: &'static str,
 }
 
 /// How a field is filled in.
@@ -173,6 +143,8 @@ pub enum List {
     Inbox,
     Errors,
     Archive,
+    /// Bulk operations.
+    Operations,
 }
 
 /// Which of several ways to do an operation a line of the menu means.
@@ -223,7 +195,12 @@ impl Field {
         hint: &'static str,
         option: &'static str,
     ) -> Self {
-        Self { name, label, hint, input: Input::Line, option: Some(option) }
+        Self { name, label, hint, input: Input::Line, option: Some(option), filled: "" }
+    }
+
+    /// The same with something in it at first.
+    pub(super) const fn filled(self, filled: &'static str) -> Self {
+        Self { filled, ..self }
     }
 }
 
