@@ -1,4 +1,4 @@
-//! `orderscope messages …` and `orderscope inbox …`
+//! `orderscope messages …`
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, Outcome,
-    args::{Global, Inbox, InboxRows, MessageView, Messages, Only, Output},
+    args::{Global, MessageView, Messages, Only, Output},
     broker_source, clock, exit, open, outbox_action,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         archive::{self as copied, Parts, report as copies_of},
         messages::{
             self, Message, MessageKey, Status, Watch, broker,
-            list::{self, Filter, InboxView, Page, View},
+            list::{self, Filter, Page, View},
             report,
         },
     },
@@ -113,7 +113,7 @@ fn parse(text: &str) -> Result<MessageKey, Failure> {
     Ok(MessageKey::Message(MessageId(id)))
 }
 
-async fn read<T>(
+pub(super) async fn read<T>(
     session: &Session,
     who: &str,
     work: impl AsyncFnOnce(&mut sqlx::PgConnection) -> Result<T, crate::db::Error>,
@@ -122,7 +122,7 @@ async fn read<T>(
     Ok(session.db.read(who, &stop, work).await?)
 }
 
-fn print(
+pub(super) fn print(
     table: Table,
     unseen: &[NotLookedAt],
     output: Output,
@@ -132,12 +132,12 @@ fn print(
     Ok(table.print(Form::from(output), unseen, &mut std::io::stdout().lock())?)
 }
 
-fn print_value(facts: Value, unseen: &[NotLookedAt]) -> Result<(), Failure> {
+pub(super) fn print_value(facts: Value, unseen: &[NotLookedAt]) -> Result<(), Failure> {
     Ok(print_json(&json_answer(facts, unseen), &mut std::io::stdout().lock())?)
 }
 
 /// What was not looked at, beside the answer.
-fn tell(unseen: &[NotLookedAt]) -> Result<(), Failure> {
+pub(super) fn tell(unseen: &[NotLookedAt]) -> Result<(), Failure> {
     let mut err = std::io::stderr().lock();
     for one in unseen {
         writeln!(err, "not looked at: {}", text::clean(&one.to_string()))?;
@@ -146,7 +146,7 @@ fn tell(unseen: &[NotLookedAt]) -> Result<(), Failure> {
 }
 
 /// The exit code: a fault that was found; else whether everything could be looked at; else `sound`.
-fn code(fault: bool, unseen: &[NotLookedAt], sound: u8) -> u8 {
+pub(super) fn code(fault: bool, unseen: &[NotLookedAt], sound: u8) -> u8 {
     match (fault, coverage::leaves_unknown(unseen)) {
         (true, _) => exit::NOTHING,
         (false, true) => exit::PARTIAL,
@@ -155,7 +155,7 @@ fn code(fault: bool, unseen: &[NotLookedAt], sound: u8) -> u8 {
 }
 
 /// The same with what the broker adds, where one is configured. It is asked for some seconds at most.
-async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> Status {
+pub(super) async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> Status {
     if !status.concerns_broker() || config::broker(None, settings).is_err() {
         return status;
     }
@@ -249,7 +249,7 @@ async fn holds(session: &Session, output: Output, settings: &Settings) -> Outcom
 }
 
 /// Prints a page of a list, and what was not looked at.
-fn told<T>(
+pub(super) fn told<T>(
     page: Page<T>,
     limit: usize,
     table: impl FnOnce(&[T]) -> Table,
@@ -300,15 +300,7 @@ async fn show(
     let message = find(session, watch, key).await?;
     let table = report::envelope(&message, clock::now());
     let body = report::body(&message, true);
-    let part = |text: Option<&String>| {
-        text.map_or(Value::Null, |text| {
-            serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
-        })
-    };
-    let (headers, properties) = (
-        part(message.shown.content.headers.as_ref()),
-        part(message.shown.content.properties.as_ref()),
-    );
+    let [(_, headers), (_, properties)] = report::parts(&message, true);
     tell(&message.coverage)?;
     let parts = Parts { headers, properties, body };
     whole(table, parts, &message.coverage, output, settings)
@@ -427,94 +419,4 @@ async fn why(
     tell(&status.coverage)?;
     let faults = found.iter().any(|finding| finding.severity > Severity::Note);
     Ok(code(faults, &status.coverage, exit::FOUND))
-}
-
-pub(super) async fn inbox(verb: Inbox, global: &Global, settings: &Settings) -> Outcome {
-    let verb = match verb {
-        Inbox::OutboxAction(action) => {
-            return Box::pin(outbox_action::inbox(action, global, settings)).await;
-        }
-        verb => verb,
-    };
-    let watch = open::watch(settings);
-    let session = open::open(global, settings).await?;
-    let layout = &session.layout;
-    let done = match verb {
-        // They were seen to above.
-        Inbox::OutboxAction(_) => Err(Failure::usage("this verb writes")),
-        Inbox::Status { output } => {
-            let status = read(&session, "inbox status", async |conn| {
-                messages::status_with_history(conn, layout, &watch, &clock::handed()).await
-            });
-            let status = match status.await {
-                Ok(status) => Ok(with_broker(status, &watch, settings).await),
-                Err(failure) => Err(failure),
-            };
-            status.and_then(|mut status| {
-                // What leaves, or does not, is the other verb's.
-                status.findings.retain(|finding| finding.rule.is_of_inbox());
-                // So is what only concerns the outboxes.
-                status.coverage.retain(|one| !one.is_unknown);
-                let mut unseen =
-                    layout.not_looked_at(&[db::Table::InboxStates, db::Table::OutboxMessages]);
-                unseen.append(&mut status.coverage);
-                let table = report::consumers(&status.facts.inbox);
-                if output.output == Output::Json {
-                    let facts = json!({
-                        "rows": table.value(),
-                        "inbox": report::inbox_value(&status.facts.inbox),
-                        "alert": status.is_alert(),
-                        "findings": report::findings_value(&status.findings),
-                        "standby": session.standby_value(),
-                    });
-                    print_value(facts, &unseen)?;
-                } else {
-                    print(table, &unseen, output.output, settings)?;
-                }
-                let mut err = std::io::stderr().lock();
-                for finding in &status.findings {
-                    writeln!(
-                        err,
-                        "{} {}: {}",
-                        finding.severity,
-                        finding.rule.name(),
-                        finding.what
-                    )?;
-                }
-                if let Some(told) = session.standby() {
-                    writeln!(err, "{told}")?;
-                }
-                tell(&unseen)?;
-                Ok(code(status.is_alert(), &unseen, exit::FOUND))
-            })
-        }
-        Inbox::List { view, limit, output } => {
-            let view = match view {
-                InboxRows::All => InboxView::All,
-                InboxRows::Failing => InboxView::Failing,
-                InboxRows::HalfDone => InboxView::HalfDone,
-                InboxRows::Duplicates => InboxView::Duplicates,
-            };
-            let found = read(&session, "inbox list", async |conn| {
-                let view = (view, watch.thresholds.held);
-                list::inbox(conn, layout, view, list::From::Newest, limit as usize).await
-            });
-            found.await.and_then(|page| {
-                let table = |rows: &[_]| report::inbox(rows, &watch);
-                told(page, limit as usize, table, output.output, settings)
-            })
-        }
-        Inbox::Hours { output } => {
-            let found =
-                read(&session, "inbox hours", async |conn| messages::day(conn, layout).await);
-            found.await.and_then(|day| {
-                print(report::hours(&day, &watch), &day.coverage, output.output, settings)?;
-                tell(&day.coverage)?;
-                let sound = if day.hours.is_empty() { exit::NOTHING } else { exit::FOUND };
-                Ok(code(false, &day.coverage, sound))
-            })
-        }
-    };
-    session.close().await;
-    done
 }

@@ -13,6 +13,7 @@ mod demo;
 mod drain;
 mod errors;
 mod failure;
+mod inbox;
 mod input;
 mod messages;
 mod op;
@@ -95,7 +96,7 @@ async fn dispatch(cli: Cli, settings: Settings) -> color_eyre::Result<Outcome> {
         Some(Verb::Attach(args)) => ownership::attach(&args, global, &settings).await,
         Some(Verb::HandOver(args)) => ownership::hand_over(&args, global, &settings).await,
         Some(Verb::Messages(verb)) => Box::pin(messages::run(verb, global, &settings)).await,
-        Some(Verb::Inbox(verb)) => messages::inbox(verb, global, &settings).await,
+        Some(Verb::Inbox(verb)) => inbox::run(verb, global, &settings).await,
         Some(Verb::Relay(verb)) => Box::pin(relay::run(verb, global, &settings)).await,
         Some(Verb::Consume(verb)) => Box::pin(consume::run(verb, global, &settings)).await,
         Some(Verb::Errors(verb)) => Box::pin(errors::run(verb, global, &settings)).await,

@@ -63,8 +63,9 @@ fn several(ids: &[OrderId], text: &str, layout: &Layout) -> Failure {
 
 fn nothing(text: &str, layout: &Layout) -> Failure {
     let message = format!("no order is, or ends in, {text:?}");
-    match layout.hiding(&[db::Table::Orders, db::Table::Events, db::Table::Streams]) {
-        Some(why) => Failure { message: format!("{message}; {why}"), code: exit::PARTIAL },
+    let tables = [db::Table::Orders, db::Table::Events, db::Table::Streams];
+    match layout.not_looked_at(&tables).first() {
+        Some(unseen) => Failure { message: format!("{message}; {unseen}"), code: exit::PARTIAL },
         None => Failure { message, code: exit::NOTHING },
     }
 }

@@ -73,7 +73,7 @@ pub struct History {
     pub coverage: Vec<NotLookedAt>,
 }
 
-/// Why rows of these may be there and not be seen, where row level security hides some.
+/// Why rows of these may be there and not be seen: the table cannot be read, or row level security hides some.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hidden {
     pub orders: Option<String>,
@@ -150,7 +150,7 @@ pub async fn newest(
         Table::Summaries,
         Table::Letters,
     ]));
-    let why = |tables: &[Table]| layout.hiding(tables).map(|one| one.why);
+    let why = |tables: &[Table]| layout.not_looked_at(tables).pop().map(|one| one.why);
     let hidden = Hidden {
         orders: why(&[Table::Orders]),
         lines: why(&[Table::OrderItems]),

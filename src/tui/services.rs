@@ -20,7 +20,11 @@ use super::{
 use crate::{
     config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
-    domain::report::{Form, Table, VERSION, print_json},
+    domain::{
+        report::{Form, Table},
+        search::Query,
+    },
+    files,
     ops::{
         Clock, ServerClock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
@@ -32,6 +36,7 @@ use crate::{
         },
         operator::Operator,
         policy::Policy,
+        search::record,
     },
     session::{self, Session},
     workers::{anchors, sampler::Sampler},
@@ -247,6 +252,11 @@ impl Services {
         Some((opened.db.clone(), Arc::clone(&opened.layout)))
     }
 
+    /// How long the server is left alone, because too many attempts to reach it failed.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.opened().and_then(|opened| opened.db.wait())
+    }
+
     fn opened(&self) -> Option<Arc<Opened>> {
         self.open.borrow().clone()
     }
@@ -356,6 +366,13 @@ impl Services {
         }
     }
 
+    /// Records a search for words of people; only after it answers may the answer be shown.
+    pub async fn searched(&self, query: &Query, found: usize) -> Result<(), db::Error> {
+        let opened = self.opened().ok_or(db::Error::Cancelled)?;
+        let file = config::state_dir().join(record::FILE);
+        record::recorded(file, query, found, &opened.operator, self.now()).await
+    }
+
     /// The newest records of what operators did.
     pub async fn records(
         &self,
@@ -387,16 +404,8 @@ impl Services {
                 let failed =
                     |error: std::io::Error| format!("cannot write {}: {error}", path.display());
                 // Never over an older export.
-                let mut file = std::fs::File::create_new(&path).map_err(failed)?;
-                // What the screen did not look at is not known here: the file does not claim that it is nothing.
-                let written = match form {
-                    Form::Json => print_json(
-                        &serde_json::json!({ "version": VERSION, "rows": table.value() }),
-                        &mut file,
-                    ),
-                    _ => table.print(form, &[], &mut file),
-                };
-                written.and_then(|()| file.flush()).map_err(failed)?;
+                let mut file = files::create(&path).map_err(failed)?;
+                table.export(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;
             }
             Ok(told)
         });
@@ -472,10 +481,6 @@ impl Services {
             database,
             host,
             role: layout.role().to_owned(),
-            server: match &standby {
-                Some(standby) => format!("PostgreSQL {}, {standby}", layout.major_version()),
-                None => format!("PostgreSQL {}", layout.major_version()),
-            },
             gaps: gaps.collect(),
             attached: !layout.is_managed(),
             operator: format!("{}@{}", self.operator.name, self.operator.host),
@@ -486,6 +491,7 @@ impl Services {
                     "there is no schema orderscope to record in: run `orderscope attach` first",
                 ),
             },
+            standby,
         }
     }
 }

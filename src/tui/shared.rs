@@ -32,7 +32,8 @@ pub struct Place {
     pub database: String,
     pub host: String,
     pub role: String,
-    pub server: String,
+    /// How far a hot standby was behind when it was opened; none on a primary.
+    pub standby: Option<String>,
     /// What the database lacks and what that costs, one line each.
     pub gaps: Vec<String>,
     /// Semantics 1: a database of a running service.
@@ -107,6 +108,8 @@ pub struct Shared {
     /// What may be done here at all, for how long an unlocking lasts (and a revealing).
     pub policy: Policy,
     pub link: Link,
+    /// How long the server is left alone after attempts that failed.
+    pub pause: Option<Duration>,
     pub kept: Remembered,
     /// Between two refreshes of what is on screen.
     pub interval: Duration,
@@ -132,6 +135,7 @@ impl Shared {
             unlocked: None,
             policy: Policy::default(),
             link: Link::Connecting { doing: "connecting".to_owned() },
+            pause: None,
             kept: Remembered::default(),
             interval: Duration::from_secs(5),
             frozen: false,

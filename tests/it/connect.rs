@@ -343,6 +343,12 @@ async fn a_standby_is_named_and_not_written_to() {
     // By verbs, in words and with a code of its own.
     let home = Home::at(&format!("postgres://postgres@localhost:{}/shop", pair.standby));
     assert_eq!(home.run(&["orders", "search"]).code, 1);
+    for verb in ["messages", "inbox"] {
+        let status = home.answer(&[verb, "status"], 0);
+        assert!(status["standby"]["behind_seconds"].is_u64(), "{status}");
+        let table = home.run(&[verb, "status"]);
+        assert!(format!("{}{}", table.out, table.err).contains("hot standby, "), "{table:?}");
+    }
     home.refused(
         &["migrate", "--reason", "INC-7", "--yes"],
         4,

@@ -24,7 +24,7 @@ fn root() -> PathBuf {
 }
 
 /// Compares a block between its marks in a file with what it should be, or writes it.
-fn golden(file: &str, block: &str, expected: &str) {
+pub fn golden(file: &str, block: &str, expected: &str) {
     let path = root().join(file);
     let text = fs::read_to_string(&path).unwrap();
     let (start, end) =
@@ -48,7 +48,7 @@ fn code(text: &str) -> String {
     format!("`{}`", text.replace('|', "\\|"))
 }
 
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut out = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
         writeln!(out, "| {} |", row.join(" | ")).unwrap();

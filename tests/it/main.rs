@@ -25,6 +25,7 @@ mod demo_operations;
 mod docs;
 mod embedded;
 mod error_queues;
+mod faulty;
 mod first_start;
 mod messages;
 mod outbox_actions;

@@ -195,7 +195,7 @@ pub async fn overview(
         oldest,
         newest: sums.newest,
         last_delivered: sums.last_delivered,
-        orphans: wrong(sums.orphans).known_if(messages),
+        orphans: wrong(sums.orphans).known_if(messages && states),
         expired: wrong(sums.expired).known_if(messages && states && inbox),
         undeliverable: wrong(sums.undeliverable).known_if(messages && states && inbox),
         by_type: pick(2),

@@ -65,7 +65,7 @@ struct Writer {
 impl Chain {
     /// A new chain of this operator. Nothing is written before its first entry.
     pub fn open(operator: &Operator) -> Self {
-        Self(Arc::new(Writer { id: Uuid::now_v7(), operator: operator.clone() }))
+        Self(Arc::new(Writer { id: crate::ops::fresh_id(), operator: operator.clone() }))
     }
 
     /// Whose it is.

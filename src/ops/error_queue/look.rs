@@ -118,7 +118,7 @@ pub async fn list(
                 }
                 if look.cut {
                     let seen = look.messages.len();
-                    let why = format!("only its first {seen} messages were looked at");
+                    let why = format!("only the first {seen} messages of {queue} were looked at");
                     coverage.push(NotLookedAt::unknown(&queue, why));
                 }
                 looked.push(QueueReport {
@@ -135,7 +135,10 @@ pub async fn list(
             Err(error) => Some(error.to_string()),
         };
         if let Some(trouble) = trouble {
-            coverage.push(NotLookedAt::unknown(&queue, &trouble));
+            coverage.push(NotLookedAt::unknown(
+                &queue,
+                format!("{queue} could not be read: {trouble}"),
+            ));
             let trouble = Some(trouble);
             looked.push(QueueReport {
                 queue,
@@ -153,7 +156,10 @@ pub async fn list(
         .read("errors", stop, async |conn| knowledge(conn, layout, &faults, scope, now).await)
         .await;
     let known = asked.unwrap_or_else(|error| {
-        coverage.push(NotLookedAt::unknown("the inbox", error.to_string()));
+        coverage.push(NotLookedAt::unknown(
+            "the inbox",
+            format!("the inbox could not be read: {error}"),
+        ));
         Knowledge::unread(scope)
     });
     let found = faults.into_iter().zip(raws).map(|(fault, raw)| {

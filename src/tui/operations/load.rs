@@ -15,7 +15,7 @@ pub async fn load(request: Request, cx: Cx) -> Msg {
     match request {
         Request::Read { ticket, all } => Msg::Read(ticket, read(all, &cx).await),
         Request::Look { ticket, number, troubles, after } => {
-            Msg::Looked(ticket, look(number, troubles, after, &cx).await)
+            Msg::Looked(ticket, number, look(number, troubles, after, &cx).await)
         }
     }
 }
@@ -38,5 +38,5 @@ async fn look(number: i64, troubles: bool, after: i64, cx: &Cx) -> Result<Detail
     let (db, layout) = cx.services.database(&cx.stop).await.ok_or(Error::Cancelled)?;
     let shown = batch::show(&db, &layout, number, &cx.stop).await?;
     let items = batch::items(&db, number, troubles, after, PAGE, &cx.stop).await?;
-    Ok((shown, items))
+    Ok((Box::new(shown), items))
 }

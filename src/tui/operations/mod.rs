@@ -39,7 +39,7 @@ const ITEMS: Lane = Lane::Latest("operations.items");
 pub type Row = (Record, Option<Estimate>);
 
 /// All that is known of an operation, and a page of its items.
-pub type Details = (Shown, Vec<Settled>);
+pub type Details = (Box<Shown>, Vec<Settled>);
 
 /// What is known of bulk operations.
 #[derive(Debug, Default)]
@@ -85,7 +85,8 @@ pub enum Msg {
     /// Unlock writes, or lock them again.
     Unlock,
     Read(Ticket, Result<Option<Vec<Row>>, PlanError>),
-    Looked(Ticket, Result<Details, PlanError>),
+    /// About the operation of this number.
+    Looked(Ticket, i64, Result<Details, PlanError>),
 }
 
 /// What can be asked for.

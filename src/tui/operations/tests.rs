@@ -155,7 +155,7 @@ fn looked(desk: &mut Desk, row: Row, items: Vec<Settled>) -> (i64, bool, i64) {
         arrived: Some(31),
         troubles: vec![("skipped".to_owned(), why, 3)],
     };
-    desk.send(Root::Operations(Msg::Looked(ticket, Ok((shown, items)))));
+    desk.send(Root::Operations(Msg::Looked(ticket, number, Ok((Box::new(shown), items)))));
     (number, troubles, after)
 }
 
@@ -303,6 +303,16 @@ fn the_outcome_of_every_item_is_seen_page_by_page() {
     assert!(desk.shows("> ") && desk.shows(" 200  done"), "entered from its end");
     desk.press("esc");
     assert!(desk.shows("Bulk operations"));
+    // A late answer about another one is dropped.
+    desk.press("enter");
+    let ticket = asked(&mut desk, |request| match request {
+        Request::Look { ticket, .. } => Some(*ticket),
+        Request::Read { .. } => None,
+    });
+    desk.press("esc j enter");
+    let late = Err(PlanError::NoOperation(6));
+    desk.send(Root::Operations(Msg::Looked(ticket, 6, late)));
+    assert!(desk.shows("Operation 5") && desk.shows("Loading …"), "{}", desk.frame());
 }
 
 #[test]

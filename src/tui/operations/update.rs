@@ -61,8 +61,9 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
                 state.cursor.follow(found, len);
             }
         }
-        Msg::Looked(ticket, result) => {
+        Msg::Looked(ticket, number, result) => {
             if let Some(opened) = &mut state.opened
+                && opened.number == number
                 && opened.details.settle(ticket, result, shared.now.instant)
             {
                 let end = std::mem::take(&mut opened.upwards);

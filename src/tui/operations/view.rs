@@ -140,9 +140,7 @@ fn items(
     let draw = |index: usize, sign| Some(item(rows.get(index)?, theme, sign));
     let click = |index| Msg::Step(Step::To(index));
     opened.cursor.draw(look, frame, body, rows.len(), hits, |_| false, click, draw);
-    if let Some(told) = pages(opened, shared) {
-        clipped(frame, foot, Line::styled(told, theme.muted));
-    }
+    clipped(frame, foot, Line::styled(pages(opened, shared), theme.muted));
 }
 
 fn draw_lines(frame: &mut Frame, area: Rect, lines: Lines) {
@@ -160,16 +158,16 @@ fn not_refreshed(state: &State, shared: &Shared, theme: &Theme) -> Lines {
 }
 
 /// Which page it is, where there are several; and when it was read.
-fn pages(opened: &Opened, shared: &Shared) -> Option<String> {
+fn pages(opened: &Opened, shared: &Shared) -> String {
     let is_full = i64::try_from(opened.items().len()).is_ok_and(|len| len >= super::PAGE);
     let age = opened.details.seen_at.map(|at| words::since(at, shared)).unwrap_or_default();
     let read = format!("read {age} ago, R reads again");
     let page = match (opened.pages.len() + 1, is_full) {
-        (1, false) => return Some(read),
+        (1, false) => return read,
         (page, true) => format!("page {page}; j at its end: further"),
         (page, false) => format!("page {page}, the last; k at its start: back"),
     };
-    Some(format!("{page}; {read}"))
+    format!("{page}; {read}")
 }
 
 /// Widths of the columns: operation, state, how far, rate and time left.
@@ -276,7 +274,7 @@ fn reasons(shown: &Shown, theme: &Theme) -> Lines {
         )),
         None if shown.record.state.is_over() => {}
         None => {
-            lines.push(Line::styled("arrived since: unknown, counting took too long", theme.warn))
+            lines.push(Line::styled("arrived since: unknown, counting took too long", theme.warn));
         }
     }
     let told = shown.troubles.iter().map(|(outcome, why, count)| {

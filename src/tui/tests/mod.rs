@@ -70,7 +70,7 @@ pub fn place() -> Place {
         database: "orderscope".to_owned(),
         host: "private".to_owned(),
         role: "orderscope".to_owned(),
-        server: "PostgreSQL 18".to_owned(),
+        standby: None,
         gaps: vec![],
         attached: false,
         operator: "mai@desk-4".to_owned(),
@@ -87,7 +87,7 @@ pub fn attached() -> Place {
         database: "ordering".to_owned(),
         host: "pg-ea-1:5432".to_owned(),
         role: "support".to_owned(),
-        server: "PostgreSQL 16".to_owned(),
+        standby: None,
         gaps: vec![
             "index on the order in mt_events.data: events in other streams are searched within 30 \
              days of placing only"

@@ -2,6 +2,7 @@
 //! refusal.
 
 mod dialects;
+mod json;
 mod long_streams;
 mod schemas;
 mod unseen;

@@ -172,5 +172,5 @@ fn told(plan: &Plan, steered: &Steered) -> Outcome {
     let items = Some(batch::report::list(&[(record.clone(), None)]));
     let more = batch::report::next_step(record).into_iter().collect();
     let reverse = reverse(&plan.request.operation);
-    Outcome { more, items, reverse, ..Outcome::new(&plan.request, steered.audit, told) }
+    Outcome { more, reverse, items, ..Outcome::new(&plan.request, steered.audit, told) }
 }

@@ -9,6 +9,7 @@ use ratatui::{
 use super::{InboxView, Msg, Pane, State, Sub, inbox};
 use crate::{
     domain::text::thousands,
+    ops::messages::report,
     tui::{
         shared::Shared,
         ui::{
@@ -62,10 +63,10 @@ pub(super) fn view(
         lines.push(inbox::view::line(row, Span::raw("  "), true, cx));
     }
     if status.glance.is_empty() {
-        let unknown = status.coverage.iter().find(|one| one.is_unknown && !facts.is_known());
-        lines.push(match unknown {
-            Some(one) => Line::styled(format!("  Not known: {}", one.why), theme.warn),
-            None => Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok),
+        lines.push(if facts.is_known() {
+            Line::styled(format!("  {}", inbox::view::EMPTY), theme.ok)
+        } else {
+            Line::styled(format!("  {}", report::NOT_KNOWN), theme.warn)
         });
     }
     for (row, line) in (0..inner.height).zip(lines) {

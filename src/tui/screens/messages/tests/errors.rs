@@ -74,7 +74,10 @@ pub(super) fn listing() -> Listing {
             alike(4, unknown),
         ],
         notes: vec![],
-        coverage: vec![NotLookedAt::unknown("finance_error", "ACCESS_REFUSED")],
+        coverage: vec![NotLookedAt::unknown(
+            "finance_error",
+            "finance_error could not be read: ACCESS_REFUSED",
+        )],
     }
 }
 
