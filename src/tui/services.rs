@@ -85,14 +85,12 @@ pub struct Services {
     /// Who acts; the role is the database session's.
     operator: Operator,
     policy: Policy,
-    /// The server's, once the database is open.
     clock: Clock,
     server: ServerClock,
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
     broker: Result<BrokerAccess, String>,
-    /// Held while an operation runs.
     running: tokio::sync::Mutex<()>,
     /// Held while error queues are looked into: what one look holds, another does not see.
     queues: tokio::sync::Mutex<()>,
@@ -169,7 +167,6 @@ impl Services {
     ) -> Result<Place, session::Error> {
         let today = self.now().date_naive();
         let session = session::open(&self.context, &self.limits, today, progress).await?;
-        // What is written measures it again, and fails where that fails.
         let _ = self.server.measure(&session.db).await;
         let place = self.place(&session);
         let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
