@@ -184,7 +184,7 @@ impl Pool {
             if idle.backend.is_some() && idle.who != who {
                 let name = address::quoted(&address::shown(who));
                 let rename = AssertSqlSafe(format!("SET application_name = {name}"));
-                let renamed = sqlx::raw_sql(rename).execute(&mut idle.conn);
+                let renamed = Box::pin(sqlx::raw_sql(rename).execute(&mut idle.conn));
                 if !matches!(tokio::time::timeout(PROMPT, renamed).await, Ok(Ok(_))) {
                     continue;
                 }
@@ -192,7 +192,7 @@ impl Pool {
             }
             return Ok(Session { pool: self.clone(), idle, _permit: permit });
         }
-        let idle = self.open(who).await?;
+        let idle = Box::pin(self.open(who)).await?;
         Ok(Session { pool: self.clone(), idle, _permit: permit })
     }
 

@@ -38,8 +38,9 @@ fn update_and_view_have_no_clock_and_do_nothing() {
 /// Where clippy is told to let a clock or a new task pass: the entry, and the console's runtime. Everything else is
 /// handed the time, and is started by whoever needs it.
 const CLOCKS_AND_TASKS: &[(&str, &[&str])] = &[
-    ("cli/clock.rs", &["Utc::now"]),
+    ("cli/clock.rs", &["SystemTime::now"]),
     ("cli/relay.rs", &["tokio::spawn"]),
+    ("ops/mod.rs", &["SystemTime::now"]),
     ("tui/runtime/effects.rs", &["tokio::spawn"]),
     ("tui/runtime/signals.rs", &["task::spawn("]),
 ];

@@ -141,7 +141,7 @@ impl Address {
 
     /// Opens a session within the time for that; not at all for a while after several failures.
     pub async fn open(&self, who: &str, access: Access, limits: &Limits) -> Result<Opened, Error> {
-        self.breaker.attempt(&self.place, self.try_open(who, access, limits)).await
+        self.breaker.attempt(&self.place, Box::pin(self.try_open(who, access, limits))).await
     }
 
     async fn try_open(&self, who: &str, access: Access, limits: &Limits) -> Result<Opened, Error> {
