@@ -15,6 +15,7 @@ pub mod db;
 pub mod demo;
 pub mod domain;
 pub mod embedded;
+pub mod files;
 pub mod ops;
 pub mod relay;
 pub mod servers;

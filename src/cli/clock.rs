@@ -1,6 +1,6 @@
 //! The program's clock. Verbs and the console get the present time here, and hand it to everything below them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,8 @@ use crate::ops::Clock;
 /// The present time.
 #[expect(clippy::disallowed_methods, reason = "the one place that everything else gets it from")]
 pub(super) fn now() -> DateTime<Utc> {
-    Utc::now()
+    // Not `Utc::now()`, which panics where the clock was set before 1970.
+    SystemTime::now().into()
 }
 
 /// The same for what looks at it again and again.

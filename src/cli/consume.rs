@@ -9,12 +9,13 @@ use super::{
     Failure, Outcome,
     args::{self, Global},
     ask::{self, Said},
-    clock, exit, given, open, signals,
+    exit, given, open, operation, signals,
 };
 use crate::{
     config::{self, Settings, choose},
     domain::report::{Cell, Form, Table},
     ops::{
+        Clock,
         operation::{Kind, Needed, PlanError, Writer},
         operator::Operator,
     },
@@ -74,16 +75,21 @@ async fn consume(
     let kept = settings.file.relay.keep_days.is_some_and(|days| days > 0);
     work.copies = session.layout.is_managed() || kept;
     let until = if verb.once { Until::Empty } else { Until::Told };
-    let stats = drive(&work, writer, until).await?;
+    let clock = operation::measured(session).await?.clock();
+    let stats = drive(&work, writer, until, clock).await?;
     table(&stats).print(Form::from(verb.output.output), &[], &mut std::io::stdout().lock())?;
     Ok(if stats.refused + stats.skipped > 0 { exit::PARTIAL } else { exit::FOUND })
 }
 
 /// Runs it, reporting problems, until it ends or a signal comes.
-async fn drive(work: &consumer::Settings, writer: &Writer, until: Until) -> Result<Stats, Failure> {
+async fn drive(
+    work: &consumer::Settings,
+    writer: &Writer,
+    until: Until,
+    clock: Clock,
+) -> Result<Stats, Failure> {
     let stop = CancellationToken::new();
     let (sender, receiver) = watch::channel(Stats::default());
-    let clock = clock::handed();
     let run = Box::pin(consumer::run(work, writer, until, clock, stop.clone(), sender));
     Ok(signals::see_through(run, &stop, tell(receiver)).await??)
 }

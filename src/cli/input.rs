@@ -81,7 +81,7 @@ pub(super) fn order(args: &CreateOrder) -> Result<Command, Failure> {
         let lines = lines.collect::<Result<Vec<_>, Failure>>()?;
         (id, uuid(buyer, "--buyer")?, args.note.clone(), lines)
     };
-    let id = OrderId(id.unwrap_or_else(Uuid::now_v7));
+    let id = OrderId(id.unwrap_or_else(crate::ops::fresh_id));
     Ok(Command::CreateOrder { id, buyer: BuyerId(buyer), note, lines })
 }
 
@@ -102,7 +102,7 @@ pub(super) fn buyer(
             (id, name.unwrap_or_default(), given(address))
         }
     };
-    Ok(Command::CreateBuyer { id: BuyerId(id.unwrap_or_else(Uuid::now_v7)), name, address })
+    Ok(Command::CreateBuyer { id: BuyerId(id.unwrap_or_else(crate::ops::fresh_id)), name, address })
 }
 
 /// The command of `buyer address`.
@@ -125,7 +125,7 @@ pub(super) fn address(
 /// The operation's id behind an idempotency key: the key itself, if it is an id; a new one without a key.
 pub(super) fn operation(key: Option<&str>) -> Result<Uuid, Failure> {
     use sha2::{Digest, Sha256};
-    let Some(key) = key else { return Ok(Uuid::now_v7()) };
+    let Some(key) = key else { return Ok(crate::ops::fresh_id()) };
     let key = key.trim();
     if key.is_empty() {
         return Err(Failure::usage("--idempotency-key is empty"));
@@ -147,7 +147,7 @@ fn given(AddressArgs { street, city, province }: AddressArgs) -> Address {
 }
 
 fn new_line(book: Uuid, quantity: i64, price: Decimal) -> NewLine {
-    NewLine { id: LineId(Uuid::now_v7()), book: BookId(book), quantity, price }
+    NewLine { id: LineId(crate::ops::fresh_id()), book: BookId(book), quantity, price }
 }
 
 fn option(text: &str, index: usize) -> Result<NewLine, Failure> {

@@ -300,15 +300,7 @@ async fn show(
     let message = find(session, watch, key).await?;
     let table = report::envelope(&message, clock::now());
     let body = report::body(&message, true);
-    let part = |text: Option<&String>| {
-        text.map_or(Value::Null, |text| {
-            serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
-        })
-    };
-    let (headers, properties) = (
-        part(message.shown.content.headers.as_ref()),
-        part(message.shown.content.properties.as_ref()),
-    );
+    let [(_, headers), (_, properties)] = report::parts(&message, true);
     tell(&message.coverage)?;
     let parts = Parts { headers, properties, body };
     whole(table, parts, &message.coverage, output, settings)

@@ -35,6 +35,7 @@ pub(super) fn limits(settings: &Settings) -> Limits {
     let mut limits = Limits::default();
     if let Some(seconds) = settings.file.statement_timeout {
         limits.statement = std::time::Duration::from_secs(seconds.clamp(1, 600));
+        limits.answer = limits.statement * 10;
     }
     limits
 }

@@ -15,7 +15,7 @@ use super::{
     relay, signals,
 };
 use crate::{
-    config::{Settings, choose},
+    config::{self, Settings, choose},
     domain::{
         decide::Command,
         id::Version,
@@ -24,7 +24,8 @@ use crate::{
         text::thousands,
     },
     ops::{
-        audit,
+        ServerClock,
+        audit::{self, Witness},
         delivery::Delivery,
         error_queue::Source,
         operation::{
@@ -107,7 +108,7 @@ pub(super) async fn run(
         let request = ask.request(make(session).await?)?;
         let outcome = see_through(ctx, request, ask).await;
         if !ask.run.dry_run {
-            anchored(session, &outcome).await;
+            anchored(session, ctx, &outcome).await;
         }
         outcome
     })
@@ -115,11 +116,23 @@ pub(super) async fn run(
 }
 
 /// Only the log's own guard: what was done is done whatever becomes of it.
-async fn anchored(session: &Session, outcome: &Outcome) {
-    if outcome.is_ok()
-        && let Err(error) = audit::anchor_if_due(&session.db, clock::now(), audit::EVERY).await
-    {
+async fn anchored(session: &Session, ctx: &Context<'_>, outcome: &Outcome) {
+    if outcome.is_err() {
+        return;
+    }
+    if let Err(error) = audit::anchor_if_due(&session.db, (ctx.clock)(), audit::EVERY).await {
         tracing::warn!(%error, "no anchor was written");
+    }
+    let (dir, stop) = (config::state_dir(), CancellationToken::new());
+    let seen =
+        async { Witness::of(&session.db, &dir, &stop).await?.keep(&session.db, &stop).await };
+    match seen.await {
+        Ok(None) => {}
+        Ok(Some(broken)) => {
+            // Standard error may be gone; the log has it too.
+            let _ = writeln!(std::io::stderr(), "orderscope: warning: audit log: {}", broken.what);
+        }
+        Err(error) => tracing::warn!(%error, "the head of the audit log was not kept"),
     }
 }
 
@@ -138,13 +151,25 @@ async fn opened(
         let operator = operator.map_err(PlanError::from)?;
         let writer = Writer::open(&session.db, operator, policy).await?;
         let broker = broker.as_ref().map_err(String::as_str);
-        let outcome = work(&session, &Context::new(&writer, broker, clock::handed())).await;
+        let clock = measured(&session).await?;
+        if let Some(warning) = clock.warning() {
+            writeln!(std::io::stderr(), "orderscope: warning: {warning}")?;
+        }
+        let ctx = Context::new(&writer, broker, clock.clock()).timed(&clock);
+        let outcome = work(&session, &ctx).await;
         writer.close().await;
         outcome
     }
     .await;
     session.close().await;
     outcome
+}
+
+/// The server's time, as far as this machine's clock tells it.
+pub(super) async fn measured(session: &Session) -> Result<ServerClock, Failure> {
+    let clock = ServerClock::new(clock::handed());
+    clock.measure(&session.db).await?;
+    Ok(clock)
 }
 
 /// The same for what changes the schema of a database, whose it is, or its content as a whole: it is opened as it is.
@@ -160,11 +185,12 @@ pub(super) async fn run_owning(
     let policy = writable(global, settings)?;
     let (servers, lease) = open::own(global, settings).await?;
     let outcome = async {
-        let mut owner = Owner::open(&servers, global.operator.as_deref(), policy).await?;
+        let clock = ServerClock::new(clock::handed());
+        let mut owner = Owner::open(&servers, global.operator.as_deref(), policy, &clock).await?;
         if let Some(work) = work {
             owner = owner.working(work(servers));
         }
-        let ctx = Context::owning(&owner, clock::handed());
+        let ctx = Context::owning(&owner, clock.clock()).timed(&clock);
         see_through(&ctx, ask.request(operation)?, ask).await
     }
     .await;

@@ -18,6 +18,7 @@ use crate::{
         zone::Clock,
     },
     ops::{
+        operator::Operator,
         report,
         search::{self, Count, Start},
     },
@@ -29,7 +30,10 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     let text = query.into_iter().chain(without).collect::<Vec<_>>().join(" ");
     let clock = Clock { now: clock::now(), zone: settings.zone };
     let query = language::parse(&text, &clock).map_err(|error| marked(&text, &error))?;
+    query.guesses_nothing().map_err(|error| marked(&text, &error))?;
     let session = open::open(global, settings).await?;
+    let operator = Operator::new(global.operator.as_deref(), session.layout.role())
+        .map_err(|error| Failure::usage(error.to_string()));
     let stop = tokio_util::sync::CancellationToken::new();
     let answer = session
         .db
@@ -44,6 +48,8 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
         .await;
     session.close().await;
     let (page, counted) = answer?;
+    let file = crate::config::state_dir().join(search::record::FILE);
+    search::record::recorded(file, &query, page.rows.len(), &operator?, clock::now()).await?;
     let form = Form::from(output.output);
     let table = report::orders(&page.rows, true).in_zone(settings.zone);
     let mut out = std::io::stdout().lock();

@@ -88,9 +88,8 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
             run(&args, global, settings, make).await
         }
         MessageAction::Purge { age, write } => {
-            let purge = Purge::outboxes(before(&age, TimeDelta::days(7), settings)?);
-            let operation = purge.operation(age.rate);
-            run(&write.into(), global, settings, async |_| Ok(operation)).await
+            purge((Purge::outboxes, TimeDelta::days(7)), &age, &write.into(), global, settings)
+                .await
         }
     }
 }
@@ -107,20 +106,44 @@ async fn run(
 
 /// `inbox purge|remove-failed`
 pub(super) async fn inbox(verb: InboxAction, global: &Global, settings: &Settings) -> Outcome {
-    let (purge, rate, write) = match verb {
+    let (kind, age, write) = match verb {
         InboxAction::Purge { age, write } => {
-            (Purge::inbox(before(&age, TimeDelta::days(30), settings)?), age.rate, write)
+            ((Purge::inbox as Older, TimeDelta::days(30)), age, write)
         }
         InboxAction::RemoveFailed { age, write } => {
-            (Purge::failed(before(&age, TimeDelta::days(1), settings)?), age.rate, write)
+            ((Purge::failed as Older, TimeDelta::days(1)), age, write)
         }
     };
-    let operation = purge.operation(rate);
-    run(&write.into(), global, settings, async |_| Ok(operation)).await
+    purge(kind, &age, &write.into(), global, settings).await
 }
 
-fn before(age: &AgeArgs, usual: TimeDelta, settings: &Settings) -> Result<DateTime<Utc>, Failure> {
-    let now = clock::now();
+/// Removes what is older than a moment.
+type Older = fn(DateTime<Utc>) -> Purge;
+
+/// Removes what is old by the server's clock: one of ours that is ahead would take everything for old.
+async fn purge(
+    (kind, usual): (Older, TimeDelta),
+    age: &AgeArgs,
+    write: &WriteArgs,
+    global: &Global,
+    settings: &Settings,
+) -> Outcome {
+    // What cannot be read is told before anything is opened.
+    before(age, usual, clock::now(), settings)?;
+    let make = async |session: &Session| {
+        let now = (operation::measured(session).await?.clock())();
+        let before = before(age, usual, now, settings)?;
+        Ok(kind(before).operation(age.rate))
+    };
+    run(write, global, settings, make).await
+}
+
+fn before(
+    age: &AgeArgs,
+    usual: TimeDelta,
+    now: DateTime<Utc>,
+    settings: &Settings,
+) -> Result<DateTime<Utc>, Failure> {
     let Some(text) = &age.before else {
         let age = age.older_than.map_or(usual, |days| TimeDelta::days(i64::from(days)));
         return Ok(now - age);

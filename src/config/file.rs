@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, num::NonZeroU16, path::Path};
 use serde::Deserialize;
 
 use super::{ConnectionString, Error};
-use crate::servers::Schemas;
+use crate::{files, servers::Schemas};
 
 /// `config.toml` as written. Every key is optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -146,10 +146,13 @@ pub struct RelayFile {
     pub hold_returned: bool,
 }
 
+/// No configuration is longer, in bytes.
+const LONGEST: u64 = 1 << 20;
+
 /// Reads a file. A missing file counts as empty, unless `must_exist`.
 pub(super) fn read(path: &Path, must_exist: bool) -> Result<File, Error> {
     let shown = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
+    let text = match files::text(path, LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
             return Ok(File::default());
@@ -225,5 +228,11 @@ mod tests {
         let nowhere = Path::new("/nonexistent/orderscope.toml");
         assert_eq!(read(nowhere, false), Ok(File::default()));
         assert!(matches!(read(nowhere, true), Err(Error::Unreadable { .. })));
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read_to_its_end() {
+        let error = read(Path::new("/dev/zero"), true).unwrap_err().to_string();
+        assert!(error.contains("longer than 1024 kB"), "{error}");
     }
 }

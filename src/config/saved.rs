@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::OrderId;
+use crate::{domain::id::OrderId, files};
 
 /// The file in the state directory. Places are stored as links without their context.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +52,17 @@ impl SavedState {
         }
         let text = serde_json::to_vec_pretty(self).map_err(|error| failed(error.into()))?;
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
-        std::fs::write(&fresh, text).map_err(failed)?;
+        // What an earlier process of this number left.
+        let _ = std::fs::remove_file(&fresh);
+        files::create(&fresh).and_then(|mut file| file.write_all(&text)).map_err(failed)?;
         std::fs::rename(&fresh, path).map_err(failed)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -68,6 +72,9 @@ mod tests {
         assert_eq!(SavedState::read(&path), Ok(SavedState::default()));
         let state = SavedState { searches: vec!["status:new".into()], ..SavedState::default() };
         state.write(&path).unwrap();
+        // Searches have names in them.
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         assert_eq!(SavedState::read(&path), Ok(state));
     }
 }

@@ -63,6 +63,9 @@ pub async fn cancellable<T>(
         let mut work = std::pin::pin!(session.run(who, told, work));
         tokio::select! {
             answer = &mut work => (answer, false),
+            () = tokio::time::sleep(pool.answer_limit()) => {
+                (Err(Error::Stalled(pool.answer_limit())), false)
+            }
             () = stop.cancelled() => {
                 // Reached or not: the session is closed below, and the statement timeout holds.
                 let insist = async {

@@ -18,6 +18,8 @@ pub struct Limits {
     pub connect: Duration,
     /// The longest wait for one of our own sessions to become free.
     pub acquire: Duration,
+    /// The longest a question of several statements may take on this side, whatever became of the connection.
+    pub answer: Duration,
     /// Sessions for reading at the same time.
     pub readers: usize,
     /// A table of at most so many pages (of 8 kB) is read whole where it has no index: that takes a few
@@ -34,6 +36,7 @@ impl Default for Limits {
             idle_in_transaction: Duration::from_secs(5),
             connect: Duration::from_secs(5),
             acquire: Duration::from_secs(5),
+            answer: Duration::from_secs(20),
             readers: 4,
             small_table_pages: 1_000,
         }

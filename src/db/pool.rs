@@ -106,6 +106,11 @@ impl Db {
         self.read.0.address.is_standby()
     }
 
+    /// How long no session is opened from now on, because too many attempts failed.
+    pub fn wait(&self) -> Option<Duration> {
+        self.read.0.address.wait()
+    }
+
     /// Whether what is written goes to another address than what is read.
     pub fn writes_elsewhere(&self) -> bool {
         self.read.0.address.has_direct()
@@ -147,6 +152,12 @@ struct Idle {
 
 /// An idle session older than this is checked before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// The longest wait for what a server that lives does at once.
+const PROMPT: Duration = Duration::from_secs(1);
+
+async fn answers(conn: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(PROMPT, conn.ping()).await, Ok(Ok(())))
+}
 
 impl Pool {
     fn new(address: Arc<Address>, limits: &Limits, size: usize, access: Access) -> Self {
@@ -167,13 +178,14 @@ impl Pool {
     pub async fn session(&self, who: &str) -> Result<Session, Error> {
         let permit = self.permit().await?;
         while let Some(mut idle) = self.take_idle() {
-            if idle.since.elapsed() > TRUSTED_IDLE && idle.conn.ping().await.is_err() {
+            if idle.since.elapsed() > TRUSTED_IDLE && !answers(&mut idle.conn).await {
                 continue;
             }
             if idle.backend.is_some() && idle.who != who {
                 let name = address::quoted(&address::shown(who));
                 let rename = AssertSqlSafe(format!("SET application_name = {name}"));
-                if sqlx::raw_sql(rename).execute(&mut idle.conn).await.is_err() {
+                let renamed = sqlx::raw_sql(rename).execute(&mut idle.conn);
+                if !matches!(tokio::time::timeout(PROMPT, renamed).await, Ok(Ok(_))) {
                     continue;
                 }
                 who.clone_into(&mut idle.who);
@@ -187,6 +199,11 @@ impl Pool {
     /// The longest a statement may run here.
     pub fn statement_limit(&self) -> Duration {
         self.0.limits.statement
+    }
+
+    /// The longest an answer is waited for on this side.
+    pub fn answer_limit(&self) -> Duration {
+        self.0.limits.answer
     }
 
     /// The longest a plan may hold locks here.
@@ -225,7 +242,7 @@ impl Pool {
     pub async fn close(&self) {
         while let Some(idle) = self.take_idle() {
             // The server notices a closed socket as well; the orderly way only spares its log.
-            let _ = idle.conn.close().await;
+            let _ = tokio::time::timeout(PROMPT, idle.conn.close()).await;
         }
     }
 }

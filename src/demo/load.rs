@@ -117,9 +117,12 @@ pub async fn loaded(conn: &mut PgConnection) -> Result<Option<Options>, Error> {
     }))
 }
 
-/// Whether nothing was ever loaded or written: the first start was broken off before that.
+/// Whether nothing was ever loaded, written or recorded: the first start was broken off before that. What somebody
+/// migrated by hand has that on record, and stays empty.
 pub async fn is_unfilled(conn: &mut PgConnection) -> Result<bool, Error> {
-    Ok(demo::record(conn).await?.is_none() && !bulk::occupied(conn).await?)
+    Ok(demo::record(conn).await?.is_none()
+        && !bulk::occupied(conn).await?
+        && db::audit::top(conn, i64::MAX).await?.is_none())
 }
 
 /// Fills a managed database in a transaction of its own.

@@ -3,7 +3,6 @@
 use futures::future::BoxFuture;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 use super::{
     Options,
@@ -190,7 +189,7 @@ impl DemoWork {
         let mut tx = conn.begin().await?;
         scenario::heal(&mut tx, self.broker.as_ref()).await?;
         let after = json!({ "told": "taken back: not all of its messages could be published" });
-        let record = record.again(Uuid::now_v7());
+        let record = record.again(crate::ops::fresh_id());
         record.record(&mut tx, &after).await.map_err(load::Error::Database)?;
         Ok(tx.commit().await?)
     }

@@ -115,6 +115,18 @@ impl Table {
         self
     }
 
+    /// The same for a file of what a screen shows: what was not looked at is not known there, and the file does not
+    /// claim that it is nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn export(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
+        match form {
+            Form::Json => print_json(&json!({ "version": VERSION, "rows": self.value() }), out),
+            form => self.print(form, &[], out),
+        }
+    }
+
     /// Prints all rows in the form asked for. No rows are an empty list in JSON and a header in CSV.
     ///
     /// # Errors

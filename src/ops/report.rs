@@ -102,8 +102,8 @@ pub fn timeline(known: &OrderAnalysis) -> Table {
                     order.map_or(Cell::None, |order| Cell::number(order.total)),
                     Cell::maybe(event.stream.map(|id| id.to_string())),
                     Cell::Text(event.id.to_string()),
-                    Cell::maybe(event.correlation_id.clone()),
-                    Cell::maybe(event.causation_id.clone()),
+                    Cell::maybe(event.correlation_id.as_deref().map(|id| mask::veil_id(id, false))),
+                    Cell::maybe(event.causation_id.as_deref().map(|id| mask::veil_id(id, false))),
                     Cell::Flag(event.archived),
                     Cell::Flag(point.frozen),
                     Cell::maybe(point.state.uncertain.as_ref().map(|doubt| doubt.why.clone())),
@@ -146,11 +146,13 @@ pub fn events(known: &OrderAnalysis) -> Table {
                     Cell::time(event.at),
                     Cell::maybe(event.dotnet_type.clone()),
                     Cell::maybe(event.tenant.clone()),
-                    Cell::maybe(event.correlation_id.clone()),
-                    Cell::maybe(event.causation_id.clone()),
+                    Cell::maybe(event.correlation_id.as_deref().map(|id| mask::veil_id(id, false))),
+                    Cell::maybe(event.causation_id.as_deref().map(|id| mask::veil_id(id, false))),
                     Cell::Flag(event.archived),
-                    Cell::maybe(event.headers.as_ref().map(|headers| covered(headers).to_string())),
-                    Cell::Text(covered(&event.body).to_string()),
+                    Cell::maybe(
+                        event.headers.as_ref().map(|held| mask::covered(held, true).to_string()),
+                    ),
+                    Cell::Text(mask::covered(&event.body, true).to_string()),
                 ]
             })
             .collect(),
@@ -170,21 +172,15 @@ pub fn raw_events(known: &OrderAnalysis) -> Value {
             "timestamp": endless::json(event.at),
             "mt_dotnet_type": event.dotnet_type,
             "tenant_id": event.tenant,
-            "correlation_id": event.correlation_id,
-            "causation_id": event.causation_id,
-            "headers": event.headers.as_ref().map(covered),
+            "correlation_id": event.correlation_id.as_deref().map(|id| mask::veil_id(id, false)),
+            "causation_id": event.causation_id.as_deref().map(|id| mask::veil_id(id, false)),
+            "headers": event.headers.as_ref().map(|held| mask::covered(held, true)),
             "is_archived": event.archived,
             "is_binary": event.binary,
-            "data": covered(&event.body),
+            "data": mask::covered(&event.body, true),
         })
     };
     known.history.events.iter().map(event).collect()
-}
-
-fn covered(value: &Value) -> Value {
-    let mut value = value.clone();
-    mask::mask_json(&mut value);
-    value
 }
 
 /// The integration messages around an order.

@@ -42,6 +42,7 @@ impl ExitCode for db::Error {
             | Self::Busy(_)
             | Self::Tls(_)
             | Self::TimedOut(_)
+            | Self::Stalled(_)
             | Self::Exhausted(_)
             | Self::Cancelled
             | Self::Again(_)
@@ -57,6 +58,8 @@ impl ExitCode for db::Error {
             | Self::SettingsRefused(_)
             | Self::Standby(_)
             | Self::NotPermitted(_)
+            | Self::ReadOnly(_)
+            | Self::Unrecorded(_)
             | Self::Conflict(_)
             | Self::Duplicate { .. }
             | Self::Locked(_)

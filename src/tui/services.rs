@@ -20,9 +20,13 @@ use super::{
 use crate::{
     config::{self, Context, SavedState, Target},
     db::{self, Db, Layout, Limits},
-    domain::report::{Form, Table, VERSION, print_json},
+    domain::{
+        report::{Form, Table},
+        search::Query,
+    },
+    files,
     ops::{
-        Clock,
+        Clock, ServerClock,
         audit::{self, Filter, Recorded, Reveal, RevealRecord, Trail},
         error_queue::Source,
         messages::Watch,
@@ -32,6 +36,7 @@ use crate::{
         },
         operator::Operator,
         policy::Policy,
+        search::record,
     },
     session::{self, Session},
     workers::{anchors, sampler::Sampler},
@@ -80,7 +85,9 @@ pub struct Services {
     /// Who acts; the role is the database session's.
     operator: Operator,
     policy: Policy,
+    /// The server's, once the database is open.
     clock: Clock,
+    server: ServerClock,
     /// What counts as trouble with messages.
     watch: Watch,
     /// The broker, or why none is asked.
@@ -130,6 +137,7 @@ impl Services {
         (watch, broker): (Watch, Result<BrokerAccess, String>),
         clock: Clock,
     ) -> Self {
+        let server = ServerClock::new(clock);
         let exports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let open = watch::Sender::new(None);
         let (running, halting) = (tokio::sync::Mutex::new(()), Mutex::default());
@@ -139,7 +147,8 @@ impl Services {
             limits,
             operator,
             policy,
-            clock,
+            clock: server.clock(),
+            server,
             watch,
             broker,
             running,
@@ -160,6 +169,8 @@ impl Services {
     ) -> Result<Place, session::Error> {
         let today = self.now().date_naive();
         let session = session::open(&self.context, &self.limits, today, progress).await?;
+        // What is written measures it again, and fails where that fails.
+        let _ = self.server.measure(&session.db).await;
         let place = self.place(&session);
         let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
         let session = tokio::sync::Mutex::new(Some(session));
@@ -196,7 +207,8 @@ impl Services {
         if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
             let Opened { db, layout, .. } = &*opened;
             let sampler = Sampler::new(db, layout, &self.watch);
-            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, stop));
+            let dir = config::state_dir();
+            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, &dir, stop));
         }
     }
 
@@ -240,6 +252,11 @@ impl Services {
         Some((opened.db.clone(), Arc::clone(&opened.layout)))
     }
 
+    /// How long the server is left alone, because too many attempts to reach it failed.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.opened().and_then(|opened| opened.db.wait())
+    }
+
     fn opened(&self) -> Option<Arc<Opened>> {
         self.open.borrow().clone()
     }
@@ -249,12 +266,14 @@ impl Services {
         let opened = self.opened().ok_or("not connected yet")?;
         let made = Writer::open(&opened.db, opened.operator.clone(), self.policy.clone()).await;
         let writer = made.map_err(|error| error.to_string())?;
+        self.server.measure(&opened.db).await.map_err(|error| error.to_string())?;
         let recorded = writer.record_unlock(reason, self.now()).await;
         let number = recorded.map_err(|error| error.to_string())?;
         if let Some(old) = opened.writer.lock().await.replace(writer) {
             old.close().await;
         }
-        Ok(format!("unlocked, recorded as #{number}: what runs is recorded"))
+        let warning = self.server.warning().map_or_else(String::new, |why| format!("; {why}"));
+        Ok(format!("unlocked, recorded as #{number}: what runs is recorded{warning}"))
     }
 
     /// Closes it.
@@ -321,7 +340,7 @@ impl Services {
 
     fn operating<'a>(&'a self, writer: &'a Writer) -> Operating<'a> {
         let broker = self.broker.as_ref().map_err(String::as_str);
-        Operating::new(writer, broker, Arc::clone(&self.clock))
+        Operating::new(writer, broker, Arc::clone(&self.clock)).timed(&self.server)
     }
 
     /// Stops what runs this operation, after what is under way.
@@ -345,6 +364,13 @@ impl Services {
             Ok(RevealRecord::Local(path)) => Ok(format!("recorded in {}", path.display())),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Records a search for words of people; only after it answers may the answer be shown.
+    pub async fn searched(&self, query: &Query, found: usize) -> Result<(), db::Error> {
+        let opened = self.opened().ok_or(db::Error::Cancelled)?;
+        let file = config::state_dir().join(record::FILE);
+        record::recorded(file, query, found, &opened.operator, self.now()).await
     }
 
     /// The newest records of what operators did.
@@ -378,16 +404,8 @@ impl Services {
                 let failed =
                     |error: std::io::Error| format!("cannot write {}: {error}", path.display());
                 // Never over an older export.
-                let mut file = std::fs::File::create_new(&path).map_err(failed)?;
-                // What the screen did not look at is not known here: the file does not claim that it is nothing.
-                let written = match form {
-                    Form::Json => print_json(
-                        &serde_json::json!({ "version": VERSION, "rows": table.value() }),
-                        &mut file,
-                    ),
-                    _ => table.print(form, &[], &mut file),
-                };
-                written.and_then(|()| file.flush()).map_err(failed)?;
+                let mut file = files::create(&path).map_err(failed)?;
+                table.export(form, &mut file).and_then(|()| file.flush()).map_err(failed)?;
             }
             Ok(told)
         });

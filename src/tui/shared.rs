@@ -108,6 +108,8 @@ pub struct Shared {
     /// What may be done here at all, for how long an unlocking lasts (and a revealing).
     pub policy: Policy,
     pub link: Link,
+    /// How long the server is left alone after attempts that failed.
+    pub pause: Option<Duration>,
     pub kept: Remembered,
     /// Between two refreshes of what is on screen.
     pub interval: Duration,
@@ -133,6 +135,7 @@ impl Shared {
             unlocked: None,
             policy: Policy::default(),
             link: Link::Connecting { doing: "connecting".to_owned() },
+            pause: None,
             kept: Remembered::default(),
             interval: Duration::from_secs(5),
             frozen: false,

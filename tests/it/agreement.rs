@@ -13,7 +13,7 @@ use orderscope::{
         outbox_action::{Name, OutboxAction, Repair, Source},
     },
     ops::{
-        Clock,
+        Clock, ServerClock,
         delivery::{Delivery, Scope},
         error_queue::{self, ErrorAction, Pick},
         operation::{
@@ -414,8 +414,9 @@ impl Scene {
     ) -> Result<Plan, PlanError> {
         let options = self.database(kind, refused);
         let (clock, stop): (Clock, _) = (Arc::new(Utc::now), CancellationToken::new());
+        let server = ServerClock::new(Arc::clone(&clock));
         if matches!(kind, Kind::Attach | Kind::HandOver | Kind::Migrate) {
-            let owner = Owner::open(&options.into(), Some("mai"), policy()).await.unwrap();
+            let owner = Owner::open(&options.into(), Some("mai"), policy(), &server).await.unwrap();
             return operation::plan(&Context::owning(&owner, clock), request, &stop).await;
         }
         if let Operation::Work { kind, .. } = &request.operation {
@@ -429,7 +430,7 @@ impl Scene {
                 _ => Task::Heal,
             };
             let servers: Servers = options.into();
-            let owner = Owner::open(&servers, Some("mai"), policy()).await.unwrap();
+            let owner = Owner::open(&servers, Some("mai"), policy(), &server).await.unwrap();
             let broker = Some(relay::Broker::parse(&self.broker.url(), None).unwrap());
             let work = DemoWork { task, servers, broker, progress: |_| () };
             let owner = owner.working(Box::new(work));

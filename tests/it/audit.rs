@@ -121,18 +121,18 @@ async fn what_was_recorded_comes_back_and_verifies() {
 #[tokio::test]
 async fn an_open_console_anchors_what_moved_and_only_where_it_may() {
     let (options, db, _) = filled().await;
-    let stop = CancellationToken::new();
+    let (stop, dir) = (CancellationToken::new(), tempfile::tempdir().unwrap());
     let anchors = async |sql: &'static str| -> i64 {
         sqlx::query_scalar(sql).fetch_one(&mut open(&options).await).await.unwrap()
     };
-    anchors::pass(&db, &clock(), &stop).await.unwrap();
-    anchors::pass(&db, &clock(), &stop).await.unwrap();
+    anchors::pass(&db, &clock(), dir.path(), &stop).await.unwrap();
+    anchors::pass(&db, &clock(), dir.path(), &stop).await.unwrap();
     assert_eq!(anchors("SELECT count(*) FROM orderscope.audit_anchors").await, 1, "one an hour");
     // Where there is no log, or it is not for this login, there is nothing to do and nothing wrong.
     let empty = database(&pg18().empty().await);
-    anchors::pass(&empty, &clock(), &stop).await.unwrap();
+    anchors::pass(&empty, &clock(), dir.path(), &stop).await.unwrap();
     stop.cancel();
-    anchors::run(&db, &clock(), &stop).await;
+    anchors::run(&db, &clock(), dir.path(), &stop).await;
 }
 
 #[tokio::test]
@@ -397,7 +397,6 @@ async fn anchors_are_made_when_they_are_due() {
     assert_eq!(anchor_if_due(&db, later(59), hour).await.unwrap(), None, "not due");
     assert_eq!(anchor_if_due(&db, later(60), hour).await.unwrap(), None, "nothing moved");
     add(&mut open(&options).await, &Chain::open(&operator("tam")), 99).await.unwrap();
-    assert_eq!(anchor_if_due(&db, later(-90), hour).await.unwrap(), None, "the clock was set back");
     let second = anchor_if_due(&db, later(60), hour).await.unwrap().unwrap();
     assert_eq!((first.number, second.number), (1, 2));
     assert_eq!(second.previous, first.hash);

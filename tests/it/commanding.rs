@@ -148,7 +148,7 @@ async fn every_verb_writes_what_it_says_and_is_recorded() {
     let shown = home.json(&["order", "show", first], 0);
     assert_eq!(shown["compared"]["row_agrees"], "same");
 
-    let list = home.json(&["audit", "list"], 0);
+    let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
     let intents: Vec<_> =
         list.as_array().unwrap().iter().rev().map(|e| e["intent"].as_str().unwrap()).collect();
     assert_eq!(
@@ -174,7 +174,7 @@ async fn every_verb_writes_what_it_says_and_is_recorded() {
     assert_eq!(rows(&["--since", "1h ago", "--limit", "3"], 0), 3);
     assert_eq!(rows(&["--by", "nobody"], 1), 0);
     let verified = home.json(&["audit", "verify"], 0);
-    assert_eq!((&verified["sound"], &verified["entries"]), (&json!(true), &json!(8)));
+    assert_eq!((&verified["sound"], &verified["entries"]), (&json!(true), &json!(9)));
     assert!(verified["newest_anchor"]["hash"].as_str().unwrap().len() == 64);
     // A change behind the log's back is a finding.
     let tamper = "ALTER TABLE orderscope.audit DISABLE TRIGGER USER;

@@ -293,7 +293,7 @@ async fn in_bulk_what_waits_is_replayed_as_it_was_and_what_is_done_discarded() {
         assert_eq!(copy["rest"]["headers"]["MT-Reason"], "fault");
     }
     let home = Home::on(&database);
-    let list = home.json(&["audit", "list"], 0);
+    let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
     let list = list.as_array().unwrap();
     let intents: Vec<_> = list.iter().map(|entry| entry["intent"].as_str().unwrap()).collect();
     assert_eq!(intents, ["DiscardErrors", "DiscardErrors", "ReplayErrors", "ReplayErrors"]);

@@ -63,7 +63,7 @@ async fn attaching_makes_our_schema_and_touches_nothing_of_the_service() {
             assert!(done.code == 0 && done.out.contains("attached already"), "{done:?}");
             assert_eq!(record(&options).await.1.as_deref(), Some(expected));
         }
-        let list = home.json(&["audit", "list"], 0);
+        let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
         assert_eq!(list.as_array().unwrap().len(), 4, "{list}");
         assert_eq!(
             (&list[3]["intent"], &list[3]["reason"]),
@@ -148,6 +148,6 @@ async fn handing_over_is_for_good() {
     assert_eq!(catalog::public(&mut open(&options).await).await, before);
     home.refused(&["hand-over", "--yes", "--reason", "x"], 4, &["attached already"]);
     home.refused(&["migrate", "--yes", "--reason", "x"], 4, &["handed over"]);
-    let list = home.json(&["audit", "list"], 0);
+    let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
     assert_eq!((&list[0]["intent"], &list[0]["reason"]), (&"HandOver".into(), &"go-live".into()));
 }

@@ -438,7 +438,11 @@ async fn hostile_text_is_harmless_in_all_forms() {
     let json = home.json(&["order", "timeline", &id], 0);
     let last = json.as_array().unwrap().last().unwrap();
     let raw = "=cmd|x\u{1b}[2J\u{9b}31m\u{202e}gnp.exe\u{200b}\r\n@SUM(A1)";
-    assert_eq!((last["type"].as_str(), last["correlation"].as_str()), (Some(raw), Some(raw)));
+    // What should be an id and is none is covered.
+    assert_eq!(
+        (last["type"].as_str(), last["correlation"].as_str()),
+        (Some(raw), Some("********"))
+    );
     let csv = home.csv(&["order", "timeline", &id], 0);
     assert!(csv.last().unwrap()[3].starts_with("'=cmd"), "{csv:?}");
 }
@@ -548,7 +552,7 @@ async fn migrate_makes_an_empty_database_ready() {
         let done = home.run(&MIGRATE);
         assert!(done.code == 0 && done.out.contains("document"), "{done:?}");
         assert_eq!(home.run(&MIGRATE).out, "the schema is up to date\n");
-        let list = home.json(&["audit", "list"], 0);
+        let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
         assert_eq!(
             list.as_array().unwrap().len(),
             1,

@@ -21,7 +21,7 @@ pub use op::{OP_HELP, Op};
 pub use outbox_action::{AgeArgs, InboxAction, MessageAction, OutboxActionArgs};
 pub use write::{
     AddressArgs, Audit, Buyer, CreateOrder, EndArgs, MigrateArgs, OwnershipArgs, PublisherArg,
-    RunArgs, WriteArgs,
+    RevealArg, RunArgs, WriteArgs,
 };
 
 /// A terminal operations console for event-sourced orders on PostgreSQL.

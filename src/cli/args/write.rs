@@ -134,13 +134,34 @@ pub enum Audit {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
         #[command(flatten)]
+        reveal: RevealArg,
+        #[command(flatten)]
         output: OutputArg,
     },
-    /// Walk every chain and anchor and tell the first place that is not as it was written
+    /// One entry with all that it keeps: what was there before, what came of it, which messages
+    Show {
+        /// Its audit number
+        #[arg(value_name = "NUMBER")]
+        number: i64,
+        #[command(flatten)]
+        reveal: RevealArg,
+        #[command(flatten)]
+        output: OutputArg,
+    },
+    /// Walk every chain and anchor, compare with what this machine saw, and tell the first place that is not as it was
+    /// written, and which numbers are missing
     Verify {
         #[command(flatten)]
         output: OutputArg,
     },
+}
+
+/// Showing what is masked.
+#[derive(Debug, Clone, Args)]
+pub struct RevealArg {
+    /// Show what is personal, for this reason; it goes on record first
+    #[arg(long, value_name = "WHY")]
+    pub reveal: Option<String>,
 }
 
 /// Who publishes a service's integration events.

@@ -4,6 +4,7 @@
 //! Settings go along with the start of a session. A pooler refuses those it does not know, or swallows them,
 //! and so gives itself away before anything was set on a session that it lends to others.
 
+mod breaker;
 mod hosts;
 
 use std::{
@@ -20,7 +21,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgRow},
 };
 
-use self::hosts::{Hosts, State, Tried};
+use self::{
+    breaker::Breaker,
+    hosts::{Hosts, State, Tried},
+};
 use super::{Error, Limits};
 use crate::servers::Servers;
 
@@ -67,6 +71,7 @@ pub(super) struct Address {
     /// The newest session that reads is with a hot standby.
     standby: AtomicBool,
     place: String,
+    breaker: Breaker,
 }
 
 /// What the sessions of a pool may do.
@@ -100,6 +105,7 @@ impl Address {
             direct: direct.map(plain).map(Hosts::new),
             pooled: if pooled { OnceLock::from(()) } else { OnceLock::new() },
             standby: AtomicBool::new(false),
+            breaker: Breaker::default(),
         }
     }
 
@@ -128,8 +134,17 @@ impl Address {
         self.standby.load(Ordering::Relaxed)
     }
 
-    /// Opens a session within the time for that.
+    /// How long no session is opened from now on, because too many attempts failed.
+    pub fn wait(&self) -> Option<Duration> {
+        self.breaker.wait()
+    }
+
+    /// Opens a session within the time for that; not at all for a while after several failures.
     pub async fn open(&self, who: &str, access: Access, limits: &Limits) -> Result<Opened, Error> {
+        self.breaker.attempt(&self.place, self.try_open(who, access, limits)).await
+    }
+
+    async fn try_open(&self, who: &str, access: Access, limits: &Limits) -> Result<Opened, Error> {
         let own = access != Access::Read;
         if own && let Some(direct) = &self.direct {
             return match self.marked(direct, who, access, limits).await? {

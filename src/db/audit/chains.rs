@@ -232,3 +232,60 @@ pub async fn add_anchor(
     .await?;
     Ok(())
 }
+
+/// Numbers that no entry has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    pub first: i64,
+    pub last: i64,
+}
+
+/// Numbers that were drawn and that no entry has, lowest first.
+pub async fn missing(conn: &mut PgConnection, limit: i64) -> Result<Vec<Missing>, Error> {
+    let found = sqlx::query_as!(
+        Missing,
+        r#"SELECT number + 1 AS "first!", next - 1 AS "last!" FROM (
+               SELECT number, lead(number) OVER (ORDER BY number) AS next FROM (
+                   SELECT 0 AS number UNION ALL SELECT number FROM orderscope.audit
+                   UNION ALL SELECT last_value + 1 FROM pg_sequences
+                       WHERE schemaname = 'orderscope' AND sequencename = 'audit_number'
+               ) drawn
+           ) pairs WHERE next > number + 1 ORDER BY number LIMIT $1"#,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+    .of("orderscope.audit")?;
+    Ok(found)
+}
+
+/// The newest entry and how many there are up to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Top {
+    pub number: i64,
+    pub hash: Vec<u8>,
+    pub count: i64,
+}
+
+/// The newest entry up to a number; none where there is none.
+pub async fn top(conn: &mut PgConnection, upto: i64) -> Result<Option<Top>, Error> {
+    let found = sqlx::query_as!(
+        Top,
+        r#"SELECT number, hash,
+                  (SELECT count(*) FROM orderscope.audit WHERE number <= $1) AS "count!"
+           FROM orderscope.audit WHERE number <= $1 ORDER BY number DESC LIMIT 1"#,
+        upto
+    )
+    .fetch_optional(conn)
+    .await
+    .of("orderscope.audit")?;
+    Ok(found)
+}
+
+/// When schema `orderscope` was made: a database that was made again under the same name is another one.
+pub async fn made(conn: &mut PgConnection) -> Result<String, Error> {
+    let made = sqlx::query_scalar!(
+        r#"SELECT coalesce(min(created_at)::text, '') AS "made!" FROM orderscope.database"#
+    );
+    made.fetch_one(conn).await.of("orderscope.database")
+}

@@ -14,8 +14,9 @@ use super::{
 mod chains;
 
 pub use chains::{
-    Anchor, AnchorHead, Head, Link, add_anchor, anchor_heads, anchors, entries, entry_hashes, head,
-    heads, moved_heads, newest_anchor, try_anchor_lock, values,
+    Anchor, AnchorHead, Head, Link, Missing, Top, add_anchor, anchor_heads, anchors, entries,
+    entry_hashes, head, heads, made, missing, moved_heads, newest_anchor, top, try_anchor_lock,
+    values,
 };
 
 /// Whether the audit log can be written here.
@@ -265,6 +266,31 @@ pub async fn list(
     .fetch_all(conn)
     .await.of("orderscope.audit")?;
     Ok(found)
+}
+
+/// An entry by its number.
+pub async fn by_number(conn: &mut PgConnection, number: i64) -> Result<Option<Recorded>, Error> {
+    let filter = Filter { before: number.checked_add(1), ..Filter::default() };
+    Ok(list(conn, &filter, 1).await?.pop().filter(|found| found.number == number))
+}
+
+/// The entries that say how operations ended, of these that were recorded when they began.
+pub async fn endings(
+    conn: &mut PgConnection,
+    operations: &[Uuid],
+) -> Result<Vec<(Uuid, i64, Value)>, Error> {
+    let found = sqlx::query!(
+        r#"SELECT a.number, v.value::json AS "after!: Value", b.operation
+           FROM orderscope.audit b
+           JOIN orderscope.audit a ON a.chain = b.chain AND a.position > b.position AND a.intent = b.intent
+           JOIN orderscope.audit_values v ON v.number = a.number AND v.part = 'after'
+           WHERE b.operation = ANY($1) AND v.value::json ->> 'ended' = b.operation::text"#,
+        operations
+    )
+    .fetch_all(conn)
+    .await
+    .of("orderscope.audit")?;
+    Ok(found.into_iter().map(|row| (row.operation, row.number, row.after)).collect())
 }
 
 /// Erases the values beside every entry about a target; the entries stay. Returns how many values were erased.

@@ -129,7 +129,8 @@ fn from_server(answer: &dyn DatabaseError) -> Error {
         // (translated on some servers; the routine's name is not).
         "57014" if message.contains("user request") => Error::Cancelled,
         "57014" => Error::TimedOut(Duration::ZERO),
-        "42501" | "25006" => Error::NotPermitted(message),
+        "42501" => Error::NotPermitted(message),
+        "25006" => Error::ReadOnly(message),
         "42P01" | "42703" | "3F000" | "42883" => Error::MissingTable(message),
         "23505" => duplicate(answer, message),
         "40000" | "40001" | "40P01" => Error::Again(message),

@@ -58,9 +58,22 @@ pub enum Error {
     /// Our statement timeout ended it.
     #[error("no answer within {}; the server was told to stop, narrow the question", human(.0))]
     TimedOut(Duration),
+    /// Nothing came over an open connection for longer than the server may take.
+    #[error(
+        "no answer from PostgreSQL within {}, although the connection stands; look at the network, the proxy or the \
+         pooler in between, then repeat",
+        human(.0)
+    )]
+    Stalled(Duration),
+    /// The server, or its administrator, allows no changes at present.
+    #[error("PostgreSQL is read-only: {0}; ask who runs it, its disk may be full")]
+    ReadOnly(String),
     /// All sessions are taken.
     #[error("all {0} sessions of the console are busy; wait for a search to end, or cancel one")]
     Exhausted(usize),
+    /// A read that has to be recorded could not be.
+    #[error("nothing is searched by name without a record: {0}")]
+    Unrecorded(String),
     /// The operator, or a newer request, stopped it.
     #[error("cancelled")]
     Cancelled,
@@ -183,6 +196,7 @@ impl Error {
         matches!(
             self,
             Self::Lost(_)
+                | Self::Stalled(_)
                 | Self::Io(_)
                 | Self::Protocol(_)
                 | Self::WorkerCrashed

@@ -12,7 +12,7 @@ mod verdict;
 
 pub use consumer::Consumers;
 pub use group::{Fingerprint, Group, group};
-pub use normal::{normalised, without_addresses};
+pub use normal::normalised;
 pub use read::{Fault, Host, Key, Kind, Raw, UnknownOrigin};
 pub use verdict::{InboxCoverage, InboxRow, Judgement, Verdict, Why, judge};
 

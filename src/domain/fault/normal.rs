@@ -19,22 +19,6 @@ pub fn normalised(text: &str) -> String {
     out
 }
 
-/// The text with e-mail addresses covered, otherwise as it is.
-#[must_use]
-pub fn without_addresses(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_inclusive(char::is_whitespace) {
-        let kept = word.trim_end();
-        let (before, core, after) = core(kept);
-        if is_mail(core) {
-            out.extend([before, "<mail>", after, &word[kept.len()..]]);
-        } else {
-            out.push_str(word);
-        }
-    }
-    out
-}
-
 /// Five digits or capitals and a colon.
 fn sql_state(text: &str) -> (&str, &str) {
     let is_state = text.as_bytes().get(5) == Some(&b':')

@@ -270,7 +270,6 @@ fn texts_lose_what_differs_and_keep_what_names() {
     ] {
         assert_eq!(normalised(text), expected);
     }
-    assert_eq!(without_addresses("to <le.thi@example.org>,\n 2 times"), "to <<mail>>,\n 2 times");
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -361,10 +360,5 @@ proptest! {
     ) {
         let text = |n: u32, id: u128| format!("order {} has {n} lines at v{n}", Uuid::from_u128(id));
         prop_assert_eq!(normalised(&text(a, x)), normalised(&text(b, y)));
-    }
-
-    #[test]
-    fn nothing_but_the_mail_changes(text in "[a-z \n]{0,40}") {
-        prop_assert_eq!(without_addresses(&text), text);
     }
 }

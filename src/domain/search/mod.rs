@@ -13,6 +13,7 @@ use super::{order::Status, order_ref::IdMatch};
 mod complete;
 mod describe;
 mod field;
+mod guess;
 mod number;
 mod parse;
 mod range;

@@ -2,7 +2,7 @@
 
 pub mod report;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
         mask,
         report::{Cell, Table},
     },
-    ops::error_queue::report::covered,
 };
 
 /// A copy with all of it but a very long body's end.
@@ -83,35 +82,16 @@ impl Whole {
     pub fn parts(&self, masked: bool) -> Parts {
         Parts {
             headers: self.part("headers", masked),
-            properties: self.part("properties", false),
-            body: match serde_json::from_slice::<Value>(&self.body) {
-                Ok(mut body) => {
-                    if masked {
-                        mask::mask_json(&mut body);
-                    }
-                    body
-                }
-                Err(_) => {
-                    let text = String::from_utf8_lossy(&self.body);
-                    Value::from(mask::veil(&text, !masked).into_owned())
-                }
-            },
+            properties: self.part("properties", masked),
+            body: mask::json_text(&String::from_utf8_lossy(&self.body), !masked),
         }
     }
 
     /// An object of AMQP, or the text of an outbox row's column.
     fn part(&self, name: &str, masked: bool) -> Value {
-        let value = match &self.rest[name] {
-            Value::String(text) => serde_json::from_str(text)
-                .unwrap_or_else(|_| Value::from(mask::veil(text, !masked).into_owned())),
-            other => other.clone(),
-        };
-        match value {
-            Value::Object(fields) if masked => {
-                let cover = |(name, value): (String, Value)| (name, covered(&value));
-                Value::Object(fields.into_iter().map(cover).collect::<Map<_, _>>())
-            }
-            other => other,
+        match &self.rest[name] {
+            Value::String(text) => mask::json_text(text, !masked),
+            other => mask::covered(other, masked),
         }
     }
 }

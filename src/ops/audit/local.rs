@@ -4,11 +4,13 @@
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
+
+use crate::files;
 
 /// A file grows to this many bytes; then it becomes the older one, in place of the one before.
 const LARGEST: u64 = 1 << 20;
@@ -45,11 +47,11 @@ impl LocalLog {
             DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
         let text = format!("{line}\n");
-        let size = fs::metadata(&self.path).map_or(0, |found| found.len());
+        let size = fs::symlink_metadata(&self.path).map_or(0, |found| found.len());
         if size + text.len() as u64 > self.largest && size > 0 {
             fs::rename(&self.path, self.older())?;
         }
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
+        let mut file = files::open(OpenOptions::new().create(true).append(true), &self.path)?;
         // One write, so that lines of two consoles do not mix.
         file.write_all(text.as_bytes())?;
         file.sync_data()

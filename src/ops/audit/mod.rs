@@ -6,8 +6,10 @@
 mod anchor;
 mod digest;
 mod local;
+mod outcome;
 mod reads;
 mod verify;
+mod witness;
 
 use std::sync::Arc;
 
@@ -19,8 +21,10 @@ use uuid::Uuid;
 
 pub use anchor::{EVERY, anchor_if_due};
 pub use local::LocalLog;
+pub use outcome::{Ending, endings, outcome};
 pub use reads::{Reveal, RevealRecord, Trail, revealed};
 pub use verify::{Break, Verified, verify};
+pub use witness::Witness;
 
 use super::operator::Operator;
 use crate::db::{
@@ -28,7 +32,7 @@ use crate::db::{
     audit::{self, Part, Row},
 };
 
-pub use crate::db::audit::{Filter, Readiness, Recorded};
+pub use crate::db::audit::{Filter, Missing, Readiness, Recorded};
 
 /// One thing that is done.
 #[derive(Debug)]
@@ -61,7 +65,7 @@ struct Writer {
 impl Chain {
     /// A new chain of this operator. Nothing is written before its first entry.
     pub fn open(operator: &Operator) -> Self {
-        Self(Arc::new(Writer { id: Uuid::now_v7(), operator: operator.clone() }))
+        Self(Arc::new(Writer { id: crate::ops::fresh_id(), operator: operator.clone() }))
     }
 
     /// Whose it is.
@@ -137,6 +141,15 @@ pub async fn list(
     stop: &CancellationToken,
 ) -> Result<Vec<Recorded>, db::Error> {
     db.read("audit", stop, async |conn| audit::list(conn, filter, limit).await).await
+}
+
+/// The entry of a number.
+pub async fn by_number(
+    db: &Db,
+    number: i64,
+    stop: &CancellationToken,
+) -> Result<Option<Recorded>, db::Error> {
+    db.read("audit", stop, async |conn| audit::by_number(conn, number).await).await
 }
 
 /// The entry of an operation, if it was committed.

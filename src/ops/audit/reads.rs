@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{Chain, Entry, LocalLog, Readiness, readiness};
 use crate::{
@@ -85,7 +84,7 @@ pub async fn revealed(trail: &Trail, reveal: &Reveal) -> Result<RevealRecord, Er
                 .db
                 .record("audit", async |tx| {
                     let entry = Entry {
-                        id: Uuid::now_v7(),
+                        id: crate::ops::fresh_id(),
                         at: reveal.at,
                         intent: INTENT,
                         targets: reveal.targets.clone(),

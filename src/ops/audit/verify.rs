@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::digest;
 use crate::db::{
     self, Db,
-    audit::{self, Head, Part, Row},
+    audit::{self, Head, Missing, Part, Row},
 };
 
 /// So many chains, entries or anchors are read by one statement.
@@ -36,6 +36,8 @@ pub struct Verified {
     pub broken: u64,
     /// The first of them by audit number, then what has none.
     pub breaks: Vec<Break>,
+    /// Numbers that were drawn and that no entry has: what drew them was rolled back, or killed, or removed.
+    pub missing: Vec<Missing>,
     /// Number and hash of the newest anchor, to be kept elsewhere.
     pub newest_anchor: Option<(i64, Vec<u8>)>,
 }
@@ -44,6 +46,16 @@ impl Verified {
     /// Everything is as it was written.
     pub fn is_sound(&self) -> bool {
         self.broken == 0
+    }
+
+    /// Nothing is broken and no number is missing.
+    pub fn is_complete(&self) -> bool {
+        self.is_sound() && self.missing.is_empty()
+    }
+
+    /// Adds what somebody else saw.
+    pub fn add_break(&mut self, broken: Break) {
+        self.add(broken.number, broken.what);
     }
 
     fn add(&mut self, number: Option<i64>, what: String) {
@@ -75,6 +87,8 @@ pub async fn verify(db: &Db, stop: &CancellationToken) -> Result<Verified, db::E
         after = last;
     }
     anchors(db, stop, &mut found).await?;
+    let missing = async |conn: &mut sqlx::PgConnection| audit::missing(conn, PAGE).await;
+    found.missing = db.read("audit", stop, missing).await?;
     Ok(found)
 }
 

@@ -1,10 +1,12 @@
 //! Error queues as tables.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::{ErrorAction, FoundFault, Listing, Outcome};
 use crate::domain::{
-    fault::{Group, Verdict, group, without_addresses},
+    fault::{Group, Verdict, group},
     mask,
     report::{Cell, Table},
 };
@@ -74,7 +76,7 @@ pub fn groups(listing: &Listing) -> Table {
             Cell::Text(group.kind.to_string()),
             Cell::maybe(group.consumer.clone()),
             Cell::maybe(group.exception.clone()),
-            Cell::Text(group.text.clone()),
+            Cell::Text(group_text(&group, true).into_owned()),
             all(&group.types),
             all(&group.queues),
         ]
@@ -100,6 +102,12 @@ pub fn groups(listing: &Listing) -> Table {
     }
 }
 
+/// What the messages of a group have in common.
+#[must_use]
+pub fn group_text(group: &Group, masked: bool) -> Cow<'_, str> {
+    if masked { mask::mask_text(&group.text).into() } else { group.text.as_str().into() }
+}
+
 /// The parts of a message that may hold personal data or be long.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaskedFault {
@@ -118,21 +126,22 @@ pub struct MaskedFault {
 #[must_use]
 pub fn shown(found: &FoundFault, whole_stack: bool, masked: bool) -> MaskedFault {
     let fault = &found.fault;
-    let told = |text: &str| if masked { without_addresses(text) } else { text.to_owned() };
+    let told = |text: &str| if masked { mask::mask_text(text) } else { text.to_owned() };
+    let framed = |frame: &str| if masked { mask::mask_frame(frame) } else { frame.to_owned() };
     let mut envelope = fault.envelope.clone();
     if let (Ok(body), true) = (&mut envelope, masked) {
         mask::mask_json(body);
     }
-    let headers = found.headers.iter().filter(|(name, _)| *name != "MT-Fault-StackTrace");
-    let value = |value: &Value| if masked { covered(value) } else { value.clone() };
+    let mut headers = found.headers.clone();
+    headers.remove("MT-Fault-StackTrace");
     let frames: Vec<_> =
         fault.stack.as_deref().unwrap_or_default().lines().map(str::trim).collect();
     let shown = if whole_stack { frames.len() } else { FRAMES.min(frames.len()) };
     MaskedFault {
         text: fault.text.as_deref().map(told),
-        stack: frames[..shown].iter().map(|frame| told(frame)).collect(),
+        stack: frames[..shown].iter().map(|frame| framed(frame)).collect(),
         folded: frames.len() - shown,
-        headers: headers.map(|(name, held)| (name.clone(), value(held))).collect(),
+        headers: if masked { covered(headers) } else { headers },
         envelope,
     }
 }
@@ -203,17 +212,14 @@ fn row(key: &str, what: String, why: String) -> Vec<Cell> {
 }
 
 fn first_line(text: &str) -> String {
-    without_addresses(text.lines().next().unwrap_or_default())
+    mask::mask_text(text.lines().next().unwrap_or_default())
 }
 
-/// A header's value with personal data covered.
-pub(in crate::ops) fn covered(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(without_addresses(text)),
-        other => {
-            let mut other = other.clone();
-            mask::mask_json(&mut other);
-            other
-        }
+fn covered(headers: Map<String, Value>) -> Map<String, Value> {
+    let mut headers = Value::Object(headers);
+    mask::mask_json(&mut headers);
+    match headers {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
     }
 }

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     db::{Db, Limits, settings},
     ops::{
-        Clock, audit::Chain, delivery::Delivery, error_queue::Source, operator::Operator,
-        policy::Policy,
+        Clock, ServerClock, audit::Chain, delivery::Delivery, error_queue::Source,
+        operator::Operator, policy::Policy,
     },
     servers::Servers,
 };
@@ -31,6 +31,8 @@ pub struct Context<'a> {
     /// The broker, or why there is none.
     broker: Result<&'a BrokerAccess, &'a str>,
     pub clock: Clock,
+    /// What has to be told before anything is done: this machine's clock is wrong.
+    pub(super) warning: Option<String>,
 }
 
 /// The way to write.
@@ -78,14 +80,20 @@ impl<'a> Context<'a> {
         broker: Result<&'a BrokerAccess, &'a str>,
         clock: Clock,
     ) -> Self {
-        Self { database: Database::Writer(writer), broker, clock }
+        Self { database: Database::Writer(writer), broker, clock, warning: None }
     }
 
     /// Where the schema of a database, or whose it is, is changed.
     #[must_use]
     pub const fn owning(owner: &'a Owner, clock: Clock) -> Self {
         let broker = Err("this needs no broker");
-        Self { database: Database::Owner(owner), broker, clock }
+        Self { database: Database::Owner(owner), broker, clock, warning: None }
+    }
+
+    /// The same by the server's time, as far as a clock of ours tells it.
+    #[must_use]
+    pub fn timed(self, clock: &ServerClock) -> Self {
+        Self { clock: clock.clock(), warning: clock.warning(), ..self }
     }
 
     /// The present time.
@@ -159,6 +167,7 @@ impl Owner {
         servers: &Servers,
         name: Option<&str>,
         policy: Policy,
+        clock: &ServerClock,
     ) -> Result<Self, PlanError> {
         if policy.read_only {
             return Err(PlanError::ReadOnly);
@@ -169,8 +178,10 @@ impl Owner {
                 Ok((crate::db::ownership::role(conn).await?, settings::roles(conn).await?))
             })
             .await;
+        let measured = clock.measure(&db).await;
         db.close().await;
         let (role, roles) = asked?;
+        measured?;
         if db.is_standby() {
             return Err(crate::db::Error::Standby(db.place().to_owned()).into());
         }

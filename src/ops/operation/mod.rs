@@ -88,7 +88,9 @@ pub async fn plan(
     stop: &CancellationToken,
 ) -> Result<Plan, PlanError> {
     ctx.permits(request.spec())?;
-    kinds::plan(ctx, &request, stop).await
+    let mut plan = kinds::plan(ctx, &request, stop).await?;
+    plan.checks.extend(ctx.warning.clone().map(|text| Check::new(Verdict::Warn, text)));
+    Ok(plan)
 }
 
 /// Runs a plan. `stop` ends work with the broker after the message or the pass under way; a transaction is never

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     db::audit::Recorded,
-    domain::{batch::Estimate, id::Version, report::Table},
+    domain::{batch::Estimate, id::Version, report::Table, text::hex},
     ops::delivery::Warning,
 };
 
@@ -108,12 +109,14 @@ pub fn repeated(request: &PlanRequest, recorded: &Recorded) -> Result<Outcome, P
     }
     let after = recorded.after.as_ref();
     // Older records do not keep it, and it may be erased.
-    let asked: Option<Vec<String>> = after
+    let asked: Option<BTreeMap<String, String>> = after
         .and_then(|after| after.get(CONTENT))
         .and_then(|asked| serde_json::from_value(asked.clone()).ok());
-    let content = request.operation.content();
+    let content = asked_for(request);
     if let Some(asked) = asked.filter(|asked| *asked != content) {
-        let other = differing(&asked, &content);
+        let names: BTreeSet<_> = asked.keys().chain(content.keys()).collect();
+        let differ = names.into_iter().filter(|name| asked.get(*name) != content.get(*name));
+        let other = differ.cloned().collect::<Vec<_>>().join(", ");
         let was =
             format!("{} of {} with other {other}", recorded.intent, recorded.targets.join(", "));
         return Err(PlanError::Reused { id: request.id, was });
@@ -133,21 +136,17 @@ pub fn repeated(request: &PlanRequest, recorded: &Recorded) -> Result<Outcome, P
     })
 }
 
-/// Names of the options that differ: values may be personal.
-fn differing(asked: &[String], content: &[String]) -> String {
-    let by_option = |words: &[String]| {
-        let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut option = "content".to_owned();
-        for word in words {
-            if word.starts_with("--") {
-                option.clone_from(word);
-            }
-            out.entry(option.clone()).or_default().push(word.clone());
+/// What a request says, option by option, as hashes: values may be personal, and nobody has to read them here.
+pub fn asked_for(request: &PlanRequest) -> BTreeMap<String, String> {
+    let mut hashes: BTreeMap<String, Sha256> = BTreeMap::new();
+    let mut option = "content".to_owned();
+    for word in request.operation.content() {
+        if word.starts_with("--") {
+            option.clone_from(&word);
         }
-        out
-    };
-    let (asked, content) = (by_option(asked), by_option(content));
-    let names: BTreeSet<_> = asked.keys().chain(content.keys()).collect();
-    let differ = names.into_iter().filter(|name| asked.get(*name) != content.get(*name));
-    differ.cloned().collect::<Vec<_>>().join(", ")
+        let hash =
+            hashes.entry(option.clone()).or_insert_with(|| Sha256::new_with_prefix(request.id));
+        hash.update(format!("{} {word}", word.len()));
+    }
+    hashes.into_iter().map(|(option, hash)| (option, hex(&hash.finalize()))).collect()
 }

@@ -126,7 +126,7 @@ impl PlanRequest {
     /// An operation under an id of its own.
     #[must_use]
     pub fn new(operation: Operation, reason: Option<String>) -> Self {
-        Self { id: Uuid::now_v7(), operation, reason, expect: None }
+        Self { id: crate::ops::fresh_id(), operation, reason, expect: None }
     }
 
     /// Why: what was given for the record, else the reason that the command itself has.

@@ -3,7 +3,6 @@
 
 use serde_json::{Value, json};
 use sqlx::Connection;
-use uuid::Uuid;
 
 use super::{context::Context, error::PlanError, plan::Plan, writer::Writer};
 use crate::{db, ops::audit::Entry};
@@ -51,7 +50,7 @@ pub async fn on_record<T>(
     let audit = record(writer, &entry(request.id, request.why(), meant)).await?;
     let (became, ended) = work().await;
     let after = json!({ "ended": request.id, "became": became });
-    let recorded = record(writer, &entry(Uuid::now_v7(), None, &after)).await;
+    let recorded = record(writer, &entry(crate::ops::fresh_id(), None, &after)).await;
     let unrecorded = recorded.err().map(|error| error.to_string());
     Ok(Recorded { audit, unrecorded, outcome: ended? })
 }

@@ -151,7 +151,7 @@ impl Task<'_> {
         let before = by_table(&work.effects, |effect| effect.before.as_ref());
         let mut after = by_table(&work.effects, |effect| effect.after.as_ref());
         after.insert("told".to_owned(), json!(work.told));
-        after.insert(outcome::CONTENT.to_owned(), json!(self.request.operation.content()));
+        after.insert(outcome::CONTENT.to_owned(), json!(outcome::asked_for(self.request)));
         after.extend(more);
         let entry = Entry {
             id: self.request.id,

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::{error::PlanError, table::Spec};
 use crate::{
@@ -95,7 +94,7 @@ impl Writer {
     pub async fn record_unlock(&self, reason: &str, at: DateTime<Utc>) -> Result<i64, PlanError> {
         let number = self.db.record("unlock", async |tx: &mut PgConnection| {
             let entry = Entry {
-                id: Uuid::now_v7(),
+                id: crate::ops::fresh_id(),
                 at,
                 intent: UNLOCK,
                 targets: vec![],

@@ -1,6 +1,7 @@
 //! Searching orders: a query in, a page of orders out, with what it cost and what it did not look at.
 
 mod plan;
+pub mod record;
 mod resolve;
 mod walk;
 

@@ -313,6 +313,13 @@ fn the_end_by_itself_keeps_its_reason() {
 }
 
 #[test]
+fn the_header_tells_that_the_server_is_left_alone() {
+    let mut desk = Desk::new(120, 36);
+    desk.app.shared.pause = Some(Duration::from_millis(3_200));
+    assert!(desk.shows("RETRY 4s"), "{}", desk.frame());
+}
+
+#[test]
 fn colour_is_never_the_only_sign() {
     let mut desk = Desk::listing(120, 36);
     let buffer = desk.buffer();

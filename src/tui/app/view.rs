@@ -143,7 +143,9 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let frozen = if shared.frozen { " FROZEN" } else { "" };
     let clock = shared.zone.show(shared.now.utc, "%H:%M:%S");
     let zone = if narrow { "" } else { "TZ " };
-    let right = format!("{zone}{}  {clock}{age}{frozen} ", shared.zone);
+    let pause =
+        shared.pause.map_or_else(String::new, |wait| format!(" RETRY {}s", wait.as_secs() + 1));
+    let right = format!("{zone}{}  {clock}{age}{frozen}{pause} ", shared.zone);
     let now = shared.now.instant;
     let masked = match (&shared.revealed, narrow) {
         (Some(timed), true) => format!("PII-SHOWN {}", timed.clock(now)),

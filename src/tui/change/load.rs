@@ -59,7 +59,7 @@ pub async fn load(request: Request, cx: Cx, tell: impl Fn(Msg)) -> Msg {
 
 /// The request with its ids drawn: the operation's own, and those of what is new.
 fn request_of(draft: Draft) -> PlanRequest {
-    let fresh = |id: Uuid| if id.is_nil() { Uuid::now_v7() } else { id };
+    let fresh = |id: Uuid| if id.is_nil() { crate::ops::fresh_id() } else { id };
     let mut operation = draft.operation;
     match &mut operation {
         Operation::Order(Command::CreateOrder { id, lines, .. }) => {

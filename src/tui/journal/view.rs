@@ -13,7 +13,7 @@ use super::{MOST, State};
 use crate::{
     domain::{
         id,
-        mask::{mask_json, veil},
+        mask::{covered, veil},
         text,
     },
     ops::audit::Recorded,
@@ -204,10 +204,7 @@ fn lines(record: &Recorded, shared: &Shared, theme: &Theme) -> Vec<Line<'static>
 }
 
 fn json(value: &Value, shared: &Shared) -> Vec<String> {
-    let mut value = value.clone();
-    if shared.masked {
-        mask_json(&mut value);
-    }
+    let value = covered(value, shared.masked);
     let pretty = serde_json::to_string_pretty(&value).unwrap_or_default();
     pretty.lines().map(|line| format!("  {}", text::clean(line))).collect()
 }

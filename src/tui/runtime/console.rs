@@ -231,6 +231,7 @@ impl Program for Console {
     fn draw(&mut self, at: Instant) -> io::Result<()> {
         let now = now(self.runner.services(), at);
         self.app.tick(now);
+        self.app.shared.pause = self.runner.services().pause();
         let mut hits = None;
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| hits = Some(app::view(&self.app, frame)))?;

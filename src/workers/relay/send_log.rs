@@ -18,6 +18,8 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
 
+use crate::files;
+
 /// How many relays on one machine can have a file each.
 const SLOTS: usize = 16;
 
@@ -68,12 +70,10 @@ impl SendLog {
             if log.file.is_some() && !path.exists() {
                 continue;
             }
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)?;
+            let file = files::open(
+                OpenOptions::new().read(true).write(true).create(true).truncate(false),
+                &path,
+            )?;
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
                 continue;
             }

@@ -31,7 +31,7 @@ fn unlocked(database: &PgConnectOptions, broker: &Broker, list: &str) -> Termina
 
 /// What is on record, newest first: intents, and the reason of the oldest; what the console was unlocked for is before.
 fn recorded(database: &PgConnectOptions) -> (Vec<String>, String) {
-    let list = Home::on(database).json(&["audit", "list"], 0);
+    let list = Home::on(database).json(&["audit", "list", "--reveal", "the test"], 0);
     let (unlock, list) = list.as_array().unwrap().split_last().unwrap();
     assert_eq!((&unlock["intent"], &unlock["reason"]), (&"UnlockWrites".into(), &"INC-7".into()));
     let text = |entry: &serde_json::Value, field: &str| entry[field].as_str().unwrap().to_owned();

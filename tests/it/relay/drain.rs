@@ -70,7 +70,7 @@ async fn one_outbox_is_delivered_and_no_other() {
     let again = drain(&home, &broker, &[&reasoned[..], &["--yes"]].concat());
     assert_eq!(again.code, 1, "{again:?}");
 
-    let list = home.json(&["audit", "list"], 0);
+    let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
     let list = list.as_array().unwrap();
     assert_eq!(list.len(), 2, "what was meant, and what became of it: {list:?}");
     assert!(list.iter().all(|entry| entry["intent"] == "DrainOutbox"), "{list:?}");
@@ -217,7 +217,7 @@ async fn a_killed_drain_loses_nothing_and_the_next_goes_on() {
     assert!(doubles(&taken).is_subset(&named), "{:?} of {named:?}", doubles(&taken));
     assert_eq!(count(&database, PENDING).await, 0);
     // What was meant is on record; that nothing says how it ended tells that it did not.
-    let list = home.json(&["audit", "list"], 0);
+    let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
     let operations: BTreeSet<_> =
         list.as_array().unwrap().iter().map(|entry| entry["reason"].to_string()).collect();
     assert_eq!(list.as_array().unwrap().len(), 3, "{list}");

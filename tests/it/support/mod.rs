@@ -5,6 +5,7 @@ pub mod fixture;
 pub mod nap;
 pub mod pgbouncer;
 pub mod postgres;
+pub mod proxy;
 pub mod rabbitmq;
 pub mod replica;
 

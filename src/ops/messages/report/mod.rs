@@ -363,16 +363,16 @@ pub fn messages(rows: &[Row]) -> Table {
 /// The body with personal data covered; a body that is no JSON is not shown while masked.
 #[must_use]
 pub fn body(message: &Message, masked: bool) -> Value {
-    match serde_json::from_str::<Value>(&message.shown.content.body) {
-        Ok(mut body) => {
-            if masked {
-                mask::mask_json(&mut body);
-            }
-            body
-        }
-        Err(_) if masked => Value::from(mask::mask(&message.shown.content.body)),
-        Err(_) => Value::from(message.shown.content.body.clone()),
-    }
+    mask::json_text(&message.shown.content.body, !masked)
+}
+
+/// Headers and properties the same way.
+#[must_use]
+pub fn parts(message: &Message, masked: bool) -> [(&'static str, Value); 2] {
+    let content = &message.shown.content;
+    [("headers", &content.headers), ("properties", &content.properties)].map(|(name, text)| {
+        (name, text.as_deref().map_or(Value::Null, |text| mask::json_text(text, !masked)))
+    })
 }
 
 /// Every column of a message but its body.

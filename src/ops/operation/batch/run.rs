@@ -344,7 +344,7 @@ impl Running<'_> {
         let targets = targets(self.kind.targets(), number);
         let became = became(&mut self.session, &self.record, next).await?;
         let mut tx = self.session.begin().await?;
-        let entry = (Uuid::now_v7(), self.kind.name());
+        let entry = (crate::ops::fresh_id(), self.kind.name());
         let writer = self.writer;
         let audit = record(&mut tx, writer, entry, targets, None, &became).await?;
         let states = (State::Running, next);

@@ -22,11 +22,15 @@ pub(super) async fn load(request: Request, cx: Cx) -> Msg {
             if typed {
                 cx.pause(TYPING_PAUSE).await;
             }
-            let found = cx
+            let mut found = cx
                 .read("orders", async |conn, layout| {
                     search::page(conn, layout, &query, from, PAGE).await
                 })
                 .await;
+            if let Ok(page) = &found {
+                let recorded = cx.services.searched(&query, page.rows.len()).await;
+                found = recorded.and(found);
+            }
             Msg::Found(
                 ticket,
                 found.map(|page| {

@@ -212,7 +212,13 @@ fn complete(state: &mut State, shared: &Shared) -> Effects {
 /// The text changed: search if it means something, else say where it does not.
 fn edited(state: &mut State, shared: &Shared) -> Effects {
     let clock = Clock { now: shared.now.utc, zone: shared.zone };
-    match search::parse(state.field.text(), &clock) {
+    let query = search::parse(state.field.text(), &clock).and_then(|query| {
+        if shared.masked {
+            query.guesses_nothing()?;
+        }
+        Ok(query)
+    });
+    match query {
         Ok(query) => {
             state.error = None;
             state.is_other |= state.query != query;

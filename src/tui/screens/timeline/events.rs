@@ -13,7 +13,11 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{At, Entry, Msg, Pane, Point, State, Version, chain_pane};
 use crate::{
-    domain::{age, contract, mask::veil, text},
+    domain::{
+        age, contract,
+        mask::{is_id, veil},
+        text,
+    },
     ops::{analysis::OrderAnalysis, audit::Recorded, history::Message},
     tui::{
         shared::Shared,
@@ -243,7 +247,8 @@ fn event_line(
     if other {
         spans.push(Span::styled("other ", theme.info));
     }
-    if let Some(correlation) = &event.correlation_id {
+    // What is no id may be anything; the raw pane shows it.
+    if let Some(correlation) = event.correlation_id.as_ref().filter(|id| is_id(id)) {
         let end: String = correlation.chars().rev().take(4).collect();
         let end: String = end.chars().rev().collect();
         spans.push(Span::styled(format!("…{}", text::clean(&end)), theme.muted));

@@ -55,6 +55,10 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
     let event = &point.event;
     let none = "-".to_owned();
     let maybe = |value: &Option<String>| value.clone().unwrap_or_else(|| none.clone());
+    let id = |value: &Option<String>| {
+        let shown = value.as_deref().map(|id| mask::veil_id(id, !shared.masked).into_owned());
+        shown.unwrap_or_else(|| none.clone())
+    };
     let at = endless::iso(event.at, chrono::SecondsFormat::Micros);
     let frozen = if point.frozen { "  (the column's frozen default)" } else { "" };
     let mut out = vec![
@@ -66,9 +70,16 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
         column(theme, "timestamp", &format!("{at}{frozen}")),
         column(theme, "mt_dotnet_type", &maybe(&event.dotnet_type)),
         column(theme, "tenant_id", &maybe(&event.tenant)),
-        column(theme, "correlation_id", &maybe(&event.correlation_id)),
-        column(theme, "causation_id", &maybe(&event.causation_id)),
-        column(theme, "headers", &event.headers.as_ref().map_or(none.clone(), ToString::to_string)),
+        column(theme, "correlation_id", &id(&event.correlation_id)),
+        column(theme, "causation_id", &id(&event.causation_id)),
+        column(
+            theme,
+            "headers",
+            &event
+                .headers
+                .as_ref()
+                .map_or(none.clone(), |held| mask::covered(held, shared.masked).to_string()),
+        ),
         column(theme, "is_archived", &event.archived.to_string()),
     ];
     if let Some(doubt) = point.state.uncertain.as_ref().filter(|d| d.version == point.version) {
@@ -87,10 +98,7 @@ fn event(point: &super::Point, shared: &Shared, theme: &Theme) -> Vec<Line<'stat
 
 /// A value over several lines, personal data covered.
 fn json(value: &serde_json::Value, shared: &Shared) -> Vec<Line<'static>> {
-    let mut value = value.clone();
-    if shared.masked {
-        mask::mask_json(&mut value);
-    }
+    let value = mask::covered(value, shared.masked);
     let text = serde_json::to_string_pretty(&value).unwrap_or_default();
     text.lines().map(|line| Line::raw(text::clean(line).into_owned())).collect()
 }

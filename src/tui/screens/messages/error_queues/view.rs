@@ -185,7 +185,7 @@ fn group_line(group: &Group, mark: Span<'static>, cx: Context<'_>) -> Line<'stat
         let style = if count == 0 { theme.muted } else { style(verdict, theme) };
         spans.push(Span::styled(format!("{told:>5}"), style));
     }
-    spans.push(Span::raw(format!("  {}", text::clean(&failure(group)))));
+    spans.push(Span::raw(format!("  {}", text::clean(&failure(group, cx.shared.masked)))));
     Line::from(spans)
 }
 
@@ -193,11 +193,11 @@ const VERDICTS: [Verdict; 4] =
     [Verdict::Done, Verdict::Waiting, Verdict::Unknown, Verdict::ProbableDuplicate];
 
 /// What tells groups apart comes first: what does not fit is cut at the right.
-fn failure(group: &Group) -> String {
+fn failure(group: &Group, masked: bool) -> String {
     let kind = group.kind.to_string();
     let who = group.consumer.as_deref().map_or(kind.as_str(), last);
     let what = group.exception.as_deref().map_or("", last);
-    [group.text.as_str(), what, who]
+    [report::group_text(group, masked).as_ref(), what, who]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
@@ -253,7 +253,11 @@ fn group_lines(group: &Group, cx: Context<'_>, width: usize) -> Vec<Line<'static
         ("kind", Some(group.kind.to_string())),
         ("consumer", group.consumer.clone()),
         ("exception", group.exception.clone()),
-        ("message", Some(group.text.clone()).filter(|text| !text.is_empty())),
+        (
+            "message",
+            Some(report::group_text(group, shared.masked).into_owned())
+                .filter(|text| !text.is_empty()),
+        ),
         ("types", Some(all(&group.types))),
         ("queues", Some(all(&group.queues))),
     ];

@@ -1,7 +1,6 @@
 //! One message: envelope, headers, body with personal data covered; or the group under the cursor.
 
 use ratatui::text::Line;
-use serde_json::Value;
 
 use super::{Context, Detail, Message, Pivot, State};
 use crate::{
@@ -65,15 +64,10 @@ fn group(state: &State, cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
 fn lines(message: &Message, cx: Context<'_>, width: usize) -> Vec<Line<'static>> {
     let Context { shared, theme, unfolded, .. } = cx;
     let mut out = body::fields(&report::envelope(message, shared.now.utc), shared, theme, width);
-    for (name, stored) in [
-        ("headers", &message.shown.content.headers),
-        ("properties", &message.shown.content.properties),
-    ] {
-        let Some(stored) = stored else { continue };
-        out.push(Line::styled(name, theme.muted));
-        match serde_json::from_str::<Value>(stored) {
-            Ok(value) => out.extend(body::pretty(&value)),
-            Err(_) => out.push(Line::styled(text::clean(stored).into_owned(), theme.danger)),
+    for (name, value) in report::parts(message, shared.masked) {
+        if !value.is_null() {
+            out.push(Line::styled(name, theme.muted));
+            out.extend(body::pretty(&value));
         }
     }
     let covered = if shared.masked { ", personal data covered" } else { "" };

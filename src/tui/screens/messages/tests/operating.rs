@@ -52,7 +52,7 @@ fn planned(desk: &mut Desk) -> Operation {
             let choice = choose(&listing.found, &work.pick, work.action).unwrap();
             let (pause, limits) = (Duration::ZERO, Limits::default());
             let chosen = Work { action: work.action, choice, pause, limits };
-            plan_of_errors(&request, work, chosen, &listing.notes, policy, now)
+            plan_of_errors(&request, work, chosen, &listing.told(), policy, now)
         }
         Operation::Restore(number) => {
             let restoring = Restoring {
