@@ -142,11 +142,13 @@ fn owner(
     }
 }
 
-/// How many other sessions of Orderscope there are: consoles and workers, by what they call themselves.
+/// How many other sessions of Orderscope there are: consoles and workers, by what they call themselves. The one in which
+/// a program compared its clock is no worker, and may be our own.
 pub async fn sessions(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     let names = "SELECT DISTINCT application_name FROM pg_stat_activity
                  WHERE datname = current_database() AND pid <> pg_backend_pid()
-                   AND application_name LIKE 'orderscope/%' ORDER BY 1 LIMIT 20";
+                   AND application_name LIKE 'orderscope/%' AND application_name <> 'orderscope/clock'
+                 ORDER BY 1 LIMIT 20";
     Ok(sqlx::query_scalar(names).fetch_all(conn).await?)
 }
 

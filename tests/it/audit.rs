@@ -465,7 +465,7 @@ async fn the_record_session_writes_into_its_schema_and_nowhere_else() {
             Ok(())
         })
         .await;
-    assert!(matches!(read, Err(db::Error::NotPermitted(_))), "{read:?}");
+    assert!(matches!(read, Err(db::Error::ReadOnly(_))), "{read:?}");
 }
 
 /// The statements that docs/audit.md gives, for a role of this name.

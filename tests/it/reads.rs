@@ -99,7 +99,7 @@ mod sessions {
         assert_eq!(say(&db, "SHOW TimeZone").await.unwrap(), "UTC");
         assert_eq!(say(&db, "SHOW search_path").await.unwrap(), "pg_catalog, public, pg_temp");
         let written = say(&db, "CREATE TABLE t ()").await;
-        assert!(matches!(written, Err(Error::NotPermitted(_))), "{written:?}");
+        assert!(matches!(written, Err(Error::ReadOnly(_))), "{written:?}");
     }
 
     #[tokio::test]

@@ -8,38 +8,38 @@ use super::{
 
 /// Words of messages that .NET, PostgreSQL and RabbitMQ write. None of them is a usual name.
 const WORDS: &str = "
-    a aborted access acquire acquired active actively address after ak already an and any are as at
-    attempt attempted attempts authentication available basket be been before between body book
-    books broker buffer but buyer buyers by call called can cancel canceled cancelled cannot cause
-    caused change changed channel check closed closing code column command commit committed
-    concurrency concurrent conflict connect connected connecting connection constraint consumed
-    consumer contain contains contents context conversion correlation could count create created
-    data database dead deadlock deadlocked deserialization deserialize deserialized destination
-    detail details detected did disk disposed do does down due duplicate during each either elements
-    else empty end ended entity error errors event events exceeded exception exchange execute
-    executed execution exhausted exist existing exists expected expects expired failed fails failure
-    fault field file first fk for foreign format found from full function had handle handler has
-    have header headers hex host id ids if in inbox include incorrect index information initialized
-    input insert inserted instance integration interrupted into invalid is it item items its ix json
-    kept key keys kind last later length letter level limit line lines list load lock locked longer
-    lost made mail match matching maximum may member memory message messages method missing model
-    more most must n name names needed network new next no node none not nothing null number object
-    objects of off on once one only open opened operation operator optional or order ordered orders
-    other out outbox outcome output over own parameter parse parsed password past path pending per
-    permission permitted pk place placed pool position postgres process processed processing
-    property publish published query queue queued range reachable reached read reading received
-    redacted redeliver redelivery reference referenced refused rejected relation remote remove
-    removed request requested required reset resource response result retries retry returned row
-    rows running same schema second seconds see send sending sensitive sent sequence serialize
-    serialized server service set should size snapshot so socket some source space specified specify
-    start started state statement status still stopped store stored stream string submit such
-    summary supported system table tenant terminated than that the their then there these this those
-    thread threads throw thrown time timed timeout times to too total transaction transient
-    transport try type unable unavailable under unexpected unhandled unique unknown unreachable
-    unsupported until up update updated updating uq use used user using validation value values
-    version vhost violated violates virtual wait waited waiting was were what when where which while
-    who why with within without work write writing wrong yet you your
-";
+    a aborted access acquire acquired active actively address after again ak already an and any are
+    as at attempt attempted attempts authentication available basket be been before between body
+    book books broker buffer but buyer buyers by call called can cancel canceled cancelled cancels
+    cannot cause caused change changed channel check closed closing code column command commit
+    committed complete completed completes concurrency concurrent conflict connect connected
+    connecting connection constraint consumed consumer contain contains contents context conversion
+    correlation could count create created data database dead deadlock deadlocked deserialization
+    deserialize deserialized destination detail details detected did disk disposed do does down due
+    duplicate during each either elements else empty end ended entity error errors event events
+    exceeded exception exchange execute executed execution exhausted exist existing exists expected
+    expects expired failed fails failure fault field file first fk for foreign format found from
+    full function had handle handler has have header headers hex host id ids if in inbox include
+    incorrect index information initialized input insert inserted instance integration interrupted
+    into invalid is it item items its ix json kept key keys kind last later length letter level
+    limit line lines list load lock locked longer lost made mail match matching maximum may member
+    memory message messages method missing model more most must n name names needed network new next
+    no node none not nothing null number object objects of off on once one only open opened
+    operation operator optional or order ordered orders other out outbox outcome output over own
+    parameter parse parsed password past path pending per permission permitted pk place placed pool
+    position postgres process processed processing property publish published query queue queued
+    range reachable reached read reading received redacted redeliver redelivery reference referenced
+    refused rejected relation remote remove removed request requested required reset resource
+    response result retries retry returned row rows running same schema second seconds see send
+    sending sensitive sent sequence serialize serialized server service set should size snapshot so
+    socket some source space specified specify start started state statement status still stopped
+    store stored stream string submit such summary supported system table tenant terminated than
+    that the their then there these this those thread threads throw thrown time timed timeout times
+    to too total transaction transient transport try type unable unavailable under unexpected
+    unhandled unique unknown unreachable unsupported until up update updated updating uq use used
+    user using validation value values version vhost violated violates virtual wait waited waiting
+    was were what when where which while who why with within without work write writing written
+    wrong yes yet you your";
 
 /// Names of types begin with one of these.
 const ROOTS: &[&str] = &[

@@ -70,7 +70,9 @@ fn became(after: &Value) -> String {
     };
     let figures = fields.into_iter().flatten().filter_map(|(name, value)| match value {
         Value::Array(list) if !list.is_empty() => Some(format!("{name} {}", list.len())),
-        Value::Number(number) if name != "operation" && number.as_i64() != Some(0) => {
+        Value::Number(number)
+            if !matches!(name.as_str(), "operation" | "ended") && number.as_i64() != Some(0) =>
+        {
             Some(format!("{name} {number}"))
         }
         Value::String(text) if name == "stopped" => Some(format!("stopped: {text}")),
