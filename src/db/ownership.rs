@@ -142,8 +142,8 @@ fn owner(
     }
 }
 
-/// How many other sessions of Orderscope there are: consoles and workers, by what they call themselves. The one in which
-/// a program compared its clock is no worker, and may be our own.
+/// How many other sessions of Orderscope there are: consoles and workers, by what they call themselves. The one in
+/// which a program compared its clock is no worker, and may be our own.
 pub async fn sessions(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     let names = "SELECT DISTINCT application_name FROM pg_stat_activity
                  WHERE datname = current_database() AND pid <> pg_backend_pid()

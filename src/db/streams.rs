@@ -47,7 +47,7 @@ pub async fn of_order(
     Ok(row.map(Stream::from))
 }
 
-/// The tenants that have a stream of this name, in the order of their names; at most [`MOST_TENANTS`].
+/// The tenants that have a stream of this name, in the order of their names; some of them where they are many.
 pub async fn tenants(
     conn: &mut PgConnection,
     layout: &Layout,
