@@ -32,9 +32,15 @@ pub(super) fn view(
     area: Rect,
     hits: &mut Hits<Msg>,
 ) {
-    let title = if state.faults_only { "Orders with a fault" } else { "Orders" };
+    let title = if state.faults_only {
+        // Of what was read: nobody counted the faults of the others.
+        let (faulty, read) = (state.visible_rows().count(), state.rows.rows.len());
+        format!("Orders with a fault ({faulty} of the {read} read)")
+    } else {
+        format!("Orders ({})", shown_of(state))
+    };
     let focused = state.pane == Pane::List && !state.typing;
-    let inner = pane(frame, area, theme, &format!("{title} ({})", shown_of(state)), "", focused);
+    let inner = pane(frame, area, theme, &title, "", focused);
     let foot = footnotes(state, shared, theme, inner.width);
     let foot_height = u16::try_from(foot.len()).unwrap_or(0).min(inner.height / 3);
     let [head, body, below] =

@@ -385,7 +385,11 @@ impl Screen for State {
 
     fn crumb(&self, _: &Shared) -> String {
         match self.order {
-            Some(order) => format!("Orders › {} › v{}", order.short(), self.version()),
+            Some(order) if self.known().is_some() => {
+                format!("Orders › {} › v{}", order.short(), self.version())
+            }
+            // No version is known yet, or there is none.
+            Some(order) => format!("Orders › {}", order.short()),
             None => "Timeline › select an order".to_owned(),
         }
     }
