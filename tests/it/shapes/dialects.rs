@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Conjoined tenancy: the tenant is part of the streams' key.
-const CONJOINED: &str = "
+pub const CONJOINED: &str = "
     ALTER TABLE mt_events DROP CONSTRAINT fkey_mt_events_stream_id_is_archived;
     ALTER TABLE mt_streams DROP CONSTRAINT pkey_mt_streams_id_is_archived;
     ALTER TABLE mt_streams ADD PRIMARY KEY (tenant_id, id, is_archived);

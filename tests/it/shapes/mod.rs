@@ -2,6 +2,7 @@
 //! refusal.
 
 mod dialects;
+mod every_verb;
 mod json;
 mod long_streams;
 mod schemas;

@@ -36,7 +36,7 @@ async fn text(options: &PgConnectOptions, sql: &str) -> String {
 }
 
 /// Changes of types that leave every value what it was.
-const SAME_VALUES: [(&str, &str); 7] = [
+pub const SAME_VALUES: [(&str, &str); 7] = [
     ("status as integer", "ALTER TABLE orders ALTER status TYPE integer"),
     (
         "status as text",
@@ -116,7 +116,7 @@ async fn a_column_that_cannot_be_read_is_named() {
 }
 
 /// One value in one order that cannot be read; where it shows.
-const BAD_VALUES: [(&str, &str, &str); 5] = [
+pub const BAD_VALUES: [(&str, &str, &str); 5] = [
     (
         "a price that is no number",
         "UPDATE order_items SET price = 'NaN' WHERE order_id = '{id}'",
