@@ -24,12 +24,12 @@ impl Answer {
 
 /// What was said on the command line.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said<'a> {
+pub(super) struct GivenAnswer<'a> {
     pub yes: bool,
     pub confirm: Option<&'a str>,
 }
 
-impl<'a> From<&'a RunArgs> for Said<'a> {
+impl<'a> From<&'a RunArgs> for GivenAnswer<'a> {
     fn from(run: &'a RunArgs) -> Self {
         Self { yes: run.yes, confirm: run.confirm.as_deref() }
     }
@@ -39,7 +39,7 @@ impl<'a> From<&'a RunArgs> for Said<'a> {
 ///
 /// # Errors
 /// When nobody can be asked.
-pub(super) fn answer(said: Said<'_>, needed: &Needed) -> Result<Answer, Failure> {
+pub(super) fn answer(said: GivenAnswer<'_>, needed: &Needed) -> Result<Answer, Failure> {
     if let Some(given) = said.confirm {
         return Ok(Answer::Typed(given.to_owned()));
     }

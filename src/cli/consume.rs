@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure, Outcome,
     args::{self, Global},
-    ask::{self, Said},
+    ask::{self, GivenAnswer},
     exit, given, open, operation, signals,
 };
 use crate::{
@@ -69,7 +69,7 @@ async fn consume(
     for command in [Kind::CompleteOrder, Kind::CancelOrder] {
         writer.permits(command.spec())?;
     }
-    let said = Said { yes: verb.yes, confirm: verb.confirm.as_deref() };
+    let said = GivenAnswer { yes: verb.yes, confirm: verb.confirm.as_deref() };
     let needed = Needed::word("CONSUME", writer.policy(), false);
     needed.met(ask::answer(said, &needed)?.confirmation())?;
     let kept = settings.file.relay.keep_days.is_some_and(|days| days > 0);

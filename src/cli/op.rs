@@ -13,7 +13,7 @@ use crate::{
     domain::report::{Cell, Form, Table, json_answer, print_json},
     ops::operation::{
         Operation,
-        batch::{self, Shown, Which, report},
+        batch::{self, OperationDetails, Which, report},
     },
 };
 
@@ -74,7 +74,7 @@ fn printed(table: &Table, form: Form) -> Outcome {
     Ok(if table.rows.is_empty() { exit::NOTHING } else { exit::FOUND })
 }
 
-fn show(shown: &Shown, settings: &Settings, form: Form) -> Outcome {
+fn show(shown: &OperationDetails, settings: &Settings, form: Form) -> Outcome {
     let mut out = std::io::stdout().lock();
     let fields = report::fields(shown);
     if matches!(form, Form::Table | Form::Markdown) {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Failure, Outcome,
     args::{Global, OutputArg, RunArgs, WriteArgs},
-    ask::{self, Said},
+    ask::{self, GivenAnswer},
     broker_source, card, clock, exit, given, input, open,
     progress::Reporter,
     relay, signals,
@@ -236,7 +236,7 @@ async fn see_through(ctx: &Context<'_>, request: PlanRequest, ask: Ask<'_>) -> O
         return tell(&before, form);
     }
     let plan = operation::plan(ctx, request, &stop).await?;
-    let said = Said::from(run);
+    let said = GivenAnswer::from(run);
     if run.dry_run {
         card::print(&plan, ctx, form, &mut std::io::stdout().lock())?;
     } else if plan.is_blocked() || !said.yes && said.confirm.is_none() && !plan.is_done() {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::operation::{
     Operation, Origin, Outcome, Performed, PlanError, PlanRequest, Task, Writer,
-    command::{self, Ahead},
+    command::{self, EarlyReads},
 };
 use crate::{
     db::{
@@ -168,8 +168,8 @@ impl Passes<'_> {
         pass: Pass<'_>,
     ) -> Result<Ended, PlanError> {
         let ahead = match pass {
-            Pass::Consume(_, command) => Ahead::read(conn, self.writer, command).await?,
-            _ => Ahead::default(),
+            Pass::Consume(_, command) => EarlyReads::read(conn, self.writer, command).await?,
+            _ => EarlyReads::default(),
         };
         let operation = of_message(self.message.0, self.consumer.0);
         let mut tx = Tx::begin(conn, &self.writer.layout, &Opening::of(operation)).await?;
@@ -189,7 +189,7 @@ impl Passes<'_> {
         &self,
         tx: &mut Tx<'_>,
         pass: Pass<'_>,
-        ahead: &Ahead,
+        ahead: &EarlyReads,
     ) -> Result<Ended, PlanError> {
         let (message, consumer, at) = (self.message, self.consumer, self.now.trunc_subsecs(6));
         // What `lock_id` gets: an id whose clock is the pass's.

@@ -18,21 +18,21 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub enum Selection {
     /// An order, where one is chosen.
-    Order(Option<Box<Subject>>),
+    Order(Option<Box<OrderSelection>>),
     /// A message, a copy, an inbox row, what lies in the error queues, or a bulk operation.
-    Messages(Box<Matter>),
+    Messages(Box<MessageSelection>),
 }
 
 /// An order someone looks at, as operations need to know it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Subject {
+pub struct OrderSelection {
     /// With its lines only where they were read.
     pub order: Order,
 }
 
 /// What lies in the error queues, as operations need to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Faults {
+pub struct ErrorQueueSelection {
     /// The message that someone looks at.
     pub message: Option<Key>,
     /// Those that are marked.
@@ -63,7 +63,7 @@ pub struct Bulk {
 
 /// The message or the copy that someone looks at, as operations need to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Matter {
+pub struct MessageSelection {
     /// Of a message in the outbox.
     pub sequence: Option<i64>,
     pub delivery: Option<Delivery>,
@@ -79,7 +79,7 @@ pub struct Matter {
     pub discarded: bool,
     pub list: List,
     /// The error queues, once they were looked into.
-    pub faults: Option<Box<Faults>>,
+    pub faults: Option<Box<ErrorQueueSelection>>,
     /// The inbox row, and whether it is half-done.
     pub received: Option<(ConsumerOutbox, bool)>,
     /// The bulk operation.

@@ -14,7 +14,7 @@ use lapin::{
 };
 use orderscope::{
     domain::fault::{Fault, Judgement, Verdict, Why},
-    ops::error_queue::{self, Choice, Chosen, Copy, ErrorAction, Keep, Work},
+    ops::error_queue::{self, Choice, Chosen, ErrorAction, FaultCopy, Keep, Work},
     relay::{Confirmed, Limits, QueueInspector},
 };
 use serde_json::{Value, json};
@@ -480,7 +480,7 @@ async fn a_returned_message_stays_where_it_is() {
 struct Full(usize);
 
 impl Keep for Full {
-    async fn keep(&mut self, _copy: &Copy) -> Result<(), String> {
+    async fn keep(&mut self, _copy: &FaultCopy) -> Result<(), String> {
         self.0 = self.0.checked_sub(1).ok_or("the disk is full")?;
         Ok(())
     }

@@ -48,7 +48,7 @@ pub struct Opening {
     /// do, can be seen from then on.
     pub operation: Uuid,
     /// The row that nobody else changes before it ends.
-    pub hold: Option<Held>,
+    pub hold: Option<LockedRow>,
     /// Nothing may take longer: planning, and batches, which are undone and made smaller then.
     pub within: Option<Duration>,
 }
@@ -62,7 +62,7 @@ impl Opening {
 
 /// A row by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held(pub Table, pub Uuid);
+pub struct LockedRow(pub Table, pub Uuid);
 
 /// An open transaction.
 #[derive(Debug)]
@@ -107,13 +107,13 @@ impl<'a> Tx<'a> {
     }
 
     /// Holds a row, if it is there, until the transaction ends.
-    pub async fn hold(&mut self, held: Held) -> Result<(), Error> {
+    pub async fn hold(&mut self, held: LockedRow) -> Result<(), Error> {
         let hold = self.holding(held)?;
         self.conn.execute(AssertSqlSafe(hold)).await?;
         Ok(())
     }
 
-    fn holding(&self, Held(table, id): Held) -> Result<String, Error> {
+    fn holding(&self, LockedRow(table, id): LockedRow) -> Result<String, Error> {
         let (target, key) = (self.target(table)?, self.name(table, "id")?);
         Ok(format!("SELECT 1 FROM {target} t WHERE t.{key} = '{id}' FOR UPDATE"))
     }

@@ -16,7 +16,7 @@ use crate::{
 
 /// A message as it was, and what was thought of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Copy {
+pub struct FaultCopy {
     pub key: Key,
     pub queue: String,
     pub home: Option<String>,
@@ -34,7 +34,7 @@ pub trait Keep {
     ///
     /// # Errors
     /// When it may be lost; the message then stays where it is.
-    fn keep(&mut self, copy: &Copy) -> impl Future<Output = Result<(), String>> + Send;
+    fn keep(&mut self, copy: &FaultCopy) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// Copies in schema `orderscope`, one transaction each, under the operation that is on record.
@@ -53,7 +53,7 @@ impl TableKeep {
 }
 
 impl Keep for TableKeep {
-    async fn keep(&mut self, copy: &Copy) -> Result<(), String> {
+    async fn keep(&mut self, copy: &FaultCopy) -> Result<(), String> {
         let kept = async {
             let mut session = self.pool.session("errors discard").await?;
             let mut tx = session.begin().await?;
@@ -68,7 +68,7 @@ impl Keep for TableKeep {
     }
 }
 
-impl Copy {
+impl FaultCopy {
     /// Everything but the body, so that the message can be made again.
     #[must_use]
     pub fn rest(&self) -> Value {

@@ -10,7 +10,7 @@ pub mod training;
 
 use chrono::TimeDelta;
 
-pub use keep::{Copy, Keep, TableKeep};
+pub use keep::{FaultCopy, Keep, TableKeep};
 pub use look::{FoundFault, Knowledge, Listing, QueueReport, knowledge, list};
 pub use pick::{Choice, Chosen, ErrorAction, Pick, choose};
 pub use run::{Judge, Outcome, Work, run};

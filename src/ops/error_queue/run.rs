@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Chosen, Copy, Error, ErrorAction, Keep, pick::Choice};
+use super::{Chosen, Error, ErrorAction, FaultCopy, Keep, pick::Choice};
 use crate::{
     domain::fault::{Fault, Judgement, Key},
     relay::{Broker, Confirmed, Limits, QueueInspector, TakenMessage, Walk},
@@ -195,7 +195,7 @@ async fn one<K: Keep>(
     keep: &mut K,
 ) -> Step {
     if action == ErrorAction::Discard {
-        let copy = Copy {
+        let copy = FaultCopy {
             key: meant.key.clone(),
             queue: meant.queue.clone(),
             home: meant.home.clone(),

@@ -27,7 +27,7 @@ pub struct Search<'a> {
     inspector: &'a QueueInspector,
     limits: Limits,
     known: Known,
-    seen: BTreeMap<String, Held>,
+    seen: BTreeMap<String, QueueContent>,
     delaying: BTreeMap<String, bool>,
     counting: BTreeSet<String>,
     notes: Vec<String>,
@@ -46,7 +46,7 @@ enum Known {
 
 /// What a queue holds.
 #[derive(Debug)]
-enum Held {
+enum QueueContent {
     /// All of it was seen.
     All(BTreeSet<MessageId>),
     /// These at least.
@@ -165,15 +165,17 @@ impl<'a> Search<'a> {
                         }
                     };
                     self.note(format!("{queue}: {why}"));
-                    Held::Some(BTreeSet::new())
+                    QueueContent::Some(BTreeSet::new())
                 }
             };
             self.seen.insert(queue.to_owned(), held);
         }
         match self.seen.get(queue) {
-            Some(Held::All(ids) | Held::Some(ids)) if ids.contains(&message) => Inbound::Waits,
-            Some(Held::All(_)) => Inbound::Gone,
-            Some(Held::Some(_)) | None => Inbound::Unknown,
+            Some(QueueContent::All(ids) | QueueContent::Some(ids)) if ids.contains(&message) => {
+                Inbound::Waits
+            }
+            Some(QueueContent::All(_)) => Inbound::Gone,
+            Some(QueueContent::Some(_)) | None => Inbound::Unknown,
         }
     }
 
@@ -202,14 +204,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    async fn look(&mut self, queue: &str) -> Result<Held, Unclear> {
+    async fn look(&mut self, queue: &str) -> Result<QueueContent, Unclear> {
         const COUNTS: &str = "not looked into: a look counts as a delivery there";
         let why = |why: &str| Unclear::Why(why.to_owned());
         if matches!(self.known, Known::Nothing) {
             return Err(why("nothing tells what its consumers hold"));
         }
         let Some(status) = self.inspector.status(queue).await? else {
-            return Ok(Held::All(BTreeSet::new()));
+            return Ok(QueueContent::All(BTreeSet::new()));
         };
         let mut quorum = self.counting.contains(queue);
         if let Known::Queues(kept) = &self.known {
@@ -231,7 +233,7 @@ impl<'a> Search<'a> {
             return Err(why("only errors.management can tell what its consumers hold"));
         }
         match status.ready {
-            0 => return Ok(Held::All(BTreeSet::new())),
+            0 => return Ok(QueueContent::All(BTreeSet::new())),
             _ if status.consumers > 0 => return Err(why("its consumers are at work on it")),
             _ if quorum => return Err(why(COUNTS)),
             _ => {}
@@ -245,6 +247,6 @@ impl<'a> Search<'a> {
         // One without an id could be any message.
         let whole = !cut && ids.iter().all(Option::is_some);
         let ids = ids.into_iter().flatten().collect();
-        Ok(if whole { Held::All(ids) } else { Held::Some(ids) })
+        Ok(if whole { QueueContent::All(ids) } else { QueueContent::Some(ids) })
     }
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     db::{
         self, audit,
-        write::{Held, Opening, Tx},
+        write::{LockedRow, Opening, Tx},
     },
     domain::id::Version,
     ops::audit::Entry,
@@ -72,17 +72,17 @@ pub enum Performed {
 /// What one kind of operation does in its transaction.
 pub trait Transaction: Sync {
     /// What is read before the transaction begins.
-    type Ahead: Send + Sync;
+    type EarlyReads: Send + Sync;
 
     /// The row that is held before anything is read.
-    fn held(&self) -> Option<Held>;
+    fn held(&self) -> Option<LockedRow>;
 
     /// Reads what may take too long to hold a lock meanwhile.
     fn ahead(
         &self,
         conn: &mut PgConnection,
         task: &Task<'_>,
-    ) -> impl Future<Output = Result<Self::Ahead, db::Error>> + Send;
+    ) -> impl Future<Output = Result<Self::EarlyReads, db::Error>> + Send;
 
     /// Writes everything in the caller's transaction, the audit record included. After an error it has to be rolled
     /// back.
@@ -90,7 +90,7 @@ pub trait Transaction: Sync {
         &self,
         tx: &mut Tx<'_>,
         task: &Task<'_>,
-        ahead: &Self::Ahead,
+        ahead: &Self::EarlyReads,
     ) -> impl Future<Output = Result<Performed, PlanError>> + Send;
 
     /// Names whoever was faster, in a transaction of its own.
@@ -98,7 +98,7 @@ pub trait Transaction: Sync {
         &self,
         _tx: &mut Tx<'_>,
         _task: &Task<'_>,
-        _ahead: &Self::Ahead,
+        _ahead: &Self::EarlyReads,
         moved: Moved,
     ) -> impl Future<Output = Result<Moved, db::Error>> + Send {
         async { Ok(moved) }
@@ -342,7 +342,7 @@ async fn named<K: Transaction>(
     conn: &mut PgConnection,
     task: &Task<'_>,
     kind: &K,
-    ahead: &K::Ahead,
+    ahead: &K::EarlyReads,
     error: PlanError,
 ) -> PlanError {
     let PlanError::Conflict(moved) = error else { return error };

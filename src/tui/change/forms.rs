@@ -14,7 +14,7 @@ use crate::{
         operation::{Entry, Input, Kind, List, Operation, Reason, Spec},
     },
     tui::{
-        selection::{Matter, Subject},
+        selection::{MessageSelection, OrderSelection},
         shared::Shared,
         ui::{
             form::{Choice, Form, Part, Problem},
@@ -45,8 +45,8 @@ impl Sheet {
     /// A form for an operation on what is looked at, filled as far as that is known.
     pub(super) fn new(
         (spec, entry): (&'static Spec, &'static Entry),
-        subject: Option<Subject>,
-        matter: Option<Box<Matter>>,
+        subject: Option<OrderSelection>,
+        matter: Option<Box<MessageSelection>>,
         shared: &Shared,
     ) -> Self {
         let mut sheet = Self {

@@ -8,7 +8,7 @@ use crate::{
     domain::{fault::Key as FaultKey, id, text::thousands},
     ops::operation::{Choice, Entry, Kind, List, OPERATIONS, Spec, StepKind},
     tui::{
-        selection::{Faults, Matter, Subject},
+        selection::{ErrorQueueSelection, MessageSelection, OrderSelection},
         shared::Shared,
     },
 };
@@ -48,7 +48,7 @@ pub(super) fn items(menu: &Menu, shared: &Shared) -> Vec<Item> {
 
 /// On the lists of messages what is done in the database is offered everywhere, and what is done with the broker on
 /// its own list. What lies with the broker has operations of its own only.
-fn on_messages(matter: &Matter, shared: &Shared) -> Vec<Item> {
+fn on_messages(matter: &MessageSelection, shared: &Shared) -> Vec<Item> {
     let offered = |(spec, entry): &(&Spec, &Entry)| match (spec.steps, entry.list) {
         (_, List::Orders | List::Operations) => false,
         (StepKind::OneTransaction | StepKind::Batches, List::Errors) => false,
@@ -72,14 +72,14 @@ pub(super) fn line(kind: Kind) -> Option<(&'static Spec, &'static Entry)> {
 }
 
 /// What is not offered here, and where it is.
-pub(super) fn elsewhere(matter: &Matter) -> Option<&'static str> {
+pub(super) fn elsewhere(matter: &MessageSelection) -> Option<&'static str> {
     (matter.list == List::Errors).then_some(
         "what the database holds is repaired, drained, requeued and purged on its own lists: < >",
     )
 }
 
 /// What is looked at, for frames.
-pub(super) fn title(matter: &Matter) -> String {
+pub(super) fn title(matter: &MessageSelection) -> String {
     match (matter.sequence, matter.copy) {
         _ if matter.list == List::Errors => "error queues".to_owned(),
         (Some(sequence), _) => format!("message {}", thousands(sequence)),
@@ -95,8 +95,8 @@ pub(super) fn title(matter: &Matter) -> String {
 pub(super) fn heading(
     spec: &Spec,
     entry: &Entry,
-    subject: Option<&Subject>,
-    matter: &Matter,
+    subject: Option<&OrderSelection>,
+    matter: &MessageSelection,
 ) -> String {
     let about = match (spec.kind, entry.choice) {
         (Kind::UpdateBuyerAddress, _) => {
@@ -122,16 +122,18 @@ pub(super) fn heading(
     entry.heading.replace("{}", &about)
 }
 
-fn of_errors(choice: Choice, faults: Option<&Faults>) -> String {
+fn of_errors(choice: Choice, faults: Option<&ErrorQueueSelection>) -> String {
     match (choice, faults) {
-        (Choice::This, Some(Faults { message: Some(key), .. })) => {
+        (Choice::This, Some(ErrorQueueSelection { message: Some(key), .. })) => {
             format!("message {}", brief(key))
         }
-        (Choice::Marked, Some(Faults { marked, .. })) => match marked.len() {
+        (Choice::Marked, Some(ErrorQueueSelection { marked, .. })) => match marked.len() {
             1 => "1 marked message".to_owned(),
             count => format!("{count} marked messages"),
         },
-        (Choice::Group, Some(Faults { group: Some((group, _)), .. })) => format!("group {group}"),
+        (Choice::Group, Some(ErrorQueueSelection { group: Some((group, _)), .. })) => {
+            format!("group {group}")
+        }
         _ => "all error queues".to_owned(),
     }
 }

@@ -24,7 +24,7 @@ use self::running::Running;
 pub use self::{card::facts, load::load, menu::letters, update::update, view::view};
 use super::{
     effect::{Effect, Lane},
-    selection::{Matter, Selection, Subject},
+    selection::{MessageSelection, OrderSelection, Selection},
     ui::{
         action::Keys,
         form::{self, Form},
@@ -69,9 +69,9 @@ enum Stage {
 /// Which operation?
 #[derive(Debug)]
 struct Menu {
-    subject: Option<Subject>,
+    subject: Option<OrderSelection>,
     /// Of messages, not of an order.
-    matter: Option<Box<Matter>>,
+    matter: Option<Box<MessageSelection>>,
     cursor: Cursor,
 }
 
@@ -80,8 +80,8 @@ struct Menu {
 struct Sheet {
     spec: &'static Spec,
     entry: &'static Entry,
-    subject: Option<Subject>,
-    matter: Box<Matter>,
+    subject: Option<OrderSelection>,
+    matter: Box<MessageSelection>,
     opened: DateTime<Utc>,
     /// The largest message that may be written, in bytes.
     largest: i64,

@@ -11,7 +11,7 @@ use crate::{
     },
     ops::operation::{Choice, Entry, Kind, List, Spec, StepKind, batch},
     tui::{
-        selection::{Bulk, Matter, Subject},
+        selection::{Bulk, MessageSelection, OrderSelection},
         shared::Shared,
     },
 };
@@ -30,7 +30,7 @@ fn told(refusal: &Refusal) -> Refused {
 }
 
 /// Of an operation on an order.
-pub(super) fn of_order(spec: &Spec, subject: Option<&Subject>, shared: &Shared) -> Refused {
+pub(super) fn of_order(spec: &Spec, subject: Option<&OrderSelection>, shared: &Shared) -> Refused {
     if matches!(spec.kind, Kind::CreateOrder | Kind::CreateBuyer) {
         return None;
     }
@@ -56,7 +56,12 @@ pub(super) fn of_order(spec: &Spec, subject: Option<&Subject>, shared: &Shared) 
 }
 
 /// Of an operation on messages.
-pub(super) fn of_messages(spec: &Spec, entry: &Entry, matter: &Matter, shared: &Shared) -> Refused {
+pub(super) fn of_messages(
+    spec: &Spec,
+    entry: &Entry,
+    matter: &MessageSelection,
+    shared: &Shared,
+) -> Refused {
     if spec.steps == StepKind::BrokerMessages
         && let Some(why) = shared.place().and_then(|place| place.no_broker.as_ref())
     {
@@ -109,7 +114,7 @@ fn bulk(kind: Kind, operation: Option<Bulk>) -> Refused {
     Some((refusal.to_string(), refusal.rule()))
 }
 
-fn message(kind: Kind, matter: &Matter) -> Refused {
+fn message(kind: Kind, matter: &MessageSelection) -> Refused {
     let Some(sequence) = matter.sequence else {
         let whole = matter.list == List::Outboxes && matter.outbox.is_some();
         let why = if whole || matter.grouped {
@@ -127,7 +132,7 @@ fn message(kind: Kind, matter: &Matter) -> Refused {
     }
 }
 
-fn errors(kind: Kind, choice: Choice, matter: &Matter) -> Refused {
+fn errors(kind: Kind, choice: Choice, matter: &MessageSelection) -> Refused {
     let Some(faults) = &matter.faults else {
         return refused("the queues were not looked into: r looks", "queues-read");
     };
@@ -159,7 +164,7 @@ fn errors(kind: Kind, choice: Choice, matter: &Matter) -> Refused {
     }
 }
 
-fn drain(choice: Choice, matter: &Matter) -> Refused {
+fn drain(choice: Choice, matter: &MessageSelection) -> Refused {
     match choice {
         Choice::All => None,
         Choice::Consumer => match matter.received {

@@ -11,7 +11,7 @@ use crate::{
     tui::{
         effect::Effect,
         route::Route,
-        selection::{Matter, Selection},
+        selection::{MessageSelection, Selection},
         shared::Shared,
         ui::{form::Answer, list::Step, menu as ui_menu, plan_card, remote::Remote},
     },
@@ -71,7 +71,7 @@ pub fn update(state: &mut State, msg: Msg, shared: &Shared) -> Effects {
 /// The menu of what can be done with messages, or at once the form of one operation.
 fn messages(
     state: &mut State,
-    matter: Box<Matter>,
+    matter: Box<MessageSelection>,
     kind: Option<Kind>,
     shared: &Shared,
 ) -> Effects {

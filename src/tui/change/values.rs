@@ -15,7 +15,7 @@ use crate::{
         operation::{Choice, ErrorWork, Kind, Operation, RATE, batch::Purge},
     },
     tui::{
-        selection::Matter,
+        selection::MessageSelection,
         shared::Shared,
         ui::form::{Form, Place, Problem},
     },
@@ -25,7 +25,7 @@ use crate::{
 const FASTEST: u16 = 1_000;
 
 /// Puts in what is there and may be seen, and what is usual.
-pub(super) fn fill(kind: Kind, matter: &Matter, form: &mut Form, shared: &Shared) {
+pub(super) fn fill(kind: Kind, matter: &MessageSelection, form: &mut Form, shared: &Shared) {
     match kind {
         Kind::RepairMessage if matter.texts.is_some() => {
             for part in shown(shared) {
@@ -58,7 +58,7 @@ fn line(text: &str) -> String {
     }
 }
 
-fn text(matter: &Matter, part: Text) -> Option<&str> {
+fn text(matter: &MessageSelection, part: Text) -> Option<&str> {
     let texts = matter.texts.as_ref()?;
     match part {
         Text::Destination => texts.destination.as_deref(),
@@ -71,7 +71,7 @@ fn text(matter: &Matter, part: Text) -> Option<&str> {
 /// The operation on messages that the form comes to. `opened`: when the form was; `largest`: of a message, in bytes.
 pub(super) fn on_messages(
     (kind, choice): (Kind, Choice),
-    matter: &Matter,
+    matter: &MessageSelection,
     form: &Form,
     (opened, largest): (DateTime<Utc>, i64),
     wrong: &mut Vec<Problem>,
@@ -136,7 +136,7 @@ pub(super) fn on_messages(
 }
 
 fn repaired(
-    matter: &Matter,
+    matter: &MessageSelection,
     form: &Form,
     largest: i64,
     wrong: &mut Vec<Problem>,
@@ -157,7 +157,7 @@ fn repaired(
 
 /// What differs from what is there. A field that was emptied clears; one that could not be seen and is empty
 /// leaves it.
-fn repair(matter: &Matter, form: &Form) -> Repair {
+fn repair(matter: &MessageSelection, form: &Form) -> Repair {
     let changed = |part: Text| {
         let (typed, there) = (form.text(part.name()), text(matter, part).unwrap_or_default());
         let seen = form.was_set(part.name());

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::ops::operation::{
     Kind, PlanError,
-    batch::{Estimate, Record, Settled, Shown},
+    batch::{Estimate, OperationDetails, Record, Settled},
 };
 
 /// Operations that are not over, at most: more than anybody leaves open.
@@ -39,7 +39,7 @@ const ITEMS: Lane = Lane::Latest("operations.items");
 pub type Row = (Record, Option<Estimate>);
 
 /// All that is known of an operation, and a page of its items.
-pub type Details = (Box<Shown>, Vec<Settled>);
+pub type Details = (Box<OperationDetails>, Vec<Settled>);
 
 /// What is known of bulk operations.
 #[derive(Debug, Default)]

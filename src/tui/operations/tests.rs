@@ -149,7 +149,7 @@ fn looked(desk: &mut Desk, row: Row, items: Vec<Settled>) -> (i64, bool, i64) {
         Request::Read { .. } => None,
     });
     let why = "another session works on it".to_owned();
-    let shown = Shown {
+    let shown = OperationDetails {
         record: row.0,
         estimate: row.1,
         arrived: Some(31),

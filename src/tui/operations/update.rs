@@ -3,7 +3,7 @@
 use super::{Cursor, Effect, ITEMS, Msg, Opened, PAGE, Remote, Request, Row, Shared, State, Step};
 use crate::{
     ops::operation::{Kind, List},
-    tui::selection::{Bulk, Matter, Selection},
+    tui::selection::{Bulk, MessageSelection, Selection},
 };
 
 type Effects = Vec<Effect<Request>>;
@@ -80,7 +80,11 @@ fn steer(state: &State, kind: Kind) -> Effects {
         return vec![Effect::Tell("no bulk operation is chosen".to_owned())];
     };
     let operation = Bulk { number: record.number, state: record.state, held: record.held };
-    let matter = Matter { list: List::Operations, operation: Some(operation), ..Matter::default() };
+    let matter = MessageSelection {
+        list: List::Operations,
+        operation: Some(operation),
+        ..MessageSelection::default()
+    };
     vec![Effect::Change(Selection::Messages(Box::new(matter)), Some(kind))]
 }
 

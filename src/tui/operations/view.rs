@@ -14,7 +14,7 @@ use ratatui::{
 use super::{Msg, Opened, Row, State, Step, line};
 use crate::{
     domain::{age, batch::State as Stands, mask::veil, text},
-    ops::operation::batch::{Record, Settled, Shown, report},
+    ops::operation::batch::{OperationDetails, Record, Settled, report},
     tui::{
         shared::Shared,
         ui::{
@@ -265,7 +265,7 @@ fn about((record, estimate): &Row, shared: &Shared, theme: &Theme, width: usize)
 }
 
 /// What came later, and why items were not done.
-fn reasons(shown: &Shown, theme: &Theme) -> Lines {
+fn reasons(shown: &OperationDetails, theme: &Theme) -> Lines {
     let mut lines: Lines = vec![];
     match shown.arrived {
         Some(arrived) => lines.push(Line::styled(

@@ -152,7 +152,7 @@ async fn recorded(
 
 /// All that is known of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct OperationDetails {
     pub record: Record,
     /// While it runs.
     pub estimate: Option<Estimate>,

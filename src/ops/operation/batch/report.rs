@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Counts, Estimate, Record, Settled, Shown, State};
+use super::{Counts, Estimate, OperationDetails, Record, Settled, State};
 use crate::domain::{
     age,
     report::{Cell, Table},
@@ -65,8 +65,8 @@ pub fn list(rows: &[(Record, Option<Estimate>)]) -> Table {
 
 /// All that is known of one, field by field.
 #[must_use]
-pub fn fields(shown: &Shown) -> Vec<(&'static str, Cell)> {
-    let Shown { record, estimate, arrived, troubles } = shown;
+pub fn fields(shown: &OperationDetails) -> Vec<(&'static str, Cell)> {
+    let OperationDetails { record, estimate, arrived, troubles } = shown;
     let number = |number: u64| Cell::number(number);
     let time = |at: Option<_>| at.map_or(Cell::None, Cell::time);
     let reasons = troubles.iter().map(|(outcome, why, count)| format!("{count} {outcome}: {why}"));

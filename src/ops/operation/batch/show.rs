@@ -3,7 +3,9 @@
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::{Estimate, PlanError, Record, Settled, Shown, State, Which, kind_of, report};
+use super::{
+    Estimate, OperationDetails, PlanError, Record, Settled, State, Which, kind_of, report,
+};
 use crate::{
     db::{Db, Layout, operations},
     domain::batch::Pace,
@@ -47,12 +49,16 @@ pub async fn show(
     layout: &Layout,
     number: i64,
     stop: &CancellationToken,
-) -> Result<Shown, PlanError> {
+) -> Result<OperationDetails, PlanError> {
     let shown = db.read("operations", stop, async |conn| Ok(look(conn, layout, number).await));
     shown.await?
 }
 
-async fn look(conn: &mut PgConnection, layout: &Layout, number: i64) -> Result<Shown, PlanError> {
+async fn look(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    number: i64,
+) -> Result<OperationDetails, PlanError> {
     let record = super::found(conn, Which::Number(number)).await?;
     let estimate = estimate(conn, &record).await?;
     let arrived = match kind_of(&record) {
@@ -60,7 +66,7 @@ async fn look(conn: &mut PgConnection, layout: &Layout, number: i64) -> Result<S
         _ => None,
     };
     let troubles = operations::troubles(conn, record.id, REASONS).await?;
-    Ok(Shown { record, estimate, arrived, troubles })
+    Ok(OperationDetails { record, estimate, arrived, troubles })
 }
 
 /// The rate of the last batches, while someone runs it.

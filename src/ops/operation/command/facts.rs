@@ -9,7 +9,7 @@ use crate::{
         settings::{Projection, Publisher},
         streams::{self, Stream},
         summaries::{Position, SummaryDocument},
-        write::{Held, Lookup, OrderRows, Seen, Tx},
+        write::{LockedRow, Lookup, OrderRows, Seen, Tx},
     },
     domain::{
         body::meaning,
@@ -37,7 +37,7 @@ const OVERLAP: i64 = 1_000;
 /// Events that were read before the transaction began, where finding them may take too long to hold a lock
 /// meanwhile.
 #[derive(Debug, Default)]
-pub struct Ahead {
+pub struct EarlyReads {
     events: Vec<RecordedEvent>,
     /// How many older ones there are.
     skipped: i64,
@@ -51,7 +51,7 @@ pub struct Ahead {
     tenants: Vec<String>,
 }
 
-impl Ahead {
+impl EarlyReads {
     /// Reads them; nothing where indexes lead to every event of an order at once.
     pub async fn read(
         conn: &mut PgConnection,
@@ -94,10 +94,10 @@ pub struct Facts {
 
 /// The row that is held while a command is decided and written: everything else about an order changes only
 /// with it.
-pub fn held(command: &Command) -> Option<Held> {
+pub fn held(command: &Command) -> Option<LockedRow> {
     match command {
-        Command::UpdateBuyerAddress { id, .. } => Some(Held(Table::Buyers, id.0)),
-        _ => command.order().map(|id| Held(Table::Orders, id.0)),
+        Command::UpdateBuyerAddress { id, .. } => Some(LockedRow(Table::Buyers, id.0)),
+        _ => command.order().map(|id| LockedRow(Table::Orders, id.0)),
     }
 }
 
@@ -131,7 +131,7 @@ impl Facts {
         tx: &mut Tx<'_>,
         task: &Task<'_>,
         command: &Command,
-        ahead: &Ahead,
+        ahead: &EarlyReads,
     ) -> Result<Option<Self>, db::Error> {
         let Task { writer, dry, .. } = *task;
         let settings = &writer.settings;
@@ -193,7 +193,7 @@ impl OrderFacts {
         id: OrderId,
         command: &Command,
         found: OrderRows,
-        ahead: &Ahead,
+        ahead: &EarlyReads,
     ) -> Result<Self, db::Error> {
         let OrderRows { order, mut events, stream, summary, position, mut newest, .. } = found;
         let (row, seen) = order.unzip();

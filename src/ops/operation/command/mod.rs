@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, json};
 use sqlx::PgConnection;
 
-pub use facts::{Ahead, Facts, OrderFacts, held};
+pub use facts::{EarlyReads, Facts, OrderFacts, held};
 pub use metadata::EventMetadata;
 pub use words::{content, options, reverse, title};
 
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     db::{
         self,
-        write::{Held, Surroundings, Tx, last_operator, surroundings},
+        write::{LockedRow, Surroundings, Tx, last_operator, surroundings},
     },
     domain::{
         decide::{Command, decide},
@@ -34,22 +34,22 @@ use crate::{
 /// What is read before the transaction begins.
 #[derive(Debug)]
 pub struct Before {
-    events: Ahead,
+    events: EarlyReads,
     /// What goes on around the order, for a plan.
     around: Option<Surroundings>,
 }
 
 impl Transaction for Command {
-    type Ahead = Before;
+    type EarlyReads = Before;
 
-    fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<LockedRow> {
         held(self)
     }
 
     async fn ahead(&self, conn: &mut PgConnection, task: &Task<'_>) -> Result<Before, db::Error> {
         let around =
             if task.dry { Some(surroundings(conn, &task.writer.layout).await?) } else { None };
-        Ok(Before { events: Ahead::read(conn, task.writer, self).await?, around })
+        Ok(Before { events: EarlyReads::read(conn, task.writer, self).await?, around })
     }
 
     async fn perform(
@@ -85,7 +85,7 @@ pub async fn perform(
     tx: &mut Tx<'_>,
     task: &Task<'_>,
     command: &Command,
-    ahead: &Ahead,
+    ahead: &EarlyReads,
     around: Option<&Surroundings>,
 ) -> Result<Performed, PlanError> {
     let Task { writer, request, .. } = *task;

@@ -27,14 +27,14 @@ use crate::{
 const KEPT: &str = "kept_messages";
 
 /// A message whose owner and row are held.
-struct Held {
+struct LockedMessage {
     row: OutboxMessage,
     /// Messages of the same owner that come after it.
     behind: i64,
     seen: Seen,
 }
 
-impl Held {
+impl LockedMessage {
     async fn gather(tx: &mut Tx<'_>, task: &Task<'_>, sequence: i64) -> Result<Self, PlanError> {
         let layout = &*task.writer.layout;
         let none = || Refusal::NoMessage(sequence);
@@ -108,7 +108,7 @@ async fn lock(tx: &mut Tx<'_>, owner: Owner) -> Result<(), PlanError> {
 }
 
 /// What is said before either.
-async fn checks(tx: &mut Tx<'_>, held: &Held, work: &mut Work) -> Result<(), PlanError> {
+async fn checks(tx: &mut Tx<'_>, held: &LockedMessage, work: &mut Work) -> Result<(), PlanError> {
     match held.row.owner {
         Owner::Bus(outbox) => {
             work.say(
@@ -141,7 +141,7 @@ pub(super) async fn quarantine(
     stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), PlanError> {
-    let held = Held::gather(tx, task, sequence).await?;
+    let held = LockedMessage::gather(tx, task, sequence).await?;
     work.targets = held.targets();
     unmoved(tx, task, &format!("seq {sequence}"), held.rows(), work).await?;
     checks(tx, &held, work).await?;
@@ -225,7 +225,7 @@ pub(super) async fn repair(
     stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), PlanError> {
-    let held = Held::gather(tx, task, sequence).await?;
+    let held = LockedMessage::gather(tx, task, sequence).await?;
     if held.row.delivery == Delivery::Orphan {
         return Err(Refusal::NoOwner(sequence).into());
     }

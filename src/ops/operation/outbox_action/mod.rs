@@ -22,7 +22,7 @@ use super::{
 use crate::{
     db::{
         self, Table, paused,
-        write::{Held, Keep, Need, Number, Seen, Tx, lacking, last_operator},
+        write::{Keep, LockedRow, Need, Number, Seen, Tx, lacking, last_operator},
     },
     domain::{
         id::OutboxId,
@@ -43,9 +43,9 @@ impl Work {
 }
 
 impl Transaction for OutboxAction {
-    type Ahead = ();
+    type EarlyReads = ();
 
-    fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<LockedRow> {
         None
     }
 

@@ -48,7 +48,7 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         screens::{Common, Fit, Input, Screen, ScreenId, Spec},
-        selection::{Matter, Selection},
+        selection::{MessageSelection, Selection},
         services::Cx,
         shared::Shared,
         ui::{

@@ -3,7 +3,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{Effects, Matter, Past, Request, Shared, Status};
+use super::{Effects, MessageSelection, Past, Request, Shared, Status};
 use crate::{
     ops::messages::list::View,
     tui::{screens::listing::Listing, ui::theme::Theme},
@@ -134,7 +134,7 @@ pub(super) trait SubView: Listing<Request = Request> + Drawn {
     fn has_body(&self) -> bool;
 
     /// What operations would be about.
-    fn matter(&self) -> Matter;
+    fn matter(&self) -> MessageSelection;
 
     /// The headless verb that shows the same.
     fn cli_equivalent(&self, pane: Pane) -> String;

@@ -30,7 +30,7 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         screens::{Common, Fit, Input, Screen, ScreenId, Spec, listing::Listing},
-        selection::{Selection, Subject},
+        selection::{OrderSelection, Selection},
         services::Cx,
         shared::{Remembered, Shared},
         ui::{
@@ -155,12 +155,12 @@ impl State {
     }
 
     /// The order under the cursor; whole where its preview was read.
-    fn subject(&self) -> Option<Subject> {
+    fn subject(&self) -> Option<OrderSelection> {
         let row = self.selected()?;
         let known = self.preview.value.as_ref().and_then(Option::as_ref);
         let known = known.filter(|known| known.history.id == row.id);
         if let Some(order) = known.and_then(|known| known.history.row.clone()) {
-            return Some(Subject { order });
+            return Some(OrderSelection { order });
         }
         let buyer = Buyer { name: row.buyer_name.clone(), ..Buyer::default() };
         let order = Order {
@@ -170,7 +170,7 @@ impl State {
             buyer: Some(buyer),
             ..Order::empty(row.id)
         };
-        Some(Subject { order })
+        Some(OrderSelection { order })
     }
 }
 

@@ -39,7 +39,7 @@ use crate::{
     tui::{
         effect::{Effect, Lane},
         screens::{Common, Fit, Input, Screen, ScreenId, Spec},
-        selection::{Selection, Subject},
+        selection::{OrderSelection, Selection},
         services::Cx,
         shared::Shared,
         ui::{
@@ -303,11 +303,11 @@ impl State {
     }
 
     /// The order on screen as its row is now, else as its events have it.
-    fn subject(&self) -> Option<Subject> {
+    fn subject(&self) -> Option<OrderSelection> {
         let known = self.known()?;
         let folded = || Some((**known.timeline.steps().last()?.state.order.as_ref()?).clone());
         let order = known.history.row.clone().or_else(folded)?;
-        Some(Subject { order })
+        Some(OrderSelection { order })
     }
 }
 

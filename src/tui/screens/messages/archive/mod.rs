@@ -6,7 +6,7 @@ mod view;
 use std::sync::Arc;
 
 use super::{
-    Cursor, Effects, LIST, Matter, Request as ScreenRequest, Shared, Ticket,
+    Cursor, Effects, LIST, MessageSelection, Request as ScreenRequest, Shared, Ticket,
     paged::{Numbered, Paged},
     sub::{Context, Detail, Focus, Pane, SubView},
 };
@@ -171,14 +171,14 @@ impl SubView for State {
         self.whole().is_some()
     }
 
-    fn matter(&self) -> Matter {
+    fn matter(&self) -> MessageSelection {
         let copy = self.selected();
-        Matter {
+        MessageSelection {
             copy: copy.map(|kept| kept.number),
             returned: copy.and_then(|kept| kept.returned),
             discarded: copy.is_some_and(|kept| kept.cause == "discarded"),
             list: Lists::Archive,
-            ..Matter::default()
+            ..MessageSelection::default()
         }
     }
 

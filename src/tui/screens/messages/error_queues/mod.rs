@@ -6,7 +6,7 @@ mod view;
 use std::sync::Arc;
 
 use super::{
-    Cursor, Effects, Matter, Request as ScreenRequest, Shared, Ticket,
+    Cursor, Effects, MessageSelection, Request as ScreenRequest, Shared, Ticket,
     sub::{Context, Detail, Focus, Pane, SubView},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         effect::{Effect, Lane},
         route::Route,
         screens::listing::Listing,
-        selection::{Faults, Safe},
+        selection::{ErrorQueueSelection, Safe},
         ui::{
             list::{List, Marking},
             remote::Remote,
@@ -99,7 +99,7 @@ impl State {
     }
 
     /// What operations would be about, once the queues were looked into.
-    fn faults(&self) -> Option<Box<Faults>> {
+    fn faults(&self) -> Option<Box<ErrorQueueSelection>> {
         let listing = self.look.value.as_ref()?;
         let safe = |verdicts: &mut dyn Iterator<Item = Verdict>| {
             let mut safe = Safe::default();
@@ -115,7 +115,7 @@ impl State {
             let alike = listing.found.iter().filter(|found| found.fingerprint == *fingerprint);
             safe(&mut alike.map(|found| found.judgement.verdict))
         };
-        Some(Box::new(Faults {
+        Some(Box::new(ErrorQueueSelection {
             message: message.map(|found| found.fault.key.clone()),
             marked: self.marked(),
             group: group.map(|fingerprint| (fingerprint.clone(), of_group(fingerprint))),
@@ -274,8 +274,12 @@ impl SubView for State {
         true
     }
 
-    fn matter(&self) -> Matter {
-        Matter { list: Lists::Errors, faults: self.faults(), ..Matter::default() }
+    fn matter(&self) -> MessageSelection {
+        MessageSelection {
+            list: Lists::Errors,
+            faults: self.faults(),
+            ..MessageSelection::default()
+        }
     }
 
     fn cli_equivalent(&self, _: Pane) -> String {

@@ -7,7 +7,8 @@ pub(super) mod view;
 use std::sync::Arc;
 
 use super::{
-    ConsumerOutbox, Cursor, Effects, LIST, Matter, Request as ScreenRequest, Shared, Step, Ticket,
+    ConsumerOutbox, Cursor, Effects, LIST, MessageSelection, Request as ScreenRequest, Shared,
+    Step, Ticket,
     paged::{Numbered, Paged},
     sub::{Context, Detail, Focus, Pane, SubView},
 };
@@ -226,15 +227,15 @@ impl SubView for State {
         false
     }
 
-    fn matter(&self) -> Matter {
-        Matter {
+    fn matter(&self) -> MessageSelection {
+        MessageSelection {
             list: Lists::Inbox,
             received: self.selected().map(|row| {
                 let outbox =
                     ConsumerOutbox { message_id: row.message.0, consumer_id: row.consumer.0 };
                 (outbox, row.consumed.is_some() && row.delivered.is_none())
             }),
-            ..Matter::default()
+            ..MessageSelection::default()
         }
     }
 

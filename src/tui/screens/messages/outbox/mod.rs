@@ -8,7 +8,8 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Cursor, Effects, LIST, Matter, Request as ScreenRequest, Shared, Status, Step, Ticket,
+    Cursor, Effects, LIST, MessageSelection, Request as ScreenRequest, Shared, Status, Step,
+    Ticket,
     paged::{Numbered, Paged},
     sub::{Context, Detail, Focus, Pane, SubView},
 };
@@ -333,13 +334,13 @@ impl SubView for State {
         self.message().is_some()
     }
 
-    fn matter(&self) -> Matter {
+    fn matter(&self) -> MessageSelection {
         let row = self.selected();
         let read =
             self.message().filter(|read| Some(read.shown.sequence) == row.map(|row| row.sequence));
         let whole = read
             .filter(|read| i64::try_from(read.shown.content.body.len()) == Ok(read.shown.bytes));
-        Matter {
+        MessageSelection {
             sequence: row.map(|row| row.sequence),
             delivery: row.map(|row| row.delivery),
             outbox: match row {
@@ -352,7 +353,7 @@ impl SubView for State {
             grouped: matches!(self.pivot, Some(Pivot::Type | Pivot::Destination)),
             texts: whole.map(|read| Box::new(read.shown.content.clone())),
             list: Lists::Outboxes,
-            ..Matter::default()
+            ..MessageSelection::default()
         }
     }
 
