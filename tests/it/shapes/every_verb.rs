@@ -17,7 +17,7 @@ use crate::{
     verbs::Home,
 };
 
-const VERBS: [&[&str]; 27] = [
+pub const VERBS: [&[&str]; 27] = [
     &["orders", "search"],
     &["orders", "search", "status:new"],
     &["orders", "search", "has:undelivered"],

@@ -5,6 +5,7 @@ mod dialects;
 mod every_verb;
 mod json;
 mod long_streams;
+mod masked;
 mod schemas;
 mod unseen;
 mod values;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Counts, Estimate, OperationDetails, Record, Settled, State};
 use crate::domain::{
-    age,
+    age, mask,
     report::{Cell, Table},
     text::thousands,
 };
@@ -79,7 +79,10 @@ pub fn fields(shown: &OperationDetails) -> Vec<(&'static str, Cell)> {
         ("told", Cell::maybe(record.told.clone())),
         ("wanted", Cell::maybe(record.wanted.map(|wanted| wanted.name().to_owned()))),
         ("parameters", Cell::Text(record.parameters.to_string())),
-        ("reason", Cell::maybe(record.reason.clone())),
+        (
+            "reason",
+            Cell::maybe(record.reason.as_deref().map(|why| mask::veil(why, false).into_owned())),
+        ),
         ("items", number(record.items)),
         ("done", number(record.counts.done)),
         ("skipped", number(record.counts.skipped)),
