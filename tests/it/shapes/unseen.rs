@@ -137,6 +137,40 @@ const TABLES: [Rests; 8] = [
 ];
 
 #[tokio::test]
+async fn a_plan_does_not_call_empty_what_it_cannot_look_at() {
+    for shape in &SHAPES {
+        let (options, role) = store().await;
+        let home = Home::on(&options);
+        let attach = ["attach", "--publisher", "outbox", "--yes", "--reason", "INC-7"];
+        assert_eq!(home.run(&attach).code, 0);
+        let mut conn = PgConnection::connect_with(&options).await.unwrap();
+        let id: String = sqlx::query_scalar("SELECT min(id::text) FROM orders WHERE status = 0")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+        // The login owns everything, so that policies and rights do not bind it.
+        if shape.change.contains("REVOKE") || shape.change.contains("ROW LEVEL") {
+            continue;
+        }
+        sql(&options, &filled(shape.change, "inbox_state", "delivered", &role)).await;
+        let plan = home.run(&[
+            "order",
+            "cancel",
+            &id,
+            "--reason",
+            "INC-7",
+            "--dry-run",
+            "--output",
+            "csv",
+        ]);
+        let told = format!("{}{}", plan.out, plan.err);
+        let unknown = "whether a command waits in the inbox is not known";
+        assert!(told.contains(unknown), "{}: {plan:?}", shape.what);
+        assert!(!told.contains("no command waits"), "{}: {plan:?}", shape.what);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_looked_at_is_unknown_on_every_verb() {
     let mut wrong = vec![];
     for shape in &SHAPES {

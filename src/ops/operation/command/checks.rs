@@ -157,9 +157,14 @@ pub fn informative(
         version(order, change, &mut checks);
     }
     if facts.order.is_some() && change.event().is_some_and(|e| e.kind != EventKind::Placed) {
-        checks.push(match around.commands {
-            0 => Check::new(Verdict::Ok, "no command waits in the inbox"),
-            some => Check::new(
+        let unseen = writer.layout.not_looked_at(&[Table::InboxStates]);
+        checks.push(match (around.commands, unseen.first()) {
+            (_, Some(why)) => {
+                let text = format!("whether a command waits in the inbox is not known: {why}");
+                Check::new(Verdict::Unknown, text)
+            }
+            (0, None) => Check::new(Verdict::Ok, "no command waits in the inbox"),
+            (some, None) => Check::new(
                 Verdict::Unknown,
                 format!("{some} messages in the inbox are not consumed; it does not say for which orders"),
             ),
@@ -233,7 +238,13 @@ fn publishing(writer: &Writer, around: &Surroundings, now: DateTime<Utc>, checks
             checks.push(Check::new(Verdict::Ok, text));
         }
         Publisher::Outbox => {
+            let unseen = writer.layout.not_looked_at(&[Table::OutboxStates]);
             match around.oldest_open {
+                _ if !unseen.is_empty() => {
+                    let why = unseen.first().map(ToString::to_string).unwrap_or_default();
+                    let text = format!("whether the outbox is stalled is not known: {why}");
+                    checks.push(Check::new(Verdict::Unknown, text));
+                }
                 Some(oldest) if now - oldest > STALLED => {
                     let minutes = (now - oldest).num_minutes();
                     let text = format!(
