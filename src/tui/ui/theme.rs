@@ -44,7 +44,8 @@ impl Theme {
         border: PLAIN.add_modifier(Modifier::DIM),
         focus: PLAIN,
         header: PLAIN.add_modifier(BOLD),
-        cursor: PLAIN.add_modifier(Modifier::REVERSED),
+        // One colour for the whole row: colours of its parts, reversed, would be patches.
+        cursor: PLAIN.fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::REVERSED),
         chosen: PLAIN.add_modifier(Modifier::UNDERLINED),
         key: PLAIN.add_modifier(BOLD),
         ok: PLAIN,
@@ -65,7 +66,7 @@ impl Theme {
         border: PLAIN.add_modifier(Modifier::DIM),
         focus: PLAIN.fg(Color::Cyan),
         header: PLAIN.add_modifier(BOLD),
-        cursor: PLAIN.add_modifier(Modifier::REVERSED),
+        cursor: PLAIN.fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::REVERSED),
         chosen: PLAIN.add_modifier(Modifier::UNDERLINED),
         key: PLAIN.fg(Color::Cyan).add_modifier(BOLD),
         ok: PLAIN.fg(Color::Green),

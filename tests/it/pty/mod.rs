@@ -8,6 +8,7 @@ mod endings;
 mod outbox_actions;
 mod private;
 mod replies;
+mod shapes;
 mod suspend;
 pub mod terminal;
 mod walk;

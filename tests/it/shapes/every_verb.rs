@@ -60,14 +60,16 @@ const NEVER: [&str; 9] = [
     "try decoding",
 ];
 
-struct Shape {
-    what: &'static str,
-    schema: Schema,
-    stage: &'static str,
-    change: String,
+/// A database as a fixture has it, changed.
+pub struct Shape {
+    pub what: &'static str,
+    pub schema: Schema,
+    pub stage: &'static str,
+    pub change: String,
 }
 
-fn shapes(id: &str) -> Vec<Shape> {
+/// All of them; single values are changed in the order of this id.
+pub fn shapes(id: &str) -> Vec<Shape> {
     let document = |what, change: &str| Shape {
         what,
         schema: Schema::Document,
@@ -113,6 +115,11 @@ fn shapes(id: &str) -> Vec<Shape> {
     all
 }
 
+/// The id of the order that shapes change.
+pub async fn first_order() -> String {
+    an_order(&fixture::own(pg18(), Schema::Document, "1-backlog").await).await
+}
+
 async fn an_order(options: &PgConnectOptions) -> String {
     let mut conn = PgConnection::connect_with(options).await.unwrap();
     sqlx::query_scalar("SELECT min(id::text) FROM orders WHERE status = 0")
@@ -141,7 +148,7 @@ fn asked(home: &Home, id: &str, what: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_verb_answers_on_every_shape() {
-    let id = an_order(&fixture::own(pg18(), Schema::Document, "1-backlog").await).await;
+    let id = first_order().await;
     let mut wrong = vec![];
     for Shape { what, schema, stage, change } in shapes(&id) {
         let options = fixture::own(pg18(), schema, stage).await;

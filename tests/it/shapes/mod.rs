@@ -2,7 +2,7 @@
 //! refusal.
 
 mod dialects;
-mod every_verb;
+pub mod every_verb;
 mod json;
 mod long_streams;
 mod masked;
