@@ -44,8 +44,7 @@ impl Theme {
         border: PLAIN.add_modifier(Modifier::DIM),
         focus: PLAIN,
         header: PLAIN.add_modifier(BOLD),
-        // One colour for the whole row: colours of its parts, reversed, would be patches.
-        cursor: PLAIN.fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::REVERSED),
+        cursor: PLAIN.add_modifier(Modifier::REVERSED),
         chosen: PLAIN.add_modifier(Modifier::UNDERLINED),
         key: PLAIN.add_modifier(BOLD),
         ok: PLAIN,
@@ -66,13 +65,15 @@ impl Theme {
         border: PLAIN.add_modifier(Modifier::DIM),
         focus: PLAIN.fg(Color::Cyan),
         header: PLAIN.add_modifier(BOLD),
+        // One colour for the whole row: colours of its parts, reversed, would be patches.
         cursor: PLAIN.fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::REVERSED),
         chosen: PLAIN.add_modifier(Modifier::UNDERLINED),
         key: PLAIN.fg(Color::Cyan).add_modifier(BOLD),
         ok: PLAIN.fg(Color::Green),
         warn: PLAIN.fg(Color::Yellow).add_modifier(BOLD),
         danger: PLAIN.fg(Color::Red).add_modifier(BOLD),
-        info: PLAIN.fg(Color::Blue),
+        // The darker blue cannot be read on black.
+        info: PLAIN.fg(Color::LightBlue),
         accent: PLAIN.fg(Color::Cyan),
         production: PLAIN.fg(Color::Red).add_modifier(Modifier::REVERSED.union(BOLD)),
         marked: PLAIN.fg(Color::Magenta).add_modifier(BOLD),
