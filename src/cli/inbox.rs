@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{
     Failure, Outcome,
     args::{Global, Inbox, InboxRows, Output},
-    clock, exit,
-    messages::{code, print, print_value, read, tell, told, with_broker},
+    exit,
+    messages::{code, looked, print, print_value, read, tell, told, with_broker},
     open, outbox_action,
 };
 use crate::{
@@ -35,10 +35,7 @@ pub(super) async fn run(verb: Inbox, global: &Global, settings: &Settings) -> Ou
         // They were seen to above.
         Inbox::OutboxAction(_) => Err(Failure::usage("this verb writes")),
         Inbox::Status { output } => {
-            let status = read(&session, "inbox status", async |conn| {
-                messages::status_with_history(conn, layout, &watch, &clock::handed()).await
-            });
-            let status = match status.await {
+            let status = match looked(&session, &watch, "inbox status").await {
                 Ok(status) => Ok(with_broker(status, &watch, settings).await),
                 Err(failure) => Err(failure),
             };

@@ -1,6 +1,6 @@
 //! `orderscope messages …`
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::{
     config::{self, Settings},
     db,
     domain::{
+        backlog::Samples,
         coverage::{self, NotLookedAt},
         diagnosis::{Severity, diagnose, is_alert},
         endless,
@@ -31,6 +32,10 @@ use crate::{
     },
     session::Session,
 };
+
+/// So many looks at most, so far apart: a worker that is well sends something in every second.
+const LOOKS: u32 = 4;
+const APART: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(verb: Messages, global: &Global, settings: &Settings) -> Outcome {
     let verb = match verb {
@@ -172,12 +177,25 @@ pub(super) async fn with_broker(mut status: Status, watch: &Watch, settings: &Se
     }
 }
 
-async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
+/// Looks, and where an old outbox is open looks again: one look cannot tell what moves.
+pub(super) async fn looked(session: &Session, watch: &Watch, who: &str) -> Result<Status, Failure> {
     let layout = &session.layout;
-    let status = read(session, "messages status", async |conn| {
-        messages::status_with_history(conn, layout, watch, &clock::handed()).await
-    })
-    .await?;
+    let mut looks = Samples::default();
+    for again in (0..LOOKS).rev() {
+        let status = read(session, who, async |conn| {
+            messages::status_with_history(conn, layout, watch, &clock::handed(), &mut looks).await
+        })
+        .await?;
+        if again == 0 || !status.needs_another_look() {
+            return Ok(status);
+        }
+        tokio::time::sleep(APART).await;
+    }
+    Err(Failure::usage("no look was taken"))
+}
+
+async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
+    let status = looked(session, watch, "messages status").await?;
     let status = with_broker(status, watch, settings).await;
     if output == Output::Json {
         let mut facts = report::status_value(&status);
@@ -371,11 +389,7 @@ async fn why(
         Some(key) => Some(find(session, watch, key).await?),
         None => None,
     };
-    let layout = &session.layout;
-    let status = read(session, "messages why", async |conn| {
-        messages::status_with_history(conn, layout, watch, &clock::handed()).await
-    })
-    .await?;
+    let status = looked(session, watch, "messages why").await?;
     let status = with_broker(status, watch, settings).await;
     let mut found = diagnose(&status.facts, &watch.thresholds);
     if let Some(message) = &message {

@@ -7,7 +7,10 @@ use crate::{
     config::{Context, Settings, Target, choose},
     db::Limits,
     embedded::{self, Lease},
-    ops::messages::{Sampling, Watch},
+    ops::{
+        messages::{Sampling, Watch},
+        operation::table,
+    },
     servers::Servers,
     session::{self, Session},
 };
@@ -46,7 +49,7 @@ pub(super) fn watch(settings: &Settings) -> Watch {
     let sampling =
         Sampling { every: settings.sample_every.unwrap_or(usual.every), copies: settings.copies };
     let (thresholds, consumers) = (settings.thresholds.clone(), settings.consumers.clone());
-    Watch { thresholds, consumers, sampling }
+    Watch { thresholds, consumers, sampling, by_hand: table::change_outboxes() }
 }
 
 /// Progress belongs to people, not to logs of scripts.

@@ -1,6 +1,7 @@
 //! The history of outbox and inbox in schema `orderscope`, which a sampler writes and screens and verbs read.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::{
     sql::{OwnSchema, own_schema},
 };
 use crate::domain::{
-    backlog::Sample,
+    backlog::{Mark, Sample},
     trend::{Grain, Slice},
 };
 
@@ -45,7 +46,8 @@ pub async fn access(conn: &mut PgConnection) -> Result<Access, Error> {
         OwnSchema::Usable => {}
     }
     let found = sqlx::query(
-        "SELECT bool_and(t IS NOT NULL) AS there,
+        "SELECT bool_and(t IS NOT NULL) AND EXISTS (SELECT FROM pg_attribute
+                    WHERE attrelid = to_regclass('orderscope.samples') AND attname = 'mark') AS there,
                 coalesce(bool_and(has_table_privilege(t, 'SELECT')), false) AS reads,
                 coalesce(bool_and(has_table_privilege(t, 'INSERT') AND has_table_privilege(t, 'UPDATE')
                                   AND has_table_privilege(t, 'DELETE')), false) AS writes
@@ -85,6 +87,7 @@ struct SliceRow {
     left_at: Option<DateTime<Utc>>,
     received: i64,
     repeated: i64,
+    mark: Option<Value>,
 }
 
 impl TryFrom<SliceRow> for Slice {
@@ -99,7 +102,16 @@ impl TryFrom<SliceRow> for Slice {
             grain: Grain::of(row.grain).ok_or_else(wrong)?,
             begins: row.begins,
             looks: row.looks,
-            last: Sample { at: row.last_at, pending: row.pending, drawn: row.drawn },
+            last: Sample {
+                at: row.last_at,
+                pending: Some(row.pending),
+                mark: row
+                    .mark
+                    .and_then(mark)
+                    .unwrap_or(Mark { number: row.drawn, ..Mark::default() }),
+                change: None,
+            },
+            pending: row.pending,
             oldest: row.oldest,
             failing: row.failing,
             half_done: row.half_done,
@@ -115,6 +127,11 @@ impl TryFrom<SliceRow> for Slice {
     }
 }
 
+/// As another sampler wrote it; nothing where a newer program writes it in another form.
+fn mark(stored: Value) -> Option<Mark> {
+    serde_json::from_value(stored).ok()
+}
+
 fn slices(rows: Vec<SliceRow>) -> Result<Vec<Slice>, Error> {
     rows.into_iter().map(Slice::try_from).collect()
 }
@@ -124,7 +141,7 @@ pub async fn newest(conn: &mut PgConnection) -> Result<Option<Slice>, Error> {
     let row = sqlx::query_as!(
         SliceRow,
         "SELECT grain, begins, looks, last_at, pending, drawn, oldest, failing, half_done, duplicates, most,
-                came, gone, known_ms, left_at, received, repeated
+                came, gone, known_ms, left_at, received, repeated, mark
          FROM orderscope.samples WHERE begins <= now() ORDER BY begins DESC LIMIT 1"
     )
     .fetch_optional(conn)
@@ -143,7 +160,7 @@ pub async fn recent(conn: &mut PgConnection, within: TimeDelta) -> Result<Vec<Sl
     let rows = sqlx::query_as!(
         SliceRow,
         "SELECT grain, begins, looks, last_at, pending, drawn, oldest, failing, half_done, duplicates, most,
-                came, gone, known_ms, left_at, received, repeated
+                came, gone, known_ms, left_at, received, repeated, mark
          FROM orderscope.samples
          WHERE begins > now() - make_interval(secs => $1) AND begins <= now() ORDER BY begins LIMIT 20000",
         within.as_seconds_f64()
@@ -163,7 +180,7 @@ pub async fn between(
     let rows = sqlx::query_as!(
         SliceRow,
         "SELECT grain, begins, looks, last_at, pending, drawn, oldest, failing, half_done, duplicates, most,
-                came, gone, known_ms, left_at, received, repeated
+                came, gone, known_ms, left_at, received, repeated, mark
          FROM orderscope.samples
          WHERE grain = $1 AND begins >= coalesce($2, '-infinity'::timestamptz) AND begins < $3 ORDER BY begins LIMIT $4",
         grain.seconds(),
@@ -180,20 +197,21 @@ pub async fn between(
 pub async fn put(tx: &mut PgConnection, slice: &Slice) -> Result<(), Error> {
     sqlx::query!(
         "INSERT INTO orderscope.samples (grain, begins, looks, last_at, pending, drawn, oldest, failing, half_done,
-             duplicates, most, came, gone, known_ms, left_at, received, repeated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             duplicates, most, came, gone, known_ms, left_at, received, repeated, mark)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          ON CONFLICT (grain, begins) DO UPDATE
          SET (looks, last_at, pending, drawn, oldest, failing, half_done, duplicates, most, came, gone, known_ms,
-              left_at, received, repeated) =
+              left_at, received, repeated, mark) =
              (EXCLUDED.looks, EXCLUDED.last_at, EXCLUDED.pending, EXCLUDED.drawn, EXCLUDED.oldest, EXCLUDED.failing,
               EXCLUDED.half_done, EXCLUDED.duplicates, EXCLUDED.most, EXCLUDED.came, EXCLUDED.gone,
-              EXCLUDED.known_ms, EXCLUDED.left_at, EXCLUDED.received, EXCLUDED.repeated)",
+              EXCLUDED.known_ms, EXCLUDED.left_at, EXCLUDED.received, EXCLUDED.repeated,
+              EXCLUDED.mark)",
         slice.grain.seconds(),
         slice.begins,
         slice.looks,
         slice.last.at,
-        slice.last.pending,
-        slice.last.drawn,
+        slice.pending,
+        slice.last.mark.number,
         slice.oldest,
         slice.failing,
         slice.half_done,
@@ -204,7 +222,8 @@ pub async fn put(tx: &mut PgConnection, slice: &Slice) -> Result<(), Error> {
         slice.known_ms,
         slice.left_at,
         slice.received,
-        slice.repeated
+        slice.repeated,
+        serde_json::to_value(slice.last.mark).ok()
     )
     .execute(tx)
     .await?;

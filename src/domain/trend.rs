@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::backlog::{self, Sample};
+use super::backlog::{Change, Sample};
 
 /// How long a slice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +75,8 @@ impl Grain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     pub sample: Sample,
+    /// Its backlog, counted or estimated whole.
+    pub pending: i64,
     /// When the oldest pending message was published.
     pub oldest: Option<DateTime<Utc>>,
     pub failing: i64,
@@ -93,8 +95,9 @@ pub struct Slice {
     pub grain: Grain,
     pub begins: DateTime<Utc>,
     pub looks: i64,
-    /// Of the last sample.
+    /// The last look and its backlog.
     pub last: Sample,
+    pub pending: i64,
     pub oldest: Option<DateTime<Utc>>,
     pub failing: i64,
     pub half_done: i64,
@@ -112,29 +115,47 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// A slice of one sample. What came and left is known from the sample before, if there was one.
-    pub fn new(look: &Look, before: Option<Sample>) -> Self {
-        let moved = before.and_then(|before| backlog::moved(before, look.sample));
-        let length = before.map_or(0, |before| (look.sample.at - before.at).num_milliseconds());
-        let (came, gone) = moved.unwrap_or_default();
-        let left = before.is_some_and(|before| backlog::has_left(before, look.sample));
+    /// A slice of one look. What came and left since the look before is known only where that look was seen, and no
+    /// operator changed outboxes in between.
+    pub fn new(look: &Look) -> Self {
+        let known = look.sample.change.and_then(|change| {
+            Some((change.came?, change.left?, change.length.num_milliseconds()))
+        });
+        let (came, gone, known_ms) = known.unwrap_or_default();
         Self {
             grain: Grain::Minute,
             begins: Grain::Minute.floor(look.sample.at),
             looks: 1,
             last: look.sample,
+            pending: look.pending,
             oldest: look.oldest,
             failing: look.failing,
             half_done: look.half_done,
             duplicates: look.duplicates,
-            most: look.sample.pending,
+            most: look.pending,
             came,
             gone,
-            known_ms: if moved.is_some() { length.max(0) } else { 0 },
-            left_at: left.then_some(look.sample.at),
+            known_ms,
+            left_at: look.sample.change.and_then(|change| change.left_at),
             received: look.received,
             repeated: look.repeated,
         }
+    }
+
+    /// The slice as one look, with what it knows of its time.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        let is_known = self.known_ms > 0;
+        let known = |count: i64| is_known.then_some(count);
+        let change = Change {
+            length: TimeDelta::milliseconds(self.known_ms),
+            drawn: None,
+            came: known(self.came),
+            left: known(self.gone),
+            net: known(self.gone - self.came),
+            left_at: self.left_at,
+        };
+        Sample { change: (is_known || self.left_at.is_some()).then_some(change), ..self.last }
     }
 
     /// Both together: the figures of the later sample, and the sums of both.
@@ -179,22 +200,38 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::samples::at;
+    use crate::domain::{backlog::Mark, samples::at};
 
-    fn look(seconds: i64, pending: i64, drawn: Option<i64>) -> Look {
+    /// So many came and left since the look so many seconds before.
+    fn look(seconds: i64, pending: i64, since: Option<(i64, i64, i64)>) -> Look {
         let at = at("2026-11-22T14:00:00Z") + TimeDelta::seconds(seconds);
-        let sample = Sample { at, pending, drawn };
+        let change = since.map(|(length, came, left)| Change {
+            length: TimeDelta::seconds(length),
+            drawn: None,
+            came: Some(came),
+            left: Some(left),
+            net: Some(left - came),
+            left_at: (left > 0).then_some(at),
+        });
+        let sample = Sample { at, pending: Some(pending), mark: Mark::default(), change };
         let (failing, half_done, duplicates) = (pending % 3, pending % 2, pending % 5);
-        Look { sample, oldest: None, failing, half_done, duplicates, received: 2, repeated: 1 }
+        Look {
+            sample,
+            pending,
+            oldest: None,
+            failing,
+            half_done,
+            duplicates,
+            received: 2,
+            repeated: 1,
+        }
     }
 
     /// What the sampler keeps of these looks, one step of growing old after each.
     fn kept(looks: &[Look]) -> BTreeMap<(Grain, DateTime<Utc>), Slice> {
         let mut kept: BTreeMap<(Grain, DateTime<Utc>), Slice> = BTreeMap::new();
-        let mut before = None;
         for look in looks {
-            let slice = Slice::new(look, before);
-            before = Some(look.sample);
+            let slice = Slice::new(look);
             let key = (slice.grain, slice.begins);
             let joined = kept.get(&key).map_or(slice, |other| other.joined(slice));
             kept.insert(key, joined);
@@ -216,23 +253,32 @@ mod tests {
 
     #[test]
     fn a_minute_knows_what_came_and_left() {
-        let looks = [look(0, 10, Some(100)), look(20, 8, Some(103)), look(40, 12, Some(107))];
+        let looks =
+            [look(0, 10, None), look(20, 8, Some((20, 3, 5))), look(40, 12, Some((20, 4, 0)))];
         let kept = kept(&looks);
         let minute = kept.values().next().unwrap();
-        assert_eq!((kept.len(), minute.looks, minute.last.pending, minute.most), (1, 3, 12, 12));
-        // 3 came and 5 left, then 4 came and none left.
+        assert_eq!((kept.len(), minute.looks, minute.pending, minute.most), (1, 3, 12, 12));
         assert_eq!((minute.came, minute.gone, minute.known_ms), (7, 5, 40_000));
         assert_eq!(minute.left_at, Some(looks[1].sample.at));
+        let change = minute.sample().change.unwrap();
+        assert_eq!((change.came, change.left, change.net), (Some(7), Some(5), Some(-2)));
+        assert_eq!(change.length, TimeDelta::seconds(40));
     }
 
     #[test]
     fn what_cannot_be_known_is_not_counted() {
-        let unknown = Slice::new(&look(20, 8, None), Some(look(0, 10, None).sample));
-        assert_eq!((unknown.came, unknown.gone, unknown.known_ms), (0, 0, 0));
-        assert_eq!(unknown.left_at, Some(unknown.last.at));
-        // The sequence was reset in between.
-        let reset = Slice::new(&look(20, 8, Some(2)), Some(look(0, 8, Some(90)).sample));
-        assert_eq!((reset.came, reset.gone, reset.known_ms), (0, 0, 0));
+        let mut unknown = look(20, 8, Some((20, 0, 0)));
+        let change = unknown.sample.change.unwrap();
+        unknown.sample.change = Some(Change { came: None, left: None, ..change });
+        let slice = Slice::new(&unknown);
+        assert_eq!((slice.came, slice.gone, slice.known_ms), (0, 0, 0));
+        assert_eq!((slice.left_at, slice.sample().change), (None, None));
+        // That something left may be known without its number.
+        let at = Some(unknown.sample.at);
+        unknown.sample.change = Some(Change { left: None, left_at: at, ..change });
+        let slice = Slice::new(&unknown);
+        assert_eq!((slice.gone, slice.known_ms, slice.left_at), (0, 0, at));
+        assert_eq!(slice.sample().change.unwrap().left_at, at);
     }
 
     #[test]
@@ -255,23 +301,21 @@ mod tests {
         fn totals_survive_and_rows_are_bounded(
             steps in prop::collection::vec((1_i64..50_000, 0_i64..2_000, 0_i64..50), 1..600),
         ) {
-            let (mut now, mut drawn, mut looks) = (0, 0, vec![]);
+            let (mut now, mut looks) = (0, vec![]);
             for (wait, pending, came) in &steps {
                 now += wait;
-                drawn += came;
-                looks.push(look(now, *pending, Some(drawn)));
+                looks.push(look(now, *pending, Some((*wait, *came, *pending))));
             }
             let kept = kept(&looks);
             let number = i64::try_from(looks.len()).unwrap();
             let all = sum(kept.values().copied()).unwrap();
             prop_assert_eq!((all.looks, all.received, all.repeated), (number, 2 * number, number));
-            prop_assert_eq!(all.came, drawn - steps[0].2);
-            let first = looks[0].sample.pending;
+            prop_assert_eq!(all.came, steps.iter().map(|step| step.2).sum::<i64>());
+            prop_assert_eq!(all.gone, steps.iter().map(|step| step.1).sum::<i64>());
             let last = looks.last().unwrap().sample;
-            prop_assert!(all.gone >= first + all.came - last.pending);
             prop_assert_eq!(all.last, last);
             prop_assert_eq!(all.most, steps.iter().map(|step| step.1).max().unwrap());
-            prop_assert_eq!(all.known_ms, (last.at - looks[0].sample.at).num_milliseconds());
+            prop_assert_eq!(all.known_ms, now * 1_000);
             for grain in Grain::ALL {
                 let slices: Vec<_> = kept.keys().filter(|(g, _)| *g == grain).collect();
                 prop_assert!(i64::try_from(slices.len()).unwrap() <= grain.most());
@@ -294,9 +338,7 @@ mod tests {
         ) {
             // Looks at the same moment have no last one.
             prop_assume!(parts[0].0 != parts[1].0 && parts[1].0 != parts[2].0 && parts[0].0 != parts[2].0);
-            let before = look(-20, 9, Some(1)).sample;
-            let [a, b, c] =
-                parts.map(|(at, pending, drawn)| Slice::new(&look(at, pending, Some(drawn)), Some(before)));
+            let [a, b, c] = parts.map(|(at, pending, came)| Slice::new(&look(at, pending, Some((9, came, 3)))));
             prop_assert_eq!(a.joined(b).joined(c), a.joined(b.joined(c)));
             prop_assert_eq!(a.joined(b), b.joined(a));
         }
@@ -306,9 +348,9 @@ mod tests {
     fn a_full_year_of_looks_keeps_to_its_bounds() {
         let minutes = 366 * 24 * 60;
         // A look every 25 minutes for 400 days, then every minute for two: each grain is as full as it gets.
-        let mut looks: Vec<_> = (0..400 * 58).map(|n| look(n * 1_500, 3, Some(n))).collect();
+        let mut looks: Vec<_> = (0..400 * 58).map(|n| look(n * 1_500, 3, None)).collect();
         let from = 400 * 58 * 1_500;
-        looks.extend((0..2 * 1_440).map(|n| look(from + n * 60, 3, Some(400 * 58 + n))));
+        looks.extend((0..2 * 1_440).map(|n| look(from + n * 60, 3, None)));
         let kept = kept(&looks);
         let count = |grain| kept.keys().filter(|(g, _)| *g == grain).count();
         assert!((1_440..=1_456).contains(&count(Grain::Minute)), "{}", count(Grain::Minute));

@@ -6,15 +6,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use orderscope::{
     db::{
-        Db, Limits,
+        Db, Layout, Limits,
         samples::{self, Access, Seen},
     },
     domain::{
-        backlog::Sample,
+        backlog::{Change, Mark, Sample, Samples},
         trend::{Grain, Look, Slice},
     },
     ops::messages::{
-        self, Sampling, Watch,
+        self, Sampling, Status, Watch,
         history::{self, Past, Why},
     },
     workers::sampler::{Done, Sampler},
@@ -78,6 +78,12 @@ async fn deliver(conn: &mut PgConnection, count: i64) {
     run(conn, &sql).await;
 }
 
+/// As a verb looks once.
+async fn status(conn: &mut PgConnection, layout: &Layout, watch: &Watch) -> Status {
+    let mut looks = Samples::default();
+    messages::status_with_history(conn, layout, watch, &clock(), &mut looks).await.unwrap()
+}
+
 #[tokio::test]
 async fn looks_are_stored_with_what_came_and_left() {
     let options = managed().await;
@@ -97,17 +103,17 @@ async fn looks_are_stored_with_what_came_and_left() {
     let sum = orderscope::domain::trend::sum(all.iter().copied()).unwrap();
     // What the first look finds did not happen since a look.
     assert_eq!((sum.looks, sum.came, sum.gone), (3, 4, 10));
-    assert_eq!((sum.last.pending, sum.most), (4, 11));
+    assert_eq!((sum.pending, sum.most), (4, 11));
     assert_eq!(sum.left_at, Some(sum.last.at));
     let Past::Stored(history) = history::kept(&mut conn).await.unwrap() else { panic!() };
     assert_eq!(history.since, all[0].begins);
-    assert_eq!(history.samples.last().unwrap().pending, 4);
+    assert_eq!(history.samples.last().unwrap().pending, Some(4));
     assert_eq!(history.day, Some(sum));
     let stored = history::stored(&mut conn, TimeDelta::days(7)).await.unwrap();
     assert_eq!(stored, Ok(all));
     // A verb that looks once knows the rates.
     publish(&mut conn, 2).await;
-    let status = messages::status_with_history(&mut conn, &layout, &watch, &clock()).await.unwrap();
+    let status = status(&mut conn, &layout, &watch).await;
     let movement = status.facts.movement.unwrap();
     assert!(movement.coming.is_some_and(|coming| coming > 0.0), "{movement:?}");
     let told = messages::report::status(&status);
@@ -131,20 +137,21 @@ async fn more_than_is_counted_is_no_measurement() {
     publish(&mut conn, 200_500).await;
     assert_eq!(sampler.pass(&stop).await.unwrap(), Done::NotMeasured);
     let stored = slices(&mut conn).await;
-    assert_eq!((stored.len(), stored[0].looks, stored[0].last.pending), (1, 1, 10));
-    let status = messages::status_with_history(&mut conn, &layout, &watch, &clock()).await.unwrap();
+    assert_eq!((stored.len(), stored[0].looks, stored[0].pending), (1, 1, 10));
+    let status = status(&mut conn, &layout, &watch).await;
     assert_eq!(status.facts.pending().to_string(), "at least 200,000");
-    assert_eq!((status.sample(), status.facts.movement), (None, None));
+    assert_eq!(status.sample().pending, None);
     let value = messages::report::status_value(&status);
     assert_eq!(value["pending_counted"], "at least");
     assert_eq!(value["drain"]["state"], "unknown");
     let told = format!("{:?}", messages::report::status(&status));
     assert!(told.contains("at least 200,000") && told.contains("rates"), "{told}");
-    // Counted whole again: what left in between is known from the looks on both sides.
+    // Counted whole again: that something left is known, not how much came and left.
     deliver(&mut conn, 200_505).await;
     assert_eq!(sampler.pass(&stop).await.unwrap(), Done::Stored);
     let sum = orderscope::domain::trend::sum(slices(&mut conn).await).unwrap();
-    assert_eq!((sum.came, sum.gone, sum.last.pending), (200_500, 200_505, 5));
+    assert_eq!((sum.came, sum.gone, sum.known_ms, sum.pending), (0, 0, 0, 5));
+    assert_eq!(sum.left_at, Some(sum.last.at));
     db.close().await;
 }
 
@@ -169,7 +176,7 @@ async fn two_samplers_count_nothing_twice() {
     }
     one.pass(&stop).await.unwrap();
     let sum = orderscope::domain::trend::sum(slices(&mut conn).await).unwrap();
-    assert_eq!((sum.came, sum.gone, sum.last.pending), (published, 0, published));
+    assert_eq!((sum.came, sum.gone, sum.pending), (published, 0, published));
     // One that looks seldom leaves it to the one that looked just now.
     let seldom = every(Duration::from_secs(600));
     let mut patient = Sampler::new(&second, &layout, &seldom);
@@ -185,9 +192,29 @@ async fn two_samplers_count_nothing_twice() {
     }
 }
 
-fn look(at: DateTime<Utc>, pending: i64, drawn: i64) -> Look {
-    let sample = Sample { at, pending, drawn: Some(drawn) };
-    Look { sample, oldest: None, failing: 0, half_done: 0, duplicates: 0, received: 1, repeated: 0 }
+/// Three came, and so many left, since a look a minute before.
+fn look(at: DateTime<Utc>, pending: i64, left: i64) -> Look {
+    let change = Change {
+        length: TimeDelta::minutes(1),
+        drawn: Some(3),
+        came: Some(3),
+        left: Some(left),
+        net: Some(left - 3),
+        left_at: (left > 0).then_some(at),
+    };
+    let (pending, change) = (Some(pending), Some(change));
+    let sample = Sample { at, pending, mark: Mark::default(), change };
+    let pending = sample.pending.unwrap();
+    Look {
+        sample,
+        pending,
+        oldest: None,
+        failing: 0,
+        half_done: 0,
+        duplicates: 0,
+        received: 1,
+        repeated: 0,
+    }
 }
 
 #[tokio::test]
@@ -198,16 +225,12 @@ async fn old_slices_become_coarser_and_the_oldest_go() {
     let layout = db.layout().await.unwrap();
     let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut conn).await.unwrap();
     // As a sampler left them that then stopped: minutes of 26 hours, of 40 days ago, and of more than a year ago.
-    let mut before = None;
-    let (mut made, mut drawn) = (vec![], 0);
+    let mut made = vec![];
     for (days, minutes) in [(370, 30), (40, 120), (1, 120)] {
         for minute in 0..minutes {
             let at = Grain::Quarter.floor(now) - TimeDelta::days(days) - TimeDelta::hours(2)
                 + TimeDelta::minutes(minute);
-            drawn += 3;
-            let look = look(at, minute % 7, drawn);
-            let slice = Slice::new(&look, before);
-            before = Some(look.sample);
+            let slice = Slice::new(&look(at, minute % 7, minute % 2));
             samples::put(&mut conn, &slice).await.unwrap();
             made.push(slice);
         }
@@ -229,7 +252,7 @@ async fn old_slices_become_coarser_and_the_oldest_go() {
     let of: Vec<_> = kept.iter().filter(|slice| slice.grain != Grain::Minute).copied().collect();
     assert_eq!(sum(&of), old);
     // Slices of a wrong clock go, and so does what is beyond the bound.
-    let ahead = Slice::new(&look(now + TimeDelta::days(3), 1, 1), None);
+    let ahead = Slice::new(&look(now + TimeDelta::days(3), 1, 1));
     samples::put(&mut conn, &ahead).await.unwrap();
     run(
         &mut conn,
@@ -294,7 +317,7 @@ async fn a_message_that_comes_after_its_row_has_gone_is_known_again() {
     assert_eq!(known, [1]);
     let sum = orderscope::domain::trend::sum(slices(&mut conn).await).unwrap();
     assert_eq!((sum.received, sum.repeated), (1, 1));
-    let status = messages::status_with_history(&mut conn, &layout, &watch, &clock()).await.unwrap();
+    let status = status(&mut conn, &layout, &watch).await;
     let told = format!("{:?}", messages::report::status(&status));
     assert!(told.contains("1 after the service had forgotten them"), "{told}");
     db.close().await;
@@ -337,7 +360,7 @@ async fn a_guest_without_schema_or_right_stores_nothing_and_says_so() {
     assert_eq!(history::kept(&mut conn).await.unwrap(), Past::Memory(Why::NoSchema));
     let stored = history::stored(&mut conn, TimeDelta::days(7)).await.unwrap();
     assert_eq!(stored, Err(Why::NoSchema));
-    let status = messages::status_with_history(&mut conn, &layout, &watch, &clock()).await.unwrap();
+    let status = status(&mut conn, &layout, &watch).await;
     let told = format!("{:?}", messages::report::status(&status));
     assert!(told.contains("there is no schema orderscope"), "{told}");
     // A schema of an older program.

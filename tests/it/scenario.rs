@@ -13,7 +13,10 @@ use lapin::{
 use orderscope::{
     db::{Db, Limits, migrate},
     demo::scenario::{self, Healed, Planted, Refused, Scenario},
-    domain::diagnosis::{Finding, Rule, Severity, Subject},
+    domain::{
+        backlog::Samples,
+        diagnosis::{Finding, Rule, Severity, Subject},
+    },
     ops::{
         error_queue::Broker,
         messages::{self, AsOf, Status, Watch},
@@ -78,11 +81,16 @@ async fn look(options: &PgConnectOptions) -> Status {
     let db = Db::new(options, &Limits::default());
     let layout = db.layout().await.unwrap();
     let (stop, watch, clock) = (CancellationToken::new(), Watch::default(), clock());
-    let look = async |conn: &mut PgConnection| {
-        messages::status(conn, &layout, &watch, AsOf::Server(&clock)).await
+    let mut looks = Samples::default();
+    let mut look = async |conn: &mut PgConnection| {
+        let as_of = AsOf::Server(&clock);
+        let before = looks.last().copied();
+        let status = messages::status(conn, &layout, &watch, as_of, before.as_ref()).await?;
+        looks.push(status.sample());
+        Ok(status.with_movement(looks.movement()))
     };
-    let status = db.read("messages", &stop, look);
-    let status = status.await.unwrap();
+    db.read("messages", &stop, &mut look).await.unwrap();
+    let status = db.read("messages", &stop, &mut look).await.unwrap();
     db.close().await;
     status
 }

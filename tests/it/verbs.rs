@@ -759,7 +759,7 @@ async fn messages_are_judged_and_an_alert_ends_with_1() {
         (&Value::from(89), &Value::from("nobody"))
     );
     assert!(head["next"]["poison"][0].as_str().unwrap().contains("cannot be used"), "{head}");
-    assert_eq!(status["drain"]["state"], "unknown");
+    assert_eq!(status["drain"]["state"], "never");
     let outbox = status["by_outbox"][0]["key"].as_str().unwrap();
     for told in ["head of the line", "seq 89, User", "its holder", "\ndrain  ", outbox] {
         assert!(table.out.contains(told), "{told}: {table:?}");

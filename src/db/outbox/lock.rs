@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::db::{Error, Layout, Table, sql::moment};
@@ -27,6 +27,18 @@ struct LockRow {
     client: Option<String>,
     /// Other sessions have locked rows of the table.
     others: bool,
+    /// `xmax` as text: the number of a transaction, or of a multixact.
+    holder: String,
+}
+
+/// Sessions that hold a row together.
+#[derive(FromRow)]
+struct MemberRow {
+    pid: i32,
+    application: Option<String>,
+    state: Option<String>,
+    since: Option<DateTime<Utc>>,
+    client: Option<String>,
 }
 
 /// The state of the locks on these owners' rows; those that cannot be asked are left out. A message may be worked on by
@@ -58,7 +70,10 @@ pub(in crate::db) async fn locks(
             sql.push(" AND s.consumer_id = ANY(").push_bind(consumers.clone()).push(")");
         }
         let rows: Vec<LockRow> = sql.build_query_as().fetch_all(&mut *conn).await?;
-        for row in rows {
+        for mut row in rows {
+            if row.pid.is_none() && row.touched && row.others {
+                row.resolve(conn, layout, table).await;
+            }
             let owner = match row.consumer {
                 None => Owner::Bus(OutboxId(row.key)),
                 Some(consumer) => {
@@ -79,7 +94,7 @@ fn question(layout: &Layout, table: Table) -> Option<QueryBuilder<Postgres>> {
         _ => ("message_id", "s.consumer_id"),
     };
     Some(QueryBuilder::new(format!(
-        "SELECT s.{key} AS key, {consumer} AS consumer, s.xmax <> '0'::xid AS touched, l.pid, \
+        "SELECT s.{key} AS key, {consumer} AS consumer, s.xmax <> '0'::xid AS touched, s.xmax::text AS holder, l.pid, \
          a.application_name AS application, a.state, {} AS since, host(a.client_addr) AS client, \
          EXISTS (SELECT FROM pg_locks r JOIN pg_database d ON d.oid = r.database \
            WHERE d.datname = current_database() AND r.relation = to_regclass('{}') \
@@ -103,6 +118,72 @@ pub async fn held_by(
         return Ok(Lock::Free);
     }
     Ok(locks(conn, layout, &[owner]).await?.remove(&owner).unwrap_or_default())
+}
+
+impl LockRow {
+    /// Savepoints make `xmax` the number of a multixact (the transaction, and its subtransaction that changed the row).
+    /// Only a member that holds a lock on the table counts, as a number may be that of an old transaction. Where there
+    /// is no such multixact the server answers with an error, and the holder stays unknown.
+    async fn resolve(&mut self, conn: &mut PgConnection, layout: &Layout, table: Table) {
+        let Some(relation) = layout.relation(table) else { return };
+        let sql = format!(
+            "SELECT l.pid, a.application_name AS application, a.state, {} AS since, host(a.client_addr) AS client \
+             FROM pg_get_multixact_members($1::xid) m \
+             JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted AND l.mode = 'ExclusiveLock' \
+               AND l.transactionid = m.xid \
+             LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+             WHERE EXISTS (SELECT FROM pg_locks r JOIN pg_database d ON d.oid = r.database \
+               WHERE d.datname = current_database() AND r.relation = to_regclass('{}') AND r.pid = l.pid \
+               AND r.mode IN ('RowShareLock', 'RowExclusiveLock')) \
+             ORDER BY a.xact_start NULLS LAST LIMIT 1",
+            moment("a.xact_start"),
+            relation.replace('\'', "''"),
+        );
+        let found: Result<Option<MemberRow>, _> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(&self.holder).fetch_optional(conn).await;
+        if let Ok(Some(member)) = found {
+            self.pid = Some(member.pid);
+            self.application = member.application;
+            self.state = member.state;
+            self.since = member.since;
+            self.client = member.client;
+        }
+    }
+}
+
+/// Sessions that have been idle in a transaction since before a moment and hold locks on rows of the outboxes, the
+/// longest first: where the holder of a row cannot be told, it is one of them.
+pub async fn idle_sessions(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    before: DateTime<Utc>,
+) -> Result<Vec<Backend>, Error> {
+    let Some(relation) = layout.relation(Table::OutboxStates) else { return Ok(vec![]) };
+    let sql = format!(
+        "SELECT a.pid, a.application_name AS application, a.state, {} AS since, host(a.client_addr) AS client \
+         FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() \
+           AND a.state LIKE 'idle in transaction%' AND a.xact_start < $1 \
+           AND EXISTS (SELECT FROM pg_locks r WHERE r.pid = a.pid AND r.relation = to_regclass('{}') \
+             AND r.mode IN ('RowShareLock', 'RowExclusiveLock')) \
+         ORDER BY a.xact_start LIMIT 5",
+        moment("a.xact_start"),
+        relation.replace('\'', "''"),
+    );
+    let rows: Vec<MemberRow> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(before).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(Backend::from).collect())
+}
+
+impl From<MemberRow> for Backend {
+    fn from(row: MemberRow) -> Self {
+        Self {
+            pid: row.pid,
+            application: row.application.unwrap_or_default(),
+            state: row.state,
+            since: row.since,
+            client: row.client,
+        }
+    }
 }
 
 impl From<LockRow> for Lock {

@@ -9,6 +9,7 @@ mod heads;
 mod latency;
 mod list;
 mod lock;
+mod moved;
 mod show;
 mod stored;
 
@@ -21,7 +22,8 @@ pub use self::{
     heads::{blast, heads},
     latency::{latency, youngest_left},
     list::{Cursor, Filter, Row, View, list},
-    lock::held_by,
+    lock::{held_by, idle_sessions},
+    moved::changed_by_hand,
     show::{MessageKey, OutboxMessage, ahead, behind, show, whole},
 };
 pub(super) use self::{
@@ -32,13 +34,21 @@ use super::{
     Error, Index, Layout, Table,
     sql::{NEVER, moment},
 };
-use crate::domain::{coverage::NotLookedAt, diagnosis::Tally, event::EventKind, id::OutboxId};
+use crate::domain::{
+    backlog::{Mark, Sample, Seen},
+    coverage::NotLookedAt,
+    diagnosis::Tally,
+    event::EventKind,
+    id::OutboxId,
+};
 
 /// An open outbox is not older than the oldest, which is bound first.
 const SINCE: &str = "created >= coalesce($1::timestamptz, '-infinity')";
 /// How many of the oldest open outboxes are read for sums and groups; beyond that they are estimates.
 pub const SAMPLE: i64 = 2_000;
-/// At most this many messages of those are counted.
+/// The messages of so many open outboxes are counted; beyond that they are estimated.
+const COUNTED: i64 = 20_000;
+/// At most this many messages of the oldest are read for groups.
 const MOST_SEEN: i64 = SAMPLE * 4;
 /// How many of the oldest messages are read where no index leads from an outbox to its messages.
 pub const MOST_WITHOUT_INDEX: i64 = 20_000;
@@ -93,6 +103,10 @@ pub struct Overview {
     pub newest_number: Option<i64>,
     /// When the newest events of published kinds were written, newest first; some of them.
     pub events: Vec<DateTime<Utc>>,
+    /// With what the next look compares itself.
+    pub mark: Mark,
+    /// What became of the messages that an earlier look watched; nothing where none was handed in.
+    pub seen: Option<Seen>,
     /// What was not looked at.
     pub coverage: Vec<NotLookedAt>,
 }
@@ -119,6 +133,7 @@ struct Sums {
     inserted: Option<i64>,
     drawn: Option<i64>,
     newest_number: Option<i64>,
+    deleted: Option<i64>,
     events: Vec<DateTime<Utc>>,
 }
 
@@ -145,16 +160,23 @@ pub(super) fn messages(layout: &Layout, columns: &str) -> String {
     format!("(SELECT {columns} FROM {from} w ORDER BY sequence_number LIMIT {MOST_WITHOUT_INDEX})")
 }
 
-/// Sums and groups as of `now`, or of the server's clock.
+/// Sums and groups as of `now`, or of the server's clock; and what changed since an earlier look.
 pub async fn overview(
     conn: &mut PgConnection,
     layout: &Layout,
     now: Option<DateTime<Utc>>,
+    before: Option<&Sample>,
 ) -> Result<Overview, Error> {
     let sums: Sums =
         sqlx::query_as(AssertSqlSafe(sums_sql(layout))).bind(now).fetch_one(&mut *conn).await?;
-    let groups: Vec<GroupRow> =
-        sqlx::query_as(AssertSqlSafe(groups_sql(layout))).bind(&sums.since).fetch_all(conn).await?;
+    let watched = before.and_then(|before| before.mark.watched);
+    let groups: Vec<GroupRow> = sqlx::query_as(AssertSqlSafe(groups_sql(layout)))
+        .bind(&sums.since)
+        .bind(watched.map(|watched| watched.created))
+        .bind(watched.map(|watched| watched.outbox.0))
+        .bind(before.and_then(|before| before.mark.number))
+        .fetch_all(conn)
+        .await?;
     let pick = |by: i32| -> Vec<Group> {
         let of = groups.iter().filter(|row| row.by == by);
         of.map(|row| Group { key: row.key.clone(), messages: row.messages, oldest: row.oldest })
@@ -164,6 +186,11 @@ pub async fn overview(
     let looked = whole(0).map_or(0, |row| row.looked);
     let seen = whole(0).map_or(0, |row| row.messages);
     let of_one = pick(4).first().map_or(0, |group| group.messages);
+    // Where not all were read, they were counted.
+    let (looked, seen) = match whole(8) {
+        Some(counted) if counted.looked > looked => (counted.looked, counted.messages),
+        _ => (looked, seen),
+    };
     let bus = bus(layout, sums.open, looked, seen, of_one);
     let mut coverage = layout.not_looked_at(&[
         Table::OutboxMessages,
@@ -176,7 +203,7 @@ pub async fn overview(
             format!("messages after the oldest {MOST_WITHOUT_INDEX}"),
             "no index on outbox_message(outbox_id)",
         ));
-    } else if sums.open > looked {
+    } else if sums.open > whole(0).map_or(0, |row| row.looked) {
         let why = format!("over the oldest {SAMPLE} outboxes");
         coverage.push(NotLookedAt::narrowed("groups", why));
     }
@@ -184,14 +211,23 @@ pub async fn overview(
         [Table::OutboxMessages, Table::OutboxStates, Table::InboxStates]
             .map(|table| layout.knows(table));
     let wrong = |count| Tally::up_to(count, MOST_WRONG);
+    let consumer = Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE);
+    let exact = |tally| matches!(tally, Tally::Exact(_));
+    let mark = Mark {
+        number: sums.drawn.or(sums.newest_number),
+        // Our own relay keeps what it delivered: what is deleted there left long ago.
+        deleted: sums.deleted.filter(|_| !layout.is_managed()),
+        watched: moved::watched(&groups),
+        unseen: 0,
+        is_exact: messages && states && inbox && exact(bus) && exact(consumer),
+    };
     let oldest = [0, 1].into_iter().filter_map(|by| whole(by)?.oldest).min();
     Ok(Overview {
         now: sums.now,
         open: Tally::up_to(sums.open, MOST_OPEN).known_if(states),
         since: sums.since,
         bus: bus.known_if(messages && states),
-        consumer: Tally::up_to(whole(1).map_or(0, |row| row.messages), SAMPLE)
-            .known_if(messages && inbox),
+        consumer: consumer.known_if(messages && inbox),
         oldest,
         newest: sums.newest,
         last_delivered: sums.last_delivered,
@@ -205,6 +241,8 @@ pub async fn overview(
         drawn: sums.drawn,
         newest_number: sums.newest_number,
         events: sums.events,
+        mark,
+        seen: before.map(|before| moved::seen(&groups, before)),
         coverage,
     })
 }
@@ -222,7 +260,7 @@ fn bus(layout: &Layout, open: i64, looked: i64, seen: i64, of_one: i64) -> Tally
         i64::try_from(i128::from(seen) * i128::from(open) / i128::from(looked.max(1)))
             .unwrap_or(seen)
     };
-    if open >= MOST_OPEN || seen >= MOST_SEEN || of_one >= SAMPLE {
+    if open >= MOST_OPEN || of_one >= SAMPLE {
         Tally::AtLeast(estimate(seen).max(seen))
     } else if open > looked {
         Tally::About(estimate(seen))
@@ -338,6 +376,8 @@ fn sums_sql(layout: &Layout) -> String {
             LIMIT {MOST_WRONG}) x) AS orphans, \
          {} AS expired, {} AS undeliverable, \
          pg_stat_get_tuples_inserted(to_regclass('{outbox}')) AS inserted, \
+         CASE WHEN current_setting('track_counts')::boolean \
+           THEN pg_stat_get_tuples_deleted(to_regclass('{outbox}')) END AS deleted, \
          (SELECT CASE WHEN has_sequence_privilege(d.objid, 'SELECT') OR has_sequence_privilege(d.objid, 'USAGE') \
             THEN coalesce(pg_sequence_last_value(d.objid), 0) END \
           FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S' \
@@ -354,7 +394,9 @@ fn sums_sql(layout: &Layout) -> String {
 }
 
 /// Pending messages of the oldest open outboxes: all (0), those of consumers (1), by type (2), destination (3)
-/// and outbox (4).
+/// and outbox (4); and, in the same snapshot, what [`moved`] needs: the last two outboxes that were read (5), what is
+/// left of the outboxes that an earlier look watched (6), what came after it (7); all messages where not all outboxes
+/// were read (8).
 fn groups_sql(layout: &Layout) -> String {
     let (states, inbox) = (layout.from(Table::OutboxStates), layout.from(Table::InboxStates));
     let columns = "sequence_number, outbox_id, inbox_message_id, inbox_consumer_id, message_type, \
@@ -366,9 +408,9 @@ fn groups_sql(layout: &Layout) -> String {
     );
     // ORDER BY inside LATERAL keeps the planner from reading the whole table instead of the pending part.
     let mut sql = format!(
-        "WITH open AS MATERIALIZED (SELECT outbox_id, coalesce(last_sequence_number, 0) AS passed \
+        "WITH open AS MATERIALIZED (SELECT outbox_id, {} AS at, coalesce(last_sequence_number, 0) AS passed \
            FROM {states} s WHERE delivered IS NULL AND {SINCE} ORDER BY created, outbox_id LIMIT {SAMPLE}), \
-         bus AS MATERIALIZED (SELECT m.* FROM open o CROSS JOIN LATERAL (SELECT {taken}, m.outbox_id \
+         bus AS MATERIALIZED (SELECT m.*, o.at FROM open o CROSS JOIN LATERAL (SELECT {taken}, m.outbox_id \
            FROM {from} m WHERE m.outbox_id = o.outbox_id AND m.sequence_number > o.passed \
            ORDER BY m.sequence_number LIMIT {SAMPLE}) m LIMIT {MOST_SEEN}), \
          half AS MATERIALIZED (SELECT message_id, consumer_id, coalesce(last_sequence_number, 0) AS passed \
@@ -380,7 +422,9 @@ fn groups_sql(layout: &Layout) -> String {
            UNION ALL SELECT kind, destination, sent, NULL FROM consumer) \
          SELECT 0 AS by, NULL AS key, count(*) AS messages, min(sent) AS oldest, (SELECT count(*) FROM open) AS looked \
            FROM bus \
-         UNION ALL SELECT 1, NULL, count(*), min(sent), 0 FROM consumer"
+         UNION ALL SELECT 1, NULL, count(*), min(sent), 0 FROM consumer{}",
+        moment("s.created"),
+        moved::sql(layout),
     );
     for (by, key) in [(2, "kind"), (3, "destination"), (4, "outbox_id")] {
         let only = if by == 4 { "WHERE outbox_id IS NOT NULL" } else { "" };

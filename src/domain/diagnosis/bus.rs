@@ -38,7 +38,8 @@ fn by_hand(facts: &Facts) -> Option<Finding> {
 pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
     let mut out = stalled::findings(facts, limits);
     out.extend(by_hand(facts));
-    out.extend(backlog(facts, limits));
+    let explained = !out.is_empty();
+    out.extend(backlog(facts, limits, explained));
     out.extend(undeliverable(facts));
     if facts.orphans.number() > 0 {
         out.push(
@@ -105,7 +106,7 @@ pub(super) fn messages(count: Tally) -> String {
     format!("{count} {noun}")
 }
 
-fn backlog(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
+fn backlog(facts: &Facts, limits: &Thresholds, explained: bool) -> Option<Finding> {
     let pending = facts.pending();
     (pending.number() > limits.backlog).then(|| {
         let drain = match facts.movement.map(|seen| seen.drain) {
@@ -123,7 +124,11 @@ fn backlog(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
                 messages(pending),
                 thousands(limits.backlog)
             ),
-            "find the cause above; after a crash up to 100 messages a worker may be out already",
+            if explained {
+                "see to the findings above; after a crash up to 100 messages a worker may be out already"
+            } else {
+                "look at the service's log and at the broker: the tables show no other cause"
+            },
         )
         .because(drain)
     })

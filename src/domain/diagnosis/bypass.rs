@@ -59,7 +59,7 @@ fn silent(facts: &Facts) -> Option<(Option<DateTime<Utc>>, String)> {
         let why = format!("the newest message, seq {number}, drew the last number");
         return Some((Some(last), why));
     }
-    let still = facts.movement.filter(|seen| seen.coming.is_some_and(|rate| rate <= 0.0))?;
+    let still = facts.movement.filter(|seen| seen.drawn == Some(0))?;
     let at = still.since.max(facts.now - RATED);
     Some((Some(at), format!("by our own samples no message drew a number since {}", moment(at))))
 }

@@ -425,6 +425,8 @@ pub struct Facts {
     pub undeliverable: Tally,
     /// The oldest open outboxes, in the order in which they are taken.
     pub heads: Vec<Head>,
+    /// Sessions that have been idle in a transaction for long and may hold a row whose holder cannot be told.
+    pub idle_sessions: Vec<Backend>,
     pub blast: Option<Blast>,
     pub inbox: Inbox,
     /// Outboxes that operators paused; none of them is among the heads.
@@ -458,6 +460,7 @@ impl Facts {
             expired: Tally::default(),
             undeliverable: Tally::default(),
             heads: vec![],
+            idle_sessions: vec![],
             blast: None,
             inbox: Inbox::default(),
             paused: vec![],

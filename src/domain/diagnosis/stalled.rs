@@ -13,14 +13,18 @@ use crate::domain::{
     id_timestamp::LastPass,
     outbox::OutboxKey,
     poison::Poison,
+    text,
 };
+
+/// A worker sends for seconds, and gives up a send after 10: who holds an outbox for less is at work.
+const AT_WORK: TimeDelta = TimeDelta::seconds(10);
 
 /// A pass younger than this means that somebody tries right now: MassTransit gives up a send after 10 s.
 pub const TRYING: TimeDelta = TimeDelta::minutes(2);
 
 pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
-    let Some(head) = blocker(facts, limits) else { return vec![] };
-    let mut out = vec![];
+    let mut out: Vec<_> = broker(facts, limits).into_iter().collect();
+    let Some(head) = blocker(facts, limits) else { return out };
     let poison = head.poison();
     if let Some(worst) = poison.first() {
         out.push(poisoned(facts, head, worst, poison));
@@ -87,35 +91,50 @@ fn worker(facts: &Facts, limits: &Thresholds, head: &Head) -> Option<Found> {
     let severity =
         if is_stalled(facts, limits, head) { Severity::Alert } else { Severity::Warning };
     let found = |finding, blocks| Some(Found { finding, blocks });
-    if let Lock::Held(holder) = &head.lock {
-        // A worker that sends it, or fails at it, locks it briefly again and again.
-        let usual = explained || leaving == Leaving::Something;
-        if usual && !is_long(facts, holder) {
-            return None;
+    match &head.lock {
+        Lock::Held(holder) if holds_for(facts, holder, AT_WORK) => {
+            // A worker that sends it, or fails at it, locks it briefly again and again.
+            let usual = explained || leaving == Leaving::Something;
+            if usual && !is_long(facts, holder) {
+                return None;
+            }
+            let still = leaving == Leaving::Nothing
+                || (leaving == Leaving::NotKnownYet && is_long(facts, holder));
+            return found(held_by(facts, head, holder, younger), still || (explained && !younger));
         }
-        let blocks = leaving == Leaving::Nothing || (explained && !younger);
-        return found(held_by(facts, head, holder, younger), blocks);
+        Lock::Unknown if !facts.idle_sessions.is_empty() && leaving != Leaving::Something => {
+            return found(perhaps_held(facts, head, younger), !younger);
+        }
+        Lock::Held(_) | Lock::Unknown | Lock::Free => {}
     }
+    let is_away = matches!(facts.broker, Reached::Unreachable(_));
     match leaving {
         Leaving::Younger if !explained => return found(held(facts, head, severity), false),
         // The backlog drains and reaches the head soon, or just now.
         Leaving::Younger | Leaving::Something => return None,
-        Leaving::Nothing => {}
+        Leaving::NotKnownYet if !explained && facts.tried.is_empty() && !is_away => {
+            return found(not_known_yet(facts, head), false);
+        }
+        Leaving::Nothing | Leaving::NotKnownYet => {}
     }
     if facts.tried.iter().any(|tried| tried.outbox == OutboxKey::Bus(head.outbox)) {
         // The relay of this console is running: it fails to deliver the message; it is not idle.
         return if explained { None } else { found(held(facts, head, severity), false) };
     }
+    if is_away {
+        // That is told once, and explains all the rest.
+        return None;
+    }
     let tries = attempts(facts, head);
-    match (&facts.broker, tries, head.pass) {
-        (_, _, LastPass::At(pass)) if !explained && head.cursor.is_none() => {
+    match head.pass {
+        LastPass::At(pass) if !explained && head.cursor.is_none() => {
             found(refused(facts, head, pass, severity), true)
         }
-        (Reached::Unreachable(why), ..) => {
-            found(away(facts, limits, head, (why, tries), severity), explained)
-        }
+        // Somebody works on it at this moment: that it fails is known only after a while.
+        _ if matches!(head.lock, Lock::Held(_)) => (!explained && severity == Severity::Alert)
+            .then(|| Found { finding: held(facts, head, severity), blocks: false }),
         // The text alone explains that nothing leaves, and nothing shows that nobody tries.
-        (_, Attempts::Ongoing | Attempts::Unknown, _) if explained => None,
+        _ if explained && matches!(tries, Attempts::Ongoing | Attempts::Unknown) => None,
         _ => found(idle(facts, limits, head, severity), explained),
     }
 }
@@ -154,6 +173,8 @@ fn certainty(facts: &Facts, limits: &Thresholds) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     Nothing,
+    /// Only one look was taken, and nothing but time tells.
+    NotKnownYet,
     /// Perhaps what was older than the head: a backlog that drains in its order.
     Something,
     /// What is younger than the head, which stays.
@@ -186,6 +207,8 @@ fn leaving(facts: &Facts, head: &Head) -> Leaving {
     } else if sampled.is_some() || facts.last_delivered.as_ref().is_some_and(is_recent) || advances
     {
         Leaving::Something
+    } else if facts.movement.is_none() {
+        Leaving::NotKnownYet
     } else {
         Leaving::Nothing
     }
@@ -268,7 +291,12 @@ fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Findi
 }
 
 fn is_long(facts: &Facts, holder: &Backend) -> bool {
-    holder.since.is_some_and(|at| facts.now - at >= TimeDelta::minutes(1))
+    holds_for(facts, holder, TimeDelta::minutes(1))
+}
+
+/// Whether it has held something for so long at least; where our role may not see since when, it has.
+fn holds_for(facts: &Facts, holder: &Backend, time: TimeDelta) -> bool {
+    holder.since.is_none_or(|at| facts.now - at >= time)
 }
 
 fn held_by(facts: &Facts, head: &Head, holder: &Backend, younger: bool) -> Finding {
@@ -284,6 +312,44 @@ fn held_by(facts: &Facts, head: &Head, holder: &Backend, younger: bool) -> Findi
     .because_all(holder.client.iter().map(|client| format!("it comes from {client}")))
     .because_all(younger.then(|| "younger outboxes leave meanwhile".to_owned()))
     .because(pass_line(facts, head))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+/// Who holds the row cannot be told, but these sessions may.
+fn perhaps_held(facts: &Facts, head: &Head, younger: bool) -> Finding {
+    let rule = if younger { Rule::HeldHead } else { Rule::LockHolder };
+    Finding::new(
+        rule,
+        Severity::Alert,
+        format!(
+            "outbox {} stays, and who holds its row is unknown; idle in a transaction for long: {}",
+            head.outbox.short(),
+            text::counted(facts.idle_sessions.len(), "session")
+        ),
+        "stop that process first: ending its backend alone would make it send again when it wakes",
+    )
+    .because_all(facts.idle_sessions.iter().map(|one| match &one.client {
+        Some(client) => format!("{}, from {client}", one.describe(facts.now)),
+        None => one.describe(facts.now),
+    }))
+    .because(lock_line(head))
+    .because_all(younger.then(|| "younger outboxes leave meanwhile".to_owned()))
+    .because(pass_line(facts, head))
+    .because(age_of(facts, head))
+    .about(about(head))
+}
+
+/// An old outbox is open, and this is the first look.
+fn not_known_yet(facts: &Facts, head: &Head) -> Finding {
+    Finding::new(
+        Rule::WorkerIdle,
+        Severity::Warning,
+        format!("outbox {} is old: whether anything leaves is not known yet", head.outbox.short()),
+        "look again in a few seconds: only two looks can tell what moves",
+    )
+    .because(pass_line(facts, head))
+    .because(lock_line(head))
     .because(age_of(facts, head))
     .about(about(head))
 }
@@ -349,35 +415,50 @@ fn refused(facts: &Facts, head: &Head, pass: DateTime<Utc>, severity: Severity) 
     .about(about(head))
 }
 
-/// The broker answers nobody: a service whose bus is not connected waits without a trace, so it is not the worker
-/// that has to be looked at.
-fn away(
-    facts: &Facts,
-    limits: &Thresholds,
-    head: &Head,
-    (why, tries): (&str, Attempts),
-    severity: Severity,
-) -> Finding {
-    let who = match tries {
-        Attempts::Ongoing => "a worker tries, but",
-        Attempts::Ended | Attempts::Never => "no worker tries, and",
-        Attempts::Unknown => "whoever tries or not,",
+/// A broker that does not let us in is told at once, whatever the tables say: nothing in them could be sent by us, and
+/// a service whose bus is not connected waits without a trace.
+fn broker(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
+    let leaves = facts.movement.and_then(|seen| seen.last_leaving);
+    let leaves = leaves.is_some_and(|at| facts.now - at < TRYING);
+    let severity = if leaves { Severity::Warning } else { Severity::Alert };
+    let meanwhile =
+        "messages leave meanwhile: the service has another broker, or another way to it";
+    let (what, next, why) = match &facts.broker {
+        Reached::NotAsked | Reached::Answers => return None,
+        Reached::Unreachable(why) if leaves => (
+            "the broker cannot be reached from here",
+            "correct relay.broker if the service uses another one",
+            why,
+        ),
+        Reached::Unreachable(why) => (
+            "the broker cannot be reached: nothing leaves before it is back",
+            "bring the broker back, or correct relay.broker if the service uses another one; then everything \
+             leaves by itself",
+            why,
+        ),
+        Reached::Refused(why) => (
+            "the broker answers, but refuses our own login",
+            "correct the user, the password or the virtual host in relay.broker, or give that user its rights; the \
+             service has a login of its own, which may be refused as well",
+            why,
+        ),
     };
-    let waits =
-        "a service whose bus is not connected waits without a trace: its worker may be well";
-    Finding::new(
-        Rule::BrokerRefused,
-        severity,
-        format!("{who} the broker cannot be reached: nothing leaves before it is back"),
-        "bring the broker back, or correct relay.broker if the service uses another one; then everything leaves \
-         by itself",
-    )
-    .because(format!("asked by us: {why}"))
-    .because_all((tries != Attempts::Ongoing).then(|| waits.to_owned()))
-    .because(certainty(facts, limits))
-    .because(pass_line(facts, head))
-    .because(age_of(facts, head))
-    .about(about(head))
+    let head = blocker(facts, limits).or_else(|| facts.heads.first());
+    let tries = head.map(|head| match attempts(facts, head) {
+        Attempts::Ongoing => "a worker tries at this time",
+        Attempts::Ended | Attempts::Never | Attempts::Unknown => {
+            "no worker is seen to try: one whose bus is not connected waits without a trace"
+        }
+    });
+    let finding = Finding::new(Rule::BrokerRefused, severity, what, next)
+        .because(format!("asked by us: {why}"))
+        .because_all(leaves.then(|| meanwhile.to_owned()))
+        .because_all(tries.filter(|_| !leaves).map(str::to_owned))
+        .because_all(head.map(|head| age_of(facts, head)));
+    Some(match head {
+        Some(head) => finding.about(about(head)),
+        None => finding,
+    })
 }
 
 fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> Finding {
@@ -394,7 +475,7 @@ fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> 
         || attempts(facts, head) == Attempts::Unknown;
     let guess =
         if suspected { "a stalled worker is suspected" } else { "the delivery worker is idle" };
-    let text = if head.is_sound() {
+    let body = if head.is_sound() {
         Some("its text is well-formed, so no message stands in the way")
     } else if head.poison().iter().any(Poison::blocks) {
         Some("it cannot leave as it is, but an attempt at it would have left its time in lock_id")
@@ -412,7 +493,7 @@ fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> 
     .because(certainty(facts, limits))
     .because(pass_line(facts, head))
     .because(lock_line(head))
-    .because_all(text.map(str::to_owned))
+    .because_all(body.map(str::to_owned))
     .because(match &facts.broker {
         Reached::Answers => "the broker answers us: it is the worker that does nothing".to_owned(),
         Reached::NotAsked => {

@@ -8,14 +8,14 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::Watch;
+use super::{Watch, look::measured};
 use crate::{
     db::{
-        Error, Layout, inbox, outbox,
+        Error, Layout, inbox,
         samples::{self, Access, MOST_SEEN, SEEN_KEPT, Seen},
     },
     domain::{
-        backlog::{Movement, Sample, Samples},
+        backlog::Sample,
         trend::{self, Grain, Look, Slice},
     },
 };
@@ -69,16 +69,6 @@ pub struct History {
     pub day: Option<Slice>,
 }
 
-impl History {
-    /// What the stored looks show together with one of now.
-    pub fn movement(&self, now: Sample) -> Option<Movement> {
-        let mut samples = Samples::default();
-        samples.remember(&self.samples);
-        samples.push(now);
-        samples.movement()
-    }
-}
-
 /// What is stored, as far as our role may read it.
 pub async fn kept(conn: &mut PgConnection) -> Result<Past, Error> {
     let day = match stored(conn, TimeDelta::days(1)).await? {
@@ -90,7 +80,7 @@ pub async fn kept(conn: &mut PgConnection) -> Result<Past, Error> {
     };
     // Slices lie by the server's clock, as the newest of them does.
     let from = day.last().map(|slice| slice.last.at - SHOWN);
-    let shown = day.iter().map(|slice| slice.last).filter(|sample| Some(sample.at) >= from);
+    let shown = day.iter().map(Slice::sample).filter(|sample| Some(sample.at) >= from);
     Ok(Past::Stored(Box::new(History {
         since,
         samples: shown.collect(),
@@ -116,6 +106,8 @@ pub async fn stored(
 pub struct SampleTaken {
     /// None where counting stopped before the end: what is no measurement is not stored.
     look: Option<Look>,
+    /// When the stored look was that this one is compared with.
+    before: Option<DateTime<Utc>>,
     seen: Vec<Seen>,
     /// Where the next look goes on reading deliveries.
     pub next: Option<DateTime<Utc>>,
@@ -129,7 +121,8 @@ pub async fn look(
     from: Option<DateTime<Utc>>,
 ) -> Result<SampleTaken, Error> {
     let limits = &watch.thresholds;
-    let overview = outbox::overview(conn, layout, None).await?;
+    let before = samples::newest(conn).await?.map(|slice| slice.last);
+    let overview = measured(conn, layout, watch, None, before.as_ref()).await?;
     let now = overview.now;
     let consumers = inbox::consumers(conn, layout, now, limits.held, limits.window).await?;
     let start = match from {
@@ -145,8 +138,13 @@ pub async fn look(
     };
     let sum = |of: fn(&inbox::ConsumerRow) -> i64| consumers.iter().map(of).sum();
     let pending = overview.bus.plus(overview.consumer).measured();
+    let mut sample = Sample { at: now, pending, mark: overview.mark, change: None };
+    if let Some((before, seen)) = before.zip(overview.seen) {
+        sample = sample.since(&before, seen);
+    }
     let look = pending.filter(|_| inbox::counts_all_open(&consumers)).map(|pending| Look {
-        sample: Sample { at: now, pending, drawn: overview.drawn },
+        sample,
+        pending,
         oldest: overview.oldest,
         failing: sum(|row| row.failing),
         half_done: sum(|row| row.half_done),
@@ -154,7 +152,7 @@ pub async fn look(
         received: 0,
         repeated: 0,
     });
-    Ok(SampleTaken { look, seen, next: Some(next) })
+    Ok(SampleTaken { look, before: before.map(|before| before.at), seen, next: Some(next) })
 }
 
 /// What became of a look.
@@ -185,12 +183,16 @@ pub async fn store(tx: &mut PgConnection, looked: &SampleTaken) -> Result<Stored
         samples::bound(tx, now + AHEAD).await?;
         return Ok(Stored::Known);
     }
+    if before.map(|before| before.last.at) != looked.before {
+        // Another sampler stored one since: what changed since that is not known from this look.
+        return Ok(Stored::Known);
+    }
     let repeated = samples::see(tx, &looked.seen).await?;
     // What was finished before the first look is remembered, but did not happen since.
     let new = looked.seen.iter().filter(|one| before.is_some_and(|b| one.delivered > b.last.at));
     let received = i64::try_from(new.count()).unwrap_or(i64::MAX);
     let look = Look { received, repeated, ..look };
-    let slice = Slice::new(&look, before.map(|before| before.last));
+    let slice = Slice::new(&look);
     let same = before.filter(|old| old.grain == slice.grain && old.begins == slice.begins);
     samples::put(tx, &same.map_or(slice, |old| old.joined(slice))).await?;
     // Once a minute is soon enough for the rest.

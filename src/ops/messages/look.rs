@@ -1,6 +1,6 @@
 //! A look at the outboxes: figures, what is at the head of the line and what waits behind it, to be judged.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
@@ -8,12 +8,13 @@ use super::{AsOf, Outboxes, Watch, poison_in};
 use crate::{
     db::{
         Error, Index, Layout, Table, inbox,
-        outbox::{self, MessageKey},
+        outbox::{self, MessageKey, Overview},
         paused,
     },
     domain::{
+        backlog::Sample,
         coverage::NotLookedAt,
-        diagnosis::{self, Facts, Published, Thresholds, Written},
+        diagnosis::{self, Facts, Lock, Published, Thresholds, Written},
         poison::Poison,
     },
 };
@@ -29,10 +30,11 @@ pub async fn outboxes(
     layout: &Layout,
     watch: &Watch,
     as_of: AsOf<'_>,
+    before: Option<&Sample>,
 ) -> Result<Outboxes, Error> {
     let began = Instant::now();
     let limits = &watch.thresholds;
-    let overview = outbox::overview(conn, layout, as_of.moment()).await?;
+    let overview = measured(conn, layout, watch, as_of.moment(), before).await?;
     let our_clock = as_of.ours();
     let mut coverage = overview.coverage.clone();
     let mut facts = Facts {
@@ -64,6 +66,10 @@ pub async fn outboxes(
     if let Some(first) = diagnosis::blocker(&facts, limits) {
         let first = (first.created, first.outbox);
         Box::pin(texts(conn, layout, limits, &mut facts)).await?;
+        if facts.heads.first().is_some_and(|head| head.lock == Lock::Unknown) {
+            let before = facts.now - TimeDelta::minutes(1);
+            facts.idle_sessions = outbox::idle_sessions(conn, layout, before).await?;
+        }
         if facts.open.number() > 1 {
             facts.blast = outbox::blast(conn, layout, first, &by_hand).await?;
         }
@@ -72,7 +78,35 @@ pub async fn outboxes(
         let why = format!("inbox sums are over the newest {} rows", inbox::MOST);
         coverage.push(NotLookedAt::narrowed("older inbox rows", why));
     }
-    Ok(Outboxes { overview, facts, coverage, thresholds: limits.clone(), began })
+    let mut sample = sample(&overview, &facts);
+    if let Some((before, seen)) = before.zip(overview.seen) {
+        sample = sample.since(before, seen);
+    }
+    Ok(Outboxes { overview, facts, coverage, sample, thresholds: limits.clone(), began })
+}
+
+/// Sums over the outboxes, and what moved since an earlier look, if that is handed in.
+pub(super) async fn measured(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    watch: &Watch,
+    now: Option<DateTime<Utc>>,
+    before: Option<&Sample>,
+) -> Result<Overview, Error> {
+    let mut overview = outbox::overview(conn, layout, now, before).await?;
+    if let Some((before, seen)) = before.zip(overview.seen.as_mut())
+        && layout.has_console_schema()
+    {
+        // Asked after the figures: what is done by then is in them.
+        seen.by_hand = outbox::changed_by_hand(conn, before.at, &watch.by_hand).await?;
+    }
+    Ok(overview)
+}
+
+/// A look, without what changed since another.
+pub(super) fn sample(overview: &Overview, facts: &Facts) -> Sample {
+    let pending = facts.pending().measured();
+    Sample { at: facts.now, pending, mark: overview.mark, change: None }
 }
 
 /// Reads what may be the blocker in full, and nothing else: a look must stay cheap. Where our own relay delivers, it

@@ -21,7 +21,7 @@ use crate::{
         outbox::{self, Overview},
     },
     domain::{
-        backlog::{Movement, Sample},
+        backlog::{Movement, Sample, Samples},
         consumer::{self, Consumer},
         coverage::{self, NotLookedAt},
         diagnosis::{
@@ -45,6 +45,8 @@ pub struct Watch {
     /// Names for consumer ids.
     pub consumers: Vec<Consumer>,
     pub sampling: Sampling,
+    /// Operations that change outboxes by hand, as audit records name them: what they do is no traffic.
+    pub by_hand: Vec<String>,
 }
 
 /// What a sampler does.
@@ -75,6 +77,7 @@ pub struct Status {
     pub kept: Option<Past>,
     /// The inbox rows to see first, where they were asked for.
     pub glance: Vec<InboxRow>,
+    sample: Sample,
     thresholds: Thresholds,
 }
 
@@ -120,14 +123,17 @@ impl Status {
         self
     }
 
-    /// This look as a measurement; none where counting stopped before the end.
+    /// This look, to be compared with others.
     #[must_use]
-    pub fn sample(&self) -> Option<Sample> {
-        Some(Sample {
-            at: self.facts.now,
-            pending: self.facts.pending().measured()?,
-            drawn: self.overview.drawn,
-        })
+    pub const fn sample(&self) -> Sample {
+        self.sample
+    }
+
+    /// Whether only another look can tell if anything leaves.
+    #[must_use]
+    pub fn needs_another_look(&self) -> bool {
+        let still = self.facts.movement.is_none_or(|seen| seen.last_leaving.is_none());
+        still && diagnosis::blocker(&self.facts, &self.thresholds).is_some()
     }
 
     /// Whether somebody has to look at once.
@@ -148,12 +154,22 @@ impl Status {
         self.thresholds.backlog
     }
 
+    /// The same, with what changed since the look before it, for tests of screens.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn changed(mut self, change: Option<crate::domain::backlog::Change>) -> Self {
+        self.sample.change = change;
+        self
+    }
+
     /// A status of facts alone, for tests of screens.
     #[cfg(test)]
     pub(crate) fn of(overview: Overview, facts: Facts) -> Self {
         let thresholds = Thresholds::default();
         let findings = diagnose(&facts, &thresholds);
+        let sample = look::sample(&overview, &facts);
         Self {
+            sample,
             overview,
             facts,
             findings,
@@ -172,6 +188,7 @@ pub struct Outboxes {
     overview: Overview,
     facts: Facts,
     coverage: Vec<NotLookedAt>,
+    sample: Sample,
     thresholds: Thresholds,
     began: Instant,
 }
@@ -180,7 +197,7 @@ impl Outboxes {
     /// Judges both.
     #[must_use]
     pub fn with(self, inbox: Inbox) -> Status {
-        let Self { overview, facts, coverage, thresholds, began } = self;
+        let Self { overview, facts, coverage, sample, thresholds, began } = self;
         let facts = Facts { inbox, ..facts };
         let findings = diagnose(&facts, &thresholds);
         let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -192,6 +209,7 @@ impl Outboxes {
             millis,
             kept: None,
             glance: vec![],
+            sample,
             thresholds,
         }
     }
@@ -224,32 +242,39 @@ impl AsOf<'_> {
     }
 }
 
-/// Looks at everything and judges it.
+/// Looks at everything and judges it by this look alone; what moved since the look before is in its sample.
 /// Where a person waits, [`outboxes`] and [`inbox_facts`] are asked at the same time, on a session each.
 pub async fn status(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
     as_of: AsOf<'_>,
+    before: Option<&Sample>,
 ) -> Result<Status, Error> {
-    let seen = Box::pin(outboxes(conn, layout, watch, as_of)).await?;
+    let seen = Box::pin(outboxes(conn, layout, watch, as_of, before)).await?;
     let inbox = inbox_facts(conn, layout, watch, Some(seen.facts.now)).await?;
     Ok(seen.with(inbox))
 }
 
-/// The same judged with the stored history, as verbs do who look only once.
+/// The same judged with the looks so far, to which this one is added, and with the stored history. The first look is
+/// compared with a stored one where that is of just now.
 pub async fn status_with_history(
     conn: &mut PgConnection,
     layout: &Layout,
     watch: &Watch,
     clock: &Clock,
+    looks: &mut Samples,
 ) -> Result<Status, Error> {
-    let mut status = status(conn, layout, watch, AsOf::Server(clock)).await?;
     let kept = history::kept(conn).await?;
     if let Past::Stored(history) = &kept {
-        let movement = status.sample().and_then(|now| history.movement(now));
-        status = status.with_movement(movement);
+        looks.remember(&history.samples);
     }
+    let now = clock::now(conn).await?;
+    let before = looks.last().filter(|last| now - last.at < diagnosis::TRYING).copied();
+    let as_of = AsOf::Server(clock);
+    let mut status = self::status(conn, layout, watch, as_of, before.as_ref()).await?;
+    looks.push(status.sample());
+    status = status.with_movement(looks.movement());
     status.kept = Some(kept);
     Ok(status)
 }

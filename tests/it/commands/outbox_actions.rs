@@ -64,7 +64,7 @@ async fn rules(options: &PgConnectOptions) -> Vec<Rule> {
     let layout = db.layout().await.unwrap();
     let at = AsOf::Moment("2026-11-22T18:21:40Z".parse().unwrap());
     let look = async |conn: &mut PgConnection| {
-        messages::status(conn, &layout, &Watch::default(), at).await
+        messages::status(conn, &layout, &Watch::default(), at, None).await
     };
     let status = db.read("messages", &CancellationToken::new(), look).await.unwrap();
     db.close().await;

@@ -164,7 +164,7 @@ pub fn slices(slices: &[Slice]) -> Table {
         vec![
             Cell::time(slice.begins),
             Cell::number(slice.grain.seconds()),
-            Cell::number(slice.last.pending),
+            Cell::number(slice.pending),
             Cell::number(slice.most),
             Cell::number(slice.came),
             Cell::number(slice.gone),

@@ -413,6 +413,20 @@ impl Spec {
     }
 }
 
+/// The operations after which messages are gone, or there, though nothing was delivered or published: what they do is
+/// no traffic.
+#[must_use]
+pub fn change_outboxes() -> Vec<String> {
+    let changes = |spec: &&Spec| {
+        let target = matches!(
+            spec.target,
+            Target::OutboxMessage | Target::Outbox | Target::ArchivedMessage | Target::DemoData
+        );
+        target && spec.steps != BrokerMessages
+    };
+    OPERATIONS.iter().filter(changes).map(|spec| spec.name.to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -174,7 +174,7 @@ fn bars(
     let [plot, axis] = area.layout(&Layout::vertical([Fill(1), Length(1)]));
     let width = usize::from(plot.width - SCALE);
     let columns = columns(samples, width);
-    let most = samples.iter().map(|sample| sample.pending).max().unwrap_or(0).max(1);
+    let most = samples.iter().filter_map(|sample| sample.pending).max().unwrap_or(0).max(1);
     let limit = status.limit();
     let eighths = i64::from(plot.height) * 8;
     for row in 0..plot.height {
@@ -254,7 +254,7 @@ fn dated(from: &str, to: &str, width: usize, mark: Option<(usize, String)>) -> S
 
 /// One line of bars, for small windows.
 pub(super) fn sparkline(samples: &[Sample], width: usize) -> String {
-    let most = samples.iter().map(|sample| sample.pending).max().unwrap_or(0).max(1);
+    let most = samples.iter().filter_map(|sample| sample.pending).max().unwrap_or(0).max(1);
     let bar = |value: Option<i64>| {
         let eighth = value.map_or(0, |value| ((value * 8 + most - 1) / most).max(1));
         BARS[usize::try_from(eighth.clamp(0, 8)).unwrap_or(0)]
@@ -270,7 +270,7 @@ fn columns(samples: &[Sample], width: usize) -> Vec<Option<i64>> {
     // Few looks do not fill the width: the newest stands at the right only once there is a history.
     for sample in samples {
         if let Some(slot) = out.get_mut(column(sample.at, first.at, span, width)) {
-            *slot = Some(sample.pending);
+            *slot = sample.pending.or(*slot);
         }
     }
     let mut seen = None;

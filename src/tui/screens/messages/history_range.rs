@@ -1,7 +1,5 @@
 //! The backlog of longer than the screen judges from, as samplers stored it.
 
-use std::borrow::Cow;
-
 use chrono::TimeDelta;
 
 use super::{FAR, Request, State, Ticket};
@@ -82,16 +80,12 @@ impl StoredHistory {
 }
 
 impl State {
-    /// The looks that the bars show.
-    pub(super) fn looks(&self) -> Cow<'_, [Sample]> {
+    /// The looks that the bars show: those that counted the backlog to its end.
+    pub(super) fn looks(&self) -> Vec<Sample> {
         let own = self.samples.all();
-        match &self.far.stored.value {
-            Some(stored) => {
-                let last = stored.last().map(|sample| sample.at);
-                let newer = own.iter().filter(|sample| Some(sample.at) > last);
-                Cow::Owned(stored.iter().chain(newer).copied().collect())
-            }
-            None => Cow::Borrowed(own),
-        }
+        let stored = self.far.stored.value.as_deref().unwrap_or_default();
+        let last = stored.last().map(|sample| sample.at);
+        let newer = own.iter().filter(|sample| Some(sample.at) > last);
+        stored.iter().chain(newer).filter(|sample| sample.pending.is_some()).copied().collect()
     }
 }

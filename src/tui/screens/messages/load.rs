@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Msg, Request, archive, error_queues, inbox, ledger, outbox};
 use crate::{
-    domain::diagnosis::HalfDone,
+    domain::{diagnosis::HalfDone, trend::Slice},
     ops::messages::{
         self, AsOf,
         broker::{self, BrokerReport},
@@ -18,11 +18,11 @@ use crate::{
 /// Carries out a request; errors are part of the answer.
 pub(super) async fn load(request: Request, cx: Cx) -> Msg {
     match request {
-        Request::Look { ticket, history } => {
+        Request::Look { ticket, history, before } => {
             let watch = cx.services.watch();
             let as_of = AsOf::Server(cx.services.clock());
             let outboxes = Box::pin(cx.read("messages", async |conn, layout| {
-                let seen = messages::outboxes(conn, layout, watch, as_of).await?;
+                let seen = messages::outboxes(conn, layout, watch, as_of, before.as_ref()).await?;
                 // The look is worth more than its history.
                 let kept = if history { messages::history::kept(conn).await.ok() } else { None };
                 Ok((seen, kept))
@@ -47,7 +47,7 @@ pub(super) async fn load(request: Request, cx: Cx) -> Msg {
                 messages::history::stored(conn, within).await
             });
             let stored = match stored.await {
-                Ok(Ok(slices)) => Ok(slices.iter().map(|slice| slice.last).collect()),
+                Ok(Ok(slices)) => Ok(slices.iter().map(Slice::sample).collect()),
                 Ok(Err(why)) => Err(why.to_string()),
                 Err(error) => Err(error.to_string()),
             };

@@ -70,7 +70,7 @@ pub const PAGE: usize = 100;
 const HISTORY: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How often the broker is asked: it is not ours, and a queue may be looked into.
-const BROKER_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+const BROKER_EVERY: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A count on the tab is no older than this.
 const RECENT: std::time::Duration = std::time::Duration::from_secs(60);
@@ -138,10 +138,11 @@ pub enum Msg {
 /// What can be asked for here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// With the stored history, or without.
+    /// With the stored history, or without; to be compared with the look before.
     Look {
         ticket: Ticket,
         history: bool,
+        before: Option<Sample>,
     },
     /// The stored looks of so long.
     Stored {

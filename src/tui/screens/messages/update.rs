@@ -1,6 +1,9 @@
 //! How the frame of the screen answers messages; what is about one list goes to its sub-view. No IO and no clock.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     BROKER, BROKER_EVERY, Common, Effects, Focus, HISTORY, InboxView, Input, LOOK, Msg, Pane, Past,
@@ -138,6 +141,9 @@ fn common_key(state: &mut State, common: Common, shared: &Shared) -> Effects {
     }
     vec![]
 }
+
+/// A look is compared with one that is not older.
+const FRESH: Duration = Duration::from_mins(2);
 
 const fn next_pane(pane: Pane) -> Pane {
     match pane {
@@ -289,7 +295,10 @@ fn refresh(state: &mut State, by_hand: bool, shared: &Shared) -> Effects {
     if history {
         state.kept_at = Some(now);
     }
-    let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket, history })];
+    // Of what changed in a long time nothing can be said of now.
+    let is_fresh = |at: &Instant| now.saturating_duration_since(*at) < FRESH;
+    let before = state.look.seen_at.filter(is_fresh).and_then(|_| state.samples.last().copied());
+    let mut effects = vec![Effect::Run(LOOK, Request::Look { ticket, history, before })];
     if history {
         effects.extend(state.far.ask(shared));
     }
@@ -307,10 +316,7 @@ fn looked(
         return vec![];
     }
     let Some(status) = state.look.value.take() else { return vec![] };
-    let measured = status.sample();
-    if let Some(sample) = measured {
-        state.samples.push(sample);
-    }
+    state.samples.push(status.sample());
     let mut status = Arc::unwrap_or_clone(status);
     if let Some(kept) = status.kept.take() {
         if let Past::Stored(history) = &kept {
@@ -318,7 +324,7 @@ fn looked(
         }
         state.kept = Some(kept);
     }
-    let mut judged = status.with_movement(measured.and_then(|_| state.samples.movement()));
+    let mut judged = status.with_movement(state.samples.movement());
     if let Some(told) = &state.told {
         judged = judged.with_broker(told);
     }

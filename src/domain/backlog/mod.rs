@@ -2,7 +2,11 @@
 //! which this program or a sampler took samples. Bounded: when full, the older half keeps every second
 //! sample.
 
+mod change;
+
 use chrono::{DateTime, TimeDelta, Utc};
+
+pub use self::change::{Change, Mark, Seen, Watched};
 
 /// The most samples that are kept.
 pub const MOST: usize = 720;
@@ -14,9 +18,11 @@ const STUTTER: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     pub at: DateTime<Utc>,
-    pub pending: i64,
-    /// The last sequence number drawn; nothing where our role may not see it.
-    pub drawn: Option<i64>,
+    /// Nothing where counting stopped before the end.
+    pub pending: Option<i64>,
+    pub mark: Mark,
+    /// Since the look before; nothing for the first.
+    pub change: Option<Change>,
 }
 
 /// All samples, oldest first.
@@ -28,12 +34,14 @@ pub struct Samples {
 /// What the samples show.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Movement {
-    /// The first look.
+    /// Since when what changed is known.
     pub since: DateTime<Utc>,
+    /// Sequence numbers that were drawn over the last minutes; nothing where that cannot be known.
+    pub drawn: Option<i64>,
     /// Messages per minute over the last minutes; nothing where it cannot be known.
     pub coming: Option<f64>,
     pub leaving: Option<f64>,
-    /// The newest sample that shows fewer pending messages than the sample before it.
+    /// The newest look that saw messages gone or delivered that were pending before.
     pub last_leaving: Option<DateTime<Utc>>,
     pub looks: usize,
     /// Bursts and pauses of seconds.
@@ -87,13 +95,22 @@ impl Samples {
         self.thin();
     }
 
+    /// Of the older half every second look goes; what it saw is kept with the next one.
     fn thin(&mut self) {
         while self.ring.len() > MOST {
             let half = self.ring.len() / 2;
-            let mut at = 0;
-            self.ring.retain(|_| {
+            let (mut at, mut dropped) = (0, None);
+            self.ring.retain_mut(|sample| {
                 at += 1;
-                at > half || at % 2 == 1
+                let earlier: Option<Change> = dropped.take();
+                sample.change = earlier.map_or(sample.change, |earlier| {
+                    Some(sample.change.map_or(earlier, |change| earlier.and(change)))
+                });
+                let stays = at > half || at % 2 == 1;
+                if !stays {
+                    dropped = sample.change;
+                }
+                stays
             });
         }
     }
@@ -104,29 +121,28 @@ impl Samples {
         &self.ring
     }
 
-    /// What they show; nothing before the second sample.
+    /// The newest of all.
+    #[must_use]
+    pub fn last(&self) -> Option<&Sample> {
+        self.ring.last()
+    }
+
+    /// What they show; nothing before the second look: only two can tell what moves.
     #[must_use]
     pub fn movement(&self) -> Option<Movement> {
-        let (first, last) = (self.ring.first()?, self.ring.last()?);
-        if self.ring.len() < 2 {
-            return None;
-        }
+        let last = self.ring.last()?;
+        let changes = || self.ring.iter().filter_map(|sample| Some((sample.at, sample.change?)));
+        let since = changes().map(|(at, change)| at - change.length).min()?;
         let from = last.at - WINDOW;
-        let start = self.ring.iter().rposition(|sample| sample.at <= from).unwrap_or(0);
+        let start = self.ring.iter().rposition(|sample| sample.at <= from).map_or(0, |at| at + 1);
         let recent = &self.ring[start..];
-        let steps: Vec<_> =
-            recent.windows(2).filter_map(|pair| Step::of(pair[0], pair[1])).collect();
-        let minutes: f64 = steps.iter().map(|step| step.minutes).sum();
-        let rate = |sum: f64| if minutes > 0.0 { sum / minutes } else { 0.0 };
-        let known = steps.iter().all(|step| step.came.is_some());
-        let coming = known.then(|| rate(steps.iter().filter_map(|step| step.came).sum()));
-        let leaving = known.then(|| rate(steps.iter().filter_map(|step| step.left).sum()));
-        let left = |pair: &&[Sample]| has_left(pair[0], pair[1]);
+        let steps: Vec<_> = recent.iter().filter_map(|sample| sample.change).collect();
         Some(Movement {
-            since: first.at,
-            coming,
-            leaving,
-            last_leaving: self.ring.windows(2).rfind(left).map(|pair| pair[1].at),
+            since,
+            drawn: steps.iter().map(|change| change.drawn).sum(),
+            coming: rate(&steps, |change| change.came),
+            leaving: rate(&steps, |change| change.left),
+            last_leaving: changes().filter_map(|(_, change)| change.left_at).max(),
             looks: self.ring.len(),
             stutters: stutters(recent),
             drain: drain(last.pending, &steps),
@@ -134,50 +150,31 @@ impl Samples {
     }
 }
 
-/// What happened between two samples.
-struct Step {
-    minutes: f64,
-    /// How much the backlog shrank by.
-    net: f64,
-    came: Option<f64>,
-    left: Option<f64>,
-}
-
-impl Step {
-    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
-    fn of(before: Sample, after: Sample) -> Option<Self> {
-        let minutes = (after.at - before.at).num_milliseconds() as f64 / 60_000.0;
-        let net = (before.pending - after.pending) as f64;
-        let moved = moved(before, after);
-        let (came, left) = (moved.map(|(came, _)| came as f64), moved.map(|(_, left)| left as f64));
-        (minutes > 0.0).then_some(Self { minutes, net, came, left })
-    }
-}
-
-/// How many messages came and left between two samples; nothing where the sequence is not readable or was reset.
-pub(super) fn moved(before: Sample, after: Sample) -> Option<(i64, i64)> {
-    let came = after.drawn?.checked_sub(before.drawn?).filter(|came| *came >= 0)?;
-    Some((came, came.saturating_add(before.pending - after.pending).max(0)))
-}
-
-pub(super) fn has_left(before: Sample, after: Sample) -> bool {
-    let came = after.drawn.zip(before.drawn).map_or(0, |(after, before)| after - before);
-    before.pending + came.max(0) > after.pending
+/// So many a minute, over the time for which it is known; nothing where it never is.
+#[expect(clippy::cast_precision_loss, reason = "rates for people")]
+fn rate(steps: &[Change], of: impl Fn(&Change) -> Option<i64>) -> Option<f64> {
+    let known = steps.iter().filter_map(|change| Some((change.length, of(change)?)));
+    let (millis, sum) = known.fold((0, 0), |(millis, sum), (length, count)| {
+        (millis + length.num_milliseconds(), sum + count)
+    });
+    (millis > 0).then(|| sum as f64 * 60_000.0 / millis as f64)
 }
 
 /// Bursts and short pauses, while there was something to send: at least two of each.
 fn stutters(samples: &[Sample]) -> bool {
     let (mut bursts, mut pauses, mut longest) = (0, 0, TimeDelta::zero());
     let mut pause: Option<DateTime<Utc>> = None;
-    for pair in samples.windows(2).filter(|pair| pair[0].pending > 0) {
-        if has_left(pair[0], pair[1]) {
+    for sample in samples {
+        let Some(change) = sample.change else { continue };
+        let begins = sample.at - change.length;
+        if change.left_at.is_some() {
             if let Some(start) = pause.take() {
                 pauses += 1;
-                longest = longest.max(pair[0].at - start);
+                longest = longest.max(begins - start);
             }
             bursts += 1;
-        } else if bursts > 0 && pause.is_none() {
-            pause = Some(pair[0].at);
+        } else if bursts > 0 && pause.is_none() && sample.pending != Some(0) {
+            pause = Some(begins);
         }
     }
     // A pause that still lasts may be the beginning of a stall.
@@ -186,24 +183,18 @@ fn stutters(samples: &[Sample]) -> bool {
     bursts >= 2 && pauses >= 2 && longest.max(lasting) < STUTTER
 }
 
-fn drain(pending: i64, steps: &[Step]) -> Drain {
+fn drain(pending: Option<i64>, steps: &[Change]) -> Drain {
+    let Some(pending) = pending else { return Drain::Unknown };
     if pending <= 0 {
         return Drain::Empty;
     }
-    if steps.is_empty() {
-        return Drain::Unknown;
-    }
-    let minutes: f64 = steps.iter().map(|step| step.minutes).sum();
-    let mean = steps.iter().map(|step| step.net).sum::<f64>() / minutes;
+    let net = |steps: &[Change]| rate(steps, |change| change.net);
+    let Some(mean) = net(steps) else { return Drain::Unknown };
     if mean <= 0.0 {
         return Drain::Never;
     }
     // The range: how the backlog shrank in thirds of the time that was looked at.
-    let part = steps.len().div_ceil(3);
-    let rates = steps.chunks(part).map(|part| {
-        let minutes: f64 = part.iter().map(|step| step.minutes).sum();
-        part.iter().map(|step| step.net).sum::<f64>() / minutes
-    });
+    let rates = steps.chunks(steps.len().div_ceil(3)).filter_map(net);
     let (slow, fast) =
         rates.fold((mean, mean), |(slow, fast), rate| (slow.min(rate), fast.max(rate)));
     Drain::In {
@@ -232,15 +223,28 @@ mod tests {
     use super::*;
     use crate::domain::samples::at;
 
+    fn sample(seconds: i64, pending: i64) -> Sample {
+        let at = at("2026-11-22T14:00:00Z") + TimeDelta::seconds(seconds);
+        Sample { at, pending: Some(pending), mark: Mark::default(), change: None }
+    }
+
     /// A look every five seconds at these backlogs, with so many new messages between two.
     fn looks(pending: &[i64], came: i64) -> Samples {
         let mut samples = Samples::default();
-        let mut drawn = 1_000;
         for (number, pending) in pending.iter().enumerate() {
-            let seconds = i64::try_from(number).unwrap() * 5;
-            let at = at("2026-11-22T14:00:00Z") + TimeDelta::seconds(seconds);
-            samples.push(Sample { at, pending: *pending, drawn: Some(drawn) });
-            drawn += came;
+            let mut sample = sample(i64::try_from(number).unwrap() * 5, *pending);
+            sample.change = samples.last().map(|before| {
+                let net = before.pending.unwrap() - pending;
+                Change {
+                    length: sample.at - before.at,
+                    drawn: Some(came),
+                    came: Some(came),
+                    left: Some(came + net),
+                    net: Some(net),
+                    left_at: (came + net > 0).then_some(sample.at),
+                }
+            });
+            samples.push(sample);
         }
         samples
     }
@@ -287,33 +291,46 @@ mod tests {
     }
 
     #[test]
-    fn without_numbers_drawn_only_the_net_is_known() {
-        let mut samples = Samples::default();
-        for (seconds, pending) in [(0, 10), (5, 6)] {
-            let at = at("2026-11-22T14:00:00Z") + TimeDelta::seconds(seconds);
-            samples.push(Sample { at, pending, drawn: None });
-        }
+    fn what_operators_did_is_no_rate_and_hides_none() {
+        let mut samples = looks(&[10, 6], 0);
+        let unknown = Change {
+            length: TimeDelta::seconds(5),
+            drawn: None,
+            came: None,
+            left: None,
+            net: None,
+            left_at: None,
+        };
+        samples.push(Sample { change: Some(unknown), ..sample(10, 0) });
         let movement = samples.movement().unwrap();
-        assert_eq!((movement.coming, movement.leaving), (None, None));
-        assert!(matches!(movement.drain, Drain::In { .. }));
+        assert_eq!((movement.coming, movement.leaving), (Some(0.0), Some(48.0)));
+        assert_eq!(movement.last_leaving, Some(sample(5, 0).at));
+        let mut only = Samples::default();
+        only.push(sample(0, 10));
+        only.push(Sample { change: Some(unknown), ..sample(5, 3) });
+        let movement = only.movement().unwrap();
+        assert_eq!((movement.coming, movement.leaving, movement.last_leaving), (None, None, None));
+        assert_eq!(movement.drain, Drain::Unknown);
     }
 
     #[test]
     fn stored_looks_fill_the_time_before_and_between_ours() {
-        let start = at("2026-11-22T14:00:00Z");
-        let sample = |minutes: i64, pending| Sample {
-            at: start + TimeDelta::minutes(minutes),
-            pending,
-            drawn: Some(minutes),
+        let start = sample(0, 0).at;
+        let sample = |minutes: i64, pending| {
+            let left_at = (minutes == 150).then_some(start + TimeDelta::minutes(150));
+            let length = TimeDelta::minutes(minutes.min(1));
+            let change =
+                Change { length, drawn: None, came: Some(0), left: Some(0), net: Some(0), left_at };
+            Sample { change: Some(change), ..sample(minutes * 60, pending) }
         };
         let mut samples = Samples::default();
         samples.push(sample(100, 5));
         samples.push(sample(200, 3));
         samples.remember(&[sample(0, 9), sample(60, 8), sample(100, 7), sample(150, 4)]);
-        let seen: Vec<_> = samples.all().iter().map(|sample| sample.pending).collect();
+        let seen: Vec<_> = samples.all().iter().filter_map(|sample| sample.pending).collect();
         assert_eq!(seen, [9, 8, 5, 4, 3]);
         let movement = samples.movement().unwrap();
-        assert_eq!((movement.since, movement.last_leaving), (start, Some(sample(200, 3).at)));
+        assert_eq!((movement.since, movement.last_leaving), (start, Some(sample(150, 4).at)));
         let before = samples.clone();
         samples.remember(&[sample(0, 9), sample(60, 8)]);
         assert_eq!(samples, before);
@@ -325,11 +342,9 @@ mod tests {
             stored in prop::collection::vec(0_i64..400_000, 0..2_000),
             own in prop::collection::vec(0_i64..400_000, 0..900),
         ) {
-            let start = at("2026-11-22T14:00:00Z");
             let made = |mut seconds: Vec<i64>| -> Vec<Sample> {
                 seconds.sort_unstable();
-                let of = |at: i64| Sample { at: start + TimeDelta::seconds(at), pending: at, drawn: None };
-                seconds.into_iter().map(of).collect()
+                seconds.into_iter().map(|at| sample(at, at)).collect()
             };
             let (stored, own) = (made(stored), made(own));
             let mut samples = Samples::default();
@@ -345,18 +360,24 @@ mod tests {
         }
 
         #[test]
-        fn the_ring_is_bounded_and_keeps_its_ends(steps in prop::collection::vec(0_i64..9, 1..4_000)) {
+        fn the_ring_is_bounded_and_loses_nothing_that_left(steps in prop::collection::vec(0_i64..9, 1..4_000)) {
             let mut samples = Samples::default();
-            let start = at("2026-11-22T14:00:00Z");
-            let mut now = start;
-            for step in &steps {
-                now += TimeDelta::seconds(step + 1);
-                samples.push(Sample { at: now, pending: *step, drawn: None });
+            let mut seconds = 0;
+            for left in &steps {
+                seconds += left + 1;
+                let now = sample(seconds, 3);
+                let length = TimeDelta::seconds(left + 1);
+                let left_at = (*left > 0).then_some(now.at);
+                let change = Change { length, drawn: None, came: Some(1), left: Some(*left), net: None, left_at };
+                samples.push(Sample { change: Some(change), ..now });
             }
-            prop_assert!(samples.all().len() <= MOST);
-            prop_assert_eq!(samples.all().last().unwrap().at, now);
-            prop_assert_eq!(samples.all().first().unwrap().at, start + TimeDelta::seconds(steps[0] + 1));
-            prop_assert!(samples.all().windows(2).all(|pair| pair[0].at < pair[1].at));
+            let all = samples.all();
+            prop_assert!(all.len() <= MOST);
+            prop_assert_eq!(all.last().unwrap().at, sample(seconds, 0).at);
+            prop_assert_eq!(all.first().unwrap().at, sample(steps[0] + 1, 0).at);
+            prop_assert!(all.windows(2).all(|pair| pair[0].at < pair[1].at));
+            let kept = all.iter().map(|sample| sample.change.unwrap().left.unwrap()).sum::<i64>();
+            prop_assert_eq!(kept, steps.iter().sum::<i64>());
         }
     }
 }
