@@ -76,7 +76,7 @@ async fn measure(db: &Db, name: &str) {
         let began = Instant::now();
         // On two sessions at once, as the screen does.
         let outboxes = db.read("bench", &stop, async |conn| {
-            messages::outboxes(conn, &layout, &watch, AsOf::Server(&clock)).await
+            messages::outboxes(conn, &layout, &watch, AsOf::Server(&clock), None).await
         });
         let inbox = db.read("bench", &stop, async |conn| {
             let facts = messages::inbox_facts(conn, &layout, &watch, None).await?;

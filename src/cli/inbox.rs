@@ -36,7 +36,7 @@ pub(super) async fn run(verb: Inbox, global: &Global, settings: &Settings) -> Ou
         Inbox::OutboxAction(_) => Err(Failure::usage("this verb writes")),
         Inbox::Status { output } => {
             let status = match looked(&session, &watch, "inbox status").await {
-                Ok(status) => Ok(with_broker(status, &watch, settings).await),
+                Ok(status) => Ok(with_broker(status, settings).await),
                 Err(failure) => Err(failure),
             };
             status.and_then(|mut status| {

@@ -160,14 +160,13 @@ pub(super) fn code(fault: bool, unseen: &[NotLookedAt], sound: u8) -> u8 {
 }
 
 /// The same with what the broker adds, where one is configured. It is asked for some seconds at most.
-pub(super) async fn with_broker(mut status: Status, watch: &Watch, settings: &Settings) -> Status {
+pub(super) async fn with_broker(mut status: Status, settings: &Settings) -> Status {
     if !status.concerns_broker() || config::broker(None, settings).is_err() {
         return status;
     }
     match broker_source::source(None, settings) {
         Ok(source) => {
-            let (halves, now) = (&status.facts.inbox.halves, status.facts.now);
-            let told = broker::ask(&source, halves, watch.thresholds.held, now).await;
+            let told = broker::ask(&source, &status.question()).await;
             status.with_broker(&told)
         }
         Err(failure) => {
@@ -196,7 +195,7 @@ pub(super) async fn looked(session: &Session, watch: &Watch, who: &str) -> Resul
 
 async fn status(session: &Session, watch: &Watch, output: Output, settings: &Settings) -> Outcome {
     let status = looked(session, watch, "messages status").await?;
-    let status = with_broker(status, watch, settings).await;
+    let status = with_broker(status, settings).await;
     if output == Output::Json {
         let mut facts = report::status_value(&status);
         facts["standby"] = session.standby_value();
@@ -390,7 +389,7 @@ async fn why(
         None => None,
     };
     let status = looked(session, watch, "messages why").await?;
-    let status = with_broker(status, watch, settings).await;
+    let status = with_broker(status, settings).await;
     let mut found = diagnose(&status.facts, &watch.thresholds);
     if let Some(message) = &message {
         found = messages::concerning(found, message, &status.facts);

@@ -49,7 +49,7 @@ pub(super) fn watch(settings: &Settings) -> Watch {
     let sampling =
         Sampling { every: settings.sample_every.unwrap_or(usual.every), copies: settings.copies };
     let (thresholds, consumers) = (settings.thresholds.clone(), settings.consumers.clone());
-    Watch { thresholds, consumers, sampling, by_hand: table::change_outboxes() }
+    Watch { thresholds, consumers, sampling, by_hand: table::by_hand() }
 }
 
 /// Progress belongs to people, not to logs of scripts.

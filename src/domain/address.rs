@@ -172,6 +172,18 @@ impl ExchangeType {
     }
 }
 
+impl fmt::Display for ExchangeType {
+    /// As the broker names it: `fanout`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fanout => "fanout",
+            Self::Direct => "direct",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+        })
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

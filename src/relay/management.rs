@@ -1,9 +1,9 @@
-//! Two requests to the broker's management interface: which error queues there are, and how many messages of a queue
-//! are unacknowledged. Plain HTTP by hand, instead of a whole HTTP client.
+//! Requests to the broker's management interface: which error queues there are, how many messages of a queue are
+//! unacknowledged, of which type exchanges are. Plain HTTP by hand, instead of a whole HTTP client.
 
 use std::{fmt::Write as _, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -35,6 +35,14 @@ pub struct QueuedMessage {
     pub quorum: bool,
     /// Delivered and not acknowledged, where the interface reports that.
     pub unsettled: Option<u64>,
+}
+
+/// An exchange of the broker and its type, as the broker names it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedExchange {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
 }
 
 #[derive(Deserialize)]
@@ -108,17 +116,39 @@ impl Management {
         Ok(rows.into_iter().map(kept).collect())
     }
 
+    /// All exchanges of the broker's virtual host.
+    ///
+    /// # Errors
+    /// When it does not answer in time, refuses the login or answers something else.
+    pub async fn exchanges(
+        &self,
+        broker: &Broker,
+        wait: Duration,
+    ) -> Result<Vec<ListedExchange>, Error> {
+        self.listed(broker, "exchanges", "name,type", wait).await
+    }
+
     async fn rows(&self, broker: &Broker, wait: Duration) -> Result<Vec<Row>, Error> {
-        let asked = tokio::time::timeout(wait, self.ask(broker)).await;
+        self.listed(broker, "queues", "name,type,messages_unacknowledged", wait).await
+    }
+
+    async fn listed<T: DeserializeOwned>(
+        &self,
+        broker: &Broker,
+        what: &str,
+        columns: &str,
+        wait: Duration,
+    ) -> Result<Vec<T>, Error> {
+        let asked = tokio::time::timeout(wait, self.ask(broker, what, columns)).await;
         let answer = asked.unwrap_or_else(|_| Err(format!("not within {} s", wait.as_secs_f32())));
-        answer.and_then(|answer| queues(&answer)).map_err(|why| self.silent(why))
+        answer.and_then(|answer| list(&answer, what)).map_err(|why| self.silent(why))
     }
 
     fn silent(&self, why: String) -> Error {
         Error::Management { place: format!("{}:{}", self.host, self.port), why }
     }
 
-    async fn ask(&self, broker: &Broker) -> Result<Vec<u8>, String> {
+    async fn ask(&self, broker: &Broker, what: &str, columns: &str) -> Result<Vec<u8>, String> {
         let told = |error: std::io::Error| error.to_string();
         let uri = broker.uri();
         let mut vhost = String::new();
@@ -130,7 +160,7 @@ impl Management {
         let login = base64(format!("{}:{}", login.username, login.password).as_bytes());
         // Version 1.0: the answer ends with the connection and comes in one piece.
         let request = format!(
-            "GET /api/queues/{vhost}?columns=name,type,messages_unacknowledged HTTP/1.0\r\nHost: {}\r\n\
+            "GET /api/{what}/{vhost}?columns={columns} HTTP/1.0\r\nHost: {}\r\n\
              Authorization: Basic {login}\r\nAccept: application/json\r\n\r\n",
             self.host
         );
@@ -142,7 +172,7 @@ impl Management {
     }
 }
 
-fn queues(answer: &[u8]) -> Result<Vec<Row>, String> {
+fn list<T: DeserializeOwned>(answer: &[u8], what: &str) -> Result<Vec<T>, String> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").ok_or("it is no HTTP")?;
     let head = String::from_utf8_lossy(&answer[..end]);
     let status = head.split_whitespace().nth(1).unwrap_or_default();
@@ -153,7 +183,7 @@ fn queues(answer: &[u8]) -> Result<Vec<Row>, String> {
         other => return Err(format!("it answered with status {other:?}")),
     }
     serde_json::from_slice(&answer[end + 4..])
-        .map_err(|why| format!("its answer is no list of queues: {why}"))
+        .map_err(|why| format!("its answer is no list of {what}: {why}"))
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -11,12 +11,12 @@ use lapin::{
 use orderscope::{
     domain::{
         consumer::Consumer,
-        diagnosis::{HalfDone, Inbound, Lock, Reached},
+        diagnosis::{HalfDone, Inbound, Lock, Reached, WrongExchange},
         id::{ConsumerId, MessageId},
     },
     ops::{
         error_queue::{Broker as Address, Management, Scope, Source},
-        messages::broker::{BrokerReport, ask},
+        messages::broker::{BrokerReport, Question, ask},
     },
 };
 use serde_json::json;
@@ -55,6 +55,7 @@ fn half(number: u128, consumer: ConsumerId) -> HalfDone {
         passes: 1,
         pending: 1,
         without_destination: false,
+        destinations: vec![],
         lock: Lock::Free,
         inbound: Inbound::Unknown,
     }
@@ -95,11 +96,17 @@ pub(crate) async fn says(kind: &'static str, held: u32) -> Says {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let row = |name: &str| json!({ "name": name, "type": kind, "messages_unacknowledged": held });
-    let body = json!([row("work"), row("work_error"), row("work_delay")]).to_string();
+    let queues = json!([row("work"), row("work_error"), row("work_delay")]).to_string();
+    let exchange = |name: &str, kind: &str| json!({ "name": name, "type": kind });
+    let exchanges =
+        json!([exchange("", "direct"), exchange("A:Old", "topic"), exchange("A:B", "fanout")]);
+    let exchanges = exchanges.to_string();
     let serve = async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = vec![0; 4_096];
             let _ = stream.read(&mut request).await;
+            let is_exchanges = request.starts_with(b"GET /api/exchanges/");
+            let body = if is_exchanges { &exchanges } else { &queues };
             let _ = stream.write_all(format!("HTTP/1.0 200 OK\r\n\r\n{body}").as_bytes()).await;
         }
     };
@@ -113,7 +120,13 @@ fn source(url: &str, management: Option<&Says>) -> Source {
 }
 
 async fn asked(source: &Source, halves: &[HalfDone]) -> BrokerReport {
-    ask(source, halves, TimeDelta::minutes(1), Utc::now()).await
+    let question = Question {
+        halves: halves.to_vec(),
+        destinations: vec![],
+        held: TimeDelta::minutes(1),
+        now: Utc::now(),
+    };
+    ask(source, &question).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,6 +162,30 @@ async fn a_message_in_a_queue_waits_and_one_in_neither_is_gone() {
     let told = asked(&source(&broker.url(), None), &halves).await;
     assert_eq!((told.reached, told.inbound.len()), (Reached::Answers, 0));
     assert!(told.notes[0].contains("errors.management"), "{:?}", told.notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_of_another_type_than_messages_ask_for_is_found() {
+    let broker = rabbitmq::broker().await;
+    let management = says("classic", 0).await;
+    let source = source(&broker.url(), Some(&management));
+    let to = |name: &str| format!("rabbitmq://h/{name}");
+    let row = HalfDone { destinations: vec![to("A:Old")], ..half(1, consumer().id()) };
+    let question = Question {
+        halves: vec![row],
+        // One that is well, one that asks for what is there, one that is not there yet, one that is no address.
+        destinations: vec![to("A:B"), to("A:Old?type=topic"), to("A:New"), "nowhere".to_owned()],
+        held: TimeDelta::minutes(1),
+        now: Utc::now(),
+    };
+    let told = ask(&source, &question).await;
+    let wrong: Vec<_> = told.wrong_exchanges.iter().map(WrongExchange::describe).collect();
+    assert_eq!(
+        wrong,
+        [
+            "exchange A:Old is of type topic, its messages ask for fanout: the broker refuses them (406)"
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

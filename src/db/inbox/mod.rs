@@ -287,6 +287,7 @@ struct Half {
     receive_count: i32,
     pending: i64,
     without_destination: bool,
+    destinations: Vec<String>,
 }
 
 /// The oldest rows that are consumed, but not delivered.
@@ -302,9 +303,12 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
     };
     let sql = format!(
         "SELECT s.message_id, s.consumer_id, {} AS consumed, s.receive_count, \
-         coalesce(m.pending, 0) AS pending, coalesce(m.without_destination, false) AS without_destination \
+         coalesce(m.pending, 0) AS pending, coalesce(m.without_destination, false) AS without_destination, \
+         coalesce(m.destinations, '{{}}') AS destinations \
          FROM (SELECT * FROM {} w WHERE delivered IS NULL AND consumed IS NOT NULL ORDER BY received LIMIT {HALVES}) s \
-         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS without_destination \
+         LEFT JOIN LATERAL (SELECT count(*) AS pending, bool_or(destination_address IS NULL) AS without_destination, \
+             (array_agg(DISTINCT destination_address::text) FILTER (WHERE destination_address IS NOT NULL))[1:5] \
+               AS destinations \
            FROM (SELECT destination_address FROM {messages} m WHERE m.inbox_message_id = s.message_id \
              AND m.inbox_consumer_id = s.consumer_id AND m.sequence_number > coalesce(s.last_sequence_number, 0) \
              ORDER BY sequence_number LIMIT 1000) x) m ON true ORDER BY s.received",
@@ -328,6 +332,7 @@ pub async fn halves(conn: &mut PgConnection, layout: &Layout) -> Result<Vec<Half
             pending: row.pending,
             without_destination: row.without_destination,
             lock: locks.remove(&of(&row)).unwrap_or_default(),
+            destinations: row.destinations,
             inbound: Inbound::Unknown,
         })
         .collect())

@@ -23,7 +23,7 @@ pub use self::{
     latency::{latency, youngest_left},
     list::{Cursor, Filter, Row, View, list},
     lock::{held_by, idle_sessions},
-    moved::changed_by_hand,
+    moved::{changed_by_hand, newest_but_for},
     show::{MessageKey, OutboxMessage, ahead, behind, show, whole},
 };
 pub(super) use self::{

@@ -2,14 +2,15 @@
 //! whether operators changed outboxes meanwhile.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use uuid::Uuid;
 
 use super::{COUNTED, GroupRow, MOST_SEEN, SAMPLE, SINCE, messages, outbox_of};
 use crate::{
     db::{
         Error, Layout, OfTable, Table,
         messages::delivery,
-        sql::{OwnSchema, own_schema},
+        sql::{OwnSchema, moment, own_schema},
     },
     domain::backlog::{Sample, Seen, Watched},
 };
@@ -68,13 +69,8 @@ pub(super) fn seen(groups: &[GroupRow], before: &Sample) -> Seen {
     }
 }
 
-/// Whether one of these operations changed something since a moment, or a little before it. Where records cannot be
-/// read that is not known, and taken for no.
-pub async fn changed_by_hand(
-    conn: &mut PgConnection,
-    since: DateTime<Utc>,
-    operations: &[String],
-) -> Result<bool, Error> {
+/// Whether what operators did can be read here.
+async fn has_records(conn: &mut PgConnection) -> Result<bool, Error> {
     if own_schema(conn).await? != OwnSchema::Usable {
         return Ok(false);
     }
@@ -83,7 +79,17 @@ pub async fn changed_by_hand(
          FROM (VALUES (to_regclass('orderscope.audit')), (to_regclass('orderscope.operations')),
                       (to_regclass('orderscope.operation_batches'))) v (t)",
     );
-    if !readable.fetch_one(&mut *conn).await? {
+    Ok(readable.fetch_one(conn).await?)
+}
+
+/// Whether one of these operations changed something since a moment, or a little before it. Where records cannot be
+/// read that is not known, and taken for no.
+pub async fn changed_by_hand(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+    operations: &[String],
+) -> Result<bool, Error> {
+    if !has_records(conn).await? {
         return Ok(false);
     }
     let changed = sqlx::query_scalar!(
@@ -95,4 +101,55 @@ pub async fn changed_by_hand(
         operations
     );
     changed.fetch_one(conn).await.of("orderscope.audit")
+}
+
+/// The newest message that no operator put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct Newest {
+    pub number: i64,
+    pub sent: DateTime<Utc>,
+    /// So many messages were put back since, each with a number of its own.
+    pub put_back: i64,
+}
+
+/// The newest message that none of these operations put there, where one of them did since a moment; nothing where none
+/// did, or where that cannot be read.
+pub async fn newest_but_for(
+    conn: &mut PgConnection,
+    layout: &Layout,
+    operations: &[String],
+    since: DateTime<Utc>,
+) -> Result<Option<Newest>, Error> {
+    if !has_records(conn).await? {
+        return Ok(None);
+    }
+    let put_back = sqlx::query!(
+        "SELECT at, targets FROM orderscope.audit WHERE at >= $1 AND intent = ANY($2) ORDER BY at DESC LIMIT 200",
+        since,
+        operations
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .of("orderscope.audit")?;
+    if put_back.is_empty() {
+        return Ok(None);
+    }
+    let messages: Vec<Uuid> =
+        put_back.iter().flat_map(|one| &one.targets).filter_map(|id| id.parse().ok()).collect();
+    let sql = format!(
+        "SELECT sequence_number AS number, {} AS sent, 0::bigint AS put_back \
+         FROM (SELECT sequence_number, sent_time, message_id FROM {} w ORDER BY sequence_number DESC LIMIT 500) m \
+         WHERE message_id <> ALL($1) ORDER BY sequence_number DESC LIMIT 1",
+        moment("m.sent_time"),
+        layout.from(Table::OutboxMessages),
+    );
+    let newest: Option<Newest> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(messages)
+        .fetch_optional(conn)
+        .await
+        .of(Table::OutboxMessages.name())?;
+    Ok(newest.map(|newest| {
+        let later = put_back.iter().filter(|one| one.at >= newest.sent).count();
+        Newest { put_back: i64::try_from(later).unwrap_or(i64::MAX), ..newest }
+    }))
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Facts, Finding, Rule, Severity, moment};
+use crate::domain::text;
 
 /// A younger event proves nothing: its message is written by the same commit, by clocks of their own.
 const SETTLED: TimeDelta = TimeDelta::seconds(10);
@@ -53,11 +54,16 @@ fn silent(facts: &Facts) -> Option<(Option<DateTime<Utc>>, String)> {
         return Some((None, why.to_owned()));
     }
     // Whatever came later would have drawn another number, even if it has left since.
-    let last = facts.newest.filter(|_| written.drawn.is_some() && written.drawn == written.newest);
-    if let Some(last) = last {
-        let number = written.newest.unwrap_or_default();
-        let why = format!("the newest message, seq {number}, drew the last number");
-        return Some((Some(last), why));
+    let drew_last = |(number, _): &(i64, _)| written.drawn == Some(number + written.put_back);
+    if let Some((number, sent)) = written.newest.filter(drew_last) {
+        let why = match written.put_back {
+            0 => format!("the newest message, seq {number}, drew the last number"),
+            count => format!(
+                "but for {} that operators put back, the newest, seq {number}, drew the last number",
+                text::counted(count, "message")
+            ),
+        };
+        return Some((Some(sent), why));
     }
     let still = facts.movement.filter(|seen| seen.drawn == Some(0))?;
     let at = still.since.max(facts.now - RATED);

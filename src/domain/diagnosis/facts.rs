@@ -5,8 +5,9 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
+use super::lock::{Backend, Lock};
 use crate::domain::{
-    age::Age,
+    address::ExchangeType,
     backlog::Movement,
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
@@ -112,58 +113,6 @@ impl fmt::Display for Tally {
     }
 }
 
-/// A session of the server that holds something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backend {
-    pub pid: i32,
-    /// As it named itself; MassTransit's are often nameless.
-    pub application: String,
-    /// `idle in transaction`; nothing where our role may not see it.
-    pub state: Option<String>,
-    /// When its transaction began.
-    pub since: Option<DateTime<Utc>>,
-    pub client: Option<String>,
-}
-
-/// Whether somebody works on a row.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Lock {
-    Free,
-    Held(Backend),
-    /// The row's `xmax` cannot tell: several may share it.
-    #[default]
-    Unknown,
-}
-
-impl Backend {
-    /// `backend 412 (psql, idle in transaction, in its transaction for 3m)`.
-    #[must_use]
-    pub fn describe(&self, now: DateTime<Utc>) -> String {
-        let name =
-            if self.application.is_empty() { "a nameless session" } else { &self.application };
-        let state = self.state.as_deref().unwrap_or("state not visible to our role");
-        let age = self.since.map_or_else(String::new, |at| {
-            format!(", in its transaction for {}", Age::of(at, now))
-        });
-        format!("backend {} ({name}, {state}{age})", self.pid)
-    }
-}
-
-impl Lock {
-    /// In words: who holds the row.
-    #[must_use]
-    pub fn describe(&self, now: DateTime<Utc>) -> String {
-        match self {
-            Self::Free => "nobody".to_owned(),
-            Self::Held(backend) => match &backend.client {
-                Some(client) => format!("{}, from {client}", backend.describe(now)),
-                None => backend.describe(now),
-            },
-            Self::Unknown => "cannot be told: several sessions may share the row".to_owned(),
-        }
-    }
-}
-
 /// An outbox that is not recorded as delivered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
@@ -241,6 +190,30 @@ impl Reached {
     }
 }
 
+/// An exchange that is there with another type than an address asks for. Whoever declares it as the address says is
+/// refused (406), at every attempt: this never heals by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongExchange {
+    /// The address, as messages have it.
+    pub destination: String,
+    pub exchange: String,
+    /// Its type, as the broker names it.
+    pub is: String,
+    /// The type that the address asks for.
+    pub asked: ExchangeType,
+}
+
+impl WrongExchange {
+    /// `exchange A:B is of type topic, its messages ask for fanout: the broker refuses them (406)`
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let Self { exchange, is, asked, .. } = self;
+        format!(
+            "exchange {exchange} is of type {is}, its messages ask for {asked}: the broker refuses them (406)"
+        )
+    }
+}
+
 /// Where the message that a consumer worked on is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Inbound {
@@ -264,6 +237,8 @@ pub struct HalfDone {
     pub pending: i64,
     /// One of its messages has no destination: MassTransit's passes repeat without end.
     pub without_destination: bool,
+    /// Where its messages go; the first few.
+    pub destinations: Vec<String>,
     pub lock: Lock,
     pub inbound: Inbound,
 }
@@ -364,8 +339,11 @@ pub struct Written {
     pub inserted: Option<i64>,
     /// The last number that was drawn for a message; nothing where our role may not see it.
     pub drawn: Option<i64>,
-    /// The newest message that is still there: its number.
-    pub newest: Option<i64>,
+    /// The newest message that is still there and was not put there by an operator: its number, and when it was
+    /// published.
+    pub newest: Option<(i64, DateTime<Utc>)>,
+    /// So many messages were put into the outbox by operators since.
+    pub put_back: i64,
     /// When the newest events that are published to other services were written, newest first; some of them.
     pub events: Vec<DateTime<Utc>>,
 }
@@ -436,6 +414,8 @@ pub struct Facts {
     pub missing_indexes: Vec<String>,
     pub written: Written,
     pub broker: Reached,
+    /// Exchanges of the next messages that cannot take them; empty where they were not looked at.
+    pub wrong_exchanges: Vec<WrongExchange>,
     /// What our own samples show.
     pub movement: Option<Movement>,
 }
@@ -468,8 +448,15 @@ impl Facts {
             missing_indexes: vec![],
             written: Written::default(),
             broker: Reached::NotAsked,
+            wrong_exchanges: vec![],
             movement: None,
         }
+    }
+
+    /// What is wrong with the exchange that an address names; nothing where it is well or was not looked at.
+    #[must_use]
+    pub fn wrong_exchange(&self, destination: &str) -> Option<&WrongExchange> {
+        self.wrong_exchanges.iter().find(|wrong| wrong.destination == destination)
     }
 
     /// Everything not recorded as delivered.

@@ -1,8 +1,8 @@
 //! The rules about the inbox: failing consumers, half-done ones, and a clean-up that is blocked.
 
 use super::{
-    Facts, Finding, HalfDone, Inbound, Lock, Reached, Rule, Severity, Subject, Tally, Thresholds,
-    bus::messages,
+    Facts, Finding, HalfDone, Inbound, Lock, REMOVE_EXCHANGE, Reached, Rule, Severity, Subject,
+    Tally, Thresholds, bus::messages,
 };
 use crate::domain::age::{self, Age};
 
@@ -36,6 +36,10 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
         inbox.halves.iter().filter(|row| is_dangerous(row, facts, limits)).collect();
     let without_destination =
         inbox.halves.iter().find(|row| row.without_destination || row.passes > LOOPING);
+    let refused = inbox.halves.iter().filter(old).find_map(|row| {
+        let wrong = row.destinations.iter().find_map(|to| facts.wrong_exchange(to))?;
+        Some((row, wrong))
+    });
     let pending: i64 = inbox.halves.iter().map(|row| row.pending).sum();
     let looked = i64::try_from(inbox.halves.len()).unwrap_or(i64::MAX);
     let cut = inbox.half_done.number() > looked;
@@ -73,6 +77,16 @@ fn half_done(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
             "give the consumer's message a destination",
         )
         .because("a consumer's message without a destination lets MassTransit repeat the same pass for ever")
+        .because(waiting)
+        .about(Subject::Inbox(row.message))
+    } else if let Some((row, wrong)) = refused {
+        Finding::new(
+            Rule::HalfDone,
+            Severity::Alert,
+            format!("message {}: {}", row.message.short(), wrong.describe()),
+            REMOVE_EXCHANGE,
+        )
+        .because(format!("consumer {}", row.consumer.short()))
         .because(waiting)
         .about(Subject::Inbox(row.message))
     } else {

@@ -7,6 +7,7 @@ mod bus;
 mod bypass;
 mod facts;
 mod inbox;
+mod lock;
 mod poison;
 mod stalled;
 #[cfg(test)]
@@ -19,9 +20,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::{
     facts::{
-        Backend, Blast, ConsumerFacts, Facts, HalfDone, Head, Inbound, Inbox, Latency, Left, Lock,
-        Next, Paused, Published, Reached, Tally, Tried, Written,
+        Blast, ConsumerFacts, Facts, HalfDone, Head, Inbound, Inbox, Latency, Left, Next, Paused,
+        Published, Reached, Tally, Tried, Written, WrongExchange,
     },
+    lock::{Backend, Lock},
     stalled::TRYING,
 };
 use super::{
@@ -220,6 +222,10 @@ pub fn blocker<'a>(facts: &'a Facts, thresholds: &Thresholds) -> Option<&'a Head
 pub fn is_old(facts: &Facts, thresholds: &Thresholds, head: &Head) -> bool {
     facts.now - head.created >= thresholds.held
 }
+
+/// What to do about an exchange of another type.
+const REMOVE_EXCHANGE: &str = "this never heals by itself: find out who declared the exchange with another type, remove \
+     it at the broker (its bindings go too) and restart the services that use it, so that they declare it again";
 
 fn moment(at: DateTime<Utc>) -> String {
     endless::utc(at, "%F %TZ")

@@ -4,8 +4,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Backend, Facts, Finding, Head, Lock, Reached, Rule, Severity, Subject, Tally, Thresholds,
-    blocker, is_old, moment,
+    Backend, Facts, Finding, Head, Lock, REMOVE_EXCHANGE, Reached, Rule, Severity, Subject, Tally,
+    Thresholds, blocker, is_old, moment,
 };
 use crate::domain::{
     age::{self, Age},
@@ -29,11 +29,19 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
     if let Some(worst) = poison.first() {
         out.push(poisoned(facts, head, worst, poison));
     }
-    let worker = judged(facts, limits, head).and_then(|head| worker(facts, limits, head));
+    let wrong = wrong_exchange(facts, head);
+    // A head that the broker refuses explains what a worker's attempts look like.
+    let worker = judged(facts, limits, head)
+        .filter(|_| wrong.is_none())
+        .and_then(|head| worker(facts, limits, head));
     let blocked = match &worker {
         Some(found) => found.blocks,
-        None => poison.iter().any(Poison::blocks) && leaving(facts, head) != Leaving::Younger,
+        None => {
+            let stays = wrong.is_some() || poison.iter().any(Poison::blocks);
+            stays && leaving(facts, head) != Leaving::Younger
+        }
     };
+    out.extend(wrong);
     let mut worker = worker.map(|found| found.finding);
     // Our own relay passes over what it cannot send now.
     if blocked && !facts.managed && facts.open.number() > 1 {
@@ -43,6 +51,25 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
     }
     out.extend(worker);
     out
+}
+
+/// The head's exchange is there with another type.
+fn wrong_exchange(facts: &Facts, head: &Head) -> Option<Finding> {
+    let to = head.next.as_ref()?.destination.as_deref()?;
+    let wrong = facts.wrong_exchange(to)?;
+    Some(
+        Finding::new(
+            Rule::BrokerRefused,
+            Severity::Alert,
+            format!("outbox {}: {}", head.outbox.short(), wrong.describe()),
+            REMOVE_EXCHANGE,
+        )
+        .because("asked of the broker's management interface")
+        .because(pass_line(facts, head))
+        .because_all(next_line(head))
+        .because(age_of(facts, head))
+        .about(about(head)),
+    )
 }
 
 /// What was found of the worker.

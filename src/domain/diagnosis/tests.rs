@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
-    address::InvalidAddress,
+    address::{ExchangeType, InvalidAddress},
     backlog::{Drain, Movement},
     id::{ConsumerId, MessageId, OutboxId},
     id_timestamp::LastPass,
@@ -144,6 +144,36 @@ fn a_broker_that_lets_nobody_in_is_an_alert_at_once() {
     let finding = &found(&leaves)[0];
     assert_eq!((finding.rule, finding.severity), (Rule::BrokerRefused, Severity::Warning));
     assert!(has(finding, "messages leave meanwhile"), "{finding:?}");
+}
+
+#[test]
+fn an_exchange_of_another_type_is_named_and_never_heals_by_itself() {
+    let wrong = WrongExchange {
+        destination: "rabbitmq://h/X".to_owned(),
+        exchange: "X".to_owned(),
+        is: "topic".to_owned(),
+        asked: ExchangeType::Fanout,
+    };
+    // A worker tries again and again, without success.
+    let mut facts = Facts { broker: Reached::Answers, ..stalled() };
+    facts.heads[0].pass = LastPass::At(now());
+    facts.wrong_exchanges = vec![wrong];
+    assert_eq!(rules(&facts), [Rule::BrokerRefused, Rule::HeadBlocks]);
+    let finding = &found(&facts)[0];
+    assert_eq!(finding.severity, Severity::Alert);
+    assert!(finding.what.contains("exchange X is of type topic"), "{finding:?}");
+    assert!(finding.what.contains("ask for fanout") && finding.what.contains("406"), "{finding:?}");
+    assert!(finding.next.starts_with("this never heals by itself"), "{finding:?}");
+    // The messages of a consumer, which wait for nothing that could come.
+    let to = vec!["rabbitmq://h/X".to_owned()];
+    let row = HalfDone { destinations: to, inbound: Inbound::Waits, ..half(5) };
+    let mut half = Facts { broker: Reached::Answers, ..with_half(row) };
+    assert_eq!(only(&half).severity, Severity::Warning);
+    half.wrong_exchanges = facts.wrong_exchanges;
+    let finding = only(&half);
+    assert_eq!((finding.rule, finding.severity), (Rule::HalfDone, Severity::Alert));
+    assert!(finding.what.contains("exchange X is of type topic"), "{finding:?}");
+    assert!(finding.next.starts_with("this never heals by itself"), "{finding:?}");
 }
 
 #[test]
@@ -501,6 +531,7 @@ fn half(passes: i32) -> HalfDone {
         passes,
         pending: 1,
         without_destination: false,
+        destinations: vec![],
         lock: Lock::Free,
         inbound: Inbound::Unknown,
     }
@@ -649,7 +680,8 @@ fn clocks_that_differ_are_told() {
 
 #[test]
 fn an_outbox_that_nobody_ever_used_while_events_grow_is_bypassed() {
-    let written = Written { inserted: Some(0), drawn: Some(0), newest: None, events: vec![ago(1)] };
+    let written =
+        Written { inserted: Some(0), drawn: Some(0), events: vec![ago(1)], ..Written::default() };
     let facts = Facts { written: written.clone(), ..Facts::nothing(now()) };
     let finding = only(&facts);
     assert_eq!(finding.rule, Rule::Bypassed);
@@ -669,8 +701,14 @@ fn an_outbox_that_nobody_ever_used_while_events_grow_is_bypassed() {
 
 #[test]
 fn an_outbox_that_is_no_longer_used_is_bypassed() {
-    let with = |events: Vec<DateTime<Utc>>, drawn, newest, movement| Facts {
-        written: Written { inserted: Some(40), drawn, newest, events },
+    let with = |events: Vec<DateTime<Utc>>, drawn, newest: Option<i64>, movement| Facts {
+        written: Written {
+            inserted: Some(40),
+            drawn,
+            newest: newest.map(|number| (number, ago(30))),
+            put_back: 0,
+            events,
+        },
         newest: newest.map(|_| ago(30)),
         movement,
         ..Facts::nothing(now())
@@ -687,6 +725,11 @@ fn an_outbox_that_is_no_longer_used_is_bypassed() {
     // Later ones came and were deleted as they left; or nobody may see the numbers.
     assert_eq!(rules(&with(later.clone(), Some(41), Some(40), None)), []);
     assert_eq!(rules(&with(later.clone(), None, Some(40), None)), []);
+    // Two that an operator put back drew numbers, too.
+    let mut put_back = with(later.clone(), Some(42), Some(40), None);
+    assert_eq!(rules(&put_back), []);
+    put_back.written.put_back = 2;
+    assert!(has(&only(&put_back), "but for 2 messages that operators put back"));
     // A message of the same commit has a time of its own.
     let same = vec![ago(30) + TimeDelta::seconds(4)];
     assert_eq!(rules(&with(same, Some(40), Some(40), None)), []);

@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use super::inbound::{Search, Unnamed};
 use crate::{
     domain::{
-        diagnosis::{HalfDone, Inbound, Reached},
+        address::Address,
+        diagnosis::{HalfDone, Inbound, Reached, WrongExchange},
         id::{ConsumerId, MessageId},
     },
     ops::error_queue::Source,
@@ -28,8 +29,21 @@ pub struct BrokerReport {
     pub reached: Reached,
     /// Where the messages of half-done consumers are, as far as that is sure.
     pub inbound: BTreeMap<(MessageId, ConsumerId), Inbound>,
+    /// Exchanges that cannot take the messages that go to them.
+    pub wrong_exchanges: Vec<WrongExchange>,
     /// What could not be looked at, and why.
     pub notes: Vec<String>,
+}
+
+/// What the broker is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    pub halves: Vec<HalfDone>,
+    /// Where the next messages of old outboxes go.
+    pub destinations: Vec<String>,
+    /// Rows older than this are judged.
+    pub held: TimeDelta,
+    pub now: DateTime<Utc>,
 }
 
 impl BrokerReport {
@@ -40,14 +54,10 @@ impl BrokerReport {
     }
 }
 
-/// Asks the broker: only whether it answers, and, where the rows are old enough to be judged, for their messages.
-/// Looking into a queue needs the management interface here: this is asked again and again.
-pub async fn ask(
-    source: &Source,
-    halves: &[HalfDone],
-    held: TimeDelta,
-    now: DateTime<Utc>,
-) -> BrokerReport {
+/// Asks the broker: only whether it answers, and, where rows are old enough to be judged, for their messages and
+/// exchanges. Looking into a queue needs the management interface here: this is asked again and again.
+pub async fn ask(source: &Source, question: &Question) -> BrokerReport {
+    let Question { halves, destinations, held, now } = question;
     let mut told = BrokerReport::default();
     let end = Instant::now() + WITHIN;
     let inspector = match QueueInspector::connect(&source.broker, "diagnosis", LOOKED.wait).await {
@@ -60,11 +70,15 @@ pub async fn ask(
         }
     };
     told.reached = Reached::Answers;
-    let old: Vec<_> = halves.iter().filter(|row| now - row.consumed >= held).collect();
+    let old: Vec<_> = halves.iter().filter(|row| *now - row.consumed >= *held).collect();
     if !old.is_empty()
         && timeout_at(end, search(source, &inspector, &old, &mut told)).await.is_err()
     {
         told.note(format!("the broker's queues were not searched within {} s", WITHIN.as_secs()));
+    }
+    let old = old.iter().flat_map(|row| &row.destinations).chain(destinations);
+    if timeout_at(end, exchanges(source, old, &mut told)).await.is_err() {
+        told.note(format!("the broker's exchanges were not listed within {} s", WITHIN.as_secs()));
     }
     // What a look took and did not give back in time goes back with the connection.
     inspector.close().await;
@@ -97,5 +111,35 @@ async fn search(
         for note in search.notes() {
             told.note(note.clone());
         }
+    }
+}
+
+/// Which of these addresses name an exchange that is there with another type. Only the management interface tells that
+/// without declaring anything.
+async fn exchanges<'a>(
+    source: &Source,
+    destinations: impl Iterator<Item = &'a String>,
+    told: &mut BrokerReport,
+) {
+    let Some(management) = &source.scope.management else { return };
+    let read: BTreeMap<_, _> =
+        destinations.filter_map(|to| Some((to, Address::parse(to).ok()?))).collect();
+    if read.is_empty() {
+        return;
+    }
+    match management.exchanges(&source.broker, LOOKED.wait).await {
+        Ok(listed) => {
+            let wrong = read.into_iter().filter_map(|(to, address)| {
+                let there = listed.iter().find(|one| one.name == address.exchange)?;
+                (there.kind != address.kind.to_string()).then(|| WrongExchange {
+                    destination: to.clone(),
+                    exchange: address.exchange,
+                    is: there.kind.clone(),
+                    asked: address.kind,
+                })
+            });
+            told.wrong_exchanges = wrong.collect();
+        }
+        Err(error) => told.note(format!("exchanges were not looked at: {error}")),
     }
 }

@@ -53,12 +53,20 @@ pub async fn outboxes(
         written: Written {
             inserted: overview.inserted,
             drawn: overview.drawn,
-            newest: overview.newest_number,
+            newest: overview.newest_number.zip(overview.newest),
+            put_back: 0,
             events: overview.events.clone(),
         },
         ..Facts::nothing(overview.now)
     };
     Box::pin(left(conn, layout, &mut facts)).await?;
+    if layout.has_console_schema() {
+        let (since, names) = (facts.now - LATELY, &watch.by_hand.put_back);
+        if let Some(newest) = outbox::newest_but_for(conn, layout, names, since).await? {
+            facts.written.newest = Some((newest.number, newest.sent));
+            facts.written.put_back = newest.put_back;
+        }
+    }
     facts.paused = held(conn, layout, &mut coverage).await?;
     let by_hand: Vec<_> = facts.paused.iter().map(|paused| paused.outbox.0).collect();
     let since = overview.since.as_deref();
@@ -98,7 +106,7 @@ pub(super) async fn measured(
         && layout.has_console_schema()
     {
         // Asked after the figures: what is done by then is in them.
-        seen.by_hand = outbox::changed_by_hand(conn, before.at, &watch.by_hand).await?;
+        seen.by_hand = outbox::changed_by_hand(conn, before.at, &watch.by_hand.change).await?;
     }
     Ok(overview)
 }

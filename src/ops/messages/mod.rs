@@ -33,7 +33,10 @@ use crate::{
     },
 };
 
-use self::{broker::BrokerReport, history::Past};
+use self::{
+    broker::{BrokerReport, Question},
+    history::Past,
+};
 use super::Clock;
 
 pub use self::look::outboxes;
@@ -45,8 +48,15 @@ pub struct Watch {
     /// Names for consumer ids.
     pub consumers: Vec<Consumer>,
     pub sampling: Sampling,
-    /// Operations that change outboxes by hand, as audit records name them: what they do is no traffic.
-    pub by_hand: Vec<String>,
+    pub by_hand: ByHand,
+}
+
+/// Operations that change outboxes by hand, as audit records name them: what they do is no traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ByHand {
+    pub change: Vec<String>,
+    /// Those of them that put a message into the outbox.
+    pub put_back: Vec<String>,
 }
 
 /// What a sampler does.
@@ -96,10 +106,25 @@ impl Status {
         self.facts.pending().number() > 0 || !self.facts.inbox.halves.is_empty()
     }
 
+    /// What to ask the broker.
+    #[must_use]
+    pub fn question(&self) -> Question {
+        let heads = self.facts.heads.iter();
+        let old = heads.filter(|head| diagnosis::is_old(&self.facts, &self.thresholds, head));
+        let to = old.filter_map(|head| head.next.as_ref()?.destination.clone());
+        Question {
+            halves: self.facts.inbox.halves.clone(),
+            destinations: to.collect(),
+            held: self.thresholds.held,
+            now: self.facts.now,
+        }
+    }
+
     /// The same judged with what the broker told.
     #[must_use]
     pub fn with_broker(mut self, told: &BrokerReport) -> Self {
         self.facts.broker = told.reached.clone();
+        self.facts.wrong_exchanges.clone_from(&told.wrong_exchanges);
         for row in &mut self.facts.inbox.halves {
             let key = (row.message, row.consumer);
             row.inbound = told.inbound.get(&key).copied().unwrap_or_default();

@@ -6,6 +6,8 @@ mod spec;
 pub use self::spec::{
     Choice, Entry, Field, Input, Leaving, List, Reason, Risk, Spec, StepKind, Target,
 };
+use crate::ops::messages::ByHand;
+
 use self::spec::{
     Leaving::{Finishes, Pauses, Stops},
     Risk::{Change, Destroy},
@@ -416,15 +418,19 @@ impl Spec {
 /// The operations after which messages are gone, or there, though nothing was delivered or published: what they do is
 /// no traffic.
 #[must_use]
-pub fn change_outboxes() -> Vec<String> {
-    let changes = |spec: &&Spec| {
-        let target = matches!(
-            spec.target,
-            Target::OutboxMessage | Target::Outbox | Target::ArchivedMessage | Target::DemoData
-        );
-        target && spec.steps != BrokerMessages
+pub fn by_hand() -> ByHand {
+    let named = |test: fn(Target) -> bool| {
+        let all = OPERATIONS.iter().filter(|spec| spec.steps != BrokerMessages);
+        all.filter(|spec| test(spec.target)).map(|spec| spec.name.to_owned()).collect()
     };
-    OPERATIONS.iter().filter(changes).map(|spec| spec.name.to_owned()).collect()
+    let put_back = |target| target == Target::ArchivedMessage;
+    ByHand {
+        change: named(|target| {
+            use Target::{ArchivedMessage, DemoData, Outbox, OutboxMessage};
+            matches!(target, OutboxMessage | Outbox | ArchivedMessage | DemoData)
+        }),
+        put_back: named(put_back),
+    }
 }
 
 #[cfg(test)]

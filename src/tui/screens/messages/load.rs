@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::{Msg, Request, archive, error_queues, inbox, ledger, outbox};
 use crate::{
-    domain::{diagnosis::HalfDone, trend::Slice},
+    domain::trend::Slice,
     ops::messages::{
         self, AsOf,
-        broker::{self, BrokerReport},
+        broker::{self, BrokerReport, Question},
         list,
     },
     tui::services::Cx,
@@ -53,7 +51,7 @@ pub(super) async fn load(request: Request, cx: Cx) -> Msg {
             };
             Msg::Stored(ticket, stored)
         }
-        Request::Broker { halves, now } => Msg::BrokerReport(report_of(&cx, &halves, now).await),
+        Request::Broker(question) => Msg::BrokerReport(report_of(&cx, &question).await),
         Request::Outbox(request) => outbox::load::load(request, cx).await,
         Request::Inbox(request) => inbox::load::load(request, cx).await,
         Request::ErrorQueues(request) => error_queues::load::load(request, cx).await,
@@ -62,11 +60,11 @@ pub(super) async fn load(request: Request, cx: Cx) -> Msg {
 }
 
 /// What the broker adds to a diagnosis; nothing where none is configured.
-async fn report_of(cx: &Cx, halves: &[HalfDone], now: DateTime<Utc>) -> BrokerReport {
+async fn report_of(cx: &Cx, question: &Question) -> BrokerReport {
     match cx.services.source() {
         Ok(source) => {
             let _alone = cx.services.queues_alone().await;
-            broker::ask(source, halves, cx.services.watch().thresholds.held, now).await
+            broker::ask(source, question).await
         }
         Err(_) => BrokerReport::default(),
     }

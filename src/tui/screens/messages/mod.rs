@@ -22,7 +22,7 @@ mod view;
 
 use std::{sync::Arc, time::Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use ratatui::{Frame, layout::Rect};
 
 use self::sub::{Context, Focus, SubView};
@@ -32,14 +32,11 @@ pub use self::{
 };
 use crate::{
     db,
-    domain::{
-        backlog::{Sample, Samples},
-        diagnosis::HalfDone,
-    },
+    domain::backlog::{Sample, Samples},
     ops::{
         messages::{
             Status,
-            broker::BrokerReport,
+            broker::{BrokerReport, Question},
             history::Past,
             list::{ConsumerOutbox, InboxView},
         },
@@ -149,11 +146,8 @@ pub enum Request {
         ticket: Ticket,
         within: TimeDelta,
     },
-    /// Ask the broker about the half-done consumers that were found then.
-    Broker {
-        halves: Vec<HalfDone>,
-        now: DateTime<Utc>,
-    },
+    /// Ask the broker about what was found then.
+    Broker(Question),
     Outbox(outbox::Request),
     Inbox(inbox::Request),
     ErrorQueues(error_queues::Request),

@@ -351,7 +351,5 @@ fn ask_broker(state: &mut State, status: &Status, shared: &Shared) -> Effects {
         return vec![];
     }
     state.told_at = Some(now);
-    let request =
-        Request::Broker { halves: status.facts.inbox.halves.clone(), now: status.facts.now };
-    vec![Effect::Run(BROKER, request)]
+    vec![Effect::Run(BROKER, Request::Broker(status.question()))]
 }

@@ -22,8 +22,8 @@ use crate::{
         backlog::{Change, Mark, Sample},
         coverage::NotLookedAt,
         diagnosis::{
-            Blast, ConsumerFacts, Facts, Head, Inbox, Latency, Lock, Next, Published, Reached,
-            Rule, Tally,
+            Blast, ConsumerFacts, Facts, HalfDone, Head, Inbox, Latency, Lock, Next, Published,
+            Reached, Rule, Tally,
         },
         id::{ConsumerId, MessageId, OrderId, OutboxId},
         id_timestamp::LastPass,
@@ -324,7 +324,7 @@ fn answer(desk: &mut Desk, status: &Status, listed: &Listed) -> Vec<Request> {
                     Msg::ErrorQueues(error_queues::Msg::Found(ticket, found))
                 }
                 // Nobody answers: what is judged without a broker stays as it is.
-                Request::Broker { .. } | Request::Stored { .. } => continue,
+                Request::Broker(_) | Request::Stored { .. } => continue,
                 Request::Outbox(outbox::Request::Export { .. })
                 | Request::Inbox(received::Request::Export { .. })
                 | Request::ErrorQueues(error_queues::Request::Export { .. })
@@ -482,9 +482,8 @@ fn the_broker_is_asked_now_and_then_and_its_answer_judged() {
         }
         Status::of(status.overview, status.facts)
     };
-    let asks = |asked: &[Request]| {
-        asked.iter().filter(|one| matches!(one, Request::Broker { .. })).count()
-    };
+    let asks =
+        |asked: &[Request]| asked.iter().filter(|one| matches!(one, Request::Broker(_))).count();
     let rule = |desk: &Desk| state(desk).status().unwrap().findings[0].rule;
     let mut desk = Desk::new(120, 36).at(place());
     desk.press("4");
@@ -535,6 +534,7 @@ fn a_finding_of_the_inbox_leads_to_its_rows_and_the_cursor_to_the_one_it_names()
         passes: 3,
         pending: 1,
         without_destination: false,
+        destinations: vec![],
         lock: Lock::Free,
         inbound: crate::domain::diagnosis::Inbound::Unknown,
     };

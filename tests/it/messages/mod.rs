@@ -1,6 +1,8 @@
 //! Outboxes and inbox on real databases: what is counted and listed, which rule fires for which planted trouble,
 //! and what a look costs when every table has 100,000 rows.
 
+mod incidents;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use orderscope::{
     db::{
@@ -17,7 +19,7 @@ use orderscope::{
     },
     ops::{
         messages::{self, AsOf, MessageKey, Status, Watch},
-        operation::table::change_outboxes,
+        operation::table::by_hand,
     },
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
@@ -53,7 +55,7 @@ async fn look_again(
     let db = Db::new(options, &Limits::default());
     let layout = db.layout().await.unwrap();
     let (stop, clock) = (CancellationToken::new(), clock());
-    let watch = Watch { by_hand: change_outboxes(), ..Watch::default() };
+    let watch = Watch { by_hand: by_hand(), ..Watch::default() };
     let as_of = now.map_or(AsOf::Server(&clock), AsOf::Moment);
     let before = looks.last().copied();
     let look = async |conn: &mut PgConnection| {
@@ -731,7 +733,7 @@ mod rules {
     }
 
     /// Events of orders that were written so many seconds ago.
-    async fn events(conn: &mut PgConnection, seconds: &[i64]) {
+    pub(super) async fn events(conn: &mut PgConnection, seconds: &[i64]) {
         for (number, seconds) in (1..).zip(seconds) {
             let stream = Uuid::new_v4();
             run(
@@ -1065,7 +1067,8 @@ mod cost {
                 assert_eq!(status.facts.bus, Tally::About(100_000));
             }
             // What was read so far is not counted again.
-            run(&mut conn, "SELECT pg_stat_force_next_flush(); COMMIT; BEGIN").await;
+            run(&mut conn, "SELECT pg_stat_force_next_flush(); COMMIT").await;
+            run(&mut conn, "BEGIN").await;
             for view in View::ALL {
                 outbox::list(&mut conn, &layout, view, &[], None, 100, Utc::now()).await.unwrap();
             }
