@@ -3,9 +3,11 @@
 //! The tables hold no error text and no attempts, so every finding is our own conclusion, and its wording
 //! says what it rests on. Pending means "not recorded as delivered", never "not sent".
 
+mod broker;
 mod bus;
 mod bypass;
 mod facts;
+mod head;
 mod inbox;
 mod lock;
 mod poison;
@@ -23,8 +25,8 @@ pub use self::{
         Blast, ConsumerFacts, Facts, HalfDone, Head, Inbound, Inbox, Latency, Left, Next, Paused,
         Published, Reached, Tally, Tried, Written, WrongExchange,
     },
+    head::TRYING,
     lock::{Backend, Lock},
-    stalled::TRYING,
 };
 use super::{
     endless,

@@ -4,26 +4,18 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Backend, Facts, Finding, Head, Lock, REMOVE_EXCHANGE, Reached, Rule, Severity, Subject, Tally,
-    Thresholds, blocker, is_old, moment,
+    Backend, Facts, Finding, Head, Lock, Reached, Rule, Severity, Tally, Thresholds, blocker,
+    broker::{refused, unreachable, wrong_exchange},
+    head::{Attempts, TRYING, about, age_of, attempts, lock_line, next_line, pass_line},
+    is_old, moment,
 };
-use crate::domain::{
-    age::{self, Age},
-    contract,
-    id_timestamp::LastPass,
-    outbox::OutboxKey,
-    poison::Poison,
-    text,
-};
+use crate::domain::{age, id_timestamp::LastPass, outbox::OutboxKey, poison::Poison, text};
 
 /// A worker sends for seconds, and gives up a send after 10: who holds an outbox for less is at work.
 const AT_WORK: TimeDelta = TimeDelta::seconds(10);
 
-/// A pass younger than this means that somebody tries right now: MassTransit gives up a send after 10 s.
-pub const TRYING: TimeDelta = TimeDelta::minutes(2);
-
 pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
-    let mut out: Vec<_> = broker(facts, limits).into_iter().collect();
+    let mut out: Vec<_> = unreachable(facts, limits).into_iter().collect();
     let Some(head) = blocker(facts, limits) else { return out };
     let poison = head.poison();
     if let Some(worst) = poison.first() {
@@ -53,25 +45,6 @@ pub(super) fn findings(facts: &Facts, limits: &Thresholds) -> Vec<Finding> {
     out
 }
 
-/// The head's exchange is there with another type.
-fn wrong_exchange(facts: &Facts, head: &Head) -> Option<Finding> {
-    let to = head.next.as_ref()?.destination.as_deref()?;
-    let wrong = facts.wrong_exchange(to)?;
-    Some(
-        Finding::new(
-            Rule::BrokerRefused,
-            Severity::Alert,
-            format!("outbox {}: {}", head.outbox.short(), wrong.describe()),
-            REMOVE_EXCHANGE,
-        )
-        .because("asked of the broker's management interface")
-        .because(pass_line(facts, head))
-        .because_all(next_line(head))
-        .because(age_of(facts, head))
-        .about(about(head)),
-    )
-}
-
 /// What was found of the worker.
 struct Found {
     finding: Finding,
@@ -87,27 +60,6 @@ fn judged<'a>(facts: &'a Facts, limits: &Thresholds, head: &'a Head) -> Option<&
     }
     let old = facts.heads.iter().skip(1).take_while(|other| is_old(facts, limits, other));
     old.into_iter().find(|other| other.is_sound())
-}
-
-/// What is known of attempts at an outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attempts {
-    Ongoing,
-    Ended,
-    Never,
-    /// Attempts would leave no trace, or one without a time.
-    Unknown,
-}
-
-fn attempts(facts: &Facts, head: &Head) -> Attempts {
-    let untraced = |poison: &Poison| !poison.leaves_trace();
-    match head.pass {
-        _ if head.poison().iter().any(untraced) => Attempts::Unknown,
-        LastPass::At(at) if facts.now - at < TRYING => Attempts::Ongoing,
-        LastPass::At(_) => Attempts::Ended,
-        LastPass::NoneCommitted => Attempts::Never,
-        LastPass::Unreadable => Attempts::Unknown,
-    }
 }
 
 /// Findings about the worker, whatever the text is like: poison explains why a message stays, not why nobody tries.
@@ -241,41 +193,6 @@ fn leaving(facts: &Facts, head: &Head) -> Leaving {
     }
 }
 
-fn age_of(facts: &Facts, head: &Head) -> String {
-    let is_first = facts.heads.first().is_some_and(|first| first.outbox == head.outbox);
-    let which = if is_first { "the oldest open outbox" } else { "open outbox" };
-    format!(
-        "{which} {} was created {} ({} ago)",
-        head.outbox.short(),
-        moment(head.created),
-        Age::of(head.created, facts.now)
-    )
-}
-
-fn next_line(head: &Head) -> Option<String> {
-    let next = head.next.as_ref()?;
-    let kind = contract::name(&next.kind);
-    Some(format!("its next message is seq {}, {kind}", next.sequence))
-}
-
-fn pass_line(facts: &Facts, head: &Head) -> String {
-    match head.pass {
-        LastPass::NoneCommitted => {
-            "no pass over it was ever committed (lock_id is all zeros)".to_owned()
-        }
-        LastPass::At(at) => format!(
-            "the last pass over it was committed {} ({} ago, decoded from lock_id)",
-            moment(at),
-            Age::of(at, facts.now)
-        ),
-        LastPass::Unreadable => "its lock_id is not of the kind that tells a time".to_owned(),
-    }
-}
-
-fn about(head: &Head) -> Subject {
-    head.next.as_ref().map_or(Subject::Outbox(head.outbox), |next| Subject::Message(next.sequence))
-}
-
 fn poisoned(facts: &Facts, head: &Head, worst: &Poison, all: &[Poison]) -> Finding {
     let seq = head.next.as_ref().map_or(0, |next| next.sequence);
     let stays = facts.managed || all.iter().any(Poison::blocks);
@@ -381,14 +298,6 @@ fn not_known_yet(facts: &Facts, head: &Head) -> Finding {
     .about(about(head))
 }
 
-fn lock_line(head: &Head) -> String {
-    match &head.lock {
-        Lock::Free => "nobody holds its row".to_owned(),
-        Lock::Held(holder) => format!("backend {} holds its row", holder.pid),
-        Lock::Unknown => "lock state unknown".to_owned(),
-    }
-}
-
 fn held(facts: &Facts, head: &Head, severity: Severity) -> Finding {
     let next = if head.is_sound() {
         "look into the service's log for \"Outbox Send Fault\" of this message; its text is well-formed"
@@ -410,82 +319,6 @@ fn held(facts: &Facts, head: &Head, severity: Severity) -> Finding {
     .because_all(next_line(head))
     .because(age_of(facts, head))
     .about(about(head))
-}
-
-fn refused(facts: &Facts, head: &Head, pass: DateTime<Utc>, severity: Severity) -> Finding {
-    let what = if attempts(facts, head) == Attempts::Ongoing {
-        "a worker tries, but the broker does not take the head's message"
-    } else {
-        "the last attempt sent nothing, and nobody has tried since: the broker refused or was away"
-    };
-    let others = facts.heads.iter().filter(|one| one.outbox != head.outbox);
-    let untried = others.clone().filter(|one| one.pass == LastPass::NoneCommitted).count();
-    let looked = others.count();
-    let sound = "its text is well-formed: headers, properties, destination and body can be read";
-    Finding::new(
-        Rule::BrokerRefused,
-        severity,
-        format!("outbox {}: {what}", head.outbox.short()),
-        "look at the broker (running, reachable, permissions, exchange of the same type) and at the \
-         service's log; while the bus is unhealthy the service waits without a trace",
-    )
-    .because(pass_line(facts, head))
-    .because(format!(
-        "the pass of {} moved no cursor: nothing was recorded as sent",
-        pass.format("%TZ")
-    ))
-    .because(format!("{untried} of the {looked} next outboxes were never tried: the head comes first"))
-    .because_all(head.is_sound().then(|| sound.to_owned()))
-    .because(facts.broker.evidence())
-    .because_all(next_line(head))
-    .because(age_of(facts, head))
-    .about(about(head))
-}
-
-/// A broker that does not let us in is told at once, whatever the tables say: nothing in them could be sent by us, and
-/// a service whose bus is not connected waits without a trace.
-fn broker(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
-    let leaves = facts.movement.and_then(|seen| seen.last_leaving);
-    let leaves = leaves.is_some_and(|at| facts.now - at < TRYING);
-    let severity = if leaves { Severity::Warning } else { Severity::Alert };
-    let meanwhile =
-        "messages leave meanwhile: the service has another broker, or another way to it";
-    let (what, next, why) = match &facts.broker {
-        Reached::NotAsked | Reached::Answers => return None,
-        Reached::Unreachable(why) if leaves => (
-            "the broker cannot be reached from here",
-            "correct relay.broker if the service uses another one",
-            why,
-        ),
-        Reached::Unreachable(why) => (
-            "the broker cannot be reached: nothing leaves before it is back",
-            "bring the broker back, or correct relay.broker if the service uses another one; then everything \
-             leaves by itself",
-            why,
-        ),
-        Reached::Refused(why) => (
-            "the broker answers, but refuses our own login",
-            "correct the user, the password or the virtual host in relay.broker, or give that user its rights; the \
-             service has a login of its own, which may be refused as well",
-            why,
-        ),
-    };
-    let head = blocker(facts, limits).or_else(|| facts.heads.first());
-    let tries = head.map(|head| match attempts(facts, head) {
-        Attempts::Ongoing => "a worker tries at this time",
-        Attempts::Ended | Attempts::Never | Attempts::Unknown => {
-            "no worker is seen to try: one whose bus is not connected waits without a trace"
-        }
-    });
-    let finding = Finding::new(Rule::BrokerRefused, severity, what, next)
-        .because(format!("asked by us: {why}"))
-        .because_all(leaves.then(|| meanwhile.to_owned()))
-        .because_all(tries.filter(|_| !leaves).map(str::to_owned))
-        .because_all(head.map(|head| age_of(facts, head)));
-    Some(match head {
-        Some(head) => finding.about(about(head)),
-        None => finding,
-    })
 }
 
 fn idle(facts: &Facts, limits: &Thresholds, head: &Head, severity: Severity) -> Finding {

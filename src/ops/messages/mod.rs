@@ -6,10 +6,9 @@ pub mod inbound;
 pub mod list;
 mod look;
 pub mod report;
+mod watch;
 
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
@@ -22,7 +21,7 @@ use crate::{
     },
     domain::{
         backlog::{Movement, Sample, Samples},
-        consumer::{self, Consumer},
+        consumer,
         coverage::{self, NotLookedAt},
         diagnosis::{
             self, ConsumerFacts, Facts, Finding, Inbox, Lock, Rule, Subject, Tally, Thresholds,
@@ -39,40 +38,10 @@ use self::{
 };
 use super::Clock;
 
-pub use self::look::outboxes;
-
-/// What the configuration says about watching messages.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Watch {
-    pub thresholds: Thresholds,
-    /// Names for consumer ids.
-    pub consumers: Vec<Consumer>,
-    pub sampling: Sampling,
-    pub by_hand: ByHand,
-}
-
-/// Operations that change outboxes by hand, as audit records name them: what they do is no traffic.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ByHand {
-    pub change: Vec<String>,
-    /// Those of them that put a message into the outbox.
-    pub put_back: Vec<String>,
-}
-
-/// What a sampler does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sampling {
-    /// The time between two looks.
-    pub every: Duration,
-    /// How long copies of what operators took out stay; none: for ever.
-    pub copies: Option<TimeDelta>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self { every: Duration::from_secs(20), copies: None }
-    }
-}
+pub use self::{
+    look::outboxes,
+    watch::{ByHand, Sampling, Watch},
+};
 
 /// Everything that the screen and `messages status` tell.
 #[derive(Debug, Clone, PartialEq)]
