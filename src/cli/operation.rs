@@ -284,7 +284,7 @@ async fn watched<T>(
             if let Some(far) = far(title, &progress) {
                 open::tell(&far);
             }
-            reporter.tell(progress.hindered, &progress.warnings);
+            reporter.tell(&progress.hindered, &progress.warnings);
         }
     };
     let ended = signals::see_through(Box::pin(work), stop, reporting).await?;

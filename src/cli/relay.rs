@@ -205,9 +205,8 @@ async fn tell(mut stats: watch::Receiver<Stats>) {
             let stats = stats.borrow_and_update();
             progress::lines(stats.doubts.iter().skip(named));
             named = stats.doubts.len();
-            let held = stats.held.iter().map(ToString::to_string);
-            (stats.trouble.iter().cloned().chain(held).collect(), stats.warnings())
+            (stats.hindrances(), stats.warnings())
         };
-        reporter.tell(hindered, &warnings);
+        reporter.tell(&hindered, &warnings);
     }
 }

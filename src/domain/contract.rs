@@ -1,5 +1,6 @@
 //! Names of message contracts. MassTransit writes a type as `urn:message:BookWorm.Contracts:PlaceOrder`, and the
-//! types of one message with `;` between them, its own first.
+//! types of one message with `;` between them, its own first. The arguments of a generic type stand in brackets:
+//! `urn:message:MassTransit:Fault[[BookWorm.Contracts:PlaceOrder]]`.
 
 use std::borrow::Cow;
 
@@ -12,10 +13,16 @@ pub fn first(urns: &str) -> &str {
     urns.split(';').next().unwrap_or_default()
 }
 
-/// The type's name without its namespace: `UserCheckedOutIntegrationEvent`.
+/// The types that the message can also be received as: all of its URNs but the first.
+pub fn others(urns: &str) -> impl Iterator<Item = &str> {
+    urns.split(';').skip(1).map(str::trim).filter(|urn| !urn.is_empty())
+}
+
+/// The type's name without its namespace: `UserCheckedOutIntegrationEvent`, `Fault[[BookWorm.Contracts:PlaceOrder]]`.
 #[must_use]
 pub fn name(urn: &str) -> &str {
-    urn.rsplit(':').next().unwrap_or(urn)
+    let plain = urn.find('[').unwrap_or(urn.len());
+    urn[..plain].rfind(':').map_or(urn, |at| &urn[at + 1..])
 }
 
 /// The contract's name as people call it: `UserCheckedOut`.
@@ -64,6 +71,16 @@ mod tests {
         let named = type_name("urn:message:BookWorm.Contracts:PlaceOrder");
         assert_eq!(named.as_deref(), Some("BookWorm.Contracts.PlaceOrder"));
         assert_eq!((type_name("urn:message:"), type_name("PlaceOrder")), (None, None));
+        let fault = "urn:message:MassTransit:Fault[[BookWorm.Contracts:PlaceOrder]]";
+        assert_eq!(name(fault), "Fault[[BookWorm.Contracts:PlaceOrder]]");
+        assert_eq!(short(fault), "Fault[[BookWorm.Contracts:PlaceOrder]]");
+        let pair = "urn:message:A.B:Pair[[C:D],[E:F]]";
+        assert_eq!(
+            (name(pair), type_name(pair).as_deref()),
+            ("Pair[[C:D],[E:F]]", Some("A.B.Pair[[C:D],[E:F]]"))
+        );
+        let all = format!("{urn};urn:message:A:Base; urn:message:A:Other;");
+        assert_eq!(others(&all).collect::<Vec<_>>(), ["urn:message:A:Base", "urn:message:A:Other"]);
         assert_eq!((first(""), name(""), short("x")), ("", "", "x"));
     }
 }

@@ -1,7 +1,7 @@
 //! Delivering what is pending, as operations meet it: what is delivered, how far it is, what stands in its way.
 //! The relay that does it lies above this module.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
@@ -17,7 +17,7 @@ use crate::{
         diagnosis::Inbound,
         outbox::OutboxKey,
         report::{Cell, Table},
-        text::counted,
+        text::{counted, thousands},
     },
     relay,
 };
@@ -101,6 +101,29 @@ impl fmt::Display for BlockedOutbox {
     }
 }
 
+/// Something that stands in the way of work, told once however many outboxes it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hindrance {
+    /// By which it is known again.
+    pub why: String,
+    pub count: usize,
+    told: String,
+}
+
+impl Hindrance {
+    /// One that holds everything.
+    #[must_use]
+    pub fn of_all(why: String) -> Self {
+        Self { told: why.clone(), why, count: 1 }
+    }
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.told)
+    }
+}
+
 /// Something of messages that were sent which somebody has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warning {
@@ -166,6 +189,29 @@ impl Stats {
     #[must_use]
     pub const fn recorded(&self) -> u64 {
         self.delivered + self.recovered
+    }
+
+    /// What stands in the way now: each reason once, with the number of outboxes that it holds and one of them.
+    #[must_use]
+    pub fn hindrances(&self) -> Vec<Hindrance> {
+        let mut out: Vec<_> = self.trouble.iter().cloned().map(Hindrance::of_all).collect();
+        let mut reasons: BTreeMap<&str, (usize, &BlockedOutbox)> = BTreeMap::new();
+        for held in &self.held {
+            reasons.entry(&held.why).and_modify(|(count, _)| *count += 1).or_insert((1, held));
+        }
+        out.extend(reasons.into_iter().map(|(why, (count, first))| {
+            let told = match count {
+                1 => first.to_string(),
+                _ => format!(
+                    "{} are held, first {} at {}: {why}",
+                    thousands(i64::try_from(count).unwrap_or(i64::MAX)) + " outboxes",
+                    first.outbox,
+                    first.sequence
+                ),
+            };
+            Hindrance { why: why.to_owned(), count, told }
+        }));
+        out
     }
 
     /// Held for what the message itself is.

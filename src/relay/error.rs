@@ -43,6 +43,11 @@ pub enum Error {
          list_alarms`); it goes on by itself when that ends"
     )]
     Blocked { place: String },
+    #[error(
+        "RabbitMQ at {place} has confirmed none of {messages} for {seconds} s: it is frozen or overloaded; nothing \
+         more is sent before it answers"
+    )]
+    Silent { place: String, messages: String, seconds: u64 },
     #[error("lost the connection to RabbitMQ: {0}; it is opened again")]
     Lost(String),
 }
@@ -66,7 +71,11 @@ impl Error {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Lost(_) | Self::Nacked | Self::Blocked { .. }
+            Self::Unreachable { .. }
+                | Self::Lost(_)
+                | Self::Nacked
+                | Self::Blocked { .. }
+                | Self::Silent { .. }
         )
     }
 

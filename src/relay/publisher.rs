@@ -27,6 +27,9 @@ use crate::domain::{
     outgoing::{Header, OutgoingMessage},
 };
 
+/// How long the broker may take to answer a declaration, or to open a channel.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// How long closing the connection may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -60,6 +63,12 @@ enum Stage {
     Written(PublisherConfirm),
     /// It ended before it was written.
     Failed(Error),
+}
+
+/// Waits for the broker's answer, but not without end: a frozen broker keeps its connections open.
+async fn answered<T>(asking: impl Future<Output = T>) -> Result<T, Error> {
+    let waited = tokio::time::timeout(ANSWER, asking).await;
+    waited.map_err(|_| Error::Lost(format!("no answer within {} s", ANSWER.as_secs())))
 }
 
 impl Publisher {
@@ -120,7 +129,7 @@ impl Publisher {
         if !self.connection.status().connected() {
             return Err(Error::Lost("the connection has ended".to_owned()));
         }
-        let opened = confirming(&self.connection).await;
+        let opened = answered(confirming(&self.connection)).await?;
         self.channel = opened.map_err(|error| Error::Lost(error.to_string()))?;
         Ok(())
     }
@@ -170,9 +179,8 @@ impl Publisher {
             ExchangeType::Topic => ExchangeKind::Topic,
             ExchangeType::Headers => ExchangeKind::Headers,
         };
-        channel
-            .exchange_declare(short(exchange), kind, options, arguments)
-            .await
+        answered(channel.exchange_declare(short(exchange), kind, options, arguments))
+            .await?
             .map_err(|error| Error::declaring(&error, "exchange", exchange))?;
         let Some(queue) = &address.queue else { return Ok(()) };
         let options = QueueDeclareOptions {
@@ -180,14 +188,13 @@ impl Publisher {
             auto_delete: address.auto_delete,
             ..QueueDeclareOptions::default()
         };
-        channel
-            .queue_declare(short(queue), options, FieldTable::default())
-            .await
+        answered(channel.queue_declare(short(queue), options, FieldTable::default()))
+            .await?
             .map_err(|error| Error::declaring(&error, "queue", queue))?;
         let options = QueueBindOptions::default();
-        channel
-            .queue_bind(short(queue), short(exchange), short(""), options, FieldTable::default())
-            .await
+        let arguments = FieldTable::default();
+        answered(channel.queue_bind(short(queue), short(exchange), short(""), options, arguments))
+            .await?
             .map_err(|error| Error::declaring(&error, "the binding of queue", queue))
     }
 
@@ -195,9 +202,9 @@ impl Publisher {
     async fn look(&mut self, exchange: &str) -> Result<(), Error> {
         let channel = self.declaring().await?;
         let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        channel
-            .exchange_declare(short(exchange), ExchangeKind::Fanout, options, FieldTable::default())
-            .await
+        let (kind, arguments) = (ExchangeKind::Fanout, FieldTable::default());
+        answered(channel.exchange_declare(short(exchange), kind, options, arguments))
+            .await?
             .map_err(|error| Error::declaring(&error, "exchange", exchange))
     }
 
@@ -206,7 +213,7 @@ impl Publisher {
         let channel = match usable {
             Some(channel) => channel,
             None => {
-                let opened = self.connection.create_channel().await;
+                let opened = answered(self.connection.create_channel()).await?;
                 opened.map_err(|error| Error::Lost(error.to_string()))?
             }
         };

@@ -18,7 +18,7 @@ use orderscope::{
         error_queue::{self, ErrorAction, Pick},
         operation::{
             self, BrokerAccess, Context, ErrorWork, Kind, OPERATIONS, Operation, Owner, Plan,
-            PlanError, PlanRequest, RATE, Target, Writer, batch::Purge,
+            PlanError, PlanRequest, Target, Writer, batch::Purge,
         },
         operator::Operator,
         policy::Policy,
@@ -329,7 +329,7 @@ impl Scene {
                 };
                 // Nothing of these waits, and nothing of the other queue's is done.
                 let operation =
-                    Operation::Errors(ErrorWork { action, pick: Pick::All, rate: RATE });
+                    Operation::Errors(ErrorWork { action, pick: Pick::All, rate: None });
                 let queue = Self::queue(kind, refused);
                 Case { operation, words: words(format!("errors {action} --all --queue {queue}")) }
             }

@@ -3,7 +3,6 @@
 use clap::{Args, Subcommand};
 
 use super::{OutputArg, RunArgs};
-use crate::ops::operation::RATE;
 
 /// How the relay runs.
 #[derive(Debug, Clone, Args)]
@@ -155,9 +154,9 @@ pub struct ErrorPick {
 pub struct ErrorWork {
     #[command(flatten)]
     pub run: RunArgs,
-    /// Replay at most this many messages a second (1 to 1000)
-    #[arg(long, default_value_t = RATE, value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub rate: u16,
+    /// At most this many messages a second (1 to 1000); a replay does 20, discarding as many as it can
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub rate: Option<u16>,
     #[command(flatten)]
     pub output: OutputArg,
 }

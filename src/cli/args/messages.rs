@@ -60,7 +60,7 @@ pub enum Messages {
 /// Only some of the messages; what is given must all hold.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Only {
-    /// Only this type: its URN, or the end of it (`UserCheckedOutIntegrationEvent`)
+    /// Only messages of this type, or that can be received as it: its URN, or the end of it (`PlaceOrder`)
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// Only what goes there: an address, or the end of its exchange's name; `none`: without a destination

@@ -53,7 +53,7 @@ impl View {
 /// Only the messages of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
-    /// By the first URN of its type, or the name behind its last colon.
+    /// By one of its types' URNs, or the end of one behind a colon: `PlaceOrder`.
     Type(String),
     /// By the whole address, the exchange it names, or the end of that; nothing: without a destination.
     Destination(Option<String>),
@@ -65,13 +65,10 @@ impl Filter {
     fn push(&self, sql: &mut QueryBuilder<Postgres>) {
         match self {
             Self::Type(kind) => {
-                // Equal, or its end behind a colon.
-                sql.push(
-                    " AND right(':' || left(split_part(m.message_type, ';', 1), 200), length(",
-                )
-                .push_bind(kind.clone())
-                .push(") + 1) = ':' || ")
-                .push_bind(kind.clone());
+                // One of the types whole, or its end behind a colon.
+                sql.push(" AND position(':' || ").push_bind(kind.clone()).push(
+                    " || ';' IN ':' || replace(left(m.message_type, 4000), ';', ';:') || ';') > 0",
+                );
             }
             Self::Destination(None) => {
                 sql.push(" AND m.destination_address IS NULL");

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     db::audit::Recorded,
     domain::{batch::Estimate, id::Version, report::Table, text::hex},
-    ops::delivery::Warning,
+    ops::delivery::{Hindrance, Warning},
 };
 
 /// How far an operation is.
@@ -24,7 +24,7 @@ pub struct Progress {
     /// Of so many that were meant; nothing where it is not known.
     pub of: u64,
     /// What stands in its way now, a line each.
-    pub hindered: Vec<String>,
+    pub hindered: Vec<Hindrance>,
     /// What nobody got, or somebody perhaps twice, so far.
     pub warnings: Vec<Warning>,
     /// Of a bulk operation: what people call it by.
@@ -37,7 +37,8 @@ impl Progress {
     /// What a person who waits has to know, a line each.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.hindered.iter().cloned().chain(self.warnings.iter().map(ToString::to_string)).collect()
+        let hindered = self.hindered.iter().map(ToString::to_string);
+        hindered.chain(self.warnings.iter().map(ToString::to_string)).collect()
     }
 
     /// `6,000 a minute, 1m 40s left`

@@ -61,8 +61,8 @@ pub struct Bulk {
 pub struct ErrorWork {
     pub action: ErrorAction,
     pub pick: Pick,
-    /// At most so many replays a second; discarding does not wait.
-    pub rate: u16,
+    /// At most so many a second; none: 20 replays, or discarding as fast as it goes.
+    pub rate: Option<u16>,
 }
 
 /// Messages replayed a second, unless someone says otherwise.

@@ -12,7 +12,7 @@ use crate::{
     ops::{
         delivery::Scope,
         error_queue::{ErrorAction, Pick},
-        operation::{Choice, ErrorWork, Kind, Operation, RATE, batch::Purge},
+        operation::{Choice, ErrorWork, Kind, Operation, batch::Purge},
     },
     tui::{
         selection::MessageSelection,
@@ -102,12 +102,12 @@ pub(super) fn on_messages(
     };
     let action = match kind {
         Kind::ReplayErrors => {
-            let rate = rate(form, wrong)?;
+            let rate = Some(rate(form, wrong)?);
             let work = ErrorWork { action: ErrorAction::Replay, pick: pick()?, rate };
             return Some(Operation::Errors(work));
         }
         Kind::DiscardErrors => {
-            let work = ErrorWork { action: ErrorAction::Discard, pick: pick()?, rate: RATE };
+            let work = ErrorWork { action: ErrorAction::Discard, pick: pick()?, rate: None };
             return Some(Operation::Errors(work));
         }
         Kind::DrainOutbox => return Some(Operation::Drain(scope()?)),

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     db::{self, Db, ownership::Owner, relay::OutboxTables},
+    domain::text::counted,
     relay::{self, Backoff, Publisher},
 };
 
@@ -160,6 +161,11 @@ impl<'a> RelayWorker<'a> {
         };
         if publisher.is_blocked() {
             return Err(relay::Error::Blocked { place: broker.place() }.into());
+        }
+        if let Some((count, waited)) = self.pass.unconfirmed(self.shared)? {
+            let messages = counted(count, "message");
+            let (place, seconds) = (broker.place(), waited.as_secs());
+            return Err(relay::Error::Silent { place, messages, seconds }.into());
         }
         let done =
             self.pass.run(self.shared, (conn, tables), publisher, self.shared.settings.scope).await;

@@ -872,6 +872,28 @@ mod lists {
     }
 
     #[tokio::test]
+    async fn messages_are_found_by_every_type_they_can_be_received_as() {
+        let options = managed().await;
+        let mut conn = open(&options).await;
+        plant(&mut conn, 3, 0).await;
+        let db = Db::new(&options, &Limits::default());
+        let layout = db.layout().await.unwrap();
+        for (kind, found) in [
+            ("urn:message:BookWorm.Contracts:Base", 3),
+            ("Base", 3),
+            ("UserCheckedOutIntegrationEvent", 3),
+            ("BookWorm.Contracts:Base", 3),
+            ("IntegrationEvent", 0),
+            ("", 0),
+        ] {
+            let filter = [Filter::Type(kind.to_owned())];
+            let rows =
+                outbox::list(&mut conn, &layout, View::Pending, &filter, None, 500, Utc::now());
+            assert_eq!(rows.await.unwrap().0.len(), found, "{kind}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_group_leads_to_its_messages() {
         let options = fixture::stage(pg18(), Schema::Marten9, "6-bad-destination").await;
         let db = Db::new(&options, &Limits::default());

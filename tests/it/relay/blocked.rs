@@ -32,14 +32,14 @@ pub(super) fn started(
     (tokio::spawn(work), receiver, stop)
 }
 
-async fn told(stats: &mut watch::Receiver<Stats>) {
-    let short = |stats: &Stats| {
-        stats.trouble.as_deref().is_some_and(|why| why.contains("its memory or disk is short"))
-    };
-    let waiting = stats.wait_for(short);
+async fn told(stats: &mut watch::Receiver<Stats>, what: &str) {
+    let tells = |stats: &Stats| stats.trouble.as_deref().is_some_and(|why| why.contains(what));
+    let waiting = stats.wait_for(tells);
     let waited = tokio::time::timeout(std::time::Duration::from_mins(1), waiting).await;
-    waited.expect("it never said that the broker takes nothing").unwrap();
+    waited.unwrap_or_else(|_| panic!("it never said: {what}")).unwrap();
 }
+
+const SHORT: &str = "its memory or disk is short";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_short_of_memory_is_waited_for() {
@@ -50,7 +50,7 @@ async fn a_broker_that_is_short_of_memory_is_waited_for() {
     settings.keep = None;
     broker.alarm(true);
     let (work, mut stats, _) = started(&settings, Until::Empty);
-    told(&mut stats).await;
+    told(&mut stats, SHORT).await;
     assert_eq!(broker.depth(QUEUE).await, 0);
     assert_eq!(count(&database, PENDING).await, i64::from(OUTBOXES * MESSAGES));
     broker.alarm(false);
@@ -63,12 +63,35 @@ async fn a_broker_that_is_short_of_memory_is_waited_for() {
     plant(&database, OUTBOXES, MESSAGES).await;
     broker.alarm(true);
     let (work, mut stats, stop) = started(&settings, Until::Told);
-    told(&mut stats).await;
+    told(&mut stats, SHORT).await;
     stop.cancel();
     let ended = tokio::time::timeout(std::time::Duration::from_mins(1), work).await;
     ended.expect("it did not end").unwrap().unwrap();
     assert_eq!(count(&database, PENDING).await, i64::from(OUTBOXES * MESSAGES));
     broker.alarm(false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_frozen_is_told_and_nothing_more_is_sent() {
+    let (broker, database) = (exclusive().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    let mut settings = settings(&database, &broker);
+    settings.keep = None;
+    let (work, mut stats, stop) = started(&settings, Until::Told);
+    plant(&database, 2, 1).await;
+    let delivered = stats.wait_for(|stats| stats.recorded() == 2);
+    tokio::time::timeout(std::time::Duration::from_mins(1), delivered).await.unwrap().unwrap();
+    let frozen = broker.freeze();
+    plant(&database, 4, 1).await;
+    told(&mut stats, "it is frozen or overloaded").await;
+    let sent = stats.borrow().delivered;
+    assert_eq!((sent, count(&database, PENDING).await), (2, 4));
+    drop(frozen);
+    let goes_on = stats.wait_for(|stats| stats.recorded() == 6 && stats.trouble.is_none());
+    tokio::time::timeout(std::time::Duration::from_mins(1), goes_on).await.unwrap().unwrap();
+    stop.cancel();
+    let stats = work.await.unwrap().unwrap();
+    assert_eq!((stats.unknown, count(&database, PENDING).await), (0, 0), "{stats:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -49,6 +49,15 @@ struct Server {
     keeper: Mutex<Child>,
 }
 
+/// A broker that answers nothing; it goes on when this is dropped.
+pub struct Frozen<'a>(&'a Broker);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.command("thaw");
+    }
+}
+
 /// A virtual host for one test.
 pub async fn broker() -> Broker {
     let shared = USE.read().await;
@@ -94,6 +103,12 @@ impl Broker {
     /// Kills the broker as a power failure would, without waiting.
     pub fn kill(&self) {
         self.command("kill");
+    }
+
+    /// Freezes the broker until the guard goes: it answers nothing and keeps its connections.
+    pub fn freeze(&self) -> Frozen<'_> {
+        self.command("freeze");
+        Frozen(self)
     }
 
     /// Restarts the broker with what it has on disk, and waits until it answers.
@@ -282,6 +297,8 @@ impl Server {
                 case $word in
                     kill) kill -s KILL -- -$server; wait $server ;;
                     start) start "$1" "$2" ;;
+                    freeze) kill -s STOP -- -$server ;;
+                    thaw) kill -s CONT -- -$server ;;
                 esac
             done
             kill -s KILL -- -$server; wait $server; kill $epmd; wait $epmd; rm -rf "$2"

@@ -388,6 +388,8 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
     say("seq", Cell::number(shown.sequence));
     say("message_id", text(shown.content.message.to_string()));
     say("type", text(contract::first(&shown.content.kinds)));
+    let others: Vec<_> = contract::others(&shown.content.kinds).collect();
+    say("also of type", Cell::maybe((!others.is_empty()).then(|| others.join(", "))));
     say("state", text(format!("{}: {}", shown.delivery, shown.delivery.meaning())));
     say("delivered", shown.delivered.map_or(Cell::None, Cell::time));
     for bad in &message.poison {

@@ -21,6 +21,7 @@ use crate::{
         write::{Opening, Tx},
     },
     domain::batch::{Counts, Limiter, Pace, Size, State, Step, Wanted, offered},
+    ops::delivery::Hindrance,
     ops::operation::{Moved, PlanRequest, Progress},
 };
 
@@ -219,7 +220,7 @@ impl Running<'_> {
         progress.send_replace(Progress {
             done: counts.all(),
             of: items,
-            hindered: hindered.into_iter().collect(),
+            hindered: hindered.into_iter().map(Hindrance::of_all).collect(),
             number: Some(number),
             estimate: self.pace.estimate(self.record.left()),
             ..Progress::default()

@@ -300,12 +300,11 @@ async fn delivering(
 }
 
 fn far(stats: &Stats, waiting: &Waiting) -> Progress {
-    let held = stats.held.iter().map(ToString::to_string);
     Progress {
         done: stats.recorded(),
         warnings: stats.warnings(),
         of: u64::try_from(waiting.messages).unwrap_or_default(),
-        hindered: stats.trouble.iter().cloned().chain(held).collect(),
+        hindered: stats.hindrances(),
         ..Progress::default()
     }
 }

@@ -35,15 +35,17 @@ use crate::{
 /// So many messages are named in a title, and so many that may do work again in the checks.
 const NAMED: usize = 3;
 
-/// Between two messages.
-const fn pause(work: &ErrorWork) -> Duration {
+/// So many messages a second at most; none: as fast as it goes.
+fn rate(work: &ErrorWork) -> Option<u16> {
     match work.action {
-        ErrorAction::Replay => {
-            let rate = if work.rate == 0 { 1 } else { work.rate };
-            Duration::from_nanos(1_000_000_000 / rate as u64)
-        }
-        ErrorAction::Discard => Duration::ZERO,
+        ErrorAction::Replay => Some(work.rate.unwrap_or(RATE).max(1)),
+        ErrorAction::Discard => work.rate.map(|rate| rate.max(1)),
     }
+}
+
+/// Between two messages.
+pub(super) fn pause(work: &ErrorWork) -> Duration {
+    rate(work).map_or(Duration::ZERO, |rate| Duration::from_nanos(1_000_000_000 / u64::from(rate)))
 }
 
 pub(super) fn title(work: &ErrorWork) -> String {
@@ -70,8 +72,9 @@ pub(super) fn options(work: &ErrorWork) -> Vec<String> {
     if let (ErrorAction::Replay, Pick::Keys { again: true, .. }) = (work.action, &work.pick) {
         out.push("--run-again".to_owned());
     }
-    if work.action == ErrorAction::Replay && work.rate != RATE {
-        out.extend(["--rate".to_owned(), work.rate.to_string()]);
+    let usual = (work.action == ErrorAction::Replay).then_some(RATE);
+    if let Some(rate) = rate(work).filter(|rate| Some(*rate) != usual) {
+        out.extend(["--rate".to_owned(), rate.to_string()]);
     }
     out
 }
@@ -166,11 +169,11 @@ fn effects(asked: &ErrorWork, work: &Work) -> Vec<Effect> {
     }
     let way = |((queue, home), count): ((&str, Option<&str>), usize)| {
         let messages = counted(count, "message");
+        let pace =
+            rate(asked).map_or_else(String::new, |rate| format!(", at most {rate} a second"));
         let told = match (work.action, home) {
-            (ErrorAction::Replay, Some(home)) => {
-                format!("{messages} to {home}, at most {} a second", asked.rate)
-            }
-            _ => format!("{messages} out, a copy of each kept first"),
+            (ErrorAction::Replay, Some(home)) => format!("{messages} to {home}{pace}"),
+            _ => format!("{messages} out, a copy of each kept first{pace}"),
         };
         Effect::told(queue.to_owned(), told)
     };

@@ -11,7 +11,7 @@ use super::{
         messages::Waiting,
         plan::{Effect, Listed},
         record::Recorded,
-        value::{ErrorWork, RATE},
+        value::ErrorWork,
     },
     *,
 };
@@ -58,7 +58,7 @@ fn chosen(action: ErrorAction, messages: Vec<Chosen>, left: &[(&str, &str)]) -> 
 }
 
 fn asked(action: ErrorAction, pick: Pick) -> ErrorWork {
-    ErrorWork { action, pick, rate: RATE }
+    ErrorWork { action, pick, rate: None }
 }
 
 fn now() -> DateTime<Utc> {
@@ -113,7 +113,7 @@ fn a_bulk_replay_says_what_goes_where_and_what_is_left() {
 fn what_may_do_work_again_warns_and_wants_the_context_typed() {
     let body = "7";
     let pick = Pick::Keys { keys: vec![key(body).to_string()], again: true };
-    let this = ErrorWork { rate: 5, ..asked(ErrorAction::Replay, pick) };
+    let this = ErrorWork { rate: Some(5), ..asked(ErrorAction::Replay, pick) };
     let unknown = vec![one(body, "a", Judged::Unknown)];
     let sheet = plan(&this, chosen(ErrorAction::Replay, unknown, &[]), "x", &policy(false));
     assert!(sheet.confirmation.typed);
@@ -128,7 +128,16 @@ fn what_may_do_work_again_warns_and_wants_the_context_typed() {
     let this = ErrorWork { action: ErrorAction::Discard, ..this };
     let sheet = plan(&this, chosen(ErrorAction::Discard, unknown, &[]), "x", &policy(false));
     assert!(!sheet.confirmation.typed);
-    assert!(sheet.cli_equivalent.ends_with("--reason x --yes"), "{}", sheet.cli_equivalent);
+    let slowly = "--rate 5 --reason x --yes";
+    assert!(sheet.cli_equivalent.ends_with(slowly), "{}", sheet.cli_equivalent);
+    assert_eq!(error_queue::pause(&this), Duration::from_millis(200));
+    // Without a rate it goes as fast as it can, which a replay never does.
+    let this = ErrorWork { rate: None, ..this };
+    assert_eq!(error_queue::pause(&this), Duration::ZERO);
+    assert_eq!(
+        error_queue::pause(&ErrorWork { action: ErrorAction::Replay, ..this }),
+        Duration::from_millis(50)
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use futures::FutureExt;
 use sqlx::{Connection, PgConnection};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout_at};
 use uuid::Uuid;
 
 use self::round::Round;
@@ -31,6 +31,8 @@ const AT_FIRST: i64 = 100;
 const AT_LEAST: i64 = 10;
 /// After this many queued messages, wait until they are written to the connection.
 const IN_LINE: usize = 128;
+/// A broker that has not confirmed for so long is frozen.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// The state that is kept from one pass to the next.
 #[derive(Debug)]
@@ -56,6 +58,7 @@ struct InFlight {
     message: Uuid,
     /// The application wants it routed or refused.
     mandatory: bool,
+    sent: Instant,
     pending: Pending,
 }
 
@@ -282,6 +285,20 @@ impl Pass {
         Ok(lost || closed && !publisher.is_open() && publisher.reopen().await.is_err())
     }
 
+    /// How many messages the broker has not confirmed for so long that it must be frozen, and for how long; nothing
+    /// where it answers.
+    pub(super) fn unconfirmed(
+        &mut self,
+        shared: &Shared,
+    ) -> Result<Option<(usize, Duration)>, Error> {
+        if self.late.is_empty() {
+            return Ok(None);
+        }
+        self.settle_late(shared)?;
+        let waited = self.late.iter().map(|flight| flight.sent.elapsed()).max();
+        Ok(waited.filter(|waited| *waited >= SILENT).map(|waited| (self.late.len(), waited)))
+    }
+
     /// Processes confirms that came after their transaction had ended.
     fn settle_late(&mut self, shared: &Shared) -> Result<(), Error> {
         let mut late = vec![];
@@ -430,7 +447,8 @@ async fn send(shared: &Shared, publisher: &mut Publisher, row: Row) -> Result<Se
     }
     let mandatory = outgoing.mandatory;
     let pending = publisher.send(outgoing);
-    Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, pending }))
+    let sent = Instant::now();
+    Ok(Sent::Now(InFlight { outbox, sequence, message, mandatory, sent, pending }))
 }
 
 /// Whether a message that was routed to no queue blocks its outbox.

@@ -191,7 +191,7 @@ fn a_group_is_replayed_from_key_to_plan_to_word_to_result() {
     let pick = Pick::Group(group.clone());
     assert_eq!(
         planned(&mut desk),
-        Operation::Errors(ErrorWork { action: ErrorAction::Replay, pick, rate: 50 })
+        Operation::Errors(ErrorWork { action: ErrorAction::Replay, pick, rate: Some(50) })
     );
     assert!(desk.shows("1 message to basket-checkout-failed, at most 50 a second"));
     assert!(desk.shows("finance_error could not be read"), "what was not seen is said");
@@ -379,7 +379,7 @@ fn some_are_marked_and_replayed_or_discarded_together() {
 #[test]
 fn discarding_takes_one_or_what_is_done() {
     let discard =
-        |pick| Operation::Errors(ErrorWork { action: ErrorAction::Discard, pick, rate: 20 });
+        |pick| Operation::Errors(ErrorWork { action: ErrorAction::Discard, pick, rate: None });
     let group = errors::listing().found[0].fingerprint.to_string();
     let one = Pick::Keys { keys: vec![keys()[0].to_string()], again: true };
     for (way, pick) in [
@@ -464,7 +464,8 @@ fn what_is_pending_is_drained_by_outbox_or_all() {
         desk.types("DRAIN");
         desk.press("enter");
         let (_, plan) = working(&mut desk);
-        let hindered = vec!["outbox 7 is held at 3: no destination".to_owned()];
+        let why = "outbox 7 is held at 3: no destination";
+        let hindered = vec![crate::ops::delivery::Hindrance::of_all(why.to_owned())];
         let warnings = Stats { returned: 31, ..Stats::default() }.warnings();
         desk.change(change::Msg::Progressed(
             plan.request.id,
