@@ -49,7 +49,10 @@ pub(super) async fn run(verb: args::Consume, global: &Global, settings: &Setting
         let operator = Operator::new(global.operator.as_deref(), session.layout.role());
         let operator = operator.map_err(|error| Failure::usage(error.to_string()))?;
         let writer = Writer::open(&session.db, operator, policy).await?;
-        let ended = consume(&verb, work, &session, &writer, settings).await;
+        let ended = tokio::select! {
+            ended = consume(&verb, work, &session, &writer, settings) => ended,
+            never = session.keep_running(&open::warned) => match never {},
+        };
         writer.close().await;
         ended
     }

@@ -4,7 +4,7 @@ use std::{io::Read, path::Path, str::FromStr};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Number;
+use serde_json::{Number, error::Category};
 use uuid::Uuid;
 
 use super::{
@@ -181,18 +181,43 @@ fn uuid(text: &str, what: &str) -> Result<Uuid, Failure> {
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let text = text(path, LARGEST)?;
+    serde_json::from_str(&text).map_err(|error| malformed(path, &error))
+}
+
+/// What a file has, or standard input for `-`.
+pub(super) fn text(path: &Path, largest: u64) -> Result<String, Failure> {
     let mut text = String::new();
-    let shown = path.display();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(LARGEST + 1).read_to_string(&mut text)
+        std::io::stdin().lock().take(largest + 1).read_to_string(&mut text)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(largest + 1).read_to_string(&mut text))
     };
-    let size = read.map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
-    if size as u64 > LARGEST {
-        return Err(Failure::usage(format!("{shown} is longer than {LARGEST} bytes")));
+    let shown = path.display();
+    let size = read.map_err(|error| {
+        let given = path.to_string_lossy();
+        if given.trim_start().starts_with(['{', '[']) {
+            return Failure::usage(
+                "here goes the name of a file, or - for standard input, not the JSON itself",
+            );
+        }
+        Failure::usage(format!("cannot read {shown}: {error}"))
+    })?;
+    if size as u64 > largest {
+        return Err(Failure::usage(format!("{shown} is longer than {largest} bytes")));
     }
-    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("--json {shown}: {error}")))
+    Ok(text)
+}
+
+/// What is wrong with JSON from a file, and where. Of what stands there nothing is repeated.
+pub(super) fn malformed(path: &Path, error: &serde_json::Error) -> Failure {
+    let told = error.to_string();
+    let why = match (error.classify(), told.rfind(", expected ")) {
+        // `invalid type: string "…", expected u64 at line 1 column 9`
+        (Category::Data, Some(at)) => &told[at + 2..],
+        _ => &told,
+    };
+    Failure::usage(format!("--json {}: {why}", path.display()))
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ pub async fn run(cli: Cli) -> color_eyre::Result<u8> {
     Ok(outcome.unwrap_or_else(|failure| {
         if !failure.message.is_empty() {
             // Standard error may be gone; there is nobody left to tell then.
-            let _ = writeln!(std::io::stderr(), "orderscope: {}", failure.message);
+            let told = config::without_passwords(&failure.message);
+            let _ = writeln!(std::io::stderr(), "orderscope: {told}");
         }
         failure.code
     }))

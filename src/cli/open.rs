@@ -6,6 +6,7 @@ use super::{Failure, args::Global, clock, exit, given};
 use crate::{
     config::{Context, Settings, Target, choose},
     db::Limits,
+    domain::text::clean,
     embedded::{self, Lease},
     ops::{
         messages::{Sampling, Watch},
@@ -63,6 +64,12 @@ pub(super) fn tell(doing: &str) {
         }
         let _ = out.flush();
     }
+}
+
+/// Tells a person what happened under a verb that runs for long.
+pub(super) fn warned(told: String) {
+    // Nobody may be listening any more; the work goes on.
+    let _ = writeln!(std::io::stderr(), "{}", clean(&told));
 }
 
 /// Refuses where the command line or the context says that nothing is written.

@@ -100,10 +100,19 @@ pub(super) async fn run(verb: Orders, global: &Global, settings: &Settings) -> O
     })
 }
 
-/// The query with the place that is wrong underlined.
+/// More of a wrong term is not repeated.
+const LONGEST_TERM: usize = 40;
+
+/// The term that is wrong, with the place underlined. The rest of the query may name people.
 fn marked(text: &str, error: &language::SearchError) -> Failure {
-    let before = text.get(..error.at.start).unwrap_or_default().chars().count();
+    let blank = |c: char| c.is_whitespace();
+    let from =
+        text.get(..error.at.start).map_or(0, |before| before.rfind(blank).map_or(0, |at| at + 1));
+    let term = text.get(from..).unwrap_or_default();
+    let term = term.split(blank).next().unwrap_or_default();
+    let before = text.get(from..error.at.start).unwrap_or_default().chars().count();
     let wrong = text.get(error.at.clone()).unwrap_or_default().chars().count().max(1);
-    let shown = crate::domain::text::clean(text);
+    let shown = text::cut(term, LONGEST_TERM);
+    let wrong = wrong.min(shown.chars().count().saturating_sub(before)).max(1);
     Failure::usage(format!("{error}\n  {shown}\n  {}{}", " ".repeat(before), "^".repeat(wrong)))
 }

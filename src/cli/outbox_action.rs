@@ -1,6 +1,6 @@
 //! Verbs that change messages and inbox rows by hand: what is named on the command line, as an outbox action.
 
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::{
     Failure, Outcome,
     args::{AgeArgs, Global, InboxAction, MessageAction, WriteArgs},
-    clock, exit, input, operation,
+    clock, exit,
+    input::{self, malformed, text},
+    operation,
 };
 use crate::{
     config::Settings,
@@ -50,7 +52,7 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
             run(&write.into(), global, settings, make).await
         }
         MessageAction::Repair { id, destination, headers, properties, body, write } => {
-            let body = body.as_deref().map(text).transpose()?;
+            let body = body.as_deref().map(|path| text(path, LARGEST)).transpose()?;
             let repair = Repair { destination, headers, properties, body };
             if repair.parts().is_empty() {
                 return Err(Failure::usage(
@@ -226,25 +228,10 @@ async fn copy_of(session: &Session, text: &str) -> Result<i64, Failure> {
     })
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(LARGEST + 1).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
-    };
-    let shown = path.display();
-    let size = read.map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
-    if size as u64 > LARGEST {
-        return Err(Failure::usage(format!("{shown} is longer than {LARGEST} bytes")));
-    }
-    Ok(text)
-}
-
 fn whole(path: &Path) -> Result<StoredMessage, Failure> {
     let shown = path.display();
-    let fields: Value = serde_json::from_str(&text(path)?)
-        .map_err(|error| Failure::usage(format!("--json {shown}: {error}")))?;
+    let fields: Value =
+        serde_json::from_str(&text(path, LARGEST)?).map_err(|error| malformed(path, &error))?;
     StoredMessage::read(&fields, clock::now())
         .map_err(|refusal| Failure::usage(format!("--json {shown}: {refusal}")))
 }

@@ -30,7 +30,14 @@ pub(super) async fn run(verb: args::Relay, global: &args::Global, settings: &Set
     let broker =
         Broker::parse(&url, password).map_err(|error| Failure::usage(error.to_string()))?;
     let (servers, lease) = open::own(global, settings).await?;
-    let ended = deliver(&verb, settings, &servers, broker).await;
+    let delivering = deliver(&verb, settings, &servers, broker);
+    let ended = match &lease {
+        Some(lease) => tokio::select! {
+            ended = delivering => ended,
+            never = lease.keep_running(&open::warned) => match never {},
+        },
+        None => delivering.await,
+    };
     if let Some(lease) = lease {
         lease.leave().await?;
     }

@@ -14,7 +14,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use chrono::TimeDelta;
 
 pub use self::{
-    connection::{ConnectionString, PARAMETERS, Parameter, Rule, has_password, is_address_like},
+    connection::{
+        ConnectionString, PARAMETERS, Parameter, Rule, has_password, is_address_like,
+        without_passwords,
+    },
     database::{Context, Given, Server, Target, choose},
     environment::Environment,
     file::{CommandsFile, ContextFile, ErrorsFile, File, MessagesFile, RelayFile},

@@ -12,6 +12,7 @@ use super::{
 use crate::domain::{
     event::RecordedEvent,
     id::{EventId, OrderId, SeqId, StreamId, Version},
+    text::thousands,
 };
 
 #[derive(FromRow, Deserialize)]
@@ -28,13 +29,23 @@ pub(super) struct EventRow {
     causation_id: Option<String>,
     headers: Option<String>,
     is_archived: bool,
-    data: String,
+    /// None where it is too long to be read.
+    data: Option<String>,
+    /// Its length, where that matters.
+    bytes: i64,
     is_binary: bool,
 }
 
 impl From<EventRow> for RecordedEvent {
     fn from(row: EventRow) -> Self {
-        let (body, unread) = match document(&row.data) {
+        let body = row.data.as_deref().map_or_else(
+            || {
+                let (bytes, most) = (thousands(row.bytes), thousands(LARGEST));
+                Err(format!("its body has {bytes} bytes, more than the {most} that are read"))
+            },
+            document,
+        );
+        let (body, unread) = match body {
             Ok(body) => (body, None),
             Err(why) => (Value::Null, Some(why)),
         };
@@ -60,10 +71,26 @@ impl From<EventRow> for RecordedEvent {
     }
 }
 
+/// The longest body that is read, in bytes of its text: many times what thousands of items take, and little enough for
+/// the memory of a console.
+const LARGEST: i64 = 2_000_000;
+/// In a longer body each value beside the order is left out that is longer than this.
+const LARGEST_BESIDE: i64 = 10_000;
+
 fn columns() -> String {
+    let beside = format!(
+        "(SELECT jsonb_object_agg(key, CASE WHEN lower(key) = 'order' OR octet_length(value::text) <= {LARGEST_BESIDE} \
+             THEN value ELSE to_jsonb(octet_length(value::text) || ' bytes, not read') END)::text \
+          FROM jsonb_each(CASE WHEN jsonb_typeof(data::jsonb) = 'object' THEN data::jsonb ELSE '{{}}' END))"
+    );
+    // Compression makes nothing so short that is too long, and what is stored is measured without being unpacked.
+    let short = "pg_column_size(data) <= 7000";
     format!(
         "seq_id, id, stream_id, version, type AS kind, {} AS at, mt_dotnet_type, tenant_id, \
-         correlation_id, causation_id, headers::text AS headers, is_archived, data::text AS data, bdata IS NOT NULL AS is_binary",
+         correlation_id, causation_id, headers::text AS headers, is_archived, \
+         CASE WHEN {short} OR octet_length(data::text) <= {LARGEST} THEN data::text \
+              WHEN octet_length({beside}) <= {LARGEST} THEN {beside} END AS data, \
+         CASE WHEN {short} THEN 0 ELSE octet_length(data::text) END::bigint AS bytes, bdata IS NOT NULL AS is_binary",
         moment("\"timestamp\""),
     )
 }

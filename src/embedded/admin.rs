@@ -103,6 +103,8 @@ pub async fn stop(config: &Config, force: bool, report: Report<'_>) -> Result<St
     let _change = change(&layout, report).await?;
     let _users = alone(&layout, force)?;
     unkeep(&layout)?;
+    // A server that was stopped is not started again by consoles that had it.
+    remove_file(&layout.ready_mark())?;
     Ok(Stopped { was_running: Server::of(&layout).stop().await? })
 }
 
@@ -116,6 +118,8 @@ pub async fn reset(config: &Config, force: bool, report: Report<'_>) -> Result<R
     let _change = change(&layout, report).await?;
     let _users = alone(&layout, force)?;
     unkeep(&layout)?;
+    // A server that was stopped is not started again by consoles that had it.
+    remove_file(&layout.ready_mark())?;
     Server::of(&layout).stop().await?;
     let existed = layout.cluster.exists();
     for name in [cluster::READY, cluster::OLD] {

@@ -24,7 +24,7 @@ mod pidfile;
 mod server;
 mod upgrade;
 
-use std::path::Path;
+use std::{convert::Infallible, path::Path, time::Duration};
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -88,6 +88,11 @@ impl std::fmt::Display for Progress {
 
 /// Receives progress.
 pub type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// How often it is looked whether the server still runs: two small files are read.
+const LOOK: Duration = Duration::from_secs(1);
+/// The longest wait after a start that failed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// A lease on the running server, which stays up while anybody holds one.
 ///
@@ -208,16 +213,33 @@ impl Lease {
         &self.layout.home
     }
 
-    /// Restarts the server if it was killed while in use. Cheap if it was not.
-    pub async fn revive(&mut self, report: Report<'_>) -> Result<(), Error> {
-        if let Some(options) = Server::of(&self.layout).ready_options() {
-            self.options = options;
+    /// Starts the server again if it does not run. Cheap if it does.
+    pub async fn revive(&self, report: Report<'_>) -> Result<(), Error> {
+        if Server::of(&self.layout).ready_options().is_some() {
             return Ok(());
         }
         let waiting = Doing::of(&self.layout).waiting(report);
         let _change = lock::exclusive(&self.layout.change_lock(), &waiting).await?;
-        self.options = run(&self.config, report).await?;
-        Ok(())
+        run(&self.config, report).await.map(drop)
+    }
+
+    /// Starts the server again whenever it ended and nobody had stopped it, and tells what came of that. Ends with its
+    /// caller.
+    pub async fn keep_running(&self, tell: &(dyn Fn(String) + Send + Sync)) -> Infallible {
+        let mut pause = LOOK;
+        loop {
+            tokio::time::sleep(pause).await;
+            if Server::of(&self.layout).runs_or_was_stopped() {
+                pause = LOOK;
+                continue;
+            }
+            let started = self.revive(&|_| ()).await;
+            pause = if started.is_ok() { LOOK } else { (pause * 2).min(LOOK_AGAIN) };
+            tell(match started {
+                Ok(()) => "the private PostgreSQL had ended and was started again".to_owned(),
+                Err(why) => format!("the private PostgreSQL has ended and does not start: {why}"),
+            });
+        }
     }
 
     /// Returns the lease, and stops the server if it was the last one and nothing keeps it running.

@@ -86,6 +86,11 @@ impl<'a> Server<'a> {
         is_ready.then(|| self.options(sockets))
     }
 
+    /// Whether nothing is wrong: it runs, or ended because somebody stopped it.
+    pub fn runs_or_was_stopped(&self) -> bool {
+        self.ready_options().is_some() || !self.layout.ready_mark().exists()
+    }
+
     /// Records that this run of the server accepted a session in our database.
     pub fn record_ready(&self) -> Result<(), Error> {
         let (path, file) = (self.layout.ready_mark(), PidFile::read(&self.cluster));

@@ -4,7 +4,7 @@
 pub mod exit;
 pub mod private;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use crate::{
     db::{
         Db, Layout, Limits, Table,
         migrate::{self, Standing},
-        standby::{self, Replay},
+        standby,
     },
     demo,
     domain::age,
@@ -22,6 +22,8 @@ use crate::{
     ops::policy::{self, Policy},
     servers::Servers,
 };
+
+pub use crate::db::standby::Replay;
 
 /// An open database. Call [`Session::close`] at the end, or the private server keeps running until the next
 /// console exits.
@@ -122,11 +124,7 @@ async fn connect_and_probe(
         let missing = layout.missing().into_iter().next();
         return Err(Error::NotOrders(missing.map_or_else(String::new, |missing| missing.what)));
     }
-    let replay = if db.is_standby() {
-        db.read("replay", &CancellationToken::new(), standby::replay).await?
-    } else {
-        None
-    };
+    let replay = if db.is_standby() { replay(&db, &CancellationToken::new()).await? } else { None };
     Ok((db, layout, replay))
 }
 
@@ -226,18 +224,10 @@ pub fn demo_progress(step: &demo::Progress) -> String {
 }
 
 impl Session {
-    /// What to say of a hot standby: `hot standby, 3s behind the primary`.
+    /// What to say of a hot standby, as it was when the session was opened.
     #[must_use]
     pub fn standby(&self) -> Option<String> {
-        let replay = self.replay?;
-        Some(match replay.behind {
-            _ if replay.caught_up => "hot standby, level with the primary".to_owned(),
-            Some(behind) => {
-                let behind = chrono::TimeDelta::from_std(behind).unwrap_or(chrono::TimeDelta::MAX);
-                format!("hot standby, {} behind the primary", age::length(behind))
-            }
-            None => "hot standby, how far behind the primary is not known".to_owned(),
-        })
+        standby(self.replay)
     }
 
     /// The same for programs: null on a primary.
@@ -251,6 +241,14 @@ impl Session {
         })
     }
 
+    /// Keeps the private server running, where there is one, as [`Lease::keep_running`]. Ends with its caller.
+    pub async fn keep_running(&self, tell: &(dyn Fn(String) + Send + Sync)) -> Infallible {
+        match &self.lease {
+            Some(lease) => lease.keep_running(tell).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Ends all sessions with the server; the last console to leave stops the private one.
     pub async fn close(self) {
         self.db.close().await;
@@ -258,6 +256,28 @@ impl Session {
             leave(lease).await;
         }
     }
+}
+
+/// How far a hot standby has come by now; none on a primary.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn replay(db: &Db, stop: &CancellationToken) -> Result<Option<Replay>, crate::db::Error> {
+    db.read("replay", stop, standby::replay).await
+}
+
+/// What to say of a hot standby: `hot standby, 3s behind the primary`; nothing of a primary.
+#[must_use]
+pub fn standby(replay: Option<Replay>) -> Option<String> {
+    let replay = replay?;
+    Some(match replay.behind {
+        _ if replay.caught_up => "hot standby, level with the primary".to_owned(),
+        Some(behind) => {
+            let behind = chrono::TimeDelta::from_std(behind).unwrap_or(chrono::TimeDelta::MAX);
+            format!("hot standby, {} behind the primary", age::length(behind))
+        }
+        None => "hot standby, how far behind the primary is not known".to_owned(),
+    })
 }
 
 async fn leave(lease: Lease) {

@@ -32,7 +32,7 @@ pub struct Place {
     pub database: String,
     pub host: String,
     pub role: String,
-    /// How far a hot standby was behind when it was opened; none on a primary.
+    /// How far a hot standby is behind; none on a primary.
     pub standby: Option<String>,
     /// What the database lacks and what that costs, one line each.
     pub gaps: Vec<String>,
@@ -76,6 +76,17 @@ pub enum Link {
     Up(Arc<Place>),
 }
 
+/// What was found beside the screens while the console is open.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A standby got further, or is the primary now.
+    Place(Arc<Place>),
+    /// The private server had ended: it was started again, or why not.
+    Private(String),
+    /// How the audit log differs from what this machine saw; none where it does not.
+    Audit(Option<String>),
+}
+
 /// Something remembered between sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keep {
@@ -110,6 +121,8 @@ pub struct Shared {
     pub link: Link,
     /// How long the server is left alone after attempts that failed.
     pub pause: Option<Duration>,
+    /// How the audit log differs from what this machine saw of it.
+    pub audit_broken: Option<String>,
     pub kept: Remembered,
     /// Between two refreshes of what is on screen.
     pub interval: Duration,
@@ -136,6 +149,7 @@ impl Shared {
             policy: Policy::default(),
             link: Link::Connecting { doing: "connecting".to_owned() },
             pause: None,
+            audit_broken: None,
             kept: Remembered::default(),
             interval: Duration::from_secs(5),
             frozen: false,

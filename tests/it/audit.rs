@@ -125,14 +125,14 @@ async fn an_open_console_anchors_what_moved_and_only_where_it_may() {
     let anchors = async |sql: &'static str| -> i64 {
         sqlx::query_scalar(sql).fetch_one(&mut open(&options).await).await.unwrap()
     };
-    anchors::pass(&db, &clock(), dir.path(), &stop).await.unwrap();
-    anchors::pass(&db, &clock(), dir.path(), &stop).await.unwrap();
+    anchors::pass(&db, Some(&clock()), dir.path(), &stop).await.unwrap();
+    anchors::pass(&db, Some(&clock()), dir.path(), &stop).await.unwrap();
     assert_eq!(anchors("SELECT count(*) FROM orderscope.audit_anchors").await, 1, "one an hour");
     // Where there is no log, or it is not for this login, there is nothing to do and nothing wrong.
     let empty = database(&pg18().empty().await);
-    anchors::pass(&empty, &clock(), dir.path(), &stop).await.unwrap();
+    anchors::pass(&empty, Some(&clock()), dir.path(), &stop).await.unwrap();
     stop.cancel();
-    anchors::run(&db, &clock(), dir.path(), &stop).await;
+    anchors::run(&db, Some(&clock()), dir.path(), &stop, &|_| ()).await;
 }
 
 #[tokio::test]

@@ -210,7 +210,7 @@ async fn nothing_found_is_an_empty_answer_and_code_1() {
 #[tokio::test]
 async fn a_malformed_query_is_marked_before_any_server_is_asked() {
     let home = Home { url: Some("postgres://nobody@localhost:1/none".into()), ..Home::new() };
-    let mark = "  status:nww total:>10\n         ^^^\n";
+    let mark = "  status:nww\n         ^^^\n";
     home.refused(&["orders", "search", "status:nww", "total:>10"], 2, &[mark, "did you mean new?"]);
     home.refused(&["orders", "search", "statsu:new"], 2, &["did you mean status:?", "^^^^^^"]);
     home.refused(&["orders", "search", "note:\"half"], 2, &["quote is not closed"]);
@@ -220,6 +220,74 @@ async fn a_malformed_query_is_marked_before_any_server_is_asked() {
     home.refused(&["order", "show", "8c41", "--at", "soon", "--version", "1"], 2, &["--at"]);
     home.refused(&["orders"], 2, &["search"]);
     home.refused(&["dance"], 2, &["dance"]);
+}
+
+/// Of what cannot be read nothing is repeated but what is wrong: it may be a password, or name people.
+#[tokio::test]
+async fn what_cannot_be_read_is_not_repeated() {
+    let mark = "Quyxzol";
+    let order = "00000000-0000-0000-0000-000000000000";
+    let home = Home { url: Some("postgres://nobody@localhost:1/none".into()), ..Home::new() };
+    let file = |name: &str, text: &str| {
+        let path = home.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let url = format!("postgres://u:{mark}@h/x");
+    let broken = file("broken.json", &format!("{{\"note\": \"{mark}"));
+    let unknown = file("unknown.json", &format!("{{\"{mark}, expected {mark}\": 1}}"));
+    let other = file("other.json", &format!("{{\"lines\": \"{mark}\"}}"));
+    let given = format!("{{\"note\": \"{mark}\"}}");
+    let create = ["order", "create", "--yes", "--reason", "INC-7", "--json"];
+    let repair = ["messages", "repair", "4", "--yes", "--reason", "INC-7"];
+    for arguments in [
+        &[&create[..], &[&broken]].concat()[..],
+        &[&create[..], &[&unknown]].concat(),
+        &[&create[..], &[&other]].concat(),
+        &[&create[..], &[&given]].concat(),
+        &[&repair[..], &["--body", &given]].concat(),
+        &["orders", "search", &format!("buyer:{mark}"), "total:few"],
+        &["orders", "search", "total:few", &format!("buyer:\"{mark} Thi\"")],
+        &["--theme", &url],
+        &["--zone", &url, "orders", "search"],
+        &["--operator", &format!("{url}\u{1}"), "orders", "search"],
+        &["--context", &url, "orders", "search"],
+        &["--database-url", &url, "orders", "search"],
+        &["--database-url", &format!("{url}:bad"), "orders", "search"],
+        &["--config", &url, "orders", "search"],
+        &["--log", &format!("{url}/x"), "orders", "search"],
+        &["open", &url],
+        &["open", &format!("ops://x/{url}")],
+        &[&url],
+        &["orders", &url],
+        &["order", "show", &url],
+        &["order", "show", order, "--at", &url],
+        &["order", "show", order, "--version", &url],
+        &["orders", "search", "--limit", &url],
+        &["orders", "search", &format!("placed:{url}")],
+        &["messages", "show", &url],
+        &["audit", "list", "--since", &url],
+        &["relay", "--amqp-url", &format!("amqp://u:{mark}@h:bad")],
+    ] {
+        let done = home.run(arguments);
+        assert!(done.code != 0 && !done.err.is_empty(), "{arguments:?}: {done:?}");
+        assert!(!format!("{}{}", done.out, done.err).contains(mark), "{arguments:?}: {done:?}");
+    }
+    home.refused(&[&create[..], &[&other]].concat(), 2, &["expected a sequence at line 1"]);
+    for text in [
+        format!("theme = \"{mark}"),
+        format!("interval = \"{mark}\""),
+        format!("[contexts.a]\nurl = \"postgres://u:{mark}@h:bad/x\""),
+        format!("[contexts.a]\nurl = 5 # {mark}"),
+        format!("default = \"{url}\""),
+        format!("zone = \"{url}\""),
+        format!("theme = \"{url}\""),
+        format!("[relay]\namqp_url = \"amqp://u:{mark}@h:bad\""),
+    ] {
+        let config = file("config.toml", &text);
+        let done = home.run(&["--config", &config, "orders", "search"]);
+        assert!(!format!("{}{}", done.out, done.err).contains(mark), "{text}: {done:?}");
+    }
 }
 
 #[tokio::test]

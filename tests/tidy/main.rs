@@ -3,6 +3,7 @@
 //! `rooms`: which module may use which, and whether `ARCHITECTURE.md` shows it. `circles`: no circle between
 //! siblings. `style`: a pure domain, the time handed in, SQL in one place, short files with a purpose line.
 //! `words`: no words that confuse newcomers. `machine`: no names of private machines.
+//! `licences`: of everything we depend on.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 
 mod circles;
 mod lex;
+mod licences;
 mod machine;
 mod modules;
 mod rooms;

@@ -215,7 +215,7 @@ fn the_root_names_no_screen() {
         "route.rs",
         "runtime",
         "selection.rs",
-        "services.rs",
+        "services",
         "shared.rs",
     ];
     let base = root().join("src/tui");

@@ -16,7 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 pub use self::{
     parameters::{PARAMETERS, Parameter, Rule},
-    text::{ConnectionString, has_password, is_address_like},
+    text::{ConnectionString, has_password, is_address_like, without_passwords},
 };
 use self::{parse::Pairs, passfile::PassFile, tls::Tls};
 use super::{Environment, Error};

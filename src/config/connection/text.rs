@@ -80,6 +80,16 @@ pub fn has_password(text: &str) -> bool {
     })
 }
 
+/// A message with what was typed in it, without the words in which a password may stand.
+#[must_use]
+pub fn without_passwords(message: &str) -> String {
+    let covered = |word: &str| {
+        let blank = &word[word.trim_end().len()..];
+        if has_password(word) { format!("…{blank}") } else { word.to_owned() }
+    };
+    message.split_inclusive(char::is_whitespace).map(|word| covered(word)).collect()
+}
+
 /// Whether a text may name a database, well or badly written, so that a password may stand in it.
 #[must_use]
 pub fn is_address_like(text: &str) -> bool {

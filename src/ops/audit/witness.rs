@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -34,15 +35,32 @@ impl Witness {
         Ok(Self(dir.join(format!("audit-head-{}.jsonl", &name[..16]))))
     }
 
-    /// What this machine saw last.
-    fn seen(&self) -> Option<Top> {
-        let line = fs::read_to_string(&self.0).ok()?;
-        let seen: Value = serde_json::from_str(line.lines().last()?).ok()?;
-        Some(Top {
-            number: seen["number"].as_i64()?,
-            hash: unhex(seen["hash"].as_str()?)?,
-            count: seen["count"].as_i64()?,
-        })
+    /// What this machine saw last, if it looked before.
+    fn seen(&self) -> Result<Option<Top>, Break> {
+        let damaged = |why: &str| Break {
+            number: None,
+            what: format!(
+                "what this machine saw of it cannot be read, {why}: {}; put it aside once it is known why",
+                self.0.display()
+            ),
+        };
+        let text = match fs::read_to_string(&self.0) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(damaged(&error.to_string())),
+        };
+        let top = |line: &str| {
+            let seen: Value = serde_json::from_str(line).ok()?;
+            Some(Top {
+                number: seen["number"].as_i64()?,
+                hash: unhex(seen["hash"].as_str()?)?,
+                count: seen["count"].as_i64()?,
+            })
+        };
+        match text.lines().last().map(top) {
+            Some(Some(seen)) => Ok(Some(seen)),
+            Some(None) | None => Err(damaged("it is not as it was written")),
+        }
     }
 
     /// What is not as this machine saw it: entries that are gone, or another one in the place of the newest.
@@ -54,7 +72,11 @@ impl Witness {
         db: &Db,
         stop: &CancellationToken,
     ) -> Result<Option<Break>, db::Error> {
-        let Some(seen) = self.seen() else { return Ok(None) };
+        let seen = match self.seen() {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return Ok(None),
+            Err(damaged) => return Ok(Some(damaged)),
+        };
         let now = async |conn: &mut sqlx::PgConnection| audit::top(conn, seen.number).await;
         let now = db.read("audit", stop, now).await?;
         let there = now.as_ref().map_or(0, |now| now.count);

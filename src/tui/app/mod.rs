@@ -31,7 +31,7 @@ use super::{
     journal, operations,
     route::Route,
     screens::{self, Common, Input, ScreenId, Screens},
-    shared::{Keep, Link, Now, Remembered, Shared},
+    shared::{Keep, Link, News, Now, Remembered, Shared},
     ui::{
         action::{Chord, Info, Risk},
         ask,
@@ -137,6 +137,8 @@ pub enum Msg {
     View(u8),
     Keep(Keep),
     Linked(Link),
+    /// What was found beside the screens.
+    News(News),
     /// The newest figures of the relay beside this console.
     Relayed(Arc<Stats>),
     /// The database cannot be opened at all.

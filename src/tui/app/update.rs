@@ -7,7 +7,7 @@ use crate::tui::{
     journal, operations,
     route::Route,
     screens::{self, Input, ScreenId},
-    shared::{Keep, Shared},
+    shared::{Keep, Link, News, Shared},
 };
 
 /// Answers one message.
@@ -69,6 +69,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
                 return watch(app, operations::State::refresh);
             }
         }
+        Msg::News(news) => heard(app, news),
         Msg::Relayed(stats) => app.shared.relay = Some(stats),
         Msg::Ended(error) => {
             app.ended = Some(error);
@@ -120,6 +121,15 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect<Request>> {
         },
     }
     vec![]
+}
+
+/// Takes in what was found beside the screens.
+fn heard(app: &mut App, news: News) {
+    match news {
+        News::Place(place) => app.shared.link = Link::Up(place),
+        News::Private(told) => app.tell(told, true),
+        News::Audit(broken) => app.shared.audit_broken = broken,
+    }
 }
 
 /// A deadline has come: the screen may refresh.
@@ -286,13 +296,16 @@ fn kept(app: &mut App, keep: Keep) -> Vec<Effect<Request>> {
 }
 
 fn gaps(app: &mut App) {
-    let lines = match app.shared.place() {
+    let mut lines = match app.shared.place() {
         Some(place) if place.gaps.is_empty() => {
             vec!["This database has everything that Orderscope looks for.".to_owned()]
         }
         Some(place) => place.gaps.clone(),
         None => vec!["Not connected yet.".to_owned()],
     };
+    if let Some(broken) = &app.shared.audit_broken {
+        lines.insert(0, format!("The audit log is not as it was: {broken}"));
+    }
     app.modal = Some(Modal::Text {
         title: "What this database lacks".to_owned(),
         lines,

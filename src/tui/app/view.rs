@@ -133,7 +133,8 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
 }
 
-/// Environment, database, role, lock state, masking, zone and the age of the data, always. Where room is
+/// Environment, database, role, lock state, masking, zone and the age of the data, always, and that the audit log is not
+/// as it was. Where room is
 /// short, the database's long name gives way; the lock and the mask never do.
 fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let shared = &app.shared;
@@ -161,6 +162,7 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         (None, false) => "  LOCKED read-only  ".to_owned(),
     };
     let lock_style = if shared.unlocked.is_some() { theme.production } else { theme.ok };
+    let audit = if shared.audit_broken.is_some() { " AUDIT BROKEN (!) " } else { "" };
     let brand = if narrow { " OPS " } else { " ORDERSCOPE  " };
     let (name, name_style, place) = match &shared.link {
         Link::Up(place) => {
@@ -175,8 +177,10 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         Link::Connecting { doing } => (doing.clone(), theme.warn, String::new()),
     };
     let name = cut(&name, usize::from(width / 3));
-    let fixed =
-        [brand, &name, &lock, &masked, &right].iter().map(|text| text.width()).sum::<usize>();
+    let fixed = [brand, &name, audit, &lock, &masked, &right]
+        .iter()
+        .map(|text| text.width())
+        .sum::<usize>();
     let room = usize::from(width).saturating_sub(fixed + 1);
     let room = room.saturating_sub(usize::from(shared.unlocked.is_some()));
     let place = if narrow { String::new() } else { cut(&place, room) };
@@ -184,6 +188,7 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         Span::styled(brand, theme.header),
         Span::styled(name, name_style),
         Span::styled(place, theme.text),
+        Span::styled(audit, theme.danger),
         Span::styled(lock, lock_style),
         Span::raw(if shared.unlocked.is_some() { " " } else { "" }),
         Span::styled(masked, if shared.masked { theme.ok } else { theme.danger }),

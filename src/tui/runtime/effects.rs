@@ -124,7 +124,8 @@ async fn carry_out(request: Request, cx: Cx, inbox: mpsc::Sender<Msg>) {
             };
             let _ = inbox.send(answer).await;
             // As long as the console is open.
-            return cx.services.keep_watch(&cx.stop).await;
+            let tell = |news| drop(inbox.try_send(Msg::News(news)));
+            return cx.services.keep_watch(&cx.stop, &tell).await;
         }
         Request::Recall => Msg::Remembered(cx.services.recall().await),
         Request::Save(kept) => match cx.services.save(&kept).await {

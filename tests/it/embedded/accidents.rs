@@ -17,7 +17,7 @@ use crate::support::postgres::server_user;
 #[tokio::test]
 async fn a_killed_server_comes_back_with_what_was_committed() {
     let home = Home::made(18).await;
-    let mut lease = home.join().await;
+    let lease = home.join().await;
     run(&lease, "CREATE TABLE t AS SELECT 42::bigint AS n").await;
     let first = home.pid().unwrap();
     kill(first, Signal::KILL);

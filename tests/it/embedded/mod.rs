@@ -282,7 +282,7 @@ async fn start_keeps_it_until_stop() {
 #[tokio::test]
 async fn a_forced_stop_cuts_the_users_who_can_come_back() {
     let home = Home::made(18).await;
-    let mut lease = home.join().await;
+    let lease = home.join().await;
     let mut conn = connect(&lease).await;
     assert!(embedded::stop(&home.config, true, &silent).await.unwrap().was_running);
     conn.execute("SELECT 1").await.unwrap_err();

@@ -1,6 +1,7 @@
 //! The real program in a real pseudo-terminal: keys in, screen out, and a clean terminal at the end.
 
 mod background;
+mod beside;
 mod broker_operations;
 mod bulk;
 mod change;

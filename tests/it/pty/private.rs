@@ -1,6 +1,8 @@
 //! Consoles on servers of their own: one that is killed under them, and the one they start themselves.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{
+    fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf, process::Command, time::Duration,
+};
 
 use orderscope::{
     db::migrate::migrate,
@@ -11,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use super::terminal::{Start, Terminal, block_on};
+use super::terminal::{Start, Terminal, block_on, environment};
 use crate::support::postgres::{binaries, demo_options};
 
 /// Making a cluster and filling it takes a while on a busy machine.
@@ -43,12 +45,33 @@ impl Private {
         embedded::status(&self.config).await.unwrap().state
     }
 
-    /// Ends the server at once, as a crash would.
-    fn kill(&self) -> Option<Pid> {
+    fn pid(&self) -> Option<Pid> {
         let file = std::fs::read_to_string(self.config.home.join("cluster/postmaster.pid")).ok()?;
-        let pid = Pid::from_raw(file.lines().next()?.trim().parse().ok()?)?;
-        kill_process(pid, Signal::QUIT).ok()?;
+        Pid::from_raw(file.lines().next()?.trim().parse().ok()?)
+    }
+
+    /// Ends the server at once, as a crash would.
+    fn kill(&self, signal: Signal) -> Option<Pid> {
+        let pid = self.pid()?;
+        kill_process(pid, signal).ok()?;
         Some(pid)
+    }
+
+    /// What any run of the program knows of it.
+    fn variables(&self) -> [(&'static str, String); 3] {
+        let path = |path: &PathBuf| path.display().to_string();
+        [
+            ("ORDERSCOPE_DATA_DIR", path(&self.config.home)),
+            ("ORDERSCOPE_CACHE_DIR", path(&self.config.cache)),
+            ("ORDERSCOPE_PG_BIN", path(self.config.binaries.as_ref().unwrap())),
+        ]
+    }
+
+    /// A verb on it.
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orderscope"));
+        command.env_clear().envs(environment(self.dir.path())).envs(self.variables());
+        command
     }
 
     /// A console that uses it as its own private database.
@@ -58,18 +81,14 @@ impl Private {
 
     /// The same, not yet started.
     pub fn start(&self) -> Start {
-        let path = |path: &PathBuf| path.display().to_string();
-        Start::new()
-            .env("ORDERSCOPE_DATA_DIR", &path(&self.config.home))
-            .env("ORDERSCOPE_CACHE_DIR", &path(&self.config.cache))
-            .env("ORDERSCOPE_PG_BIN", &path(self.config.binaries.as_ref().unwrap()))
-            .patience(COLD_START)
+        let start = Start::new().patience(COLD_START);
+        self.variables().iter().fold(start, |start, (name, value)| start.env(name, value))
     }
 }
 
 impl Drop for Private {
     fn drop(&mut self) {
-        self.kill();
+        self.kill(Signal::QUIT);
         let _ = &self.dir;
     }
 }
@@ -78,7 +97,7 @@ impl Drop for Private {
 fn a_killed_server_leaves_the_rows_with_their_age_and_comes_back() {
     let private = Private::new();
     block_on(async {
-        let mut lease = embedded::join(&private.config, &|_| ()).await.unwrap();
+        let lease = embedded::join(&private.config, &|_| ()).await.unwrap();
         fill(&lease).await;
         let mut terminal =
             Start::new().env("DATABASE_URL", &lease.url()).config("interval = 1").open();
@@ -86,7 +105,7 @@ fn a_killed_server_leaves_the_rows_with_their_age_and_comes_back() {
         let rows = terminal.listed();
         terminal.send("j");
         terminal.cursor_on(&rows[1]);
-        private.kill().unwrap();
+        private.kill(Signal::QUIT).unwrap();
         terminal.shows("Not refreshed (rows are ");
         terminal.cursor_on(&rows[1]);
         lease.revive(&|_| ()).await.unwrap();
@@ -95,7 +114,7 @@ fn a_killed_server_leaves_the_rows_with_their_age_and_comes_back() {
         // The timeline keeps what it has as well.
         terminal.send("\r");
         terminal.shows("Scrubber");
-        private.kill().unwrap();
+        private.kill(Signal::QUIT).unwrap();
         terminal.shows("Not refreshed (what you see is ");
         terminal.shows("State at v");
         lease.revive(&|_| ()).await.unwrap();
@@ -144,5 +163,30 @@ fn the_second_of_two_first_starts_shows_how_far_the_first_is() {
         console.send("q");
         console.ends_clean(0);
     }
+    assert_eq!(block_on(private.state()), State::Stopped);
+}
+
+#[test]
+fn a_killed_private_server_is_started_again_by_its_console_and_by_the_next_verb() {
+    let private = Private::new();
+    let mut terminal = private.start().config("interval = 1").open();
+    terminal.until("first rows", |screen| screen.contains("> …"));
+    let rows = terminal.listed();
+    let first = private.kill(Signal::KILL).unwrap();
+    terminal.shows("the private PostgreSQL had ended and was started again");
+    terminal.drops("Not refreshed");
+    terminal.cursor_on(&rows[0]);
+    let second = private.pid().unwrap();
+    assert_ne!(first, second);
+    terminal.send("q");
+    terminal.ends_clean(0);
+    // A console that is killed with its server leaves both to the next.
+    let mut terminal = private.console();
+    terminal.until("first rows", |screen| screen.contains("> …"));
+    terminal.signal(Signal::KILL);
+    terminal.ends();
+    private.kill(Signal::KILL).unwrap();
+    let found = private.command().args(["orders", "search", "status:new"]).output().unwrap();
+    assert_eq!(found.status.code(), Some(0), "{found:?}");
     assert_eq!(block_on(private.state()), State::Stopped);
 }

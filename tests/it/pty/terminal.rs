@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io::{Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -44,7 +44,7 @@ pub struct Terminal {
     patience: Duration,
     /// It was waited for; its process id may mean another by now.
     over: bool,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Start {
@@ -129,7 +129,7 @@ impl Start {
             hung,
             patience: self.patience,
             over: false,
-            _home: self.home,
+            home: self.home,
         }
     }
 }
@@ -261,6 +261,34 @@ impl Terminal {
         self.master = None;
     }
 
+    /// The most memory it had so far, in kB, where the system tells.
+    pub fn highest_memory(&self) -> Option<u64> {
+        let pid = self.pid().as_raw_nonzero();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    }
+
+    /// Every file in the person's home: exports, records, logs.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut open = vec![self.home.path().to_path_buf()];
+        let mut out = vec![];
+        while let Some(dir) = open.pop() {
+            for entry in dir.read_dir().unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { open.push(path) } else { out.push(path) }
+            }
+        }
+        out
+    }
+
+    /// All texts that were put on the clipboard.
+    pub fn copied(&self) -> Vec<String> {
+        let raw = String::from_utf8_lossy(&self.raw.lock().unwrap()).into_owned();
+        let texts = raw.split("\x1b]52;c;").skip(1);
+        texts.map(|rest| plain(rest.split(['\x1b', '\x07']).next().unwrap_or_default())).collect()
+    }
+
     /// Waits for the end; yields the exit code.
     pub fn ends(&mut self) -> u32 {
         let end = Instant::now() + self.patience;
@@ -362,4 +390,20 @@ pub fn url(options: &PgConnectOptions) -> String {
 /// Runs what is async in the middle of a test that mostly waits for a screen.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// What base64 stands for.
+fn plain(base64: &str) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut kept, mut out) = (0_u32, 0, vec![]);
+    for digit in base64.bytes().filter_map(|c| DIGITS.iter().position(|digit| *digit == c)) {
+        bits = bits << 6 | u32::try_from(digit).unwrap();
+        kept += 6;
+        if kept >= 8 {
+            kept -= 8;
+            out.push((bits >> kept) as u8);
+            bits &= (1 << kept) - 1;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }

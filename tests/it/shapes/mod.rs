@@ -4,6 +4,7 @@
 mod dialects;
 pub mod every_verb;
 mod json;
+mod large;
 mod long_streams;
 mod masked;
 mod schemas;

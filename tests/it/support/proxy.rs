@@ -21,6 +21,8 @@ pub enum Mode {
     StallAfter(usize),
     /// Connections end.
     Cut,
+    /// The same, and nobody listens for new ones.
+    Refuse,
     /// Every piece comes this much later.
     Delay(Duration),
 }
@@ -43,10 +45,26 @@ impl Proxy {
         let socket = options.get_socket().unwrap().join(".s.PGSQL.5432");
         let told = Arc::clone(&mode);
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                if *told.lock().unwrap() == Mode::Cut {
+            let mut listener = Some(listener);
+            loop {
+                let now = *told.lock().unwrap();
+                if now == Mode::Refuse {
+                    listener = None;
+                } else if listener.is_none() {
+                    listener = TcpListener::bind(("127.0.0.1", port)).ok();
+                }
+                let client = listener.as_ref().and_then(|listener| {
+                    listener.set_nonblocking(true).unwrap();
+                    listener.accept().ok()
+                });
+                let Some((client, _)) = client else {
+                    thread::sleep(TICK);
+                    continue;
+                };
+                if now == Mode::Cut {
                     continue;
                 }
+                client.set_nonblocking(false).unwrap();
                 let server = UnixStream::connect(&socket).unwrap();
                 let (mode, other) = (Arc::clone(&told), Arc::clone(&told));
                 let (back, forth) = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -97,7 +115,7 @@ fn carry(mut from: impl Read, mut to: impl Write, said: bool, mode: &Mutex<Mode>
             thread::sleep(TICK);
         };
         match now {
-            Mode::Cut => break,
+            Mode::Cut | Mode::Refuse => break,
             Mode::Delay(time) if count > 0 => thread::sleep(time),
             _ => {}
         }

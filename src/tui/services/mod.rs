@@ -1,5 +1,8 @@
 //! What requests need from outside: the database, once it is open, and a few files.
 
+mod beside;
+mod place;
+
 use std::{
     io::Write,
     path::PathBuf,
@@ -18,7 +21,7 @@ use super::{
     shared::{Place, Remembered},
 };
 use crate::{
-    config::{self, Context, SavedState, Target},
+    config::{self, Context, SavedState},
     db::{self, Db, Layout, Limits},
     domain::{
         report::{Form, Table},
@@ -39,7 +42,6 @@ use crate::{
         search::record,
     },
     session::{self, Session},
-    workers::{anchors, sampler::Sampler},
 };
 
 /// How long the console waits at its end for what an operation is doing: more than a batch and its record take.
@@ -168,7 +170,7 @@ impl Services {
         let today = self.now().date_naive();
         let session = session::open(&self.context, &self.limits, today, progress).await?;
         let _ = self.server.measure(&session.db).await;
-        let place = self.place(&session);
+        let place = self.place(&session.layout, &session.db, session.replay);
         let (db, layout) = (session.db.clone(), Arc::clone(&session.layout));
         let session = tokio::sync::Mutex::new(Some(session));
         let role = layout.role().to_owned();
@@ -196,17 +198,6 @@ impl Services {
     #[must_use]
     pub const fn watch(&self) -> &Watch {
         &self.watch
-    }
-
-    /// Stores what outbox and inbox look like, and anchors the audit log, again and again, until it is stopped: also
-    /// while locked, for both write nothing but schema `orderscope`; never in a context that is read-only.
-    pub(super) async fn keep_watch(&self, stop: &CancellationToken) {
-        if let Some(opened) = self.opened().filter(|_| !self.policy.read_only) {
-            let Opened { db, layout, .. } = &*opened;
-            let sampler = Sampler::new(db, layout, &self.watch);
-            let dir = config::state_dir();
-            tokio::join!(sampler.run(stop), anchors::run(db, &self.clock, &dir, stop));
-        }
     }
 
     /// Runs a read on a session of its own; waits until the database is open.
@@ -454,47 +445,4 @@ impl Services {
             session.close().await;
         }
     }
-
-    fn place(&self, session: &Session) -> Place {
-        let layout = &session.layout;
-        let (standby, writes) = (session.standby(), session.db.writes_elsewhere());
-        let gaps = layout.missing().into_iter().map(|gap| format!("{}: {}", gap.what, gap.cost));
-        let gaps = standby
-            .iter()
-            .map(|it| format!("{it}: {}", if writes { OLDER } else { READ_ONLY }))
-            .chain(gaps);
-        let (host, database) = match (&self.context.target, session.db.place().rsplit_once('/')) {
-            (Target::Embedded, _) => ("private".to_owned(), "orderscope".to_owned()),
-            (_, Some((host, database))) => (host.to_owned(), database.to_owned()),
-            (_, None) => (session.db.place().to_owned(), String::new()),
-        };
-        let database = match layout.schemas() {
-            Some(schemas) => format!("{database} ({schemas})"),
-            None => database,
-        };
-        Place {
-            context: self.context.name.clone(),
-            production: self.context.production,
-            database,
-            host,
-            role: layout.role().to_owned(),
-            gaps: gaps.collect(),
-            attached: !layout.is_managed(),
-            operator: format!("{}@{}", self.operator.name, self.operator.host),
-            no_broker: self.broker.as_ref().err().cloned(),
-            barred: match &standby {
-                Some(_) if !writes => Some(READ_ONLY),
-                _ => (!layout.has_console_schema()).then_some(
-                    "there is no schema orderscope to record in: run `orderscope attach` first",
-                ),
-            },
-            standby,
-        }
-    }
 }
-
-/// What a hot standby means where writing goes to another server.
-const OLDER: &str = "what is shown may be older than what is written";
-
-/// Why nothing can be written on a hot standby.
-const READ_ONLY: &str = "a hot standby can only be read; name the primary server to write";
