@@ -87,7 +87,7 @@ pub fn without_passwords(message: &str) -> String {
         let blank = &word[word.trim_end().len()..];
         if has_password(word) { format!("…{blank}") } else { word.to_owned() }
     };
-    message.split_inclusive(char::is_whitespace).map(|word| covered(word)).collect()
+    message.split_inclusive(char::is_whitespace).map(covered).collect()
 }
 
 /// Whether a text may name a database, well or badly written, so that a password may stand in it.

@@ -10,7 +10,7 @@ use crate::tui::{
     journal,
     route::Route,
     screens::{Screen as _, Screens, orders, timeline},
-    shared::{Link, Place, Remembered},
+    shared::{Link, News, Place, Remembered},
     tests::{Desk, attached, frames, place, runs, samples},
     ui::{
         action::{Keys, shown},
@@ -625,4 +625,27 @@ fn a_key_is_checked_where_it_is_read() {
     // The shell gets the terminal whatever is open.
     let told = told("palette.run", "ctrl-z");
     assert!(told.contains("ctrl-z: means both suspend and palette.run"), "{told}");
+}
+
+#[test]
+fn news_are_told_and_a_broken_audit_log_stays_in_the_header() {
+    for width in [80, 120] {
+        let mut desk = Desk::new(width, 30).at(place());
+        desk.send(Msg::News(News::Private("it was started again".to_owned())));
+        assert!(desk.shows("it was started again"), "{}", desk.frame());
+        desk.send(Msg::News(News::Audit(Some("this machine saw 7 entries".to_owned()))));
+        assert!(
+            desk.shows("AUDIT") && desk.shows("LOCKED") && desk.shows("masked"),
+            "{}",
+            desk.frame()
+        );
+        desk.press("!");
+        assert!(desk.shows("this machine saw 7 entries"), "{}", desk.frame());
+        desk.press("esc");
+        let behind = Place { standby: Some("hot standby, 9s behind".to_owned()), ..place() };
+        desk.send(Msg::News(News::Place(Arc::new(behind))));
+        assert_eq!(desk.shows("9s behind"), width == 120, "{}", desk.frame());
+        desk.send(Msg::News(News::Audit(None)));
+        assert!(!desk.shows("AUDIT"), "{}", desk.frame());
+    }
 }

@@ -133,9 +133,8 @@ fn too_small(app: &App, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
 }
 
-/// Environment, database, role, lock state, masking, zone and the age of the data, always, and that the audit log is not
-/// as it was. Where room is
-/// short, the database's long name gives way; the lock and the mask never do.
+/// Environment, database, role, lock state, masking, zone and the age of the data, always; and that the audit log is
+/// not as it was. Where room is short, the database's long name gives way; the lock and the mask never do.
 fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
     let shared = &app.shared;
     let narrow = width < NARROW;
@@ -162,7 +161,11 @@ fn header(app: &App, theme: &Theme, width: u16) -> Line<'static> {
         (None, false) => "  LOCKED read-only  ".to_owned(),
     };
     let lock_style = if shared.unlocked.is_some() { theme.production } else { theme.ok };
-    let audit = if shared.audit_broken.is_some() { " AUDIT BROKEN (!) " } else { "" };
+    let audit = match (&shared.audit_broken, narrow) {
+        (None, _) => "",
+        (Some(_), true) => " AUDIT! ",
+        (Some(_), false) => " AUDIT BROKEN (!) ",
+    };
     let brand = if narrow { " OPS " } else { " ORDERSCOPE  " };
     let (name, name_style, place) = match &shared.link {
         Link::Up(place) => {

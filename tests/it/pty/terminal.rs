@@ -401,7 +401,7 @@ fn plain(base64: &str) -> String {
         kept += 6;
         if kept >= 8 {
             kept -= 8;
-            out.push((bits >> kept) as u8);
+            out.push((bits >> kept).to_le_bytes()[0]);
             bits &= (1 << kept) - 1;
         }
     }
