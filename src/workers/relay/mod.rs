@@ -89,7 +89,7 @@ pub struct Settings {
     pub management: Option<Management>,
     pub nobody_listens: NobodyListens,
     pub most: Most,
-    /// So many messages at most, of all workers together, are sent and not yet noted as confirmed, or noted and about to
+    /// So many messages at most, of all workers together, are sent and not noted as confirmed, or noted and about to
     /// be sent: what a receiver may get twice if the relay is killed.
     pub unconfirmed: usize,
     /// The longest a transaction stays open, waiting for the broker included.
