@@ -14,6 +14,7 @@ use crate::{
     config::{self, Settings, Target},
     db::Db,
     domain::report::Form,
+    domain::text,
     embedded,
     ops::delivery::figures,
     relay::{Broker, Management},
@@ -60,6 +61,12 @@ async fn deliver(
         (_, true) => Until::Empty,
         _ => Until::Told,
     };
+    if until == Until::Told {
+        let most = text::counted(relay.unconfirmed, "message");
+        progress::lines([format!(
+            "if it is killed, at most {most} may arrive twice (relay.unconfirmed)"
+        )]);
+    }
     let (watch, stop) = (open::watch(settings), CancellationToken::new());
     // The history of what it delivers, and the end of copies' time, need no console.
     let sampling = async {
@@ -187,6 +194,7 @@ pub(super) fn settings(
     most.outboxes = file.outboxes.map_or(most.outboxes, |number| i64::from(number.max(1)));
     most.messages = file.messages.map_or(most.messages, |number| i64::from(number.max(1)));
     most.bytes = file.megabytes.map_or(most.bytes, |number| i64::from(number.max(1)) << 20);
+    relay.unconfirmed = file.unconfirmed.map_or(relay.unconfirmed, usize::from);
     if file.hold_returned {
         relay.nobody_listens = NobodyListens::Hold;
     }

@@ -141,6 +141,8 @@ pub struct RelayFile {
     pub messages: Option<u16>,
     /// Megabytes of bodies per transaction. Default: 8.
     pub megabytes: Option<u16>,
+    /// Messages sent and not confirmed at a time, which may arrive twice if the relay is killed. Default: 100.
+    pub unconfirmed: Option<u16>,
     /// Keep a message pending if no queue is bound for it, instead of counting it as delivered. Default: no.
     #[serde(default)]
     pub hold_returned: bool,

@@ -166,6 +166,13 @@ pub const KEYS: &[KeyHelp] = &[
         "[relay]\nmegabytes = 4",
     ),
     key(
+        "relay.unconfirmed",
+        "100",
+        "Messages that the relay has sent, or is about to send, without the broker's confirm: at most so many may arrive twice if the \
+         relay is killed. More of them help where the broker is far away",
+        "[relay]\nunconfirmed = 500",
+    ),
+    key(
         "relay.hold_returned",
         "false",
         "Keep an outbox pending if no queue is bound for its message; otherwise the message counts as delivered, as with MassTransit",

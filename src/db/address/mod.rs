@@ -302,6 +302,8 @@ fn settings(access: Access, limits: &Limits) -> Vec<(&'static str, String)> {
         ("search_path", "pg_catalog, public, pg_temp".to_owned()),
         ("TimeZone", "UTC".to_owned()),
         ("jit", "off".to_owned()),
+        // A plan kept from when a table was empty reads it whole once it is not.
+        ("plan_cache_mode", "force_custom_plan".to_owned()),
     ];
     if access == Access::Write {
         // A lock is waited for nearly as long as a statement may take, so that its own message is the one
@@ -318,7 +320,6 @@ fn settings(access: Access, limits: &Limits) -> Vec<(&'static str, String)> {
             ("lock_timeout", ms(limits.lock)),
             ("idle_in_transaction_session_timeout", ms(limits.idle_in_transaction)),
             (READ_ONLY, "on".to_owned()),
-            ("plan_cache_mode", "force_custom_plan".to_owned()),
         ]);
     }
     all

@@ -27,7 +27,8 @@ pub use consumer_outbox::{
 };
 
 /// Opens the relay's own session, by this name: it writes, so it is none of the pool's. A transaction of a process
-/// that froze in it is ended by the server after `open` and a second.
+/// that froze in it is ended by the server after `open` and a second. Statements are planned at each pass: a plan kept
+/// from when the tables were empty reads them whole for every outbox once there is a backlog.
 pub async fn connect(
     servers: &Servers,
     who: &str,
@@ -39,7 +40,8 @@ pub async fn connect(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \
          SET default_transaction_isolation = 'read committed'; \
-         SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET jit = off",
+         SET search_path = pg_catalog, pg_temp; SET TimeZone = 'UTC'; SET jit = off; \
+         SET plan_cache_mode = force_custom_plan",
         limits.statement.as_millis(),
         limits.lock.as_millis(),
         open.as_millis() + 1_000,

@@ -89,6 +89,9 @@ pub struct Settings {
     pub management: Option<Management>,
     pub nobody_listens: NobodyListens,
     pub most: Most,
+    /// So many messages at most, of all workers together, are sent and not noted as confirmed, or noted and about to
+    /// be sent: what a receiver may get twice if the relay is killed.
+    pub unconfirmed: usize,
     /// The longest a transaction stays open, waiting for the broker included.
     pub budget: Duration,
     /// How long to wait when nothing is pending.
@@ -125,6 +128,7 @@ impl Settings {
                 bytes: 8 << 20,
                 message_bytes: Thresholds::default().largest,
             },
+            unconfirmed: 100,
             budget: Duration::from_secs(2),
             poll: Duration::from_secs(1),
             retry: (Duration::from_secs(1), Duration::from_secs(300)),
@@ -132,6 +136,13 @@ impl Settings {
             send_log: None,
             in_background: false,
         }
+    }
+}
+
+impl Settings {
+    /// A worker's share of what may be unconfirmed.
+    fn window(&self) -> usize {
+        (self.unconfirmed / self.workers.max(1)).max(2)
     }
 }
 

@@ -8,13 +8,12 @@ use uuid::Uuid;
 use super::{Error, Shared, send_log_error};
 use crate::db::relay::Row;
 
-/// How many messages are logged at a time before they are sent; if the relay dies, all of them may have been sent.
-const NOTED: usize = 64;
-
 /// Logs messages that are about to be sent, a few at a time.
 pub(super) struct WriteAhead {
     /// Number and id of every row, where it may be sent.
     ids: Vec<Option<(i64, Uuid)>>,
+    /// So many are logged at a time; if the relay dies, all of them may have been sent.
+    at_once: usize,
     /// All rows before this index are logged.
     to: usize,
     /// Logged and not sent yet.
@@ -22,9 +21,10 @@ pub(super) struct WriteAhead {
 }
 
 impl WriteAhead {
-    pub(super) fn new(rows: &[Row]) -> Self {
+    pub(super) fn new(rows: &[Row], at_once: usize) -> Self {
         let id = |row: &Row| row.stored.as_ref().map(|stored| (row.sequence, stored.message.0));
-        Self { ids: rows.iter().map(id).collect(), to: 0, noted: BTreeSet::new() }
+        let ids = rows.iter().map(id).collect();
+        Self { ids, at_once: at_once.max(1), to: 0, noted: BTreeSet::new() }
     }
 
     /// Logs this row, unless it is logged already.
@@ -32,7 +32,7 @@ impl WriteAhead {
         if at < self.to {
             return Ok(());
         }
-        self.to = (at + NOTED).min(self.ids.len());
+        self.to = (at + self.at_once).min(self.ids.len());
         let written = shared.send_log(|log| {
             for (sequence, message) in self.ids[at..self.to].iter().flatten() {
                 if !log.knows(*sequence, *message) && log.sending(*sequence, *message) {

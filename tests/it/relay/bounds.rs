@@ -181,6 +181,67 @@ async fn at_work(database: &PgConnectOptions) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_is_sent_without_a_confirm_than_one_kill_may_double() {
+    let (broker, database) = (broker().await, managed().await);
+    broker.bind(QUEUE, &[EXCHANGE]).await;
+    plant(&database, 50, 4).await;
+    let slow = Slow::before(&broker).await;
+    let to = orderscope::relay::Broker::parse(&slow.url, None).unwrap();
+    let budget = Duration::from_millis(500);
+    let mut settings = Settings { broker: to, budget, ..settings(&database, &broker) };
+    (settings.workers, settings.unconfirmed) = (1, 20);
+    let (work, mut stats, stop) = started(&settings, Until::Told);
+    // Passes go by, and the broker has confirmed nothing: what is noted and what is sent stay below the bound.
+    let silent = stats.wait_for(|stats| {
+        stats.trouble.as_deref().is_some_and(|why| why.contains("has confirmed none of"))
+    });
+    tokio::time::timeout(Duration::from_mins(1), silent).await.unwrap().unwrap();
+    let sent = broker.depth(QUEUE).await;
+    assert!((1..=20).contains(&sent), "{sent}");
+    slow.free.store(true, Ordering::SeqCst);
+    wait("all recorded", async || count(&database, PENDING).await == 0).await;
+    stop.cancel();
+    let ended = work.await.unwrap().unwrap();
+    assert_eq!((recorded(&ended), ended.unknown, ended.failed), (200, 0, 0), "{ended:?}");
+    assert_eq!(arrived(&broker.take(QUEUE).await, 50, 4), 0);
+}
+
+#[tokio::test]
+async fn a_sudden_backlog_is_not_read_whole_for_every_outbox() {
+    let database = managed().await;
+    let layout = Db::new(&database, &Limits::default()).layout().await.unwrap();
+    let tables = OutboxTables::of(&layout).unwrap();
+    let servers = database.clone().into();
+    let open = Duration::from_secs(2);
+    let mut conn = table::connect(&servers, "relay", &Limits::default(), open).await.unwrap();
+    // Whatever a server would keep as a plan, each pass is planned by what is there.
+    let mode: String =
+        sqlx::query_scalar("SHOW plan_cache_mode").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(mode, "force_custom_plan");
+    // As autovacuum leaves tables that are empty again: PostgreSQL would keep a plan for those.
+    let mut other = PgConnection::connect_with(&database).await.unwrap();
+    other.execute("VACUUM (ANALYZE) outbox_message, outbox_state").await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(table::lock(&mut conn, &tables, &[], None, 100).await.unwrap(), []);
+    }
+    plant(&database, 3_400, 4).await;
+    let mut tx = conn.begin().await.unwrap();
+    let open = table::lock(&mut tx, &tables, &[], None, 100).await.unwrap();
+    assert_eq!(open.len(), 100);
+    let most = Settings::new(database.clone(), broker_nowhere()).most;
+    let rows = table::load(&mut tx, &tables, &open, None, &most).await.unwrap();
+    assert_eq!(rows.len(), 400);
+    let read = "SELECT coalesce(sum(seq_tup_read), 0)::bigint FROM pg_stat_xact_user_tables
+        WHERE relname = 'outbox_message'";
+    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.unwrap();
+    assert!(read <= 2 * 13_600, "{read} messages were read");
+}
+
+fn broker_nowhere() -> orderscope::relay::Broker {
+    orderscope::relay::Broker::parse("amqp://u:p@127.0.0.1:1/", None).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirm_that_comes_late_keeps_no_transaction_open_and_makes_no_double() {
     let (broker, database) = (broker().await, managed().await);
     broker.bind(QUEUE, &[EXCHANGE]).await;

@@ -226,10 +226,22 @@ impl Pass {
             Round { shared, outboxes, counts, late: &mut self.late, until: confirm_until };
         let mut in_flight: Vec<InFlight> = vec![];
         let (mut lost, mut closed) = (false, false);
-        let mut ahead = WriteAhead::new(&rows);
+        let window = shared.settings.window();
+        let mut ahead = WriteAhead::new(&rows, window / 2);
         for (at, row) in rows.into_iter().enumerate() {
             if Instant::now() > send_until || shared.stop.is_cancelled() {
                 break;
+            }
+            if in_flight.len() + round.late.len() >= window.div_ceil(2) {
+                // The older half: the connection is not idle meanwhile.
+                let rest = in_flight.split_off(in_flight.len().div_ceil(2));
+                closed |= round.settle(&mut in_flight, false).await?;
+                in_flight = rest;
+                let written = shared.send_log(SendLog::write);
+                written.map_err(|error| send_log_error(shared, &error))?;
+                if closed || in_flight.len() + round.late.len() >= window.div_ceil(2) {
+                    break;
+                }
             }
             let (outbox, sequence) = (row.outbox, row.sequence);
             let entry = round.outboxes.entry(outbox).or_default();
