@@ -209,12 +209,15 @@ pub(super) fn text(path: &Path, largest: u64) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// What is wrong with JSON from a file, and where. Of what stands there nothing is repeated.
+/// What is wrong with JSON from a file, and where. Of what stands there only a strange key is told, if it is a name.
 pub(super) fn malformed(path: &Path, error: &serde_json::Error) -> Failure {
     let told = error.to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let strange = told.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+    let strange = strange.filter(|(name, _)| name.chars().all(plain));
     let why = match (error.classify(), told.rfind(", expected ")) {
         // `invalid type: string "…", expected u64 at line 1 column 9`
-        (Category::Data, Some(at)) => &told[at + 2..],
+        (Category::Data, Some(at)) if strange.is_none() => &told[at + 2..],
         _ => &told,
     };
     Failure::usage(format!("--json {}: {why}", path.display()))

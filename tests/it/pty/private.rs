@@ -190,3 +190,38 @@ fn a_killed_private_server_is_started_again_by_its_console_and_by_the_next_verb(
     assert_eq!(found.status.code(), Some(0), "{found:?}");
     assert_eq!(block_on(private.state()), State::Stopped);
 }
+
+#[test]
+fn a_relay_keeps_its_private_server_running() {
+    let private = Private::new();
+    let made = private.command().args(["orders", "search"]).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let told = private.dir.path().join("told");
+    // The broker need not be there.
+    let mut relay = private
+        .command()
+        .args(["relay", "--amqp-url", "amqp://guest@127.0.0.1:1"])
+        .env("ORDERSCOPE_AMQP_PASSWORD", "guest")
+        .stderr(std::fs::File::create(&told).unwrap())
+        .spawn()
+        .unwrap();
+    let mut hears = |what: &str| {
+        let end = std::time::Instant::now() + COLD_START;
+        while !std::fs::read_to_string(&told).unwrap().contains(what) {
+            let ended = relay.try_wait().unwrap();
+            let told = std::fs::read_to_string(&told).unwrap();
+            assert!(
+                ended.is_none() && std::time::Instant::now() < end,
+                "no {what}: {ended:?} {told}"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    hears("127.0.0.1:1");
+    private.kill(Signal::KILL).unwrap();
+    hears("the private PostgreSQL had ended and was started again");
+    let pid = Pid::from_raw(i32::try_from(relay.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    relay.wait().unwrap();
+    assert_eq!(block_on(private.state()), State::Stopped);
+}
