@@ -46,6 +46,15 @@ pub fn shortest(urn: &str) -> Cow<'_, str> {
     }
 }
 
+/// The exchange that MassTransit publishes a type to: `BookWorm.Contracts:PlaceOrder`,
+/// `MassTransit:Fault--BookWorm.Contracts:PlaceOrder--`.
+#[must_use]
+pub fn exchange(urn: &str) -> Option<String> {
+    let name = urn.strip_prefix(URN).filter(|name| !name.is_empty())?;
+    let plain = name.replace("],[", "::").replace("[[", "--").replace("]]", "--");
+    Some(plain.replace('+', "-"))
+}
+
 /// The .NET type that a URN names: `BookWorm.Contracts.PlaceOrder`.
 #[must_use]
 pub fn type_name(urn: &str) -> Option<String> {
@@ -79,6 +88,11 @@ mod tests {
             (name(pair), type_name(pair).as_deref()),
             ("Pair[[C:D],[E:F]]", Some("A.B.Pair[[C:D],[E:F]]"))
         );
+        assert_eq!(
+            exchange(fault).as_deref(),
+            Some("MassTransit:Fault--BookWorm.Contracts:PlaceOrder--")
+        );
+        assert_eq!((exchange("PlaceOrder"), exchange("urn:message:")), (None, None));
         let all = format!("{urn};urn:message:A:Base; urn:message:A:Other;");
         assert_eq!(others(&all).collect::<Vec<_>>(), ["urn:message:A:Base", "urn:message:A:Other"]);
         assert_eq!((first(""), name(""), short("x")), ("", "", "x"));

@@ -82,6 +82,18 @@ async fn a_repair_from_the_command_line() {
     assert_eq!(repair(&[]).code, 2);
     let bad = repair(&["--destination", "nowhere"]);
     assert!(bad.code == 4 && bad.err.contains("the destination would not do"), "{bad:?}");
+    // The message says itself where it goes, and a plan says where an exchange is another message's.
+    let shown = home.json(&["messages", "show", "89"], 0);
+    assert_eq!(
+        shown["names_itself"],
+        THERE.replace("//rabbitmq/", "//127.0.0.1:55672/"),
+        "{shown}"
+    );
+    let other = THERE.replace("UserCheckedOut", "OrderStatusChangedToCancel");
+    let plan = repair(&["--destination", &other, "--dry-run"]);
+    assert!(plan.out.contains("another message type; this message is"), "{plan:?}");
+    let plan = repair(&["--destination", THERE, "--dry-run"]);
+    assert!(plan.out.contains("the message itself names this destination"), "{plan:?}");
     let fine = repair(&["--destination", THERE, "--headers", "{}"]);
     assert_eq!(fine.code, 0, "{fine:?}");
     let now = "SELECT count(*) FROM outbox_message WHERE sequence_number = 89 AND headers = '{}'

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Part, Refusal};
 use crate::domain::{
     address::Address,
-    json,
+    contract, json,
     poison::{Poison, Sender, is_envelope},
     stored_message::StoredMessage,
 };
@@ -27,6 +27,34 @@ pub struct Repair {
 }
 
 impl StoredMessage {
+    /// Where the message says itself that it goes: what its envelope names, else the exchange of its own type; nothing
+    /// where neither can be read. To be offered where its destination cannot be used.
+    #[must_use]
+    pub fn own_destination(&self) -> Option<String> {
+        let fields = match serde_json::from_str(&self.body) {
+            Ok(Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        let named = json::field(&fields, "destinationAddress").and_then(Value::as_str);
+        let usable = |text: &str| Address::parse(text).is_ok();
+        named.filter(|text| usable(text)).map(ToOwned::to_owned).or_else(|| {
+            let exchange = contract::exchange(contract::first(&self.kinds))?;
+            Some(format!("exchange:{exchange}")).filter(|text| usable(text))
+        })
+    }
+
+    /// Whether an address names the exchange of a message type that this message does not have: its consumers expect
+    /// another message.
+    #[must_use]
+    pub fn is_of_another_type(&self, address: &Address) -> bool {
+        let own = self.own_destination().and_then(|own| Address::parse(&own).ok());
+        let mut types = self.kinds.split(';').filter_map(|urn| contract::exchange(urn.trim()));
+        // Exchanges of types have a namespace and a name; those of queues have not.
+        address.exchange.contains(':')
+            && own.is_none_or(|own| own.exchange != address.exchange)
+            && types.all(|exchange| exchange != address.exchange)
+    }
+
     /// The parts that differ.
     #[must_use]
     pub fn changed(&self, other: &Self) -> Vec<Part> {

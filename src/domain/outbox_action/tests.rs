@@ -178,6 +178,26 @@ fn only_what_is_old_enough_goes() {
     assert!(old_enough(now(), HANDLING, now()).is_err());
 }
 
+#[test]
+fn a_message_says_itself_where_it_goes() {
+    let kinds = "urn:message:A:Placed;urn:message:A:Base".to_owned();
+    let named =
+        |body: &str| StoredMessage { body: body.to_owned(), kinds: kinds.clone(), ..whole() };
+    let own = named(r#"{"destinationAddress":"rabbitmq://h/A:Placed?temporary=true"}"#);
+    assert_eq!(own.own_destination().as_deref(), Some("rabbitmq://h/A:Placed?temporary=true"));
+    for body in [r#"{"destinationAddress":"nowhere"}"#, "{}", "no JSON", "[1]"] {
+        assert_eq!(named(body).own_destination().as_deref(), Some("exchange:A:Placed"), "{body}");
+    }
+    let nothing = StoredMessage { kinds: "x".to_owned(), ..named("{}") };
+    assert_eq!(nothing.own_destination(), None);
+    let other = |address: &str| {
+        let address = crate::domain::address::Address::parse(address).unwrap();
+        own.is_of_another_type(&address)
+    };
+    assert!(other("rabbitmq://h/A:Cancelled") && other("exchange:B:Placed"));
+    assert!(!other("rabbitmq://h/A:Placed") && !other("exchange:A:Base") && !other("queue:work"));
+}
+
 proptest! {
     /// Diagnosis and relay read a message alike: what the relay refuses to send, the diagnosis names, for the same
     /// reason; and what a repair certifies as clean, the relay sends.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        address::Address,
         id::MessageId,
         outbox_action::{Name, OutboxAction, Part as Text, Refusal, Repair, Source},
         text::thousands,
@@ -30,6 +31,14 @@ pub(super) fn fill(kind: Kind, matter: &MessageSelection, form: &mut Form, share
         Kind::RepairMessage if matter.texts.is_some() => {
             for part in shown(shared) {
                 form.set(part.name(), &line(text(matter, part).unwrap_or_default()));
+            }
+            // Instead of one that cannot be used: what the message names itself.
+            let is_usable = |text: &str| Address::parse(text).is_ok();
+            let texts = matter.texts.as_ref();
+            if !text(matter, Text::Destination).is_some_and(is_usable)
+                && let Some(own) = texts.and_then(|texts| texts.own_destination())
+            {
+                form.set(Text::Destination.name(), &own);
             }
         }
         _ => {

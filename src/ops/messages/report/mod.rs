@@ -19,6 +19,7 @@ use crate::{
         id_timestamp::{LastPass, last_pass},
         mask,
         outbox::Owner,
+        poison::Poison,
         report::{Cell, Table},
         text::thousands,
         trend::Slice,
@@ -395,6 +396,11 @@ pub fn envelope(message: &Message, now: DateTime<Utc>) -> Table {
     for bad in &message.poison {
         say("poison", text(format!("{bad}; {}", bad.effect(message.managed))));
     }
+    let is_lost = message
+        .poison
+        .iter()
+        .any(|bad| matches!(bad, Poison::NoDestination | Poison::Destination { .. }));
+    say("names itself", Cell::maybe(is_lost.then(|| shown.content.own_destination()).flatten()));
     say("published", Cell::time(shown.content.sent));
     say("ahead", Cell::maybe(message.ahead.map(|ahead| format!("{ahead} older open outboxes"))));
     match shown.owner {

@@ -14,7 +14,7 @@ use crate::{
         write::{Bound, Grip, Seen, Tx, must},
     },
     domain::{
-        address::short_destination,
+        address::{Address, short_destination},
         contract,
         id::OutboxId,
         outbox::{Delivery, Owner},
@@ -245,6 +245,20 @@ pub(super) async fn repair(
     }
     if changed.contains(&Part::Destination) {
         let to = short_destination(after.destination.as_deref()).to_owned();
+        let address = after.destination.as_deref().and_then(|text| Address::parse(text).ok());
+        if address.is_some_and(|address| after.is_of_another_type(&address)) {
+            let kind = contract::name(contract::first(&after.kinds));
+            let told =
+                format!("{to} is the exchange of another message type; this message is {kind}");
+            work.say(Verdict::Warn, told);
+        }
+        match after.own_destination() {
+            Some(own) if short_destination(Some(&own)) != to => {
+                work.say(Verdict::Warn, format!("the message itself names {own}"));
+            }
+            Some(_) => work.say(Verdict::Ok, "the message itself names this destination"),
+            None => {}
+        }
         work.say(
             Verdict::Unknown,
             format!("whether the broker has an exchange {to} is not asked here"),
