@@ -93,6 +93,10 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
             purge((Purge::outboxes, TimeDelta::days(7)), &age, &write.into(), global, settings)
                 .await
         }
+        MessageAction::PurgeConsumed { age, write } => {
+            purge((Purge::consumers, TimeDelta::days(1)), &age, &write.into(), global, settings)
+                .await
+        }
     }
 }
 

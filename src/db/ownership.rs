@@ -1,7 +1,7 @@
 //! Who owns the database, as schema `orderscope` records it: attaching to a service's database, and handing a managed
 //! one over.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row};
 
 use super::{
     OfTable,
@@ -140,6 +140,44 @@ fn owner(
         Err(super::Error::MissingTable(_)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Counting what a service would find stops here.
+const MOST_FOUND: i64 = 10_000;
+
+/// What a service finds in the outbox and inbox of a database of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct Found {
+    /// Pending messages, and those of them that cannot be delivered.
+    pub pending: i64,
+    pub undeliverable: i64,
+    /// Inbox rows that are delivered and whose messages are still there: they stop the service's clean-up (23503).
+    pub consumed: i64,
+    /// Consumers whose messages are not recorded as delivered.
+    pub half_done: i64,
+    /// Outboxes that are delivered and kept: a service removes them with its next passes.
+    pub kept: i64,
+}
+
+/// Looks at what a service would find, each counted up to ten thousand.
+pub async fn found(conn: &mut PgConnection) -> Result<Found, super::Error> {
+    let pending = "public.outbox_message m JOIN public.outbox_state s ON s.outbox_id = m.outbox_id \
+                   WHERE s.delivered IS NULL AND m.sequence_number > coalesce(s.last_sequence_number, 0)";
+    let up_to =
+        |what: &str| format!("(SELECT count(*) FROM (SELECT FROM {what} LIMIT {MOST_FOUND}) x)");
+    let undeliverable = super::outbox::UNDELIVERABLE;
+    let sql = format!(
+        "SELECT {} AS pending, {} AS undeliverable, {} AS consumed, {} AS half_done, {} AS kept",
+        up_to(pending),
+        up_to(&format!("{pending} AND {undeliverable}")),
+        up_to(
+            "public.inbox_state i WHERE i.delivered IS NOT NULL AND EXISTS (SELECT FROM public.outbox_message m \
+             WHERE m.inbox_message_id = i.message_id AND m.inbox_consumer_id = i.consumer_id)"
+        ),
+        up_to("public.inbox_state WHERE delivered IS NULL AND consumed IS NOT NULL"),
+        up_to("public.outbox_state WHERE delivered IS NOT NULL"),
+    );
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).fetch_one(conn).await?)
 }
 
 /// How many other sessions of Orderscope there are: consoles and workers, by what they call themselves. The one in

@@ -319,6 +319,10 @@ impl Scene {
             Kind::PurgeInbox => {
                 bulk(Purge::inbox(days(before)), format!("inbox purge --before {before}"))
             }
+            Kind::PurgeConsumed => bulk(
+                Purge::consumers(days(before)),
+                format!("messages purge-consumed --before {before}"),
+            ),
             Kind::RemoveFailedInbox => {
                 bulk(Purge::failed(days(before)), format!("inbox remove-failed --before {before}"))
             }

@@ -151,3 +151,65 @@ async fn handing_over_is_for_good() {
     let list = home.json(&["audit", "list", "--reveal", "the test"], 0);
     assert_eq!((&list[0]["intent"], &list[0]["reason"]), (&"HandOver".into(), &"go-live".into()));
 }
+
+/// Messages of two consumers that were delivered and kept, one half-done, and pending ones of which one goes nowhere.
+const WAITING: &str = "
+    INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered,
+        last_sequence_number)
+    SELECT m, c, gen_random_uuid(), now() - interval '3 d', 4, now() - interval '3 d',
+        CASE WHEN n < 3 THEN now() - interval '3 d' END, CASE WHEN n < 3 THEN 1000 END
+    FROM (SELECT n, ('00000000-0000-4000-8000-00000000000' || n)::uuid AS m,
+              '00000000-0000-4000-9000-000000000001'::uuid AS c FROM generate_series(1, 3) n) x;
+    INSERT INTO outbox_message (sent_time, inbox_message_id, inbox_consumer_id, message_id, content_type, message_type,
+        body, destination_address)
+    SELECT now(), message_id, consumer_id, gen_random_uuid(), 'x/y', 'urn:message:A:B', '{}', 'queue:q'
+    FROM inbox_state, generate_series(1, 2);
+    INSERT INTO outbox_state (outbox_id, lock_id, created)
+    SELECT ('00000000-0000-4000-a000-00000000000' || n)::uuid, '00000000-0000-0000-0000-000000000000', now()
+    FROM generate_series(1, 2) n;
+    INSERT INTO outbox_message (sent_time, outbox_id, message_id, content_type, message_type, body, destination_address)
+    SELECT now(), outbox_id, gen_random_uuid(), 'x/y', 'urn:message:A:B', '{}',
+        CASE WHEN outbox_id = '00000000-0000-4000-a000-000000000001' THEN 'queue:q' END
+    FROM outbox_state";
+
+#[tokio::test]
+async fn what_the_service_will_find_is_told_before_it_is_handed_over() {
+    let options = managed().await;
+    let mut conn = open(&options).await;
+    conn.execute(WAITING).await.unwrap();
+    let home = Home::on(&options);
+    let plan = home.json(&["hand-over", "--dry-run"], 0);
+    let checks: Vec<_> = plan["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| check["text"].as_str().unwrap().to_owned())
+        .collect();
+    for told in [
+        "2 messages pending: the service delivers them",
+        "of these 1 message without a destination",
+        "2 delivered inbox rows with messages that are kept",
+        "1 consumer half-done",
+    ] {
+        assert!(checks.iter().any(|check| check.contains(told)), "{told}: {checks:#?}");
+    }
+    // What stopped the clean-up goes, before or after, with copies; what was not sent stays.
+    let over = ["hand-over", "--yes", "--reason", "INC-7", "--publisher", "service"];
+    let done = home.run(&over);
+    assert_eq!(done.code, 0, "{done:?}");
+    let clean_up = "DELETE FROM inbox_state WHERE delivered < now() - interval '30 min'";
+    let refused = conn.execute(clean_up).await.unwrap_err().to_string();
+    assert!(refused.contains("foreign key"), "{refused}");
+    let purge = ["messages", "purge-consumed", "--yes", "--reason", "INC-7", "--operator", "mai"];
+    let done = home.json(&purge, 0);
+    assert_eq!((&done["items"][0]["done"], &done["partly"]), (&2.into(), &false.into()), "{done}");
+    let count = async |conn: &mut PgConnection, sql: &'static str| -> i64 {
+        sqlx::query_scalar(sql).fetch_one(conn).await.unwrap()
+    };
+    let copies = "SELECT count(*) FROM orderscope.kept_messages WHERE cause = 'purged'";
+    assert_eq!(count(&mut conn, copies).await, 4);
+    assert_eq!(count(&mut conn, "SELECT count(*) FROM outbox_message").await, 4);
+    conn.execute(clean_up).await.unwrap();
+    assert_eq!(count(&mut conn, "SELECT count(*) FROM inbox_state").await, 1);
+    home.refused(&purge, 1, &["nothing"]);
+}

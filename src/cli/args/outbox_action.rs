@@ -105,6 +105,14 @@ pub enum MessageAction {
         #[command(flatten)]
         write: OutboxActionArgs,
     },
+    /// Remove delivered messages of consumers (default: a day ago or earlier), with copies: while they are there a
+    /// service cannot clean up its inbox
+    PurgeConsumed {
+        #[command(flatten)]
+        age: AgeArgs,
+        #[command(flatten)]
+        write: OutboxActionArgs,
+    },
 }
 
 /// Changing the inbox by hand.

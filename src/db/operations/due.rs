@@ -106,9 +106,7 @@ fn push_page(
     sql.push(format!("SELECT s.{moment} AS at, s.{tie} AS tie, {} AS key FROM ", old.key()));
     sql.push(layout.from(old.table())).push(" s WHERE ").push(old.test());
     sql.push_bind(old.before());
-    if let Some(refers) = old.refers(layout) {
-        sql.push(" AND NOT ").push(refers);
-    }
+    sql.push(old.referral(layout));
     if let Some(Cursor { at, tie: last }) = after {
         sql.push(format!(" AND (s.{moment}, s.{tie}) > ("));
         sql.push_bind(at.clone()).push("::timestamptz, ");
@@ -128,9 +126,7 @@ pub async fn arrived(
     let mut sql = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT FROM ");
     sql.push(layout.from(old.table())).push(" s WHERE ").push(old.test());
     sql.push_bind(old.before());
-    if let Some(refers) = old.refers(layout) {
-        sql.push(" AND NOT ").push(refers);
-    }
+    sql.push(old.referral(layout));
     sql.push(" AND NOT EXISTS (SELECT FROM orderscope.operation_items i WHERE i.operation = ");
     sql.push_bind(operation).push(format!(" AND i.key = {})", old.key()));
     sql.push(format!(" LIMIT {MOST_ARRIVED}) x"));
@@ -148,7 +144,12 @@ pub async fn still_there(
 ) -> Result<u64, Error> {
     let mut sql = QueryBuilder::<Postgres>::new("SELECT (SELECT count(*) FROM ");
     old.push_given(&mut sql, layout, keys);
-    sql.push(" WHERE ").push(old.test()).push_bind(old.before()).push(")");
+    sql.push(" WHERE ").push(old.test()).push_bind(old.before());
+    if matches!(old, Old::Consumers(_)) {
+        // The row itself stays.
+        sql.push(old.referral(layout));
+    }
+    sql.push(")");
     if matches!(old, Old::Outboxes(_)) {
         let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
         sql.push(" + (SELECT count(*) FROM ").push(layout.from(Table::OutboxMessages));

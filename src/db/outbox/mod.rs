@@ -65,7 +65,7 @@ const GROUPS: i64 = 12;
 
 /// The destinations that `domain::address` cannot read, as a condition. A managed database has an index on it
 /// (`migrations/managed/0008_undeliverable.sql`).
-const UNDELIVERABLE: &str = concat!(
+pub(super) const UNDELIVERABLE: &str = concat!(
     r"(destination_address IS NULL OR destination_address !~* ",
     r"'^[ \t\n\f\r]*((rabbitmqs?|amqps?)://[^/? \t\n\f\r]+/([^?]*/)?|(queue|exchange):/*)",
     r"[-a-z0-9_.:]+([?]|[ \t\n\f\r]*$)' OR destination_address !~ ",

@@ -20,6 +20,8 @@ pub enum Old {
     Inbox(DateTime<Utc>),
     /// Inbox rows received before it and never consumed.
     Failed(DateTime<Utc>),
+    /// Inbox rows delivered before it whose messages, which left then, are still in the outbox.
+    Consumers(DateTime<Utc>),
 }
 
 /// A row by the key under which an operation's list has it: an outbox's id, or a message and its consumer.
@@ -67,21 +69,24 @@ impl Old {
     pub(in crate::db) const fn table(self) -> Table {
         match self {
             Self::Outboxes(_) => Table::OutboxStates,
-            Self::Inbox(_) | Self::Failed(_) => Table::InboxStates,
+            Self::Inbox(_) | Self::Failed(_) | Self::Consumers(_) => Table::InboxStates,
         }
     }
 
     /// The moment before which they are due.
     pub const fn before(self) -> DateTime<Utc> {
         match self {
-            Self::Outboxes(before) | Self::Inbox(before) | Self::Failed(before) => before,
+            Self::Outboxes(before)
+            | Self::Inbox(before)
+            | Self::Failed(before)
+            | Self::Consumers(before) => before,
         }
     }
 
     /// The column that is compared with it.
     pub const fn moment(self) -> &'static str {
         match self {
-            Self::Outboxes(_) | Self::Inbox(_) => "delivered",
+            Self::Outboxes(_) | Self::Inbox(_) | Self::Consumers(_) => "delivered",
             Self::Failed(_) => "received",
         }
     }
@@ -90,7 +95,7 @@ impl Old {
     pub(in crate::db) const fn tie(self) -> (&'static str, &'static str) {
         match self {
             Self::Outboxes(_) => ("outbox_id", "uuid"),
-            Self::Inbox(_) | Self::Failed(_) => ("id", "bigint"),
+            Self::Inbox(_) | Self::Failed(_) | Self::Consumers(_) => ("id", "bigint"),
         }
     }
 
@@ -98,7 +103,7 @@ impl Old {
     pub(in crate::db) const fn key(self) -> &'static str {
         match self {
             Self::Outboxes(_) => "jsonb_build_object('outbox', s.outbox_id)",
-            Self::Inbox(_) | Self::Failed(_) => {
+            Self::Inbox(_) | Self::Failed(_) | Self::Consumers(_) => {
                 "jsonb_build_object('message', s.message_id, 'consumer', s.consumer_id)"
             }
         }
@@ -107,12 +112,25 @@ impl Old {
     /// Whether row `s` is of that kind and age; the moment follows.
     pub(in crate::db) const fn test(self) -> &'static str {
         match self {
-            Self::Outboxes(_) | Self::Inbox(_) => "s.delivered < ",
+            Self::Outboxes(_) | Self::Inbox(_) | Self::Consumers(_) => "s.delivered < ",
             Self::Failed(_) => "s.consumed IS NULL AND s.delivered IS NULL AND s.received < ",
         }
     }
 
-    /// Whether messages of the outbox refer to row `s`, where that keeps it.
+    /// Whether what is removed are messages, and not the row itself.
+    #[must_use]
+    pub const fn is_of_messages(self) -> bool {
+        matches!(self, Self::Outboxes(_) | Self::Consumers(_))
+    }
+
+    /// The rest of the test on row `s`: that messages of the outbox refer to it, or that none does.
+    pub(in crate::db) fn referral(self, layout: &Layout) -> String {
+        let refers = self.refers(layout);
+        let not = if matches!(self, Self::Consumers(_)) { "" } else { "NOT " };
+        refers.map_or_else(String::new, |refers| format!(" AND {not}{refers}"))
+    }
+
+    /// Whether messages of the outbox refer to row `s`, where that matters.
     pub(in crate::db) fn refers(self, layout: &Layout) -> Option<String> {
         (self.table() == Table::InboxStates).then(|| {
             format!(
@@ -137,7 +155,7 @@ impl Old {
         sql.push(layout.from(self.table()));
         sql.push(match self {
             Self::Outboxes(_) => " s ON s.outbox_id = k.id",
-            Self::Inbox(_) | Self::Failed(_) => {
+            Self::Inbox(_) | Self::Failed(_) | Self::Consumers(_) => {
                 " s ON s.message_id = k.id AND s.consumer_id = k.consumer"
             }
         });
@@ -180,21 +198,31 @@ impl Tx<'_> {
         Ok(listed)
     }
 
-    /// Numbers of the messages of these outboxes, in the order of the outboxes, at most `limit`: each with its outbox.
+    /// Numbers of the messages of these rows, in the order of the keys, at most `limit`: each with its key's index.
     pub async fn messages_in(
         &mut self,
-        outboxes: &[Uuid],
+        old: Old,
+        keys: &[DueKey],
         limit: u64,
-    ) -> Result<Vec<(Uuid, i64)>, Error> {
+    ) -> Result<Vec<(usize, i64)>, Error> {
         self.in_time()?;
-        let mut sql = QueryBuilder::<Postgres>::new(format!(
-            "SELECT m.outbox_id, m.sequence_number FROM {} m WHERE m.outbox_id = ANY(",
-            self.layout().from(Table::OutboxMessages)
-        ));
-        sql.push_bind(outboxes.to_vec()).push(") ORDER BY array_position(");
-        sql.push_bind(outboxes.to_vec()).push(", m.outbox_id), m.sequence_number LIMIT ");
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.id).collect();
+        let consumers: Vec<Option<Uuid>> = keys.iter().map(|key| key.consumer).collect();
+        let mut sql =
+            QueryBuilder::<Postgres>::new("SELECT k.place, m.sequence_number FROM unnest(");
+        sql.push_bind(ids).push("::uuid[], ").push_bind(consumers);
+        sql.push("::uuid[]) WITH ORDINALITY AS k (id, consumer, place) JOIN ");
+        sql.push(self.layout().from(Table::OutboxMessages)).push(match old {
+            Old::Consumers(_) => {
+                " m ON m.inbox_message_id = k.id AND m.inbox_consumer_id = k.consumer"
+            }
+            Old::Outboxes(_) | Old::Inbox(_) | Old::Failed(_) => " m ON m.outbox_id = k.id",
+        });
+        sql.push(" ORDER BY k.place, m.sequence_number LIMIT ");
         sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        Ok(sql.build_query_as().fetch_all(self.conn()).await?)
+        let rows: Vec<(i64, i64)> = sql.build_query_as().fetch_all(self.conn()).await?;
+        let index = |(place, sequence)| (usize::try_from(place - 1).unwrap_or_default(), sequence);
+        Ok(rows.into_iter().map(index).collect())
     }
 
     /// Removes messages of the outbox by their numbers.

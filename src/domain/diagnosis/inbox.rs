@@ -191,7 +191,8 @@ fn cleanup(facts: &Facts, limits: &Thresholds) -> Option<Finding> {
             "the inbox clean-up is blocked: {} delivered, but still referred to by outbox rows",
             messages(inbox.blocking_cleanup)
         ),
-        "remove the delivered outbox rows that refer to them; the service then cleans up by itself",
+        "`orderscope messages purge-consumed` removes the delivered messages that refer to them, with copies; \
+             the service then cleans up by itself",
     )
     .because(format!(
         "{} are past the window of {} and should be gone; each clean-up fails on the oldest (23503)",

@@ -136,6 +136,9 @@ pub(super) fn on_messages(
         Kind::PurgeInbox => {
             return Some(Purge::inbox(before(form, opened, wrong)?).operation(None));
         }
+        Kind::PurgeConsumed => {
+            return Some(Purge::consumers(before(form, opened, wrong)?).operation(None));
+        }
         Kind::RemoveFailedInbox => {
             return Some(Purge::failed(before(form, opened, wrong)?).operation(None));
         }

@@ -1,5 +1,5 @@
-//! Removing what is over: outboxes that were delivered, with copies of their messages; inbox rows that were delivered,
-//! or that failed. By when it was delivered, never by `sent_time`: that would remove what was never sent.
+//! Removing what is over: outboxes that were delivered, with copies of their messages; messages of consumers that were
+//! delivered, with copies; inbox rows that were delivered, or that failed. By when it was delivered, never by `sent_time`: that would remove what was never sent.
 
 use std::num::NonZeroU32;
 
@@ -52,6 +52,12 @@ impl Purge {
         Self { old: Old::Failed(before) }
     }
 
+    /// Messages of consumers that were delivered before it. Where a service cleans up its inbox, they stop it for ever.
+    #[must_use]
+    pub const fn consumers(before: DateTime<Utc>) -> Self {
+        Self { old: Old::Consumers(before) }
+    }
+
     /// As an operation, at most so many rows a second; an outbox counts as one.
     #[must_use]
     pub fn operation(&self, rate: Option<NonZeroU32>) -> Operation {
@@ -63,6 +69,7 @@ impl Purge {
             Old::Outboxes(_) => Kind::PurgeOutbox,
             Old::Inbox(_) => Kind::PurgeInbox,
             Old::Failed(_) => Kind::RemoveFailedInbox,
+            Old::Consumers(_) => Kind::PurgeConsumed,
         }
     }
 
@@ -79,8 +86,9 @@ pub fn read(name: &str, parameters: &Value) -> Option<Box<dyn BatchKind>> {
 
 fn of(name: &str, parameters: &Value) -> Option<Purge> {
     let before = parameters.get("before")?.as_str()?.parse().ok()?;
-    [Purge::outboxes(before), Purge::inbox(before), Purge::failed(before)]
+    [Purge::outboxes, Purge::inbox, Purge::failed, Purge::consumers]
         .into_iter()
+        .map(|purge| purge(before))
         .find(|purge| purge.name() == name)
 }
 
@@ -106,6 +114,7 @@ impl BatchKind for Purge {
         let table = match self.old {
             Old::Outboxes(_) => "outbox_state",
             Old::Inbox(_) | Old::Failed(_) => "inbox_state",
+            Old::Consumers(_) => "outbox_message",
         };
         vec![table.to_owned()]
     }
@@ -118,12 +127,13 @@ impl BatchKind for Purge {
                 vec![Need::Update(states), Need::Delete(states), Need::Delete(messages)]
             }
             Old::Inbox(_) | Old::Failed(_) => vec![Need::Update(inbox), Need::Delete(inbox)],
+            Old::Consumers(_) => vec![Need::Update(inbox), Need::Delete(messages)],
         }
     }
 
     fn allowed(&self, now: DateTime<Utc>) -> Result<(), PlanError> {
         let least = match self.old {
-            Old::Outboxes(_) | Old::Inbox(_) => YOUNGEST,
+            Old::Outboxes(_) | Old::Inbox(_) | Old::Consumers(_) => YOUNGEST,
             Old::Failed(_) => HANDLING,
         };
         Ok(old_enough(self.old.before(), least, now)?)
@@ -157,6 +167,20 @@ impl BatchKind for Purge {
                     "a message of theirs that comes once more is new afterwards: its handler runs again",
                 ),
             ],
+            Old::Consumers(_) => vec![
+                Check::new(
+                    Verdict::Ok,
+                    format!("of consumers delivered before {at}: nothing unsent is among them"),
+                ),
+                Check::new(
+                    Verdict::Ok,
+                    "the inbox rows stay; their service cleans them up afterwards",
+                ),
+                Check::new(
+                    Verdict::Warn,
+                    "they are copied first: the space they took is still needed",
+                ),
+            ],
             Old::Failed(_) => vec![
                 Check::new(Verdict::Ok, format!("received before {at} and never consumed")),
                 Check::new(Verdict::Ok, "a row that somebody works on is skipped"),
@@ -175,6 +199,10 @@ impl BatchKind for Purge {
             Old::Outboxes(_) => vec![
                 Effect::told("outbox_message", format!("- the messages of {rows} outboxes")),
                 Effect::told("outbox_state", format!("- {rows} rows")),
+                Effect::told("kept_messages", "+ a copy of each message (purged)"),
+            ],
+            Old::Consumers(_) => vec![
+                Effect::told("outbox_message", format!("- the messages of {rows} inbox rows")),
                 Effect::told("kept_messages", "+ a copy of each message (purged)"),
             ],
             Old::Inbox(_) | Old::Failed(_) => {
@@ -243,12 +271,13 @@ async fn remove(old: Old, tx: &mut Tx<'_>, batch: &Batch<'_>) -> Result<Ran, Pla
     let listed = tx.hold_listed(old, &keys).await?;
     let mut outcomes: Vec<_> = listed.iter().map(|row| judged(old, row.as_ref())).collect();
     let (mut messages, mut copies) = (vec![], vec![]);
-    if matches!(old, Old::Outboxes(_)) {
+    if old.is_of_messages() {
         let whole;
-        (messages, whole) = messages_of(tx, &keys, &outcomes, batch.rows).await?;
+        (messages, whole) = messages_of(tx, old, &keys, &outcomes, batch.rows).await?;
         outcomes.truncate(whole);
         let number = if batch.dry { placeholder(batch.operation) } else { Number::Next };
-        let keep = Keep { cause: "purged", place: "outbox", operation: batch.operation, number };
+        let place = if matches!(old, Old::Consumers(_)) { "consumer" } else { "outbox" };
+        let keep = Keep { cause: "purged", place, operation: batch.operation, number };
         copies = tx.keep(&messages, &keep).await?;
     }
     let done = |index: &usize| outcomes.get(*index) == Some(&Outcome::Done);
@@ -256,11 +285,13 @@ async fn remove(old: Old, tx: &mut Tx<'_>, batch: &Batch<'_>) -> Result<Ran, Pla
     let outboxes: Vec<Uuid> = rows.iter().map(|index| keys[*index].id).collect();
     let gone: Vec<&Listed> = rows.iter().filter_map(|index| listed[*index].as_ref()).collect();
     tx.remove_messages(&messages).await?;
-    if matches!(old, Old::Outboxes(_)) {
-        tx.remove_outboxes(&outboxes).await?;
-    } else {
-        let numbers: Vec<i64> = gone.iter().filter_map(|listed| listed.inbox).collect();
-        tx.remove_inbox(&numbers).await?;
+    match old {
+        Old::Outboxes(_) => tx.remove_outboxes(&outboxes).await?,
+        Old::Inbox(_) | Old::Failed(_) => {
+            let numbers: Vec<i64> = gone.iter().filter_map(|listed| listed.inbox).collect();
+            tx.remove_inbox(&numbers).await?;
+        }
+        Old::Consumers(_) => {}
     }
     let evidence = evidence(old, &gone, &copies);
     Ok(Ran { outcomes, rows: (gone.len() + messages.len()) as u64, evidence })
@@ -273,34 +304,40 @@ fn judged(old: Old, row: Option<&Listed>) -> Outcome {
         None => skipped("it is gone: someone else removed it"),
         Some(row) if !row.held => skipped("another session works on it"),
         Some(row) if !row.due => skipped(match old {
-            Old::Outboxes(_) | Old::Inbox(_) => {
+            Old::Outboxes(_) | Old::Inbox(_) | Old::Consumers(_) => {
                 "it changed since it was listed: it is no more recorded as delivered before that moment"
             }
             Old::Failed(_) => {
                 "it changed since it was listed: it is no more a failed row of that age"
             }
         }),
+        Some(row) if matches!(old, Old::Consumers(_)) && !row.referred => {
+            skipped("no message of the outbox refers to it any more")
+        }
+        Some(_) if matches!(old, Old::Consumers(_)) => Outcome::Done,
         Some(row) if row.referred => skipped("a message of the outbox refers to it"),
         Some(_) => Outcome::Done,
     }
 }
 
 /// Numbers of the messages that may go in this transaction, and how many items are settled with it: those before the
-/// outbox that does not fit as a whole. That one loses what fits and stays, with the rest, for the next batch.
+/// item that does not fit as a whole. That one loses what fits and stays, with the rest, for the next batch.
 async fn messages_of(
     tx: &mut Tx<'_>,
+    old: Old,
     keys: &[DueKey],
     outcomes: &[Outcome],
     rows: u64,
 ) -> Result<(Vec<i64>, usize), PlanError> {
-    let may = keys.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
-    let outboxes: Vec<Uuid> = may.map(|(key, _)| key.id).collect();
-    let mut found = tx.messages_in(&outboxes, rows + 1).await?;
+    let may = |index: &usize| outcomes.get(*index) == Some(&Outcome::Done);
+    let places: Vec<usize> = (0..keys.len()).filter(may).collect();
+    let chosen: Vec<DueKey> = places.iter().map(|index| keys[*index]).collect();
+    let mut found = tx.messages_in(old, &chosen, rows + 1).await?;
     let mut whole = keys.len();
     if found.len() as u64 > rows
         && let Some((cut, _)) = found.pop()
     {
-        whole = keys.iter().position(|key| key.id == cut).unwrap_or_default();
+        whole = places.get(cut).copied().unwrap_or_default();
     }
     Ok((found.into_iter().map(|(_, sequence)| sequence).collect(), whole))
 }
@@ -327,7 +364,7 @@ fn evidence(old: Old, gone: &[&Listed], copies: &[i64]) -> Value {
         "until": moment(gone.last()),
         "sha256": hex(&hash.finalize()),
     });
-    if matches!(old, Old::Outboxes(_)) {
+    if old.is_of_messages() {
         // They are found by the operation and these numbers.
         evidence["copies"] = json!({
             "rows": copies.len(),
@@ -386,7 +423,9 @@ mod tests {
     #[test]
     fn a_purge_is_read_from_its_record() {
         let before = at("2026-11-15T19:00:00.123456Z");
-        for purge in [Purge::outboxes(before), Purge::inbox(before), Purge::failed(before)] {
+        for purge in
+            [Purge::outboxes, Purge::inbox, Purge::failed, Purge::consumers].map(|of| of(before))
+        {
             assert_eq!(of(purge.name(), &purge.parameters()), Some(purge));
         }
         assert_eq!(of("PurgeOutbox", &json!({})), None);
@@ -399,7 +438,9 @@ mod tests {
         let ago = |days| now - TimeDelta::days(days);
         assert!(Purge::outboxes(ago(2)).allowed(now).is_ok());
         assert!(Purge::failed(now - TimeDelta::minutes(2)).allowed(now).is_ok());
-        for purge in [Purge::outboxes(now), Purge::inbox(now), Purge::failed(now)] {
+        for purge in
+            [Purge::outboxes, Purge::inbox, Purge::failed, Purge::consumers].map(|of| of(now))
+        {
             let refused = purge.allowed(now).unwrap_err().to_string();
             assert!(refused.contains("older than"), "{refused}");
         }

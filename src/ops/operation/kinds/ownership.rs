@@ -20,6 +20,7 @@ use crate::{
         ownership,
         settings::Publisher,
     },
+    domain::text,
     ops::audit::Entry,
 };
 
@@ -138,6 +139,9 @@ async fn handing_over(
          outbox",
     );
     say(Verdict::Ok, "nothing is removed");
+    for (verdict, told) in checklist(ownership::found(conn).await?) {
+        say(verdict, &told);
+    }
     let others = ownership::sessions(conn).await?;
     if !others.is_empty() {
         let told =
@@ -147,6 +151,58 @@ async fn handing_over(
     steps(conn, false, plan).await?;
     plan.effects.push(recorded_as(publisher));
     Ok(())
+}
+
+/// What the service will find, and what to do about it before.
+fn checklist(found: ownership::Found) -> Vec<(Verdict, String)> {
+    let of = |count, what: &str| text::counted(count, what);
+    let mut out = vec![(
+        Verdict::Ok,
+        format!(
+            "{} pending: the service delivers them, oldest first",
+            of(found.pending, "message")
+        ),
+    )];
+    if found.undeliverable > 0 {
+        out.push((
+            Verdict::Warn,
+            format!(
+                "of these {} without a destination, or with one that cannot be used: the service loses the first and \
+                 stops at the second; repair or quarantine them before (`messages list --view undeliverable`)",
+                of(found.undeliverable, "message")
+            ),
+        ));
+    }
+    if found.consumed > 0 {
+        out.push((
+            Verdict::Warn,
+            format!(
+                "{} with messages that are kept: they stop the service's inbox clean-up for ever (23503); before or \
+                 after this, `messages purge-consumed` removes those messages, with copies",
+                of(found.consumed, "delivered inbox row")
+            ),
+        ));
+    }
+    if found.half_done > 0 {
+        out.push((
+            Verdict::Warn,
+            format!(
+                "{} half-done: the service finishes them only when their message comes again; \
+                 `messages drain --all` delivers what nothing else will",
+                of(found.half_done, "consumer")
+            ),
+        ));
+    }
+    if found.kept > 0 {
+        out.push((
+            Verdict::Ok,
+            format!(
+                "delivered and kept outboxes: {}; the service removes the rows with its first passes",
+                text::thousands(found.kept)
+            ),
+        ));
+    }
+    out
 }
 
 async fn migrating(

@@ -124,6 +124,14 @@ pub(super) const PURGE_OUTBOX: &[Entry] = &[Entry::new(
     "Removes what is recorded as delivered, with copies; never by sent_time.",
 )];
 
+pub(super) const PURGE_CONSUMED: &[Entry] = &[Entry::new(
+    Inbox,
+    'm',
+    "purge delivered messages of consumers",
+    "Purge delivered messages of consumers",
+    "They are copied first. The inbox rows stay: the service can clean them up afterwards.",
+)];
+
 pub(super) const PURGE_INBOX: &[Entry] = &[Entry::new(
     Inbox,
     'i',

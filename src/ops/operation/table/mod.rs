@@ -239,6 +239,16 @@ operations! {
         menu: entries::PURGE_INBOX,
         ..BATCHES
     },
+    PurgeConsumed {
+        title: "Remove delivered messages of consumers, which stop the service's inbox clean-up",
+        word: "PURGE",
+        target: Target::Outbox,
+        verb: "messages purge-consumed",
+        undo: "none: a copy of each message is kept, and requeueing it sends it again",
+        fields: &[DAYS.filled("1")],
+        menu: entries::PURGE_CONSUMED,
+        ..BATCHES
+    },
     RemoveFailedInbox {
         title: "Remove inbox rows that were never consumed",
         word: "REMOVE",
