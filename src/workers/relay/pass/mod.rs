@@ -292,6 +292,7 @@ impl Pass {
         }
         ahead.end(shared);
         closed |= round.settle(&mut in_flight, false).await?;
+        round.end();
         // A closed channel does not say which message closed it: the next pass finds out.
         self.one_by_one = closed;
         Ok(lost || closed && !publisher.is_open() && publisher.reopen().await.is_err())

@@ -88,11 +88,14 @@ impl Round<'_> {
                 }
             }
         }
+        Ok(closed)
+    }
+
+    /// Nothing is in flight any more: only now is what the send log knew recorded with what was confirmed before it.
+    pub(super) fn end(self) {
         for entry in self.outboxes.values_mut().filter(|entry| !entry.broken) {
-            // What the send log knew stands behind what was just confirmed.
             entry.last = entry.last.max(entry.confirmed.iter().copied().max());
         }
-        Ok(closed)
     }
 }
 
