@@ -77,7 +77,7 @@ async fn waits_in(broker: &Broker, queue: &str, number: Option<u128>) {
     connection.close(200, "".into()).await.unwrap();
 }
 
-/// A management interface that says this of `work`, `work_error` and `work_delay`, for as long as it is held.
+/// A management interface that says this of `work`, `work_error`, `work_delay` and `busy_skipped`, for as long as it is held.
 pub(crate) struct Says(JoinHandle<()>, u16);
 
 impl Says {
@@ -96,7 +96,8 @@ pub(crate) async fn says(kind: &'static str, held: u32) -> Says {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let row = |name: &str| json!({ "name": name, "type": kind, "messages_unacknowledged": held });
-    let queues = json!([row("work"), row("work_error"), row("work_delay")]).to_string();
+    let queues =
+        json!([row("work"), row("work_error"), row("work_delay"), row("busy_skipped")]).to_string();
     let exchange = |name: &str, kind: &str| json!({ "name": name, "type": kind });
     let exchanges =
         json!([exchange("", "direct"), exchange("A:Old", "topic"), exchange("A:B", "fanout")]);

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    asked::says,
     pty::terminal::{environment, url},
     support::{
         fixture::{self, Schema},
@@ -504,6 +505,7 @@ async fn everything(broker: &orderscope::relay::Broker, action: ErrorAction) -> 
         choice: Choice { chosen: chosen.collect(), left: vec![] },
         pause: Duration::ZERO,
         limits: Limits::default(),
+        management: None,
     }
 }
 
@@ -554,7 +556,9 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
     let broker = rabbitmq::broker().await;
     plant(&broker, &skipped(4), &["busy"]).await;
     let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
-    let work = everything(&to, ErrorAction::Replay).await;
+    let mut work = everything(&to, ErrorAction::Replay).await;
+    let nobody = says("classic", 0).await;
+    work.management = Some(nobody.management());
     let first = work.choice.chosen[0].key.clone();
     // Someone else takes the second.
     let inspector = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
@@ -579,6 +583,42 @@ async fn what_changed_since_the_plan_is_left_and_what_is_gone_is_told() {
     assert_eq!(outcome.await.unwrap().stopped.as_deref(), Some("stopped by the operator"));
     broker.rests(&["busy_skipped"], 1).await;
     assert_eq!(broker.depth("busy").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_operator_holds_is_not_called_gone() {
+    let broker = rabbitmq::broker().await;
+    plant(&broker, &skipped(3), &["busy"]).await;
+    let to = orderscope::relay::Broker::parse(&broker.url(), None).unwrap();
+    let mut work = everything(&to, ErrorAction::Replay).await;
+    // Another look holds the first two and has not given them back.
+    let inspector = QueueInspector::connect(&to, "tests", Limits::default().wait).await.unwrap();
+    let walk = inspector.walk("busy_skipped").await.unwrap().unwrap();
+    let taken = [walk.next().await.unwrap().unwrap(), walk.next().await.unwrap().unwrap()];
+    let (mut keep, stop) = (Full(usize::MAX), CancellationToken::new());
+    let outcome = error_queue::run(&to, &work, &mut keep, |_: &Fault| waiting(), &stop).await;
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.done.len(), outcome.gone.len()), (1, 0), "{outcome:?}");
+    let told =
+        "not met in busy_skipped: held by another consumer, or gone; errors.management would tell";
+    assert!(
+        outcome.left.len() == 2 && outcome.left.iter().all(|(_, why)| why == told),
+        "{outcome:?}"
+    );
+    // The management interface knows that they are held.
+    let held = says("classic", 2).await;
+    work.management = Some(held.management());
+    let outcome = error_queue::run(&to, &work, &mut keep, |_: &Fault| waiting(), &stop).await;
+    let outcome = outcome.unwrap();
+    let told = "held by another consumer: 2 messages of busy_skipped not acknowledged";
+    assert!(
+        outcome.left.len() == 3 && outcome.left.iter().all(|(_, why)| why == told),
+        "{outcome:?}"
+    );
+    drop(taken);
+    walk.close().await.unwrap();
+    inspector.close().await;
+    broker.rests(&["busy_skipped"], 2).await;
 }
 
 /// Until `met` is true of the depths of `busy_skipped` and `busy`.

@@ -8,9 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Chosen, Error, ErrorAction, FaultCopy, Keep, pick::Choice};
 use crate::{
-    domain::fault::{Fault, Judgement, Key},
-    relay::{Broker, Confirmed, Limits, QueueInspector, TakenMessage, Walk},
+    domain::{
+        fault::{Fault, Judgement, Key},
+        text,
+    },
+    relay::{Broker, Confirmed, Limits, Management, QueueInspector, TakenMessage, Walk},
 };
+
+/// How many seconds counts of the management interface may trail.
+const TRAILING: u32 = 7;
 
 /// What to do, to what, and how fast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub struct Work {
     /// Between two messages.
     pub pause: Duration,
     pub limits: Limits,
+    /// Tells whether others hold messages of a queue; without it that is not known.
+    pub management: Option<Management>,
 }
 
 /// What became of it.
@@ -28,7 +36,7 @@ pub struct Outcome {
     pub done: Vec<Key>,
     /// Meant, but left where it is, and why; what was refused beforehand included.
     pub left: Vec<(Key, String)>,
-    /// Chosen, but no longer in its queue.
+    /// Chosen, but no longer in its queue, and nobody holds messages of it.
     pub gone: Vec<Key>,
     /// Why it ended before everything was tried.
     pub stopped: Option<String>,
@@ -87,7 +95,13 @@ pub async fn run<K: Keep>(
         if outcome.stopped.is_some() {
             break;
         }
-        outcome.gone.extend(chosen.drain(..).map(|chosen| chosen.key.clone()));
+        let missing: Vec<Key> = chosen.drain(..).map(|chosen| chosen.key.clone()).collect();
+        if !missing.is_empty() {
+            match held(broker, work, queue).await {
+                None => outcome.gone.extend(missing),
+                Some(why) => outcome.left.extend(missing.into_iter().map(|key| (key, why.clone()))),
+            }
+        }
     }
     if let Some(why) = &outcome.stopped {
         let rest = open.iter().flat_map(|(_, chosen)| chosen);
@@ -96,6 +110,35 @@ pub async fn run<K: Keep>(
     }
     inspector.close().await;
     Ok(outcome)
+}
+
+/// Why a message that was not met in its queue may still be there; nothing where it cannot be. Counts of the management
+/// interface trail by some seconds: what was given back just now is waited for.
+async fn held(broker: &Broker, work: &Work, queue: &str) -> Option<String> {
+    let unknown = format!("not met in {queue}: held by another consumer, or gone");
+    let Some(management) = &work.management else {
+        return Some(format!("{unknown}; errors.management would tell"));
+    };
+    let mut held = None;
+    for again in (0..TRAILING).rev() {
+        let queues = match management.queues(broker, work.limits.wait).await {
+            Ok(queues) => queues,
+            Err(error) => return Some(format!("{unknown}; {error}")),
+        };
+        held = queues.into_iter().find(|one| one.name == queue).map(|one| one.unsettled);
+        match held {
+            None | Some(Some(0)) => return None,
+            Some(_) if again > 0 => tokio::time::sleep(Duration::from_secs(1)).await,
+            Some(_) => {}
+        }
+    }
+    Some(match held.flatten() {
+        Some(number) => format!(
+            "held by another consumer: {} of {queue} not acknowledged",
+            text::counted(i64::try_from(number).unwrap_or(i64::MAX), "message")
+        ),
+        None => unknown,
+    })
 }
 
 fn by_queue(chosen: &[Chosen]) -> Vec<(String, Vec<&Chosen>)> {

@@ -91,7 +91,13 @@ pub(super) async fn plan(
     let looking = error_queue::list(broker, &writer.db, writer.layout(), scope, now, stop);
     let listing = looking.await?;
     let choice = choose(&listing.found, &work.pick, work.action)?;
-    let chosen = Work { action: work.action, choice, pause: pause(work), limits: scope.limits };
+    let chosen = Work {
+        action: work.action,
+        choice,
+        pause: pause(work),
+        limits: scope.limits,
+        management: scope.management.clone(),
+    };
     Ok(plan_of(request, work, chosen, &listing.told(), ctx.policy(), now))
 }
 

@@ -54,7 +54,7 @@ fn one(body: &str, queue: &str, verdict: Judged) -> Chosen {
 fn chosen(action: ErrorAction, messages: Vec<Chosen>, left: &[(&str, &str)]) -> Work {
     let left = left.iter().map(|(body, why)| (key(body), (*why).to_owned())).collect();
     let choice = Choice { chosen: messages, left };
-    Work { action, choice, pause: Duration::ZERO, limits: Limits::default() }
+    Work { action, choice, pause: Duration::ZERO, limits: Limits::default(), management: None }
 }
 
 fn asked(action: ErrorAction, pick: Pick) -> ErrorWork {

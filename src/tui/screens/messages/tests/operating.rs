@@ -51,7 +51,8 @@ fn planned(desk: &mut Desk) -> Operation {
             let listing = errors::listing();
             let choice = choose(&listing.found, &work.pick, work.action).unwrap();
             let (pause, limits) = (Duration::ZERO, Limits::default());
-            let chosen = Work { action: work.action, choice, pause, limits };
+            let (action, management) = (work.action, None);
+            let chosen = Work { action, choice, pause, limits, management };
             plan_of_errors(&request, work, chosen, &listing.told(), policy, now)
         }
         Operation::Restore(number) => {
