@@ -79,7 +79,14 @@ impl Proxy {
     }
 
     pub fn set(&self, mode: Mode) {
-        *self.mode.lock().unwrap() = mode;
+        let before = std::mem::replace(&mut *self.mode.lock().unwrap(), mode);
+        // It is listened again before anything is asked.
+        while before == Mode::Refuse
+            && mode != Mode::Refuse
+            && TcpStream::connect(("127.0.0.1", self.port)).is_err()
+        {
+            thread::sleep(TICK);
+        }
     }
 
     pub fn url(&self) -> String {
