@@ -158,7 +158,11 @@ impl Scene {
              INSERT INTO inbox_state (message_id, consumer_id, lock_id, received, receive_count, consumed, delivered)
                  VALUES (gen_random_uuid(), gen_random_uuid(), '{nil}', now() - interval '50 days', 3, now(),
                          now() - interval '40 days'),
-                        (gen_random_uuid(), gen_random_uuid(), '{nil}', now() - interval '30 days', 0, NULL, NULL)",
+                        (gen_random_uuid(), gen_random_uuid(), '{nil}', now() - interval '30 days', 0, NULL, NULL),
+                        ('{id}', '{id}', '{nil}', now() - interval '50 days', 4, now(), now() - interval '40 days');
+             INSERT INTO outbox_message (sent_time, inbox_message_id, inbox_consumer_id, message_id, content_type,
+                     message_type, body)
+                 VALUES (now(), '{id}', '{id}', gen_random_uuid(), 'application/json', 'urn:message:A:B', '{{}}')",
             id = Uuid::now_v7(),
             nil = Uuid::nil(),
         );

@@ -6,7 +6,9 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 
 use super::{
-    Error, Scope, Settings, Shared, Until, bus_ids, consumer_outbox, pass::Pass, send_log_error,
+    Error, Scope, Settings, Shared, Until, bus_ids, consumer_outbox,
+    pass::{Pass, Unconfirmed},
+    send_log_error,
 };
 use crate::{
     db::{self, Db, ownership::Owner, relay::OutboxTables},
@@ -162,10 +164,14 @@ impl<'a> RelayWorker<'a> {
         if publisher.is_blocked() {
             return Err(relay::Error::Blocked { place: broker.place() }.into());
         }
-        if let Some((count, waited)) = self.pass.unconfirmed(self.shared)? {
-            let messages = counted(count, "message");
-            let (place, seconds) = (broker.place(), waited.as_secs());
-            return Err(relay::Error::Silent { place, messages, seconds }.into());
+        match self.pass.unconfirmed(self.shared)? {
+            Unconfirmed::Little => {}
+            Unconfirmed::Much => return Ok(Round::Idle),
+            Unconfirmed::ForLong(count, waited) => {
+                let messages = counted(count, "message");
+                let (place, seconds) = (broker.place(), waited.as_secs());
+                return Err(relay::Error::Silent { place, messages, seconds }.into());
+            }
         }
         let done =
             self.pass.run(self.shared, (conn, tables), publisher, self.shared.settings.scope).await;

@@ -1,5 +1,6 @@
-//! Removing what is over: outboxes that were delivered, with copies of their messages; messages of consumers that were
-//! delivered, with copies; inbox rows that were delivered, or that failed. By when it was delivered, never by `sent_time`: that would remove what was never sent.
+//! Removing what is over: outboxes that were delivered, and messages of consumers that were delivered, with copies of
+//! these; inbox rows that were delivered, or that failed. By when it was delivered, never by `sent_time`: that would
+//! remove what was never sent.
 
 use std::num::NonZeroU32;
 

@@ -62,6 +62,15 @@ struct InFlight {
     pending: Pending,
 }
 
+/// How much was sent and is not confirmed.
+pub(super) enum Unconfirmed {
+    Little,
+    /// As much as may be: nothing more is sent before a confirm comes.
+    Much,
+    /// So many messages for so long that the broker must be frozen.
+    ForLong(usize, Duration),
+}
+
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Outcome {
@@ -298,18 +307,20 @@ impl Pass {
         Ok(lost || closed && !publisher.is_open() && publisher.reopen().await.is_err())
     }
 
-    /// How many messages the broker has not confirmed for so long that it must be frozen, and for how long; nothing
-    /// where it answers.
-    pub(super) fn unconfirmed(
-        &mut self,
-        shared: &Shared,
-    ) -> Result<Option<(usize, Duration)>, Error> {
+    /// What the broker has not confirmed of earlier passes.
+    pub(super) fn unconfirmed(&mut self, shared: &Shared) -> Result<Unconfirmed, Error> {
         if self.late.is_empty() {
-            return Ok(None);
+            return Ok(Unconfirmed::Little);
         }
         self.settle_late(shared)?;
-        let waited = self.late.iter().map(|flight| flight.sent.elapsed()).max();
-        Ok(waited.filter(|waited| *waited >= SILENT).map(|waited| (self.late.len(), waited)))
+        let waited = self.late.iter().map(|flight| flight.sent.elapsed()).max().unwrap_or_default();
+        Ok(if waited >= SILENT {
+            Unconfirmed::ForLong(self.late.len(), waited)
+        } else if self.late.len() >= shared.settings.window().div_ceil(2) {
+            Unconfirmed::Much
+        } else {
+            Unconfirmed::Little
+        })
     }
 
     /// Processes confirms that came after their transaction had ended.
