@@ -93,6 +93,15 @@ fn operations_are_those_of_the_table() {
     });
     let head = ["name", "what it does", "verb", "word", "about", "risk", "how it runs", "undo"];
     golden("docs/audit.md", "operations", &table(&head, rows));
+    let rows = OPERATIONS.iter().filter(|spec| !spec.rights.is_empty()).map(|spec| {
+        let right = |(privileges, on): &(&str, &str)| {
+            let names: Vec<_> = on.split(", ").map(code).collect();
+            format!("{privileges} on {}", names.join(", "))
+        };
+        let rights: Vec<_> = spec.rights.iter().map(right).collect();
+        vec![code(spec.verb), rights.join("; ")]
+    });
+    golden("docs/audit.md", "rights", &table(&["verb", "needs"], rows));
 }
 
 /// The verbs that do something, with their words: `orders search`.

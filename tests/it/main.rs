@@ -36,6 +36,7 @@ mod pty;
 mod queries;
 mod reads;
 mod relay;
+mod rights;
 mod sampler;
 mod scenario;
 mod schema;

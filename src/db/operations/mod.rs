@@ -228,15 +228,17 @@ pub async fn is_known(conn: &mut PgConnection) -> Result<bool, Error> {
     Ok(sqlx::query_scalar(known).fetch_one(conn).await?)
 }
 
-/// The rights on schema `orderscope` that running an operation needs and this login lacks.
-pub async fn lacking(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
+/// The rights on schema `orderscope` that running an operation needs, and with `copies` keeping what it removes, and
+/// that this login lacks.
+pub async fn lacking(conn: &mut PgConnection, copies: bool) -> Result<Vec<String>, Error> {
     let missing = "SELECT right_ || ' on orderscope.' || table_
          FROM (VALUES ('operations', 'INSERT'), ('operations', 'UPDATE'), ('operation_items', 'INSERT'),
                ('operation_items', 'UPDATE'), ('operation_batches', 'INSERT'), ('kept_messages', 'INSERT'),
                ('audit', 'INSERT'), ('audit_values', 'INSERT'), ('audit_chains', 'INSERT')) AS n (table_, right_)
          WHERE NOT coalesce(has_table_privilege(to_regclass('orderscope.' || table_), right_), false)
+           AND ($1 OR table_ <> 'kept_messages')
          ORDER BY 1";
-    Ok(sqlx::query_scalar(missing).fetch_all(conn).await?)
+    Ok(sqlx::query_scalar(missing).bind(copies).fetch_all(conn).await?)
 }
 
 /// A new operation.

@@ -72,6 +72,11 @@ pub trait BatchKind: fmt::Debug + Send + Sync {
     /// The rights on the service's tables that it needs.
     fn needs(&self) -> Vec<Need>;
 
+    /// Whether it keeps copies of what it removes.
+    fn keeps_copies(&self) -> bool {
+        false
+    }
+
     /// Whether a rule forbids it.
     fn allowed(&self, now: DateTime<Utc>) -> Result<(), PlanError>;
 

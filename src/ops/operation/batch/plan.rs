@@ -168,12 +168,12 @@ pub(super) async fn rights(
     kind: &dyn BatchKind,
     stop: &CancellationToken,
 ) -> Result<Vec<Check>, PlanError> {
-    let needs = kind.needs();
+    let (needs, copies) = (kind.needs(), kind.keeps_copies());
     let asked = writer.db.read("operation", stop, async |conn| {
         if !operations::is_known(conn).await? {
             return Ok(None);
         }
-        let mut missing = operations::lacking(conn).await?;
+        let mut missing = operations::lacking(conn, copies).await?;
         missing.extend(lacking(conn, &writer.layout, &needs).await?);
         Ok(Some(missing))
     });

@@ -132,6 +132,10 @@ impl BatchKind for Purge {
         }
     }
 
+    fn keeps_copies(&self) -> bool {
+        self.old.is_of_messages()
+    }
+
     fn allowed(&self, now: DateTime<Utc>) -> Result<(), PlanError> {
         let least = match self.old {
             Old::Outboxes(_) | Old::Inbox(_) | Old::Consumers(_) => YOUNGEST,

@@ -1,8 +1,10 @@
 //! The table of operations: the only list of what can be done and what it is called.
 
 mod entries;
+mod rights;
 mod spec;
 
+pub use self::rights::Right;
 pub use self::spec::{
     Choice, Entry, Field, Input, Leaving, List, Reason, Risk, Spec, StepKind, Target,
 };
@@ -33,6 +35,7 @@ const ONE: Spec = Spec {
     verb: "",
     undo: "",
     fields: &[],
+    rights: &[],
     reason: Reason::Optional,
     menu: &[],
 };
@@ -71,6 +74,7 @@ macro_rules! operations {
 
 operations! {
     CompleteOrder {
+        rights: rights::EVENT,
         title: "Complete a New order",
         word: "COMPLETE",
         risk: Destroy,
@@ -80,6 +84,7 @@ operations! {
         ..ONE
     },
     CancelOrder {
+        rights: rights::EVENT,
         title: "Cancel a New order",
         word: "CANCEL",
         risk: Destroy,
@@ -90,6 +95,7 @@ operations! {
         ..ONE
     },
     DeleteOrder {
+        rights: rights::ORDER,
         title: "Mark an order as deleted",
         word: "DELETE",
         verb: "order delete",
@@ -98,6 +104,7 @@ operations! {
         ..ONE
     },
     RestoreOrder {
+        rights: rights::ORDER,
         title: "Take the deletion of an order back",
         word: "RESTORE",
         verb: "order restore",
@@ -106,6 +113,7 @@ operations! {
         ..ONE
     },
     UpdateBuyerAddress {
+        rights: rights::BUYER,
         title: "Give a buyer another address",
         word: "CHANGE",
         target: Target::Buyer,
@@ -116,6 +124,7 @@ operations! {
         ..ONE
     },
     CreateOrder {
+        rights: rights::CREATE,
         title: "Place an order",
         word: "CREATE",
         verb: "order create",
@@ -144,6 +153,7 @@ operations! {
         ..ONE
     },
     CreateBuyer {
+        rights: rights::NEW_BUYER,
         title: "Make a buyer",
         word: "CREATE",
         target: Target::Buyer,
@@ -159,6 +169,7 @@ operations! {
         ..ONE
     },
     RepairMessage {
+        rights: rights::REPAIR,
         title: "Change the texts of a pending message",
         word: "REPAIR",
         target: Target::OutboxMessage,
@@ -184,6 +195,7 @@ operations! {
         ..ONE
     },
     QuarantineMessage {
+        rights: rights::QUARANTINE,
         title: "Take a message out of the outbox, with a copy",
         word: "QUARANTINE",
         target: Target::OutboxMessage,
@@ -193,6 +205,7 @@ operations! {
         ..ONE
     },
     HoldOutbox {
+        rights: rights::HOLD,
         title: "Keep the relay away from an outbox",
         word: "HOLD",
         target: Target::Outbox,
@@ -202,6 +215,7 @@ operations! {
         ..ONE
     },
     ReleaseOutbox {
+        rights: rights::RELEASE,
         title: "Let the relay have a held outbox again",
         word: "RELEASE",
         target: Target::Outbox,
@@ -211,6 +225,7 @@ operations! {
         ..ONE
     },
     RequeueMessage {
+        rights: rights::REQUEUE,
         title: "Put an archived message, or one from a file, into the outbox",
         word: "REQUEUE",
         target: Target::ArchivedMessage,
@@ -220,6 +235,7 @@ operations! {
         ..ONE
     },
     PurgeOutbox {
+        rights: rights::PURGE_OUTBOX,
         title: "Remove what outboxes delivered, with copies",
         word: "PURGE",
         target: Target::Outbox,
@@ -230,6 +246,7 @@ operations! {
         ..BATCHES
     },
     PurgeInbox {
+        rights: rights::PURGE_INBOX,
         title: "Remove delivered inbox rows",
         word: "PURGE",
         target: Target::InboxRows,
@@ -240,6 +257,7 @@ operations! {
         ..BATCHES
     },
     PurgeConsumed {
+        rights: rights::PURGE_CONSUMED,
         title: "Remove delivered messages of consumers, which stop the service's inbox clean-up",
         word: "PURGE",
         target: Target::Outbox,
@@ -250,6 +268,7 @@ operations! {
         ..BATCHES
     },
     RemoveFailedInbox {
+        rights: rights::PURGE_INBOX,
         title: "Remove inbox rows that were never consumed",
         word: "REMOVE",
         target: Target::InboxRows,
@@ -269,6 +288,7 @@ operations! {
         ..BROKER
     },
     DiscardErrors {
+        rights: rights::KEEP,
         title: "Take messages out of error queues, with copies",
         word: "DISCARD",
         verb: "errors discard",
@@ -277,6 +297,7 @@ operations! {
         ..BROKER
     },
     DrainOutbox {
+        rights: rights::DELIVER,
         title: "Deliver what is pending, now",
         word: "DRAIN",
         target: Target::Outbox,
@@ -286,6 +307,7 @@ operations! {
         ..BROKER
     },
     RestoreErrors {
+        rights: rights::RESTORE,
         title: "Put a discarded message back into its error queue",
         word: "RESTORE",
         risk: Change,
@@ -297,6 +319,7 @@ operations! {
         ..BROKER
     },
     ApproveOperation {
+        rights: rights::STEER,
         title: "Approve a bulk operation that somebody else began, with another database login",
         word: "APPROVE",
         target: Target::Operation,
@@ -316,6 +339,7 @@ operations! {
         ..BATCHES
     },
     PauseOperation {
+        rights: rights::STEER,
         title: "Pause a bulk operation after the batch under way, whoever runs it",
         word: "PAUSE",
         target: Target::Operation,
@@ -325,6 +349,7 @@ operations! {
         ..ONE
     },
     CancelOperation {
+        rights: rights::STEER,
         title: "End a bulk operation early",
         word: "CANCEL",
         risk: Destroy,

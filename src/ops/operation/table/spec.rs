@@ -25,6 +25,9 @@ pub struct Spec {
     pub undo: &'static str,
     /// What has to be known beside the target.
     pub fields: &'static [Field],
+    /// What the login needs, beside reading and beside the audit log. Empty: nothing more, or the ownership of the
+    /// schema, or what the operation that is resumed needs.
+    pub rights: &'static [super::Right],
     pub reason: Reason,
     /// Its lines in the console's menus; none where only a verb offers it.
     pub menu: &'static [Entry],
