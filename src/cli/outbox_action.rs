@@ -72,8 +72,19 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
             };
             run(&write.into(), global, settings, make).await
         }
-        MessageAction::Requeue { id, new_id, json, write } => {
+        MessageAction::Requeue {
+            id,
+            new_id,
+            json,
+            destination,
+            headers,
+            properties,
+            body,
+            write,
+        } => {
             let given = json.as_deref().map(whole).transpose()?;
+            let body = body.as_deref().map(|path| text(path, LARGEST)).transpose()?;
+            let repair = Repair { destination, headers, properties, body };
             let args: WriteArgs = write.into();
             // Repeated with the same key it has the same id.
             let operation = input::operation(args.idempotency_key.as_deref())?;
@@ -82,7 +93,12 @@ pub(super) async fn messages(verb: MessageAction, global: &Global, settings: &Se
             let make = async |session: &Session| {
                 let source = match (given, &id) {
                     (Some(whole), _) => Source::Given(Box::new(whole)),
-                    (None, Some(id)) => Source::Kept(copy_of(session, id).await?),
+                    (None, Some(id)) if repair.parts().is_empty() => {
+                        Source::Kept(copy_of(session, id).await?)
+                    }
+                    (None, Some(id)) => {
+                        Source::Repaired(copy_of(session, id).await?, Box::new(repair))
+                    }
                     (None, None) => return Err(Failure::usage("name a copy, or give --json")),
                 };
                 Ok(Operation::Outbox(OutboxAction::Requeue { source, name }))

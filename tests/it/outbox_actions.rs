@@ -73,6 +73,33 @@ async fn the_head_is_quarantined_listed_and_requeued() {
 }
 
 #[tokio::test]
+async fn a_copy_is_repaired_before_it_goes_back() {
+    let (options, home) = service().await;
+    done(&home, &["messages", "quarantine", "89"]);
+    let copy = home.json(&["messages", "list", "--view", "kept"], 0)[0]["copy"].to_string();
+    // As it is it would block again.
+    let requeue = |more: &[&str]| {
+        let words = [&["messages", "requeue", &copy], more, &BY].concat();
+        home.run(&words)
+    };
+    let bad = requeue(&["--destination", "nowhere"]);
+    assert!(bad.code == 4 && bad.err.contains("the destination would not do"), "{bad:?}");
+    let plan = requeue(&["--destination", THERE, "--dry-run"]);
+    assert!(plan.out.contains("with other texts"), "{plan:?}");
+    assert!(plan.out.contains("--destination"), "the same command is told: {plan:?}");
+    let back = requeue(&["--destination", THERE]);
+    assert_eq!(back.code, 0, "{back:?}");
+    let now = "SELECT count(*) FROM outbox_message
+               WHERE destination_address LIKE 'rabbitmq://rabbitmq/BookWorm%' AND sequence_number > 89
+                 AND message_id = (SELECT message_id FROM orderscope.kept_messages)";
+    assert_eq!(count(&options, now).await, 1);
+    // The copy is as it was.
+    let copy = "SELECT count(*) FROM orderscope.kept_messages
+                WHERE rest->>'destination_address' LIKE '%bad exchange%' AND returned_at IS NOT NULL";
+    assert_eq!(count(&options, copy).await, 1);
+}
+
+#[tokio::test]
 async fn a_repair_from_the_command_line() {
     let (options, home) = service().await;
     let repair = |more: &[&str]| {

@@ -95,6 +95,18 @@ pub enum MessageAction {
         /// "destination_address", "message_id"?, "headers"?, "properties"?, …}`
         #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "new_id"])]
         json: Option<PathBuf>,
+        /// Where it goes instead: `rabbitmq://HOST/EXCHANGE`; the copy stays as it is
+        #[arg(long, value_name = "ADDRESS", requires = "id")]
+        destination: Option<String>,
+        /// Other headers, a JSON object; an empty text for none
+        #[arg(long, value_name = "JSON", requires = "id")]
+        headers: Option<String>,
+        /// Other transport properties, a JSON object
+        #[arg(long, value_name = "JSON", requires = "id")]
+        properties: Option<String>,
+        /// Another body from this file, or - for standard input; its messageId stays the same
+        #[arg(long, value_name = "FILE", requires = "id")]
+        body: Option<PathBuf>,
         #[command(flatten)]
         write: OutboxActionArgs,
     },

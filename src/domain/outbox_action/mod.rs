@@ -39,6 +39,8 @@ pub enum OutboxAction {
 pub enum Source {
     /// `orderscope.kept_messages`, by its number.
     Kept(i64),
+    /// The same with other texts; the copy stays as it is.
+    Repaired(i64, Box<Repair>),
     Given(Box<StoredMessage>),
 }
 
@@ -78,7 +80,11 @@ impl OutboxAction {
             Self::Repair { sequence, .. } | Self::Quarantine { sequence } => {
                 format!("seq {sequence}")
             }
-            Self::Requeue { source: Source::Kept(number), .. } => format!("kept {number}"),
+            Self::Requeue {
+                source: Source::Kept(number) | Source::Repaired(number, _), ..
+            } => {
+                format!("kept {number}")
+            }
             Self::Requeue { source: Source::Given(whole), .. } => whole.message.to_string(),
         }
     }

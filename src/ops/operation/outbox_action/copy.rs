@@ -20,15 +20,18 @@ use crate::{
     },
 };
 
-/// The message as it was kept, or as it is given; and the copy's cause.
+/// The message as it was kept, with other texts where some are given, or as it is given; and the copy's cause. `limit`
+/// is the broker's, in bytes.
 async fn source(
     tx: &mut Tx<'_>,
     source: &Source,
     now: DateTime<Utc>,
+    limit: i64,
 ) -> Result<(StoredMessage, Option<archive::ArchivedContent>), PlanError> {
-    let number = match source {
+    let (number, repair) = match source {
         Source::Given(whole) => return Ok(((**whole).clone(), None)),
-        Source::Kept(number) => *number,
+        Source::Kept(number) => (*number, None),
+        Source::Repaired(number, repair) => (*number, Some(repair)),
     };
     let copy = tx.hold_copy(number).await?.ok_or(Refusal::NotKept(number))?;
     if let Some(when) = copy.returned {
@@ -43,7 +46,12 @@ async fn source(
             String::from_utf8(copy.body.clone()).map_err(|_| Refusal::NotOfOutbox(number))?;
         fields.insert("body".to_owned(), Value::String(body));
     }
-    Ok((StoredMessage::read(&fields, now)?, Some(copy)))
+    let whole = StoredMessage::read(&fields, now)?;
+    let whole = match repair {
+        Some(repair) => repair.apply(&whole, limit)?,
+        None => whole,
+    };
+    Ok((whole, Some(copy)))
 }
 
 pub(super) async fn requeue(
@@ -54,7 +62,8 @@ pub(super) async fn requeue(
     stamp: &EventMetadata<'_>,
     work: &mut Work,
 ) -> Result<(), PlanError> {
-    let (whole, copy) = source(tx, from, stamp.at).await?;
+    let limit = task.writer.policy.largest;
+    let (whole, copy) = source(tx, from, stamp.at, limit).await?;
     if copy.is_none() && name != Name::Same {
         return Err(Refusal::NamedTwice.into());
     }
@@ -70,7 +79,7 @@ pub(super) async fn requeue(
         (None, Some(there)) => format!("message {} as seq {}", whole.message, there.sequence),
     }];
     let target = match from {
-        Source::Kept(number) => format!("kept {number}"),
+        Source::Kept(number) | Source::Repaired(number, _) => format!("kept {number}"),
         Source::Given(whole) => whole.message.to_string(),
     };
     unmoved(tx, task, &target, rows, work).await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Operation;
 use crate::domain::{
     id::OutboxId,
-    outbox_action::{Name, OutboxAction, Source},
+    outbox_action::{Name, OutboxAction, Repair, Source},
     text::hex,
 };
 
@@ -25,6 +25,9 @@ pub fn title(action: &OutboxAction) -> String {
         OutboxAction::Requeue { source: Source::Kept(number), name: Name::New(_) } => {
             format!("requeue copy {number} under another id")
         }
+        OutboxAction::Requeue { source: Source::Repaired(number, _), .. } => {
+            format!("requeue copy {number} with other texts")
+        }
         OutboxAction::Requeue { source: Source::Given(whole), .. } => {
             format!("requeue message {}", whole.message.short())
         }
@@ -39,23 +42,18 @@ pub fn options(action: &OutboxAction) -> Vec<String> {
         }
         OutboxAction::Repair { sequence, repair } => {
             let mut out = vec![sequence.to_string()];
-            for (option, text) in [
-                ("--destination", &repair.destination),
-                ("--headers", &repair.headers),
-                ("--properties", &repair.properties),
-            ] {
-                out.extend(text.iter().flat_map(|text| [option.to_owned(), text.clone()]));
-            }
-            if repair.body.is_some() {
-                // The text may be long and personal: it comes from a file.
-                out.extend(["--body", "FILE"].map(ToOwned::to_owned));
-            }
+            out.extend(texts(repair));
             out
         }
         OutboxAction::Quarantine { sequence } => vec![sequence.to_string()],
         OutboxAction::Requeue { source, name } => {
             let mut out = match source {
                 Source::Kept(number) => vec![number.to_string()],
+                Source::Repaired(number, repair) => {
+                    let mut out = vec![number.to_string()];
+                    out.extend(texts(repair));
+                    out
+                }
                 Source::Given(_) => ["--json", "FILE"].map(ToOwned::to_owned).to_vec(),
             };
             if *name != Name::Same {
@@ -66,11 +64,29 @@ pub fn options(action: &OutboxAction) -> Vec<String> {
     }
 }
 
+/// The options of other texts.
+fn texts(repair: &Repair) -> Vec<String> {
+    let mut out = vec![];
+    for (option, text) in [
+        ("--destination", &repair.destination),
+        ("--headers", &repair.headers),
+        ("--properties", &repair.properties),
+    ] {
+        out.extend(text.iter().flat_map(|text| [option.to_owned(), text.clone()]));
+    }
+    if repair.body.is_some() {
+        // The text may be long and personal: it comes from a file.
+        out.extend(["--body", "FILE"].map(ToOwned::to_owned));
+    }
+    out
+}
+
 /// What an action says; a text from a file by its hash.
 pub fn content(action: &OutboxAction) -> Vec<String> {
     let mut out = options(action);
     let text = match action {
         OutboxAction::Repair { repair, .. } => repair.body.clone(),
+        OutboxAction::Requeue { source: Source::Repaired(_, repair), .. } => repair.body.clone(),
         OutboxAction::Requeue { source: Source::Given(whole), .. } => Some(whole.body.clone()),
         _ => None,
     };

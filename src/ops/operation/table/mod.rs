@@ -1,20 +1,19 @@
 //! The table of operations: the only list of what can be done and what it is called.
 
+mod by_hand;
 mod entries;
 mod rights;
 mod spec;
 
-pub use self::rights::Right;
 pub use self::spec::{
     Choice, Entry, Field, Input, Leaving, List, Reason, Risk, Spec, StepKind, Target,
 };
-use crate::ops::messages::ByHand;
-
 use self::spec::{
     Leaving::{Finishes, Pauses, Stops},
     Risk::{Change, Destroy},
     StepKind::{Batches, BrokerMessages, OneTransaction},
 };
+pub use self::{by_hand::by_hand, rights::Right};
 
 const STREET: Field = Field::line("street", "street", "up to 50 characters", "--street");
 const CITY: Field = Field::line("city", "city", "up to 50 characters", "--city");
@@ -447,24 +446,6 @@ impl Spec {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         OPERATIONS.iter().find(|spec| spec.name == name)
-    }
-}
-
-/// The operations after which messages are gone, or there, though nothing was delivered or published: what they do is
-/// no traffic.
-#[must_use]
-pub fn by_hand() -> ByHand {
-    let named = |test: fn(Target) -> bool| {
-        let all = OPERATIONS.iter().filter(|spec| spec.steps != BrokerMessages);
-        all.filter(|spec| test(spec.target)).map(|spec| spec.name.to_owned()).collect()
-    };
-    let put_back = |target| target == Target::ArchivedMessage;
-    ByHand {
-        change: named(|target| {
-            use Target::{ArchivedMessage, DemoData, Outbox, OutboxMessage};
-            matches!(target, OutboxMessage | Outbox | ArchivedMessage | DemoData)
-        }),
-        put_back: named(put_back),
     }
 }
 
